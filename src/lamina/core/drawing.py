@@ -1,0 +1,270 @@
+"""Drawing the first values of weights, on the host.
+
+A weight's values depend on (seed, path, shape, dtype, initializer) alone. They come from the raw
+64-bit words of NumPy's Philox, a counter-based generator: the key is a digest of seed and path, and
+the counter says where in the weight a word stands, so any range can be drawn without the rest. The
+maps from words to numbers are written here, because NumPy promises the words and nothing more.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import operator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.random import Philox
+from numpy.typing import NDArray
+
+from lamina.core.quantile import FINE, PLAIN, normal_quantile
+from lamina.errors import BuildError, explain
+from lamina.initializers import Initializer, KeyedFunction, Law, describe
+
+__all__ = ["Seed", "check", "digest", "draw", "draw_callable"]
+
+Seed = tuple[int, int]
+Numbers = NDArray[Any]
+
+_BLOCK = 32768  # elements at a time: scratch stays in cache, and calls into NumPy stay few
+_WORDS_A_COUNT = 4  # Philox makes four words of each value of its counter
+_TWO_SIGMA = 0.9544997361036416  # of the normal's mass lies within two stddev
+
+
+def draw(
+    initializer: Initializer,
+    shape: tuple[int, ...],
+    dtype: Any,
+    *,
+    seed: Seed,
+    path: str,
+    start: int = 0,
+    stop: int | None = None,
+) -> Numbers:
+    """The values of a weight, or of a range of it.
+
+    Args:
+        initializer: one that says its law; a `seed` of its own replaces seed and path.
+        shape: of the whole weight.
+        dtype: of the values; half precisions are rounded from float32.
+        seed: of the build.
+        path: of the weight in its tree.
+        start: the first element of the range, counted in C order.
+        stop: the end of the range; None is the end of the weight.
+
+    Returns:
+        The array of `shape` when no range is given (`start` 0, `stop` None), else the range, flat:
+        the same bits as that slice of the whole. Besides it a draw holds a fixed amount of scratch
+        memory (orthogonal matrices excepted, which are drawn whole).
+
+    Raises:
+        BuildError: the initializer has nothing for that shape or dtype.
+
+    >>> from lamina.initializers import RandomUniform
+    >>> draw(RandomUniform(), (2, 2), "float32", seed=(0, 0), path="kernel").shape
+    (2, 2)
+    """
+    dtype = jnp.dtype(dtype)
+    law = check(initializer, shape, dtype, path=path)
+    size = math.prod(shape)
+    first, last, _ = slice(start, stop).indices(size)
+    key = digest(seed, path) if initializer.seed is None else digest((initializer.seed, 0), None)
+    values = _BY_KIND[law.kind](law, shape, dtype, key, range(first, max(first, last)))
+    return values.reshape(shape) if start == 0 and stop is None else values
+
+
+def check(initializer: Initializer, shape: tuple[int, ...], dtype: Any, *, path: str) -> Law:
+    """The law for a weight, if it can be drawn from; allocates nothing.
+
+    Raises:
+        BuildError: the initializer has nothing for that shape or dtype.
+    """
+    law = initializer.law(shape)
+    dtype = jnp.dtype(dtype)
+    refuse = functools.partial(_refuse, initializer, path)
+    if law.kind == "constant":
+        value = np.asarray(law.value)
+        if not _fits(value.shape, shape):
+            raise refuse(f"a value that broadcasts to {shape}", f"shape {value.shape}")
+        if value.dtype.kind in "fc" and not _holds(dtype, value):
+            raise refuse(f"a value that {dtype} holds", repr(law.value))
+        return law
+    if not jnp.issubdtype(dtype, np.floating):
+        raise refuse("a floating dtype", str(dtype))
+    if law.kind == "orthogonal" and len(shape) < 2:
+        raise refuse("a shape with at least two axes", str(shape))
+    if law.kind == "identity" and len(shape) != 2:
+        raise refuse("a shape with two axes", str(shape))
+    return law
+
+
+def draw_callable(
+    function: KeyedFunction, shape: tuple[int, ...], dtype: Any, *, seed: Seed, path: str
+) -> jax.Array:
+    """The values of a weight from a function `(key, shape, dtype) -> array`.
+
+    It runs in a thread of its own, where no trace is under way, so that the array is concrete even
+    if the draw is asked for while JAX traces; x64 and the default device are the caller's.
+
+    Raises:
+        BuildError: the function fails, or what it gives does not fit.
+
+    >>> draw_callable(jax.nn.initializers.ones, (2,), "float32", seed=(0, 0), path="b").tolist()
+    [1.0, 1.0]
+    """
+    config = cast("Any", jax.config)
+    x64, device = config.jax_enable_x64, config.jax_default_device
+    bits = np.frombuffer(digest(seed, path)[:8], "<u4").astype(np.uint32)
+    refuse = functools.partial(_refuse, function, path)
+
+    def work() -> jax.Array:
+        with jax.enable_x64(x64), jax.default_device(device):
+            key = cast("Any", jax.random).wrap_key_data(bits, impl="threefry2x32")
+            values: jax.Array = jnp.asarray(function(key, shape, dtype))
+            if values.shape != shape:
+                raise refuse(f"an array of shape {shape}", f"shape {values.shape}")
+            if not jnp.can_cast(values.dtype, dtype, "same_kind"):
+                raise refuse(f"an array of dtype {jnp.dtype(dtype)}", f"dtype {values.dtype}")
+            return values.astype(dtype).block_until_ready()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        try:
+            return thread.submit(work).result()
+        except BuildError:
+            raise
+        except Exception as error:
+            came = f"{type(error).__name__}: {error}"
+            raise refuse("a function (key, shape, dtype) -> array that runs", came) from error
+
+
+def digest(seed: Seed, path: str | None) -> bytes:
+    """The 16 bytes that key a weight's draws; `path` is None for an initializer's own seed."""
+    first, second = map(operator.index, seed)
+    text = f"{first},{second}" if path is None else f"{first},{second}:{path}"
+    return hashlib.blake2b(text.encode(), digest_size=16, person=b"lamina.draw").digest()
+
+
+def _refuse(
+    initializer: Initializer | KeyedFunction, path: str, expected: str, received: str
+) -> BuildError:
+    text = explain(
+        f"{describe(initializer)} cannot draw this weight.",
+        where=path,
+        expected=expected,
+        received=received,
+        remedy="Give the weight another initializer, shape or dtype.",
+    )
+    return BuildError(text)
+
+
+def _fits(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, target) == target
+    except ValueError:
+        return False
+
+
+def _holds(dtype: np.dtype[Any], value: Numbers) -> bool:
+    if jnp.issubdtype(dtype, np.inexact):
+        return value.dtype.kind != "c" or jnp.issubdtype(dtype, np.complexfloating)
+    return bool(np.array_equal(value, value.astype(dtype)))
+
+
+def _constant(
+    law: Law, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+) -> Numbers:
+    value = np.asarray(law.value)
+    if value.ndim == 0:
+        return np.full(len(span), value, dtype)
+    return np.broadcast_to(value, shape).flat[span.start : span.stop].astype(dtype)
+
+
+def _identity(
+    law: Law, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+) -> Numbers:
+    values = np.zeros(len(span), dtype)
+    diagonal = np.arange(min(shape)) * (shape[1] + 1) - span.start
+    values[diagonal[(diagonal >= 0) & (diagonal < len(span))]] = law.gain
+    return values
+
+
+def _orthogonal(
+    law: Law, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+) -> Numbers:
+    rows, columns = math.prod(shape[:-1]), shape[-1]
+    tall = (max(rows, columns), min(rows, columns))
+    wide = np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
+    normal = Law("normal", stddev=1.0)
+    q, r = np.linalg.qr(_random(normal, tall, wide, key, range(tall[0] * tall[1])).reshape(tall))
+    q *= np.where(np.diagonal(r) < 0, -1, 1).astype(wide)  # so that q is uniform (Mezzadri, 2007)
+    q *= law.gain
+    matrix = q if rows >= columns else q.T
+    return matrix.reshape(-1)[span.start : span.stop].astype(dtype)
+
+
+def _random(
+    law: Law, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+) -> Numbers:
+    values = np.empty(len(span), dtype)
+    work = np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
+    fill = _fill_uniform if law.kind == "uniform" else _fill_normal
+    for part, integers in _blocks(key, span, work.itemsize):
+        target = values[part]
+        numbers = target if work == dtype else np.empty(len(target), work)
+        fill(law, integers, numbers)
+        if numbers is not target:
+            target[...] = numbers
+    return values
+
+
+def _blocks(key: bytes, span: range, itemsize: int) -> Iterator[tuple[slice, Numbers]]:
+    """Each part of the values with its random integers, signed, of as many bytes as `itemsize`."""
+    a_count = _WORDS_A_COUNT * 8 // itemsize
+    skipped = span.start % a_count
+    generator = Philox(
+        key=np.frombuffer(key, "<u8").astype(np.uint64), counter=span.start // a_count
+    )
+    position = -skipped
+    while position < len(span):
+        count = min(_BLOCK, len(span) - position)
+        words = generator.random_raw(-(-count * itemsize // 8)).astype("<u8", copy=False)
+        integers = words.view(f"<i{itemsize}")[max(0, -position) : count]
+        yield slice(max(0, position), position + count), integers
+        position += count
+
+
+def _fill_uniform(law: Law, integers: Numbers, out: Numbers) -> None:
+    bits = np.finfo(out.dtype).nmant + 1
+    unsigned = integers.view(f"<u{integers.itemsize}")
+    unsigned >>= integers.itemsize * 8 - bits
+    out[...] = integers  # signed ones convert faster, and now none is negative
+    out *= out.dtype.type((law.high - law.low) * 0.5**bits)
+    out += out.dtype.type(law.low)
+
+
+def _fill_normal(law: Law, integers: Numbers, out: Numbers) -> None:
+    bits, precision = 32, PLAIN
+    if out.itemsize == 8:
+        bits, precision = 53, FINE
+        integers >>= 11
+    q = np.add(integers, 0.5, dtype=np.float64)  # exact, never 0, and within -1/2 and 1/2 below
+    q *= 0.5**bits if law.kind == "normal" else _TWO_SIGMA * 0.5**bits
+    z = normal_quantile(q, precision)
+    z *= law.stddev
+    z += law.mean
+    out[...] = z
+
+
+_BY_KIND = {
+    "constant": _constant,
+    "identity": _identity,
+    "normal": _random,
+    "orthogonal": _orthogonal,
+    "truncated_normal": _random,
+    "uniform": _random,
+}

@@ -1,0 +1,200 @@
+"""The errors of planning: who is meant, where it was made, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from lamina.core.node import Tracked, site
+from lamina.core.specs import Arguments, Spec
+from lamina.core.variable import Variable
+from lamina.errors import InputError, LaminaError, explain
+
+if TYPE_CHECKING:
+    from lamina.core.planning import Planner, Reached
+    from lamina.core.scope import Frame
+
+__all__ = [
+    "Misfit",
+    "fitting",
+    "misfit_error",
+    "name",
+    "note",
+    "stale",
+    "stray",
+    "stray_variable",
+    "unkept",
+    "weight_in_call",
+]
+
+_NOTED = "_lamina_noted"
+
+
+class Misfit(Exception):
+    """A `build` asked, for new shapes, for a weight that is not the one that is there."""
+
+    def __init__(self, variable: Variable | None, wanted: tuple[int, ...]) -> None:
+        super().__init__()
+        self.variable = variable
+        self.wanted = wanted
+
+
+def name(planner: Planner | Frame, layer: Tracked) -> str:
+    """The layer's path and class."""
+    kind = type(layer).__name__
+    path = planner.path_of(layer) if hasattr(planner, "path_of") else planner.path(layer)
+    return kind if not path or path == kind else f"{path} ({kind})"
+
+
+def note(error: BaseException, text: str) -> None:
+    """Add a place to somebody else's error, once."""
+    if isinstance(error, LaminaError) or getattr(error, _NOTED, False):
+        return
+    error.add_note(text)
+    setattr(error, _NOTED, True)
+
+
+def fitting(
+    planner: Planner, layer: Tracked, variable: Variable | None, wanted: Variable
+) -> Variable:
+    """The weight that is there, if it is the one that is wanted."""
+    if variable is None or variable.shape != wanted.shape:
+        raise Misfit(variable, wanted.shape)
+    return variable
+
+
+def _differing(built: Arguments, given: Arguments) -> Iterable[tuple[int, int, Spec, Spec]]:
+    pairs = zip(built.leaves(), given.leaves(), strict=False)
+    for index, (old, new) in enumerate(pairs):
+        if len(old.shape) != len(new.shape):
+            continue
+        for axis, (a, b) in enumerate(zip(old.shape, new.shape, strict=True)):
+            if a is not None and a != b:
+                yield index, axis, old, new
+
+
+def _with_dim(given: Arguments, built: Arguments, index: int, axis: int) -> Arguments:
+    """The new specs, but one axis of one input as it was at the build."""
+    olds = list(built.leaves())
+    position = -1
+
+    def one(spec: Spec) -> Spec:
+        nonlocal position
+        position += 1
+        if position != index:
+            return spec
+        dims = list(spec.shape)
+        dims[axis] = olds[index].shape[axis]
+        return Spec(dims, spec.dtype)
+
+    return given.map(one)
+
+
+def misfit_error(
+    planner: Planner, layer: Tracked, record: Reached, method: str, given: Arguments, why: Misfit
+) -> InputError:
+    """Which axis does not fit, what it was at the build, and where that was."""
+    built = layer._lamina.built
+    inputs = record.inputs if built is None else built.inputs
+    where = f"first called at {record.called_at}" if built is None else f"built at {built.at}"
+    label = name(planner, layer)
+    differing = list(_differing(inputs, given))
+    guilty = [
+        found
+        for found in differing
+        if len(differing) == 1
+        or planner.fits(layer, method, _with_dim(given, inputs, found[0], found[1]))
+    ]
+    symptom = f"{label} was built for other inputs."
+    expected, received = str(inputs), str(given)
+    if guilty:
+        index, axis, old, new = guilty[0]
+        from_end = axis - len(new.shape)
+        which = "its input" if len(list(given.leaves())) == 1 else f"input {index}"
+        symptom = (
+            f"{label} was built for size {old.shape[axis]} on axis {from_end} of {which}, "
+            f"and got {new.shape[axis]}."
+        )
+    if why.variable is not None:
+        expected += f" (weight of shape {why.variable.shape}; this input needs {why.wanted})"
+    return InputError(
+        explain(
+            symptom,
+            where=f"{where}; called at {site()}",
+            expected=expected,
+            received=received,
+            remedy="Give inputs of the built size, or make a new layer for the new size.",
+        )
+    )
+
+
+def stray(planner: Planner, layer: Tracked, what: str) -> str:
+    """A layer that has weights or randomness is used but is not in the tree."""
+    owner = planner.calls[-1].path if planner.calls else ""
+    root = type(planner.root).__name__
+    node = layer._lamina
+    if node.made_in:
+        return explain(
+            f"A {type(layer).__name__} is made inside call and {what}: it would be new, and "
+            "untrained, at every call.",
+            where=f"made at {node.made_at}",
+            expected="layers made once, in __init__ or build",
+            received=f"a layer made while {root}.call ran",
+            remedy=f"Make it in __init__: self.name = {type(layer).__name__}(...).",
+        )
+    at = f" (reached after {owner!r})" if owner else ""
+    return explain(
+        f"A {type(layer).__name__} is used by {root}.call but not tracked{at}, and {what}: it "
+        "would not be trained or saved.",
+        where=f"made at {node.made_at}",
+        expected="a layer that attributes, lists, tuples or dicts lead to from the root",
+        received="a layer held by a set, a closure, a global, a class or a plain object",
+        remedy=f"Keep it on the layer that uses it: self.name = {type(layer).__name__}(...); "
+        "a finished model that stays as it is may be frozen: trainable = False.",
+    )
+
+
+def stray_variable(planner: Planner, variable: Variable) -> str:
+    return explain(
+        f"{variable.describe()} is used by {type(planner.root).__name__}.call but not tracked: "
+        "it would not be trained or saved.",
+        where=f"declared at {variable.declared_at}",
+        expected="a variable that attributes, lists, tuples or dicts lead to from the root",
+        received="a variable held elsewhere",
+        remedy="Keep it, or the layer that owns it, as an attribute of the layer that uses it.",
+    )
+
+
+def unkept(planner: Planner, layer: Tracked, variable: Variable) -> str:
+    return explain(
+        f"{name(planner, layer)} declares a weight of shape {variable.shape} and keeps it "
+        "nowhere.",
+        where=f"declared at {variable.declared_at}",
+        expected="self.kernel = self.add_weight(...), or add_weight(..., name='kernel')",
+        received="a weight with neither attribute nor name",
+        remedy="Assign it to an attribute: its name comes from there.",
+    )
+
+
+def weight_in_call(planner: Planner | Frame, layer: Tracked) -> str:
+    return explain(
+        f"{name(planner, layer)} calls add_weight inside call.",
+        where=f"called at {site()}",
+        expected="weights declared in build or __init__",
+        received="add_weight while call ran",
+        remedy="Move it to build(self, input_shape), which runs once, when the shapes are known.",
+    )
+
+
+def stale(path: str, variables: Iterable[str]) -> str:
+    listing = ", ".join(variables)
+    return explain(
+        f"{path} did not read all of its weights in this call ({listing}): a function kept "
+        "between calls holds old weights.",
+        where=f"called at {site()}",
+        expected="every weight read anew in every call",
+        received="a function (self.step = ..., or a module-level def) that JAX remembered "
+        "from an earlier call, with the weights of then",
+        remedy="Define the function given to scan, jit, checkpoint or cond inside call, or "
+        "pass the weights to it as arguments.",
+    )

@@ -1,0 +1,175 @@
+"""What Lamina keeps on a layer, and where in the user's files things were made."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+
+if TYPE_CHECKING:
+    from lamina.core.specs import Arguments
+    from lamina.core.variable import Variable
+
+__all__ = ["ATTRIBUTE", "Built", "Edition", "Node", "Site", "Tracked", "attributes", "site"]
+
+ATTRIBUTE = "_lamina"
+"""The one attribute that is Lamina's on every layer."""
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_JAX = Path(jax.__file__).resolve().parent
+_APPLICATIONS = tuple(str(_PACKAGE / name) for name in ("translate", "cli.py"))
+_MACHINERY = (str(_PACKAGE), str(_JAX), "<frozen", "<string>")
+_is_machinery: dict[str, bool] = {}
+
+
+class Site(NamedTuple):
+    """A line of somebody's file."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def site(frame: FrameType | None = None) -> Site:
+    """The innermost line on the stack that is neither Lamina's nor JAX's."""
+    start = frame or sys._getframe(1)
+    at: FrameType | None = start
+    while at is not None:
+        file = at.f_code.co_filename
+        inside = _is_machinery.get(file)
+        if inside is None:
+            inside = file.startswith(_MACHINERY) and not file.startswith(_APPLICATIONS)
+            inside = inside or "contextlib" in file or "functools" in file
+            _is_machinery[file] = inside
+        if not inside:
+            return Site(file, at.f_lineno)
+        at = at.f_back
+    return Site(start.f_code.co_filename, start.f_lineno)
+
+
+class Edition:
+    """A count of the changes made from outside to any tree: compiled callables compare it.
+
+    It saves them a walk at every call. Assigning a layer, a variable or a container to an
+    attribute counts, and so does freezing; a change inside a list does not.
+    """
+
+    number = itertools.count(1)
+    current = 0
+
+    @classmethod
+    def advance(cls) -> None:
+        cls.current = next(cls.number)
+
+
+@dataclass(slots=True)
+class Built:
+    """How a layer was built: where, through which method, and from which inputs."""
+
+    at: Site
+    method: str
+    inputs: Arguments
+    outputs: Any
+    entries: dict[str, Arguments] = field(default_factory=dict[str, "Arguments"])
+
+
+class Node:
+    """The state of one layer as Lamina sees it.
+
+    ``declared`` are the variables its `build` asked for, in order; ``loose`` those made in
+    `__init__`. ``known`` and ``plans`` remember the signatures and the specs that were planned,
+    with the reads of weights that each made. ``training_state`` is what `compile` keeps.
+    """
+
+    __slots__ = (
+        "arguments",
+        "built",
+        "declared",
+        "dtype",
+        "keywords",
+        "known",
+        "loose",
+        "made_at",
+        "made_in",
+        "name",
+        "origin",
+        "plans",
+        "trainable",
+        "training_state",
+    )
+
+    def __init__(
+        self, arguments: tuple[Any, ...], keywords: dict[str, Any], made_at: Site, made_in: int
+    ) -> None:
+        self.arguments = arguments
+        self.keywords = keywords
+        self.made_at = made_at
+        self.made_in = made_in
+        self.name: str | None = None
+        self.dtype: str | None = None
+        self.trainable = True
+        self.built: Built | None = None
+        self.declared: list[Variable] = []
+        self.loose: list[Variable] = []
+        self.origin: tuple[int, int] | None = None
+        self.known: dict[Any, dict[int, int]] = {}
+        self.plans: list[tuple[str, bool, Arguments, dict[int, int]]] = []
+        self.training_state: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Signatures count reads by identity, and a compiled step belongs to this very tree.
+        state = {name: getattr(self, name) for name in self.__slots__}
+        return state | {"known": {}, "plans": [], "training_state": None, "made_in": 0}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+class Tracked:
+    """What can stand in a tree: anything that carries a :class:`Node`."""
+
+    _lamina: Node
+
+
+def _slot_names(kind: type) -> tuple[tuple[str, str], ...]:
+    """The slots of a class: the attribute and the name a reader sees."""
+    found: list[tuple[str, str]] = []
+    for owner in kind.__mro__:
+        slots: Any = owner.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            if name in ("__dict__", "__weakref__"):
+                continue
+            private = name.startswith("__") and not name.endswith("__")
+            found.append((f"_{owner.__name__.lstrip('_')}{name}" if private else name, name))
+    return tuple(found)
+
+
+_slots: dict[type, tuple[tuple[str, str], ...]] = {}
+
+
+def slot_names(kind: type) -> tuple[tuple[str, str], ...]:
+    names = _slots.get(kind)
+    if names is None:
+        names = _slots[kind] = _slot_names(kind)
+    return names
+
+
+def attributes(layer: Tracked) -> Iterator[tuple[str, Any]]:
+    """The attributes of a layer, from its dict and its slots, Lamina's own left out."""
+    for name, value in layer.__dict__.items():
+        if name != ATTRIBUTE:
+            yield name, value
+    for attribute, _ in slot_names(type(layer)):
+        try:
+            yield attribute, object.__getattribute__(layer, attribute)
+        except AttributeError:
+            continue

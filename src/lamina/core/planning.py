@@ -1,0 +1,353 @@
+"""Planning: what happens while `call` is traced on specs.
+
+A :class:`Planner` is one pass over a tree: it runs the `build` of each layer that is reached
+for the first time, records what is declared, read and called, and notices what does not belong.
+Attributes that `build` methods set are kept apart from those that `call` sets while tracing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+
+from lamina.core import mistakes
+from lamina.core.node import Node, Site, Tracked, site
+from lamina.core.plan import PlannedCall
+from lamina.core.signature import build_arguments, method_of
+from lamina.core.specs import Arguments, Sizes, Spec, as_specs, map_specs, shapes_of
+from lamina.core.tracing import trace_state
+from lamina.core.tracking import Memento, Tree, join, same_state, state_of, walk
+from lamina.core.variable import Variable
+from lamina.errors import TrackingError
+
+__all__ = ["Planner", "Reached", "own_build"]
+
+
+@dataclass
+class Reached:
+    """A layer that a call reached: with what, from where, and what its `build` declared."""
+
+    layer: Tracked
+    method: str
+    inputs: Arguments
+    called_at: Site
+    outputs: Any = None
+    declared: list[Variable] = field(default_factory=list[Variable])
+    fits: set[Any] = field(default_factory=set[Any])
+
+
+def own_build(layer: Tracked) -> Callable[..., Any] | None:
+    """The `build` that the layer's class defines itself, as written."""
+    build = getattr(type(layer), "build", None)
+    written = getattr(build, "written", build)
+    return None if getattr(written, "is_base", False) else written
+
+
+class Planner:
+    """One pass: the root's `call` traced once or, where it has two modes, twice."""
+
+    def __init__(self, root: Tracked, sizes: Sizes, earlier: Planner | None = None) -> None:
+        self.root = root
+        self.sizes = sizes
+        self.earlier = {} if earlier is None else earlier.by_path()
+        self.tree: Tree = walk(root)
+        self.original = Memento()
+        self.original.add(root)
+        self.kept = self.original.copy()
+        self.reached: dict[int, Reached] = {}
+        self.calls: list[PlannedCall] = []
+        self.strays: dict[int, tuple[Tracked, str]] = {}
+        self.stray_variables: dict[int, int] = {}
+        self.external: dict[int, Tracked | Variable] = {}
+        self.foreign: set[int] = set()
+        self.used: set[int] = set()
+        self.reads_training = False
+        self.recording = True
+        self.building: list[Tracked] = []
+        self.checking: dict[int, Iterator[Variable]] = {}
+        self.declared: dict[int, Variable] = {}
+        self._zeros: dict[Any, tuple[Any, Any]] = {}
+        for _, layer in self.tree.layers.values():
+            self._attach(layer)
+
+    # What calls and builds tell the planner.
+
+    def path(self, layer: Tracked) -> str:
+        return self.tree.path(layer)
+
+    def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
+        """A layer's method is called with `inputs`, an (args, kwargs) pair."""
+        specs = Arguments(as_specs(inputs[0]), as_specs(inputs[1]))
+        record = self.open(layer, method, specs)
+        call = PlannedCall(self.path(layer), type(layer).__name__, specs, None, record.called_at)
+        if self.recording:
+            call.called_at = site()
+            self.calls.append(call)
+        outputs = run()
+        call.outputs = as_specs(outputs)
+        if record.outputs is None:
+            record.outputs = call.outputs
+        return outputs
+
+    def open(self, layer: Tracked, method: str, specs: Arguments) -> Reached:
+        """Make sure that the layer's own weights are declared and fit `specs`."""
+        record = self.reached.get(id(layer))
+        shapes = self._shapes_key(specs)
+        if record is None:
+            self._place(layer)
+            record = Reached(layer, method, specs, site())
+            self.reached[id(layer)] = record
+            if own_build(layer) is not None:
+                built = layer._lamina.built is not None
+                (self._check if built else self._build)(layer, record, method, specs)
+        elif shapes not in record.fits and own_build(layer) is not None:
+            if layer not in self.building:
+                self._check(layer, record, method, specs)
+        record.fits.add(shapes)
+        return record
+
+    def declare(self, layer: Tracked, make: Callable[[], Variable]) -> Variable:
+        """`add_weight` was called while planning."""
+        if id(layer) in self.strays:
+            raise TrackingError(mistakes.stray(self, layer, "has weights"))
+        if id(layer) in self.checking:
+            return mistakes.fitting(self, layer, next(self.checking[id(layer)], None), make())
+        if not self.building:
+            raise TrackingError(mistakes.weight_in_call(self, layer))
+        variable = make()
+        self.declared[id(variable)] = variable
+        record = self.reached.get(id(layer))
+        (layer._lamina.loose if record is None else record.declared).append(variable)
+        return variable
+
+    def read(self, variable: Variable) -> Any:
+        """Zeros of the variable's shape, made in the trace that is running."""
+        key = id(variable)
+        if key in self.stray_variables:
+            layer, _ = self.strays[self.stray_variables[key]]
+            raise TrackingError(mistakes.stray(self, layer, "has weights"))
+        if not any(key in known for known in (self.tree.variables, self.declared, self.foreign)):
+            self._place_variable(variable)
+        self.used.add(key)
+        state = trace_state()
+        kind = (variable.shape, variable.dtype)
+        found = self._zeros.get(kind)
+        if found is None or found[0] != state:
+            found = self._zeros[kind] = (state, jax.lax.full(variable.shape, 0, variable.dtype))
+        return found[1]
+
+    def draws(self, layer: Tracked) -> None:
+        """The layer drew a random key."""
+        if id(layer) in self.strays:
+            raise TrackingError(mistakes.stray(self, layer, "draws random numbers"))
+
+    def is_building(self, layer: Tracked) -> bool:
+        return any(other is layer for other in self.building)
+
+    def is_temporary(self, layer: Tracked) -> bool:
+        """Whether the layer was made by a `build` that runs only as a check."""
+        return bool(self.checking) and layer._lamina.made_in != 0 and layer._lamina.built is None
+
+    def zeros_for(self, spec: Spec) -> jax.Array:
+        return jax.lax.full([self.sizes.of(dim) for dim in spec.shape], 0, spec.dtype)
+
+    @contextlib.contextmanager
+    def aside(self, reads: dict[int, int]) -> Iterator[None]:
+        """Trace something that the call itself does not do: neither recorded nor counted."""
+        before, recording = dict(reads), self.recording
+        self.recording = False
+        try:
+            yield
+        finally:
+            self.recording = recording
+            reads.clear()
+            reads.update(before)
+
+    # What the transaction asks for.
+
+    def apply(self) -> None:
+        """Put the tree into the state that the builds made."""
+        self.kept.restore()
+        for record in self.reached.values():
+            if record.layer._lamina.built is None:
+                record.layer._lamina.declared = record.declared
+
+    def undo(self) -> None:
+        """Put the tree back as it was."""
+        for record in self.reached.values():
+            if record.layer._lamina.built is None:
+                record.layer._lamina.declared = []
+        self.original.restore()
+
+    def checkpoint(self) -> dict[str, Any]:
+        """What has been found so far, to go back to."""
+        found = {name: getattr(self, name).copy() for name in ("reached", "declared", "used")}
+        tree = Tree(*(dict(part) for part in vars(self.tree).values()))  # pyright: ignore
+        return found | {"kept": self.kept.copy(), "tree": tree}
+
+    def go_back(self, found: dict[str, Any]) -> None:
+        vars(self).update(found)
+
+    # Where things stand.
+
+    def _place(self, layer: Tracked) -> None:
+        """Find the layer in the tree, or note that it is not part of it."""
+        if id(layer) in self.tree.layers or id(layer) in self.strays:
+            return
+        if self.building:
+            for owner in self.building:
+                for name, value in state_of(owner).items():
+                    walk(owner, into=self.tree, start=value, path=join(self.path(owner), name))
+            return  # what its build makes of it is seen in the end
+        node: Node = layer._lamina
+        below = walk(layer)
+        if node.built is not None and not node.trainable:
+            self.external[id(layer)] = layer
+            for key, (path, inner) in below.layers.items():
+                self.tree.layers.setdefault(key, (join(f"<{type(layer).__name__}>", path), inner))
+            self.foreign |= set(below.variables)
+            return
+        for key, (path, inner) in below.layers.items():
+            if key not in self.tree.layers:
+                self.strays[key] = (inner, path)
+        for key, owner in below.owners.items():
+            if key not in self.tree.variables:
+                self.stray_variables[key] = id(owner)
+
+    def _place_variable(self, variable: Variable) -> None:
+        if variable.trainable or not variable.built:
+            raise TrackingError(mistakes.stray_variable(self, variable))
+        self.external[id(variable)] = variable
+        self.foreign.add(id(variable))
+
+    def _attach(self, layer: Tracked) -> None:
+        """Note which of the layer's weights an attribute holds."""
+        for variable in (*layer._lamina.loose, *layer._lamina.declared):
+            held = id(variable) in self.tree.variables
+            variable.attached = variable.attached or (held and self._by_attribute(variable))
+
+    def _by_attribute(self, variable: Variable) -> bool:
+        owner = self.tree.owners[id(variable)]
+        path, _ = self.tree.variables[id(variable)]
+        own = self.tree.path(owner)
+        name = path[len(own) + 1 :] if own else path
+        return name != variable.name or name in self.original.states[id(owner)][1]
+
+    def _shapes_key(self, specs: Arguments) -> Any:
+        leaves, structure = jax.tree.flatten(
+            (specs.args, specs.kwargs), is_leaf=lambda leaf: isinstance(leaf, Spec)
+        )
+        return structure, tuple(leaf.shape for leaf in leaves if isinstance(leaf, Spec))
+
+    # Running a `build`.
+
+    def _run(self, layer: Tracked, method: str, specs: Arguments) -> None:
+        written = own_build(layer)
+        assert written is not None
+        named = method_of(type(layer), method).bind(specs.args, specs.kwargs)
+        args, kwargs = build_arguments(written, named, shapes_of)
+        self.building.append(layer)
+        try:
+            written(layer, *args, **kwargs)
+        except Exception as error:
+            mistakes.note(error, f"in the build of {mistakes.name(self, layer)}, for {specs}")
+            raise
+        finally:
+            self.building.pop()
+
+    def _build(self, layer: Tracked, record: Reached, method: str, specs: Arguments) -> None:
+        before = Memento()
+        before.add(layer)
+        self._run(layer, method, self._unknown(layer, specs))
+        after = Memento()
+        after.add(layer)
+        for key, (container, state) in after.states.items():
+            earlier = before.states.get(key)
+            if earlier is None:
+                self.kept.states[key] = (container, state)
+            elif not same_state(earlier[1], state):
+                self._keep_changes(key, container, earlier[1], state)
+        for variable in record.declared:
+            variable.attached = id(variable) in self.tree.variables
+            if variable.attached is False and variable.name is None:
+                raise TrackingError(mistakes.unkept(self, layer, variable))
+
+    def _keep_changes(self, key: int, container: Any, before: Any, after: Any) -> None:
+        kept = self.kept.states.get(key, (container, before))[1]
+        if isinstance(after, list):
+            self.kept.states[key] = (container, list(after))
+        else:
+            merged = {name: value for name, value in kept.items() if name in after or name not in before}
+            changed = {n: v for n, v in after.items() if n not in before or before[n] is not v}
+            self.kept.states[key] = (container, merged | changed)
+        if isinstance(container, Tracked):
+            path = self.path(container)
+            for name, value in after.items():
+                if name not in before or before[name] is not value:
+                    walk(container, into=self.tree, start=value, path=join(path, name))
+        else:
+            self._rewalk()
+
+    def _rewalk(self) -> None:
+        """A list or dict changed: find out anew what is where."""
+        for _, layer in list(self.tree.layers.values()):
+            for name, value in state_of(layer).items():
+                if isinstance(value, (list, tuple, dict)):
+                    walk(layer, into=self.tree, start=value, path=join(self.path(layer), name))
+
+    def _check(self, layer: Tracked, record: Reached, method: str, specs: Arguments) -> None:
+        """Run `build` again for other shapes: it must ask for the weights that are there."""
+        before = Memento()
+        before.add(layer)
+        weights = layer._lamina.declared or record.declared
+        self.checking[id(layer)] = iter(list(weights))
+        try:
+            self._run(layer, method, specs)
+        except mistakes.Misfit as misfit:
+            raise mistakes.misfit_error(self, layer, record, method, specs, misfit) from None
+        finally:
+            del self.checking[id(layer)]
+            before.restore()
+
+    def fits(self, layer: Tracked, method: str, specs: Arguments) -> bool:
+        """Whether `build` for these shapes asks for the weights that are there."""
+        try:
+            self._check(layer, Reached(layer, method, specs, site()), method, specs)
+        except Exception:
+            return False
+        return True
+
+    def _unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
+        """Specs with None where a size moved between this pass and the one before."""
+        record = self.earlier.get(self.path(layer))
+        return specs if record is None else blend(record.inputs, specs)
+
+    def by_path(self) -> dict[str, Reached]:
+        return {self.path(record.layer): record for record in self.reached.values()}
+
+
+def blend(earlier: Arguments, later: Arguments, names: dict[tuple[int, int], str] | None = None) -> Any:
+    """Specs of which both passes agree; a dim on which they do not is None, or its name."""
+    return Arguments(
+        blend_tree(earlier.args, later.args, names), blend_tree(earlier.kwargs, later.kwargs, names)
+    )
+
+
+def blend_tree(earlier: Any, later: Any, names: dict[tuple[int, int], str] | None = None) -> Any:
+    firsts: list[Spec] = []
+    map_specs(firsts.append, earlier)
+    pending = iter(firsts)
+
+    def one(spec: Spec) -> Spec:
+        other = next(pending, None)
+        if other is None or len(other.shape) != len(spec.shape):
+            return spec
+        pairs = zip(other.shape, spec.shape, strict=True)
+        dims = [b if a == b else (names or {}).get((a, b)) for a, b in pairs]  # pyright: ignore
+        return Spec(dims, spec.dtype)
+
+    return map_specs(one, later)

@@ -1,0 +1,177 @@
+"""Reading a tree: its layers, variables and values, and the views that `Layer` shows of them.
+
+A view gives way to an attribute of the same name, so a user's `self.layers = [...]` is theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.build import frozen_variables
+from lamina.core.call import by_identity
+from lamina.core.node import Edition, Tracked
+from lamina.core.scope import SCOPE
+from lamina.core.tracking import children, walk
+from lamina.core.variable import Variable
+from lamina.errors import InputError, explain
+
+__all__ = [
+    "COUNTED",
+    "BuiltFlag",
+    "Trainable",
+    "View",
+    "count_params",
+    "layers",
+    "name",
+    "set_values",
+    "text",
+    "values",
+    "variables",
+]
+
+COUNTED = (Tracked, Variable, list, tuple, dict)
+"""What changes a tree when it is assigned to an attribute."""
+
+
+class View:
+    """A property that an attribute of the instance overrides."""
+
+    def __init__(self, read: Callable[[Any], Any]) -> None:
+        self._read = read
+        self.__doc__ = read.__doc__
+
+    def __get__(self, layer: Any, owner: type) -> Any:
+        return self if layer is None else self._read(layer)
+
+
+class Trainable:
+    """Whether the layer and all below it train; setting it to False freezes the subtree."""
+
+    def __get__(self, layer: Any, owner: type) -> Any:
+        return self if layer is None else layer._lamina.trainable
+
+    def __set__(self, layer: Tracked, value: bool) -> None:
+        layer._lamina.trainable = bool(value)
+        Edition.advance()
+
+
+class BuiltFlag:
+    """Whether the layer is built. Keras code sets it; that is accepted and means nothing."""
+
+    def __get__(self, layer: Any, owner: type) -> Any:
+        return self if layer is None else layer._lamina.built is not None
+
+    def __set__(self, layer: Tracked, value: bool) -> None:
+        return None
+
+
+def _visible(variable: Variable) -> bool:
+    scope = SCOPE.get()
+    return variable.built or (scope is not None and scope.frame.planner is not None)
+
+
+def layers(layer: Tracked) -> list[Tracked]:
+    """The layers directly below this one."""
+    return [child for _, child in children(layer)]
+
+
+def variables(layer: Tracked) -> list[Variable]:
+    """All variables of the tree, each once, in order; none before the build."""
+    return [v for _, v in walk(layer).variables.values() if _visible(v)]
+
+
+def _split(layer: Tracked, trainable: bool) -> list[Variable]:
+    tree = walk(layer)
+    frozen = frozen_variables(tree)
+    return [
+        v
+        for key, (_, v) in tree.variables.items()
+        if _visible(v) and (key not in frozen) == trainable
+    ]
+
+
+def trainable_variables(layer: Tracked) -> list[Variable]:
+    """The variables that training changes."""
+    return _split(layer, True)
+
+
+def non_trainable_variables(layer: Tracked) -> list[Variable]:
+    """The variables that training leaves: statistics, and what is frozen."""
+    return _split(layer, False)
+
+
+def name(layer: Tracked) -> str:
+    """The name given, or the class's in snake case."""
+    given = layer._lamina.name
+    if given is not None:
+        return given
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__).lower()
+
+
+def dtype(layer: Tracked) -> str:
+    """The dtype of the weights that the layer declares."""
+    return layer._lamina.dtype or "float32"
+
+
+def values(layer: Tracked, trainable: bool | None = None) -> dict[str, jax.Array]:
+    tree = walk(layer)
+    frozen = frozen_variables(tree) if trainable is not None else set[int]()
+    return {
+        path: variable.value
+        for key, (path, variable) in tree.variables.items()
+        if variable.built and (trainable is None or (key not in frozen) == trainable)
+    }
+
+
+def set_values(layer: Tracked, given: Mapping[str, Any]) -> None:
+    if not any(v.built for _, v in walk(layer).variables.values()) and given:
+        raise InputError(
+            explain(
+                f"{type(layer).__name__} is not built: it has no weights to set.",
+                where=f"made at {layer._lamina.made_at}",
+                expected="a built layer",
+                received=f"{len(given)} values",
+                remedy="Call it once or build(...) it first; load_weights builds by itself.",
+            )
+        )
+    found = by_identity(layer, given)
+    pairs = [(v, found[key]) for key, (_, v) in walk(layer).variables.items()]
+    arrays = [(v, _cast(v, value)) for v, value in pairs]
+    for variable, array in arrays:
+        variable.assign(array)
+
+
+def _cast(variable: Variable, value: Any) -> Any:
+    source = np.dtype(value.dtype)
+    if jnp.issubdtype(source, np.complexfloating) and not jnp.issubdtype(
+        variable.dtype, np.complexfloating
+    ):
+        raise InputError(
+            explain(
+                f"{variable.describe()} cannot hold complex numbers.",
+                where=f"declared at {variable.declared_at}",
+                expected=str(variable.dtype),
+                received=str(source),
+                remedy="Take the real part first.",
+            )
+        )
+    # A copy: what the caller holds may be changed, or donated, later.
+    return jnp.array(value, dtype=variable.dtype, copy=True)
+
+
+def count_params(layer: Tracked) -> int:
+    return sum(v.size for _, v in walk(layer).variables.values() if v.built)
+
+
+def text(layer: Tracked) -> str:
+    """The class with the arguments that it was made with."""
+    node = layer._lamina
+    given = [repr(value) for value in node.arguments]
+    given += [f"{key}={value!r}" for key, value in node.keywords.items()]
+    return f"{type(layer).__name__}({', '.join(given)})"

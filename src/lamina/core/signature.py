@@ -1,0 +1,212 @@
+"""How a layer's methods take their inputs: by position, by name, nested, left out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.node import Tracked, site
+from lamina.core.specs import Arguments, Spec, as_specs, map_specs
+from lamina.core.variable import Variable
+from lamina.errors import InputError, explain
+
+__all__ = ["Method", "as_inputs", "build_arguments", "given_specs", "key_of", "method_of"]
+
+RESERVED = ("rng", "method", "seed")
+
+
+@dataclass(frozen=True)
+class Method:
+    """What one method of a layer class takes."""
+
+    label: str
+    signature: inspect.Signature
+    inputs: tuple[str, ...]
+    training_at: int | None
+    training_default: bool
+
+    def split_training(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], bool | None]:
+        """Take `training` out of positional arguments."""
+        at = self.training_at
+        if at is None or len(args) <= at:
+            return args, kwargs.pop("training", None)
+        return (*args[:at], *args[at + 1 :]), args[at]
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The inputs by name, in the order of the signature; those left out are not there."""
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise InputError(
+                explain(
+                    f"{self.label} does not take these inputs: {error}.",
+                    where=f"called at {site()}",
+                    expected=f"({', '.join(map(str, self.signature.parameters.values()))})",
+                    received=_received(args, kwargs),
+                    remedy="Pass each input once, by position or by name.",
+                )
+            ) from None
+        found: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            kind = self.signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_POSITIONAL:
+                found |= {f"{name}_{index}": item for index, item in enumerate(value)}
+            elif kind is inspect.Parameter.VAR_KEYWORD:
+                found |= value
+            else:
+                found[name] = value
+        return found
+
+
+def _received(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return f"({Arguments(as_specs(args), as_specs(kwargs))})"
+
+
+_methods: dict[Any, Method] = {}
+
+
+def method_of(kind: type, name: str) -> Method:
+    """What a layer class's method takes; remembered by the function itself."""
+    function = getattr(kind, name, None)
+    found = _methods.get(function)
+    if found is None:
+        if not callable(function) or (name == "call" and getattr(function, "missing", False)):
+            raise InputError(
+                explain(
+                    f"{kind.__name__} has no method {name!r}.",
+                    expected=f"a method {name}(self, ...) that computes the layer's outputs",
+                    received="nothing of that name",
+                    remedy=f"Define {name} on {kind.__name__}.",
+                )
+            )
+        found = _methods[function] = _read(kind, name, function)
+    return found
+
+
+def _read(kind: type, name: str, function: Any) -> Method:
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    names = [parameter.name for parameter in parameters]
+    for reserved in RESERVED:
+        if reserved in names:
+            raise InputError(
+                explain(
+                    f"{kind.__name__}.{name} has an input named {reserved!r}.",
+                    expected=f"names other than {', '.join(RESERVED)}: they are Lamina's",
+                    received=f"{name}({', '.join(names)})",
+                    remedy="Give the input another name; in call, self.rng() gives a key.",
+                )
+            )
+    at = names.index("training") if "training" in names else None
+    default = parameters[at].default if at is not None else False
+    rest = [parameter for parameter in parameters if parameter.name != "training"]
+    return Method(
+        label=f"{kind.__name__}.{name}",
+        signature=inspect.Signature(rest),
+        inputs=tuple(parameter.name for parameter in rest),
+        training_at=at,
+        training_default=default is True,
+    )
+
+
+def _as_input(leaf: Any) -> Any:
+    if isinstance(leaf, jax.Array):
+        return leaf
+    if isinstance(leaf, Variable):
+        return leaf.value
+    if isinstance(leaf, np.ndarray | np.generic):
+        Spec(leaf.shape, leaf.dtype)  # objects and text are refused here, with the reason
+        return jnp.asarray(leaf)
+    return leaf
+
+
+def as_inputs(tree: Any) -> Any:
+    """The arguments as `call` gets them: arrays are JAX's, the rest stays."""
+    return jax.tree.map(_as_input, tree)
+
+
+def key_of(method: str, training: bool, args: Any, kwargs: Any) -> Any:
+    """What a plan depends on: the method, the mode, shapes and dtypes, static values."""
+    leaves, structure = jax.tree.flatten((args, kwargs))
+    parts: list[Any] = []
+    for leaf in leaves:
+        if isinstance(leaf, jax.Array):
+            parts.append((leaf.shape, leaf.dtype))
+        else:
+            try:
+                hash(leaf)
+                parts.append((type(leaf), leaf))
+            except TypeError:
+                parts.append((type(leaf), id(leaf)))
+    return (method, training, structure, tuple(parts))
+
+
+def given_specs(method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+    """The specs that `build` and `plan` are given: shapes, specs, arrays, by position or name.
+
+    Keras's names for shapes serve too: ``input_shape=`` is the first input's, ``query_shape=``
+    that of the input named query.
+    """
+    named: dict[str, Any] = {}
+    for name, value in kwargs.items():
+        plain = name.removesuffix("_shape")
+        if name in method.inputs or plain == name:
+            named[name] = value
+        elif plain in method.inputs:
+            named[plain] = value
+        elif plain == "input" and method.inputs:
+            named[method.inputs[0]] = value
+        else:
+            named[name] = value
+    specs = Arguments(
+        tuple(as_specs(value, shapes=True) for value in args),
+        {name: as_specs(value, shapes=True) for name, value in named.items()},
+    )
+    method.bind(specs.args, specs.kwargs)
+    return specs
+
+
+def build_arguments(
+    build: Callable[..., Any], inputs: dict[str, Any], shape: Callable[[Any], Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a user's `build`: shapes by the names of the inputs, or by position."""
+    arrays = {name: shape(value) for name, value in inputs.items() if _has_spec(value)}
+    named = {f"{name}_shape": value for name, value in arrays.items()}
+    positional = list(arrays.values())
+    args: list[Any] = []
+    by_name: dict[str, Any] = {}
+    parameters = list(inspect.signature(build).parameters.values())[1:]
+    matched = sum(parameter.name in named for parameter in parameters)
+    all_inputs = {f"{name}_shape" for name in inputs}
+    for index, parameter in enumerate(parameters):
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            args.extend(positional[index:])
+        elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            taken = {other.name for other in parameters}
+            by_name |= {name: value for name, value in named.items() if name not in taken}
+        elif parameter.name in named:
+            by_name[parameter.name] = named[parameter.name]
+        elif parameter.name in all_inputs or matched > 0:
+            if parameter.default is inspect.Parameter.empty:
+                by_name[parameter.name] = None
+        elif index < len(positional):
+            by_name[parameter.name] = positional[index]
+        elif parameter.default is inspect.Parameter.empty:
+            by_name[parameter.name] = None
+    if args:
+        first = [by_name.pop(p.name) for p in parameters if p.name in by_name]
+        args = first + args
+    return args, by_name
+
+
+def _has_spec(value: Any) -> bool:
+    found: list[Spec] = []
+    map_specs(found.append, value)
+    return bool(found)

@@ -1,0 +1,107 @@
+"""All that Lamina asks of JAX beyond its public API stands here, and is tested on each JAX.
+
+Three facts about the trace that is running are needed: its identity (state may not cross from
+one trace into another), whether it is staged (weights read there freeze into a program), and
+whether it is the body of a loop (a key drawn there is the same at every step).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.extend.core
+import numpy as np
+from jax._src import core as _core  # the running trace has no public name
+
+__all__ = [
+    "concrete_array",
+    "evaluate_abstractly",
+    "in_loop",
+    "is_staged",
+    "is_traced",
+    "split_inputs",
+    "trace_state",
+]
+
+_LOOPS = frozenset({"scan", "while_body", "while_cond", "fori_loop"})
+_fresh = itertools.count()
+
+
+def trace_state() -> Any:
+    """A token that is equal to another one where both were taken in the same trace."""
+    return jax.extend.core.get_opaque_trace_state()
+
+
+def _running() -> list[Any]:
+    """The running traces, innermost first."""
+    chain: list[Any] = []
+    trace: Any = _core.trace_ctx.trace
+    while trace is not None:
+        chain.append(trace)
+        trace = getattr(trace, "parent_trace", None)
+    return chain
+
+
+def _traced_for(trace: Any) -> str | None:
+    info = getattr(getattr(trace, "frame", None), "debug_info", None)
+    return getattr(info, "traced_for", None)
+
+
+def is_staged() -> bool:
+    """Whether what is computed now goes into a program (`jit`, `scan`, ...)."""
+    return any(_traced_for(trace) is not None for trace in _running())
+
+
+def in_loop(since: Any) -> bool:
+    """Whether a loop's body was entered after the trace that `since` stands for."""
+    for trace in _running():
+        if _same(trace, since):
+            return False
+        if _traced_for(trace) in _LOOPS:
+            return True
+    return False
+
+
+def _same(trace: Any, state: Any) -> bool:
+    return getattr(state, "_trace_ref", None) == getattr(trace, "_weakref", object())
+
+
+def is_traced(value: Any) -> bool:
+    return isinstance(value, jax.core.Tracer)
+
+
+def evaluate_abstractly(function: Callable[..., None], arrays: Sequence[Any]) -> None:
+    """Run `function` on abstract arrays, in a trace context nothing else has ever had.
+
+    JAX remembers traced functions by identity and context. The axis, mapped over nothing, has
+    a fresh name, so whatever a kept function left behind in an earlier trace is not found here.
+    """
+    axis = f"lamina_plan_{next(_fresh)}"
+
+    def run(*given: Any) -> tuple[()]:
+        function(*given)
+        return ()
+
+    mapped = jax.vmap(run, in_axes=None, out_axes=None, axis_size=1, axis_name=axis)
+    jax.eval_shape(lambda *given: mapped(*given), *arrays)
+
+
+def concrete_array(
+    shape: tuple[int, ...], dtype: Any, make: Callable[[int, int | None], np.ndarray]
+) -> jax.Array:
+    """An array that is concrete whatever trace is running.
+
+    `make(start, stop)` gives the elements of that range in C order.
+    """
+    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    if not isinstance(device, jax.Device):
+        device = jax.local_devices(backend=device)[0]
+    sharding = jax.sharding.SingleDeviceSharding(device)
+
+    def callback(_: Any) -> np.ndarray:
+        return make(0, None)
+
+    return jax.make_array_from_callback(shape, sharding, callback, dtype=dtype)

@@ -1,0 +1,238 @@
+"""Tracking: a walk over what is there, from the root through attributes, lists, tuples, dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from lamina.core.node import Tracked, attributes, slot_names
+from lamina.core.variable import Variable
+from lamina.errors import TrackingError, explain
+
+__all__ = ["Memento", "Tree", "children", "join", "walk"]
+
+
+def join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+@dataclass
+class Tree:
+    """What a walk found: each layer and variable once, by its first path, in order."""
+
+    layers: dict[int, tuple[str, Tracked]] = field(default_factory=dict[int, tuple[str, Tracked]])
+    variables: dict[int, tuple[str, Variable]] = field(
+        default_factory=dict[int, tuple[str, Variable]]
+    )
+    aliases: dict[str, str] = field(default_factory=dict[str, str])
+    owners: dict[int, Tracked] = field(default_factory=dict[int, Tracked])
+
+    def path(self, layer: Tracked) -> str:
+        found = self.layers.get(id(layer))
+        return type(layer).__name__ if found is None else found[0]
+
+    def by_path(self) -> dict[str, Variable]:
+        return {path: variable for path, variable in self.variables.values()}
+
+    def all_aliases(self) -> dict[str, str]:
+        """Every other path of a layer or variable, with the path it goes by."""
+        found = dict(self.aliases)
+        for alias, path in self.aliases.items():
+            if not path or alias.startswith(path + "."):
+                continue  # a child's link to its parent: a cycle, not a second place
+            for inner, _ in self.variables.values():
+                if inner.startswith(path + "."):
+                    found[alias + inner[len(path) :]] = inner
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    path: str
+    value: Any
+    owner: Tracked | None
+    containers: tuple[int, ...] = ()
+    problem: str | None = None
+
+
+def _entries(layer: Tracked) -> Iterator[tuple[str, Any]]:
+    seen: set[int] = set()
+    for name, value in attributes(layer):
+        if isinstance(value, Variable):
+            seen.add(id(value))
+        yield name, value
+    node = layer._lamina
+    for variable in (*node.loose, *node.declared):
+        if id(variable) not in seen and variable.name is not None and not variable.attached:
+            yield variable.name, variable
+
+
+def _key_problem(key: Any, keys: Iterable[Any]) -> str | None:
+    name = str(key)
+    if "." in name:
+        return f"the key {key!r} holds a dot, which parts the names of a path"
+    if sum(str(other) == name for other in keys) > 1:
+        return f"two keys read {name!r} as text"
+    return None
+
+
+_CONTAINERS = (list, tuple, dict)
+_WALKED = (Tracked, Variable, *_CONTAINERS)
+
+
+def _inside(place: _Place) -> list[_Place]:
+    """The places in a layer or container, in order."""
+    value = place.value
+    if isinstance(value, Tracked):
+        return [
+            _Place(join(place.path, name), inner, value)
+            for name, inner in _entries(value)
+            if isinstance(inner, _WALKED)
+        ]
+    chain = (*place.containers, id(value))
+    if isinstance(value, dict):
+        items = cast(dict[Any, Any], value)
+        return [
+            _Place(
+                join(place.path, str(key)),
+                inner,
+                place.owner,
+                chain,
+                place.problem or _key_problem(key, items),
+            )
+            for key, inner in items.items()
+            if isinstance(inner, _WALKED)
+        ]
+    return [
+        _Place(join(place.path, str(index)), inner, place.owner, chain, place.problem)
+        for index, inner in enumerate(cast(list[Any], value))
+        if isinstance(inner, _WALKED)
+    ]
+
+
+def walk(root: Tracked, *, into: Tree | None = None, start: Any = None, path: str = "") -> Tree:
+    """The tree below `root`, in the order of its attributes.
+
+    With `into`, the walk goes on from `start`, which stands at `path`, an attribute of `root`.
+    """
+    tree = into or Tree()
+    pending = [_Place(path, root if into is None else start, None if into is None else root)]
+    while pending:
+        place = pending.pop()
+        value = place.value
+        if isinstance(value, _CONTAINERS):
+            if id(value) not in place.containers:
+                pending.extend(reversed(_inside(place)))
+            continue
+        if place.problem is not None:
+            raise TrackingError(_bad_key(root, place))
+        found = tree.variables if isinstance(value, Variable) else tree.layers
+        if id(value) in found:
+            known = found[id(value)][0]  # pyright: ignore[reportUnknownVariableType]
+            if known != place.path:
+                tree.aliases[place.path] = known
+            continue
+        if isinstance(value, Variable):
+            tree.variables[id(value)] = (place.path, value)
+            tree.owners[id(value)] = place.owner or root
+        else:
+            tree.layers[id(value)] = (place.path, value)
+            pending.extend(reversed(_inside(place)))
+    return tree
+
+
+def _bad_key(root: Tracked, place: _Place) -> str:
+    return explain(
+        f"A layer stands in a dict at {place.path!r} of {type(root).__name__}, but "
+        f"{place.problem}.",
+        where=f"made at {root._lamina.made_at}",
+        expected="keys that differ as text and hold no dot",
+        received=place.problem or "",
+        remedy="Rename the key.",
+    )
+
+
+def children(layer: Tracked) -> list[tuple[str, Tracked]]:
+    """The layers directly below a layer, with their names."""
+    found: dict[int, tuple[str, Tracked]] = {}
+    pending = [
+        place for place in reversed(_inside(_Place("", layer, None)))
+    ]
+    while pending:
+        place = pending.pop()
+        if isinstance(place.value, Tracked):
+            if place.value is not layer:
+                found.setdefault(id(place.value), (place.path, place.value))
+        elif isinstance(place.value, _CONTAINERS) and id(place.value) not in place.containers:
+            pending.extend(reversed(_inside(place)))
+    return list(found.values())
+
+
+class Memento:
+    """Shallow copies of layers, lists and dicts, so that they can be put back as they were.
+
+    A state is a dict of attributes for a layer, a copy for a list or a dict.
+    """
+
+    def __init__(self) -> None:
+        self.states: dict[int, tuple[Any, Any]] = {}
+
+    def add(self, start: Any) -> None:
+        """Save `start` and all that is reachable from it and not saved yet."""
+        pending = [start]
+        while pending:
+            value = pending.pop()
+            if isinstance(value, tuple):
+                inside: Iterable[Any] = cast(tuple[Any, ...], value)
+            elif not isinstance(value, (Tracked, list, dict)) or id(value) in self.states:
+                continue
+            else:
+                state = state_of(value)
+                self.states[id(value)] = (value, state)
+                inside = state if isinstance(state, list) else state.values()
+            pending.extend(item for item in inside if isinstance(item, _WALKED))
+
+    def restore(self) -> None:
+        for container, state in self.states.values():
+            put_back(container, state)
+
+    def copy(self) -> Memento:
+        twin = Memento()
+        twin.states = dict(self.states)
+        return twin
+
+
+def state_of(value: Any) -> Any:
+    if isinstance(value, Tracked):
+        return dict(attributes(value))
+    return list(cast(list[Any], value)) if isinstance(value, list) else dict(value)
+
+
+def same_state(left: Any, right: Any) -> bool:
+    """Whether two states hold the very same objects in the same order."""
+    if len(left) != len(right):
+        return False
+    if isinstance(left, list):
+        return all(a is b for a, b in zip(left, right, strict=True))
+    pairs = zip(left.items(), right.items(), strict=True)
+    return all(a == b and x is y for (a, x), (b, y) in pairs)
+
+
+def put_back(container: Any, state: Any) -> None:
+    if same_state(state_of(container), state):
+        return
+    if isinstance(container, list):
+        container[:] = state
+    elif isinstance(container, dict):
+        container.clear()
+        cast(dict[Any, Any], container).update(state)
+    else:
+        slots = {name for name, _ in slot_names(type(container))}
+        for name, _ in list(attributes(container)):
+            object.__delattr__(container, name)
+        for name, value in state.items():
+            if name in slots:
+                object.__setattr__(container, name, value)
+            else:
+                container.__dict__[name] = value

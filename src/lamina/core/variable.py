@@ -1,0 +1,251 @@
+"""A named cell of state: shape, dtype, initializer, and once built an array."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import initializers
+from lamina.core.node import Site, site
+from lamina.core.scope import SCOPE
+from lamina.core.specs import Spec
+from lamina.core.tracing import is_traced
+from lamina.errors import BuildError, InputError, TraceError, explain
+
+__all__ = ["Loan", "Variable"]
+
+
+class Loan(Protocol):
+    """Stands in a variable while its array is lent out; `recall` puts the arrays back."""
+
+    def recall(self) -> None: ...
+
+
+class Variable:
+    """One cell of a layer's state; it works as an array in jnp functions and in arithmetic.
+
+    Args:
+        shape: sizes of the axes.
+        initializer: a name, an initializer, or a callable ``(key, shape, dtype)``.
+        dtype: of the array; float32 where none is given.
+        trainable: whether optimizers change it.
+        name: its path within the layer where no attribute holds it.
+
+    >>> Variable((2, 3), "zeros").shape
+    (2, 3)
+    """
+
+    __array_priority__ = 1000  # NumPy leaves arithmetic with a variable to the variable
+
+    def __init__(
+        self,
+        shape: Any,
+        initializer: Any = "glorot_uniform",
+        *,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> None:
+        spec = Spec(shape, "float32" if dtype is None else dtype)
+        if not spec.known:
+            raise BuildError(
+                explain(
+                    f"A weight of shape {spec.shape} depends on a dim that is not known.",
+                    where=f"declared at {site()}",
+                    expected="a size on every axis",
+                    received=str(spec.shape),
+                    remedy="Give that dim a size in the spec, or make the weight independent "
+                    "of it.",
+                )
+            )
+        self.shape: tuple[int, ...] = spec.shape  # pyright: ignore[reportAttributeAccessIssue]
+        self.dtype: Any = spec.dtype
+        self.initializer = initializers.get(initializer)
+        self.name = name
+        self.declared_at: Site = site()
+        self._trainable = bool(trainable)
+        self._value: Any = None
+        self.attached = False  # whether an attribute of a layer holds it
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+
+    @property
+    def built(self) -> bool:
+        return self._value is not None
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * int(np.dtype(self.dtype).itemsize)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def describe(self) -> str:
+        """What an error calls this variable."""
+        return f"Variable {self.name!r} {self.shape}" if self.name else f"Variable {self.shape}"
+
+    @property
+    def value(self) -> jax.Array:
+        """The array that stands for the variable in the call that is running."""
+        scope = SCOPE.get()
+        return self.stored() if scope is None else scope.frame.read(self)
+
+    def stored(self) -> jax.Array:
+        """The array kept here, whatever call is running."""
+        value = self._value
+        if isinstance(value, jax.Array):
+            return value
+        if value is None:
+            raise BuildError(
+                explain(
+                    f"{self.describe()} has no value yet.",
+                    where=f"declared at {self.declared_at}",
+                    expected="a layer that is built",
+                    received="a read before the build",
+                    remedy="Call the model once, or build(...) it, before reading its weights.",
+                )
+            )
+        value.recall()
+        return self._value
+
+    def assign(self, value: Any) -> Variable:
+        """Give the variable a new value of the same shape; it is cast to the variable's dtype."""
+        given = value.value if isinstance(value, Variable) else value
+        array = jnp.asarray(given)
+        if array.shape != self.shape:
+            raise InputError(
+                explain(
+                    f"{self.describe()} was assigned an array of another shape.",
+                    where=f"declared at {self.declared_at}",
+                    expected=str(self.shape),
+                    received=str(array.shape),
+                    remedy="Assign an array of the variable's shape.",
+                )
+            )
+        array = array.astype(self.dtype)
+        scope = SCOPE.get()
+        if scope is not None:
+            scope.frame.write(self, array)
+        else:
+            self.store(array)
+        return self
+
+    def store(self, array: Any) -> None:
+        """Keep a concrete array."""
+        if is_traced(array):
+            raise TraceError(
+                explain(
+                    f"{self.describe()} was assigned a value that exists only while JAX traces.",
+                    where=f"declared at {self.declared_at}",
+                    expected="a concrete array",
+                    received=f"a tracer, {type(array).__name__}",
+                    remedy="Use outputs, new_values = layer.apply(values, ...) inside jit, grad "
+                    "and vmap, and set_values(new_values) outside.",
+                )
+            )
+        if self._value is not None:
+            self.stored()  # what is lent out comes back first
+        self._value = array
+
+    def assign_add(self, value: Any) -> Variable:
+        return self.assign(self.value + value)
+
+    def assign_sub(self, value: Any) -> Variable:
+        return self.assign(self.value - value)
+
+    def numpy(self) -> np.ndarray:
+        return np.asarray(self.value)
+
+    def __jax_array__(self) -> jax.Array:
+        return self.value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.value, dtype=dtype, copy=copy)
+
+    def __getattr__(self, name: str) -> Any:
+        # Methods of arrays (T, astype, reshape, at, ...) act on the value.
+        if name.startswith("_") or not hasattr(jax.Array, name):
+            raise AttributeError(f"Variable has no attribute {name!r}")
+        return getattr(self.value, name)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.value)
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        return self.value[index]
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__.update(self.__dict__ | {"_value": self._kept()})
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_value": self._kept()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def _kept(self) -> Any:
+        return None if self._value is None else self.stored()
+
+    def __repr__(self) -> str:
+        state = "" if self.built else ", not built"
+        frozen = "" if self.trainable else ", not trainable"
+        return f"Variable(shape={self.shape}, dtype={self.dtype}{frozen}{state})"
+
+
+def _forward(operation: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], Any]:
+    def method(self: Variable, other: Any) -> Any:
+        return operation(self.value, other.value if isinstance(other, Variable) else other)
+
+    return method
+
+
+def _reflected(operation: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], Any]:
+    def method(self: Variable, other: Any) -> Any:
+        return operation(jnp.asarray(other), self.value)
+
+    return method
+
+
+def _unary(operation: Callable[[Any], Any]) -> Callable[[Variable], Any]:
+    return lambda self: operation(self.value)
+
+
+for _name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split():
+    _operation = getattr(operator, f"__{_name}__")
+    setattr(Variable, f"__{_name}__", _forward(_operation))
+    setattr(Variable, f"__r{_name}__", _reflected(_operation))
+for _name in "lt le gt ge".split():
+    setattr(Variable, f"__{_name}__", _forward(getattr(operator, f"__{_name}__")))
+for _name in "neg pos abs invert".split():
+    setattr(Variable, f"__{_name}__", _unary(getattr(operator, f"__{_name}__")))

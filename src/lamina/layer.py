@@ -1,0 +1,166 @@
+"""`Layer`: the face of a tree of layers. What it names is done in `lamina.core`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+import jax
+
+from lamina import reports, saving
+from lamina.core import build as building
+from lamina.core import call as calling
+from lamina.core import reading
+from lamina.core.node import Edition, Node, Tracked, site
+from lamina.core.plan import Plan
+from lamina.core.scope import SCOPE, fresh_key
+from lamina.core.variable import Variable
+
+__all__ = ["Layer"]
+
+
+class Layer(Tracked):
+    """An object that holds weights and layers, and computes outputs from inputs.
+
+    A subclass keeps its options and inner layers in ``__init__``, declares weights of its own in
+    ``build(self, input_shape)`` and does the arithmetic in ``call``. Weights come into being at
+    the first call, or at ``build(...)``, once the shapes of the inputs are known: all of them, or
+    none if anything is wrong.
+
+    Args:
+        name: what reports call the layer; paths come from attributes.
+        trainable: False freezes the layer and all below it.
+        dtype: of the weights that the layer declares; float32 if None.
+
+    >>> import jax.numpy as jnp
+    >>> class Scale(Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight((input_shape[-1],), "ones")
+    ...     def call(self, inputs):
+    ...         return inputs * self.factor
+    >>> layer = Scale()
+    >>> layer(jnp.ones((2, 3))).shape, layer.variables
+    ((2, 3), [Variable(shape=(3,), dtype=float32)])
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        layer = super().__new__(cls)
+        building.adopt(cls)
+        scope = SCOPE.get()
+        made_in = 0 if scope is None else scope.frame.number
+        layer._lamina = Node(args, kwargs, site(sys._getframe(1)), made_in)
+        return layer
+
+    def __init__(
+        self, *, name: str | None = None, trainable: bool = True, dtype: Any = None
+    ) -> None:
+        self._lamina.name = name
+        self._lamina.trainable = trainable
+        self._lamina.dtype = dtype
+
+    # Two of the three verbs; `call` is the user's.
+
+    def build(self, *specs: Any, **named: Any) -> None:
+        """Plan, check and draw every weight of the tree, for inputs of the given specs.
+
+        Args:
+            specs: one for each input of `call`: a shape (float32), a `Spec`, an array. A dim that
+                is None, or a name, is not known.
+            named: the same by name. ``seed=`` fixes what is drawn; ``method=`` enters elsewhere.
+
+        Raises:
+            BuildError: the plan does not work out. Nothing was changed.
+        """
+        building.base_build(self, *specs, **named)
+
+    def add_weight(
+        self,
+        shape: Any,
+        initializer: Any = "glorot_uniform",
+        *,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> Variable:
+        """Declare a weight, in `build` or `__init__`; its path comes from the attribute."""
+        return building.declare(self, shape, initializer, dtype, trainable, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute outputs; the first call builds. Takes ``training=`` and ``rng=`` as well."""
+        return calling.invoke(self, args, kwargs)
+
+    def rng(self) -> jax.Array:
+        """A fresh random key, from the call's key, this layer's path and a count."""
+        return fresh_key(self)
+
+    # What a tree shows of itself; a subclass may use any of these names for its own.
+
+    def plan(self, *specs: Any, **named: Any) -> Plan:
+        """What `build` of the same arguments would do; nothing is changed or allocated."""
+        return building.plan(self, specs, named)
+
+    def apply(
+        self, values: Mapping[str, Any], /, *args: Any, **kwargs: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        """The outputs on given values, and the new values: pure, for jax's transforms."""
+        return calling.apply(self, values, args, kwargs)
+
+    def values(self, trainable: bool | None = None) -> dict[str, jax.Array]:
+        """The arrays of all weights by path; with `trainable`, those that train or do not."""
+        return reading.values(self, trainable)
+
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Give every weight a value by path; strict, and all or nothing."""
+        reading.set_values(self, values)
+
+    def count_params(self) -> int:
+        """The number of scalars in all weights."""
+        return reading.count_params(self)
+
+    def summary(self) -> None:
+        """Print the tree with its weights."""
+        reports.print_summary(self)
+
+    def explain(self) -> None:
+        """Print what is tracked, built, awaited, shared, unused, and why shapes are as they are."""
+        reports.print_explanation(self)
+
+    def save_weights(self, path: str | PathLike[str]) -> None:
+        """Write all weights to a safetensors file, whole or not at all."""
+        saving.save_weights(self, path)
+
+    def load_weights(
+        self, path: str | PathLike[str], rename: Mapping[str, str] | None = None
+    ) -> None:
+        """Read weights from a file; a layer that is not built is built from the file's specs."""
+        saving.load_weights(self, path, rename)
+
+    layers = reading.View(reading.layers)
+    variables = reading.View(reading.variables)
+    weights = reading.View(reading.variables)
+    trainable_variables = reading.View(reading.trainable_variables)
+    trainable_weights = reading.View(reading.trainable_variables)
+    non_trainable_variables = reading.View(reading.non_trainable_variables)
+    non_trainable_weights = reading.View(reading.non_trainable_variables)
+    name = reading.View(reading.name)
+    dtype = reading.View(reading.dtype)
+    trainable = reading.Trainable()
+    built = reading.BuiltFlag()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if isinstance(value, reading.COUNTED):
+            Edition.advance()
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        Edition.advance()
+
+    def __repr__(self) -> str:
+        return reading.text(self)
+
+
+Layer.build.is_base = True  # type: ignore[attr-defined]
+Layer.build = building.guarded(Layer.build)

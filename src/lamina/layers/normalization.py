@@ -1,0 +1,160 @@
+"""Layers that shift and scale by moments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from lamina import initializers
+from lamina.layer import Layer
+from lamina.layers.checks import check_axes, check_integers, check_shape, check_within
+from lamina.ops.normalization import batch_moments, batch_norm, layer_norm
+
+__all__ = ["BatchNormalization", "LayerNormalization"]
+
+
+class LayerNormalization(Layer):
+    """Normalise each example by its own moments over some axes.
+
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, the moments in at least float32.
+    Shapes: any, unchanged; weights ``gamma`` and ``beta``, the sizes of the input on ``axis``.
+
+    Args:
+        axis: the axis or axes to normalise over.
+        epsilon: added to the variance.
+        center: whether there is a ``beta``.
+        scale: whether there is a ``gamma``.
+        beta_initializer: of ``beta``.
+        gamma_initializer: of ``gamma``.
+        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+
+    Raises:
+        InputError: ``axis`` is not in the input, or ``epsilon`` is below 0.
+        UnknownNameError: an initializer has no such name.
+
+    Source: Ba, Kiros, Hinton, Layer normalization, arXiv 1607.06450.
+
+    >>> import jax.numpy as jnp
+    >>> LayerNormalization(epsilon=0.0)(jnp.array([[1.0, 3.0]])).tolist()
+    [[-1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: initializers.InitializerLike = "zeros",
+        gamma_initializer: initializers.InitializerLike = "ones",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.axis = check_integers(self, "axis", axis)
+        self.epsilon = check_within(self, "epsilon", epsilon, high=math.inf)
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+
+    def build(self, input_shape: Any) -> None:
+        axes = check_axes(self, self.axis, len(input_shape))
+        shape = tuple(input_shape[axis] for axis in axes)
+        self.gamma = self.add_weight(shape, self.gamma_initializer) if self.scale else None
+        self.beta = self.add_weight(shape, self.beta_initializer) if self.center else None
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        return layer_norm(inputs, self.gamma, self.beta, axes=self.axis, epsilon=self.epsilon)
+
+
+class BatchNormalization(Layer):
+    """Normalise each channel by the moments of the batch, or by their moving averages.
+
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, computed in at least float32. While
+    training, mean and variance are the batch's, and ``moving = moving momentum + batch (1 -
+    momentum)``. Outside of training, and where ``trainable`` is False, they are the moving ones.
+    Shapes: any, unchanged; weights ``gamma``, ``beta``, ``moving_mean`` and ``moving_variance``,
+    each ``[channels]``.
+
+    Args:
+        axis: the axis of the channels.
+        momentum: the share that the moving averages keep in a step, from 0 to 1.
+        epsilon: added to the variance.
+        center: whether there is a ``beta``.
+        scale: whether there is a ``gamma``.
+        beta_initializer: of ``beta``.
+        gamma_initializer: of ``gamma``.
+        moving_mean_initializer: of ``moving_mean``.
+        moving_variance_initializer: of ``moving_variance``.
+        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+
+    Call takes ``mask``, bool, of the input's shape without its last axis: what is False does not
+    count in the batch's moments.
+
+    Raises:
+        InputError: ``axis`` is not in the input, ``momentum`` or ``epsilon`` is out of range, or
+            the mask does not fit.
+        UnknownNameError: an initializer has no such name.
+
+    Source: Ioffe, Szegedy, Batch normalization, arXiv 1502.03167.
+
+    >>> import jax.numpy as jnp
+    >>> layer = BatchNormalization(momentum=0.5, epsilon=0.0)
+    >>> layer(jnp.array([[1.0], [3.0]]), training=True).tolist()
+    [[-1.0], [1.0]]
+    >>> layer.moving_mean.value.tolist()
+    [1.0]
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: initializers.InitializerLike = "zeros",
+        gamma_initializer: initializers.InitializerLike = "ones",
+        moving_mean_initializer: initializers.InitializerLike = "zeros",
+        moving_variance_initializer: initializers.InitializerLike = "ones",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        (self.axis,) = check_integers(self, "axis", axis)
+        self.momentum = check_within(self, "momentum", momentum)
+        self.epsilon = check_within(self, "epsilon", epsilon, high=math.inf)
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+
+    def build(self, input_shape: Any) -> None:
+        (axis,) = check_axes(self, (self.axis,), len(input_shape))
+        shape = (input_shape[axis],)
+        self.gamma = self.add_weight(shape, self.gamma_initializer) if self.scale else None
+        self.beta = self.add_weight(shape, self.beta_initializer) if self.center else None
+        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, trainable=False)
+        self.moving_variance = self.add_weight(
+            shape, self.moving_variance_initializer, trainable=False
+        )
+
+    def call(
+        self, inputs: jax.Array, training: bool = False, mask: jax.Array | None = None
+    ) -> jax.Array:
+        if mask is not None:
+            check_shape(self, "a mask", mask, inputs.shape[:-1], "the input's axes but the last")
+        if training and self.trainable:
+            mean, variance = batch_moments(inputs, axis=self.axis, mask=mask)
+            keep, add = self.momentum, 1 - self.momentum
+            self.moving_mean.assign(self.moving_mean * keep + mean * add)
+            self.moving_variance.assign(self.moving_variance * keep + variance * add)
+        else:
+            mean, variance = self.moving_mean, self.moving_variance
+        return batch_norm(
+            inputs, mean, variance, self.gamma, self.beta, axis=self.axis, epsilon=self.epsilon
+        )

@@ -1,0 +1,1 @@
+"""Arithmetic on arrays alone; nothing here knows a layer."""

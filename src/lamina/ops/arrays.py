@@ -1,0 +1,41 @@
+"""What the other operations take: arrays, and the dtype several of them meet in."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+
+__all__ = ["Operand", "cast", "float_dtype"]
+
+
+class Operand(Protocol):
+    """What stands for one array: a JAX or NumPy array, or anything ``jnp.asarray`` takes."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> Any: ...
+
+
+def float_dtype(*operands: Operand | None) -> Any:
+    """The floating dtype in which the operands meet under JAX's promotion; None is left out.
+
+    >>> float_dtype(jnp.zeros(2, "bfloat16"), None, jnp.zeros(2, "float32")).name
+    'float32'
+    >>> float_dtype(jnp.zeros(2, "int32")).name
+    'float32'
+    """
+    dtype = jnp.result_type(*[operand.dtype for operand in operands if operand is not None])
+    return dtype if jnp.issubdtype(dtype, jnp.inexact) else jnp.promote_types(dtype, jnp.float32)
+
+
+def cast(operand: Operand, dtype: Any) -> jax.Array:
+    """The operand as a JAX array of the dtype.
+
+    >>> cast(jnp.ones(2, "int32"), "float32").dtype.name
+    'float32'
+    """
+    return jnp.asarray(operand, dtype)

@@ -1,0 +1,51 @@
+"""The affine map of the last axis."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+from jax import lax
+
+from lamina.ops.arrays import Operand, cast, float_dtype
+
+__all__ = ["dense"]
+
+
+def dense(x: Operand, kernel: Operand, bias: Operand | None = None) -> jax.Array:
+    """Map the last axis affinely: ``y = x kernel + bias``.
+
+    Leading axes are folded into one for the product, since XLA multiplies matrices faster than
+    stacks of them, above all in the backward pass.
+
+    Args:
+        x: ``[..., features]``, at least one axis.
+        kernel: ``[features, units]``.
+        bias: ``[units]``, or None for no bias.
+
+    Returns:
+        ``[..., units]``, in the dtype the operands meet in.
+
+    Raises:
+        TypeError: if ``features`` of x and kernel differ.
+
+    >>> import jax.numpy as jnp
+    >>> dense(jnp.ones((2, 5, 3)), jnp.ones((3, 4)), jnp.zeros(4)).shape
+    (2, 5, 4)
+    """
+    dtype = float_dtype(x, kernel, bias)
+    x, kernel = cast(x, dtype), cast(kernel, dtype)
+    leading = x.shape[:-1]
+    folded = len(leading) > 1 and _foldable(x)
+    if folded:
+        x = lax.reshape(x, (math.prod(leading), x.shape[-1]))
+    y = lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+    if bias is not None:
+        y = lax.add(y, lax.broadcast_in_dim(cast(bias, dtype), y.shape, (y.ndim - 1,)))
+    return lax.reshape(y, (*leading, y.shape[-1])) if folded else y
+
+
+def _foldable(x: jax.Array) -> bool:
+    # Axes sharded by explicit sharding fold only into the first: elsewhere the fold would have
+    # to move data between devices, which JAX refuses.
+    return all(name is None for name in jax.typeof(x).sharding.spec[1:-1])

@@ -1,0 +1,41 @@
+"""Rows of a table, picked by id."""
+
+from __future__ import annotations
+
+import jax
+from jax import lax
+
+from lamina.ops.arrays import Operand, cast
+
+__all__ = ["lookup"]
+
+
+def lookup(table: Operand, ids: Operand) -> jax.Array:
+    """Pick rows of a table: ``y[..., :] = table[ids[...], :]``.
+
+    An id outside ``0 <= id < rows`` gives a row of NaN, never a neighbour's row: negative ids do
+    not count from the end. Its gradient goes nowhere.
+
+    Args:
+        table: ``[rows, units]``, floating.
+        ids: ``[...]``; what is not int32 or int64 is cast to int32.
+
+    Returns:
+        ``[..., units]``, in the table's dtype.
+
+    >>> import jax.numpy as jnp
+    >>> lookup(jnp.array([[1.0], [2.0]]), jnp.array([1, 0, 2, -1])).tolist()
+    [[2.0], [1.0], [nan], [nan]]
+    """
+    rows = cast(table, table.dtype)
+    index = cast(ids, ids.dtype if str(ids.dtype) in ("int32", "int64") else "int32")
+    dimensions = lax.GatherDimensionNumbers(
+        offset_dims=(index.ndim,), collapsed_slice_dims=(0,), start_index_map=(0,)
+    )
+    return lax.gather(
+        rows,
+        lax.expand_dims(index, (index.ndim,)),
+        dimensions,
+        slice_sizes=(1, rows.shape[1]),
+        mode=lax.GatherScatterMode.FILL_OR_DROP,
+    )

@@ -1,0 +1,180 @@
+"""Moments over axes, and normalising by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from lamina.ops.arrays import Operand, cast, float_dtype
+
+__all__ = ["batch_moments", "batch_norm", "layer_norm", "moments", "normalize"]
+
+
+def moments(
+    x: jax.Array, axes: Sequence[int], mask: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance over axes, each kept with size 1: ``var = mean((x - mean(x))^2)``.
+
+    The deviations are taken first, so that a large mean costs no precision.
+
+    Args:
+        x: ``[...]``, floating.
+        axes: the axes to average over.
+        mask: bool, broadcasts against x: only what is True counts. With nothing left to count,
+            mean and variance are 0.
+
+    Returns:
+        ``(mean, variance)``, in x's dtype.
+
+    >>> mean, variance = moments(jnp.array([[1.0, 3.0]]), (1,))
+    >>> mean.tolist(), variance.tolist()
+    ([[2.0]], [[1.0]])
+    """
+    if mask is None:
+        mean = jnp.mean(x, axes, keepdims=True)
+        return mean, jnp.mean(lax.square(x - mean), axes, keepdims=True)
+    counted = jnp.broadcast_to(mask, x.shape)
+    count = lax.max(jnp.sum(counted, axes, x.dtype, keepdims=True), jnp.ones((), x.dtype))
+    mean = jnp.sum(x, axes, keepdims=True, where=counted) / count
+    deviation = lax.square(x - mean)
+    return mean, jnp.sum(deviation, axes, keepdims=True, where=counted) / count
+
+
+def normalize(
+    x: jax.Array,
+    mean: jax.Array,
+    variance: jax.Array,
+    epsilon: float,
+    gamma: jax.Array | None = None,
+    beta: jax.Array | None = None,
+) -> jax.Array:
+    """Shift and scale: ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``.
+
+    Args:
+        x: ``[...]``.
+        mean, variance, gamma, beta: broadcast against x.
+        epsilon: added to the variance, in the square of x's unit.
+
+    >>> normalize(jnp.array([1.0, 3.0]), jnp.array(2.0), jnp.array(1.0), 0.0).tolist()
+    [-1.0, 1.0]
+    """
+    scale = lax.rsqrt(variance + epsilon)
+    if gamma is not None:
+        scale = scale * gamma
+    y = (x - mean) * scale
+    return y if beta is None else y + beta
+
+
+def layer_norm(
+    x: Operand,
+    gamma: Operand | None = None,
+    beta: Operand | None = None,
+    *,
+    axes: Sequence[int] = (-1,),
+    epsilon: float = 1e-3,
+) -> jax.Array:
+    """Normalise each example by its own moments over some axes.
+
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, the statistics in at least float32.
+
+    Args:
+        x: ``[...]``.
+        gamma, beta: the sizes of x on ``axes``, in the order of x's axes; None leaves out.
+        axes: the axes to normalise over.
+        epsilon: added to the variance.
+
+    Returns:
+        The shape of x, in the dtype the operands meet in.
+
+    Source: Ba, Kiros, Hinton, Layer normalization, arXiv 1607.06450.
+
+    >>> layer_norm(jnp.array([[1.0, 3.0]]), epsilon=0.0).tolist()
+    [[-1.0, 1.0]]
+    """
+    dtype = float_dtype(x, gamma, beta)
+    wide = cast(x, jnp.promote_types(dtype, jnp.float32))
+    over = {axis % wide.ndim for axis in axes}
+    mean, variance = moments(wide, tuple(sorted(over)))
+    y = normalize(
+        wide, mean, variance, epsilon, _spread(gamma, wide, over), _spread(beta, wide, over)
+    )
+    return cast(y, dtype)
+
+
+def batch_moments(
+    x: Operand, *, axis: int = -1, mask: Operand | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance of each channel over all other axes, in at least float32.
+
+    Args:
+        x: ``[..., channels, ...]``, the channels on ``axis``.
+        axis: the axis that is kept.
+        mask: bool, ``x.shape[:-1]``: only what is True counts.
+
+    Returns:
+        ``(mean, variance)``, each ``[channels]``.
+
+    >>> batch_moments(jnp.array([[1.0, 5.0], [3.0, 5.0]]))[0].tolist()
+    [2.0, 5.0]
+    """
+    wide = cast(x, jnp.promote_types(float_dtype(x), jnp.float32))
+    kept = axis % wide.ndim
+    axes = tuple(a for a in range(wide.ndim) if a != kept)
+    counted = None if mask is None else lax.expand_dims(cast(mask, bool), (wide.ndim - 1,))
+    mean, variance = moments(wide, axes, counted)
+    return lax.squeeze(mean, axes), lax.squeeze(variance, axes)
+
+
+def batch_norm(
+    x: Operand,
+    mean: Operand,
+    variance: Operand,
+    gamma: Operand | None = None,
+    beta: Operand | None = None,
+    *,
+    axis: int = -1,
+    epsilon: float = 1e-3,
+) -> jax.Array:
+    """Normalise each channel by given moments.
+
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, computed in at least float32.
+
+    Args:
+        x: ``[..., channels, ...]``, the channels on ``axis``.
+        mean, variance, gamma, beta: ``[channels]``; None for gamma or beta leaves it out.
+        axis: the axis of the channels.
+        epsilon: added to the variance.
+
+    Returns:
+        The shape of x, in the dtype in which x, gamma and beta meet.
+
+    Source: Ioffe, Szegedy, Batch normalization, arXiv 1502.03167.
+
+    >>> batch_norm(jnp.array([[3.0]]), jnp.array([1.0]), jnp.array([4.0]), epsilon=0.0).tolist()
+    [[1.0]]
+    """
+    dtype = float_dtype(x, gamma, beta)
+    wide = cast(x, jnp.promote_types(dtype, jnp.float32))
+    kept = {axis % wide.ndim}
+    y = normalize(
+        wide,
+        _spread_known(mean, wide, kept),
+        _spread_known(variance, wide, kept),
+        epsilon,
+        _spread(gamma, wide, kept),
+        _spread(beta, wide, kept),
+    )
+    return cast(y, dtype)
+
+
+def _spread(value: Operand | None, x: jax.Array, axes: set[int]) -> jax.Array | None:
+    return None if value is None else _spread_known(value, x, axes)
+
+
+def _spread_known(value: Operand, x: jax.Array, axes: set[int]) -> jax.Array:
+    # [sizes of x on axes] -> the rank of x, 1 elsewhere
+    others = tuple(axis for axis in range(x.ndim) if axis not in axes)
+    return lax.expand_dims(cast(value, x.dtype), others)

@@ -1,0 +1,183 @@
+"""Recurrences over time: the gated recurrent unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import jax
+from jax import lax
+
+from lamina.ops.arrays import Operand, cast, float_dtype
+from lamina.ops.dense import dense
+
+__all__ = ["Activation", "gru", "gru_project", "gru_step"]
+
+Activation = Callable[[jax.Array], jax.Array]
+
+
+def gru_project(
+    x: Operand, kernel: Operand, bias: Operand | None = None, *, reset_after: bool = True
+) -> jax.Array:
+    """The input's share of the three gates: ``x kernel + bias``, for :func:`gru_step`.
+
+    Args:
+        x: ``[..., features]``.
+        kernel: ``[features, 3 units]``, gates in the order update, reset, candidate.
+        bias: ``[2, 3 units]`` with ``reset_after`` (the first row is the input's), else
+            ``[3 units]``.
+        reset_after: which of the two shapes of bias is meant.
+
+    Returns:
+        ``[..., 3 units]``.
+
+    >>> import jax.numpy as jnp
+    >>> gru_project(jnp.ones((2, 7, 5)), jnp.ones((5, 12))).shape
+    (2, 7, 12)
+    """
+    row = bias if bias is None or not reset_after else cast(bias, bias.dtype)[0]
+    return dense(x, kernel, row)
+
+
+def gru_step(
+    projected: jax.Array,
+    state: jax.Array,
+    recurrent_kernel: Operand,
+    bias: Operand | None = None,
+    *,
+    activation: Activation = lax.tanh,
+    recurrent_activation: Activation = lax.logistic,
+    reset_after: bool = True,
+    recurrent_dropout: jax.Array | None = None,
+) -> jax.Array:
+    """One step of a gated recurrent unit.
+
+    With ``U`` the recurrent kernel, ``g`` the projected input and ``s`` the gates' activation::
+
+        z  = s(g_z + h U_z + b_z)
+        r  = s(g_r + h U_r + b_r)
+        h' = z h + (1 - z) act(g_h + r (h U_h + b_h))     reset_after
+        h' = z h + (1 - z) act(g_h + (r h) U_h)           otherwise
+
+    Args:
+        projected: ``[batch, 3 units]``, from :func:`gru_project`.
+        state: ``[batch, units]``, h.
+        recurrent_kernel: ``[units, 3 units]``, gates in the order update, reset, candidate.
+        bias: the bias given to :func:`gru_project`; with ``reset_after`` its second row is used
+            here, otherwise nothing of it.
+        activation: of the candidate.
+        recurrent_activation: of the update and reset gates.
+        reset_after: whether the reset gate acts after the product with the recurrent kernel.
+        recurrent_dropout: ``[batch, units]``, factors for the state on its way into the gates.
+
+    Returns:
+        ``[batch, units]``, the next state.
+
+    Source: Cho et al., arXiv 1406.1078 (version 3 resets before, version 1 after).
+
+    >>> import jax.numpy as jnp
+    >>> gru_step(jnp.zeros((2, 12)), jnp.ones((2, 4)), jnp.zeros((4, 12)))[0].tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
+    units = state.shape[-1]
+    kernel = cast(recurrent_kernel, state.dtype)
+    read = state if recurrent_dropout is None else state * recurrent_dropout
+    gates_in, candidate_in = lax.split(projected, (2 * units, units), axis=-1)
+    if reset_after:
+        row = None if bias is None else cast(bias, state.dtype)[1]
+        gates_h, candidate_h = lax.split(dense(read, kernel, row), (2 * units, units), axis=-1)
+        update, reset = _halves(recurrent_activation(gates_in + gates_h))
+        candidate = activation(candidate_in + reset * candidate_h)
+    else:
+        gate_kernel, candidate_kernel = lax.split(kernel, (2 * units, units), axis=-1)
+        update, reset = _halves(recurrent_activation(gates_in + dense(read, gate_kernel)))
+        candidate = activation(candidate_in + dense(reset * read, candidate_kernel))
+    return update * state + (1 - update) * candidate
+
+
+def gru(
+    sequence: Operand,
+    kernel: Operand,
+    recurrent_kernel: Operand,
+    bias: Operand | None = None,
+    initial_state: Operand | None = None,
+    mask: Operand | None = None,
+    *,
+    activation: Activation = lax.tanh,
+    recurrent_activation: Activation = lax.logistic,
+    reset_after: bool = True,
+    go_backwards: bool = False,
+    dropout: Operand | None = None,
+    recurrent_dropout: Operand | None = None,
+) -> tuple[jax.Array, jax.Array]:
+    """Run a gated recurrent unit over a sequence; :func:`gru_step` has the equations.
+
+    The input's products for all steps are one product, taken before the loop.
+
+    Args:
+        sequence: ``[batch, time, features]``.
+        kernel: ``[features, 3 units]``, gates in the order update, reset, candidate.
+        recurrent_kernel: ``[units, 3 units]``, in the same order.
+        bias: ``[2, 3 units]`` with ``reset_after`` (input's, state's), else ``[3 units]``.
+        initial_state: ``[batch, units]``; zeros where None.
+        mask: bool, ``[batch, time]``: where False the state stays, and the output repeats it.
+        activation: of the candidate.
+        recurrent_activation: of the update and reset gates.
+        reset_after: whether the reset gate acts after the product with the recurrent kernel.
+        go_backwards: start at the last step; the outputs stand in the order of processing.
+        dropout: ``[batch, features]``, factors for the input at every step.
+        recurrent_dropout: ``[batch, units]``, factors for the state on its way into the gates.
+
+    Returns:
+        ``(outputs, state)``: ``[batch, time, units]``, and the last state ``[batch, units]``.
+
+    >>> import jax.numpy as jnp
+    >>> outputs, state = gru(jnp.ones((2, 7, 5)), jnp.ones((5, 12)), jnp.zeros((4, 12)))
+    >>> outputs.shape, state.shape, bool((outputs[:, -1] == state).all())
+    ((2, 7, 4), (2, 4), True)
+    """
+    dtype = float_dtype(sequence, kernel, recurrent_kernel, bias, initial_state)
+    x = cast(sequence, dtype)
+    if dropout is not None:
+        x = x * lax.expand_dims(cast(dropout, dtype), (1,))
+    shared = None if bias is None else cast(bias, dtype)
+    x = lax.transpose(x, (1, 0, 2))  # [time, batch, features]
+    projected = gru_project(x, cast(kernel, dtype), shared, reset_after=reset_after)
+    alive = None if mask is None else lax.transpose(cast(mask, bool), (1, 0))  # [time, batch]
+    advance = partial(
+        gru_step,
+        recurrent_kernel=cast(recurrent_kernel, dtype),
+        bias=shared,
+        activation=activation,
+        recurrent_activation=recurrent_activation,
+        reset_after=reset_after,
+        recurrent_dropout=None if recurrent_dropout is None else cast(recurrent_dropout, dtype),
+    )
+
+    def step(
+        state: jax.Array, at: tuple[jax.Array, jax.Array | None]
+    ) -> tuple[jax.Array, jax.Array]:
+        gates, alive = at
+        after = advance(gates, state)
+        if alive is not None:
+            after = lax.select(lax.broadcast_in_dim(alive, after.shape, (0,)), after, state)
+        return after, after
+
+    start = _first_state(projected, initial_state)
+    state, outputs = lax.scan(step, start, (projected, alive), reverse=go_backwards)
+    if go_backwards:
+        outputs = lax.rev(outputs, (0,))
+    return lax.transpose(outputs, (1, 0, 2)), state
+
+
+def _halves(gates: jax.Array) -> Sequence[jax.Array]:
+    units = gates.shape[-1] // 2
+    return lax.split(gates, (units, units), axis=-1)
+
+
+def _first_state(projected: jax.Array, initial_state: Operand | None) -> jax.Array:
+    # Zeros come out of the projected input, and a given state is added to them, so that the
+    # state has its sharding from the start; a scan's carry may not change it.
+    units = projected.shape[-1] // 3
+    zeros = lax.reduce_sum(lax.full_like(projected[..., :units], 0), (0,))
+    return zeros if initial_state is None else zeros + cast(initial_state, projected.dtype)

@@ -1,0 +1,296 @@
+"""Pictures of a training run: its curves, and where the attention looked.
+
+Figures are drawn on a canvas of their own, in memory: pyplot and the backend that a notebook or
+a program has chosen stay as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+    StrMethodFormatter,
+)
+from numpy.typing import ArrayLike, NDArray
+
+from lamina.errors import InputError, explain
+from lamina.translate.fonts import font_for
+
+__all__ = ["draw_attention", "draw_training"]
+
+_SPACE = "\u2423"  # an open box: a space that can be seen
+_INK, _PALE, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
+_TRAINING, _VALIDATION = "#1f5fa8", "#e07b39"
+_ATTENTION = LinearSegmentedColormap.from_list(
+    "attention", ["#f1f4f8", "#a9cbe8", "#3f84c4", "#1c4a86", "#0c2448"]
+)
+_DPI = 150
+
+# Sizes of the attention figure, in inches.
+_CELL, _GAP, _MARGIN, _HEAD, _WIDEST = 0.2, 0.45, 0.35, 0.8, 13.5
+_LETTER, _CODE = 0.24, 0.52  # room for a row of letters; for one with code points in it
+
+
+def draw_training(history: Mapping[str, Sequence[float]], path: str | os.PathLike[str]) -> None:
+    """Write the curves of a training run to ``path`` as PNG, one panel a measure.
+
+    A measure and its ``val_`` twin share a panel, the loss first. A loss that falls far has a
+    logarithmic axis; measures between 0 and 1 are shown as percentages. A series shorter than
+    its twin is spread over the same epochs.
+
+    Args:
+        history: measures by name, a value for each epoch, as ``History.history``.
+        path: where the picture goes; a file there is replaced.
+
+    Raises:
+        InputError: ``history`` holds no value.
+    """
+    series = {name: np.asarray(values, float) for name, values in history.items() if len(values)}
+    if not series:
+        raise InputError(
+            explain(
+                "There is nothing to draw.",
+                expected="a history with a list of numbers for each measure",
+                received=repr(dict(history))[:60],
+                remedy="Pass History.history after at least one epoch.",
+            )
+        )
+    measures = sorted(
+        dict.fromkeys(name.removeprefix("val_") for name in series),
+        key=lambda name: ("loss" not in name, list(series).index(name) if name in series else 0),
+    )
+    columns = min(3, len(measures))
+    rows = -(-len(measures) // columns)
+    figure = Figure(figsize=(5.6 * columns, 3.9 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, measure in zip(grid, measures, strict=False):
+        _draw_measure(axes, measure, series)
+    for axes in grid[len(measures) :]:
+        axes.set_axis_off()
+    _save(figure, path)
+
+
+def draw_attention(
+    examples: Sequence[tuple[str, str, ArrayLike]],
+    path: str | os.PathLike[str],
+    *,
+    fonts: Sequence[str] | None = None,
+) -> None:
+    """Write heat maps to ``path`` as PNG: which characters of a text each output character saw.
+
+    The text runs along the top, one character a column, in the order in which it is read: Arabic
+    too begins at the left, each letter in its isolated form. The output runs down the side.
+    A space is shown as an open box, a character that no font has as its code point: ``U+5E74``.
+
+    Args:
+        examples: each the text read, the text written, and weights ``[target time, source time]``
+            between 0 and 1. Rows and columns past the last character (padding, end marks) are
+            left out.
+        path: where the picture goes; a file there is replaced.
+        fonts: family names to choose from, best first; by default all that are installed.
+
+    Raises:
+        InputError: there is no example, an empty text, or weights that are too few or not finite.
+    """
+    if not examples:
+        raise InputError(
+            explain(
+                "There is nothing to draw.",
+                expected="one example or more",
+                received="none",
+                remedy="Pass (source text, output text, weights) for each example.",
+            )
+        )
+    panels = [(source, output, _weights(source, output, w)) for source, output, w in examples]
+    places, width, height = _arrange([(source, output) for source, output, _ in panels], fonts)
+    figure = Figure(figsize=(width, height))
+    for (left, top), (source, output, weights) in zip(places, panels, strict=True):
+        rows, columns = weights.shape
+        box = (left, height - top - rows * _CELL, columns * _CELL, rows * _CELL)
+        axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
+        _draw_panel(axes, source, output, weights, fonts)
+    _draw_head(figure, width, height)
+    _save(figure, path)
+
+
+def _draw_measure(axes: Axes, measure: str, series: Mapping[str, NDArray[np.float64]]) -> None:
+    curves = [
+        (label, color, series[name])
+        for name, label, color in (
+            (measure, "training", _TRAINING),
+            (f"val_{measure}", "validation", _VALIDATION),
+        )
+        if name in series
+    ]
+    epochs = max(len(values) for _, _, values in curves)
+    known = np.concatenate([values[np.isfinite(values)] for _, _, values in curves])
+    is_share = "loss" not in measure and known.size > 0 and 0 <= known.min() <= known.max() <= 1
+    for label, color, values in curves:
+        at = np.linspace(epochs / len(values), epochs, len(values))
+        last = f"{values[-1]:.1%}" if is_share else f"{values[-1]:.3g}"
+        marker = "o" if epochs <= 40 else ""
+        axes.plot(
+            at,
+            values,
+            color=color,
+            linewidth=2,
+            marker=marker,
+            markersize=4,
+            label=f"{label}, last {last}",
+        )
+    _dress(axes, measure.replace("_", " "))
+    if is_share:
+        axes.set_ylim(0, 1.03)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    elif known.size and known.min() > 0 and known.max() > 10 * known.min():
+        axes.set_yscale("log")
+        axes.set_ylabel(f"{measure.replace('_', ' ')} (log scale)")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def _dress(axes: Axes, name: str) -> None:
+    axes.set_title(name, loc="left", fontweight="bold", color=_INK)
+    axes.set_xlabel("epoch", color=_INK)
+    axes.set_ylabel(name, color=_INK)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(color=_GRID)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_PALE)
+    axes.tick_params(colors=_INK, length=3)
+    axes.legend(frameon=False, labelcolor=_INK)
+
+
+def _weights(source: str, output: str, weights: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(weights, float)
+    rows, columns = len(output), len(source)
+    fits = array.ndim == 2 and array.shape[0] >= rows > 0 and array.shape[1] >= columns > 0
+    if not fits or not np.isfinite(array[:rows, :columns]).all():
+        raise InputError(
+            explain(
+                f"The attention from {output!r} to {source!r} cannot be drawn.",
+                expected=f"texts that are not empty, finite weights [>= {rows}, >= {columns}]",
+                received=f"an array of shape {list(array.shape)}",
+                remedy="Give one row for each character written, one column for each one read.",
+            )
+        )
+    return array[:rows, :columns]
+
+
+@dataclass(frozen=True)
+class _Letter:
+    """What stands for one character on an axis, and the font that has it."""
+
+    text: str
+    font: str
+
+    @property
+    def is_code(self) -> bool:
+        return len(self.text) > 1
+
+
+def _letters(text: str, fonts: Sequence[str] | None) -> list[_Letter]:
+    return [_letter(char, fonts) for char in text]
+
+
+def _letter(char: str, fonts: Sequence[str] | None) -> _Letter:
+    shown = _SPACE if char == " " else char
+    font = font_for(shown, fonts)
+    # Marks and controls have no picture of their own, even where a font has them.
+    if font is None or unicodedata.category(shown)[0] in "CMZ":
+        return _Letter(f"U+{ord(char):04X}", "DejaVu Sans")
+    return _Letter(shown, font)
+
+
+def _arrange(
+    texts: Sequence[tuple[str, str]], fonts: Sequence[str] | None
+) -> tuple[list[tuple[float, float]], float, float]:
+    """Panels in lines, as words are: the left and top of each in inches, then the figure's size."""
+    places: list[tuple[float, float]] = []
+    left, top, line, right = _MARGIN, _HEAD, 0.0, 6.5
+    for source, output in texts:
+        wide = _CELL * (len(source) + 1.5)  # a cell and a half for the output's own characters
+        if left > _MARGIN and left + wide > _WIDEST:
+            left, top, line = _MARGIN, top + line + _GAP, 0.0
+        room = _CODE if any(letter.is_code for letter in _letters(source, fonts)) else _LETTER
+        places.append((left + 1.5 * _CELL, top + room))
+        line = max(line, room + _CELL * len(output))
+        left += wide + _GAP
+        right = max(right, left - _GAP)
+    return places, right + _MARGIN, top + line + _MARGIN
+
+
+def _draw_panel(
+    axes: Axes,
+    source: str,
+    output: str,
+    weights: NDArray[np.float64],
+    fonts: Sequence[str] | None,
+) -> None:
+    axes.pcolormesh(weights, cmap=_ATTENTION, vmin=0, vmax=1, edgecolors="white", linewidth=0.8)
+    axes.invert_yaxis()
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0, pad=2.5)
+    axes.spines[:].set_visible(False)
+    across, down = _letters(source, fonts), _letters(output, fonts)
+    axes.set_xticks(np.arange(len(across)) + 0.5, [letter.text for letter in across])
+    axes.set_yticks(np.arange(len(down)) + 0.5, [letter.text for letter in down])
+    labels = [*axes.get_xticklabels(), *axes.get_yticklabels()]
+    for letter, label in zip([*across, *down], labels, strict=True):
+        label.set_fontfamily([letter.font])
+        label.set_fontsize(6 if letter.is_code else 9)
+        label.set_color(_PALE if letter.is_code or letter.text == _SPACE else _INK)
+    for letter, label in zip(across, axes.get_xticklabels(), strict=True):
+        label.set_rotation(90 if letter.is_code else 0)
+
+
+def _draw_head(figure: Figure, width: float, height: float) -> None:
+    def across(inches: float) -> float:
+        return inches / width
+
+    def up(inches_from_top: float) -> float:
+        return 1 - inches_from_top / height
+
+    figure.text(
+        across(_MARGIN),
+        up(0.33),
+        "Where each written character looked",
+        fontsize=13,
+        fontweight="bold",
+        color=_INK,
+        va="center",
+    )
+    figure.text(
+        across(_MARGIN),
+        up(0.57),
+        "across: the text, first character at the left · down: the date",
+        fontsize=8.5,
+        color=_PALE,
+        va="center",
+    )
+    scale = figure.add_axes((across(width - _MARGIN - 1.2), up(0.42), across(1.2), 0.1 / height))
+    scale.pcolormesh(np.linspace(0, 1, 64)[None], cmap=_ATTENTION)
+    scale.set_xticks([0, 64], ["0", "1"], fontsize=8, color=_PALE)
+    scale.set_yticks([])
+    scale.set_title("attention", fontsize=8, color=_PALE, pad=3)
+    scale.tick_params(length=0, pad=2)
+    scale.spines[:].set_visible(False)
+
+
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=_DPI, facecolor="white", format="png")

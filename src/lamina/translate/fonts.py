@@ -1,0 +1,80 @@
+"""Which installed font can show a character, so that no figure prints empty boxes.
+
+What counts is the font's own character map, not its name: a font chosen here has the glyph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import matplotlib
+from matplotlib import font_manager
+
+__all__ = ["font_for", "installed_fonts"]
+
+# Sans-serif faces of the usual systems, best first; whatever else is installed comes after them.
+_PREFERRED = (
+    "DejaVu Sans",
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Microsoft YaHei",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "SimHei",
+    "Noto Sans CJK JP",
+    "Hiragino Sans",
+    "Yu Gothic",
+    "Meiryo",
+    "Noto Sans CJK KR",
+    "Apple SD Gothic Neo",
+    "Malgun Gothic",
+    "Noto Sans Arabic",
+    "Geeza Pro",
+    "Segoe UI",
+    "Arial Unicode MS",
+    "Droid Sans Fallback",
+)
+# They claim characters they show as boxes, or cannot be drawn by matplotlib.
+_NO_GLYPHS = ("lastresort", "last resort", "blank", "emoji")
+
+
+def font_for(char: str, fonts: Sequence[str] | None = None) -> str | None:
+    """The family name of the first of ``fonts`` that has a glyph for ``char``, or None.
+
+    Args:
+        char: one character.
+        fonts: family names, best first; by default :func:`installed_fonts`. Names that are not
+            installed are passed over.
+
+    >>> font_for("a", ["No Such Font", "DejaVu Sans"])
+    'DejaVu Sans'
+    """
+    names = installed_fonts() if fonts is None else fonts
+    return next((name for name in names if ord(char) in _code_points(name)), None)
+
+
+@cache
+def installed_fonts() -> tuple[str, ...]:
+    """The families that matplotlib finds here, those made for reading first."""
+    # matplotlib's own data folder holds fonts for formulas, whose characters are not what they say.
+    own = matplotlib.get_data_path()
+    entries = font_manager.fontManager.ttflist
+    found = {entry.name for entry in entries if not entry.fname.startswith(own)} | {"DejaVu Sans"}
+    usable = {name for name in found if not any(word in name.lower() for word in _NO_GLYPHS)}
+    preferred = [name for name in _PREFERRED if name in usable]
+    return (*preferred, *sorted(usable - set(preferred)))
+
+
+@cache
+def _code_points(name: str) -> frozenset[int]:
+    try:
+        path = font_manager.findfont(
+            font_manager.FontProperties(family=name), fallback_to_default=False
+        )
+        return frozenset(font_manager.get_font(path).get_charmap())
+    except (ValueError, RuntimeError, OSError):  # not installed, or not readable
+        return frozenset()

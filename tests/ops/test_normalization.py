@@ -1,0 +1,94 @@
+"""Moments and normalisation against NumPy in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lamina.ops.normalization import batch_moments, batch_norm, layer_norm, moments
+
+SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4)
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+@settings(deadline=None, max_examples=12)
+@given(SHAPES, st.data())
+def test_layer_norm_over_any_axes(shape: list[int], data: st.DataObject) -> None:
+    axes = sorted(data.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1)))
+    signed = [axis - len(shape) * data.draw(st.integers(0, 1)) for axis in axes]
+    x = normal(*shape)
+    weights = [normal(*(shape[axis] for axis in axes), seed=seed) for seed in (1, 2)]
+    spread = [n if axis in axes else 1 for axis, n in enumerate(shape)]
+    gamma, beta = (np.reshape(weight, spread) for weight in weights)
+    wide = x.astype("float64")
+    mean, variance = wide.mean(tuple(axes), keepdims=True), wide.var(tuple(axes), keepdims=True)
+    expected = gamma * (wide - mean) / np.sqrt(variance + 1e-2) + beta
+    got = layer_norm(x, *weights, axes=signed, epsilon=1e-2)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+@settings(deadline=None, max_examples=12)
+@given(SHAPES, st.data())
+def test_batch_norm_by_its_own_moments_on_any_axis(shape: list[int], data: st.DataObject) -> None:
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    x = normal(*shape)
+    others = tuple(a for a in range(len(shape)) if a != axis % len(shape))
+    mean, variance = batch_moments(x, axis=axis)
+    np.testing.assert_allclose(mean, x.mean(others), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(variance, x.var(others), rtol=1e-4, atol=1e-5)
+    got = batch_norm(x, mean, variance, axis=axis)
+    expected = x - x.mean(others, keepdims=True)
+    expected = expected / np.sqrt(x.var(others, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_masked_moments_are_those_of_what_is_left() -> None:
+    x, mask = normal(4, 5, 3), np.random.default_rng(1).random((4, 5)) < 0.6
+    spoilt = np.where(mask[..., None], x, np.nan)
+    mean, variance = batch_moments(spoilt, mask=mask)
+    np.testing.assert_allclose(mean, x[mask].mean(0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(variance, x[mask].var(0), rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_stay_finite_where_the_mask_hides_nan() -> None:
+    x = jnp.array([[1.0], [2.0], [jnp.nan]])
+    mask = jnp.array([True, True, False])
+    gradient = jax.grad(lambda x: batch_moments(x, mask=mask)[1].sum())(x)
+    np.testing.assert_allclose(gradient[:, 0], [-0.5, 0.5, 0.0])
+
+
+def test_nothing_left_to_count() -> None:
+    mean, variance = batch_moments(normal(4, 3), mask=np.zeros(4, bool))
+    np.testing.assert_array_equal(mean, 0)
+    np.testing.assert_array_equal(variance, 0)
+
+
+def test_a_large_mean_costs_no_precision() -> None:
+    x = normal(1000) + 1000
+    _, variance = moments(jnp.asarray(x), (0,))
+    np.testing.assert_allclose(variance[0], x.astype("float64").var(), rtol=1e-3)
+    y = layer_norm(x, epsilon=0.0)
+    wide = x.astype("float64")
+    np.testing.assert_allclose(y, (wide - wide.mean()) / wide.std(), atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_types_are_normalised_in_float32(dtype: str) -> None:
+    x = jnp.asarray(normal(2, 512) * 300, dtype)  # squares overflow float16
+    y = layer_norm(x, jnp.ones(512, dtype), jnp.zeros(512, dtype))
+    assert y.dtype == dtype
+    wide = np.asarray(x, "float32")
+    expected = (wide - wide.mean(-1, keepdims=True)) / wide.std(-1, keepdims=True)
+    np.testing.assert_allclose(np.asarray(y, "float32"), expected, rtol=1e-2, atol=1e-2)
+    mean, variance = batch_moments(x)
+    assert mean.dtype == variance.dtype == "float32"
+    assert batch_norm(x, mean, variance).dtype == dtype
+
+
+def test_whole_numbers_become_float32() -> None:
+    assert layer_norm(jnp.arange(6).reshape(2, 3)).dtype == "float32"

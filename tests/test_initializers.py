@@ -1,0 +1,165 @@
+"""The laws of the initializers, their names and their configs, against Keras's."""
+
+import json
+import os
+from inspect import signature
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+from lamina import initializers
+from lamina.core.drawing import draw
+from lamina.errors import InputError, UnknownNameError
+
+NAMES = [
+    "zeros",
+    "ones",
+    "constant",
+    "random_uniform",
+    "random_normal",
+    "truncated_normal",
+    "variance_scaling",
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+    "orthogonal",
+    "identity",
+]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "zero", "one", "normal", "uniform"])
+def test_names_are_those_of_keras(name):
+    ours = initializers.get(name)
+    theirs = getattr(keras.initializers, type(ours).__name__)()
+    assert initializers.get(type(theirs).__name__) == ours
+    config = {key: value for key, value in theirs.get_config().items() if key != "seed"}
+    assert {key: getattr(ours, key, config[key]) for key in config} == config
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_argument_stands_where_keras_has_it(name):
+    ours = initializers.get(name)
+    theirs = getattr(keras.initializers, type(ours).__name__)
+    assert list(signature(type(ours)).parameters) == list(signature(theirs).parameters)
+
+
+@pytest.mark.parametrize("shape", [(2000, 30), (30, 2000), (3, 3, 64, 32), (30000,)])
+@pytest.mark.parametrize(
+    "name", [n for n in NAMES if n not in ("constant", "orthogonal", "identity")]
+)
+def test_spread_is_that_of_keras(name, shape):
+    ours = draw(initializers.get(name), shape, "float32", seed=(0, 0), path="w")
+    theirs = np.asarray(keras.initializers.get(name)(shape))
+    np.testing.assert_allclose(ours.std(), theirs.std(), rtol=0.03)
+    np.testing.assert_allclose(ours.max(), theirs.max(), rtol=0.2)
+    np.testing.assert_allclose(ours.mean(), theirs.mean(), atol=0.03 * max(theirs.std(), 1e-9))
+
+
+@pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg"])
+@pytest.mark.parametrize("distribution", ["uniform", "truncated_normal", "untruncated_normal"])
+def test_variance_scaling(mode, distribution):
+    ours = initializers.VarianceScaling(3.0, mode, distribution)
+    values = draw(ours, (400, 100), "float64", seed=(0, 0), path="w")
+    count = {"fan_in": 400, "fan_out": 100, "fan_avg": 250}[mode]
+    np.testing.assert_allclose(values.var(), 3.0 / count, rtol=0.03)
+
+
+def test_axes_overrule_the_fans():
+    kernel = initializers.GlorotUniform(input_axes=[0], output_axes=[1, 2])
+    assert kernel.law((6, 3, 2)).high == pytest.approx((6 / 12) ** 0.5)
+    assert initializers.fans((6, 3, 2), (0,), (1, 2)) == (6, 6)
+    assert initializers.fans(()) == (1, 1)
+    assert initializers.fans((7,)) == (7, 7)
+
+
+@pytest.mark.parametrize(
+    "initializer",
+    [
+        initializers.Zeros(),
+        initializers.Constant(2.5),
+        initializers.Constant(np.arange(3.0)),
+        initializers.RandomNormal(stddev=0.02, seed=3),
+        initializers.VarianceScaling(2.0, "fan_out", "uniform", input_axes=(0,), output_axes=(1,)),
+        initializers.GlorotUniform(seed=0),
+        initializers.Orthogonal(gain=2.0),
+    ],
+    ids=initializers.describe,
+)
+def test_configs_come_back_through_json(initializer):
+    config = json.loads(json.dumps(initializers.to_config(initializer)))
+    assert initializers.from_config(config) == initializer
+    assert initializers.get(config) == initializer
+
+
+def test_a_config_of_keras_is_read():
+    config = keras.initializers.serialize(keras.initializers.HeNormal(seed=4))
+    assert initializers.get(config) == initializers.HeNormal(seed=4)
+
+
+def test_descriptions():
+    assert initializers.describe("GlorotUniform") == "glorot_uniform"
+    assert (
+        initializers.describe(initializers.RandomNormal(stddev=0.02)) == "RandomNormal(stddev=0.02)"
+    )
+    assert (
+        initializers.describe(initializers.Constant(np.ones((2, 3))))
+        == "Constant(value=<array (2, 3)>)"
+    )
+    assert initializers.describe(jax.nn.initializers.zeros) == "zeros"
+    assert "init" in initializers.describe(jax.nn.initializers.glorot_normal())
+
+
+def test_what_may_stand_for_an_initializer():
+    assert initializers.get(initializers.Ones) == initializers.Ones()
+    assert initializers.get(0.5) == initializers.Constant(0.5)
+    assert initializers.get(np.ones(3)) == initializers.Constant(jnp.ones(3))
+    assert initializers.get(jax.nn.initializers.ones) is jax.nn.initializers.ones
+
+
+def test_a_users_own_law_is_drawn():
+    class Wide(initializers.Initializer):
+        def law(self, shape):
+            return initializers.Law("uniform", low=5.0, high=6.0)
+
+    values = draw(Wide(), (100,), "float32", seed=(0, 0), path="w")
+    assert values.min() >= 5.0
+    assert values.max() <= 6.0
+    assert repr(Wide()) == "Wide()"
+
+
+def test_wrong_identifiers():
+    with pytest.raises(UnknownNameError, match="Did you mean 'glorot_uniform'"):
+        initializers.get("glorot_unifrom")
+    for wrong in (None, [1], int, object()):
+        with pytest.raises(InputError, match="not an initializer"):
+            initializers.get(wrong)
+    with pytest.raises(InputError, match="written down"):
+        initializers.to_config(jax.nn.initializers.ones)
+    for damaged in ({}, {"class_name": "Ones", "config": {"x": 1}}, {"class_name": 3}):
+        with pytest.raises(InputError, match="config of an initializer"):
+            initializers.from_config(damaged)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"scale": 0.0}, {"mode": "in"}, {"distribution": "cauchy"}, {"seed": "a"}]
+)
+def test_wrong_arguments(arguments):
+    with pytest.raises(InputError, match="VarianceScaling got"):
+        initializers.VarianceScaling(**arguments)
+
+
+def test_a_constant_keeps_its_own_copy():
+    table = np.zeros(3)
+    constant = initializers.Constant(table)
+    table[:] = 1
+    assert constant == initializers.Constant(np.zeros(3))
+    assert constant != initializers.Constant(1.0)
+    assert hash(constant) == hash(initializers.Constant(np.zeros(3)))
