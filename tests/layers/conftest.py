@@ -1,5 +1,82 @@
-"""Keras, the reference of these tests, runs on JAX."""
+"""A comparison of one layer with Keras's, from the same weights."""
 
-import os
+from collections.abc import Callable
+from typing import Any
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+
+def _loss(outputs: Any) -> jax.Array:
+    return sum((jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(outputs)), jnp.zeros(()))
+
+
+def _weights(theirs: Any) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(5)
+    found = {}
+    for variable in theirs.trainable_variables + theirs.non_trainable_variables:
+        if "seed" not in variable.name:
+            drawn = rng.normal(size=variable.shape).astype("float32")
+            found[variable.name] = abs(drawn) + 0.5 if "variance" in variable.name else drawn
+    return found
+
+
+def _close(ours: Any, theirs: Any) -> None:
+    ours, theirs = jax.tree.leaves(ours), jax.tree.leaves(theirs)
+    assert len(ours) == len(theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
+
+
+def _compare(ours: Any, theirs: Any, *inputs: Any, **options: Any) -> Any:
+    """Outputs, state and gradients by weights and floating inputs agree; gives the new values."""
+    theirs(*inputs, **options)
+    weights = _weights(theirs)
+    for variable in theirs.variables:
+        if variable.name in weights:
+            variable.assign(weights[variable.name])
+    ours.build(*inputs, **{name: x for name, x in options.items() if name != "training"})
+    ours.set_values(weights)
+    trained = [variable.name for variable in theirs.trainable_variables]
+    kept = [variable.value for variable in theirs.non_trainable_variables]
+    floating = [x for x in inputs if jnp.issubdtype(x.dtype, jnp.floating)]
+
+    def run_ours(values: dict[str, Any], given: list[Any]) -> Any:
+        outputs, new = ours.apply(weights | values, *(given or inputs), **options)
+        return _loss(outputs), (outputs, new)
+
+    def run_theirs(values: dict[str, Any], given: list[Any]) -> Any:
+        outputs, new = theirs.stateless_call(
+            [values[name] for name in trained], kept, *(given or inputs), **options
+        )
+        return _loss(outputs), (outputs, new)
+
+    values = {name: weights[name] for name in trained}
+    gradient, (outputs, new) = jax.jit(jax.grad(run_ours, (0, 1), has_aux=True))(values, floating)
+    expected, (wanted, state) = jax.jit(jax.grad(run_theirs, (0, 1), has_aux=True))(
+        values, floating
+    )
+    _close(outputs, wanted)
+    _close(gradient, expected)
+    names = [variable.name for variable in theirs.non_trainable_variables]
+    for name, value in zip(names, state, strict=True):
+        if name in weights:
+            _close(new[name], value)
+    return new
+
+
+@pytest.fixture
+def compare() -> Callable[..., Any]:
+    return _compare
+
+
+@pytest.fixture
+def normal() -> Callable[..., jax.Array]:
+    """Arrays of a shape, the same ones for the same seed."""
+
+    def draw(*shape: int, seed: int = 0) -> jax.Array:
+        return jnp.asarray(np.random.default_rng(seed).normal(size=shape), "float32")
+
+    return draw

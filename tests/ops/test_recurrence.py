@@ -1,7 +1,5 @@
 """The scan of the gated recurrent unit against a loop in NumPy's manner."""
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,7 +62,7 @@ def close(ours, theirs, **tolerance) -> None:
     assert jax.tree.leaves(same) == []
 
 
-OPTIONS = list(itertools.product([True, False], repeat=3))
+OPTIONS = [(True, False, False), (True, True, True), (False, True, False), (False, False, True)]
 
 
 @pytest.mark.parametrize(("reset_after", "go_backwards", "masked"), OPTIONS)
@@ -96,7 +94,7 @@ def test_dropout_factors(reset_after: bool) -> None:
     close(ours, looped(**operands, **factors, reset_after=reset_after))
 
 
-@settings(deadline=None, max_examples=6)
+@settings(deadline=None, max_examples=4)
 @given(st.integers(1, 3), st.integers(0, 4), st.integers(1, 3), st.integers(1, 3))
 def test_any_size(batch: int, time: int, features: int, units: int) -> None:
     operands = drawn(batch, time, features, units)

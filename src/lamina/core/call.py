@@ -18,7 +18,7 @@ from lamina.core.planning import own_build
 from lamina.core.scope import SCOPE, Frame, Key, Scope, as_key
 from lamina.core.signature import as_inputs, build_arguments, key_of, method_of
 from lamina.core.specs import Arguments, Spec, as_specs, shapes_of
-from lamina.core.tracing import is_staged, is_traced, trace_state
+from lamina.core.tracing import in_fresh_context, is_staged, trace_state
 from lamina.core.tracking import Tree, walk
 from lamina.core.variable import Variable
 from lamina.errors import InputError, LaminaError, TraceError, TrackingError, explain, nearest
@@ -124,16 +124,14 @@ class Root:
     def call(self) -> Any:
         """Run on the weights that the layer holds, and keep what was assigned."""
         self.ensure()
-        frame = self._frame(None)
-        outputs = self._run(frame)
+        outputs, frame = self._run(None)
         for key, value in frame.written.items():
             frame.writers[key].store(value)
         return outputs
 
     def apply(self, values: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
         """Run on given values; the outputs, and what was assigned."""
-        frame = self._frame(values)
-        outputs = self._run(frame)
+        outputs, frame = self._run(values)
         return outputs, frame.written
 
     def _frame(self, values: dict[int, Any] | None) -> Frame:
@@ -149,19 +147,42 @@ class Root:
             grow=lambda: self.ensure(again=True) and None,
         )
 
-    def _run(self, frame: Frame) -> Any:
+    def _run(self, values: dict[int, Any] | None) -> tuple[Any, Frame]:
+        """Run, and see that every weight was read; if not, run again where nothing is kept.
+
+        JAX remembers functions that it traced. One that is kept between calls (an attribute, a
+        layer given to `cond`) would come back with the weights of then.
+        """
+        frame = self._frame(values)
         try:
-            outputs = enter(
-                frame, self.layer, self.method, self.args, self.kwargs, self.training, self.key
-            )
-        except jax.errors.UnexpectedTracerError as error:
-            raise TraceError(mistakes.stale(type(self.layer).__name__, ["unknown"])) from error
-        if self._short(frame, self.ensure()) and self._short(frame, self.ensure(again=True)):
+            outputs = self._enter(frame)
+            if not self._short(frame, self.ensure()):
+                return outputs, frame
+            if not self._short(frame, self.ensure(again=True)):
+                return outputs, frame
+        except jax.errors.UnexpectedTracerError:
+            pass
+        frames: list[Frame] = []
+
+        def anew() -> tuple[Any, dict[int, Any]]:
+            frames.append(self._frame(values))
+            outputs = self._enter(frames[-1])
+            return outputs, frames[-1].written
+
+        outputs, written = in_fresh_context(anew)
+        frame = frames[-1]
+        frame.written = written
+        short = self._short(frame, self.ensure())
+        if short:
             names = walk(self.layer).variables
-            short = self._short(frame, self.ensure())
             paths = [names[key][0] for key in short if key in names]
             raise TraceError(mistakes.stale(type(self.layer).__name__, paths))
-        return outputs
+        return outputs, frame
+
+    def _enter(self, frame: Frame) -> Any:
+        return enter(
+            frame, self.layer, self.method, self.args, self.kwargs, self.training, self.key
+        )
 
     @staticmethod
     def _short(frame: Frame, expected: dict[int, int]) -> list[int]:

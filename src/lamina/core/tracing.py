@@ -19,10 +19,10 @@ from jax._src import core as _core  # the running trace has no public name
 __all__ = [
     "concrete_array",
     "evaluate_abstractly",
+    "in_fresh_context",
     "in_loop",
     "is_staged",
     "is_traced",
-    "split_inputs",
     "trace_state",
 ]
 
@@ -74,19 +74,38 @@ def is_traced(value: Any) -> bool:
 
 
 def evaluate_abstractly(function: Callable[..., None], arrays: Sequence[Any]) -> None:
-    """Run `function` on abstract arrays, in a trace context nothing else has ever had.
-
-    JAX remembers traced functions by identity and context. The axis, mapped over nothing, has
-    a fresh name, so whatever a kept function left behind in an earlier trace is not found here.
-    """
-    axis = f"lamina_plan_{next(_fresh)}"
+    """Run `function` on abstract arrays, in a trace context nothing else has ever had."""
 
     def run(*given: Any) -> tuple[()]:
         function(*given)
         return ()
 
-    mapped = jax.vmap(run, in_axes=None, out_axes=None, axis_size=1, axis_name=axis)
-    jax.eval_shape(lambda *given: mapped(*given), *arrays)
+    jax.eval_shape(lambda *given: in_fresh_context(lambda: run(*given)), *arrays)
+
+
+def in_fresh_context(function: Callable[[], Any]) -> Any:
+    """Call a function so that JAX takes nothing it traced elsewhere for what is traced here.
+
+    The function is mapped over nothing, on an axis of a fresh name, which is part of the context
+    that JAX remembers traced functions by. Outputs that are not arrays pass as they are.
+    """
+    forms: list[Any] = []
+
+    def arrays_only() -> list[Any]:
+        leaves, structure = jax.tree.flatten(function())
+        arrays = [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
+        forms.append((structure, leaves))
+        return arrays
+
+    axis = f"lamina_{next(_fresh)}"
+    mapped = jax.vmap(
+        lambda _: arrays_only(), in_axes=None, out_axes=None, axis_size=1, axis_name=axis
+    )
+    arrays = iter(mapped(0))
+    structure, leaves = forms[-1]
+    return jax.tree.unflatten(
+        structure, [next(arrays) if isinstance(leaf, jax.Array) else leaf for leaf in leaves]
+    )
 
 
 def concrete_array(

@@ -6,6 +6,9 @@ import math
 import operator
 from typing import Any, cast
 
+from lamina.core import mistakes
+from lamina.core.node import Tracked, site
+from lamina.core.scope import SCOPE
 from lamina.errors import InputError, explain
 
 __all__ = [
@@ -18,7 +21,7 @@ __all__ = [
 ]
 
 
-def check_count(layer: object, name: str, value: Any) -> int:
+def check_count(layer: Tracked, name: str, value: Any) -> int:
     """The option as a whole number above 0.
 
     Raises:
@@ -34,7 +37,7 @@ def check_count(layer: object, name: str, value: Any) -> int:
 
 
 def check_within(
-    layer: object, name: str, value: Any, low: float = 0.0, high: float = 1.0
+    layer: Tracked, name: str, value: Any, low: float = 0.0, high: float = 1.0
 ) -> float:
     """The option as a number from low to high.
 
@@ -51,7 +54,7 @@ def check_within(
     return number
 
 
-def check_integers(layer: object, name: str, value: Any) -> tuple[int, ...]:
+def check_integers(layer: Tracked, name: str, value: Any) -> tuple[int, ...]:
     """The option, one whole number or several, as a tuple.
 
     Raises:
@@ -67,19 +70,21 @@ def check_integers(layer: object, name: str, value: Any) -> tuple[int, ...]:
     return numbers
 
 
-def check_rank(layer: object, shape: Any, axes: str, *, exactly: bool = False) -> None:
+def check_rank(layer: Tracked, shape: Any, axes: str, *, exactly: bool = False) -> None:
     """Let only shapes pass that have an axis for each name in ``axes``, or more in front.
 
     Raises:
         InputError: the shape has too few axes, or is not one shape.
     """
     rank = len(axes.split(", "))
-    one = isinstance(shape, tuple) and not any(isinstance(dim, tuple) for dim in shape)
-    if one and (len(shape) == rank if exactly else len(shape) >= rank):
+    dims = cast("tuple[Any, ...]", shape) if isinstance(shape, tuple) else ()
+    one = all(dim is None or isinstance(dim, int) for dim in dims)
+    if one and (len(dims) == rank if exactly else len(dims) >= rank):
         return
     raise InputError(
         explain(
             f"{_name(layer)} got an input with the wrong number of axes.",
+            where=_where(layer),
             expected=f"[{axes}]" if exactly else f"[..., {axes}]",
             received=f"shape {shape}",
             remedy="Reshape the input so that it has these axes.",
@@ -87,7 +92,7 @@ def check_rank(layer: object, shape: Any, axes: str, *, exactly: bool = False) -
     )
 
 
-def check_shape(layer: object, what: str, array: Any, shape: tuple[int, ...], axes: str) -> None:
+def check_shape(layer: Tracked, what: str, array: Any, shape: tuple[int, ...], axes: str) -> None:
     """Let only arrays of one shape pass.
 
     Raises:
@@ -97,6 +102,7 @@ def check_shape(layer: object, what: str, array: Any, shape: tuple[int, ...], ax
         raise InputError(
             explain(
                 f"{_name(layer)} got {what} that does not fit its input.",
+                where=_where(layer),
                 expected=f"[{axes}] = {shape}",
                 received=f"shape {array.shape}",
                 remedy=f"Give {what} of that shape.",
@@ -104,7 +110,7 @@ def check_shape(layer: object, what: str, array: Any, shape: tuple[int, ...], ax
         )
 
 
-def check_axes(layer: object, axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
+def check_axes(layer: Tracked, axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
     """The axes counted from the front, in order.
 
     Raises:
@@ -115,6 +121,7 @@ def check_axes(layer: object, axes: tuple[int, ...], rank: int) -> tuple[int, ..
         raise InputError(
             explain(
                 f"{_name(layer)} cannot work on the axes it was given.",
+                where=_where(layer),
                 expected=f"different axes of an input of {rank} axes",
                 received=f"axis={axes[0] if len(axes) == 1 else axes}",
                 remedy="Count axes from 0 at the front or from -1 at the back.",
@@ -123,10 +130,11 @@ def check_axes(layer: object, axes: tuple[int, ...], rank: int) -> tuple[int, ..
     return tuple(found)
 
 
-def _bad_option(layer: object, name: str, value: Any, expected: str) -> InputError:
+def _bad_option(layer: Tracked, name: str, value: Any, expected: str) -> InputError:
     return InputError(
         explain(
-            f"{_name(layer)} cannot be made with this {name}.",
+            f"{type(layer).__name__} cannot be made with this {name}.",
+            where=f"made at {layer._lamina.made_at}",
             expected=expected,
             received=f"{name}={value!r}",
             remedy=f"Give another {name}.",
@@ -134,5 +142,11 @@ def _bad_option(layer: object, name: str, value: Any, expected: str) -> InputErr
     )
 
 
-def _name(layer: object) -> str:
-    return type(layer).__name__
+def _name(layer: Tracked) -> str:
+    """The layer's path and class within the call that is running."""
+    scope = SCOPE.get()
+    return type(layer).__name__ if scope is None else mistakes.name(scope.frame, layer)
+
+
+def _where(layer: Tracked) -> str:
+    return f"made at {layer._lamina.made_at}; called at {site()}"

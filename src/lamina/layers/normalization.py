@@ -11,7 +11,7 @@ import jax
 from lamina import initializers
 from lamina.layer import Layer
 from lamina.layers.checks import check_axes, check_integers, check_shape, check_within
-from lamina.ops.normalization import batch_moments, batch_norm, layer_norm
+from lamina.ops.normalization import batch_moments, batch_norm, layer_norm, moving_average
 
 __all__ = ["BatchNormalization", "LayerNormalization"]
 
@@ -150,9 +150,8 @@ class BatchNormalization(Layer):
             check_shape(self, "a mask", mask, inputs.shape[:-1], "the input's axes but the last")
         if training and self.trainable:
             mean, variance = batch_moments(inputs, axis=self.axis, mask=mask)
-            keep, add = self.momentum, 1 - self.momentum
-            self.moving_mean.assign(self.moving_mean * keep + mean * add)
-            self.moving_variance.assign(self.moving_variance * keep + variance * add)
+            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                moving.assign(moving_average(moving, batch, self.momentum))
         else:
             mean, variance = self.moving_mean, self.moving_variance
         return batch_norm(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from lamina.ops.arrays import Operand, cast
@@ -23,12 +24,12 @@ def lookup(table: Operand, ids: Operand) -> jax.Array:
     Returns:
         ``[..., units]``, in the table's dtype.
 
-    >>> import jax.numpy as jnp
     >>> lookup(jnp.array([[1.0], [2.0]]), jnp.array([1, 0, 2, -1])).tolist()
     [[2.0], [1.0], [nan], [nan]]
     """
-    rows = cast(table, table.dtype)
-    index = cast(ids, ids.dtype if str(ids.dtype) in ("int32", "int64") else "int32")
+    rows, index = jnp.asarray(table), jnp.asarray(ids)
+    if index.dtype not in (jnp.int32, jnp.int64):
+        index = cast(index, jnp.int32)
     dimensions = lax.GatherDimensionNumbers(
         offset_dims=(index.ndim,), collapsed_slice_dims=(0,), start_index_map=(0,)
     )

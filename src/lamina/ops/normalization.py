@@ -10,7 +10,7 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 
-__all__ = ["batch_moments", "batch_norm", "layer_norm", "moments", "normalize"]
+__all__ = ["batch_moments", "batch_norm", "layer_norm", "moments", "moving_average", "normalize"]
 
 
 def moments(
@@ -38,9 +38,10 @@ def moments(
         return mean, jnp.mean(lax.square(x - mean), axes, keepdims=True)
     counted = jnp.broadcast_to(mask, x.shape)
     count = lax.max(jnp.sum(counted, axes, x.dtype, keepdims=True), jnp.ones((), x.dtype))
-    mean = jnp.sum(x, axes, keepdims=True, where=counted) / count
-    deviation = lax.square(x - mean)
-    return mean, jnp.sum(deviation, axes, keepdims=True, where=counted) / count
+    kept = jnp.where(counted, x, 0)  # first, so that what is hidden cannot reach a gradient
+    mean = jnp.sum(kept, axes, keepdims=True) / count
+    deviation = jnp.where(counted, lax.square(kept - mean), 0)
+    return mean, jnp.sum(deviation, axes, keepdims=True) / count
 
 
 def normalize(
@@ -126,6 +127,22 @@ def batch_moments(
     counted = None if mask is None else lax.expand_dims(cast(mask, bool), (wide.ndim - 1,))
     mean, variance = moments(wide, axes, counted)
     return lax.squeeze(mean, axes), lax.squeeze(variance, axes)
+
+
+def moving_average(old: Operand, new: jax.Array, momentum: float) -> jax.Array:
+    """The average that follows a series: ``old momentum + new (1 - momentum)``.
+
+    Args:
+        old, new: of the same shape.
+        momentum: the share that the old value keeps, from 0 to 1.
+
+    Returns:
+        The shape and dtype of ``new``.
+
+    >>> moving_average(jnp.zeros(1), jnp.ones(1), 0.75).tolist()
+    [0.25]
+    """
+    return cast(old, new.dtype) * momentum + new * (1 - momentum)
 
 
 def batch_norm(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
@@ -31,11 +32,10 @@ def gru_project(
     Returns:
         ``[..., 3 units]``.
 
-    >>> import jax.numpy as jnp
     >>> gru_project(jnp.ones((2, 7, 5)), jnp.ones((5, 12))).shape
     (2, 7, 12)
     """
-    row = bias if bias is None or not reset_after else cast(bias, bias.dtype)[0]
+    row = bias if bias is None or not reset_after else jnp.asarray(bias)[0]
     return dense(x, kernel, row)
 
 
@@ -75,7 +75,6 @@ def gru_step(
 
     Source: Cho et al., arXiv 1406.1078 (version 3 resets before, version 1 after).
 
-    >>> import jax.numpy as jnp
     >>> gru_step(jnp.zeros((2, 12)), jnp.ones((2, 4)), jnp.zeros((4, 12)))[0].tolist()
     [0.5, 0.5, 0.5, 0.5]
     """
@@ -131,7 +130,6 @@ def gru(
     Returns:
         ``(outputs, state)``: ``[batch, time, units]``, and the last state ``[batch, units]``.
 
-    >>> import jax.numpy as jnp
     >>> outputs, state = gru(jnp.ones((2, 7, 5)), jnp.ones((5, 12)), jnp.zeros((4, 12)))
     >>> outputs.shape, state.shape, bool((outputs[:, -1] == state).all())
     ((2, 7, 4), (2, 4), True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from hashlib import blake2b
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from babel import Locale
 from babel.dates import format_date, get_date_format, tokenize_pattern
@@ -185,12 +185,12 @@ def make_pairs(
 ) -> list[DatePair]:
     """``count`` dates drawn at random: the day, the locale, then a form of it, each evenly.
 
-    Now and then a date begins with a capital, or is written in small or in capital letters only.
-    Equal arguments give equal pairs. Days of the two splits are disjoint.
+    Three in ten begin with a capital, or are all in small or in capital letters. Equal arguments
+    give equal pairs. The two splits share no day.
 
     Args:
         count: how many pairs; they may repeat.
-        seed: of the drawing.
+        seed: any whole number.
         years: the first and the last year, both included, of four digits each.
         split: ``"train"`` or ``"held_out"``.
         locales: some of :data:`LOCALES`.
@@ -199,8 +199,8 @@ def make_pairs(
         InputError: ``count`` is negative, or there is no day or no locale to draw from.
         UnknownNameError: one of ``locales`` or ``split`` is unknown.
     """
-    if split not in ("train", "held_out"):
-        remedy = nearest(split, ("train", "held_out"))
+    if split not in get_args(Split):
+        remedy = nearest(split, get_args(Split))
         raise UnknownNameError(explain(f"There is no split {split!r}.", remedy=remedy))
     first, last = years
     if count < 0 or not locales or not 1000 <= first <= last <= 9999:
@@ -212,13 +212,14 @@ def make_pairs(
                 remedy="Put the earlier year first, and leave locales out to use them all.",
             )
         )
-    choices = [forms(locale) for locale in locales]
-    days = _days(first, last, split)
+    choices, days = [forms(locale) for locale in locales], _days(first, last, split)
     rng = random.Random(seed)
-    return [_pair(_pick(rng, days), _pick(rng, _pick(rng, choices)), rng) for _ in range(count)]
+    return [_pair(rng, days, choices) for _ in range(count)]
 
 
-def _pair(day: date, form: Form, rng: random.Random) -> DatePair:
+def _pair(rng: random.Random, days: Sequence[date], choices: Sequence[Sequence[Form]]) -> DatePair:
+    day = _pick(rng, days)
+    form = _pick(rng, _pick(rng, choices))
     text = _pick(rng, _LETTER_CASES)(form.write(day))
     return DatePair(text, day.isoformat(), form.locale)
 

@@ -39,7 +39,7 @@ _ATTENTION = LinearSegmentedColormap.from_list(
 _DPI = 150
 
 # Sizes of the attention figure, in inches.
-_CELL, _GAP, _MARGIN, _HEAD, _WIDEST = 0.2, 0.45, 0.35, 0.8, 13.5
+_CELL, _GAP, _MARGIN, _HEAD, _WIDEST = 0.2, 0.4, 0.35, 0.8, 13.5
 _LETTER, _CODE = 0.24, 0.52  # room for a row of letters; for one with code points in it
 
 
@@ -67,10 +67,8 @@ def draw_training(history: Mapping[str, Sequence[float]], path: str | os.PathLik
                 remedy="Pass History.history after at least one epoch.",
             )
         )
-    measures = sorted(
-        dict.fromkeys(name.removeprefix("val_") for name in series),
-        key=lambda name: ("loss" not in name, list(series).index(name) if name in series else 0),
-    )
+    measures = list(dict.fromkeys(name.removeprefix("val_") for name in series))
+    measures.sort(key=lambda name: "loss" not in name)
     columns = min(3, len(measures))
     rows = -(-len(measures) // columns)
     figure = Figure(figsize=(5.6 * columns, 3.9 * rows), layout="constrained")
@@ -96,8 +94,7 @@ def draw_attention(
 
     Args:
         examples: each the text read, the text written, and weights ``[target time, source time]``
-            between 0 and 1. Rows and columns past the last character (padding, end marks) are
-            left out.
+            from 0 to 1. Rows and columns past the last character (end marks) are left out.
         path: where the picture goes; a file there is replaced.
         fonts: family names to choose from, best first; by default all that are installed.
 
@@ -117,9 +114,9 @@ def draw_attention(
     places, width, height = _arrange([(source, output) for source, output, _ in panels], fonts)
     figure = Figure(figsize=(width, height))
     for (left, top), (source, output, weights) in zip(places, panels, strict=True):
-        rows, columns = weights.shape
-        box = (left, height - top - rows * _CELL, columns * _CELL, rows * _CELL)
-        axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
+        high, wide = np.multiply(weights.shape, _CELL)
+        bottom = height - top - high
+        axes = figure.add_axes((left / width, bottom / height, wide / width, high / height))
         _draw_panel(axes, source, output, weights, fonts)
     _draw_head(figure, width, height)
     _save(figure, path)
@@ -139,7 +136,7 @@ def _draw_measure(axes: Axes, measure: str, series: Mapping[str, NDArray[np.floa
     is_share = "loss" not in measure and known.size > 0 and 0 <= known.min() <= known.max() <= 1
     for label, color, values in curves:
         at = np.linspace(epochs / len(values), epochs, len(values))
-        last = f"{values[-1]:.1%}" if is_share else f"{values[-1]:.3g}"
+        last = f"{values[-1]:.2%}" if is_share else f"{values[-1]:.3g}"
         marker = "o" if epochs <= 40 else ""
         axes.plot(
             at,
@@ -277,7 +274,7 @@ def _draw_head(figure: Figure, width: float, height: float) -> None:
     figure.text(
         across(_MARGIN),
         up(0.57),
-        "across: the text, first character at the left · down: the date",
+        "across: the text, first character at the left · down: what was written",
         fontsize=8.5,
         color=_PALE,
         va="center",

@@ -1,0 +1,144 @@
+"""LayerNormalization and BatchNormalization: Keras's numbers, moving statistics, errors."""
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lamina.errors import InputError
+from lamina.layers import BatchNormalization, LayerNormalization
+
+PARTS = [(True, True), (True, False), (False, True)]
+few = settings(
+    deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.mark.parametrize(("center", "scale"), PARTS)
+def test_layer_normalization_equals_keras(compare, normal, center, scale) -> None:
+    options = {"center": center, "scale": scale, "epsilon": 1e-2}
+    ours, theirs = LayerNormalization(**options), keras.layers.LayerNormalization(**options)
+    compare(ours, theirs, normal(4, 5))
+
+
+@pytest.mark.parametrize("axis", [1, -1, [1, 2], [-2, -1], (1, 3)])
+def test_layer_normalization_over_other_axes(compare, normal, axis) -> None:
+    ours, theirs = LayerNormalization(axis), keras.layers.LayerNormalization(axis)
+    compare(ours, theirs, normal(2, 3, 4, 5))
+
+
+@few
+@given(st.lists(st.integers(1, 5), min_size=2, max_size=4))
+def test_layer_normalization_at_any_rank(compare, normal, shape) -> None:
+    compare(LayerNormalization(), keras.layers.LayerNormalization(), normal(*shape))
+
+
+def test_without_center_and_scale_there_are_no_weights(normal) -> None:
+    layer = LayerNormalization(center=False, scale=False)
+    x = normal(2, 5)
+    expected = (x - x.mean(-1, keepdims=True)) / jnp.sqrt(x.var(-1, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-5)
+    assert layer.values() == {}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("center", "scale"), PARTS)
+def test_batch_normalization_equals_keras(compare, normal, training, center, scale) -> None:
+    options = {"center": center, "scale": scale, "momentum": 0.7}
+    ours, theirs = BatchNormalization(**options), keras.layers.BatchNormalization(**options)
+    compare(ours, theirs, normal(6, 3), training=training)
+
+
+@pytest.mark.parametrize("axis", [1, 2, -1])
+def test_batch_normalization_on_another_axis(compare, normal, axis) -> None:
+    ours, theirs = BatchNormalization(axis), keras.layers.BatchNormalization(axis)
+    compare(ours, theirs, normal(4, 3, 5, 2), training=True)
+
+
+def test_batch_normalization_with_a_mask(compare, normal) -> None:
+    mask = jnp.asarray(np.random.default_rng(1).random((4, 5)) < 0.6)
+    ours, theirs = BatchNormalization(), keras.layers.BatchNormalization()
+    compare(ours, theirs, normal(4, 5, 3), training=True, mask=mask)
+
+
+@few
+@given(st.lists(st.integers(1, 4), min_size=2, max_size=4), st.booleans())
+def test_batch_normalization_at_any_rank(compare, normal, shape, training) -> None:
+    ours, theirs = BatchNormalization(), keras.layers.BatchNormalization()
+    compare(ours, theirs, normal(*shape), training=training)
+
+
+def test_moving_statistics_follow_the_batches(normal) -> None:
+    layer = BatchNormalization(momentum=0.9)
+    x = normal(64, 3) * 2 + 5
+    layer(x)
+    np.testing.assert_array_equal(layer.values()["moving_mean"], 0)
+    layer(x, training=True)
+    np.testing.assert_allclose(layer.values()["moving_mean"], 0.1 * x.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(layer.values()["moving_variance"], 0.9 + 0.1 * x.var(0), rtol=1e-5)
+    for _ in range(100):
+        layer(x, training=True)
+    np.testing.assert_allclose(layer(x), layer(x, training=True), atol=1e-2)
+
+
+def test_apply_gives_the_new_statistics_and_keeps_the_old(normal) -> None:
+    layer = BatchNormalization()
+    layer.build((None, 3))
+    before = layer.values()
+    _, new = jax.jit(lambda values, x: layer.apply(values, x, training=True))(before, normal(8, 3))
+    assert (new["moving_mean"] != before["moving_mean"]).all()
+    np.testing.assert_array_equal(layer.values()["moving_mean"], before["moving_mean"])
+
+
+def test_statistics_are_not_trained() -> None:
+    layer = BatchNormalization()
+    layer.build((None, 3))
+    assert set(layer.values(trainable=True)) == {"gamma", "beta"}
+    assert set(layer.values(trainable=False)) == {"moving_mean", "moving_variance"}
+
+
+def test_a_frozen_layer_stays_in_inference_mode(normal) -> None:
+    layer = BatchNormalization()
+    x = normal(8, 3)
+    still = layer(x)
+    layer.trainable = False
+    np.testing.assert_array_equal(layer(x, training=True), still)
+    np.testing.assert_array_equal(layer.values()["moving_mean"], 0)
+
+
+@pytest.mark.parametrize("kind", [LayerNormalization, BatchNormalization])
+def test_half_precision(kind, normal) -> None:
+    layer = kind(dtype="bfloat16")
+    y = layer((normal(8, 3) * 300).astype("bfloat16"), training=True)
+    assert y.dtype == "bfloat16"
+    assert np.isfinite(np.asarray(y, "float32")).all()
+    assert {value.dtype.name for value in layer.values().values()} == {"bfloat16"}
+
+
+@pytest.mark.parametrize("kind", [LayerNormalization, BatchNormalization])
+@pytest.mark.parametrize("axis", [2, -3])
+def test_an_axis_that_is_not_there(kind, axis) -> None:
+    with pytest.raises(InputError, match="axis"):
+        kind(axis=axis).build((4, 3))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"momentum": 1.5}, {"momentum": "high"}, {"epsilon": -1.0}, {"axis": "last"}],
+)
+def test_options_out_of_range(options) -> None:
+    with pytest.raises(InputError, match=next(iter(options))):
+        BatchNormalization(**options)
+
+
+def test_an_axis_named_twice() -> None:
+    with pytest.raises(InputError, match="different axes"):
+        LayerNormalization([1, -1]).build((4, 3))
+
+
+def test_a_mask_that_does_not_fit(normal) -> None:
+    with pytest.raises(InputError, match="mask"):
+        BatchNormalization()(normal(4, 5, 3), mask=jnp.ones((4, 5, 3), bool))
