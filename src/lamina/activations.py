@@ -63,7 +63,7 @@ def relu(
     max_value: float | None = None,
     threshold: float = 0.0,
 ) -> jax.Array:
-    """``x`` from `threshold` up to `max_value`, `negative_slope` ``(x - threshold)`` below.
+    """``x`` above `threshold`, up to `max_value`; `negative_slope` ``(x - threshold)`` below.
 
     >>> relu(jnp.array([-2.0, 1.0, 9.0]), negative_slope=0.5, max_value=6.0).tolist()
     [-1.0, 1.0, 6.0]
@@ -72,7 +72,7 @@ def relu(
     if negative_slope == 0 and threshold == 0:
         y = jax.nn.relu(x)
     else:
-        y = jnp.where(x >= threshold, x, negative_slope * (x - threshold))
+        y = jnp.where(x > threshold, x, negative_slope * (x - threshold))
     return y if max_value is None else jnp.minimum(y, jnp.asarray(max_value, y.dtype))
 
 

@@ -95,6 +95,10 @@ class Layer(Tracked):
         """A fresh random key, from the call's key, this layer's path and a count."""
         return fresh_key(self)
 
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask of the outputs, for the layers after this one; that of the inputs here."""
+        return mask
+
     # What a tree shows of itself; a subclass may use any of these names for its own.
 
     def plan(self, *specs: Any, **named: Any) -> Plan:

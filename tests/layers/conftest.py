@@ -32,7 +32,7 @@ def _close(ours: Any, theirs: Any) -> None:
 
 def _compare(ours: Any, theirs: Any, *inputs: Any, **options: Any) -> Any:
     """Outputs, state and gradients by weights and floating inputs agree; gives the new values."""
-    theirs(*inputs, **options)
+    theirs.build(inputs[0].shape)
     weights = _weights(theirs)
     for variable in theirs.variables:
         if variable.name in weights:
@@ -54,10 +54,9 @@ def _compare(ours: Any, theirs: Any, *inputs: Any, **options: Any) -> Any:
         return _loss(outputs), (outputs, new)
 
     values = {name: weights[name] for name in trained}
-    gradient, (outputs, new) = jax.jit(jax.grad(run_ours, (0, 1), has_aux=True))(values, floating)
-    expected, (wanted, state) = jax.jit(jax.grad(run_theirs, (0, 1), has_aux=True))(
-        values, floating
-    )
+    grads = [jax.grad(run, (0, 1), has_aux=True) for run in (run_ours, run_theirs)]
+    both = jax.jit(lambda *given: [grad(*given) for grad in grads])(values, floating)
+    (gradient, (outputs, new)), (expected, (wanted, state)) = both
     _close(outputs, wanted)
     _close(gradient, expected)
     names = [variable.name for variable in theirs.non_trainable_variables]

@@ -20,7 +20,7 @@ def test_equals_keras(compare, normal, activation, use_bias) -> None:
 
 
 @settings(
-    deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=4), st.integers(1, 4))
 def test_equals_keras_at_any_rank(compare, normal, shape, units) -> None:

@@ -13,7 +13,7 @@ from lamina.layers import BatchNormalization, LayerNormalization
 
 PARTS = [(True, True), (True, False), (False, True)]
 few = settings(
-    deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

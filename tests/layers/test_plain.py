@@ -63,7 +63,7 @@ def test_rates_out_of_range(rate) -> None:
         Dropout(rate)
 
 
-@pytest.mark.parametrize("noise_shape", [(0, 1), (-1,), (2.5,), 3])
+@pytest.mark.parametrize("noise_shape", [(0, 1), (-1,), (2.5,), "3"])
 def test_noise_shapes_that_are_none(noise_shape) -> None:
     with pytest.raises(InputError, match="noise_shape"):
         Dropout(0.5, noise_shape)

@@ -59,7 +59,7 @@ def test_equals_keras_with_other_options(compare, normal, options) -> None:
 
 
 @settings(
-    deadline=None, max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(*[st.integers(1, 4)] * 4)
 def test_equals_keras_at_any_size(compare, normal, batch, time, features, units) -> None:

@@ -16,7 +16,7 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=6)
 @given(SHAPES, st.data())
 def test_layer_norm_over_any_axes(shape: list[int], data: st.DataObject) -> None:
     axes = sorted(data.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1)))
@@ -32,7 +32,7 @@ def test_layer_norm_over_any_axes(shape: list[int], data: st.DataObject) -> None
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=6)
 @given(SHAPES, st.data())
 def test_batch_norm_by_its_own_moments_on_any_axis(shape: list[int], data: st.DataObject) -> None:
     axis = data.draw(st.integers(-len(shape), len(shape) - 1))

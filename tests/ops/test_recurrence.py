@@ -62,7 +62,7 @@ def close(ours, theirs, **tolerance) -> None:
     assert jax.tree.leaves(same) == []
 
 
-OPTIONS = [(True, False, False), (True, True, True), (False, True, False), (False, False, True)]
+OPTIONS = [(True, True, True), (False, False, True)]
 
 
 @pytest.mark.parametrize(("reset_after", "go_backwards", "masked"), OPTIONS)
@@ -94,7 +94,7 @@ def test_dropout_factors(reset_after: bool) -> None:
     close(ours, looped(**operands, **factors, reset_after=reset_after))
 
 
-@settings(deadline=None, max_examples=4)
+@settings(deadline=None, max_examples=3)
 @given(st.integers(1, 3), st.integers(0, 4), st.integers(1, 3), st.integers(1, 3))
 def test_any_size(batch: int, time: int, features: int, units: int) -> None:
     operands = drawn(batch, time, features, units)

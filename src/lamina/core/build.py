@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lamina import initializers
@@ -20,7 +21,7 @@ from lamina.core.planning import Planner, blend, blend_tree
 from lamina.core.scope import SCOPE, Frame, Key, Scope, current_planner
 from lamina.core.signature import given_specs, method_of
 from lamina.core.specs import SIZES, Arguments, Sizes, Spec, map_specs
-from lamina.core.tracing import concrete_array, evaluate_abstractly, trace_state
+from lamina.core.tracing import evaluate_abstractly, outside_traces, trace_state
 from lamina.core.tracking import Tree, children, walk
 from lamina.core.variable import Variable
 from lamina.errors import BuildError, LaminaError, TrackingError, explain
@@ -50,10 +51,13 @@ def set_seed(seed: int) -> None:
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be planned: a method of a root, entered with these specs, in this mode."""
+    """What is to be planned: a root entered by a method, with these specs, in this mode.
+
+    Instead of a method's name it may be a function that calls the root.
+    """
 
     root: Tracked
-    method: str
+    method: str | Callable[..., Any]
     specs: Arguments
     training: bool
     at: Site
@@ -109,13 +113,13 @@ class _Place:
 def enter(
     frame: Frame,
     layer: Tracked,
-    method: str,
+    method: str | Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     training: bool,
     key: Key | None,
 ) -> Any:
-    """Call a layer's method within a frame."""
+    """Call a layer's method, or a function that calls the layer, within a frame."""
     info = method_of(type(layer), method)
     planner = frame.planner
     token = SCOPE.set(Scope(frame, layer, training, key))
@@ -125,9 +129,14 @@ def enter(
             given = {**kwargs, "training": training}
             if planner is not None:
                 planner.reads_training = True
+        if callable(method):
+            return method(*args, **kwargs)
         function = getattr(layer, method)
         if planner is None:
-            return function(*args, **given)
+            outputs = function(*args, **given)
+            if frame.watch is not None:
+                frame.watch(frame.path_of(layer), type(layer).__name__, (args, kwargs), outputs)
+            return outputs
         return planner.reach(layer, method, (args, kwargs), lambda: function(*args, **given))
     except Exception as error:
         mistakes.note(
@@ -326,13 +335,14 @@ def _values(
     origin = root._lamina.origin
     if source is not None:
         given = source(tree)
-        return origin, [(v, _placed(v, given[path])) for path, v in missing]
+        return origin, outside_traces(lambda: [(v, _placed(v, given[p])) for p, v in missing])
     counted = seed is None and origin is None and bool(missing)
     if seed is not None:
         origin = (int(seed), 0)
     elif counted:
         origin = (_Seeds.seed, _Seeds.trees)
-    values = [(variable, _drawn(variable, path, origin or (0, 0))) for path, variable in missing]
+    drawn_from = origin or (0, 0)
+    values = outside_traces(lambda: [(v, _drawn(v, p, drawn_from)) for p, v in missing])
     _Seeds.trees += counted  # only a build that went through uses up a number
     return origin, values
 
@@ -341,21 +351,12 @@ def _drawn(variable: Variable, path: str, origin: tuple[int, int]) -> jax.Array:
     initializer: Any = variable.initializer
     if not isinstance(initializer, initializers.Initializer):
         return draw_callable(initializer, variable.shape, variable.dtype, seed=origin, path=path)
-
-    def make(start: int, stop: int | None) -> np.ndarray:
-        flat = draw(
-            initializer, variable.shape, variable.dtype, seed=origin, path=path,
-            start=start, stop=stop,
-        )
-        return flat.reshape(variable.shape)
-
-    return concrete_array(variable.shape, variable.dtype, make)
+    flat = draw(initializer, variable.shape, variable.dtype, seed=origin, path=path)
+    return jnp.asarray(flat.reshape(variable.shape))
 
 
 def _placed(variable: Variable, array: np.ndarray) -> jax.Array:
-    return concrete_array(
-        variable.shape, variable.dtype, lambda start, stop: array.astype(variable.dtype, copy=False)
-    )
+    return jnp.asarray(array.astype(variable.dtype, copy=False))
 
 
 def _commit(
@@ -373,12 +374,17 @@ def _commit(
         if node.built is None:
             node.built = Built(request.at, record.method, record.inputs, record.outputs)
             node.declared = record.declared
-    root = request.root._lamina
-    root.origin = origin
-    if root.built is not None:
-        root.built.entries.setdefault(request.method, request.specs)
     if values:
         Edition.advance()
+    root = request.root._lamina
+    root.origin = origin
+    if root.built is None:
+        return
+    if isinstance(request.method, str):
+        root.built.entries.setdefault(request.method, request.specs)
+    elif id(request.root) in outcome.planner.reached:
+        record = outcome.planner.reached[id(request.root)]
+        root.built.entries.setdefault(record.method, record.inputs)
 
 
 def request_for(

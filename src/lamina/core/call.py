@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,11 @@ class Root:
     """A call of a root: its method, inputs, mode and key."""
 
     def __init__(
-        self, layer: Tracked, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        layer: Tracked,
+        method: str | Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> None:
         info = method_of(type(layer), method)
         kwargs = dict(kwargs)
@@ -133,6 +137,13 @@ class Root:
         """Run on given values; the outputs, and what was assigned."""
         outputs, frame = self._run(values)
         return outputs, frame.written
+
+    def watched(self, watch: Callable[[str, str, Any, Any], None]) -> None:
+        """Run for the sake of looking: `watch(path, class, inputs, outputs)` for each call."""
+        self.ensure()
+        frame = self._frame(None)
+        frame.watch = watch
+        self._enter(frame)
 
     def _frame(self, values: dict[int, Any] | None) -> Frame:
         @functools.cache
@@ -290,10 +301,12 @@ def _unbuilt(layer: Tracked) -> bool:
     return layer._lamina.built is None and own_build(layer) is not None
 
 
-def _within(layer: Tracked, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A compiled layer inside another call is simply called."""
     if method == "call":
         return invoke(layer, args, kwargs)
+    if callable(method):
+        return method(*args, **kwargs)
     return getattr(layer, method)(*args, **kwargs)
 
 
@@ -304,7 +317,9 @@ class Compiled:
     call gathers them from a flat tuple and walks no tree.
     """
 
-    def __init__(self, layer: Tracked, method: str | None = None) -> None:
+    def __init__(
+        self, layer: Tracked, method: str | Callable[..., Any] | None = None
+    ) -> None:
         self._layer = layer
         self._method = method or "call"
         self._edition = -1
@@ -388,7 +403,7 @@ class Compiled:
             outputs, written = root.apply(given)
             return outputs, {positions[key]: value for key, value in written.items()}
 
-        program.__name__ = f"{type(layer).__name__}_{method}"
+        program.__name__ = type(layer).__name__
         return program
 
     def __repr__(self) -> str:

@@ -51,6 +51,7 @@ class Frame:
         self.holds = holds
         self.grow = grow
         self.parent = parent
+        self.watch: Callable[[str, str, Any, Any], None] | None = None
         self.state = trace_state()
         self.reads: dict[int, int] = {}
         self.written: dict[int, Any] = {}

@@ -73,8 +73,22 @@ def _received(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 _methods: dict[Any, Method] = {}
 
 
-def method_of(kind: type, name: str) -> Method:
-    """What a layer class's method takes; remembered by the function itself."""
+_PLAIN = Method(
+    "function",
+    inspect.Signature([inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)]),
+    (),
+    None,
+    False,
+)
+
+
+def method_of(kind: type, name: str | Callable[..., Any]) -> Method:
+    """What a layer class's method takes; remembered by the function itself.
+
+    A root may be entered by a function that calls it, such as a loss, as well as by a method.
+    """
+    if callable(name):
+        return _PLAIN
     function = getattr(kind, name, None)
     found = _methods.get(function)
     if found is None:
@@ -132,7 +146,7 @@ def as_inputs(tree: Any) -> Any:
     return jax.tree.map(_as_input, tree)
 
 
-def key_of(method: str, training: bool, args: Any, kwargs: Any) -> Any:
+def key_of(method: Any, training: bool, args: Any, kwargs: Any) -> Any:
     """What a plan depends on: the method, the mode, shapes and dtypes, static values."""
     leaves, structure = jax.tree.flatten((args, kwargs))
     parts: list[Any] = []

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 import jax.extend.core
-import numpy as np
 from jax._src import core as _core  # the running trace has no public name
 
 __all__ = [
-    "concrete_array",
     "evaluate_abstractly",
     "in_fresh_context",
     "in_loop",
     "is_staged",
     "is_traced",
+    "outside_traces",
     "trace_state",
 ]
 
@@ -108,19 +108,24 @@ def in_fresh_context(function: Callable[[], Any]) -> Any:
     )
 
 
-def concrete_array(
-    shape: tuple[int, ...], dtype: Any, make: Callable[[int, int | None], np.ndarray]
-) -> jax.Array:
-    """An array that is concrete whatever trace is running.
+def outside_traces(work: Callable[[], Any]) -> Any:
+    """Do work whose arrays must be concrete whatever trace is running.
 
-    `make(start, stop)` gives the elements of that range in C order.
+    A thread of its own has no trace under way; x64 and the default device are the caller's.
     """
-    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
-    if not isinstance(device, jax.Device):
-        device = jax.local_devices(backend=device)[0]
-    sharding = jax.sharding.SingleDeviceSharding(device)
+    if not any(_traced_for(trace) or _wraps(trace) for trace in _running()):
+        return work()
+    settings: Any = jax.config
+    x64, device = settings.jax_enable_x64, settings.jax_default_device
 
-    def callback(_: Any) -> np.ndarray:
-        return make(0, None)
+    def alone() -> Any:
+        with jax.enable_x64(x64), jax.default_device(device):
+            return work()
 
-    return jax.make_array_from_callback(shape, sharding, callback, dtype=dtype)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(alone).result()
+
+
+def _wraps(trace: Any) -> bool:
+    """Whether a trace is that of a transform, rather than plain evaluation."""
+    return getattr(trace, "parent_trace", None) is not None

@@ -68,6 +68,7 @@ class Dropout(Layer):
         return dropout(key, inputs, self.rate, self.noise_shape)
 
     def _sizes(self, noise_shape: Any) -> tuple[int | None, ...]:
+        sizes: Any = noise_shape if isinstance(noise_shape, list | tuple) else (noise_shape,)
         return tuple(
-            None if size is None else check_count(self, "noise_shape", size) for size in noise_shape
+            None if size is None else check_count(self, "noise_shape", size) for size in sizes
         )

@@ -60,6 +60,9 @@ class Mean(Metric):
     3.0
     """
 
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name=name)
+
     def init(self) -> State:
         return jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32)
 

@@ -1,2 +1,6 @@
-def save_weights(layer, path): ...
-def load_weights(layer, path, rename=None): ...
+"""Files: weights, and whole models, as safetensors. Nothing is ever unpickled or executed."""
+
+from lamina.saving.models import load, save
+from lamina.saving.weights import load_weights, save_weights
+
+__all__ = ["load", "load_weights", "save", "save_weights"]

@@ -1,4 +1,4 @@
-"""What counts as a tensor here, the dtypes, and shapes that stay numbers while JAX traces."""
+"""What counts as a tensor here, and shapes that stay numbers while JAX traces."""
 
 from __future__ import annotations
 
@@ -6,23 +6,16 @@ from collections.abc import Sequence
 from typing import Any, SupportsIndex, TypeAlias, cast
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
 from lamina import Variable
 
-__all__ = ["DTYPES", "Dims", "Shape", "Value", "dims", "is_static", "tensor"]
+__all__ = ["Dims", "Shape", "Value", "dims", "is_static", "is_traced", "tensor"]
 
 Value: TypeAlias = "jax.Array | np.ndarray | Variable | complex | Sequence[Any]"
 Dims: TypeAlias = "Sequence[SupportsIndex] | np.ndarray | SupportsIndex"
-
-DTYPES = {
-    name: jnp.dtype(name)
-    for name in (
-        "bfloat16 bool complex64 complex128 float16 float32 float64 "
-        "int8 int16 int32 int64 uint8 uint16 uint32 uint64"
-    ).split()
-}
 
 
 class Shape(np.ndarray):
@@ -32,7 +25,7 @@ class Shape(np.ndarray):
 
     >>> shape = Shape.of((2, 3))
     >>> shape[0], shape * 2
-    (2, Shape([4, 6]))
+    (2, Shape([4, 6], dtype=int32))
     """
 
     @classmethod
@@ -62,12 +55,16 @@ def is_static(values: Any) -> bool:
     return isinstance(values, int) and not isinstance(values, bool)
 
 
+def is_traced(value: Any) -> bool:
+    """Whether the value stands for numbers that are known only when a program runs."""
+    return isinstance(value, jax.core.Tracer)
+
+
 def dims(shape: Dims) -> tuple[int, ...]:
     """A shape as JAX takes it.
 
     >>> dims([2, np.int32(3)])
     (2, 3)
     """
-    if isinstance(shape, Sequence | np.ndarray | jax.Array) and getattr(shape, "ndim", 1) > 0:
-        return tuple(int(size) for size in cast("Sequence[SupportsIndex]", shape))
-    return (int(cast("SupportsIndex", shape)),)
+    sizes = cast("Any", shape)
+    return (int(sizes),) if np.ndim(sizes) == 0 else tuple(int(size) for size in sizes)

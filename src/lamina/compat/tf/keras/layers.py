@@ -1,0 +1,82 @@
+"""`tf.keras.layers`: Lamina's layers, and a `Layer` that takes Keras's forms of `add_weight`."""
+
+from __future__ import annotations
+
+import abc
+import warnings
+from typing import Any
+
+import lamina
+from lamina import Variable
+from lamina import layers as _layers
+from lamina.compat.tf.missing import missing
+from lamina.errors import InputError, explain
+from lamina.layers import *  # noqa: F403 - all layers  # pyright: ignore[reportAssignmentType]
+
+__all__ = _layers.__all__  # pyright: ignore[reportUnsupportedDunderAll]
+
+_KERAS_2 = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
+_KERAS_3 = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
+_SERVED = {"name", "shape", "dtype", "initializer", "trainable"}
+
+
+class Layer(lamina.Layer, abc.ABC):
+    """`lamina.Layer`, of which every layer counts as an instance.
+
+    >>> class Scale(Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight("factor", shape=[input_shape[-1]], initializer="ones")
+    ...     def call(self, inputs):
+    ...         return inputs * self.factor
+    >>> layer = Scale()
+    >>> layer.build((None, 3))
+    >>> layer.variables
+    [Variable(shape=(3,), dtype=float32)]
+    """
+
+    def add_weight(self, *args: Any, **options: Any) -> Variable:
+        """Declare a weight, with the arguments of Keras 3, or of Keras 2, where a name is first.
+
+        Raises:
+            InputError: an argument is one that Lamina does not have, a regularizer for one.
+        """
+        order = _KERAS_2 if args and isinstance(args[0], str) else _KERAS_3
+        given = dict(zip(order, args, strict=False)) | options
+        given = {name: value for name, value in given.items() if value is not None}
+        unknown = sorted(set(given) - _SERVED)
+        if unknown or len(args) > len(order):
+            raise InputError(
+                explain(
+                    f"add_weight of {type(self).__name__} got an argument that Lamina has not.",
+                    expected=", ".join(sorted(_SERVED)),
+                    received=", ".join(unknown) or f"{len(args)} positional arguments",
+                    remedy="Leave it out; add a regularizer's term to the loss in train_loss.",
+                )
+            )
+        return super().add_weight(given.pop("shape", ()), **given)
+
+    @classmethod
+    def __subclasshook__(cls, kind: type) -> Any:
+        return issubclass(kind, lamina.Layer) if cls is Layer else NotImplemented
+
+
+class Embedding(_layers.Embedding):
+    """`lamina.layers.Embedding`; it warns where Keras would pass the mask on unseen."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.mask_zero:
+            warnings.warn(
+                explain(
+                    "Embedding(mask_zero=True): within a call, masks are passed on by hand.",
+                    expected="gru(embedding(x), mask=x != 0)",
+                    received="mask_zero=True, which Sequential and functional models alone heed",
+                    remedy="Give the mask to the layers that take one.",
+                ),
+                UserWarning,
+                stacklevel=2,
+            )
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("tf.keras.layers", name, __all__)

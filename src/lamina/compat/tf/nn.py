@@ -1,0 +1,98 @@
+"""Activations and cross-entropies under TensorFlow's names: `tf.nn`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina import losses
+from lamina.compat.tf.elementwise import log_sigmoid, sigmoid, softplus, tanh, unary
+from lamina.compat.tf.missing import missing
+from lamina.compat.tf.reductions import top_k
+from lamina.compat.tf.shaping import gather
+from lamina.compat.tf.tensors import Value, tensor
+
+__all__ = [
+    "elu",
+    "embedding_lookup",
+    "gelu",
+    "l2_normalize",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "sigmoid_cross_entropy_with_logits",
+    "silu",
+    "softmax",
+    "softmax_cross_entropy_with_logits",
+    "softplus",
+    "softsign",
+    "sparse_softmax_cross_entropy_with_logits",
+    "swish",
+    "tanh",
+    "top_k",
+]
+
+elu = unary(jax.nn.elu)
+relu = unary(jax.nn.relu)
+relu6 = unary(jax.nn.relu6)
+selu = unary(jax.nn.selu)
+silu = swish = unary(jax.nn.silu)
+softsign = unary(jax.nn.soft_sign)
+
+
+def softmax(logits: Value, axis: int | None = None) -> jax.Array:
+    """``exp(x) / sum(exp(x))`` along an axis, the last one by default."""
+    return jax.nn.softmax(tensor(logits), -1 if axis is None else axis)
+
+
+def log_softmax(logits: Value, axis: int | None = None) -> jax.Array:
+    """The logarithm of :func:`softmax`."""
+    return jax.nn.log_softmax(tensor(logits), -1 if axis is None else axis)
+
+
+def gelu(features: Value, approximate: bool = False) -> jax.Array:
+    """``x P(X <= x)`` for a standard normal X."""
+    return jax.nn.gelu(tensor(features), approximate)
+
+
+def leaky_relu(features: Value, alpha: float = 0.2) -> jax.Array:
+    """``x`` where it is positive, else ``alpha x``."""
+    return jax.nn.leaky_relu(tensor(features), alpha)
+
+
+def l2_normalize(x: Value, axis: Any = None, epsilon: float = 1e-12) -> jax.Array:
+    """``x / sqrt(max(sum(x^2), epsilon))``."""
+    array = tensor(x)
+    squares = jnp.sum(jnp.square(array), axis=axis, keepdims=True)
+    return array * jax.lax.rsqrt(jnp.maximum(squares, epsilon))
+
+
+def embedding_lookup(params: Value, ids: Value) -> jax.Array:
+    """The rows of a table; an id out of range gives NaN."""
+    return gather(params, ids, axis=0)
+
+
+def softmax_cross_entropy_with_logits(labels: Value, logits: Value, axis: int = -1) -> jax.Array:
+    """``-sum(y log softmax(x))`` along an axis."""
+    return -jnp.sum(tensor(labels) * jax.nn.log_softmax(tensor(logits), axis), axis)
+
+
+def sparse_softmax_cross_entropy_with_logits(labels: Value, logits: Value) -> jax.Array:
+    """``-log softmax(x)[label]``; a label out of range gives NaN."""
+    return losses.sparse_categorical_crossentropy(tensor(labels), tensor(logits), from_logits=True)
+
+
+def sigmoid_cross_entropy_with_logits(labels: Value, logits: Value) -> jax.Array:
+    """``-y log sigmoid(x) - (1 - y) log(1 - sigmoid(x))`` by element."""
+    y, x = tensor(labels), tensor(logits)
+    return jnp.maximum(x, 0) - x * y + jnp.log1p(jnp.exp(-jnp.abs(x)))
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("tf.nn", name, __all__)

@@ -1,0 +1,79 @@
+"""`Sequential`: layers in a row."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from lamina.core.signature import method_of
+from lamina.errors import InputError, explain
+from lamina.layer import Layer
+from lamina.models.model import Model
+
+__all__ = ["Sequential"]
+
+
+class Sequential(Model):
+    """Layers applied one after the other: ``f_n(... f_2(f_1(x)))``.
+
+    A mask that a layer computes from its inputs (``compute_mask``) is passed on to the layers
+    whose `call` takes one, until a layer without ``supports_masking`` consumes it.
+
+    Args:
+        layers: the layers, in order.
+        name: what reports call the model.
+
+    Raises:
+        InputError: something in the row is not a layer.
+
+    >>> import jax.numpy as jnp
+    >>> from lamina import layers
+    >>> model = Sequential([layers.Dense(4, activation="relu"), layers.Dense(2)])
+    >>> model(jnp.ones((3, 5))).shape
+    (3, 2)
+    """
+
+    def __init__(self, layers: Iterable[Layer] | None = None, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.layers: list[Layer] = []
+        for layer in layers or ():
+            self.add(layer)
+
+    def add(self, layer: Layer) -> None:
+        """Put a layer at the end of the row."""
+        if not isinstance(layer, Layer):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(
+                explain(
+                    "A Sequential holds layers only.",
+                    expected="layers, such as layers.Dense(10)",
+                    received=repr(layer),
+                    remedy="Wrap a plain function in layers.Activation(function).",
+                )
+            )
+        self.layers = [*self.layers, layer]
+
+    def pop(self) -> Layer:
+        """Take the last layer off the row."""
+        *rest, last = self.layers
+        self.layers = rest
+        return last
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        for layer in self.layers:
+            takes_mask = "mask" in method_of(type(layer), "call").signature.parameters
+            outputs = layer(inputs, mask=mask) if takes_mask and mask is not None else layer(inputs)
+            mask = layer.compute_mask(inputs, mask)
+            inputs = outputs
+        return inputs
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        for layer in self.layers:
+            mask = layer.compute_mask(inputs, mask)
+        return mask
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        return Sequential(self.layers[index]) if isinstance(index, slice) else self.layers[index]

@@ -1,0 +1,47 @@
+"""A change to a tree that is carried out whole, or leaves no trace."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from lamina.core.node import Edition, Node, Tracked
+from lamina.core.tracking import Memento, walk
+
+__all__ = ["all_or_nothing"]
+
+
+@contextlib.contextmanager
+def all_or_nothing(root: Tracked) -> Iterator[None]:
+    """Put a tree back as it was, with its values and what is known of its build, on an error."""
+    attributes = Memento()
+    attributes.add(root)
+    tree = walk(root)
+    nodes = [(layer._lamina, _state(layer._lamina)) for _, layer in tree.layers.values()]
+    variables = [
+        (variable, variable.stored() if variable.built else None, variable.trainable)
+        for _, variable in tree.variables.values()
+    ]
+    try:
+        yield
+    except BaseException:
+        attributes.restore()
+        for node, state in nodes:
+            node.__setstate__(state)
+        for variable, value, trainable in variables:
+            variable.trainable = trainable
+            variable._value = value
+        Edition.advance()
+        raise
+
+
+def _state(node: Node) -> dict[str, Any]:
+    """What a build changes of a node, copied."""
+    state = {name: getattr(node, name) for name in Node.__slots__ if name != "training_state"}
+    for name in ("declared", "loose", "plans", "known"):
+        state[name] = state[name].copy()
+    if node.built is not None:
+        state["built"] = dataclasses.replace(node.built, entries=dict(node.built.entries))
+    return state

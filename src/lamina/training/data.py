@@ -1,0 +1,127 @@
+"""Data for training: arrays of examples, or anything that gives batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.signature import as_inputs
+from lamina.core.variable import Variable
+from lamina.errors import InputError, explain
+
+__all__ = ["Arrays", "batches_of", "is_batches", "weighted"]
+
+
+def is_batches(x: Any) -> bool:
+    """Whether `x` gives batches, rather than being arrays of examples."""
+    if hasattr(x, "shape") or isinstance(x, Variable | list | tuple | dict):
+        return False
+    return isinstance(x, Iterable) or callable(x)
+
+
+class Arrays:
+    """Examples in memory, on the device: a tree of arrays whose first axis is the example.
+
+    Args:
+        batch: ``x``, ``(x, y)`` or ``(x, y, sample_weight)``.
+    """
+
+    def __init__(self, batch: Any) -> None:
+        leaves, structure = jax.tree.flatten(batch)
+        lists = [leaf for leaf in leaves if not hasattr(leaf, "shape")]
+        if lists or not leaves:
+            raise InputError(
+                explain(
+                    "The data are not arrays of examples.",
+                    expected="NumPy or JAX arrays, or tuples, lists and dicts of them",
+                    received=f"{type(lists[0]).__name__}" if lists else "nothing",
+                    remedy="Turn lists of numbers into arrays: np.asarray(x).",
+                )
+            )
+        counts = [np.shape(leaf)[0] if np.ndim(leaf) else 0 for leaf in leaves]
+        if len(set(counts)) > 1 or counts[0] == 0:
+            raise InputError(
+                explain(
+                    "The arrays do not have the same number of examples, or none.",
+                    expected="the same size, above 0, on the first axis of each",
+                    received=", ".join(str(np.shape(leaf)) for leaf in leaves),
+                    remedy="Give x, y and sample_weight one row for each example.",
+                )
+            )
+        self.count = counts[0]
+        self._structure = structure
+        self._host = leaves
+        self._device: Any = None
+
+    @property
+    def tree(self) -> Any:
+        """The arrays on the device, put there once."""
+        if self._device is None:
+            self._device = as_inputs(jax.tree.unflatten(self._structure, self._host))
+        return self._device
+
+    def batch(self, index: Any) -> Any:
+        """The rows of `index`, as a batch."""
+        return jax.tree.map(lambda array: array[index], self.tree)
+
+    def like(self, order: Any) -> Any:
+        """A batch of the kind that an order [steps, batch] makes."""
+        return self.batch(np.zeros(order.shape[1], np.int32))
+
+    def split(self, fraction: float) -> tuple[Arrays, Arrays]:
+        """The first part, and the last `fraction` of the examples."""
+        cut = int(self.count * (1.0 - fraction))
+        if not 0 < cut < self.count:
+            raise InputError(
+                explain(
+                    "validation_split leaves nothing to train on, or nothing to validate.",
+                    expected=f"a fraction between 0 and 1 of {self.count} examples",
+                    received=str(fraction),
+                    remedy="Choose a fraction such as 0.1, or pass validation_data.",
+                )
+            )
+        parts = [[leaf[:cut] for leaf in self._host], [leaf[cut:] for leaf in self._host]]
+        first, last = (Arrays(jax.tree.unflatten(self._structure, part)) for part in parts)
+        return first, last
+
+    def orders(self, order: np.ndarray, size: int) -> list[jax.Array]:
+        """Row numbers [steps, batch]: the whole batches, and the short last one if there is."""
+        whole = len(order) // size
+        parts = [order[: whole * size].reshape(whole, size), order[whole * size :][None]]
+        return [jnp.asarray(part, jnp.int32) for part in parts if part.size]
+
+
+def batches_of(source: Any) -> Iterator[Any]:
+    """The batches of an iterable, or of a function that makes one."""
+    made = source() if callable(source) and not isinstance(source, Iterable) else source
+    for batch in made:
+        yield tuple(batch) if isinstance(batch, list) else batch
+
+
+def weighted(
+    y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None
+) -> Any:
+    """Sample weights with the weights of the labels' classes multiplied in."""
+    if class_weight is None:
+        return sample_weight
+    labels = np.asarray(y)
+    if labels.ndim > 1 and labels.shape[-1] > 1:
+        labels = labels.argmax(-1)
+    labels = labels.reshape(len(labels), -1)[:, 0].astype(int)
+    missing = sorted(set(np.unique(labels).tolist()) - {int(key) for key in class_weight})
+    if missing:
+        raise InputError(
+            explain(
+                "class_weight has no weight for a class that occurs.",
+                expected=f"a weight for each of {sorted(set(labels.tolist()))}",
+                received=f"none for {missing}",
+                remedy="Add it; 1.0 leaves a class as it is.",
+            )
+        )
+    table = {int(key): float(value) for key, value in class_weight.items()}
+    weights = np.asarray([table[label] for label in cast(list[int], labels.tolist())], np.float32)
+    return weights if sample_weight is None else weights * np.asarray(sample_weight, np.float32)

@@ -1,0 +1,110 @@
+"""The progress of training: a live bar in a terminal, a line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+__all__ = ["Display"]
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.1f} steps/s", style="progress.data.speed")
+
+
+class Display:
+    """Shows step, rate, time left, loss and metrics.
+
+    Args:
+        epochs: the number of the last epoch.
+        verbose: `"auto"` (a bar in a terminal, else a line an epoch), 0 nothing, 1 a bar, 2 lines.
+        console: where to; standard output if None.
+    """
+
+    def __init__(
+        self, epochs: int, verbose: int | str | bool = "auto", console: Console | None = None
+    ) -> None:
+        self._console = console or Console()
+        mode = (1 if self._console.is_terminal else 2) if verbose == "auto" else int(verbose)
+        self._lines = mode == 2
+        self._epochs = epochs
+        self._started = 0.0
+        self._progress: Progress | None = None
+        if mode == 1:
+            self._progress = Progress(
+                TextColumn("[bold]{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                _Rate(),
+                TimeElapsedColumn(),
+                TextColumn("<"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[logs]}"),
+                console=self._console,
+                refresh_per_second=5,
+            )
+        self._task: Any = None
+
+    def __enter__(self) -> Display:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def begin(self, epoch: int, steps: int | None) -> None:
+        self._started = time.perf_counter()
+        if self._progress is not None:
+            label = f"epoch {epoch + 1}/{self._epochs}"
+            self._task = self._progress.add_task(label, total=steps, logs="")
+
+    @property
+    def live(self) -> bool:
+        """Whether logs within an epoch are shown."""
+        return self._progress is not None
+
+    def update(self, steps: int, logs: dict[str, float]) -> None:
+        if self._progress is not None:
+            self._progress.update(self._task, completed=steps, logs=text(logs))
+
+    def end(self, epoch: int, steps: int, logs: dict[str, float]) -> None:
+        if self._progress is not None:
+            self._progress.update(self._task, completed=steps, total=steps, logs=text(logs))
+        elif self._lines:
+            seconds = time.perf_counter() - self._started
+            rate = steps / seconds if seconds > 0 else 0.0
+            line = (
+                f"epoch {epoch + 1}/{self._epochs}  {steps} steps  {seconds:.1f} s  "
+                f"{rate:,.1f} steps/s  {text(logs)}"
+            )
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def text(logs: dict[str, float]) -> str:
+    """Logs in a line.
+
+    >>> text({"loss": 0.25, "accuracy": 1.0})
+    'loss 0.2500  accuracy 1.0000'
+    """
+    return "  ".join(f"{name} {_number(value)}" for name, value in logs.items())
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.3e}"

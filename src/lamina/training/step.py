@@ -1,0 +1,177 @@
+"""One step of training as a pure function of flat tuples of arrays, and many steps as a loop."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lamina.core.call import Root
+from lamina.core.node import Tracked
+from lamina.core.variable import Variable
+from lamina.training.objective import Objective, Verdict
+
+__all__ = ["Carry", "Program", "Tallies"]
+
+Tallies = tuple[Any, ...]
+
+
+class Carry(NamedTuple):
+    """All that a step changes: tuples of arrays, donated from step to step.
+
+    ``healthy`` falls when a loss is not finite; from then on steps change nothing, so that the
+    state before the bad step can be looked at. ``count`` is the number of healthy steps.
+    """
+
+    weights: tuple[jax.Array, ...]
+    state: tuple[jax.Array, ...]
+    optimizer: tuple[jax.Array, ...]
+    tallies: Tallies
+    count: jax.Array
+    healthy: jax.Array
+
+
+class Program:
+    """The steps of one objective on one set of variables, traced once for each kind of batch."""
+
+    def __init__(
+        self,
+        layer: Tracked,
+        objective: Objective,
+        optimizer: optax.GradientTransformation,
+        weights: dict[str, Variable],
+        state: dict[str, Variable],
+        key: Any,
+        jit: bool,
+    ) -> None:
+        self.layer = layer
+        self.objective = objective
+        self.optimizer = optimizer
+        self.weights = weights
+        self.state = state
+        self.key = key
+        self._slots = {id(variable): index for index, variable in enumerate(state.values())}
+        self._structure: Any = None
+        compiled: Callable[..., Any] = (
+            functools.partial(jax.jit, donate_argnums=0) if jit else lambda function: function
+        )
+        plain: Callable[..., Any] = jax.jit if jit else lambda function: function
+        self.one = compiled(self._one)
+        self.many = compiled(self._many)
+        self.judge = plain(self._judge)
+        self.judge_many = plain(self._judge_many)
+        self.results = plain(self._results)
+
+    def start(self, weights: tuple[jax.Array, ...], state: tuple[jax.Array, ...]) -> Carry:
+        """The carry before the first step."""
+        named = dict(zip(self.weights, weights, strict=True))
+        leaves, self._structure = jax.tree.flatten(self.optimizer.init(named))
+        return Carry(
+            weights,
+            state,
+            tuple(jnp.asarray(leaf) for leaf in leaves),
+            self.no_tallies(),
+            jnp.zeros((), jnp.int32),
+            jnp.ones((), bool),
+        )
+
+    def no_tallies(self) -> Tallies:
+        """The tallies of an epoch before its first batch: loss, logs, metrics."""
+        empty = (jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32))
+        logs = tuple(jax.tree.map(jnp.copy, empty) for _ in self.objective.log_names)
+        return (empty, logs, tuple(metric.init() for metric in self.objective.metrics))
+
+    def _verdict(
+        self, weights: Any, state: Any, batch: Any, training: bool, count: Any
+    ) -> tuple[jax.Array, tuple[Verdict, tuple[jax.Array, ...]]]:
+        given = {id(v): a for v, a in zip(self.weights.values(), weights, strict=True)}
+        given |= {id(v): a for v, a in zip(self.state.values(), state, strict=True)}
+        options = {"training": training, "rng": jax.random.fold_in(self.key, count)}
+        root = Root(self.layer, self.objective, (batch,), options)
+        root.ensure()
+        verdict, written = root.apply(given)
+        after = list(state)
+        for key, value in written.items():
+            if key in self._slots:
+                after[self._slots[key]] = value
+        return verdict.loss, (verdict, tuple(after))
+
+    def _one(self, carry: Carry, batch: Any) -> tuple[Carry, dict[str, jax.Array]]:
+        """One step, and what it came to."""
+        grad = jax.value_and_grad(self._verdict, has_aux=True)
+        (loss, (verdict, state)), slopes = grad(
+            carry.weights, carry.state, batch, True, carry.count
+        )
+        before = jax.tree.unflatten(self._structure, carry.optimizer)
+        weights = dict(zip(self.weights, carry.weights, strict=True))
+        updates, after = self.optimizer.update(
+            dict(zip(self.weights, slopes, strict=True)), before, weights
+        )
+        moved: Any = optax.apply_updates(weights, updates)
+        healthy = carry.healthy & jnp.isfinite(loss)
+        new = carry._replace(
+            weights=tuple(moved[path] for path in self.weights),
+            state=state,
+            optimizer=tuple(jax.tree.leaves(after)),
+            tallies=self._tally(carry.tallies, verdict),
+        )
+        kept = jax.tree.map(lambda a, b: jnp.where(healthy, a, b), new, carry)
+        count = carry.count + healthy.astype(jnp.int32)
+        return kept._replace(count=count, healthy=healthy), {"loss": loss, **verdict.logs}
+
+    def _many(self, carry: Carry, data: Any, order: Any, first: Any, stop: Any) -> Carry:
+        """The steps `first` to `stop` of an epoch, whose batches `order` [steps, batch] lists."""
+
+        def one(index: Any, carry: Carry) -> Carry:
+            return self._one(carry, _rows(data, order[index]))[0]
+
+        return jax.lax.fori_loop(first, stop, one, carry)
+
+    def _judge(self, weights: Any, state: Any, tallies: Tallies, batch: Any) -> Tallies:
+        _, (verdict, _) = self._verdict(weights, state, batch, False, 0)
+        return self._tally(tallies, verdict)
+
+    def _judge_many(self, weights: Any, state: Any, tallies: Any, data: Any, order: Any) -> Tallies:
+        def one(index: Any, tallies: Tallies) -> Tallies:
+            return self._judge(weights, state, tallies, _rows(data, order[index]))
+
+        return jax.lax.fori_loop(0, order.shape[0], one, tallies)
+
+    def _tally(self, tallies: Tallies, verdict: Verdict) -> Tallies:
+        (total, count), logs, states = tallies
+        size = verdict.size
+        told = zip(self.objective.log_names, logs, strict=True)
+        parts = verdict.parts
+        return (
+            (total + verdict.loss.astype(jnp.float32) * size, count + size),
+            tuple(
+                (t + verdict.logs[name].astype(jnp.float32) * size, c + size)
+                if name in verdict.logs
+                else (t, c)
+                for name, (t, c) in told
+            ),
+            tuple(
+                metric.update(state, parts[0], parts[1], sample_weight=parts[2])
+                for metric, state in zip(self.objective.metrics, states, strict=True)
+            ),
+        )
+
+    def _results(self, tallies: Tallies) -> tuple[jax.Array, ...]:
+        (total, count), logs, states = tallies
+        means = [total / jnp.maximum(count, 1) for total, count in ((total, count), *logs)]
+        told = zip(self.objective.metrics, states, strict=True)
+        return (*means, *(metric.result(state) for metric, state in told))
+
+    def named(self, tallies: Tallies) -> dict[str, float]:
+        """What tallies come to, by name: the loss first; this waits for the device."""
+        metrics = [metric.name for metric in self.objective.metrics]
+        names = ["loss", *self.objective.log_names, *metrics]
+        return dict(zip(names, map(float, self.results(tallies)), strict=True))
+
+
+def _rows(data: Any, index: Any) -> Any:
+    return jax.tree.map(lambda array: array.at[index].get(mode="promise_in_bounds"), data)

@@ -1,0 +1,210 @@
+"""Losses against Keras on JAX."""
+
+import functools
+import os
+from inspect import signature
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+from lamina import losses
+from lamina.errors import InputError, UnknownNameError
+
+RNG = np.random.default_rng(0)
+SHARES = RNG.dirichlet(np.ones(5), size=(6,)).astype("float32")
+LOGITS = RNG.normal(size=(6, 5)).astype("float32") * 3
+LABELS = RNG.integers(0, 5, size=(6,))
+ONE_HOT = np.eye(5, dtype="float32")[LABELS]
+BITS = RNG.integers(0, 2, size=(6, 5)).astype("float32")
+WEIGHTS = RNG.uniform(0, 2, size=(6,)).astype("float32")
+
+quick = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+CASES = [
+    ("MeanSquaredError", {}, BITS, LOGITS),
+    ("MeanAbsoluteError", {}, BITS, LOGITS),
+    ("MeanAbsolutePercentageError", {}, LOGITS, SHARES),
+    ("MeanSquaredLogarithmicError", {}, BITS, SHARES),
+    ("Huber", {}, BITS, LOGITS),
+    ("Huber", {"delta": 0.3}, BITS, LOGITS),
+    ("LogCosh", {}, BITS, LOGITS),
+    ("Hinge", {}, BITS, LOGITS),
+    ("Hinge", {}, 2 * BITS - 1, LOGITS),
+    ("SquaredHinge", {}, BITS, LOGITS),
+    ("CategoricalHinge", {}, ONE_HOT, LOGITS),
+    ("KLDivergence", {}, SHARES[::-1], SHARES),
+    ("Poisson", {}, BITS, SHARES),
+    ("CosineSimilarity", {}, BITS, LOGITS),
+    ("CosineSimilarity", {"axis": 0}, SHARES, LOGITS),
+    ("BinaryCrossentropy", {}, BITS, SHARES),
+    ("BinaryCrossentropy", {"from_logits": True}, BITS, LOGITS),
+    ("BinaryCrossentropy", {"from_logits": True, "label_smoothing": 0.2}, BITS, LOGITS),
+    ("CategoricalCrossentropy", {}, ONE_HOT, SHARES),
+    ("CategoricalCrossentropy", {"label_smoothing": 0.1}, ONE_HOT, SHARES),
+    ("CategoricalCrossentropy", {"from_logits": True}, SHARES, LOGITS),
+    ("SparseCategoricalCrossentropy", {}, LABELS, SHARES),
+    ("SparseCategoricalCrossentropy", {"from_logits": True}, LABELS, LOGITS),
+    ("SparseCategoricalCrossentropy", {"from_logits": True}, LABELS[:, None], LOGITS),
+    ("SparseCategoricalCrossentropy", {"ignore_class": 2}, LABELS, SHARES),
+    ("SparseCategoricalCrossentropy", {"ignore_class": 2, "from_logits": True}, LABELS, LOGITS),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "y", "p"), CASES)
+def test_numbers_and_gradients_are_those_of_keras(name, options, y, p):
+    ours, theirs = getattr(losses, name)(**options), getattr(keras.losses, name)(**options)
+
+    def both(y, p):
+        graded = [jax.value_and_grad(loss, argnums=1)(y, p) for loss in (ours, theirs)]
+        return (ours.per_example(y, p), *graded[0]), (theirs.call(y, p), *graded[1])
+
+    y = jnp.asarray(y) if y.dtype.kind == "i" else jnp.asarray(y, jnp.float32)
+    for one, other in zip(*quick(both)(y, p), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+        assert np.isfinite(one).all()
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighed"])
+@pytest.mark.parametrize("ignore_class", [None, 2])
+@pytest.mark.parametrize(
+    "reduction", ["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None]
+)
+def test_reductions_are_those_of_keras(reduction, ignore_class, weights):
+    options = {"reduction": reduction, "ignore_class": ignore_class}
+    name = "SparseCategoricalCrossentropy"
+    pair = getattr(losses, name)(**options), getattr(keras.losses, name)(**options)
+    ours, theirs = quick(lambda y, p, w: [f(y, p, w) for f in pair])(LABELS, SHARES, weights)
+    if reduction in ("none", None) and ignore_class is not None:
+        assert (np.asarray(ours)[LABELS == 2] == 0).all()
+    np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted({case[0] for case in CASES}))
+def test_options_bear_keras_names_and_defaults(name):
+    ours = signature(getattr(losses, name)).parameters
+    theirs = signature(getattr(keras.losses, name)).parameters
+    assert set(ours) == set(theirs) - {"dtype"}
+    for option in set(ours) - {"name"}:
+        assert ours[option].default == theirs[option].default
+    assert getattr(losses, name)().per_example is not None
+
+
+@pytest.mark.parametrize(
+    "name", [*losses._KNOWN, "mse", "mae", "mape", "msle", "bce", "kld", "MeanSquaredError", "MSE"]
+)
+def test_names_are_those_of_keras(name):
+    found = keras.losses.get(name)
+    expected = getattr(found, "__name__", type(found).__name__)
+    assert losses.snake(type(losses.get(name)).__name__) == losses.snake(expected)
+
+
+def test_sequences_are_weighed_by_example_and_by_step():
+    labels = RNG.integers(0, 5, size=(2, 3))
+    logits = RNG.normal(size=(2, 3, 5)).astype("float32")
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    values = loss.per_example(labels, logits)
+    assert values.shape == (2, 3)
+    by_example = loss(labels, logits, jnp.array([1.0, 0.0]))
+    np.testing.assert_allclose(by_example, values[0].sum() / 6, rtol=1e-6)
+    by_step = loss(labels, logits, jnp.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]))
+    np.testing.assert_allclose(by_step, (values[0, :2].sum() + values[1, 0]) / 6, rtol=1e-6)
+    true_mean = losses.SparseCategoricalCrossentropy(
+        from_logits=True, reduction="mean_with_sample_weight"
+    )
+    np.testing.assert_allclose(
+        true_mean(labels, logits, jnp.array([1.0, 0.0])), values[0].mean(), rtol=1e-6
+    )
+
+
+def test_ignored_labels_do_not_count():
+    labels, logits = jnp.array([0, -1, 2]), jnp.asarray(LOGITS[:3]).at[1].set(jnp.nan)
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+    kept = losses.SparseCategoricalCrossentropy(from_logits=True)(labels[::2], logits[::2])
+    np.testing.assert_allclose(loss(labels, logits), kept, rtol=1e-6)
+    assert loss.mask(labels, logits).tolist() == [True, False, True]
+    gradient = quick(jax.grad(lambda z: loss(labels, z)))(logits)
+    assert gradient[1].tolist() == [0.0] * 5
+    assert np.isfinite(gradient).all()
+    assert loss(jnp.array([-1, -1, -1]), logits).item() == 0.0
+
+
+def test_a_column_of_labels_does_not_make_a_table():
+    column, row = jnp.zeros((6, 1)), jnp.arange(6.0)
+    for name in ("mse", "mae", "bce", "huber"):
+        assert losses.get(name)(row, column).shape == ()
+        np.testing.assert_allclose(
+            losses.get(name)(row, column), losses.get(name)(row[:, None], column)
+        )
+    for y, p in ((np.zeros((6, 1)), np.zeros((6, 5))), (np.zeros(5), np.zeros((5, 5)))):
+        with pytest.raises(InputError, match="do not fit together"):
+            losses.mean_squared_error(y, p)
+
+
+@pytest.mark.parametrize(("y", "p"), [((6, 5), (6, 5)), ((5,), (6, 5)), ((), ()), ((6, 2), (6, 5))])
+def test_sparse_labels_of_a_wrong_shape_are_told(y, p):
+    with pytest.raises(InputError, match="class number for each"):
+        losses.sparse_categorical_crossentropy(np.zeros(y, int), np.ones(p))
+
+
+def test_weights_of_a_wrong_shape_are_told():
+    with pytest.raises(InputError, match="sample weights do not fit"):
+        losses.get("mse")(BITS, LOGITS, np.ones(5))
+    assert losses.get("mse")(BITS, LOGITS, np.ones((6, 1))).shape == ()
+
+
+def test_functions_are_losses():
+    def spread(y_true, y_pred):
+        return jnp.abs(y_true - y_pred).max(-1)
+
+    loss = losses.get(spread)
+    assert loss.name == "spread"
+    assert repr(loss) == "FunctionLoss(spread)"
+    np.testing.assert_allclose(loss(BITS, LOGITS), np.abs(BITS - LOGITS).max(-1).mean(), rtol=1e-6)
+    scaled = losses.FunctionLoss(losses.huber, delta=0.3)
+    np.testing.assert_allclose(scaled(BITS, LOGITS), losses.Huber(0.3)(BITS, LOGITS))
+    single = losses.get(lambda y, p: jnp.mean((y - p) ** 2))
+    np.testing.assert_allclose(
+        single(BITS, LOGITS), losses.MeanSquaredError()(BITS, LOGITS), rtol=1e-6
+    )
+    weighed = single(BITS, LOGITS, WEIGHTS)
+    np.testing.assert_allclose(weighed, single(BITS, LOGITS) * WEIGHTS.mean(), rtol=1e-6)
+
+
+def test_a_users_own_class_works_as_in_keras():
+    class Power(losses.Loss):
+        def __init__(self, exponent, **options):
+            super().__init__(**options)
+            self.exponent = exponent
+
+        def call(self, y_true, y_pred):
+            return jnp.mean(jnp.abs(y_true - y_pred) ** self.exponent, axis=-1)
+
+    loss = Power(2, reduction="sum")
+    assert loss.name == "power"
+    np.testing.assert_allclose(
+        loss(BITS, LOGITS), losses.MeanSquaredError(reduction="sum")(BITS, LOGITS), rtol=1e-6
+    )
+
+
+def test_losses_run_inside_jit():
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    np.testing.assert_allclose(jax.jit(loss)(LABELS, LOGITS), loss(LABELS, LOGITS), rtol=1e-6)
+
+
+def test_an_empty_batch_is_no_nan():
+    assert losses.get("mse")(np.zeros((0, 3)), np.zeros((0, 3))).item() == 0.0
+
+
+def test_wrong_identifiers():
+    with pytest.raises(UnknownNameError, match="Did you mean 'mean_squared_error'"):
+        losses.get("mean_square_error")
+    for wrong in (None, 3, int):
+        with pytest.raises(InputError, match="not a loss"):
+            losses.get(wrong)
+    with pytest.raises(InputError, match="unknown reduction"):
+        losses.MeanSquaredError(reduction="average")
