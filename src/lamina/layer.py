@@ -10,8 +10,8 @@ from typing import Any
 import jax
 
 from lamina import reports, saving
-from lamina.core import build as building
 from lamina.core import call as calling
+from lamina.core import entry as building
 from lamina.core import reading
 from lamina.core.node import Edition, Node, Tracked, site
 from lamina.core.plan import Plan

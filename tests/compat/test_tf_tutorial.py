@@ -224,14 +224,17 @@ def test_gradients_through_time_are_the_same_in_python_and_in_scan(decoder, inpu
     decoder.build(**SHAPES)
     targets = jax.random.randint(jax.random.key(1), (BATCH, 6), 1, VOCABULARY)
     slopes = [
-        jax.grad(lambda values, run=run: run(decoder, values, targets, hidden, encoded))(
+        jax.jit(jax.grad(lambda values, run=run: run(decoder, values, targets, hidden, encoded)))(
             decoder.values()
         )
         for run in (steps_in_python, steps_in_scan)
     ]
     for path in PATHS:
-        assert np.any(np.asarray(slopes[0][path]) != 0) or path == "attention.V.bias"
         np.testing.assert_allclose(slopes[0][path], slopes[1][path], atol=1e-6)
+    # The tutorial starts its GRU at zeros in every step, so the recurrent kernel meets only zeros;
+    # and a softmax does not change with a bias that all its scores share.
+    idle = [path for path in PATHS if np.abs(slopes[0][path]).max() < 1e-8]
+    assert idle == ["gru.recurrent_kernel", "attention.V.bias"]
 
 
 class Teacher(tf.keras.Model):

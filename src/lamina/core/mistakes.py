@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lamina.core.node import Tracked, site
 from lamina.core.specs import Arguments, Spec
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamina.core.scope import Frame
 
 __all__ = [
-    "Misfit",
+    "MisfitError",
     "fitting",
     "misfit_error",
     "name",
@@ -30,7 +30,7 @@ __all__ = [
 _NOTED = "_lamina_noted"
 
 
-class Misfit(Exception):
+class MisfitError(Exception):
     """A `build` asked, for new shapes, for a weight that is not the one that is there."""
 
     def __init__(self, variable: Variable | None, wanted: tuple[int, ...]) -> None:
@@ -42,7 +42,7 @@ class Misfit(Exception):
 def name(planner: Planner | Frame, layer: Tracked) -> str:
     """The layer's path and class."""
     kind = type(layer).__name__
-    path = planner.path_of(layer) if hasattr(planner, "path_of") else planner.path(layer)
+    path = planner.path_of(layer)
     return kind if not path or path == kind else f"{path} ({kind})"
 
 
@@ -59,7 +59,7 @@ def fitting(
 ) -> Variable:
     """The weight that is there, if it is the one that is wanted."""
     if variable is None or variable.shape != wanted.shape:
-        raise Misfit(variable, wanted.shape)
+        raise MisfitError(variable, wanted.shape)
     return variable
 
 
@@ -91,7 +91,12 @@ def _with_dim(given: Arguments, built: Arguments, index: int, axis: int) -> Argu
 
 
 def misfit_error(
-    planner: Planner, layer: Tracked, record: Reached, method: str, given: Arguments, why: Misfit
+    planner: Planner,
+    layer: Tracked,
+    record: Reached,
+    method: str,
+    given: Arguments,
+    why: MisfitError,
 ) -> InputError:
     """Which axis does not fit, what it was at the build, and where that was."""
     built = layer._lamina.built
@@ -167,8 +172,7 @@ def stray_variable(planner: Planner, variable: Variable) -> str:
 
 def unkept(planner: Planner, layer: Tracked, variable: Variable) -> str:
     return explain(
-        f"{name(planner, layer)} declares a weight of shape {variable.shape} and keeps it "
-        "nowhere.",
+        f"{name(planner, layer)} declares a weight of shape {variable.shape} and keeps it nowhere.",
         where=f"declared at {variable.declared_at}",
         expected="self.kernel = self.add_weight(...), or add_weight(..., name='kernel')",
         received="a weight with neither attribute nor name",

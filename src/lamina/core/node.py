@@ -86,8 +86,8 @@ class Node:
 
     ``declared`` are the variables its `build` asked for, in order; ``loose`` those made in
     `__init__`. ``known`` and ``plans`` remember the signatures and the specs that were planned,
-    with the reads of weights that each made. ``training_state`` and ``predictor`` are what `compile` and
-    `predict` keep.
+    with the reads of weights that each made. ``training_state`` and ``predictor`` are what
+    `compile` and `predict` keep.
     """
 
     __slots__ = (
@@ -130,7 +130,13 @@ class Node:
     def __getstate__(self) -> dict[str, Any]:
         # Signatures count reads by identity, and a compiled step belongs to this very tree.
         state = {name: getattr(self, name) for name in self.__slots__}
-        return state | {"known": {}, "plans": [], "training_state": None, "predictor": None, "made_in": 0}
+        return state | {
+            "known": {},
+            "plans": [],
+            "training_state": None,
+            "predictor": None,
+            "made_in": 0,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

@@ -8,7 +8,7 @@ Attributes that `build` methods set are kept apart from those that `call` sets w
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +21,11 @@ from lamina.core.signature import build_arguments, method_of
 from lamina.core.specs import Arguments, Sizes, Spec, as_specs, map_specs, shapes_of
 from lamina.core.tracing import trace_state
 from lamina.core.tracking import Memento, Tree, join, same_state, state_of, walk
+from lamina.core.trees import flatten
 from lamina.core.variable import Variable
 from lamina.errors import TrackingError
 
-__all__ = ["Planner", "Reached", "own_build"]
+__all__ = ["Planner", "Reached", "is_unbuilt", "own_build"]
 
 
 @dataclass
@@ -45,6 +46,11 @@ def own_build(layer: Tracked) -> Callable[..., Any] | None:
     build = getattr(type(layer), "build", None)
     written = getattr(build, "written", build)
     return None if getattr(written, "is_base", False) else written
+
+
+def is_unbuilt(layer: Tracked) -> bool:
+    """Whether the layer declares weights itself and has not been asked to yet."""
+    return layer._lamina.built is None and own_build(layer) is not None
 
 
 class Planner:
@@ -76,14 +82,14 @@ class Planner:
 
     # What calls and builds tell the planner.
 
-    def path(self, layer: Tracked) -> str:
+    def path_of(self, layer: Tracked) -> str:
         return self.tree.path(layer)
 
     def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
         """A layer's method is called with `inputs`, an (args, kwargs) pair."""
         specs = Arguments(as_specs(inputs[0]), as_specs(inputs[1]))
         record = self.open(layer, method, specs)
-        call = PlannedCall(self.path(layer), type(layer).__name__, specs, None, record.called_at)
+        call = PlannedCall(self.path_of(layer), type(layer).__name__, specs, None, record.called_at)
         if self.recording:
             call.called_at = site()
             self.calls.append(call)
@@ -104,9 +110,12 @@ class Planner:
             if own_build(layer) is not None:
                 built = layer._lamina.built is not None
                 (self._check if built else self._build)(layer, record, method, specs)
-        elif shapes not in record.fits and own_build(layer) is not None:
-            if layer not in self.building:
-                self._check(layer, record, method, specs)
+        elif (
+            shapes not in record.fits
+            and own_build(layer) is not None
+            and not self.is_building(layer)
+        ):
+            self._check(layer, record, method, specs)
         record.fits.add(shapes)
         return record
 
@@ -156,7 +165,7 @@ class Planner:
         return jax.lax.full([self.sizes.of(dim) for dim in spec.shape], 0, spec.dtype)
 
     @contextlib.contextmanager
-    def aside(self, reads: dict[int, int]) -> Iterator[None]:
+    def aside(self, reads: dict[int, int]) -> Generator[None]:
         """Trace something that the call itself does not do: neither recorded nor counted."""
         before, recording = dict(reads), self.recording
         self.recording = False
@@ -201,7 +210,7 @@ class Planner:
         if self.building:
             for owner in self.building:
                 for name, value in state_of(owner).items():
-                    walk(owner, into=self.tree, start=value, path=join(self.path(owner), name))
+                    walk(owner, into=self.tree, start=value, path=join(self.path_of(owner), name))
             return  # what its build makes of it is seen in the end
         node: Node = layer._lamina
         below = walk(layer)
@@ -238,7 +247,7 @@ class Planner:
         return name != variable.name or name in self.original.states[id(owner)][1]
 
     def _shapes_key(self, specs: Arguments) -> Any:
-        leaves, structure = jax.tree.flatten(
+        leaves, structure = flatten(
             (specs.args, specs.kwargs), is_leaf=lambda leaf: isinstance(leaf, Spec)
         )
         return structure, tuple(leaf.shape for leaf in leaves if isinstance(leaf, Spec))
@@ -278,14 +287,14 @@ class Planner:
 
     def _keep_changes(self, key: int, container: Any, before: Any, after: Any) -> None:
         kept = self.kept.states.get(key, (container, before))[1]
-        if isinstance(after, list):
+        if isinstance(container, list):
             self.kept.states[key] = (container, list(after))
         else:
-            merged = {name: value for name, value in kept.items() if name in after or name not in before}
+            merged = {n: v for n, v in kept.items() if n in after or n not in before}
             changed = {n: v for n, v in after.items() if n not in before or before[n] is not v}
             self.kept.states[key] = (container, merged | changed)
         if isinstance(container, Tracked):
-            path = self.path(container)
+            path = self.path_of(container)
             for name, value in after.items():
                 if name not in before or before[name] is not value:
                     walk(container, into=self.tree, start=value, path=join(path, name))
@@ -297,7 +306,7 @@ class Planner:
         for _, layer in list(self.tree.layers.values()):
             for name, value in state_of(layer).items():
                 if isinstance(value, (list, tuple, dict)):
-                    walk(layer, into=self.tree, start=value, path=join(self.path(layer), name))
+                    walk(layer, into=self.tree, start=value, path=join(self.path_of(layer), name))
 
     def _check(self, layer: Tracked, record: Reached, method: str, specs: Arguments) -> None:
         """Run `build` again for other shapes: it must ask for the weights that are there."""
@@ -307,7 +316,7 @@ class Planner:
         self.checking[id(layer)] = iter(list(weights))
         try:
             self._run(layer, method, specs)
-        except mistakes.Misfit as misfit:
+        except mistakes.MisfitError as misfit:
             raise mistakes.misfit_error(self, layer, record, method, specs, misfit) from None
         finally:
             del self.checking[id(layer)]
@@ -323,14 +332,16 @@ class Planner:
 
     def _unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
         """Specs with None where a size moved between this pass and the one before."""
-        record = self.earlier.get(self.path(layer))
+        record = self.earlier.get(self.path_of(layer))
         return specs if record is None else blend(record.inputs, specs)
 
     def by_path(self) -> dict[str, Reached]:
-        return {self.path(record.layer): record for record in self.reached.values()}
+        return {self.path_of(record.layer): record for record in self.reached.values()}
 
 
-def blend(earlier: Arguments, later: Arguments, names: dict[tuple[int, int], str] | None = None) -> Any:
+def blend(
+    earlier: Arguments, later: Arguments, names: dict[tuple[int, int], str] | None = None
+) -> Any:
     """Specs of which both passes agree; a dim on which they do not is None, or its name."""
     return Arguments(
         blend_tree(earlier.args, later.args, names), blend_tree(earlier.kwargs, later.kwargs, names)

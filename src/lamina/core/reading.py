@@ -13,11 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.build import frozen_variables
-from lamina.core.call import by_identity
 from lamina.core.node import Edition, Tracked
+from lamina.core.root import by_identity
 from lamina.core.scope import SCOPE
-from lamina.core.tracking import children, walk
+from lamina.core.tracking import children, frozen_variables, walk
 from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
 

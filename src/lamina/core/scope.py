@@ -183,8 +183,7 @@ def fresh_key(layer: Tracked) -> Any:
                 where=f"made at {layer._lamina.made_at}",
                 expected="a key of each step's own",
                 received="the key of the call around the loop",
-                remedy="Split a key over the steps and pass each step's: "
-                "layer(x, rng=step_key).",
+                remedy="Split a key over the steps and pass each step's: layer(x, rng=step_key).",
             )
         )
     place = (path, id(key.value))

@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.node import Tracked, site
+from lamina.core.node import site
 from lamina.core.specs import Arguments, Spec, as_specs, map_specs
+from lamina.core.trees import flatten, map_tree
 from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
 
@@ -143,12 +144,12 @@ def _as_input(leaf: Any) -> Any:
 
 def as_inputs(tree: Any) -> Any:
     """The arguments as `call` gets them: arrays are JAX's, the rest stays."""
-    return jax.tree.map(_as_input, tree)
+    return map_tree(_as_input, tree)
 
 
 def key_of(method: Any, training: bool, args: Any, kwargs: Any) -> Any:
     """What a plan depends on: the method, the mode, shapes and dtypes, static values."""
-    leaves, structure = jax.tree.flatten((args, kwargs))
+    leaves, structure = flatten((args, kwargs))
     parts: list[Any] = []
     for leaf in leaves:
         if isinstance(leaf, jax.Array):

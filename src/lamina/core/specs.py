@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.trees import flatten, map_tree, unflatten
 from lamina.errors import InputError, explain
 
 __all__ = [
@@ -66,7 +67,7 @@ class Spec:
 
 def _dims(shape: Any) -> tuple[Dim, ...]:
     if isinstance(shape, int | np.integer):
-        shape = (int(shape),)
+        shape = (int(cast(int, shape)),)
     dims: list[Dim] = []
     for dim in shape:
         if dim is None or isinstance(dim, str):
@@ -179,7 +180,7 @@ def map_specs(function: Callable[[Spec], Any], value: Any) -> Any:
     """A tree with `function` applied to its specs; all else stays."""
     if isinstance(value, Spec):
         return function(value)
-    return jax.tree.map(
+    return map_tree(
         lambda leaf: function(leaf) if isinstance(leaf, Spec) else leaf,
         value,
         is_leaf=lambda leaf: isinstance(leaf, Spec),
@@ -203,12 +204,12 @@ def as_specs(value: Any, *, shapes: bool = False) -> Any:
         inside = [as_specs(item, shapes=shapes) for item in cast(list[Any], value)]
         if isinstance(value, list):
             return inside
-        fields = hasattr(value, "_fields")
-        return type(value)(*inside) if fields else tuple(inside)  # pyright: ignore
-    leaves, structure = jax.tree.flatten(value)
+        kind = cast(Any, value).__class__
+        return kind(*inside) if hasattr(kind, "_fields") else tuple(inside)
+    leaves, structure = flatten(value)
     if len(leaves) == 1 and leaves[0] is value:
         return value
-    return jax.tree.unflatten(structure, [as_specs(leaf, shapes=shapes) for leaf in leaves])
+    return unflatten(structure, [as_specs(leaf, shapes=shapes) for leaf in leaves])
 
 
 def shapes_of(value: Any, unknown: Callable[[Spec], tuple[Dim, ...]] | None = None) -> Any:

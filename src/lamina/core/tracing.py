@@ -15,6 +15,9 @@ from typing import Any
 import jax
 import jax.extend.core
 from jax._src import core as _core  # the running trace has no public name
+from jax.core import Tracer
+
+from lamina.core.trees import flatten, unflatten
 
 __all__ = [
     "evaluate_abstractly",
@@ -38,7 +41,8 @@ def trace_state() -> Any:
 def _running() -> list[Any]:
     """The running traces, innermost first."""
     chain: list[Any] = []
-    trace: Any = _core.trace_ctx.trace
+    context: Any = _core.trace_ctx
+    trace = context.trace
     while trace is not None:
         chain.append(trace)
         trace = getattr(trace, "parent_trace", None)
@@ -70,7 +74,7 @@ def _same(trace: Any, state: Any) -> bool:
 
 
 def is_traced(value: Any) -> bool:
-    return isinstance(value, jax.core.Tracer)
+    return isinstance(value, Tracer)
 
 
 def evaluate_abstractly(function: Callable[..., None], arrays: Sequence[Any]) -> None:
@@ -80,7 +84,10 @@ def evaluate_abstractly(function: Callable[..., None], arrays: Sequence[Any]) ->
         function(*given)
         return ()
 
-    jax.eval_shape(lambda *given: in_fresh_context(lambda: run(*given)), *arrays)
+    def in_context(*given: Any) -> Any:
+        return in_fresh_context(lambda: run(*given))
+
+    jax.eval_shape(in_context, *arrays)
 
 
 def in_fresh_context(function: Callable[[], Any]) -> Any:
@@ -91,19 +98,18 @@ def in_fresh_context(function: Callable[[], Any]) -> Any:
     """
     forms: list[Any] = []
 
-    def arrays_only() -> list[Any]:
-        leaves, structure = jax.tree.flatten(function())
-        arrays = [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
+    def arrays_only(_: Any) -> list[Any]:
+        leaves, structure = flatten(function())
         forms.append((structure, leaves))
-        return arrays
+        return [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
 
     axis = f"lamina_{next(_fresh)}"
-    mapped = jax.vmap(
-        lambda _: arrays_only(), in_axes=None, out_axes=None, axis_size=1, axis_name=axis
+    mapped: Callable[[Any], list[Any]] = jax.vmap(
+        arrays_only, in_axes=None, out_axes=None, axis_size=1, axis_name=axis
     )
     arrays = iter(mapped(0))
     structure, leaves = forms[-1]
-    return jax.tree.unflatten(
+    return unflatten(
         structure, [next(arrays) if isinstance(leaf, jax.Array) else leaf for leaf in leaves]
     )
 

@@ -33,7 +33,7 @@ class Tree:
         return type(layer).__name__ if found is None else found[0]
 
     def by_path(self) -> dict[str, Variable]:
-        return {path: variable for path, variable in self.variables.values()}
+        return dict(self.variables.values())
 
     def all_aliases(self) -> dict[str, str]:
         """Every other path of a layer or variable, with the path it goes by."""
@@ -81,6 +81,10 @@ _CONTAINERS = (list, tuple, dict)
 _WALKED = (Tracked, Variable, *_CONTAINERS)
 
 
+def _is(value: Any, kinds: tuple[type, ...]) -> bool:
+    return isinstance(value, kinds)
+
+
 def _inside(place: _Place) -> list[_Place]:
     """The places in a layer or container, in order."""
     value = place.value
@@ -121,7 +125,7 @@ def walk(root: Tracked, *, into: Tree | None = None, start: Any = None, path: st
     while pending:
         place = pending.pop()
         value = place.value
-        if isinstance(value, _CONTAINERS):
+        if _is(value, _CONTAINERS):
             if id(value) not in place.containers:
                 pending.extend(reversed(_inside(place)))
             continue
@@ -156,15 +160,13 @@ def _bad_key(root: Tracked, place: _Place) -> str:
 def children(layer: Tracked) -> list[tuple[str, Tracked]]:
     """The layers directly below a layer, with their names."""
     found: dict[int, tuple[str, Tracked]] = {}
-    pending = [
-        place for place in reversed(_inside(_Place("", layer, None)))
-    ]
+    pending = list(reversed(_inside(_Place("", layer, None))))
     while pending:
         place = pending.pop()
         if isinstance(place.value, Tracked):
             if place.value is not layer:
                 found.setdefault(id(place.value), (place.path, place.value))
-        elif isinstance(place.value, _CONTAINERS) and id(place.value) not in place.containers:
+        elif _is(place.value, _CONTAINERS) and id(place.value) not in place.containers:
             pending.extend(reversed(_inside(place)))
     return list(found.values())
 
@@ -185,13 +187,13 @@ class Memento:
             value = pending.pop()
             if isinstance(value, tuple):
                 inside: Iterable[Any] = cast(tuple[Any, ...], value)
-            elif not isinstance(value, (Tracked, list, dict)) or id(value) in self.states:
+            elif not _is(value, (Tracked, list, dict)) or id(value) in self.states:
                 continue
             else:
                 state = state_of(value)
                 self.states[id(value)] = (value, state)
-                inside = state if isinstance(state, list) else state.values()
-            pending.extend(item for item in inside if isinstance(item, _WALKED))
+                inside = state if _is(state, (list,)) else state.values()
+            pending.extend(item for item in inside if _is(item, _WALKED))
 
     def restore(self) -> None:
         for container, state in self.states.values():
@@ -213,7 +215,7 @@ def same_state(left: Any, right: Any) -> bool:
     """Whether two states hold the very same objects in the same order."""
     if len(left) != len(right):
         return False
-    if isinstance(left, list):
+    if _is(left, (list,)):
         return all(a is b for a, b in zip(left, right, strict=True))
     pairs = zip(left.items(), right.items(), strict=True)
     return all(a == b and x is y for (a, x), (b, y) in pairs)
@@ -222,13 +224,13 @@ def same_state(left: Any, right: Any) -> bool:
 def put_back(container: Any, state: Any) -> None:
     if same_state(state_of(container), state):
         return
-    if isinstance(container, list):
+    if _is(container, (list,)):
         container[:] = state
-    elif isinstance(container, dict):
+    elif _is(container, (dict,)):
         container.clear()
-        cast(dict[Any, Any], container).update(state)
+        container.update(state)
     else:
-        slots = {name for name, _ in slot_names(type(container))}
+        slots = {name for name, _ in slot_names(container.__class__)}
         for name, _ in list(attributes(container)):
             object.__delattr__(container, name)
         for name, value in state.items():
@@ -236,3 +238,12 @@ def put_back(container: Any, state: Any) -> None:
                 object.__setattr__(container, name, value)
             else:
                 container.__dict__[name] = value
+
+
+def frozen_variables(tree: Tree) -> set[int]:
+    """The variables that do not train: their own flag, or a frozen layer above them."""
+    frozen = {key for key, (_, v) in tree.variables.items() if not v.trainable}
+    for _, layer in tree.layers.values():
+        if not layer._lamina.trainable:
+            frozen |= set(walk(layer).variables)
+    return frozen

@@ -241,11 +241,25 @@ def _unary(operation: Callable[[Any], Any]) -> Callable[[Variable], Any]:
     return lambda self: operation(self.value)
 
 
-for _name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split():
+for _name in [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+]:
     _operation = getattr(operator, f"__{_name}__")
     setattr(Variable, f"__{_name}__", _forward(_operation))
     setattr(Variable, f"__r{_name}__", _reflected(_operation))
-for _name in "lt le gt ge".split():
+for _name in ["lt", "le", "gt", "ge"]:
     setattr(Variable, f"__{_name}__", _forward(getattr(operator, f"__{_name}__")))
-for _name in "neg pos abs invert".split():
+for _name in ["neg", "pos", "abs", "invert"]:
     setattr(Variable, f"__{_name}__", _unary(getattr(operator, f"__{_name}__")))

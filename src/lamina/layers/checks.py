@@ -86,7 +86,7 @@ def check_rank(layer: Tracked, shape: Any, axes: str, *, exactly: bool = False) 
             f"{_name(layer)} got an input with the wrong number of axes.",
             where=_where(layer),
             expected=f"[{axes}]" if exactly else f"[..., {axes}]",
-            received=f"shape {shape}",
+            received=f"{len(dims)} axes" if one and dims != () else f"shape {shape}",
             remedy="Reshape the input so that it has these axes.",
         )
     )
@@ -133,11 +133,11 @@ def check_axes(layer: Tracked, axes: tuple[int, ...], rank: int) -> tuple[int, .
 def _bad_option(layer: Tracked, name: str, value: Any, expected: str) -> InputError:
     return InputError(
         explain(
-            f"{type(layer).__name__} cannot be made with this {name}.",
+            f"{type(layer).__name__} got a value for {name} that it cannot use.",
             where=f"made at {layer._lamina.made_at}",
             expected=expected,
             received=f"{name}={value!r}",
-            remedy=f"Give another {name}.",
+            remedy=f"Correct {name} where the layer is made.",
         )
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 
@@ -68,7 +68,8 @@ class Dropout(Layer):
         return dropout(key, inputs, self.rate, self.noise_shape)
 
     def _sizes(self, noise_shape: Any) -> tuple[int | None, ...]:
-        sizes: Any = noise_shape if isinstance(noise_shape, list | tuple) else (noise_shape,)
+        one = not isinstance(noise_shape, list | tuple)
         return tuple(
-            None if size is None else check_count(self, "noise_shape", size) for size in sizes
+            None if size is None else check_count(self, "noise_shape", size)
+            for size in cast("list[Any]", [noise_shape] if one else noise_shape)
         )

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, cast
 
-import jax
 import numpy as np
 
 from lamina import saving
-from lamina.core.call import Compiled
+from lamina.core.compiled import Compiled
+from lamina.core.trees import flatten, unflatten
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.training.callbacks import History
@@ -170,14 +170,16 @@ class Model(Layer):
     ) -> Any:
         """The outputs over data, as NumPy arrays, all batches in one."""
         _positive(batch_size=batch_size)
-        parts: list[Any] = []
+        columns: list[list[np.ndarray]] = []
+        structure: Any = None
         for number, inputs in enumerate(_inputs(x, batch_size)):
             if steps is not None and number >= steps:
                 break
-            parts.append(jax.tree.map(np.asarray, self._call_compiled(inputs)))
-        if not parts:
+            leaves, structure = flatten(self._call_compiled(inputs))
+            columns.append([np.asarray(leaf) for leaf in leaves])
+        if not columns:
             raise InputError(explain("There is nothing to predict from.", remedy="Give data."))
-        return jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
+        return unflatten(structure, [np.concatenate(rows) for rows in zip(*columns, strict=True)])
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False

@@ -22,7 +22,7 @@ import safetensors.numpy
 
 from lamina.errors import FileFormatError, explain
 
-__all__ = ["Entry", "TensorFile", "write"]
+__all__ = ["Entry", "TensorFile", "storable", "write"]
 
 _DTYPES: dict[str, Any] = {
     "BOOL": np.bool_,
@@ -154,8 +154,9 @@ def _not_safetensors(path: str, reason: str) -> FileFormatError:
     received = reason
     with contextlib.suppress(OSError), open(path, "rb") as stream:
         start = stream.read(8)
-        received = next((f"{kind} ({reason})" for m, kind in _MAGIC.items() if m == start[: len(m)]),
-                        reason)
+        received = next(
+            (f"{kind} ({reason})" for m, kind in _MAGIC.items() if m == start[: len(m)]), reason
+        )
     return FileFormatError(
         explain(
             f"{path!r} is not a safetensors file, or was cut short.",

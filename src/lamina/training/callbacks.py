@@ -76,8 +76,9 @@ class Callbacks:
 
 
 def _overrides_batches(callback: Any) -> bool:
+    kind = callback.__class__
     for name in ("on_train_batch_begin", "on_train_batch_end"):
-        method = getattr(type(callback), name, None)
+        method = getattr(kind, name, None)
         if method is not None and method is not getattr(Callback, name):
             return True
     return False

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.signature import as_inputs
+from lamina.core.trees import flatten, map_tree, unflatten
 from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
 
@@ -31,7 +32,7 @@ class Arrays:
     """
 
     def __init__(self, batch: Any) -> None:
-        leaves, structure = jax.tree.flatten(batch)
+        leaves, structure = flatten(batch)
         lists = [leaf for leaf in leaves if not hasattr(leaf, "shape")]
         if lists or not leaves:
             raise InputError(
@@ -61,12 +62,12 @@ class Arrays:
     def tree(self) -> Any:
         """The arrays on the device, put there once."""
         if self._device is None:
-            self._device = as_inputs(jax.tree.unflatten(self._structure, self._host))
+            self._device = as_inputs(unflatten(self._structure, self._host))
         return self._device
 
     def batch(self, index: Any) -> Any:
         """The rows of `index`, as a batch."""
-        return jax.tree.map(lambda array: array[index], self.tree)
+        return map_tree(lambda array: array[index], self.tree)
 
     def like(self, order: Any) -> Any:
         """A batch of the kind that an order [steps, batch] makes."""
@@ -85,7 +86,7 @@ class Arrays:
                 )
             )
         parts = [[leaf[:cut] for leaf in self._host], [leaf[cut:] for leaf in self._host]]
-        first, last = (Arrays(jax.tree.unflatten(self._structure, part)) for part in parts)
+        first, last = (Arrays(unflatten(self._structure, part)) for part in parts)
         return first, last
 
     def orders(self, order: np.ndarray, size: int) -> list[jax.Array]:
@@ -97,14 +98,13 @@ class Arrays:
 
 def batches_of(source: Any) -> Iterator[Any]:
     """The batches of an iterable, or of a function that makes one."""
-    made = source() if callable(source) and not isinstance(source, Iterable) else source
-    for batch in made:
-        yield tuple(batch) if isinstance(batch, list) else batch
+    is_made = isinstance(source, Iterable)
+    made = cast(Any, source) if is_made else source()
+    for batch in cast(Iterable[Any], made):
+        yield tuple(cast(list[Any], batch)) if isinstance(batch, list) else batch
 
 
-def weighted(
-    y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None
-) -> Any:
+def weighted(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Any:
     """Sample weights with the weights of the labels' classes multiplied in."""
     if class_weight is None:
         return sample_weight

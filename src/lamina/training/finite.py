@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from lamina.core.call import Root
 from lamina.core.node import Tracked
+from lamina.core.root import Root
+from lamina.core.tracing import is_traced
 from lamina.core.tracking import walk
+from lamina.core.trees import leaves_of
 from lamina.errors import LaminaError, explain
 from lamina.training.objective import Objective
 
@@ -20,9 +21,7 @@ class NotFiniteError(LaminaError, ArithmeticError):
     """A loss was infinite or not a number; the weights are those before that step."""
 
 
-def error(
-    model: Tracked, objective: Objective, batch: Any, key: Any, count: int
-) -> NotFiniteError:
+def error(model: Tracked, objective: Objective, batch: Any, key: Any, count: int) -> NotFiniteError:
     """The error that names the first thing in the step that was not finite."""
     place, remedy = _first(model, objective, batch, key)
     return NotFiniteError(
@@ -38,11 +37,11 @@ def error(
 
 def _concrete(leaf: Any) -> bool:
     """Within a scan values are not there to look at; the layer around it is."""
-    return hasattr(leaf, "dtype") and not isinstance(leaf, jax.core.Tracer)
+    return hasattr(leaf, "dtype") and not is_traced(leaf)
 
 
 def _bad(tree: Any) -> bool:
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if _concrete(leaf)]
+    leaves = [leaf for leaf in leaves_of(tree) if _concrete(leaf)]
     floats = [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     return any(not bool(jnp.all(jnp.isfinite(leaf))) for leaf in floats)
 
@@ -66,9 +65,7 @@ def _first(model: Tracked, objective: Objective, batch: Any, key: Any) -> tuple[
     options = {"training": True, "rng": key}
     Root(model, objective, (batch,), options).watched(watch)
     if found:
-        return found[0], (
-            "Look at what this layer is given; token ids must lie in [0, input_dim)."
-        )
+        return found[0], ("Look at what this layer is given; token ids must lie in [0, input_dim).")
     return "every layer's output is finite, so it is the loss itself", (
         "See that labels lie in the range the loss expects, and use losses from logits."
     )
@@ -76,7 +73,7 @@ def _first(model: Tracked, objective: Objective, batch: Any, key: Any) -> tuple[
 
 def _ids(inputs: Any) -> str:
     """The range of whole-number inputs, which is what an out-of-range id shows in."""
-    leaves = [leaf for leaf in jax.tree.leaves(inputs) if _concrete(leaf)]
+    leaves = [leaf for leaf in leaves_of(inputs) if _concrete(leaf)]
     whole = [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.integer) and leaf.size]
     if not whole:
         return ""

@@ -84,8 +84,10 @@ class Fit:
 
     def _on_arrays(self, told: Callbacks, display: Display) -> int:
         """Steps on rows of arrays, as many in one program as take about the time of an update."""
-        data, trainer = self.data, self.trainer
-        rows = trainer.permutation(data.count) if self.shuffle else np.arange(data.count)
+        data: Arrays = self.data
+        trainer = self.trainer
+        in_order = np.arange(data.count, dtype=np.int32)
+        rows = trainer.permutation(data.count) if self.shuffle else in_order
         before, done, limit = trainer.wait(), 0, self._steps() or 0
         orders = data.orders(rows, self.batch_size)
 

@@ -12,6 +12,7 @@ from lamina import losses, metrics
 from lamina.core.node import Tracked
 from lamina.core.scope import SCOPE
 from lamina.core.signature import method_of
+from lamina.core.trees import leaves_of
 from lamina.errors import InputError, explain
 from lamina.metrics import Metric
 
@@ -106,9 +107,10 @@ class Objective:
 
     def _own(self, batch: Any) -> Verdict:
         assert self.train_loss is not None
-        given = self.train_loss(batch)
-        loss, logs = given if isinstance(given, tuple) else (given, {})
-        logs = {name: jnp.mean(jnp.asarray(value)) for name, value in dict(logs).items()}
+        given: Any = self.train_loss(batch)
+        pair = cast(tuple[Any, dict[str, Any]], given if isinstance(given, tuple) else (given, {}))
+        loss, told = pair
+        logs = {name: jnp.mean(jnp.asarray(value)) for name, value in told.items()}
         return Verdict(loss, logs, None, _size(batch))
 
     def _usual(self, batch: Any) -> Verdict:
@@ -127,7 +129,7 @@ def _metric(given: Any) -> Metric:
 
 def _size(batch: Any) -> int:
     """The number of examples, by which a batch counts in the mean of an epoch."""
-    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batch)]
+    shapes = [jnp.shape(leaf) for leaf in leaves_of(batch)]
     return next((shape[0] for shape in shapes if shape), 1)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from lamina.core.call import Root
 from lamina.core.node import Tracked
+from lamina.core.root import Root
+from lamina.core.trees import flatten, leaves_of, map_pairs, map_tree, unflatten
 from lamina.core.variable import Variable
 from lamina.training.objective import Objective, Verdict
 
@@ -24,14 +24,14 @@ class Carry(NamedTuple):
     """All that a step changes: tuples of arrays, donated from step to step.
 
     ``healthy`` falls when a loss is not finite; from then on steps change nothing, so that the
-    state before the bad step can be looked at. ``count`` is the number of healthy steps.
+    state before the bad step can be looked at. ``steps`` is the number of healthy steps.
     """
 
     weights: tuple[jax.Array, ...]
     state: tuple[jax.Array, ...]
     optimizer: tuple[jax.Array, ...]
     tallies: Tallies
-    count: jax.Array
+    steps: jax.Array
     healthy: jax.Array
 
 
@@ -56,20 +56,16 @@ class Program:
         self.key = key
         self._slots = {id(variable): index for index, variable in enumerate(state.values())}
         self._structure: Any = None
-        compiled: Callable[..., Any] = (
-            functools.partial(jax.jit, donate_argnums=0) if jit else lambda function: function
-        )
-        plain: Callable[..., Any] = jax.jit if jit else lambda function: function
-        self.one = compiled(self._one)
-        self.many = compiled(self._many)
-        self.judge = plain(self._judge)
-        self.judge_many = plain(self._judge_many)
-        self.results = plain(self._results)
+        self.one = _compiled(self._one, jit, donate=True)
+        self.many = _compiled(self._many, jit, donate=True)
+        self.judge = _compiled(self._judge, jit)
+        self.judge_many = _compiled(self._judge_many, jit)
+        self.results = _compiled(self._results, jit)
 
     def start(self, weights: tuple[jax.Array, ...], state: tuple[jax.Array, ...]) -> Carry:
         """The carry before the first step."""
         named = dict(zip(self.weights, weights, strict=True))
-        leaves, self._structure = jax.tree.flatten(self.optimizer.init(named))
+        leaves, self._structure = flatten(self.optimizer.init(named))
         return Carry(
             weights,
             state,
@@ -82,7 +78,7 @@ class Program:
     def no_tallies(self) -> Tallies:
         """The tallies of an epoch before its first batch: loss, logs, metrics."""
         empty = (jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32))
-        logs = tuple(jax.tree.map(jnp.copy, empty) for _ in self.objective.log_names)
+        logs = tuple(map_tree(jnp.copy, empty) for _ in self.objective.log_names)
         return (empty, logs, tuple(metric.init() for metric in self.objective.metrics))
 
     def _verdict(
@@ -104,9 +100,9 @@ class Program:
         """One step, and what it came to."""
         grad = jax.value_and_grad(self._verdict, has_aux=True)
         (loss, (verdict, state)), slopes = grad(
-            carry.weights, carry.state, batch, True, carry.count
+            carry.weights, carry.state, batch, True, carry.steps
         )
-        before = jax.tree.unflatten(self._structure, carry.optimizer)
+        before = unflatten(self._structure, carry.optimizer)
         weights = dict(zip(self.weights, carry.weights, strict=True))
         updates, after = self.optimizer.update(
             dict(zip(self.weights, slopes, strict=True)), before, weights
@@ -116,12 +112,12 @@ class Program:
         new = carry._replace(
             weights=tuple(moved[path] for path in self.weights),
             state=state,
-            optimizer=tuple(jax.tree.leaves(after)),
+            optimizer=tuple(leaves_of(after)),
             tallies=self._tally(carry.tallies, verdict),
         )
-        kept = jax.tree.map(lambda a, b: jnp.where(healthy, a, b), new, carry)
-        count = carry.count + healthy.astype(jnp.int32)
-        return kept._replace(count=count, healthy=healthy), {"loss": loss, **verdict.logs}
+        kept = map_pairs(lambda a, b: jnp.where(healthy, a, b), new, carry)
+        steps = carry.steps + healthy.astype(jnp.int32)
+        return kept._replace(steps=steps, healthy=healthy), {"loss": loss, **verdict.logs}
 
     def _many(self, carry: Carry, data: Any, order: Any, first: Any, stop: Any) -> Carry:
         """The steps `first` to `stop` of an epoch, whose batches `order` [steps, batch] lists."""
@@ -129,7 +125,7 @@ class Program:
         def one(index: Any, carry: Carry) -> Carry:
             return self._one(carry, _rows(data, order[index]))[0]
 
-        return jax.lax.fori_loop(first, stop, one, carry)
+        return cast(Any, jax.lax.fori_loop)(first, stop, one, carry)
 
     def _judge(self, weights: Any, state: Any, tallies: Tallies, batch: Any) -> Tallies:
         _, (verdict, _) = self._verdict(weights, state, batch, False, 0)
@@ -139,7 +135,7 @@ class Program:
         def one(index: Any, tallies: Tallies) -> Tallies:
             return self._judge(weights, state, tallies, _rows(data, order[index]))
 
-        return jax.lax.fori_loop(0, order.shape[0], one, tallies)
+        return cast(Any, jax.lax.fori_loop)(0, order.shape[0], one, tallies)
 
     def _tally(self, tallies: Tallies, verdict: Verdict) -> Tallies:
         (total, count), logs, states = tallies
@@ -173,5 +169,9 @@ class Program:
         return dict(zip(names, map(float, self.results(tallies)), strict=True))
 
 
+def _compiled(function: Callable[..., Any], jit: bool, donate: bool = False) -> Callable[..., Any]:
+    return jax.jit(function, donate_argnums=0 if donate else ()) if jit else function
+
+
 def _rows(data: Any, index: Any) -> Any:
-    return jax.tree.map(lambda array: array.at[index].get(mode="promise_in_bounds"), data)
+    return map_tree(lambda array: array.at[index].get(mode="promise_in_bounds"), data)

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.build import LOCK, frozen_variables
-from lamina.core.call import Root
+from lamina.core.build import LOCK
 from lamina.core.node import Edition, Tracked
+from lamina.core.root import Root
 from lamina.core.signature import as_inputs
-from lamina.core.tracking import walk
+from lamina.core.tracking import frozen_variables, walk
 from lamina.core.variable import Variable
 from lamina.training import finite, optimizers
 from lamina.training.data import Arrays
@@ -77,6 +77,7 @@ class Trainer:
         """
         arrays = as_inputs(batch)
         program = self.prepare(lambda: arrays)
+        logs: dict[str, jax.Array]
         self._carry, logs = program.one(self._carry, arrays)
         return logs
 
@@ -148,7 +149,7 @@ class Trainer:
 
     def wait(self) -> int:
         """Wait for the steps under way; how many there were in all."""
-        return 0 if self._carry is None else int(self._carry.count)
+        return 0 if self._carry is None else int(self._carry.steps)
 
     def check(self, batch_of: Callable[[int], Any]) -> None:
         """Raise if a loss was not finite, naming the layer where it began.
@@ -158,7 +159,7 @@ class Trainer:
         """
         if self._carry is None or bool(self._carry.healthy):
             return
-        count = int(self._carry.count)
+        count = int(self._carry.steps)
         assert self._program is not None
         key = jax.random.fold_in(self._program.key, count)
         self._carry = self._carry._replace(healthy=jnp.ones((), bool))
@@ -178,9 +179,7 @@ class Trainer:
         program = self.prepare(lambda: data.like(order))
         assert self._carry is not None
         so_far = tallies or program.no_tallies()
-        return program.judge_many(
-            self._carry.weights, self._carry.state, so_far, data.tree, order
-        )
+        return program.judge_many(self._carry.weights, self._carry.state, so_far, data.tree, order)
 
     def results(self, tallies: Tallies) -> dict[str, float]:
         return self._program.named(tallies) if self._program and tallies else {}

@@ -43,8 +43,8 @@ def _key(name: str, seed: int | None) -> jax.Array:
                 "rng=jax.random.key(0) to the call; in build give add_weight an initializer.",
             )
         )
-    count = next(_Stream.counts)
-    return jax.random.fold_in(jax.random.key(_Stream.seed), count if seed is None else -1 - seed)
+    key = jax.random.fold_in(jax.random.key(_Stream.seed), next(_Stream.counts))
+    return key if seed is None else jax.random.fold_in(key, seed)
 
 
 def uniform(

@@ -1,0 +1,142 @@
+"""`lamina.jit`: a layer compiled once for each spec of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from lamina.core.call import invoke
+from lamina.core.node import Edition, Tracked
+from lamina.core.planning import is_unbuilt
+from lamina.core.root import Root
+from lamina.core.scope import SCOPE
+from lamina.core.signature import as_inputs
+from lamina.core.tracking import walk
+from lamina.core.trees import flatten, unflatten
+from lamina.core.variable import Variable
+
+__all__ = ["Compiled"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """Compares by identity, and keeps what it holds alive so that identities last."""
+
+    held: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.held is self.held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+
+def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A compiled layer inside another call is simply called."""
+    if method == "call":
+        return invoke(layer, args, kwargs)
+    if callable(method):
+        return method(*args, **kwargs)
+    return getattr(layer, method)(*args, **kwargs)
+
+
+class Compiled:
+    """A layer's method compiled: once for each spec of its inputs, on its current weights.
+
+    Weights are arguments of the program, so `set_values` and training show at the next call. A
+    call gathers them from a flat tuple and walks no tree.
+    """
+
+    def __init__(self, layer: Tracked, method: str | Callable[..., Any] | None = None) -> None:
+        self._layer = layer
+        self._method = method or "call"
+        self._edition = -1
+        self._variables: tuple[Variable, ...] = ()
+        self._programs: dict[Any, Any] = {}
+        self._seen: list[Any] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if SCOPE.get() is not None:
+            return _within(self._layer, self._method, args, kwargs)
+        if self._edition != Edition.current:
+            self._refresh(args, kwargs)
+        if kwargs or not all(isinstance(value, jax.Array) for value in args):
+            return self._general(args, kwargs)
+        return self._run(self._program(None), args)
+
+    def _run(self, program: Any, arrays: tuple[Any, ...]) -> Any:
+        variables = self._variables
+        values = tuple([variable._value for variable in variables])
+        try:
+            outputs, written = program(values, arrays)
+        except TypeError:
+            if not any(hasattr(value, "recall") for value in values):
+                raise
+            values = tuple(variable.stored() for variable in variables)
+            outputs, written = program(values, arrays)
+        for index, value in written.items():
+            variables[index].store(value)
+        return outputs
+
+    def _refresh(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Something was built, replaced or frozen somewhere: see whether it was here."""
+        root = Root(self._layer, self._method, args, kwargs)
+        root.ensure()
+        if self._form() != self._seen:
+            if any(is_unbuilt(layer) for _, layer in walk(self._layer).layers.values()):
+                root.ensure(again=True)
+            self._variables = tuple(v for _, v in walk(self._layer).variables.values())
+            self._programs.clear()
+            self._seen = self._form()
+        self._edition = Edition.current
+
+    def _form(self) -> list[Any]:
+        """The tree's layers and variables themselves, where they stand, and what is frozen."""
+        tree = walk(self._layer)
+        parts: list[Any] = [
+            (path, _Same(layer), layer._lamina.trainable) for path, layer in tree.layers.values()
+        ]
+        return parts + [(path, _Same(v), v.trainable) for path, v in tree.variables.values()]
+
+    def _general(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Arguments by name, nested, or static: arrays are traced, the rest is compiled in."""
+        args, kwargs = as_inputs((args, kwargs))
+        leaves, structure = flatten((args, kwargs))
+        places = tuple(index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array))
+        static = tuple(None if index in places else leaf for index, leaf in enumerate(leaves))
+        arrays = tuple(leaves[index] for index in places)
+        return self._run(self._program((structure, places, static)), arrays)
+
+    def _program(self, form: Any) -> Any:
+        program = self._programs.get(form)
+        if program is None:
+            program = self._programs[form] = jax.jit(self._traced(form))
+        return program
+
+    def _traced(self, form: Any) -> Any:
+        layer, method, variables = self._layer, self._method, self._variables
+        positions = {id(variable): index for index, variable in enumerate(variables)}
+
+        def program(values: tuple[Any, ...], arrays: tuple[Any, ...]) -> Any:
+            args: Any = arrays
+            kwargs: Any = {}
+            if form is not None:
+                structure, places, static = form
+                leaves = list(static)
+                for index, array in zip(places, arrays, strict=True):
+                    leaves[index] = array
+                args, kwargs = unflatten(structure, leaves)
+            root = Root(layer, method, args, kwargs)
+            root.ensure()
+            given = {id(v): value for v, value in zip(variables, values, strict=True)}
+            outputs, written = root.apply(given)
+            return outputs, {positions[key]: value for key, value in written.items()}
+
+        program.__name__ = type(layer).__name__
+        return program
+
+    def __repr__(self) -> str:
+        return f"lamina.jit({type(self._layer).__name__}.{self._method})"

@@ -1,0 +1,52 @@
+"""Entering a call: what holds while a layer's method runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lamina.core import mistakes
+from lamina.core.node import Tracked
+from lamina.core.scope import SCOPE, Frame, Key, Scope
+from lamina.core.signature import method_of
+
+__all__ = ["enter"]
+
+
+def enter(
+    frame: Frame,
+    layer: Tracked,
+    method: str | Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    training: bool,
+    key: Key | None,
+) -> Any:
+    """Call a layer's method, or a function that calls the layer, within a frame."""
+    info = method_of(type(layer), method)
+    planner = frame.planner
+    token = SCOPE.set(Scope(frame, layer, training, key))
+    try:
+        given = kwargs
+        if info.training_at is not None:
+            given = {**kwargs, "training": training}
+            if planner is not None:
+                planner.reads_training = True
+        if callable(method):
+            return method(*args, **kwargs)
+        function = getattr(layer, method)
+        if planner is None:
+            outputs = function(*args, **given)
+            if frame.watch is not None:
+                frame.watch(frame.path_of(layer), type(layer).__name__, (args, kwargs), outputs)
+            return outputs
+        return planner.reach(layer, method, (args, kwargs), lambda: function(*args, **given))
+    except Exception as error:
+        mistakes.note(
+            error,
+            f"in {frame.path_of(layer) or 'the root'} ({type(layer).__name__}), "
+            f"made at {layer._lamina.made_at}",
+        )
+        raise
+    finally:
+        SCOPE.reset(token)

@@ -1,0 +1,137 @@
+"""How users' calls of `build`, `plan` and `add_weight` enter the transaction."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from lamina.core import mistakes
+from lamina.core.build import carry_out, make_plan
+from lamina.core.entering import enter
+from lamina.core.node import Tracked, site
+from lamina.core.passes import Request
+from lamina.core.plan import Plan
+from lamina.core.planning import Planner
+from lamina.core.scope import SCOPE, current_planner
+from lamina.core.signature import given_specs, method_of
+from lamina.core.tracking import children
+from lamina.core.variable import Variable
+from lamina.errors import BuildError, TrackingError, explain
+
+__all__ = ["adopt", "base_build", "build", "declare", "guarded", "plan"]
+
+
+def request_for(
+    root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Request, int | None]:
+    """The request that the arguments of `build` and `plan` stand for."""
+    kwargs = dict(kwargs)
+    method = kwargs.pop("method", None) or "call"
+    seed = kwargs.pop("seed", None)
+    kwargs.pop("rng", None)
+    info = method_of(type(root), method)
+    args, training = info.split_training(args, kwargs)
+    specs = given_specs(info, args, kwargs)
+    mode = info.training_default if training is None else bool(training)
+    return Request(root, method, specs, mode, site()), seed
+
+
+def plan(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
+    return make_plan(request_for(root, args, kwargs)[0])
+
+
+def build(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    request, seed = request_for(root, args, kwargs)
+    reads = carry_out(request, seed=seed)
+    root._lamina.plans.append((request.method, request.training, request.specs, reads))
+
+
+def base_build(layer: Tracked, *shapes: Any, **named: Any) -> None:
+    """The `build` of a layer that declares nothing itself: what calls reach is built then."""
+    if shapes or named or not method_of(type(layer), "call").inputs:
+        return
+    planner = current_planner()
+    label = type(layer).__name__ if planner is None else mistakes.name(planner, layer)
+    raise BuildError(
+        explain(
+            f"super().build() of {label} was called without a shape.",
+            where=f"called at {site()}",
+            expected="super().build(input_shape)",
+            received="super().build()",
+            remedy="Pass the shape on: super().build(input_shape).",
+        )
+    )
+
+
+base_build.is_base = True  # type: ignore[attr-defined]
+
+
+def build_inside(
+    planner: Planner, layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """`layer.build(...)` inside another layer's `build`, or `super().build(...)`."""
+    if not args and not kwargs:
+        base_build(layer)
+    if planner.is_temporary(layer):
+        return
+    request, _ = request_for(layer, args, kwargs)
+    record = planner.open(layer, "call", request.specs)
+    scope = SCOPE.get()
+    if scope is not None and children(layer):
+        with planner.aside(scope.frame.reads):
+            inputs = request.specs.map(planner.zeros_for)
+            enter(scope.frame, layer, "call", inputs.args, inputs.kwargs, scope.training, scope.key)
+    record.called_at = site()
+
+
+def guarded(written: Callable[..., Any]) -> Callable[..., Any]:
+    """A user's `build`, so that calling it from outside carries out the whole build."""
+
+    @functools.wraps(written)
+    def build_entry(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(self, Tracked):
+            return written(self, *args, **kwargs)
+        scope = SCOPE.get()
+        planner = None if scope is None else scope.frame.planner
+        if planner is None:
+            return build(self, args, kwargs)
+        if planner.is_building(self):
+            return written(self, *args, **kwargs)
+        return build_inside(planner, self, args, kwargs)
+
+    build_entry.written = written  # type: ignore[attr-defined]
+    return build_entry
+
+
+def declare(
+    layer: Tracked, shape: Any, initializer: Any, dtype: Any, trainable: bool, name: str | None
+) -> Variable:
+    """`add_weight`: in `build` it goes to the plan, in `__init__` it waits for one."""
+    kind = dtype if dtype is not None else layer._lamina.dtype
+
+    def make() -> Variable:
+        return Variable(shape, initializer, dtype=kind, trainable=trainable, name=name)
+
+    scope = SCOPE.get()
+    if scope is None:
+        variable = make()
+        layer._lamina.loose.append(variable)
+        return variable
+    if scope.frame.planner is None:
+        raise TrackingError(mistakes.weight_in_call(scope.frame, layer))
+    return scope.frame.planner.declare(layer, make)
+
+
+_adopted: set[type] = set()
+
+
+def adopt(kind: type) -> None:
+    """Make the `build` methods of a class and its bases enter through the transaction."""
+    if kind in _adopted:
+        return
+    for owner in kind.__mro__:
+        written = owner.__dict__.get("build")
+        if callable(written) and not hasattr(written, "written") and owner is not object:
+            owner.build = guarded(written)  # pyright: ignore[reportAttributeAccessIssue]
+    _adopted.add(kind)

@@ -1,0 +1,159 @@
+"""Passes: the call of a root traced abstractly, at one size or two, in one mode or both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from lamina.core.entering import enter
+from lamina.core.node import Site, Tracked
+from lamina.core.planning import Planner, blend, blend_tree
+from lamina.core.scope import Frame, Key
+from lamina.core.signature import method_of
+from lamina.core.specs import SIZES, Arguments, Sizes, Spec, map_specs
+from lamina.core.tracing import evaluate_abstractly, trace_state
+from lamina.core.trees import map_tree
+from lamina.errors import LaminaError
+
+__all__ = ["Outcome", "Request", "run_passes"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be planned: a root entered by a method, with these specs, in this mode.
+
+    Instead of a method's name it may be a function that calls the root.
+    """
+
+    root: Tracked
+    method: str | Callable[..., Any]
+    specs: Arguments
+    training: bool
+    at: Site
+
+
+@dataclass
+class Outcome:
+    """A planner that went through, its call's reads, and the specs with what moved unknown."""
+
+    planner: Planner
+    reads: dict[int, int]
+    calls: list[Any]
+    notes: tuple[str, ...]
+
+
+def traced_call(planner: Planner, request: Request, sizes: Sizes, training: bool) -> dict[int, int]:
+    """Trace the request's call once; how often it read each variable."""
+    arrays: list[Any] = []
+
+    def hold(spec: Spec) -> int:
+        shape = tuple(sizes.of(dim) for dim in spec.shape)
+        arrays.append(jax.ShapeDtypeStruct(shape, spec.dtype))
+        return -len(arrays)
+
+    places = request.specs.map(lambda spec: _Place(hold(spec)))
+    reads: dict[int, int] = {}
+
+    def run(*given: Any) -> None:
+        def fill(tree: Any) -> Any:
+            return map_tree(
+                lambda leaf: given[-leaf.index - 1] if isinstance(leaf, _Place) else leaf, tree
+            )
+
+        frame = Frame(request.root, planner=planner, path_of=planner.path_of)
+        key = Key(jax.random.key(0), trace_state())
+        enter(
+            frame,
+            request.root,
+            request.method,
+            fill(places.args),
+            fill(places.kwargs),
+            training,
+            key,
+        )
+        reads.update(frame.reads)
+
+    evaluate_abstractly(run, arrays)
+    return reads
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an array goes in a tree of arguments."""
+
+    index: int
+
+
+def _pass(request: Request, sizes: Sizes, earlier: Planner | None) -> Outcome:
+    """Trace the call in the mode asked for and, if the mode was read, in the other one."""
+    planner = Planner(request.root, sizes, earlier)
+    try:
+        method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
+        reads = traced_call(planner, request, sizes, request.training)
+        notes: tuple[str, ...] = ()
+        if planner.reads_training:
+            notes = _other_mode(planner, request, sizes)
+        return Outcome(planner, reads, planner.calls, notes)
+    finally:
+        planner.original.restore()
+
+
+def _other_mode(planner: Planner, request: Request, sizes: Sizes) -> tuple[str, ...]:
+    before = planner.checkpoint()
+    planner.recording = False
+    try:
+        traced_call(planner, request, sizes, not request.training)
+        return ()
+    except Exception as error:
+        planner.go_back(before)
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return (f"with training={not request.training}: {first}",)
+    finally:
+        planner.recording = True
+
+
+def run_passes(request: Request) -> Outcome:
+    """One pass if every dim is known, else two of different sizes that are compared."""
+    leaves = list(request.specs.leaves())
+    names = tuple(dict.fromkeys(d for s in leaves for d in s.shape if isinstance(d, str)))
+    if all(spec.known for spec in leaves):
+        return _pass(request, Sizes(1), None)
+    failure: Exception | None = None
+    for small, large in SIZES:
+        first, second = Sizes(small, names), Sizes(large, names)
+        try:
+            once = _pass(request, first, None)
+            outcome = _pass(request, second, once.planner)
+        except LaminaError:
+            raise
+        except Exception as error:
+            failure = failure or error
+            continue
+        _mark_unknown(outcome, once, first, second)
+        if not any(0 in spec.shape for call in outcome.calls for spec in _specs(call.outputs)):
+            return outcome
+    if failure is not None:
+        raise failure
+    return outcome  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def _specs(tree: Any) -> list[Spec]:
+    found: list[Spec] = []
+    map_specs(found.append, tree)
+    return found
+
+
+def _mark_unknown(outcome: Outcome, once: Outcome, first: Sizes, second: Sizes) -> None:
+    """Where the two passes differ in a size, the size is unknown."""
+    names = {(first.of(name), second.of(name)): name for name in first.names}
+    for earlier, later in zip(once.calls, outcome.calls, strict=False):
+        later.inputs = blend(earlier.inputs, later.inputs, names)
+        later.outputs = blend_tree(earlier.outputs, later.outputs, names)
+    before = once.planner.by_path()
+    for path, record in outcome.planner.by_path().items():
+        if path in before:
+            record.inputs = blend(before[path].inputs, record.inputs, names)
+            record.outputs = blend_tree(before[path].outputs, record.outputs, names)

@@ -1,0 +1,215 @@
+"""A root's call: built if need be, run on values, and seen to have read every weight."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core import mistakes
+from lamina.core.build import LOCK, carry_out
+from lamina.core.entering import enter
+from lamina.core.node import Tracked, site
+from lamina.core.passes import Request
+from lamina.core.scope import Frame, Key, as_key
+from lamina.core.signature import as_inputs, key_of, method_of
+from lamina.core.specs import Arguments, Spec, as_specs
+from lamina.core.tracing import in_fresh_context, trace_state
+from lamina.core.tracking import Tree, walk
+from lamina.core.trees import flatten
+from lamina.core.variable import Variable
+from lamina.errors import InputError, TraceError, explain, nearest
+
+__all__ = ["Root", "by_identity"]
+
+_KNOWN = 512  # signatures remembered for each root
+
+
+class Root:
+    """A call of a root: its method, inputs, mode and key."""
+
+    def __init__(
+        self,
+        layer: Tracked,
+        method: str | Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        info = method_of(type(layer), method)
+        kwargs = dict(kwargs)
+        args, training = info.split_training(args, kwargs)
+        rng = kwargs.pop("rng", None)
+        self.layer = layer
+        self.method = method
+        self.training = info.training_default if training is None else bool(training)
+        self.key = None if rng is None else Key(as_key(rng), trace_state())
+        self.args, self.kwargs = as_inputs((args, kwargs))
+        self.signature = key_of(method, self.training, self.args, self.kwargs)
+
+    def ensure(self, again: bool = False) -> dict[int, int]:
+        """Build what is not built; how often this call must read each variable."""
+        node = self.layer._lamina
+        reads = None if again else node.known.get(self.signature)
+        if reads is not None:
+            return reads
+        with LOCK:
+            reads = None if again else node.known.get(self.signature)
+            if reads is None:
+                specs = Arguments(as_specs(self.args), as_specs(self.kwargs))
+                reads = None if again else self._planned_before(specs)
+            if reads is None:
+                request = Request(self.layer, self.method, specs, self.training, site())  # pyright: ignore
+                reads = carry_out(request)
+            if len(node.known) >= _KNOWN:
+                node.known.clear()
+            node.known[self.signature] = reads
+            return reads
+
+    def _planned_before(self, specs: Arguments) -> dict[int, int] | None:
+        for method, training, planned, reads in self.layer._lamina.plans:
+            if (method, training) == (self.method, self.training) and covers(planned, specs):
+                return reads
+        return None
+
+    def call(self) -> Any:
+        """Run on the weights that the layer holds, and keep what was assigned."""
+        self.ensure()
+        outputs, frame = self._run(None)
+        for key, value in frame.written.items():
+            frame.writers[key].store(value)
+        return outputs
+
+    def apply(self, values: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
+        """Run on given values; the outputs, and what was assigned."""
+        outputs, frame = self._run(values)
+        return outputs, frame.written
+
+    def watched(self, watch: Callable[[str, str, Any, Any], None]) -> None:
+        """Run for the sake of looking: `watch(path, class, inputs, outputs)` for each call."""
+        self.ensure()
+        frame = self._frame(None)
+        frame.watch = watch
+        self._enter(frame)
+
+    def _frame(self, values: dict[int, Any] | None) -> Frame:
+        @functools.cache
+        def tree() -> Tree:
+            return walk(self.layer)
+
+        def grow() -> None:
+            self.ensure(again=True)
+
+        return Frame(
+            self.layer,
+            values=values,
+            path_of=lambda layer: tree().path(layer),
+            holds=lambda variable: id(variable) in walk(self.layer).variables,
+            grow=grow,
+        )
+
+    def _run(self, values: dict[int, Any] | None) -> tuple[Any, Frame]:
+        """Run, and see that every weight was read; if not, run again where nothing is kept.
+
+        JAX remembers functions that it traced. One that is kept between calls (an attribute, a
+        layer given to `cond`) would come back with the weights of then.
+        """
+        frame = self._frame(values)
+        try:
+            outputs = self._enter(frame)
+            if not self._short(frame, self.ensure()):
+                return outputs, frame
+            if not self._short(frame, self.ensure(again=True)):
+                return outputs, frame
+        except jax.errors.UnexpectedTracerError:
+            pass
+        frames: list[Frame] = []
+
+        def anew() -> tuple[Any, dict[int, Any]]:
+            frames.append(self._frame(values))
+            outputs = self._enter(frames[-1])
+            return outputs, frames[-1].written
+
+        outputs, written = in_fresh_context(anew)
+        frame = frames[-1]
+        frame.written = written
+        short = self._short(frame, self.ensure())
+        if short:
+            names = walk(self.layer).variables
+            paths = [names[key][0] for key in short if key in names]
+            raise TraceError(mistakes.stale(type(self.layer).__name__, paths))
+        return outputs, frame
+
+    def _enter(self, frame: Frame) -> Any:
+        return enter(
+            frame, self.layer, self.method, self.args, self.kwargs, self.training, self.key
+        )
+
+    @staticmethod
+    def _short(frame: Frame, expected: dict[int, int]) -> list[int]:
+        """The variables that the call read less often than its plan did."""
+        if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
+            return []  # then bodies of loops run as often as the loop does, also never
+        return [key for key, count in expected.items() if frame.reads.get(key, 0) < count]
+
+
+def covers(planned: Arguments, given: Arguments) -> bool:
+    """Whether specs with unknown dims stand for the given ones."""
+    left, structure = _flat(planned)
+    right, other = _flat(given)
+    if structure != other:
+        return False
+    sizes: dict[str, Any] = {}
+    for a, b in zip(left, right, strict=True):
+        if not isinstance(a, Spec) or not isinstance(b, Spec):
+            if type(a) is not type(b) or a != b:
+                return False
+            continue
+        if a.dtype != b.dtype or len(a.shape) != len(b.shape):
+            return False
+        for dim, size in zip(a.shape, b.shape, strict=True):
+            wanted = sizes.setdefault(dim, size) if isinstance(dim, str) else dim
+            if wanted is not None and wanted != size:
+                return False
+    return True
+
+
+def _flat(arguments: Arguments) -> tuple[list[Any], Any]:
+    return flatten((arguments.args, arguments.kwargs), is_leaf=lambda leaf: isinstance(leaf, Spec))
+
+
+def by_identity(
+    layer: Tracked, values: Mapping[str, Any], *, shapes: bool = True
+) -> dict[int, Any]:
+    """Values by path, strictly all of a tree, as values by variable."""
+    variables = walk(layer).by_path()
+    label = type(layer).__name__
+    missing = [path for path in variables if path not in values]
+    unknown = [path for path in values if path not in variables]
+    problems = [f"missing: {path}" for path in missing]
+    problems += [f"unknown: {path}" for path in unknown]
+    found: dict[int, Any] = {}
+    for path, variable in variables.items():
+        if path in missing:
+            continue
+        given = values[path]
+        array = given.value if isinstance(given, Variable) else given
+        if not hasattr(array, "shape"):
+            array = jnp.asarray(array)
+        if shapes and tuple(array.shape) != variable.shape:
+            problems.append(f"misshapen: {path}, expected {variable.shape}, got {array.shape}")
+        found[id(variable)] = array
+    if problems:
+        hint = nearest(unknown[0], variables) if unknown else "Give every path of values()."
+        raise InputError(
+            explain(
+                f"The values do not fit {label}: {'; '.join(problems)}.",
+                where=f"made at {layer._lamina.made_at}",
+                expected=f"an array for each of its {len(variables)} paths",
+                received=f"{len(values)} entries",
+                remedy=hint,
+            )
+        )
+    return found

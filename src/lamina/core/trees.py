@@ -1,0 +1,37 @@
+"""JAX's functions on trees of arrays, typed for what they take: anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import jax
+
+__all__ = ["flatten", "leaves_of", "map_pairs", "map_tree", "unflatten"]
+
+IsLeaf = Callable[[Any], bool] | None
+
+
+def map_tree(function: Callable[[Any], Any], tree: Any, is_leaf: IsLeaf = None) -> Any:
+    """A tree of what `function` gives for each leaf."""
+    return jax.tree.map(function, tree, is_leaf=is_leaf)
+
+
+def map_pairs(function: Callable[[Any, Any], Any], tree: Any, other: Any) -> Any:
+    """A tree of what `function` gives for the leaves of two trees of one structure."""
+    return jax.tree.map(function, tree, other)
+
+
+def flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], Any]:
+    """The leaves of a tree, and its structure."""
+    return cast(Any, jax.tree.flatten)(tree, is_leaf=is_leaf)
+
+
+def leaves_of(tree: Any) -> list[Any]:
+    """The leaves of a tree."""
+    return jax.tree.leaves(tree)
+
+
+def unflatten(structure: Any, leaves: Iterable[Any]) -> Any:
+    """The tree of a structure and its leaves."""
+    return cast(Any, jax.tree.unflatten)(structure, leaves)

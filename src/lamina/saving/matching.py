@@ -1,0 +1,210 @@
+"""Which array of a file goes to which weight of a tree, and what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.errors import FileFormatError, InputError, explain, nearest
+from lamina.saving.files import Entry
+
+__all__ = ["Match", "cast", "match", "misfit", "renaming"]
+
+Wanted = tuple[tuple[int, ...], Any]
+"""The shape and dtype of a weight."""
+
+_KINDS = (np.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
+
+
+@dataclass
+class Match:
+    """What goes where: ``sources`` by path of the tree; the rest by path are what does not fit.
+
+    ``doubtful`` are entries that the tree has under another path: they must hold the same values.
+    """
+
+    sources: dict[str, str] = field(default_factory=dict[str, str])
+    missing: dict[str, Wanted] = field(default_factory=dict[str, Wanted])
+    unexpected: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    differing: dict[str, tuple[Wanted, Entry]] = field(
+        default_factory=dict[str, tuple[Wanted, Entry]]
+    )
+    doubtful: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def fits(self) -> bool:
+        return not (self.missing or self.unexpected or self.differing)
+
+
+def match(
+    wanted: Mapping[str, Wanted],
+    tree_aliases: Mapping[str, str],
+    entries: Mapping[str, Entry],
+    file_aliases: Mapping[str, str],
+) -> Match:
+    """Compare the weights of a tree with the entries of a file, both by path."""
+    found = Match()
+    for path, (shape, dtype) in wanted.items():
+        name = path if path in entries else file_aliases.get(path)
+        if name is None or name not in entries:
+            found.missing[path] = (shape, dtype)
+            continue
+        found.sources[path] = name
+        entry = entries[name]
+        if entry.shape != shape or _kind(entry.dtype) != _kind(dtype):
+            found.differing[path] = ((shape, dtype), entry)
+    used = set(found.sources.values())
+    for name, entry in entries.items():
+        if name in used:
+            continue
+        if tree_aliases.get(name) in found.sources:
+            found.doubtful[name] = tree_aliases[name]
+        else:
+            found.unexpected[name] = entry
+    return found
+
+
+def _kind(dtype: Any) -> int:
+    """Numbers of one kind are cast into each other; a number is never made into another kind."""
+    return next((i for i, kind in enumerate(_KINDS) if jnp.issubdtype(dtype, kind)), -1)
+
+
+def cast(array: np.ndarray, dtype: Any, path: str) -> np.ndarray:
+    """The array in a weight's dtype; whole numbers must keep their values.
+
+    Raises:
+        FileFormatError: they do not.
+    """
+    with np.errstate(over="ignore"):
+        made = array.astype(dtype, copy=False)
+    if jnp.issubdtype(dtype, jnp.integer) and not np.array_equal(made, array):
+        raise FileFormatError(
+            explain(
+                f"The values of {path!r} in the file do not fit into {dtype}.",
+                expected=str(dtype),
+                received=str(array.dtype),
+                remedy="Give the weight the file's dtype.",
+            )
+        )
+    return made
+
+
+def misfit(file: str, model: str, found: Match, made_at: object) -> FileFormatError:
+    """Every entry that does not fit, by path."""
+    lines = [f"  missing:    {path} {_text(*wanted)}" for path, wanted in found.missing.items()]
+    lines += [
+        f"  unexpected: {path} {_text(entry.shape, entry.dtype)}"
+        for path, entry in found.unexpected.items()
+    ]
+    for path, (wanted, entry) in found.differing.items():
+        word = "misshapen: " if wanted[0] != entry.shape else "other kind:"
+        lines.append(
+            f"  {word} {path}, expected {_text(*wanted)}, got {_text(entry.shape, entry.dtype)}"
+        )
+    count = len(lines)
+    symptom = f"{file!r} does not fit {model}: {count} entr{'y' if count == 1 else 'ies'}."
+    weights = len(found.missing) + len(found.sources)
+    entries = len(found.unexpected) + len(found.sources) + len(found.doubtful)
+    return FileFormatError(
+        explain(
+            "\n".join([symptom, *lines]),
+            where=f"{model} was made at {made_at}",
+            expected=f"an entry for each of the {weights} weights, and no other; nothing was changed",
+            received=f"{entries} entries",
+            remedy=_remedy(found),
+        )
+    )
+
+
+def _text(shape: tuple[int, ...], dtype: Any) -> str:
+    return f"{shape} {dtype}"
+
+
+def _remedy(found: Match) -> str:
+    renames = _renames(found)
+    if renames:
+        return f"If these are the same weights under other names, pass rename={renames!r}."
+    if found.missing and found.unexpected:
+        return nearest(next(iter(found.missing)), found.unexpected)
+    return "Give the file of this model, or make the model as it was when it was saved."
+
+
+def _renames(found: Match) -> dict[str, str]:
+    """Prefixes of the file's that, renamed, would give what is missing; all of it, or nothing."""
+    renames: dict[str, str] = {}
+    left = dict(found.unexpected)
+    for path, (shape, _) in found.missing.items():
+        fitting = [name for name, entry in left.items() if entry.shape == shape]
+        name = max(fitting, key=lambda name: len(_common_end(name, path)), default=None)
+        if name is None or not _common_end(name, path):
+            return {}
+        del left[name]
+        end = len(_common_end(name, path))
+        old, new = (".".join(one.split(".")[:-end]) for one in (name, path))
+        if renames.setdefault(old, new) != new:
+            return {}
+    return renames
+
+
+def _common_end(left: str, right: str) -> list[str]:
+    """The parts that two paths end in alike."""
+    ends = zip(reversed(left.split(".")), reversed(right.split(".")), strict=False)
+    found: list[str] = []
+    for a, b in ends:
+        if a != b:
+            break
+        found.append(a)
+    return found
+
+
+def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[str], str]:
+    """A function from a path of the file to the tree's, for whole paths and for prefixes.
+
+    Raises:
+        InputError: an old name stands for nothing in the file, or two entries get one name.
+    """
+    given = dict(rename or {})
+    for old in given:
+        if not any(_tail(name, old) is not None for name in names):
+            raise InputError(
+                explain(
+                    f"rename names {old!r}, and the file has nothing of that name.",
+                    expected="paths in the file, or their beginnings up to a dot",
+                    received=repr(old),
+                    remedy=nearest(old, {*names, *(name.rpartition(".")[0] for name in names)}),
+                )
+            )
+
+    def new_name(name: str) -> str:
+        for old in sorted(given, key=len, reverse=True):
+            tail = _tail(name, old)
+            if tail is not None:
+                return ".".join(part for part in (given[old], tail) if part)
+        return name
+
+    made = [new_name(name) for name in names]
+    twice = next((name for name in made if made.count(name) > 1), None) if given else None
+    if twice is not None:
+        both = [name for name, renamed in zip(names, made, strict=True) if renamed == twice]
+        raise InputError(
+            explain(
+                f"rename gives two entries of the file the name {twice!r}.",
+                expected="a name of its own for each entry",
+                received=", ".join(both),
+                remedy="Rename the other entry too.",
+            )
+        )
+    return new_name
+
+
+def _tail(name: str, start: str) -> str | None:
+    """What of a path comes after a beginning; None if it begins otherwise."""
+    if not start:
+        return name
+    if name == start:
+        return ""
+    return name[len(start) + 1 :] if name.startswith(start + ".") else None

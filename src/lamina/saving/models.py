@@ -1,0 +1,120 @@
+"""Whole models to a file and back: the class, its arguments, and the weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from lamina.core.build import LOCK
+from lamina.core.node import Tracked
+from lamina.core.tracking import walk
+from lamina.errors import BuildError, FileFormatError, explain
+from lamina.saving.files import TensorFile
+from lamina.saving.loading import Loading
+from lamina.saving.making import Maker
+from lamina.saving.matching import Wanted
+from lamina.saving.metadata import Metadata, describe, parse
+from lamina.saving.recording import Recorder
+from lamina.saving.replay import planned
+from lamina.saving.weights import write_tree
+
+__all__ = ["load", "save"]
+
+
+def save(layer: Tracked, path: str | os.PathLike[str]) -> None:
+    """Write a layer so that :func:`load` can make it again: class, arguments, weights.
+
+    What `compile` was given is not part of it.
+
+    Args:
+        layer: the root, built.
+        path: of the file; one that is there is replaced.
+
+    Raises:
+        BuildError: the layer is not built.
+        LaminaError: an argument of the constructor cannot be written down; the error names it.
+        OSError: the file cannot be written; the old one is as it was.
+    """
+    recorder = Recorder()
+    described = recorder.record(layer, type(layer).__name__)
+    with LOCK:
+        metadata = describe(layer, walk(layer))
+        if metadata.builds:
+            _check_remade(layer, described, recorder, metadata)
+        write_tree(layer, path, described)
+
+
+def _check_remade(layer: Tracked, described: Any, recorder: Recorder, metadata: Metadata) -> None:
+    """Make the layer again from what was recorded: it must plan the weights that are there."""
+    name = type(layer).__name__
+    there = {path: (v.shape, v.dtype) for path, v in walk(layer).variables.values()}
+    try:
+        planned_again = planned(Maker(recorder.named).make(described), metadata, "The recording")
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise _not_remade(name, layer, reason) from error
+    differing = [
+        f"{path}: {_text(there.get(path))} here, {_text(planned_again.get(path))} when made again"
+        for path in dict.fromkeys([*there, *planned_again])
+        if there.get(path) != planned_again.get(path)
+    ]
+    if differing:
+        raise _not_remade(name, layer, "; ".join(differing))
+
+
+def _text(weight: Wanted | None) -> str:
+    return "not there" if weight is None else f"{weight[0]} {weight[1]}"
+
+
+def _not_remade(name: str, layer: Tracked, reason: str) -> BuildError:
+    return BuildError(
+        explain(
+            f"{name} cannot be saved whole: making it again with the arguments of its "
+            "constructor does not give this model.",
+            where=f"made at {layer._lamina.made_at}",
+            expected="a model that follows from its class and its arguments",
+            received=reason,
+            remedy="Where layers were changed after it was made, let __init__ make them, or use "
+            "save_weights, and load_weights into a model put together in the same way.",
+        )
+    )
+
+
+def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Make the model that :func:`save` wrote.
+
+    The classes in a file are looked up among the modules imported already, and in Lamina; no
+    module is imported because a file says so, and nothing in a file is executed.
+
+    Args:
+        path: of the file.
+        custom_objects: classes and functions by name, where the lookup would not find them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: it is damaged, holds weights alone, or names a class that is not there.
+    """
+    with TensorFile(path) as file:
+        stored = parse(file.metadata, file.path)
+        if stored.model is None:
+            raise _weights_alone(file.path)
+        root = Maker(custom_objects).make(stored.model)
+        Loading(root, file).run()
+        tree = walk(root)
+        for name, variable in tree.variables.values():
+            variable.trainable = name not in stored.frozen_weights
+        for name, layer in tree.layers.values():
+            layer._lamina.trainable = name not in stored.frozen_layers
+        return root
+
+
+def _weights_alone(path: str) -> FileFormatError:
+    return FileFormatError(
+        explain(
+            f"{path!r} holds weights alone, and does not say of which model.",
+            expected="a file written by save",
+            received="a file written by save_weights, or by another library",
+            remedy="Make the model and call load_weights(path) on it.",
+        )
+    )
