@@ -73,9 +73,8 @@ def nearest(name: object, known: Iterable[str]) -> str:
     """A remedy that names the closest known name, or lists them all.
 
     >>> nearest("adm", ["adam", "sgd"])
-    "Did you mean 'adam'? Known: adam, sgd."
+    "Did you mean 'adam'?"
     """
     names = sorted(known)
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    listing = f"Known: {', '.join(names)}."
-    return f"Did you mean '{close[0]}'? {listing}" if close else listing
+    return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(names)}."

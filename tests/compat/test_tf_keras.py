@@ -116,3 +116,10 @@ def test_namespaces_are_modules_too():
     assert layers.Dense is Dense is tf.keras.layers.Dense is lamina.layers.Dense
     assert tf.keras.models.Sequential is tf.keras.Sequential
     assert tf.losses is tf.keras.losses
+
+
+def test_a_function_of_tf_as_an_activation_has_a_name():
+    dense = Dense(2, activation=tf.nn.relu)
+    assert repr(dense.activation).startswith("<function relu")
+    assert (np.asarray(dense(-tf.ones((1, 3)))) >= 0).all()
+    assert tf.nn.swish is tf.nn.silu and tf.tanh is tf.math.tanh is tf.nn.tanh

@@ -19,7 +19,7 @@ from lamina.core.plan import Plan, PlannedVariable
 from lamina.core.tracing import outside_traces
 from lamina.core.tracking import Tree, frozen_variables, walk
 from lamina.core.variable import Variable
-from lamina.errors import TrackingError, explain
+from lamina.errors import InputError, TrackingError, explain
 
 __all__ = ["LOCK", "Request", "carry_out", "make_plan", "set_seed"]
 
@@ -39,6 +39,14 @@ def set_seed(seed: int) -> None:
 
     >>> set_seed(0)
     """
+    if not isinstance(seed, int | np.integer):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(
+            explain(
+                "The seed is not a whole number.",
+                received=repr(seed),
+                remedy="Give set_seed an int, such as 0.",
+            )
+        )
     with LOCK:
         _Seeds.seed = int(seed)
         _Seeds.trees = 0

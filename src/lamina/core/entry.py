@@ -120,7 +120,7 @@ def declare(
         return variable
     if scope.frame.planner is None:
         raise TrackingError(mistakes.weight_in_call(scope.frame, layer))
-    return scope.frame.planner.declare(layer, make)
+    return scope.frame.planner.declare(layer, shape, make)
 
 
 _adopted: set[type] = set()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from lamina.core.node import Tracked, site
-from lamina.core.specs import Arguments, Spec
+from lamina.core.specs import Arguments, Dim, Spec
 from lamina.core.variable import Variable
 from lamina.errors import InputError, LaminaError, explain
 
@@ -24,6 +24,7 @@ __all__ = [
     "stray",
     "stray_variable",
     "unkept",
+    "unknown_dim",
     "weight_in_call",
 ]
 
@@ -135,33 +136,51 @@ def misfit_error(
 
 def stray(planner: Planner, layer: Tracked, what: str) -> str:
     """A layer that has weights or randomness is used but is not in the tree."""
-    owner = planner.calls[-1].path if planner.calls else ""
-    root = type(planner.root).__name__
-    node = layer._lamina
-    if node.made_in:
+    caller = planner.strays[id(layer)][1]
+    where = f"made at {layer._lamina.made_at}"
+    user, path = f"{type(caller).__name__}.call", planner.path_of(caller)
+    if path and path != type(caller).__name__:
+        user += f" ({path})"
+    kind = type(layer).__name__
+    if layer._lamina.made_in:
         return explain(
-            f"A {type(layer).__name__} is made inside call and {what}: it would be new, and "
-            "untrained, at every call.",
-            where=f"made at {node.made_at}",
+            f"A {kind} is made inside {user} and {what}: it would be new at every call, so it "
+            "would never be trained.",
+            where=where,
             expected="layers made once, in __init__ or build",
-            received=f"a layer made while {root}.call ran",
-            remedy=f"Make it in __init__: self.name = {type(layer).__name__}(...).",
+            received="a layer made while call ran",
+            remedy=f"Make it in __init__: self.name = {kind}(...).",
         )
-    at = f" (reached after {owner!r})" if owner else ""
     return explain(
-        f"A {type(layer).__name__} is used by {root}.call but not tracked{at}, and {what}: it "
-        "would not be trained or saved.",
-        where=f"made at {node.made_at}",
+        f"A {kind} is used by {user} but not tracked, and {what}: it would not be trained or "
+        "saved.",
+        where=where,
         expected="a layer that attributes, lists, tuples or dicts lead to from the root",
         received="a layer held by a set, a closure, a global, a class or a plain object",
-        remedy=f"Keep it on the layer that uses it: self.name = {type(layer).__name__}(...); "
+        remedy=f"Keep it on the layer that uses it: self.name = {kind}(...); "
         "a finished model that stays as it is may be frozen: trainable = False.",
+    )
+
+
+def unknown_dim(planner: Planner, layer: Tracked, shape: Sequence[Dim]) -> str:
+    """A weight would depend on a dim that is not known."""
+    record = planner.reached.get(id(layer))
+    inputs = "" if record is None else f", for inputs {planner.unknown(record)}"
+    axis = next(index for index, dim in enumerate(shape) if not isinstance(dim, int))
+    return explain(
+        f"{name(planner, layer)} declares a weight of shape {tuple(shape)}: it depends on a dim "
+        f"that is not known{inputs}.",
+        where=f"declared at {site()}",
+        expected="weights that depend on known dims alone",
+        received=f"None on axis {axis} of the weight",
+        remedy="Give that dim a size where the model is built, or make the weight independent "
+        "of it.",
     )
 
 
 def stray_variable(planner: Planner, variable: Variable) -> str:
     return explain(
-        f"{variable.describe()} is used by {type(planner.root).__name__}.call but not tracked: "
+        f"{variable.describe()} is used by {type(planner.caller()).__name__}.call but not tracked: "
         "it would not be trained or saved.",
         where=f"declared at {variable.declared_at}",
         expected="a variable that attributes, lists, tuples or dicts lead to from the root",

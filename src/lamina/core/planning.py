@@ -23,7 +23,7 @@ from lamina.core.tracing import trace_state
 from lamina.core.tracking import Memento, Tree, join, same_state, state_of, walk
 from lamina.core.trees import flatten
 from lamina.core.variable import Variable
-from lamina.errors import TrackingError
+from lamina.errors import BuildError, TrackingError
 
 __all__ = ["Planner", "Reached", "is_unbuilt", "own_build"]
 
@@ -66,7 +66,7 @@ class Planner:
         self.kept = self.original.copy()
         self.reached: dict[int, Reached] = {}
         self.calls: list[PlannedCall] = []
-        self.strays: dict[int, tuple[Tracked, str]] = {}
+        self.strays: dict[int, tuple[Tracked, Tracked]] = {}  # with the layer that calls it
         self.stray_variables: dict[int, int] = {}
         self.external: dict[int, Tracked | Variable] = {}
         self.foreign: set[int] = set()
@@ -74,6 +74,7 @@ class Planner:
         self.reads_training = False
         self.recording = True
         self.building: list[Tracked] = []
+        self.running: list[Tracked] = []
         self.checking: dict[int, Iterator[Variable]] = {}
         self.declared: dict[int, Variable] = {}
         self._zeros: dict[Any, tuple[Any, Any]] = {}
@@ -82,8 +83,8 @@ class Planner:
 
     # What calls and builds tell the planner.
 
-    def path_of(self, layer: Tracked) -> str:
-        return self.tree.path(layer)
+    def path_of(self, item: Tracked | Variable) -> str:
+        return self.tree.path(item)
 
     def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
         """A layer's method is called with `inputs`, an (args, kwargs) pair."""
@@ -93,7 +94,11 @@ class Planner:
         if self.recording:
             call.called_at = site()
             self.calls.append(call)
-        outputs = run()
+        self.running.append(layer)
+        try:
+            outputs = run()
+        finally:
+            self.running.pop()
         call.outputs = as_specs(outputs)
         if record.outputs is None:
             record.outputs = call.outputs
@@ -109,17 +114,17 @@ class Planner:
             self.reached[id(layer)] = record
             if own_build(layer) is not None:
                 built = layer._lamina.built is not None
-                (self._check if built else self._build)(layer, record, method, specs)
+                (self._must_fit if built else self._build)(layer, record, method, specs)
         elif (
             shapes not in record.fits
             and own_build(layer) is not None
             and not self.is_building(layer)
         ):
-            self._check(layer, record, method, specs)
+            self._must_fit(layer, record, method, specs)
         record.fits.add(shapes)
         return record
 
-    def declare(self, layer: Tracked, make: Callable[[], Variable]) -> Variable:
+    def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
         """`add_weight` was called while planning."""
         if id(layer) in self.strays:
             raise TrackingError(mistakes.stray(self, layer, "has weights"))
@@ -127,6 +132,8 @@ class Planner:
             return mistakes.fitting(self, layer, next(self.checking[id(layer)], None), make())
         if not self.building:
             raise TrackingError(mistakes.weight_in_call(self, layer))
+        if not Spec(shape).known:
+            raise BuildError(mistakes.unknown_dim(self, layer, shape))
         variable = make()
         self.declared[id(variable)] = variable
         record = self.reached.get(id(layer))
@@ -153,6 +160,10 @@ class Planner:
         """The layer drew a random key."""
         if id(layer) in self.strays:
             raise TrackingError(mistakes.stray(self, layer, "draws random numbers"))
+
+    def caller(self) -> Tracked:
+        """The layer whose `call` is running."""
+        return self.running[-1] if self.running else self.root
 
     def is_building(self, layer: Tracked) -> bool:
         return any(other is layer for other in self.building)
@@ -220,9 +231,9 @@ class Planner:
                 self.tree.layers.setdefault(key, (join(f"<{type(layer).__name__}>", path), inner))
             self.foreign |= set(below.variables)
             return
-        for key, (path, inner) in below.layers.items():
+        for key, (_, inner) in below.layers.items():
             if key not in self.tree.layers:
-                self.strays[key] = (inner, path)
+                self.strays[key] = (inner, self.caller())
         for key, owner in below.owners.items():
             if key not in self.tree.variables:
                 self.stray_variables[key] = id(owner)
@@ -316,11 +327,15 @@ class Planner:
         self.checking[id(layer)] = iter(list(weights))
         try:
             self._run(layer, method, specs)
-        except mistakes.MisfitError as misfit:
-            raise mistakes.misfit_error(self, layer, record, method, specs, misfit) from None
         finally:
             del self.checking[id(layer)]
             before.restore()
+
+    def _must_fit(self, layer: Tracked, record: Reached, method: str, specs: Arguments) -> None:
+        try:
+            self._check(layer, record, method, specs)
+        except mistakes.MisfitError as misfit:
+            raise mistakes.misfit_error(self, layer, record, method, specs, misfit) from None
 
     def fits(self, layer: Tracked, method: str, specs: Arguments) -> bool:
         """Whether `build` for these shapes asks for the weights that are there."""
@@ -329,6 +344,9 @@ class Planner:
         except Exception:
             return False
         return True
+
+    def unknown(self, reached: Reached) -> Arguments:
+        return self._unknown(reached.layer, reached.inputs)
 
     def _unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
         """Specs with None where a size moved between this pass and the one before."""

@@ -46,7 +46,7 @@ class Root:
         self.method = method
         self.training = info.training_default if training is None else bool(training)
         self.key = None if rng is None else Key(as_key(rng), trace_state())
-        self.args, self.kwargs = as_inputs((args, kwargs))
+        self.args, self.kwargs = as_inputs((args, kwargs), info.label)
         self.signature = key_of(method, self.training, self.args, self.kwargs)
 
     def ensure(self, again: bool = False) -> dict[int, int]:
@@ -79,7 +79,7 @@ class Root:
         self.ensure()
         outputs, frame = self._run(None)
         for key, value in frame.written.items():
-            frame.writers[key].store(value)
+            frame.writers[key].store(value, frame.path_of(frame.writers[key]))
         return outputs
 
     def apply(self, values: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
@@ -105,7 +105,7 @@ class Root:
         return Frame(
             self.layer,
             values=values,
-            path_of=lambda layer: tree().path(layer),
+            path_of=lambda item: tree().path(item),
             holds=lambda variable: id(variable) in walk(self.layer).variables,
             grow=grow,
         )

@@ -38,7 +38,7 @@ class Frame:
         *,
         values: dict[int, Any] | None = None,
         planner: Planner | None = None,
-        path_of: Callable[[Tracked], str],
+        path_of: Callable[[Tracked | Variable], str],
         holds: Callable[[Variable], bool] = lambda _: False,
         grow: Callable[[], None] | None = None,
         parent: Frame | None = None,
@@ -80,7 +80,7 @@ class Frame:
         if self.holds(variable):
             raise InputError(
                 explain(
-                    f"{variable.describe()} of {type(self.root).__name__} is not among the "
+                    f"{self.path_of(variable)} of {type(self.root).__name__} is not among the "
                     "values given: it was built after they were taken.",
                     where=f"declared at {variable.declared_at}",
                     expected="a value for each path of values()",
@@ -94,7 +94,7 @@ class Frame:
         if self.planner is not None and self.planner.building:
             raise TraceError(
                 explain(
-                    f"{variable.describe()} is assigned inside build, before it has a value.",
+                    f"{self.path_of(variable)} is assigned inside build, before it has a value.",
                     where=f"declared at {variable.declared_at}",
                     expected="a first value from the initializer",
                     received="assign() in build",
@@ -104,7 +104,7 @@ class Frame:
         if trace_state() != self.state:
             raise TraceError(
                 explain(
-                    f"{variable.describe()} was assigned inside a transform of the call that "
+                    f"{self.path_of(variable)} was assigned inside a transform of the call that "
                     "reads it (a scan, while or cond body, jax.checkpoint, vmap).",
                     where=f"declared at {variable.declared_at}",
                     expected="assign() in the trace in which the call began",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +50,7 @@ class Method:
                 explain(
                     f"{self.label} does not take these inputs: {error}.",
                     where=f"called at {site()}",
-                    expected=f"({', '.join(map(str, self.signature.parameters.values()))})",
+                    expected=f"({', '.join(map(_parameter, self.signature.parameters.values()))})",
                     received=_received(args, kwargs),
                     remedy="Pass each input once, by position or by name.",
                 )
@@ -65,6 +65,10 @@ class Method:
             else:
                 found[name] = value
         return found
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    return str(parameter.replace(annotation=inspect.Parameter.empty))
 
 
 def _received(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -131,20 +135,38 @@ def _read(kind: type, name: str, function: Any) -> Method:
     )
 
 
-def _as_input(leaf: Any) -> Any:
-    if isinstance(leaf, jax.Array):
-        return leaf
-    if isinstance(leaf, Variable):
-        return leaf.value
-    if isinstance(leaf, np.ndarray | np.generic):
-        Spec(leaf.shape, leaf.dtype)  # objects and text are refused here, with the reason
-        return jnp.asarray(leaf)
-    return leaf
+def as_inputs(tree: Any, label: str = "The data") -> Any:
+    """The arguments as `call` gets them: arrays are JAX's, the rest stays.
+
+    Raises:
+        InputError: an array holds objects or text.
+    """
+
+    def as_input(leaf: Any) -> Any:
+        if isinstance(leaf, jax.Array):
+            return leaf
+        if isinstance(leaf, Variable):
+            return leaf.value
+        if not isinstance(leaf, np.ndarray | np.generic):
+            return leaf
+        array = cast(np.ndarray, leaf)
+        if array.dtype.kind in "OSUMm":
+            raise InputError(_not_numbers(label, array))
+        return jnp.asarray(array)
+
+    return map_tree(as_input, tree)
 
 
-def as_inputs(tree: Any) -> Any:
-    """The arguments as `call` gets them: arrays are JAX's, the rest stays."""
-    return map_tree(_as_input, tree)
+def _not_numbers(label: str, array: np.ndarray) -> str:
+    kinds = {"O": "objects", "S": "bytes", "U": "text", "M": "dates", "m": "time spans"}
+    return explain(
+        f"{label} got an array of {kinds[array.dtype.kind]}.",
+        where=f"called at {site()}",
+        expected="arrays of numbers or bools",
+        received=f"dtype {array.dtype}, shape {array.shape}",
+        remedy="Turn it into numbers first: text into ids by a vocabulary, ragged lists into "
+        "padded arrays.",
+    )
 
 
 def key_of(method: Any, training: bool, args: Any, kwargs: Any) -> Any:

@@ -28,9 +28,10 @@ class Tree:
     aliases: dict[str, str] = field(default_factory=dict[str, str])
     owners: dict[int, Tracked] = field(default_factory=dict[int, Tracked])
 
-    def path(self, layer: Tracked) -> str:
-        found = self.layers.get(id(layer))
-        return type(layer).__name__ if found is None else found[0]
+    def path(self, item: Tracked | Variable) -> str:
+        """Where a layer or variable stands; its class if it does not."""
+        found = self.layers.get(id(item)) or self.variables.get(id(item))
+        return type(item).__name__ if found is None else found[0]
 
     def by_path(self) -> dict[str, Variable]:
         return dict(self.variables.values())
@@ -121,7 +122,8 @@ def walk(root: Tracked, *, into: Tree | None = None, start: Any = None, path: st
     With `into`, the walk goes on from `start`, which stands at `path`, an attribute of `root`.
     """
     tree = into or Tree()
-    pending = [_Place(path, root if into is None else start, None if into is None else root)]
+    first = root if into is None else start
+    pending = [_Place(path, first, None if into is None else root)] if _is(first, _WALKED) else []
     while pending:
         place = pending.pop()
         value = place.value

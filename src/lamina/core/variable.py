@@ -146,12 +146,13 @@ class Variable:
             self.store(array)
         return self
 
-    def store(self, array: Any) -> None:
+    def store(self, array: Any, path: str | None = None) -> None:
         """Keep a concrete array."""
         if is_traced(array):
             raise TraceError(
                 explain(
-                    f"{self.describe()} was assigned a value that exists only while JAX traces.",
+                    f"{path or self.describe()} was assigned a value that exists only while JAX "
+                    "traces.",
                     where=f"declared at {self.declared_at}",
                     expected="a concrete array",
                     received=f"a tracer, {type(array).__name__}",

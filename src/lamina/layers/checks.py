@@ -13,6 +13,7 @@ from lamina.errors import InputError, explain
 
 __all__ = [
     "check_axes",
+    "check_choice",
     "check_count",
     "check_integers",
     "check_rank",
@@ -52,6 +53,17 @@ def check_within(
         upper = "up" if high == math.inf else f"to {high:g}"
         raise _bad_option(layer, name, value, f"a number from {low:g} {upper}")
     return number
+
+
+def check_choice(layer: Tracked, name: str, value: Any, choices: tuple[Any, ...]) -> Any:
+    """The option as one of the choices.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    if value not in choices:
+        raise _bad_option(layer, name, value, f"one of {', '.join(map(repr, choices))}")
+    return value
 
 
 def check_integers(layer: Tracked, name: str, value: Any) -> tuple[int, ...]:

@@ -8,9 +8,8 @@ from typing import Any, Literal
 import jax
 from jax import lax
 
-from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.layers.checks import check_rank
+from lamina.layers.checks import check_choice, check_rank
 
 __all__ = ["Flatten"]
 
@@ -39,16 +38,8 @@ class Flatten(Layer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if data_format not in (None, "channels_first", "channels_last"):
-            raise InputError(
-                explain(
-                    "Flatten cannot be made with this data_format.",
-                    expected="'channels_first', 'channels_last' or None",
-                    received=f"data_format={data_format!r}",
-                    remedy="Leave it out unless axis 1 holds channels.",
-                )
-            )
-        self.data_format = data_format
+        choices = (None, "channels_first", "channels_last")
+        self.data_format = check_choice(self, "data_format", data_format, choices)
 
     def build(self, input_shape: Any) -> None:
         check_rank(self, input_shape, "batch")

@@ -1,2 +1,6 @@
-def print_summary(layer): ...
-def print_explanation(layer): ...
+"""Pages on a tree: what it is made of, and why it is as it is."""
+
+from lamina.reports.explanation import explanation_text, print_explanation
+from lamina.reports.summary import print_summary, summary_text
+
+__all__ = ["explanation_text", "print_explanation", "print_summary", "summary_text"]

@@ -10,10 +10,10 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import ml_dtypes
 import numpy as np
@@ -74,7 +74,7 @@ class TensorFile:
         self.path = os.fspath(path)
         _check_there(self.path)
         try:
-            with safetensors.safe_open(self.path, framework="np") as checked:
+            with cast(Any, safetensors).safe_open(self.path, framework="np") as checked:
                 self.metadata: dict[str, str] = dict(checked.metadata() or {})
         except safetensors.SafetensorError as error:
             raise _not_safetensors(self.path, str(error)) from None
@@ -208,7 +208,7 @@ def write(
 
 
 @contextlib.contextmanager
-def _replacing(target: str) -> Iterator[str]:
+def _replacing(target: str) -> Generator[str]:
     """A path to write to, which takes the place of `target` if all goes well."""
     if os.path.lexists(target) and not os.path.isfile(target):
         code = errno.EISDIR if os.path.isdir(target) else errno.EINVAL

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.build import LOCK, Request, carry_out
+from lamina.core.build import LOCK, carry_out
 from lamina.core.node import Tracked
+from lamina.core.passes import Request
 from lamina.core.tracing import outside_traces
 from lamina.core.tracking import Tree, join, walk
 from lamina.core.variable import Variable
 from lamina.errors import BuildError, FileFormatError, TraceError, explain
 from lamina.saving.files import Entry, TensorFile
+from lamina.saving.making import Maker
 from lamina.saving.matching import Match, Wanted, cast, match, misfit, renaming
 from lamina.saving.metadata import parse
-from lamina.saving.replay import no_specs, planned, requests
+from lamina.saving.replay import lacks, no_specs, planned, request_of
 from lamina.saving.rollback import all_or_nothing
 
 __all__ = ["Loading"]
@@ -59,7 +61,7 @@ class Loading:
                 with all_or_nothing(self.root):
                     self._build()
                     self._assign(had)
-            except _Misfit as problem:
+            except MisfitError as problem:
                 found = self._whole_misfit(problem.found)
                 name, made_at = type(self.root).__name__, self.root._lamina.made_at
                 raise misfit(self.file.path, name, found, made_at) from None
@@ -74,50 +76,53 @@ class Loading:
     # Building what is not built.
 
     def _build(self) -> None:
-        if self._complete():
-            return
-        if not self.metadata.builds and self.root._lamina.built is None:
+        builds = self.metadata.builds
+        if not builds and not any(v.built for _, v in walk(self.root).variables.values()):
             raise no_specs(self.file.path, type(self.root).__name__)
+        maker = Maker()
+        maker.trust(self.root)
         try:
-            for path, request in requests(self.root, self.metadata, self.file.path):
-                self._carry_out(path, request)
+            layers, missing = self._state()
+            for build in builds:
+                layer = layers.get(build.path)
+                if layer is None:
+                    continue
+                built = layer._lamina.built
+                if built is None or lacks(build.path, missing):
+                    request = request_of(layer, build, maker, self.file.path)
+                    self._carry_out(build.path, request)
+                    layers, missing = self._state()
+                elif layer is self.root and build.specs is not None:
+                    built.entries.setdefault(build.method, maker.arguments(build.specs))
         except (BuildError, TraceError) as error:
             error.add_note(f"while it was built from the specs in {self.file.path!r}")
             raise
-        except (_Misfit, FileFormatError, OSError, MemoryError):
+        except (MisfitError, FileFormatError, OSError, MemoryError):
             raise
         except Exception as error:
             found = self._match(walk(self.root))
             if self.root._lamina.built is not None and not found.fits:
-                raise _Misfit(found) from error
+                raise MisfitError(found) from error
             raise self._bad_specs(error) from error
 
-    def _complete(self) -> bool:
-        """Whether all that the file tells of is built already."""
+    def _state(self) -> tuple[dict[str, Tracked], list[str]]:
+        """The layers by path, and the entries for which there is no variable yet."""
         tree = walk(self.root)
-        built = {path for path, layer in tree.layers.values() if layer._lamina.built is not None}
-        if not {build.path for build in self.metadata.builds} <= built:
-            return False
-        if not self.metadata.builds and not built:
-            return False
         there = {path for path, variable in tree.variables.values() if variable.built}
-        return set(self.entries) <= there | set(tree.all_aliases())
+        there |= set(tree.all_aliases())
+        return dict(tree.layers.values()), [name for name in self.entries if name not in there]
 
     def _carry_out(self, prefix: str, request: Request) -> None:
-        node = request.root._lamina
-        if node.built is not None and self._complete():
-            node.built.entries.setdefault(request.method, request.specs)
-            return
-
         def source(tree: Tree) -> Mapping[str, np.ndarray]:
             new = {join(prefix, p): _wanted(v) for p, v in tree.variables.values() if not v.built}
             found = match(new, {}, self.entries, self.metadata.aliases)
             if found.missing or found.differing:
-                raise _Misfit(self._match(walk(self.root)))
+                raise MisfitError(self._match(walk(self.root)))
             return _Values(self, prefix, tree, found)
 
         reads = carry_out(request, source=source)
-        node.plans.append((request.method, request.training, request.specs, reads))
+        plans = request.root._lamina.plans
+        plans.append((request.method, request.training, request.specs, reads))
 
     # Giving the rest new values.
 
@@ -129,10 +134,12 @@ class Loading:
             if not np.array_equal(self._read(name), self._read(found.sources[path])):
                 found.unexpected[name] = self.entries[name]
         if not found.fits:
-            raise _Misfit(found)
+            raise MisfitError(found)
         for variable in variables:
             path = tree.variables[id(variable)][0]
-            variable.store(_placed(variable, self.read(found.sources[path], variable, path)))
+            array = self.read(found.sources[path], variable, path)
+            sharding = variable.stored().sharding
+            variable.store(outside_traces(partial(jax.device_put, array, sharding)))
 
     def _match(self, tree: Tree) -> Match:
         wanted = {path: _wanted(variable) for path, variable in tree.variables.values()}
@@ -144,25 +151,25 @@ class Loading:
         if self.root._lamina.built is not None:
             return found
         with contextlib.suppress(Exception):
-            wanted = planned(self.root, self.metadata, self.file.path)
+            wanted = planned(self.root, self.metadata, self.entries, self.file.path)
             return match(wanted, tree.all_aliases(), self.entries, self.metadata.aliases)
         return found
 
     def _bad_specs(self, error: Exception) -> FileFormatError:
-        entered = ", ".join(join(build.path, build.method) for build in self.metadata.builds)
+        entered = self.metadata.builds[0].method
         name = type(self.root).__name__
         return FileFormatError(
             explain(
                 f"{name} cannot be built from the specs in {self.file.path!r}.",
                 where=f"{name} was made at {self.root._lamina.made_at}",
-                expected=f"a model that takes the same inputs in {entered}; nothing was changed",
+                expected=f"a {entered} that takes the same inputs; nothing was changed",
                 received=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
                 remedy="Give the file of this model, or build(...) the model before load_weights.",
             )
         )
 
 
-class _Misfit(Exception):
+class MisfitError(Exception):
     """What does not fit, on its way to the error that lists it."""
 
     def __init__(self, found: Match) -> None:
@@ -192,7 +199,3 @@ class _Values(Mapping[str, np.ndarray]):
 
 def _wanted(variable: Variable) -> Wanted:
     return variable.shape, variable.dtype
-
-
-def _placed(variable: Variable, array: np.ndarray) -> jax.Array:
-    return outside_traces(lambda: jnp.asarray(array.astype(variable.dtype, copy=False)))

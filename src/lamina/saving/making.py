@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import functools
 import importlib
-import importlib.util
 import inspect
 import math
 import sys
@@ -146,10 +146,10 @@ class Maker:
         return layer
 
     def _make_namedtuple(self, fields: dict[str, Any]) -> Any:
-        kind = self._data_class(str(fields["class"]))
-        if not issubclass(kind, tuple) or not hasattr(kind, "_fields"):
+        kind: Any = self._data_class(str(fields["class"]))
+        if tuple not in kind.__mro__ or "_fields" not in vars(kind):
             _raise_not_there(str(fields["class"]), "a named tuple", kind)
-        return cast(Any, kind)(*(self._make(item) for item in fields["items"]))
+        return kind(*(self._make(item) for item in fields["items"]))
 
     def _make_dataclass(self, fields: dict[str, Any]) -> Any:
         kind = self._data_class(str(fields["class"]))
@@ -190,13 +190,15 @@ def _stored_at(name: str) -> Any:
     """What a name of the form ``module:Class.Inner`` stands for; nothing runs to find it."""
     module, _, inner = name.partition(":")
     ours = module.partition(".")[0] == _OURS and "__main__" not in module
-    if ours and module not in sys.modules and importlib.util.find_spec(module) is not None:
-        importlib.import_module(module)
-    found: Any = sys.modules.get(module)
+    if ours and module not in sys.modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    found: object = sys.modules.get(module)
     for part in inner.split("."):
         if found is None:
             return None
-        found = vars(found).get(part)
+        names = cast("dict[str, object]", vars(found))
+        found = names.get(part)
     return found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from lamina.errors import FileFormatError, InputError, explain, nearest
 from lamina.saving.files import Entry
 
-__all__ = ["Match", "cast", "match", "misfit", "renaming"]
+__all__ = ["Match", "Wanted", "cast", "match", "misfit", "renaming", "tail"]
 
 Wanted = tuple[tuple[int, ...], Any]
 """The shape and dtype of a weight."""
@@ -113,7 +113,7 @@ def misfit(file: str, model: str, found: Match, made_at: object) -> FileFormatEr
         explain(
             "\n".join([symptom, *lines]),
             where=f"{model} was made at {made_at}",
-            expected=f"an entry for each of the {weights} weights, and no other; nothing was changed",
+            expected=f"one entry for each of {weights} weights; nothing was changed",
             received=f"{entries} entries",
             remedy=_remedy(found),
         )
@@ -169,7 +169,7 @@ def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[st
     """
     given = dict(rename or {})
     for old in given:
-        if not any(_tail(name, old) is not None for name in names):
+        if not any(tail(name, old) is not None for name in names):
             raise InputError(
                 explain(
                     f"rename names {old!r}, and the file has nothing of that name.",
@@ -181,9 +181,9 @@ def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[st
 
     def new_name(name: str) -> str:
         for old in sorted(given, key=len, reverse=True):
-            tail = _tail(name, old)
-            if tail is not None:
-                return ".".join(part for part in (given[old], tail) if part)
+            rest = tail(name, old)
+            if rest is not None:
+                return ".".join(part for part in (given[old], rest) if part)
         return name
 
     made = [new_name(name) for name in names]
@@ -201,7 +201,7 @@ def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[st
     return new_name
 
 
-def _tail(name: str, start: str) -> str | None:
+def tail(name: str, start: str) -> str | None:
     """What of a path comes after a beginning; None if it begins otherwise."""
     if not start:
         return name

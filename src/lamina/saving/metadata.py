@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from lamina.core.node import Built, Tracked
 from lamina.core.specs import Arguments
 from lamina.core.tracking import Tree
 from lamina.errors import FileFormatError, explain
-from lamina.saving.recording import Recorder, Unrecordable
+from lamina.saving.recording import Recorder, UnrecordableError
 
 __all__ = ["Build", "Metadata", "describe", "parse", "text"]
 
@@ -21,7 +20,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Build:
-    """A build that the tree went through: which layer, entered by which method, on what specs.
+    """How a layer of the tree was built: entered by which method, on what specs.
 
     ``specs`` are as a file holds them; None where an input was of a kind that no file can hold.
     """
@@ -36,7 +35,7 @@ class Metadata:
     """What is known of a file's weights.
 
     Attributes:
-        builds: in the order in which they are to be carried out again.
+        builds: in the order in which they are to be gone through again.
         aliases: other paths of shared weights, with the path each is stored under.
         frozen_layers: paths of layers whose own `trainable` is False.
         frozen_weights: paths of weights whose own `trainable` is False.
@@ -63,29 +62,30 @@ class Metadata:
         )
 
 
-def _builds_of(root: Tracked, tree: Tree) -> list[Build]:
-    """The builds that made a tree what it is, the root's first."""
+def _builds_of(tree: Tree) -> list[Build]:
+    """How each layer was built, from the root down.
+
+    Of a layer that was entered from outside all entries count; of the others it is how they were
+    first reached, for what the builds of the layers above do not come to again.
+    """
     found: list[Build] = []
     for path, layer in tree.layers.values():
         built = layer._lamina.built
-        if built is None:
-            continue
-        # A layer built within another, and now saved alone, has no entries of its own.
-        own = {built.method: built.inputs} if layer is root else dict[str, Arguments]()
-        entries = built.entries or own
-        found += [Build(path, method, _recorded(specs)) for method, specs in entries.items()]
+        if built is not None:
+            entries = built.entries or {built.method: built.inputs}
+            found += [Build(path, method, _recorded(specs)) for method, specs in entries.items()]
     return found
 
 
-def describe(root: Tracked, tree: Tree) -> Metadata:
+def describe(tree: Tree) -> Metadata:
     """All that a file says of a tree, but for the root's class."""
     weights = {path for path, variable in tree.variables.values() if not variable.trainable}
     layers = [path for path, layer in tree.layers.values() if not layer._lamina.trainable]
-    return Metadata(_builds_of(root, tree), tree.all_aliases(), layers, sorted(weights))
+    return Metadata(_builds_of(tree), tree.all_aliases(), layers, sorted(weights))
 
 
 def text(metadata: Metadata) -> dict[str, str]:
-    """The metadata as a safetensors file holds it: one text, so that equal trees give equal files."""
+    """The metadata as a file holds it: one text, so that equal trees give equal files."""
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -102,7 +102,7 @@ def text(metadata: Metadata) -> dict[str, str]:
 def _recorded(specs: Arguments) -> Any:
     try:
         return Recorder().arguments(specs, "the specs")
-    except Unrecordable:
+    except UnrecordableError:
         return None
 
 

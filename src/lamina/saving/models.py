@@ -39,7 +39,7 @@ def save(layer: Tracked, path: str | os.PathLike[str]) -> None:
     recorder = Recorder()
     described = recorder.record(layer, type(layer).__name__)
     with LOCK:
-        metadata = describe(layer, walk(layer))
+        metadata = describe(walk(layer))
         if metadata.builds:
             _check_remade(layer, described, recorder, metadata)
         write_tree(layer, path, described)
@@ -50,7 +50,8 @@ def _check_remade(layer: Tracked, described: Any, recorder: Recorder, metadata: 
     name = type(layer).__name__
     there = {path: (v.shape, v.dtype) for path, v in walk(layer).variables.values()}
     try:
-        planned_again = planned(Maker(recorder.named).make(described), metadata, "The recording")
+        twin = Maker(recorder.named).make(described)
+        planned_again = planned(twin, metadata, there, "the recording")
     except Exception as error:
         reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise _not_remade(name, layer, reason) from error

@@ -24,7 +24,7 @@ from lamina.core.specs import Arguments, Spec
 from lamina.core.variable import Variable
 from lamina.errors import LaminaError, explain
 
-__all__ = ["FUNCTIONS", "KEYS", "Recorder", "Unrecordable", "label"]
+__all__ = ["FUNCTIONS", "KEYS", "Recorder", "UnrecordableError", "label"]
 
 FUNCTIONS: dict[str, ModuleType] = {"jax.nn": jax.nn, "jax.numpy": jnp}
 """Modules of others whose public functions are known by name."""
@@ -36,7 +36,7 @@ _LARGEST = 65_536
 """The bytes of an array that an argument may hold; beyond that it is a weight."""
 
 
-class Unrecordable(LaminaError):
+class UnrecordableError(LaminaError):
     """A value that no text brings back."""
 
 
@@ -60,7 +60,7 @@ class Recorder:
         """A value as JSON; `place` is what errors call it.
 
         Raises:
-            Unrecordable: it, or something in it, cannot be written down.
+            UnrecordableError: it, or something in it, cannot be written down.
         """
         if value is None or isinstance(value, bool):
             return value
@@ -116,7 +116,7 @@ class Recorder:
                 for name, value in zip(names, node.arguments, strict=True)
             ],
             "kwargs": {
-                name: self.record(value, f"{name} of {kind.__name__}{outer}")
+                name: self.record(value, f"the argument {name!r} of {kind.__name__}{outer}")
                 for name, value in node.keywords.items()
             },
         }
@@ -128,7 +128,7 @@ class Recorder:
             raise _unrecordable(place, value, f"a {type(value).__name__}")
         items = [
             [self.record(key, f"a key of {place}"), self.record(item, f"[{key!r}] of {place}")]
-            for key, item in cast("dict[Any, Any]", value).items()
+            for key, item in value.items()
         ]
         return {"is": "dict", "items": items}
 
@@ -163,9 +163,9 @@ class Recorder:
             return {"is": "dtype", "name": self._dtype(value)}
         if isinstance(value, functools.partial):
             return self._partial(cast("functools.partial[Any]", value), place)
-        if isinstance(value, type) and issubclass(value, Tracked):
+        if _subclasses(value, Tracked):
             return {"is": "class", "class": self._name(value)}
-        if callable(value) and not isinstance(value, Variable | type):
+        if callable(value) and not isinstance(value, Variable):
             return self._function(value, place)
         what = "a weight of another layer" if isinstance(value, Variable) else repr(value)
         raise _unrecordable(place, value, what)
@@ -233,12 +233,16 @@ def _is_data(value: Any) -> bool:
     )
 
 
+def _subclasses(value: Any, kind: type) -> bool:
+    return isinstance(value, type) and issubclass(value, kind)
+
+
 def _is_dtype(value: Any) -> bool:
     if isinstance(value, np.dtype):
         return True
-    if isinstance(value, type):
-        return issubclass(value, np.generic) or isinstance(getattr(value, "dtype", None), np.dtype)
-    return False
+    # jax.numpy.float32 and its like are classes of JAX's own.
+    own = getattr(value, "dtype", None) if _subclasses(value, object) else None
+    return _subclasses(value, np.generic) or isinstance(own, np.dtype)
 
 
 def _positional_names(kind: type, count: int) -> list[str]:
@@ -263,9 +267,9 @@ def _what(value: Any) -> str:
     return repr(value)
 
 
-def _unrecordable(place: str, value: Any, what: str) -> Unrecordable:
+def _unrecordable(place: str, value: Any, what: str) -> UnrecordableError:
     function = callable(value) and not isinstance(value, Variable)
-    return Unrecordable(
+    return UnrecordableError(
         explain(
             f"Not to be saved: {place} cannot be written down.",
             expected="numbers, text, lists, tuples, dicts, specs, small arrays, layers, "

@@ -2,49 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 
 import jax.numpy as jnp
 
-from lamina.core.build import Request, make_plan
+from lamina.core.build import make_plan
 from lamina.core.node import Tracked, site
+from lamina.core.passes import Request
 from lamina.core.signature import method_of
 from lamina.core.tracking import join, walk
 from lamina.errors import FileFormatError, explain
 from lamina.saving.making import Maker
-from lamina.saving.matching import Wanted
+from lamina.saving.matching import Wanted, tail
 from lamina.saving.metadata import Build, Metadata
 
-__all__ = ["no_specs", "planned", "requests"]
+__all__ = ["lacks", "no_specs", "planned", "request_of"]
 
 
-def requests(root: Tracked, metadata: Metadata, file: str) -> Iterator[tuple[str, Request]]:
-    """The builds as requests to a tree, with the path of the layer that each enters.
+def request_of(layer: Tracked, build: Build, maker: Maker, file: str) -> Request:
+    """A build as a request to the layer that stands where the built one stood.
 
     Raises:
-        FileFormatError: the specs of one are not known.
+        FileFormatError: its specs are not known.
     """
-    maker = Maker()
-    maker.trust(root)
-    layers = {path: layer for path, layer in walk(root).layers.values()}
-    for build in metadata.builds:
-        if build.path in layers:
-            yield build.path, _request(layers[build.path], build, maker, file)
-
-
-def _request(layer: Tracked, build: Build, maker: Maker, file: str) -> Request:
     if build.specs is None:
         raise no_specs(file, join(build.path, build.method))
     training = method_of(type(layer), build.method).training_default
     return Request(layer, build.method, maker.arguments(build.specs), training, site())
 
 
-def planned(root: Tracked, metadata: Metadata, file: str) -> dict[str, Wanted]:
-    """The weights that a tree would have after the builds, by path."""
+def lacks(path: str, missing: Collection[str]) -> bool:
+    """Whether something at or below a path is missing."""
+    return any(tail(name, path) is not None for name in missing)
+
+
+def planned(
+    root: Tracked, metadata: Metadata, goal: Collection[str], file: str
+) -> dict[str, Wanted]:
+    """The weights that a tree would have after the builds, by path; `goal` is what to look for."""
+    maker = Maker()
+    maker.trust(root)
+    layers = dict(walk(root).layers.values())
     wanted: dict[str, Wanted] = {}
-    for path, request in requests(root, metadata, file):
-        for variable in make_plan(request).variables:
-            wanted[join(path, variable.path)] = (variable.shape, jnp.dtype(variable.dtype))
+    for build in metadata.builds:
+        layer = layers.get(build.path)
+        missing = [name for name in goal if name not in wanted]
+        if layer is None or (wanted and not lacks(build.path, missing)):
+            continue
+        for variable in make_plan(request_of(layer, build, maker, file)).variables:
+            kind = (variable.shape, jnp.dtype(variable.dtype))
+            wanted.setdefault(join(build.path, variable.path), kind)
     return wanted
 
 

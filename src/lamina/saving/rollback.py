@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from lamina.core.node import Edition, Node, Tracked
@@ -12,9 +12,11 @@ from lamina.core.tracking import Memento, walk
 
 __all__ = ["all_or_nothing"]
 
+_KEPT = ("training_state", "predictor")
+
 
 @contextlib.contextmanager
-def all_or_nothing(root: Tracked) -> Iterator[None]:
+def all_or_nothing(root: Tracked) -> Generator[None]:
     """Put a tree back as it was, with its values and what is known of its build, on an error."""
     attributes = Memento()
     attributes.add(root)
@@ -39,7 +41,7 @@ def all_or_nothing(root: Tracked) -> Iterator[None]:
 
 def _state(node: Node) -> dict[str, Any]:
     """What a build changes of a node, copied."""
-    state = {name: getattr(node, name) for name in Node.__slots__ if name != "training_state"}
+    state = {name: getattr(node, name) for name in Node.__slots__ if name not in _KEPT}
     for name in ("declared", "loose", "plans", "known"):
         state[name] = state[name].copy()
     if node.built is not None:

@@ -60,7 +60,7 @@ def write_tree(layer: Tracked, path: str | os.PathLike[str], model: Any) -> None
     """Write a tree's weights and, if given, the description of its root."""
     with LOCK:
         tree = walk(layer)
-        metadata = describe(layer, tree)
+        metadata = describe(tree)
         _check_built(layer, tree, metadata)
         metadata.model = model
         arrays: dict[str, np.ndarray] = {}

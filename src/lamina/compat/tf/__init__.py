@@ -86,7 +86,6 @@ from lamina.compat.tf.elementwise import (
     multiply,
     negative,
     not_equal,
-    sigmoid,
     sign,
     sin,
     sinh,
@@ -94,7 +93,6 @@ from lamina.compat.tf.elementwise import (
     square,
     subtract,
     tan,
-    tanh,
 )
 from lamina.compat.tf.elementwise import (
     pow_ as pow,
@@ -104,6 +102,7 @@ from lamina.compat.tf.elementwise import (
 )
 from lamina.compat.tf.linalg import einsum, matmul, norm, tensordot
 from lamina.compat.tf.missing import missing
+from lamina.compat.tf.nn import sigmoid, tanh
 from lamina.compat.tf.reductions import (
     add_n,
     argmax,

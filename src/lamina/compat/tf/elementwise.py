@@ -43,7 +43,6 @@ __all__ = [
     "lgamma",
     "log",
     "log1p",
-    "log_sigmoid",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -59,17 +58,14 @@ __all__ = [
     "reciprocal",
     "round_",
     "rsqrt",
-    "sigmoid",
     "sign",
     "sin",
     "sinh",
-    "softplus",
     "sqrt",
     "square",
     "squared_difference",
     "subtract",
     "tan",
-    "tanh",
     "unary",
 ]
 
@@ -127,21 +123,17 @@ is_nan = unary(jnp.isnan)
 lgamma = unary(special.gammaln)
 log = unary(jnp.log)
 log1p = unary(jnp.log1p)
-log_sigmoid = unary(jax.nn.log_sigmoid)
 logical_not = unary(jnp.logical_not)
 negative = unary(jnp.negative)
 reciprocal = unary(jnp.reciprocal)
 round_ = unary(jnp.round)
 rsqrt = unary(jax.lax.rsqrt)
-sigmoid = unary(jax.nn.sigmoid)
 sign = unary(jnp.sign)
 sin = unary(jnp.sin)
 sinh = unary(jnp.sinh)
-softplus = unary(jax.nn.softplus)
 sqrt = unary(jnp.sqrt)
 square = unary(jnp.square)
 tan = unary(jnp.tan)
-tanh = unary(jnp.tanh)
 
 add = binary(jnp.add)
 atan2 = binary(jnp.arctan2)

@@ -34,7 +34,6 @@ from lamina.compat.tf.elementwise import (
     lgamma,
     log,
     log1p,
-    log_sigmoid,
     logical_and,
     logical_not,
     logical_or,
@@ -48,17 +47,14 @@ from lamina.compat.tf.elementwise import (
     not_equal,
     reciprocal,
     rsqrt,
-    sigmoid,
     sign,
     sin,
     sinh,
-    softplus,
     sqrt,
     square,
     squared_difference,
     subtract,
     tan,
-    tanh,
 )
 from lamina.compat.tf.elementwise import (
     pow_ as pow,
@@ -67,7 +63,15 @@ from lamina.compat.tf.elementwise import (
     round_ as round,
 )
 from lamina.compat.tf.missing import missing
-from lamina.compat.tf.nn import l2_normalize, log_softmax, softmax
+from lamina.compat.tf.nn import (
+    l2_normalize,
+    log_sigmoid,
+    log_softmax,
+    sigmoid,
+    softmax,
+    softplus,
+    tanh,
+)
 from lamina.compat.tf.reductions import (
     add_n,
     argmax,

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 
 from lamina import losses
-from lamina.compat.tf.elementwise import log_sigmoid, sigmoid, softplus, tanh, unary
 from lamina.compat.tf.missing import missing
 from lamina.compat.tf.reductions import top_k
 from lamina.compat.tf.shaping import gather
@@ -38,12 +37,58 @@ __all__ = [
     "top_k",
 ]
 
-elu = unary(jax.nn.elu)
-relu = unary(jax.nn.relu)
-relu6 = unary(jax.nn.relu6)
-selu = unary(jax.nn.selu)
-silu = swish = unary(jax.nn.silu)
-softsign = unary(jax.nn.soft_sign)
+
+def tanh(x: Value, name: str | None = None) -> jax.Array:
+    """``tanh(x)``."""
+    return jnp.tanh(tensor(x))
+
+
+def sigmoid(x: Value, name: str | None = None) -> jax.Array:
+    """``1 / (1 + exp(-x))``."""
+    return jax.nn.sigmoid(tensor(x))
+
+
+def log_sigmoid(x: Value, name: str | None = None) -> jax.Array:
+    """The logarithm of :func:`sigmoid`."""
+    return jax.nn.log_sigmoid(tensor(x))
+
+
+def softplus(features: Value, name: str | None = None) -> jax.Array:
+    """``log(1 + exp(x))``."""
+    return jax.nn.softplus(tensor(features))
+
+
+def softsign(features: Value, name: str | None = None) -> jax.Array:
+    """``x / (1 + |x|)``."""
+    return jax.nn.soft_sign(tensor(features))
+
+
+def relu(features: Value, name: str | None = None) -> jax.Array:
+    """``max(x, 0)``."""
+    return jax.nn.relu(tensor(features))
+
+
+def relu6(features: Value, name: str | None = None) -> jax.Array:
+    """``min(max(x, 0), 6)``."""
+    return jax.nn.relu6(tensor(features))
+
+
+def elu(features: Value, name: str | None = None) -> jax.Array:
+    """``x`` where it is positive, else ``exp(x) - 1``."""
+    return jax.nn.elu(tensor(features))
+
+
+def selu(features: Value, name: str | None = None) -> jax.Array:
+    """An elu scaled so that activations keep mean 0 and variance 1."""
+    return jax.nn.selu(tensor(features))
+
+
+def silu(features: Value, name: str | None = None) -> jax.Array:
+    """``x sigmoid(x)``."""
+    return jax.nn.silu(tensor(features))
+
+
+swish = silu
 
 
 def softmax(logits: Value, axis: int | None = None) -> jax.Array:

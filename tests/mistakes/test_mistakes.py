@@ -1,10 +1,23 @@
-"""Programs with one mistake each; what Lamina says of them is kept in `messages.txt`."""
+"""Programs with one mistake each; what Lamina says of them stands in `messages.txt`.
+
+Run with LAMINA_SNAPSHOT=write to write that file anew, and read the difference.
+"""
+
+import os
+import re
+import traceback
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import pytest
 
 import lamina
 from lamina import Layer, Model, Sequential, Spec, layers
+from lamina.errors import LaminaError
+
+MESSAGES = Path(__file__).with_name("messages.txt")
 
 X = jnp.ones((2, 3))
 PROGRAMS = {}
@@ -205,15 +218,11 @@ def an_input_of_an_unknown_name():
 
 @program
 def text_as_an_input():
-    import numpy as np
-
     layers.Dense(2)(np.array(["a", "b"]))
 
 
 @program
 def objects_as_an_input():
-    import numpy as np
-
     layers.Dense(2)(np.array([object(), None]))
 
 
@@ -323,3 +332,40 @@ def token_ids_out_of_range():
 @program
 def a_seed_that_is_no_number():
     lamina.set_seed("zero")
+
+
+def message(name):
+    """The error of a program, with the lines of this file that it names left open."""
+    with pytest.raises(LaminaError) as caught:
+        PROGRAMS[name]()
+    error = caught.value
+    own = [at for at in traceback.extract_tb(error.__traceback__) if at.filename == __file__]
+    assert own, "the error comes from the program"
+    text = f"{type(error).__name__}: {error}"
+    return re.sub(rf"{re.escape(__file__)}:\d+", "program.py:LINE", text)
+
+
+def written():
+    sections = MESSAGES.read_text().split("== ")[1:]
+    pairs = (section.split("\n", 1) for section in sections)
+    return {name.strip(): text.strip() for name, text in pairs}
+
+
+@pytest.mark.skipif(os.environ.get("LAMINA_SNAPSHOT") != "write", reason="reads the file")
+def test_write():
+    sections = [f"== {name}\n{message(name)}\n" for name in PROGRAMS]
+    MESSAGES.write_text("\n".join(sections))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_message(name):
+    assert message(name) == written()[name]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_message_ends_with_one_remedy(name):
+    assert written()[name].count("  remedy:   ") == 1
+
+
+def test_nothing_is_written_twice_or_of_no_program():
+    assert set(written()) == set(PROGRAMS)

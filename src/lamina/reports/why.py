@@ -1,0 +1,170 @@
+"""Why a weight has its shape: found by asking `build` again, one thing at a time doubled.
+
+What moves with an axis of an input, or with a whole number that the layer keeps, follows from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import jax
+
+from lamina.core.node import Tracked, attributes, site
+from lamina.core.planning import Planner, Reached, own_build
+from lamina.core.scope import SCOPE, Frame, Key, Scope
+from lamina.core.signature import build_arguments, method_of
+from lamina.core.specs import Arguments, Sizes, Spec, shapes_of
+from lamina.core.tracing import evaluate_abstractly, trace_state
+from lamina.core.tracking import Memento
+from lamina.core.variable import Variable
+
+__all__ = ["reasons"]
+
+Shapes = list[tuple[int, ...]]
+_UNKNOWN = "not known"
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """Something that can be doubled: what it is called, its size, how to double it."""
+
+    name: str
+    size: int
+    inputs: dict[str, Any]
+    attribute: tuple[str, Any] | None = None
+
+
+class _Probe(Planner):
+    """Takes down the shapes that a `build` asks for, and lets it do nothing else."""
+
+    def __init__(self, layer: Tracked) -> None:
+        super().__init__(layer, Sizes(1))
+        self.asked: Shapes = []
+
+    def declare(self, layer: Tracked, make: Callable[[], Variable]) -> Variable:
+        variable = make()
+        if layer is self.root:
+            self.asked.append(variable.shape)
+        return variable
+
+    def open(self, layer: Tracked, method: str, specs: Arguments) -> Reached:
+        return Reached(layer, method, specs, site())
+
+    def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
+        return None
+
+    def shapes(self, cause: _Cause) -> Shapes | None:
+        """What `build` asks for; None if it does not go through. The layer is left as it was."""
+        before = Memento()
+        before.add(self.root)
+        self.asked = []
+        self.building.append(self.root)
+        try:
+            if cause.attribute is not None:
+                object.__setattr__(self.root, *cause.attribute)
+            written = cast("Callable[..., Any]", own_build(self.root))
+            args, kwargs = build_arguments(written, cause.inputs, shapes_of)
+            with contextlib.redirect_stdout(io.StringIO()):
+                written(self.root, *args, **kwargs)
+            return self.asked
+        except Exception:
+            return None
+        finally:
+            self.building.pop()
+            before.restore()
+
+
+def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
+    """By variable, what each of its axes follows from; only of what the layer's `build` declares."""
+    node = layer._lamina
+    declared = [variable.shape for variable in node.declared]
+    if node.built is None or not declared or own_build(layer) is None:
+        return {}
+    unknown = {id(v): (_UNKNOWN,) * v.ndim for v in node.declared}
+    try:
+        method = method_of(type(layer), node.built.method)
+        named = method.bind(node.built.inputs.args, node.built.inputs.kwargs)
+    except Exception:
+        return unknown
+    asked: list[tuple[_Cause, Shapes | None]] = []
+    plain = _Cause("", 0, named)
+
+    def ask() -> None:
+        probe = _Probe(layer)
+        frame = Frame(layer, planner=probe, path_of=probe.path_of)
+        token = SCOPE.set(Scope(frame, layer, False, Key(jax.random.key(0), trace_state())))
+        try:
+            for cause in (plain, *_causes(layer, named)):
+                asked.append((cause, probe.shapes(cause)))
+        finally:
+            SCOPE.reset(token)
+
+    evaluate_abstractly(ask, [])
+    if asked[0][1] != declared:
+        return unknown
+    return {
+        id(variable): tuple(_reason(place, axis, variable.shape, asked[1:])
+                            for axis in range(variable.ndim))
+        for place, variable in enumerate(node.declared)
+    }
+
+
+def _causes(layer: Tracked, named: dict[str, Any]) -> Iterator[_Cause]:
+    """Every known axis of the inputs, and every whole number among the attributes."""
+    for name, value in named.items():
+        leaves, structure = jax.tree_util.tree_flatten_with_path(
+            value, is_leaf=lambda leaf: isinstance(leaf, Spec)
+        )
+        for index, (path, spec) in enumerate(leaves):
+            if not isinstance(spec, Spec):
+                continue
+            for axis, dim in enumerate(spec.shape):
+                if not isinstance(dim, int) or dim == 0:
+                    continue
+                doubled = (*spec.shape[:axis], 2 * dim, *spec.shape[axis + 1 :])
+                others = [leaf for _, leaf in leaves]
+                others[index] = Spec(doubled, spec.dtype)
+                label = f"axis {axis - spec.ndim} of {name}{jax.tree_util.keystr(path)}"
+                inputs = named | {name: jax.tree_util.tree_unflatten(structure, others)}
+                yield _Cause(label, dim, inputs)
+    for name, value in list(attributes(layer)):
+        if _is_size(value):
+            yield _Cause(name, value, named, (name, 2 * value))
+        elif type(value) is tuple and all(map(_is_size, cast("tuple[Any, ...]", value))):
+            sizes = cast("tuple[int, ...]", value)
+            for index, size in enumerate(sizes):
+                doubled = (*sizes[:index], 2 * size, *sizes[index + 1 :])
+                yield _Cause(f"{name}[{index}]", size, named, (name, doubled))
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _reason(
+    place: int, axis: int, shape: tuple[int, ...], asked: list[tuple[_Cause, Shapes | None]]
+) -> str:
+    """What one axis of one weight follows from."""
+    size = shape[axis]
+    moving: list[_Cause] = []
+    doubles = True
+    sure = True
+    for cause, shapes in asked:
+        if shapes is None or place >= len(shapes) or len(shapes[place]) != len(shape):
+            sure = False
+        elif shapes[place][axis] != size:
+            moving.append(cause)
+            doubles = doubles and shapes[place][axis] == 2 * size
+    names = [cause.name for cause in moving]
+    if not moving:
+        return "fixed" if sure else _UNKNOWN
+    product = math.prod(cause.size for cause in moving)
+    if not doubles or size % product:
+        return "follows " + " and ".join(names)
+    factor = [] if size == product else [str(size // product)]
+    return " x ".join([*factor, *names])

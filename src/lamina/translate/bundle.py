@@ -1,0 +1,150 @@
+"""A translator in a directory: the model's file, and what it needs to read and write text.
+
+``model.safetensors`` is an ordinary model file. ``translator.json`` names the vocabularies and the
+lengths, and says by its digest which model file it belongs to. Each is replaced whole, the second
+last, so that a directory whose writing was cut short is told from a good one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import lamina
+from lamina.errors import FileFormatError, explain
+from lamina.seq2seq import Seq2Seq
+from lamina.translate.translator import Translator
+from lamina.translate.vocabulary import Vocabulary
+
+__all__ = ["load", "save"]
+
+_FORMAT = "lamina.translator/1"
+_MODEL, _SETTINGS = "model.safetensors", "translator.json"
+
+
+def save(translator: Translator, directory: str | os.PathLike[str]) -> None:
+    """Write a translator into a directory, made if it is not there; other files stay.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    translator.model.save(folder / _MODEL)
+    settings = {
+        "format": _FORMAT,
+        "lamina": lamina.__version__,
+        "model_sha256": _digest(folder / _MODEL),
+        "source_length": translator.source_length,
+        "target_length": translator.target_length,
+        "source": json.loads(translator.source.to_json()),
+        "target": json.loads(translator.target.to_json()),
+    }
+    _replace(folder / _SETTINGS, json.dumps(settings, ensure_ascii=False, indent=1) + "\n")
+
+
+def load(directory: str | os.PathLike[str]) -> Translator:
+    """The translator that :func:`save` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such directory, or a file in it is missing.
+        FileFormatError: it is of another version, or its files do not belong together.
+    """
+    folder = Path(directory)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            explain(
+                f"There is no translator in {os.fspath(folder)!r}.",
+                expected="a directory that `lamina demo` wrote",
+                received="a file" if folder.exists() else "nothing of that name",
+                remedy="Train one: lamina demo --out demo.",
+            )
+        )
+    for name in (_SETTINGS, _MODEL):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                explain(
+                    f"{os.fspath(folder)!r} holds no translator: {name} is missing.",
+                    expected=f"{_SETTINGS} and {_MODEL}",
+                    received=", ".join(sorted(os.listdir(folder))[:8]) or "an empty directory",
+                    remedy="Name the directory that `lamina demo` wrote, or train again.",
+                )
+            )
+    settings = _settings(folder / _SETTINGS)
+    digest = _digest(folder / _MODEL)
+    if settings["model_sha256"] != digest:
+        raise _unusable(
+            folder / _MODEL,
+            "is not the file that its translator.json belongs to.",
+            f"SHA-256 {settings['model_sha256'][:16]}...",
+            f"{digest[:16]}...: replaced, damaged, or a save cut short",
+        )
+    return _assembled(folder, settings)
+
+
+def _assembled(folder: Path, settings: dict[str, Any]) -> Translator:
+    model = lamina.load(folder / _MODEL)
+    source = Vocabulary.from_json(json.dumps(settings["source"]))
+    target = Vocabulary.from_json(json.dumps(settings["target"]))
+    if not isinstance(model, Seq2Seq):
+        kind = type(model).__name__  # pyright: ignore[reportUnknownArgumentType]
+        raise _unusable(folder / _MODEL, "is another kind of model.", "a Seq2Seq", kind)
+    return Translator(model, source, target, settings["source_length"], settings["target_length"])
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(path.read_text("utf-8"))
+        form = settings["format"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise _unusable(path, "does not describe a translator.", "JSON of lamina", "other") from error
+    if form != _FORMAT:
+        raise _unusable(path, "is of another version.", f"format {_FORMAT}", f"format {form}")
+    kinds = {"model_sha256": str, "source_length": int, "target_length": int}
+    wrong = [name for name, kind in kinds.items() if not isinstance(settings.get(name), kind)]
+    wrong += [name for name in ("source", "target") if not isinstance(settings.get(name), dict)]
+    if wrong:
+        raise _unusable(path, "is not whole.", "an entry for each setting", f"no {wrong[0]}")
+    return settings
+
+
+def _unusable(path: Path, symptom: str, expected: str, received: str) -> FileFormatError:
+    return FileFormatError(
+        explain(
+            f"{os.fspath(path)!r} {symptom}",
+            expected=expected,
+            received=received,
+            remedy="Train again with this version: lamina demo --out DIR.",
+        )
+    )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,420 @@
+"""The laws of DESIGN: what holds for every layer. A new layer is one row of ROWS."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lamina
+from lamina import Layer, Sequential, Spec, layers
+from lamina.core.tracking import Memento
+from lamina.errors import InputError, TrackingError
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer and inputs for it. `unknown` are its specs with what may be unknown; `wrong`
+    inputs do not fit once it is built, or are None where any do."""
+
+    name: str
+    make: Callable[[], Layer]
+    inputs: tuple[Any, ...]
+    unknown: tuple[Any, ...]
+    wrong: tuple[Any, ...] | None = None
+    training: bool = False
+
+
+def floats(*shape):
+    return jax.random.normal(jax.random.key(sum(shape)), shape)
+
+
+def ids(*shape):
+    return jax.random.randint(jax.random.key(0), shape, 0, 7)
+
+
+class Attention(Layer):
+    def __init__(self, units):
+        super().__init__()
+        self.W1, self.W2 = layers.Dense(units), layers.Dense(units)
+        self.V = layers.Dense(1)
+
+    def call(self, query, values):
+        scores = self.V(jnp.tanh(self.W1(query)[:, None] + self.W2(values)))
+        weights = jax.nn.softmax(scores, 1)
+        return (weights * values).sum(1), weights
+
+
+class Decoder(Layer):
+    def __init__(self):
+        super().__init__()
+        self.embedding = layers.Embedding(7, 4)
+        self.attention = Attention(5)
+        self.gru = layers.GRU(6, return_sequences=True, return_state=True)
+        self.out = layers.Dense(7)
+
+    def call(self, x, hidden, enc_output):
+        context, _ = self.attention(hidden, enc_output)
+        x = jnp.concatenate([context[:, None], self.embedding(x)], -1)
+        output, state = self.gru(x, initial_state=hidden)
+        return self.out(output[:, 0]), state
+
+
+class Scanned(Layer):
+    def __init__(self):
+        super().__init__()
+        self.cell = layers.Dense(4, activation="tanh")
+
+    def call(self, inputs):
+        def step(carry, x):
+            carry = self.cell(jnp.concatenate([carry, x], -1))
+            return carry, carry
+
+        return jax.lax.scan(step, jnp.zeros((inputs.shape[0], 4)), inputs.swapaxes(0, 1))[0]
+
+
+class Tied(Layer):
+    def __init__(self):
+        super().__init__()
+        self.embedding = layers.Embedding(7, 4)
+        self.dense = layers.Dense(4)
+        self.again = [self.dense, {"once": self.dense}]
+
+    def call(self, tokens):
+        hidden = self.again[1]["once"](self.dense(self.embedding(tokens)))
+        return hidden @ jnp.transpose(self.embedding.embeddings)
+
+
+SEQUENCE = (floats(2, 5, 3),)
+UNKNOWN = ((None, "time", 3),)
+WRONG = (floats(2, 5, 4),)
+ROWS = [
+    Row("Dense", lambda: layers.Dense(4), (floats(2, 3),), ((None, 3),), (floats(2, 4),)),
+    Row(
+        "Dense of sequences",
+        lambda: layers.Dense(4, activation="relu", use_bias=False),
+        SEQUENCE,
+        UNKNOWN,
+        WRONG,
+    ),
+    Row(
+        "Dense, orthogonal",
+        lambda: layers.Dense(4, kernel_initializer="orthogonal", bias_initializer="ones"),
+        (floats(2, 3),),
+        ((None, 3),),
+        (floats(2, 4),),
+    ),
+    Row(
+        "Dense, a callable initializer",
+        lambda: layers.Dense(4, kernel_initializer=jax.nn.initializers.he_normal()),
+        (floats(2, 3),),
+        ((None, 3),),
+        (floats(2, 4),),
+    ),
+    Row("Embedding", lambda: layers.Embedding(7, 4), (ids(2, 5),), (Spec((None, None), "int32"),)),
+    Row("GRU", lambda: layers.GRU(4), SEQUENCE, UNKNOWN, WRONG),
+    Row(
+        "GRU, every option",
+        lambda: layers.GRU(
+            4,
+            return_sequences=True,
+            return_state=True,
+            go_backwards=True,
+            reset_after=False,
+            dropout=0.2,
+            recurrent_dropout=0.1,
+        ),
+        (*SEQUENCE, floats(2, 4), jnp.arange(10).reshape(2, 5) % 4 != 0),
+        (*UNKNOWN, (None, 4), Spec((None, "time"), "bool")),
+        (floats(2, 5, 4), floats(2, 4), jnp.ones((2, 5), bool)),
+        training=True,
+    ),
+    Row("Dropout", lambda: layers.Dropout(0.4), SEQUENCE, UNKNOWN, training=True),
+    Row("Activation", lambda: layers.Activation("tanh"), SEQUENCE, UNKNOWN),
+    Row("Flatten", layers.Flatten, SEQUENCE, ((None, 5, 3),)),
+    Row("LayerNormalization", layers.LayerNormalization, SEQUENCE, UNKNOWN, WRONG),
+    Row("BatchNormalization", layers.BatchNormalization, SEQUENCE, UNKNOWN, WRONG, True),
+    Row(
+        "Sequential",
+        lambda: Sequential(
+            [
+                layers.Embedding(7, 4, mask_zero=True),
+                layers.GRU(5),
+                layers.BatchNormalization(),
+                layers.Dropout(0.2),
+                layers.Dense(3),
+            ]
+        ),
+        (ids(2, 5),),
+        (Spec((None, None), "int32"),),
+        training=True,
+    ),
+    Row(
+        "an attention decoder",
+        Decoder,
+        (ids(2, 1), floats(2, 6), floats(2, 5, 3)),
+        (Spec((None, 1), "int32"), (None, 6), (None, "time", 3)),
+        (ids(2, 1), floats(2, 6), floats(2, 5, 4)),
+    ),
+    Row("a layer in a scan", Scanned, SEQUENCE, UNKNOWN, WRONG),
+    Row("shared layers and tied weights", Tied, (ids(2, 5),), (Spec((None, None), "int32"),)),
+]
+rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+KEY = jax.random.key(11)
+
+
+def run(layer, *inputs, training=False):
+    return layer(*inputs, training=training, rng=KEY)
+
+
+def equal(left, right):
+    for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def close(left, right):
+    for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5, rtol=2e-5)
+
+
+def built(row):
+    lamina.set_seed(4)
+    layer = row.make()
+    layer.build(*row.inputs)
+    return layer
+
+
+def snapshot(layer):
+    memento = Memento()
+    memento.add(layer)
+    return [(container, state) for container, state in memento.states.values()]
+
+
+def unchanged(before, layer):
+    after = snapshot(layer)
+    assert len(before) == len(after)
+    for (one, state), (other, now) in zip(before, after, strict=True):
+        assert one is other
+        items = now.items() if isinstance(now, dict) else enumerate(now)
+        assert len(state) == len(now)
+        assert all(state[key] is value for key, value in items)
+
+
+WAYS = {
+    "call": lambda layer, row: layer(*row.inputs),
+    "call in training": lambda layer, row: run(layer, *row.inputs, training=True),
+    "unknown dims": lambda layer, row: layer.build(*row.unknown),
+    "lamina.jit": lambda layer, row: lamina.jit(layer)(*row.inputs),
+    "jax.jit": lambda layer, row: jax.jit(lambda *x: layer(*x))(*row.inputs),
+    "scan": lambda layer, row: jax.lax.scan(
+        lambda carry, _: (carry, layer(*row.inputs)), 0, jnp.arange(2)
+    ),
+    "vmap": lambda layer, row: jax.vmap(lambda *x: layer(*x))(
+        *[jnp.stack([x, x]) for x in row.inputs]
+    ),
+    "eval_shape": lambda layer, row: jax.eval_shape(lambda *x: layer(*x), *row.inputs),
+    "shard_map": lambda layer, row: jax.shard_map(
+        lambda *x: layer(*x),
+        mesh=jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,)),
+        in_specs=jax.sharding.PartitionSpec(),
+        out_specs=jax.sharding.PartitionSpec(),
+        check_vma=False,
+    )(*row.inputs),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("way", WAYS)
+@rows
+def test_1_order_free(row, way):
+    lamina.set_seed(4)
+    layer = row.make()
+    WAYS[way](layer, row)
+    expected = built(row).values()
+    found = layer.values()
+    statistics = {path for path in found if "moving" in path and way == "call in training"}
+    assert list(found) == list(expected)
+    equal(
+        [value for path, value in found.items() if path not in statistics],
+        [value for path, value in expected.items() if path not in statistics],
+    )
+
+
+class Fails(Layer):
+    """Calls a layer, then fails while `broken`."""
+
+    def __init__(self, inner):
+        self.inner, self.broken = inner, True
+
+    def call(self, *inputs):
+        outputs = self.inner(*inputs)
+        if self.broken:
+            raise RuntimeError("on purpose")
+        return outputs
+
+
+@rows
+def test_2_atomic(row):
+    layer = Fails(row.make())
+    before = snapshot(layer)
+    for attempt in (lambda: layer(*row.inputs), lambda: layer.build(*row.unknown)):
+        with pytest.raises(RuntimeError, match="on purpose"):
+            attempt()
+        unchanged(before, layer)
+        assert layer.variables == [] and not layer.inner.built
+    layer.broken = False
+    layer(*row.inputs)
+    assert layer.inner.built
+
+
+class Astray(Layer):
+    """Calls a layer that it does not track."""
+
+    def __init__(self, inner):
+        self.function = lambda *inputs: inner(*inputs)
+
+    def call(self, *inputs):
+        return self.function(*inputs)
+
+
+@rows
+def test_3_complete(row):
+    inner = row.make()
+    weights = built(row).variables
+    if not weights and not row.training:
+        Astray(inner)(*row.inputs)
+        return
+    layer = Astray(inner)
+    before = snapshot(layer)
+    with pytest.raises(TrackingError, match=r"Astray\.call but not tracked") as caught:
+        run(layer, *row.inputs, training=True)
+    assert __file__ in str(caught.value)
+    unchanged(before, layer)
+    assert inner.variables == []
+    frozen = built(row)
+    frozen.trainable = False
+    if weights:
+        assert len(Astray(frozen).plan(*row.inputs).external) == 1
+
+
+@rows
+def test_4_pure_plan(row):
+    layer = row.make()
+    layer.plan(*row.inputs)
+    before, arrays = snapshot(layer), len(jax.live_arrays())
+    plan = layer.plan(*row.unknown)
+    assert len(jax.live_arrays()) == arrays
+    unchanged(before, layer)
+    expected = built(row)
+    assert [v.path for v in plan.variables] == list(expected.values())
+    assert plan.count_params() == expected.count_params()
+    assert plan.nbytes == sum(value.nbytes for value in expected.values().values())
+
+
+@rows
+def test_5_transparent(row):
+    layer = built(row)
+    values = layer.values()
+    for training in (False, row.training):
+        expected, after = layer.apply(values, *row.inputs, training=training, rng=KEY)
+        close(lamina.jit(built(row))(*row.inputs, training=training, rng=KEY), expected)
+        eager = built(row)
+        close(run(eager, *row.inputs, training=training), expected)
+        close(eager.values(), after)
+    stacked = [jnp.stack([x, x]) for x in row.inputs]
+    one = layer.apply(values, *row.inputs)[0]
+    both = jax.vmap(lambda *x: layer.apply(values, *x)[0])(*stacked)
+    close(jax.tree.map(lambda part: part[1], both), one)
+
+
+@rows
+def test_5_gradients_are_finite_and_those_of_differences(row):
+    layer = built(row)
+    values = layer.values()
+    if not values:
+        return
+
+    def total(values):
+        outputs = layer.apply(values, *row.inputs, training=row.training, rng=KEY)[0]
+        return sum(jnp.sum(jnp.sin(part)) for part in jax.tree.leaves(outputs))
+
+    slopes = jax.jit(jax.grad(total))(values)
+    leaves = jax.tree.leaves(slopes)
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in leaves)
+    way = {p: jax.random.normal(jax.random.fold_in(KEY, i), v.shape) for i, (p, v) in
+           enumerate(values.items())}
+    step = 1e-2
+
+    def moved(by):
+        return total({path: value + by * way[path] for path, value in values.items()})
+
+    numeric = (moved(step) - moved(-step)) / (2 * step)
+    exact = sum(jnp.vdot(slopes[path], way[path]) for path in values)
+    np.testing.assert_allclose(exact, numeric, rtol=5e-2, atol=2e-2)
+
+
+@rows
+def test_6_round_trip(row, tmp_path):
+    layer = built(row)
+    layer.set_values(jax.tree.map(lambda value: value * 1.5 + 0.25, layer.values()))
+    expected = layer(*row.inputs)
+    equal(copy.deepcopy(layer)(*row.inputs), expected)
+    if "callable" not in row.name:
+        equal(pickle.loads(pickle.dumps(layer))(*row.inputs), expected)
+    unbuilt = copy.deepcopy(row.make())
+    unbuilt.build(*row.inputs)
+    if not layer.variables:
+        return
+    layer.save_weights(tmp_path / "weights.safetensors")
+    fresh = row.make()
+    fresh.load_weights(tmp_path / "weights.safetensors")
+    equal(fresh(*row.inputs), expected)
+    equal(fresh.values(), layer.values())
+    if "callable" not in row.name:
+        lamina.saving.save(layer, tmp_path / "model.lamina")
+        equal(lamina.load(tmp_path / "model.lamina")(*row.inputs), expected)
+
+
+class Holder(Layer):
+    def __init__(self, inner):
+        self.inner = inner
+
+    def call(self, *inputs):
+        return self.inner(*inputs)
+
+
+@rows
+def test_7_legible(row):
+    if row.wrong is None:
+        return
+    layer = Holder(row.make())
+    layer.build(*row.inputs)
+    with pytest.raises(InputError) as caught:
+        layer(*row.wrong)
+    text = str(caught.value)
+    for part in ("inner", "built at", __file__, "expected:", "received:", "remedy:", "axis -1"):
+        assert part in text
+
+
+@rows
+def test_8_dim_safe(row):
+    layer = row.make()
+    layer.build(*row.unknown)
+    expected = built(row)
+    assert {p: v.shape for p, v in layer.values().items()} == {
+        p: v.shape for p, v in expected.values().items()
+    }
+    outputs = layer.plan(*row.unknown).calls[0].outputs
+    for spec in jax.tree.leaves(outputs, is_leaf=lambda leaf: isinstance(leaf, Spec)):
+        assert spec.shape[0] is None
+    equal(
+        jax.tree.map(jnp.shape, layer(*[jnp.concatenate([x, x]) for x in row.inputs])),
+        jax.tree.map(
+            lambda a: (2 * a.shape[0], *a.shape[1:]), layer(*row.inputs)
+        ),
+    )
