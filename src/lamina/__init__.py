@@ -9,6 +9,7 @@ from lamina.core.specs import Spec
 from lamina.core.variable import Variable
 from lamina.layer import Layer
 from lamina.models import Model, Sequential
+from lamina.saving import load
 from lamina.training import Trainer
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "initializers",
     "jit",
     "layers",
+    "load",
     "losses",
     "metrics",
     "set_seed",

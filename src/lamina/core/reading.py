@@ -16,7 +16,7 @@ import numpy as np
 from lamina.core.node import Edition, Tracked
 from lamina.core.root import by_identity
 from lamina.core.scope import SCOPE
-from lamina.core.tracking import children, frozen_variables, walk
+from lamina.core.tracking import children, frozen_layers, frozen_variables, walk
 from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
 
@@ -50,10 +50,21 @@ class View:
 
 
 class Trainable:
-    """Whether the layer and all below it train; setting it to False freezes the subtree."""
+    """Whether the layer and all below it train; setting it to False freezes the subtree.
+
+    Within a call it tells of the layers above as well.
+    """
 
     def __get__(self, layer: Any, owner: type) -> Any:
-        return self if layer is None else layer._lamina.trainable
+        if layer is None:
+            return self
+        scope = SCOPE.get()
+        if scope is None:
+            return layer._lamina.trainable
+        frame = scope.frame
+        if frame.frozen is None:
+            frame.frozen = frozen_layers(walk(frame.root))
+        return layer._lamina.trainable and id(layer) not in frame.frozen
 
     def __set__(self, layer: Tracked, value: bool) -> None:
         layer._lamina.trainable = bool(value)

@@ -242,9 +242,18 @@ def put_back(container: Any, state: Any) -> None:
                 container.__dict__[name] = value
 
 
+def frozen_layers(tree: Tree) -> set[int]:
+    """The layers that do not train: their own flag, or that of a layer above them."""
+    frozen: set[int] = set()
+    for key, (_, layer) in tree.layers.items():
+        if not layer._lamina.trainable and key not in frozen:
+            frozen |= set(walk(layer).layers)
+    return frozen
+
+
 def frozen_variables(tree: Tree) -> set[int]:
     """The variables that do not train: their own flag, or a frozen layer above them."""
-    frozen = {key for key, (_, v) in tree.variables.items() if not v.trainable}
+    frozen = {key for key, (_, variable) in tree.variables.items() if not variable.trainable}
     for _, layer in tree.layers.values():
         if not layer._lamina.trainable:
             frozen |= set(walk(layer).variables)

@@ -243,7 +243,10 @@ def _data(x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] 
 
 
 def _validation(data: Any) -> Any:
-    return data if is_batches(data) else _data(*unpack(tuple(data)), None)
+    if is_batches(data):
+        return data
+    parts: Any = tuple(cast(Any, data)) if isinstance(data, list) else data
+    return _data(*unpack(parts), None)
 
 
 def _inputs(x: Any, batch_size: int) -> Any:

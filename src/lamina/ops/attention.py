@@ -26,7 +26,8 @@ def masked_softmax(scores: jax.Array, mask: Operand | None = None) -> jax.Array:
     [0.5, 0.5, 0.0]
     """
     if mask is not None:
-        lowest = jnp.finfo(scores.dtype).min  # finite, so that a row of it alone is no NaN
+        # Finite, so that a row of it alone is no NaN.
+        lowest = float(jnp.finfo(scores.dtype).min)  # pyright: ignore[reportUnknownArgumentType]
         scores = jnp.where(cast(mask, bool), scores, lowest)
     return jax.nn.softmax(scores, axis=-1)
 

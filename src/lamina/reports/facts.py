@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 import math
 import os
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamina import initializers
 from lamina.core.build import frozen_variables, make_plan
 from lamina.core.node import Site, Tracked, site
 from lamina.core.passes import Request
@@ -24,8 +26,11 @@ __all__ = [
     "Facts",
     "awaited",
     "count",
+    "declares",
     "inputs_text",
+    "parent_of",
     "place",
+    "remedy",
     "size_text",
     "source_of",
     "specs_text",
@@ -99,15 +104,17 @@ class Facts:
         for method, specs in built.entries.items():
             try:
                 mode = method_of(type(self.root), method).training_default
-                plan = make_plan(Request(self.root, method, specs, mode, site()))
+                with contextlib.redirect_stdout(io.StringIO()):  # what user code prints again
+                    plan = make_plan(Request(self.root, method, specs, mode, site()))
             except Exception as error:
                 notes.append(f"{method} cannot be planned anew: {str(error).splitlines()[0]}")
                 continue
             unused.append(set(plan.unused))
             external += [name for name in plan.external if name not in external]
             notes += [f"{method} fails {note}" for note in plan.notes]
+        paths = [path for path, _ in self.tree.layers.values()]
         never = set[str]() if not unused else unused[0].intersection(*unused[1:])
-        return sorted(never), external, notes
+        return [path for path in paths if path in never], external, notes
 
 
 def _built(layer: Tracked) -> bool:
@@ -115,18 +122,23 @@ def _built(layer: Tracked) -> bool:
 
 
 def awaited(layer: Tracked) -> str:
-    """What would build a layer: the inputs of its call."""
+    """The inputs of a layer's call, which would build it."""
     try:
-        method: Method = method_of(type(layer), "call")
+        needed, optional = _inputs(method_of(type(layer), "call"))
     except LaminaError:
-        return "a class with a call method: this one has none"
-    needed, optional = _inputs(method)
-    if not needed:
-        return "a call"
-    names = ", ".join(needed)
+        return "a call method, which its class has not"
+    names = ", ".join(needed) or "a call"
+    return f"{names} (and may take {', '.join(optional)})" if optional else names
+
+
+def remedy(layer: Tracked) -> str:
+    """How to build a root."""
+    try:
+        needed, _ = _inputs(method_of(type(layer), "call"))
+    except LaminaError:
+        return "Give the class a call method."
     shapes = "shape" if len(needed) == 1 else ", ".join(f"{name}=shape" for name in needed)
-    further = f" (and may take {', '.join(optional)})" if optional else ""
-    return f"{names}{further}: call it on arrays, or build({shapes})"
+    return f"Call it on arrays, or build({shapes})."
 
 
 def _inputs(method: Method) -> tuple[list[str], list[str]]:
@@ -169,10 +181,6 @@ class _Words(Spec):
         return str(self)
 
 
-def describe_initializer(variable: Variable) -> str:
-    return initializers.describe(variable.initializer)
-
-
 def source_of(layer: Tracked) -> str:
     """Where the layer's class is written."""
     kind = type(layer)
@@ -190,7 +198,17 @@ def place(at: Site) -> str:
         relative = os.path.relpath(at.file)
     except ValueError:  # on another drive
         return str(at)
-    return str(at) if relative.startswith("..") or at.file.startswith("<") else f"{relative}:{at.line}"
+    return (
+        str(at) if relative.startswith("..") or at.file.startswith("<") else f"{relative}:{at.line}"
+    )
+
+
+def parent_of(path: str, layers: Container[str]) -> str:
+    """The path of the layer that holds what stands at a path; the root's is empty."""
+    above = path.rpartition(".")[0]
+    while above and above not in layers:
+        above = above.rpartition(".")[0]
+    return above
 
 
 def count(number: int, noun: str) -> str:

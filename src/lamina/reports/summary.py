@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from lamina.core.node import Tracked
-from lamina.reports.facts import Facts, awaited, inputs_text, place, specs_text
+from lamina.core.variable import Variable
+from lamina.reports.facts import Facts, awaited, inputs_text, parent_of, place, remedy, specs_text
 from lamina.reports.printing import line, plain, show, table
 
 __all__ = ["print_summary", "summary_text"]
@@ -25,37 +27,69 @@ def print_summary(layer: Tracked) -> None:
 def _page(root: Tracked) -> list[RenderableType]:
     facts = Facts.of(root)
     built = root._lamina.built
-    name = type(root).__name__
+    name = (type(root).__name__, "bold")
     if built is None:
-        state = line((name, "bold"), " is not built. It awaits ", awaited(root), ".")
+        head = line(name, f" is not built. It awaits {awaited(root)}. {remedy(root)}")
     else:
-        state = line((name, "bold"), " for ", inputs_text(root), ", built at ", place(built.at))
-    rows = table("layer", "class", "output", "weights", "parameters", "", numbers=("parameters",))
-    pending: list[tuple[str, str, int]] = [(p, "", 0) for p, _ in facts.tree.layers.values()]
-    depths: dict[str, int] = {}
-    by_path = dict(facts.tree.layers.values())
-    names = [*(path for path, *_ in pending), *_layer_aliases(facts)]
-    for path in sorted(names, key=_order(facts)):
-        parent = _parent(path, depths)
-        depth = depths[parent] + 1 if parent is not None else 0
-        depths[path] = depth
-        label = "  " * depth + (path[len(parent) + 1 :] if parent else path or name)
-        if path in by_path:
-            rows.add_row(*_row(facts, label, by_path[path]))
-        else:
-            rows.add_row(label, f"= {facts.aliases[path]}", "", "", "", "shared", style="dim")
-    page: list[RenderableType] = [state, Text(""), rows, Text(""), Text(facts.totals())]
-    shared = {a: p for a, p in facts.aliases.items() if a not in names}
+        head = line(name, f" for {inputs_text(root)}, built at {place(built.at)}")
+    page: list[RenderableType] = [head, Text(""), _tree(facts), Text(""), Text(facts.totals())]
+    rows = _rows(facts)
+    shared = {alias: path for alias, path in facts.aliases.items() if alias not in rows}
     page += [Text(f"shared: {alias} is {path}") for alias, path in shared.items()]
-    waiting = facts.unbuilt() if built is not None else []
-    page += [Text(f"not built: {path} awaits {awaited(layer)}") for path, layer in waiting]
+    if built is not None:
+        page += [
+            Text(f"not built: {path} awaits {awaited(layer)}") for path, layer in facts.unbuilt()
+        ]
     return page
 
 
-def _layer_aliases(facts: Facts) -> list[str]:
-    layers = {path for path, _ in facts.tree.layers.values()}
-    return [alias for alias, path in facts.aliases.items() if path in layers]
+def _tree(facts: Facts) -> Table:
+    made = table("layer", "class", "output", "weights", "params", "", numbers=("params",))
+    layers = dict(facts.tree.layers.values())
+    depths: dict[str, int] = {}
+    for path in _rows(facts):
+        above = parent_of(path, layers) if path else None
+        depths[path] = 0 if above is None else depths[above] + 1
+        name = path[len(above) + 1 :] if above else path or type(facts.root).__name__
+        label = "  " * depths[path] + name
+        if path not in layers:
+            made.add_row(label, f"= {facts.aliases[path]}", "", "", "", "shared", style="dim")
+            continue
+        layer = layers[path]
+        own = facts.own.get(id(layer), [])
+        made.add_row(
+            label,
+            type(layer).__name__,
+            _output(layer),
+            "  ".join(f"{weight} {variable.shape}" for weight, variable in own),
+            f"{sum(variable.size for _, variable in own):,}" if own else "",
+            _note(facts, layer, own),
+        )
+    return made
 
 
-def _order(facts: Facts):  # noqa: ANN202
-    raise NotImplementedError
+def _rows(facts: Facts) -> list[str]:
+    """The paths of layers in the order of the walk, with other paths beside their neighbours."""
+    layers = dict(facts.tree.layers.values())
+    rows = list(layers)
+    for alias, path in facts.aliases.items():
+        if path not in layers:
+            continue
+        above = parent_of(alias, layers)
+        beside = [i for i, row in enumerate(rows) if not above or f"{row}.".startswith(above + ".")]
+        rows.insert(beside[-1] + 1, alias)
+    return rows
+
+
+def _output(layer: Tracked) -> str:
+    built = layer._lamina.built
+    return "not built" if built is None else specs_text(built.outputs)
+
+
+def _note(facts: Facts, layer: Tracked, own: list[tuple[str, Variable]]) -> str:
+    if not layer._lamina.trainable:
+        return "frozen"
+    still = [weight for weight, variable in own if id(variable) in facts.frozen]
+    if own and len(still) == len(own):
+        return "does not train"
+    return f"{', '.join(still)}: not trained" if still else ""

@@ -21,6 +21,7 @@ from lamina.core.signature import build_arguments, method_of
 from lamina.core.specs import Arguments, Sizes, Spec, shapes_of
 from lamina.core.tracing import evaluate_abstractly, trace_state
 from lamina.core.tracking import Memento
+from lamina.core.trees import unflatten
 from lamina.core.variable import Variable
 
 __all__ = ["reasons"]
@@ -46,7 +47,7 @@ class _Probe(Planner):
         super().__init__(layer, Sizes(1))
         self.asked: Shapes = []
 
-    def declare(self, layer: Tracked, make: Callable[[], Variable]) -> Variable:
+    def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
         variable = make()
         if layer is self.root:
             self.asked.append(variable.shape)
@@ -80,7 +81,7 @@ class _Probe(Planner):
 
 
 def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
-    """By variable, what each of its axes follows from; only of what the layer's `build` declares."""
+    """By variable that the layer's own `build` declares: what each of its axes follows from."""
     node = layer._lamina
     declared = [variable.shape for variable in node.declared]
     if node.built is None or not declared or own_build(layer) is None:
@@ -108,8 +109,9 @@ def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
     if asked[0][1] != declared:
         return unknown
     return {
-        id(variable): tuple(_reason(place, axis, variable.shape, asked[1:])
-                            for axis in range(variable.ndim))
+        id(variable): tuple(
+            _reason(place, axis, variable.shape, asked[1:]) for axis in range(variable.ndim)
+        )
         for place, variable in enumerate(node.declared)
     }
 
@@ -117,29 +119,45 @@ def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
 def _causes(layer: Tracked, named: dict[str, Any]) -> Iterator[_Cause]:
     """Every known axis of the inputs, and every whole number among the attributes."""
     for name, value in named.items():
-        leaves, structure = jax.tree_util.tree_flatten_with_path(
-            value, is_leaf=lambda leaf: isinstance(leaf, Spec)
-        )
-        for index, (path, spec) in enumerate(leaves):
-            if not isinstance(spec, Spec):
-                continue
-            for axis, dim in enumerate(spec.shape):
-                if not isinstance(dim, int) or dim == 0:
-                    continue
-                doubled = (*spec.shape[:axis], 2 * dim, *spec.shape[axis + 1 :])
-                others = [leaf for _, leaf in leaves]
-                others[index] = Spec(doubled, spec.dtype)
-                label = f"axis {axis - spec.ndim} of {name}{jax.tree_util.keystr(path)}"
-                inputs = named | {name: jax.tree_util.tree_unflatten(structure, others)}
-                yield _Cause(label, dim, inputs)
+        yield from _axes(name, value, named)
     for name, value in list(attributes(layer)):
         if _is_size(value):
             yield _Cause(name, value, named, (name, 2 * value))
         elif type(value) is tuple and all(map(_is_size, cast("tuple[Any, ...]", value))):
-            sizes = cast("tuple[int, ...]", value)
-            for index, size in enumerate(sizes):
-                doubled = (*sizes[:index], 2 * size, *sizes[index + 1 :])
-                yield _Cause(f"{name}[{index}]", size, named, (name, doubled))
+            for index, (size, sizes) in enumerate(_doublings(cast("tuple[int, ...]", value))):
+                yield _Cause(f"{name}[{index}]", size, named, (name, sizes))
+
+
+def _axes(name: str, value: Any, named: dict[str, Any]) -> Iterator[_Cause]:
+    """Every known axis of one input."""
+    paths, structure = _flatten_with_path(value)
+    leaves = [leaf for _, leaf in paths]
+    for index, (path, spec) in enumerate(paths):
+        if not isinstance(spec, Spec):
+            continue
+        place = f"{name}{jax.tree_util.keystr(path)}"
+        for axis, (dim, shape) in enumerate(_doublings(spec.shape)):
+            if not _is_size(dim):
+                continue
+            others = [*leaves[:index], Spec(shape, spec.dtype), *leaves[index + 1 :]]
+            inputs = named | {name: unflatten(structure, others)}
+            yield _Cause(f"axis {axis - spec.ndim} of {place}", dim, inputs)
+
+
+def _flatten_with_path(value: Any) -> tuple[list[tuple[Any, Any]], Any]:
+    flatten: Any = jax.tree_util.tree_flatten_with_path
+    return flatten(value, is_leaf=_is_spec)
+
+
+def _is_spec(leaf: Any) -> bool:
+    return isinstance(leaf, Spec)
+
+
+def _doublings(sizes: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Each size, with all the sizes once it is doubled."""
+    for index, size in enumerate(sizes):
+        doubled = 2 * size if _is_size(size) else size
+        yield size, (*sizes[:index], doubled, *sizes[index + 1 :])
 
 
 def _is_size(value: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 from jax import lax
 
@@ -41,7 +43,7 @@ class BahdanauAttention(Layer):
     ((2, 4), (2, 7))
     """
 
-    def __init__(self, units: int, **options: object) -> None:
+    def __init__(self, units: int, **options: Any) -> None:
         super().__init__(**options)
         self.W1 = Dense(units, use_bias=False)
         self.W2 = Dense(units)

@@ -63,7 +63,7 @@ class AttentionDecoder(Layer):
         embedding: int,
         units: int,
         attention_units: int | None = None,
-        **options: object,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.embed = Embedding(vocabulary, embedding)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -44,21 +46,17 @@ class Encoder(Layer):
         units: int,
         *,
         bidirectional: bool = True,
-        **options: object,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.embed = Embedding(vocabulary, embedding)
         self.forwards = GRU(units, return_sequences=True, return_state=True)
         self.backwards: GRU | None = None
         if bidirectional:
-            self.backwards = GRU(
-                units, return_sequences=True, return_state=True, go_backwards=True
-            )
+            self.backwards = GRU(units, return_sequences=True, return_state=True, go_backwards=True)
         self.bridge = Dense(units, activation="tanh")
 
-    def call(
-        self, tokens: jax.Array, mask: jax.Array | None = None
-    ) -> tuple[jax.Array, jax.Array]:
+    def call(self, tokens: jax.Array, mask: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         embedded = self.embed(tokens)
         values, state = self.forwards(embedded, mask=mask)
         if self.backwards is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -62,7 +64,7 @@ class Seq2Seq(Model):
         pad: int = 0,
         start: int = 1,
         end: int = 2,
-        **options: object,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.encoder = Encoder(source_vocabulary, embedding, units, bidirectional=bidirectional)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,6 @@ def save(translator: Translator, directory: str | os.PathLike[str]) -> None:
     translator.model.save(folder / _MODEL)
     settings = {
         "format": _FORMAT,
-        "lamina": lamina.__version__,
         "model_sha256": _digest(folder / _MODEL),
         "source_length": translator.source_length,
         "target_length": translator.target_length,
@@ -88,12 +86,11 @@ def load(directory: str | os.PathLike[str]) -> Translator:
 
 
 def _assembled(folder: Path, settings: dict[str, Any]) -> Translator:
-    model = lamina.load(folder / _MODEL)
+    model: object = lamina.load(folder / _MODEL)
     source = Vocabulary.from_json(json.dumps(settings["source"]))
     target = Vocabulary.from_json(json.dumps(settings["target"]))
     if not isinstance(model, Seq2Seq):
-        kind = type(model).__name__  # pyright: ignore[reportUnknownArgumentType]
-        raise _unusable(folder / _MODEL, "is another kind of model.", "a Seq2Seq", kind)
+        raise _unusable(folder / _MODEL, "is another model.", "a Seq2Seq", type(model).__name__)
     return Translator(model, source, target, settings["source_length"], settings["target_length"])
 
 
@@ -102,7 +99,7 @@ def _settings(path: Path) -> dict[str, Any]:
         settings = json.loads(path.read_text("utf-8"))
         form = settings["format"]
     except (ValueError, TypeError, KeyError) as error:
-        raise _unusable(path, "does not describe a translator.", "JSON of lamina", "other") from error
+        raise _unusable(path, "is damaged.", "JSON with a format", "other text") from error
     if form != _FORMAT:
         raise _unusable(path, "is of another version.", f"format {_FORMAT}", f"format {form}")
     kinds = {"model_sha256": str, "source_length": int, "target_length": int}
@@ -130,21 +127,14 @@ def _digest(path: Path) -> str:
 
 def _replace(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with beside.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
+        beside.replace(path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(name)
+            beside.unlink()
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -86,12 +86,11 @@ class Translator:
         padded[: len(ids)] = ids
         decoded = self._generate(padded, self.target_length)
         written = self.target.decode(np.asarray(decoded.tokens)[: len(ids)])
-        attention = np.asarray(decoded.attention)
+        attention = np.asarray(decoded.attention)[: len(ids)]
+        found = zip(map(normalize, texts), written, attention, strict=True)
         return [
-            Translation(source, text, weights[: len(text) + 1, : len(source)])
-            if source
-            else Translation("", "", np.zeros((0, 0), np.float32))
-            for source, text, weights in zip(map(normalize, texts), written, attention, strict=False)
+            Translation(source, text if source else "", weights[: len(text) + 1, : len(source)])
+            for source, text, weights in found
         ]
 
     @cached_property

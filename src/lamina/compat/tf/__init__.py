@@ -12,13 +12,10 @@ what serves in its place; gradients, for one, come from `jax.grad`, not from a t
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any
 
 import jax
 
-import lamina
 from lamina import initializers, losses
 from lamina.compat.tf import dtypes, keras, linalg, math, nn, random
 from lamina.compat.tf.creation import (
@@ -119,6 +116,7 @@ from lamina.compat.tf.reductions import (
     reduce_sum,
     sort,
 )
+from lamina.compat.tf.running import function, identity, is_tensor
 from lamina.compat.tf.shaping import (
     boolean_mask,
     broadcast_to,
@@ -273,8 +271,6 @@ __all__ = [
     "zeros_like",
 ]
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 Tensor = jax.Array
 newaxis = None
 metrics = keras.metrics
@@ -285,29 +281,6 @@ random_normal_initializer = initializers.RandomNormal
 random_uniform_initializer = initializers.RandomUniform
 zeros_initializer = initializers.Zeros
 stop_gradient = jax.lax.stop_gradient
-
-
-@overload
-def function(func: Function, **options: Any) -> Function: ...
-@overload
-def function(func: None = None, **options: Any) -> Callable[[Function], Function]: ...
-def function(func: Any = None, **options: Any) -> Any:
-    """The function as it is. To compile a layer write `lamina.jit(layer)`."""
-
-    def same(given: Function) -> Function:
-        return given
-
-    return same if func is None else func
-
-
-def identity(input: Any) -> jax.Array:
-    """The array itself."""
-    return convert_to_tensor(input)
-
-
-def is_tensor(x: Any) -> builtins.bool:
-    """Whether it is an array of JAX's, or a variable."""
-    return isinstance(x, jax.Array | lamina.Variable)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,42 @@
+# A fresh machine needs Python 3.11 or newer, make, and nothing else.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+WORKERS ?= 2
+
+.PHONY: demo test lint types floors tests clean
+
+demo: .venv/demo  ## train the date translator, show it, keep it in demo/
+	$(BIN)/lamina demo --out demo
+
+test: lint types floors tests  ## all that CI runs
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/test
+	$(BIN)/pyright
+
+floors: .venv/test
+	$(BIN)/lint-imports
+
+tests: .venv/test
+	$(BIN)/pytest -n $(WORKERS)
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Lamina needs Python 3.11 or newer." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/demo: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[translate]'
+	@touch $@
+
+.venv/test: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache demo

@@ -1,0 +1,407 @@
+"""Training: the step against plain JAX and Keras, data of every kind, what stops it, what stays."""
+
+import io
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import optax
+import pytest
+from rich.console import Console
+
+import lamina
+from lamina import Model, Sequential, Trainer, layers, losses
+from lamina.errors import InputError, LaminaError
+from lamina.training import Callback, NotFiniteError
+from lamina.training.progress import Display
+
+
+def data(count=200, features=5, classes=3):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(count, features)).astype(np.float32)
+    return x, (x @ random.normal(size=(features, classes))).argmax(1).astype(np.int32)
+
+
+X, Y = data()
+CROSS_ENTROPY = losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def network():
+    return Sequential([layers.Dense(16, activation="relu"), layers.Dense(3)])
+
+
+def compiled(optimizer="adam", **options):
+    lamina.set_seed(2)
+    model = network()
+    model.compile(optimizer, CROSS_ENTROPY, ["accuracy"], **options)
+    return model
+
+
+def plain_loop(model, optimizer, batches):
+    """What a JAX user would write."""
+    values = model.values()
+    state = optimizer.init(values)
+
+    def loss_of(values, x, y):
+        logits = model.apply(values, x, training=True)[0]
+        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+
+    told = []
+    for x, y in batches:
+        loss, slopes = jax.value_and_grad(loss_of)(values, x, y)
+        updates, state = optimizer.update(slopes, state, values)
+        values = optax.apply_updates(values, updates)
+        told.append(float(loss))
+    return values, told
+
+
+def in_batches(size=32):
+    return [(X[at : at + size], Y[at : at + size]) for at in range(0, len(X), size)]
+
+
+def test_steps_are_those_of_plain_jax():
+    optimizer = optax.adam(1e-2)
+    model = compiled(optimizer)
+    model.build(X[:1])
+    expected, told = plain_loop(model, optimizer, in_batches())
+    trainer = Trainer(model, optimizer, CROSS_ENTROPY)
+    found = [float(trainer.step(batch)["loss"]) for batch in in_batches()]
+    np.testing.assert_allclose(found, told, rtol=1e-5)
+    for path, value in model.values().items():
+        np.testing.assert_allclose(value, expected[path], atol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["arrays", "batches", "generator function", "uncompiled"])
+def test_fit_is_the_plain_loop(how):
+    optimizer = optax.adam(1e-2)
+    model = compiled(optimizer, jit=how != "uncompiled")
+    model.build(X[:1])
+    expected, told = plain_loop(model, optimizer, in_batches())
+    if how == "batches":
+        history = model.fit(in_batches_again(), verbose=0)
+    elif how == "generator function":
+        history = model.fit(lambda: iter(in_batches()), verbose=0)
+    else:
+        history = model.fit(X, Y, shuffle=False, verbose=0)
+    sizes = [len(y) for _, y in in_batches()]
+    np.testing.assert_allclose(history.history["loss"], [np.average(told, weights=sizes)], 1e-5)
+    for path, value in model.values().items():
+        np.testing.assert_allclose(value, expected[path], atol=1e-5)
+
+
+class in_batches_again:  # noqa: N801, an iterable that starts anew
+    def __iter__(self):
+        return iter(in_batches())
+
+
+def test_losses_of_a_fit_are_those_of_keras():
+    ours = compiled("adam")
+    ours.build(X[:1])
+    theirs = keras.Sequential(
+        [keras.layers.Dense(16, activation="relu"), keras.layers.Dense(3)]
+    )
+    theirs.build((None, 5))
+    theirs.set_weights([np.asarray(value) for value in ours.values().values()])
+    theirs.compile(
+        "adam",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    options = {"batch_size": 32, "epochs": 4, "shuffle": False, "verbose": 0}
+    weights = np.linspace(0.1, 2, len(X)).astype(np.float32)
+    for extra in ({}, {"sample_weight": weights}, {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}}):
+        left = ours.fit(X, Y, validation_split=0.2, **options, **extra).history
+        right = theirs.fit(X, Y, validation_split=0.2, **options, **extra).history
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+            np.testing.assert_allclose(left[name], right[name], rtol=2e-4, err_msg=name)
+    np.testing.assert_allclose(
+        ours.evaluate(X, Y, verbose=0), theirs.evaluate(X, Y, verbose=0), rtol=2e-4
+    )
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X, verbose=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop", "adagrad", "adadelta", "adamax"])
+def test_optimizers_by_name_have_keras_defaults(name):
+    lamina.set_seed(0)
+    ours = Sequential([layers.Dense(3)])
+    ours.build(X[:1])
+    theirs = keras.Sequential([keras.layers.Dense(3)])
+    theirs.build((None, 5))
+    theirs.set_weights([np.asarray(value) for value in ours.values().values()])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    ours.compile(name, CROSS_ENTROPY)
+    theirs.compile(name, loss)
+    left = ours.fit(X, Y, epochs=2, shuffle=False, verbose=0).history["loss"]
+    right = theirs.fit(X, Y, epochs=2, shuffle=False, verbose=0).history["loss"]
+    np.testing.assert_allclose(left, right, rtol=1e-3)
+
+
+def test_the_same_seed_gives_the_same_run_and_epochs_are_shuffled_anew():
+    runs = []
+    for _ in range(2):
+        model = compiled()
+        runs.append(model.fit(X, Y, epochs=3, verbose=0).history["loss"])
+    assert runs[0] == runs[1]
+    trainer = compiled()._lamina.training_state
+    first = trainer.permutation(20)
+    trainer.epochs += 1
+    assert sorted(first) == list(range(20)) and list(first) != list(trainer.permutation(20))
+
+
+def test_values_taken_before_training_stay_valid_and_present_ones_are_seen():
+    model = compiled()
+    model.build(X[:1])
+    before = model.values()
+    copies = {path: np.array(value) for path, value in before.items()}
+    trainer = Trainer(model, "sgd", CROSS_ENTROPY)
+    seen = []
+    for batch in in_batches():
+        trainer.step(batch)
+        seen.append(model.values())
+    model.fit(X, Y, verbose=0)
+    for path, value in before.items():
+        np.testing.assert_array_equal(value, copies[path])
+    assert len({float(values["layers.0.kernel"][0, 0]) for values in seen}) == len(seen)
+
+
+def test_values_set_between_steps_are_used():
+    model = compiled()
+    trainer = Trainer(model, "sgd", CROSS_ENTROPY)
+    trainer.step(in_batches()[0])
+    zeros = jax.tree.map(jnp.zeros_like, model.values())
+    model.set_values(zeros)
+    assert float(trainer.step(in_batches()[0])["loss"]) == pytest.approx(np.log(3), abs=1e-5)
+
+
+def test_lamina_jit_sees_weights_in_training():
+    model = compiled()
+    forward = lamina.jit(model)
+    before = forward(X[:4])
+    model.fit(X, Y, verbose=0)
+    after = forward(X[:4])
+    assert not np.allclose(before, after)
+    np.testing.assert_allclose(after, model(X[:4]), atol=1e-5)
+
+
+def test_frozen_layers_stay_and_have_no_optimizer_state():
+    model = compiled()
+    model.build(X[:1])
+    model.layers[0].trainable = False
+    before = model.values(trainable=False)
+    model.fit(X, Y, verbose=0)
+    for path, value in before.items():
+        np.testing.assert_array_equal(value, model.values()[path])
+    moments = model._lamina.training_state._carry.optimizer
+    assert sum(part.size for part in moments) <= 2 * (16 * 3 + 3) + 1
+    model.layers[0].trainable = True
+    model.fit(X, Y, verbose=0)
+    assert not np.array_equal(before["layers.0.kernel"], model.values()["layers.0.kernel"])
+
+
+def test_statistics_move_in_training_and_dropout_differs_by_step():
+    lamina.set_seed(0)
+    model = Sequential([layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(3)])
+    model.compile("sgd", CROSS_ENTROPY)
+    model.fit(X, Y, verbose=0)
+    assert not np.allclose(model.values()["layers.0.moving_mean"], 0)
+    assert model.evaluate(X, Y) == model.evaluate(X, Y)
+
+
+class TwoParts(Model):
+    """A loss of its own, with more to tell."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = layers.Dense(2), layers.Dense(5)
+
+    def call(self, inputs):
+        return self.decoder(self.encoder(inputs))
+
+    def train_loss(self, batch):
+        error = ((self(batch) - batch) ** 2).mean()
+        size = (self.encoder.kernel**2).sum()
+        return error + 1e-3 * size, {"error": error, "size": size}
+
+
+def test_a_loss_of_ones_own():
+    model = TwoParts()
+    model.compile("adam")
+    history = model.fit(X, epochs=5, validation_data=X[:50], verbose=0).history
+    assert set(history) == {"loss", "error", "size", "val_loss", "val_error", "val_size"}
+    assert history["loss"][-1] < history["loss"][0]
+    assert model.evaluate(X, return_dict=True)["error"] < history["error"][0]
+
+
+class TwoInputs(Model):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = layers.Dense(3), layers.Dense(3)
+
+    def call(self, left, right):
+        return self.one(left) + self.two(right)
+
+
+@pytest.mark.parametrize("x", [(X, 2 * X), [X, 2 * X], {"left": X, "right": 2 * X}], ids=str)
+def test_several_inputs_are_spread_over_call(x):
+    model = TwoInputs()
+    model.compile("adam", CROSS_ENTROPY, ["accuracy"])
+    model.fit(x, Y, epochs=2, verbose=0)
+    assert model.predict(x).shape == (200, 3)
+    assert isinstance(model.evaluate(x, Y), list)
+
+
+def test_several_outputs_are_predicted():
+    class Two(Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(3)
+
+        def call(self, inputs):
+            return {"a": self.dense(inputs), "b": inputs.sum(-1)}
+
+    outputs = Two().predict(X, batch_size=64)
+    assert outputs["a"].shape == (200, 3) and isinstance(outputs["b"], np.ndarray)
+
+
+def test_a_step_on_one_batch_and_running_logs():
+    model = compiled()
+    loss, accuracy = model.train_on_batch(X[:8], Y[:8])
+    assert 0 <= accuracy <= 1 and loss > 0
+    assert set(model.train_on_batch(X[:8], Y[:8], return_dict=True)) == {"loss", "accuracy"}
+
+
+class Heard(Callback):
+    def __init__(self):
+        self.events = []
+
+    def on_train_begin(self, logs=None):
+        self.events.append("begin")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.events.append((epoch, sorted(logs)))
+        if epoch == 3:
+            self.model.stop_training = True
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.events.append(batch)
+
+
+def test_callbacks_hear_in_order_and_may_stop():
+    heard = Heard()
+    model = compiled()
+    history = model.fit(X, Y, 100, epochs=9, initial_epoch=2, callbacks=[heard], verbose=0)
+    told = ["accuracy", "loss"]
+    assert heard.events == ["begin", 0, 1, (2, told), 0, 1, (3, told)]
+    assert history.epoch == [2, 3]
+
+
+def test_steps_per_epoch_bounds_endless_data():
+    def endless():
+        while True:
+            yield from in_batches()
+
+    model = compiled()
+    history = model.fit(endless(), epochs=3, steps_per_epoch=4, verbose=0)
+    assert len(history.history["loss"]) == 3
+    model.fit(X, Y, epochs=1, steps_per_epoch=2, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "part"),
+    [
+        (X, Y[:-1], {}, "same number of examples"),
+        (X[:0], Y[:0], {}, "or none"),
+        (iter([]), None, {}, "gave no batch"),
+        (iter(in_batches()), None, {"epochs": 2}, "gave no batch"),
+        (iter(in_batches()), None, {"steps_per_epoch": 50}, "ended before the epoch"),
+        (in_batches_again(), Y, {}, "come with the batches"),
+        (X, None, {}, "nothing to minimise"),
+        (X, Y, {"batch_size": 0}, "batch_size"),
+        (X, Y, {"epochs": -1}, "epochs"),
+        (X, Y, {"validation_split": 1.5}, "validation_split"),
+        (X, Y, {"class_weight": {0: 1.0}}, "class_weight"),
+        (X.tolist(), Y, {}, "not arrays"),
+    ],
+    ids=str,
+)
+def test_bad_data_is_one_clear_error(x, y, options, part):
+    with pytest.raises(InputError, match=part):
+        compiled().fit(x, y, verbose=0, **options)
+
+
+def test_nothing_is_built_by_a_fit_that_fails():
+    model = compiled()
+    with pytest.raises(InputError):
+        model.fit(X, Y[:-1])
+    assert not model.built and model.variables == []
+
+
+def bad_row(at):
+    x = X.copy()
+    x[at] = np.inf
+    return x
+
+
+@pytest.mark.parametrize("how", ["arrays", "batches"])
+def test_a_loss_that_is_not_finite_stops_before_weights_are_spoilt(how):
+    model = compiled()
+    model.build(X[:1])
+    x = bad_row(70)
+    batches = [(x[at : at + 32], Y[at : at + 32]) for at in range(0, 200, 32)]
+    given = (batches_of(batches),) if how == "batches" else (x, Y)
+    with pytest.raises(NotFiniteError, match=r"step 3: the batch itself"):
+        model.fit(*given, shuffle=False, verbose=0)
+    assert all(np.isfinite(value).all() for value in model.values().values())
+    reference = compiled()
+    reference.build(X[:1])
+    reference.fit(X[:64], Y[:64], shuffle=False, verbose=0)
+    for path, value in reference.values().items():
+        np.testing.assert_allclose(model.values()[path], value, atol=1e-6)
+    model.fit(X, Y, verbose=0)
+
+
+def batches_of(batches):
+    return lambda: iter(batches)
+
+
+def test_the_layer_where_numbers_went_wrong_is_named():
+    class Logs(lamina.Layer):
+        def call(self, inputs):
+            return jnp.log(inputs)
+
+    model = Sequential([layers.Dense(4), Logs(), layers.Dense(3)])
+    model.compile("adam", CROSS_ENTROPY)
+    with pytest.raises(NotFiniteError, match=r"layers\.1 \(Logs\)"):
+        model.fit(X, Y, verbose=0)
+    wild = compiled(optax.sgd(1e30))
+    with pytest.raises(NotFiniteError, match="step"):
+        wild.fit(X, Y, verbose=0)
+
+
+def test_labels_out_of_range_are_the_loss_itself():
+    with pytest.raises(NotFiniteError, match="the loss itself"):
+        compiled().fit(X, Y + 5, verbose=0)
+
+
+def test_what_stops_training_is_an_error_of_lamina():
+    assert issubclass(NotFiniteError, LaminaError) and issubclass(NotFiniteError, ArithmeticError)
+
+
+def shown(terminal, verbose):
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=120)
+    with Display(2, verbose, console) as display:
+        display.begin(0, 10)
+        display.update(5, {"loss": 0.5})
+        display.end(0, 10, {"loss": 0.25, "accuracy": 0.5})
+    return stream.getvalue()
+
+
+def test_progress_is_a_bar_in_a_terminal_and_lines_elsewhere():
+    assert shown(True, 0) == ""
+    line = shown(False, "auto")
+    assert line.startswith("epoch 1/2  10 steps") and "loss 0.2500  accuracy 0.5000" in line
+    assert line.count("\n") == 1 and "\x1b" not in line
+    bar = shown(True, "auto")
+    assert "10/10" in bar and "loss 0.2500" in bar and "\x1b" in bar
