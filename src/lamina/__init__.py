@@ -3,7 +3,7 @@
 from lamina import activations, errors, initializers, layers, losses, metrics
 from lamina.core.build import set_seed
 from lamina.core.call import checkpoint
-from lamina.core.compiled import Compiled as jit
+from lamina.core.compiled import jit
 from lamina.core.plan import Plan
 from lamina.core.specs import Spec
 from lamina.core.variable import Variable

@@ -64,7 +64,12 @@ def explain(
       received: -1
       remedy:   Give a size above 0.
     """
-    rows = [("where:", where), ("expected:", expected), ("received:", received), ("remedy:", remedy)]
+    rows = [
+        ("where:", where),
+        ("expected:", expected),
+        ("received:", received),
+        ("remedy:", remedy),
+    ]
     lines = [f"  {label:<9} {text}" for label, text in rows if text is not None]
     return "\n".join([symptom, *lines])
 

@@ -89,7 +89,8 @@ def test_a_plan_allocates_nothing_and_changes_nothing():
     assert plan.calls[0].outputs[1].shape == (None, "time", 1)
     assert not layer.built and layer.variables == []
     assert not plan.diff(layer.plan((3, 5), (3, 7, 6)))
-    assert [v.path for v in layer.plan((2, 5), (2, 7, 8)).diff(plan).changed[0]][0] == "W2.kernel"
+    changed = layer.plan((2, 5), (2, 7, 8)).diff(plan).changed
+    assert changed[0][0].path == "W2.kernel"
     assert '"W1.kernel"' in plan.to_json()
 
 
@@ -307,11 +308,11 @@ class Concrete(Abstract):
         return inputs * self.w
 
 
-class Callable_(Protocol):
+class CanCall(Protocol):
     def call(self, inputs): ...
 
 
-class Protocolled(Layer, Callable_):
+class Protocolled(Layer, CanCall):
     def __init__(self):
         self.inner = Affine()
 
@@ -335,7 +336,9 @@ class OwnNames(Layer):
 
 
 @pytest.mark.parametrize(
-    "make", [Slots, lambda: Data(3), Typed, Concrete, Protocolled, OwnNames], ids=str
+    "make",
+    [Slots, lambda: Data(3), Typed, Concrete, Protocolled, OwnNames],
+    ids=["slots", "dataclass", "generic", "abstract", "protocol", "own names"],
 )
 def test_classes_of_all_kinds(make):
     layer, x = make(), jnp.ones((2, 3))
@@ -397,15 +400,24 @@ def test_a_failed_build_leaves_no_trace(enter):
         enter(layer)
     assert layer.__dict__ == before
     assert layer.items == [1, 2] and layer.table == {"k": 1}
-    assert not layer.built and not layer.inner.built and layer.inner.__dict__.keys() == {
-        "_lamina",
-        "units",
-    }
+    assert (
+        not layer.built
+        and not layer.inner.built
+        and layer.inner.__dict__.keys()
+        == {
+            "_lamina",
+            "units",
+        }
+    )
     layer.broken = False
     layer.build((2, 3))
     assert layer.items == [1, 2, 3] and layer.table == {"k": 1, "new": 2}
     assert list(layer.values()) == [
-        "inner.kernel", "inner.bias", "extra.kernel", "extra.bias", "scale",
+        "inner.kernel",
+        "inner.bias",
+        "extra.kernel",
+        "extra.bias",
+        "scale",
     ]
 
 
@@ -430,9 +442,7 @@ def test_a_failing_initializer_changes_nothing():
 def test_threads_build_once():
     lamina.set_seed(5)
     layer, outputs = Attention(8), []
-    threads = [
-        threading.Thread(target=lambda: outputs.append(layer(Q, V)[0])) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: outputs.append(layer(Q, V)[0])) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,6 +1,7 @@
 """The laws of DESIGN: what holds for every layer. A new layer is one row of ROWS."""
 
 import copy
+import gc
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -306,9 +307,11 @@ def test_3_complete(row):
 def test_4_pure_plan(row):
     layer = row.make()
     layer.plan(*row.inputs)
+    gc.collect()
     before, arrays = snapshot(layer), len(jax.live_arrays())
     plan = layer.plan(*row.unknown)
-    assert len(jax.live_arrays()) == arrays
+    gc.collect()
+    assert len(jax.live_arrays()) <= arrays
     unchanged(before, layer)
     expected = built(row)
     assert [v.path for v in plan.variables] == list(expected.values())
@@ -346,8 +349,10 @@ def test_5_gradients_are_finite_and_those_of_differences(row):
     slopes = jax.jit(jax.grad(total))(values)
     leaves = jax.tree.leaves(slopes)
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in leaves)
-    way = {p: jax.random.normal(jax.random.fold_in(KEY, i), v.shape) for i, (p, v) in
-           enumerate(values.items())}
+    way = {
+        p: jax.random.normal(jax.random.fold_in(KEY, i), v.shape)
+        for i, (p, v) in enumerate(values.items())
+    }
     step = 1e-2
 
     def moved(by):
@@ -414,7 +419,5 @@ def test_8_dim_safe(row):
         assert spec.shape[0] is None
     equal(
         jax.tree.map(jnp.shape, layer(*[jnp.concatenate([x, x]) for x in row.inputs])),
-        jax.tree.map(
-            lambda a: (2 * a.shape[0], *a.shape[1:]), layer(*row.inputs)
-        ),
+        jax.tree.map(lambda a: (2 * a.shape[0], *a.shape[1:]), layer(*row.inputs)),
     )

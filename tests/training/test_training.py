@@ -1,6 +1,8 @@
 """Training: the step against plain JAX and Keras, data of every kind, what stops it, what stays."""
 
 import io
+import itertools
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -98,9 +100,7 @@ class in_batches_again:  # noqa: N801, an iterable that starts anew
 def test_losses_of_a_fit_are_those_of_keras():
     ours = compiled("adam")
     ours.build(X[:1])
-    theirs = keras.Sequential(
-        [keras.layers.Dense(16, activation="relu"), keras.layers.Dense(3)]
-    )
+    theirs = keras.Sequential([keras.layers.Dense(16, activation="relu"), keras.layers.Dense(3)])
     theirs.build((None, 5))
     theirs.set_weights([np.asarray(value) for value in ours.values().values()])
     theirs.compile(
@@ -242,7 +242,9 @@ class TwoInputs(Model):
         return self.one(left) + self.two(right)
 
 
-@pytest.mark.parametrize("x", [(X, 2 * X), [X, 2 * X], {"left": X, "right": 2 * X}], ids=str)
+@pytest.mark.parametrize(
+    "x", [(X, 2 * X), [X, 2 * X], {"left": X, "right": 2 * X}], ids=["tuple", "list", "dict"]
+)
 def test_several_inputs_are_spread_over_call(x):
     model = TwoInputs()
     model.compile("adam", CROSS_ENTROPY, ["accuracy"])
@@ -323,7 +325,7 @@ def test_steps_per_epoch_bounds_endless_data():
         (X, Y, {"class_weight": {0: 1.0}}, "class_weight"),
         (X.tolist(), Y, {}, "not arrays"),
     ],
-    ids=str,
+    ids=itertools.count(),
 )
 def test_bad_data_is_one_clear_error(x, y, options, part):
     with pytest.raises(InputError, match=part):
@@ -405,3 +407,22 @@ def test_progress_is_a_bar_in_a_terminal_and_lines_elsewhere():
     assert line.count("\n") == 1 and "\x1b" not in line
     bar = shown(True, "auto")
     assert "10/10" in bar and "loss 0.2500" in bar and "\x1b" in bar
+
+
+def test_layers_that_no_call_reaches_are_told_of_once():
+    class Idle(Model):
+        def __init__(self):
+            super().__init__()
+            self.used, self.idle = layers.Dense(3), [layers.Dense(3), Sequential([layers.Dense(1)])]
+
+        def call(self, inputs):
+            return self.used(inputs)
+
+    model = Idle()
+    model.compile("sgd", CROSS_ENTROPY)
+    with pytest.warns(UserWarning, match=r"idle\.0, idle\.1\."):
+        model.fit(X, Y, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, Y, verbose=0)
+    assert model.plan((2, 5)).unused == ("idle.0", "idle.1")

@@ -17,7 +17,7 @@ from lamina.core.node import Built, Edition, Tracked
 from lamina.core.passes import Outcome, Request, run_passes
 from lamina.core.plan import Plan, PlannedVariable
 from lamina.core.tracing import outside_traces
-from lamina.core.tracking import Tree, frozen_variables, walk
+from lamina.core.tracking import Tree, frozen_variables, topmost_without, walk
 from lamina.core.variable import Variable
 from lamina.errors import InputError, TrackingError, explain
 
@@ -85,13 +85,7 @@ def _as_plan(outcome: Outcome, tree: Tree) -> Plan:
     reached |= {
         tree.variables[key][0].rpartition(".")[0] for key in planner.used & set(tree.variables)
     }
-    busy = {
-        ".".join(parts[:end])
-        for parts in (p.split(".") for p in reached)
-        for end in range(len(parts) + 1)
-    }
-    unused = [path for path, _ in tree.layers.values() if path not in busy]
-    topmost = [p for p in unused if not any(p.startswith(other + ".") for other in unused)]
+    unused = topmost_without(reached, [path for path, _ in tree.layers.values()])
     return Plan(
         variables=tuple(
             PlannedVariable(
@@ -106,7 +100,7 @@ def _as_plan(outcome: Outcome, tree: Tree) -> Plan:
             for key, (path, variable) in tree.variables.items()
         ),
         calls=tuple(outcome.calls),
-        unused=tuple(topmost),
+        unused=tuple(unused),
         aliases=tree.all_aliases(),
         external=tuple(_external_label(item) for item in planner.external.values()),
         notes=outcome.notes,

@@ -98,7 +98,7 @@ def _pass(request: Request, sizes: Sizes, earlier: Planner | None) -> Outcome:
             notes = _other_mode(planner, request, sizes)
         return Outcome(planner, reads, planner.calls, notes)
     finally:
-        planner.original.restore()
+        planner.undo()
 
 
 def _other_mode(planner: Planner, request: Request, sizes: Sizes) -> tuple[str, ...]:

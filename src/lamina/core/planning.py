@@ -137,7 +137,11 @@ class Planner:
         variable = make()
         self.declared[id(variable)] = variable
         record = self.reached.get(id(layer))
-        (layer._lamina.loose if record is None else record.declared).append(variable)
+        if record is None:
+            layer._lamina.loose.append(variable)
+        else:
+            record.declared.append(variable)
+            layer._lamina.declared = record.declared
         return variable
 
     def read(self, variable: Variable) -> Any:
@@ -210,6 +214,9 @@ class Planner:
         return found | {"kept": self.kept.copy(), "tree": tree}
 
     def go_back(self, found: dict[str, Any]) -> None:
+        for key, record in self.reached.items():
+            if key not in found["reached"] and record.layer._lamina.built is None:
+                record.layer._lamina.declared = []
         vars(self).update(found)
 
     # Where things stand.

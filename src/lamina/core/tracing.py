@@ -119,7 +119,7 @@ def outside_traces(work: Callable[[], Any]) -> Any:
 
     A thread of its own has no trace under way; x64 and the default device are the caller's.
     """
-    if not any(_traced_for(trace) or _wraps(trace) for trace in _running()):
+    if isinstance(_running()[0], _core.EvalTrace):
         return work()
     settings: Any = jax.config
     x64, device = settings.jax_enable_x64, settings.jax_default_device
@@ -130,8 +130,3 @@ def outside_traces(work: Callable[[], Any]) -> Any:
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(alone).result()
-
-
-def _wraps(trace: Any) -> bool:
-    """Whether a trace is that of a transform, rather than plain evaluation."""
-    return getattr(trace, "parent_trace", None) is not None

@@ -258,3 +258,18 @@ def frozen_variables(tree: Tree) -> set[int]:
         if not layer._lamina.trainable:
             frozen |= set(walk(layer).variables)
     return frozen
+
+
+def unused_layers(tree: Tree, read: set[int]) -> list[str]:
+    """The paths of layers that are not built, nor any below them, and of which nothing is read."""
+    used = {path for path, layer in tree.layers.values() if layer._lamina.built is not None}
+    used |= {tree.path(tree.owners[key]) for key in read if key in tree.owners}
+    return topmost_without(used, [path for path, _ in tree.layers.values()])
+
+
+def topmost_without(used: set[str], paths: list[str]) -> list[str]:
+    """Of the paths below which nothing is used, those that stand below no other."""
+    parts = [path.split(".") for path in used]
+    busy = {".".join(part[:end]) for part in parts for end in range(len(part) + 1)}
+    idle = [path for path in paths if path not in busy]
+    return [path for path in idle if not any(path.startswith(f"{other}.") for other in idle)]

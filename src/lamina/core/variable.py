@@ -165,10 +165,10 @@ class Variable:
         self._value = array
 
     def assign_add(self, value: Any) -> Variable:
-        return self.assign(self.value + value)
+        return self.assign(self.value + jnp.asarray(value))
 
     def assign_sub(self, value: Any) -> Variable:
-        return self.assign(self.value - value)
+        return self.assign(self.value - jnp.asarray(value))
 
     def numpy(self) -> np.ndarray:
         return np.asarray(self.value)

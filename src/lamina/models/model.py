@@ -60,7 +60,8 @@ class Model(Layer):
         Args:
             optimizer: a name (`"adam"`, `"sgd"`, ...) or any optax transformation.
             loss: a name, a Loss or a function ``(y_true, y_pred)``; None with `train_loss`.
-            metrics: told beside the loss; names, metrics or functions.
+            metrics: told beside the loss; names, metrics or functions. Sample weights do not
+                count in them, as in Keras.
             jit: False runs uncompiled, to debug.
 
         Raises:
@@ -111,7 +112,7 @@ class Model(Layer):
         """
         _positive(batch_size=batch_size, epochs=epochs)
         trainer = self._trainer()
-        data = _data(x, y, sample_weight, class_weight)
+        data = _data(x, y, sample_weight)
         validation = None
         if validation_data is not None:
             validation = _validation(validation_data)
@@ -125,6 +126,8 @@ class Model(Layer):
                     )
                 )
             data, validation = data.split(validation_split)
+        if class_weight is not None:
+            data = _class_weighted(data, class_weight)
         run = Fit(
             trainer,
             data,
@@ -156,7 +159,7 @@ class Model(Layer):
         _positive(batch_size=batch_size)
         trainer = self._trainer()
         try:
-            found = evaluate(trainer, _data(x, y, sample_weight, None), batch_size, steps)
+            found = evaluate(trainer, _data(x, y, sample_weight), batch_size, steps)
         finally:
             trainer.recall()
         return found if return_dict else _as_keras(found)
@@ -224,29 +227,37 @@ def _as_keras(found: dict[str, float]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _data(x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Any:
-    if is_batches(x):
-        if y is not None or sample_weight is not None or class_weight is not None:
-            raise InputError(
-                explain(
-                    "Labels and weights come with the batches where x is an iterable.",
-                    expected="batches (inputs, labels) or (inputs, labels, weights)",
-                    received="y, sample_weight or class_weight beside an iterable",
-                    remedy="Put them into the batches.",
-                )
-            )
-        return x
-    if y is None:
-        return Arrays(x)
-    weights = weighted(y, sample_weight, class_weight)
-    return Arrays((x, y) if weights is None else (x, y, weights))
+def _data(x: Any, y: Any, sample_weight: Any) -> Any:
+    if not is_batches(x):
+        return Arrays(
+            x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+        )
+    if y is not None or sample_weight is not None:
+        raise InputError(_with_the_batches("y or sample_weight"))
+    return x
+
+
+def _class_weighted(data: Any, class_weight: Mapping[int, float]) -> Arrays:
+    if not isinstance(data, Arrays):
+        raise InputError(_with_the_batches("class_weight"))
+    x, y, sample_weight = unpack(data.host)
+    return Arrays((x, y, weighted(y, sample_weight, class_weight)))
+
+
+def _with_the_batches(what: str) -> str:
+    return explain(
+        "Labels and weights come with the batches where x is an iterable.",
+        expected="batches (inputs, labels) or (inputs, labels, weights)",
+        received=f"{what} beside an iterable",
+        remedy="Put them into the batches.",
+    )
 
 
 def _validation(data: Any) -> Any:
     if is_batches(data):
         return data
     parts: Any = tuple(cast(Any, data)) if isinstance(data, list) else data
-    return _data(*unpack(parts), None)
+    return _data(*unpack(parts))
 
 
 def _inputs(x: Any, batch_size: int) -> Any:

@@ -20,7 +20,7 @@ from lamina.reports.facts import (
     specs_text,
 )
 from lamina.reports.printing import line, plain, show
-from lamina.reports.why import reasons
+from lamina.reports.why import FIXED, FOLLOWS, UNKNOWN, reasons
 
 __all__ = ["explanation_text", "print_explanation"]
 
@@ -153,4 +153,8 @@ def _why(variable: Variable, reason: tuple[str, ...] | None) -> str:
     if reason is None:
         return "set when the layer was made"
     pairs = zip(variable.shape, reason, strict=True)
-    return ", ".join(f"{size} = {text}" for size, text in pairs)
+    return ", ".join(f"{size} {'' if _is_phrase(text) else '= '}{text}" for size, text in pairs)
+
+
+def _is_phrase(reason: str) -> bool:
+    return reason in (FIXED, UNKNOWN) or reason.startswith(FOLLOWS)

@@ -24,10 +24,10 @@ from lamina.core.tracking import Memento
 from lamina.core.trees import unflatten
 from lamina.core.variable import Variable
 
-__all__ = ["reasons"]
+__all__ = ["FIXED", "FOLLOWS", "UNKNOWN", "reasons"]
 
 Shapes = list[tuple[int, ...]]
-_UNKNOWN = "not known"
+FIXED, FOLLOWS, UNKNOWN = "fixed", "follows", "not known"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
     declared = [variable.shape for variable in node.declared]
     if node.built is None or not declared or own_build(layer) is None:
         return {}
-    unknown = {id(v): (_UNKNOWN,) * v.ndim for v in node.declared}
+    unknown = {id(v): (UNKNOWN,) * v.ndim for v in node.declared}
     try:
         method = method_of(type(layer), node.built.method)
         named = method.bind(node.built.inputs.args, node.built.inputs.kwargs)
@@ -145,8 +145,7 @@ def _axes(name: str, value: Any, named: dict[str, Any]) -> Iterator[_Cause]:
 
 
 def _flatten_with_path(value: Any) -> tuple[list[tuple[Any, Any]], Any]:
-    flatten: Any = jax.tree_util.tree_flatten_with_path
-    return flatten(value, is_leaf=_is_spec)
+    return cast(Any, jax.tree_util.tree_flatten_with_path)(value, is_leaf=_is_spec)
 
 
 def _is_spec(leaf: Any) -> bool:
@@ -180,9 +179,9 @@ def _reason(
             doubles = doubles and shapes[place][axis] == 2 * size
     names = [cause.name for cause in moving]
     if not moving:
-        return "fixed" if sure else _UNKNOWN
+        return FIXED if sure else UNKNOWN
     product = math.prod(cause.size for cause in moving)
     if not doubles or size % product:
-        return "follows " + " and ".join(names)
+        return f"{FOLLOWS} {' and '.join(names)}"
     factor = [] if size == product else [str(size // product)]
-    return " x ".join([*factor, *names])
+    return " * ".join([*factor, *names])

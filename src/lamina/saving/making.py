@@ -27,7 +27,13 @@ from lamina.saving.recording import FUNCTIONS, KEYS, key_dtype
 __all__ = ["Maker"]
 
 _OURS = "lamina"
-_OUR_FUNCTIONS = ("lamina.activations", "lamina.losses", "lamina.metrics", "lamina.ops")
+_OUR_FUNCTIONS = (
+    "lamina.activations",
+    "lamina.compat.tf",
+    "lamina.losses",
+    "lamina.metrics",
+    "lamina.ops",
+)
 
 
 class Maker:

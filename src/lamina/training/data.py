@@ -59,10 +59,15 @@ class Arrays:
         self._device: Any = None
 
     @property
+    def host(self) -> Any:
+        """The arrays as they were given."""
+        return unflatten(self._structure, self._host)
+
+    @property
     def tree(self) -> Any:
         """The arrays on the device, put there once."""
         if self._device is None:
-            self._device = as_inputs(unflatten(self._structure, self._host))
+            self._device = as_inputs(self.host)
         return self._device
 
     def batch(self, index: Any) -> Any:
@@ -104,10 +109,8 @@ def batches_of(source: Any) -> Iterator[Any]:
         yield tuple(cast(list[Any], batch)) if isinstance(batch, list) else batch
 
 
-def weighted(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Any:
+def weighted(y: Any, sample_weight: Any, class_weight: Mapping[int, float]) -> Any:
     """Sample weights with the weights of the labels' classes multiplied in."""
-    if class_weight is None:
-        return sample_weight
     labels = np.asarray(y)
     if labels.ndim > 1 and labels.shape[-1] > 1:
         labels = labels.argmax(-1)

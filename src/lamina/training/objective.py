@@ -20,7 +20,7 @@ __all__ = ["Objective", "Verdict", "call_on", "unpack"]
 
 
 class Verdict(NamedTuple):
-    """What one batch came to; `parts` is (labels, outputs, weights), or None."""
+    """What one batch came to; `parts` is (labels, outputs), or None."""
 
     loss: jax.Array
     logs: dict[str, jax.Array]
@@ -120,7 +120,7 @@ class Objective:
         outputs = call_on(self.layer, inputs)
         _same_count(labels, outputs)
         loss = self.loss(labels, outputs, weights)
-        return Verdict(loss, {}, (labels, outputs, weights), _size(batch))
+        return Verdict(loss, {}, (labels, outputs), _size(batch))
 
 
 def _metric(given: Any) -> Metric:

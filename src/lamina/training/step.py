@@ -151,7 +151,7 @@ class Program:
                 for name, (t, c) in told
             ),
             tuple(
-                metric.update(state, parts[0], parts[1], sample_weight=parts[2])
+                metric.update(state, parts[0], parts[1])
                 for metric, state in zip(self.objective.metrics, states, strict=True)
             ),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ from lamina.core.build import LOCK
 from lamina.core.node import Edition, Tracked
 from lamina.core.root import Root
 from lamina.core.signature import as_inputs
-from lamina.core.tracking import frozen_variables, walk
+from lamina.core.tracking import frozen_variables, unused_layers, walk
 from lamina.core.variable import Variable
+from lamina.errors import explain
 from lamina.training import finite, optimizers
 from lamina.training.data import Arrays
 from lamina.training.objective import Objective
@@ -67,6 +69,7 @@ class Trainer:
         self._carry: Carry | None = None
         self._program: Program | None = None
         self._borrowed = False
+        self._warned = False
 
     def step(self, batch: Any) -> dict[str, jax.Array]:
         """One step on one batch: what it came to, on the device.
@@ -90,9 +93,11 @@ class Trainer:
         """Build what is not built, for a batch such as this, and borrow the arrays."""
         if self._borrowed and self._edition == Edition.current and self._program is not None:
             return self._program
-        Root(self.model, self.objective, (batch(),), {"training": True, "rng": 0}).ensure()
+        root = Root(self.model, self.objective, (batch(),), {"training": True, "rng": 0})
+        reads = root.ensure()
         with LOCK:
             tree = walk(self.model)
+            self._warn_of_unused(unused_layers(tree, set(reads)))
             frozen = frozen_variables(tree)
             weights = {p: v for key, (p, v) in tree.variables.items() if key not in frozen}
             state = {p: v for key, (p, v) in tree.variables.items() if key in frozen}
@@ -100,6 +105,23 @@ class Trainer:
         self._edition = Edition.current
         assert self._program is not None
         return self._program
+
+    def _warn_of_unused(self, paths: list[str]) -> None:
+        if not paths or self._warned:
+            return
+        self._warned = True
+        warnings.warn(
+            explain(
+                f"{type(self.model).__name__} has layers that no call reaches, and that so do "
+                f"not learn: {', '.join(paths)}.",
+                where=f"made at {self.model._lamina.made_at}",
+                expected="a call of each layer that is tracked",
+                received="none in training",
+                remedy="Use them in call, or remove them.",
+            ),
+            UserWarning,
+            stacklevel=2,
+        )
 
     def _borrow(self, weights: dict[str, Variable], state: dict[str, Variable]) -> None:
         own = tuple(jnp.copy(variable.stored()) for variable in weights.values())

@@ -21,7 +21,6 @@ from rich.table import Table
 
 import lamina
 from lamina.seq2seq import Seq2Seq
-from lamina.training import History
 from lamina.translate import bundle
 from lamina.translate.dates import LOCALES, DatePair, make_pairs
 from lamina.translate.figures import draw_attention, draw_training
@@ -35,6 +34,8 @@ Ids = NDArray[np.int32]
 _LONGEST_DATE = 40  # characters; the longest form of all locales has 38
 _ISO = len("2024-01-09") + 1  # with the end mark
 _HELD_OUT = 1000
+_FILES = ("model.safetensors", "translator.json", "training.png", "attention.png")
+_EXAMPLE = "2024年1月9日星期二"
 _PICTURED = ("en_GB", "zh_CN", "ja_JP", "ko_KR", "ru_RU", "ar_EG", "es_ES", "de_DE")
 
 
@@ -97,7 +98,7 @@ def run(
         InputError: the recipe leaves nothing to train on.
         UnknownNameError: one of its locales is unknown.
     """
-    recipe, console = recipe or Recipe(), console or Console()
+    recipe, console = recipe or Recipe(), console or Console(highlight=False)
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)  # a bad path fails before the training
     translator, history = train(recipe, console)
@@ -106,17 +107,17 @@ def run(
     right = [now.text == pair.iso for now, pair in zip(translations, held_out, strict=True)]
     share = sum(right) / len(right)
     _show(console, held_out, translations)
-    console.print(f"[bold]exact match: {share:.1%}[/] of {len(right)} held-out dates")
+    console.print(f"[bold]exact match: {share:.1%}[/] of {len(right):,} held-out dates")
     bundle.save(translator, folder)
-    draw_training(history.history, folder / "training.png")
+    draw_training(history, folder / "training.png")
     draw_attention(_pictured(held_out, translations), folder / "attention.png")
-    console.print(f"saved: {', '.join(sorted(os.listdir(folder)))} in {os.fspath(folder)}")
-    console.print(f'try: lamina translate run {os.fspath(folder)} "2024年1月9日星期二"')
+    console.print(f"saved in {os.fspath(folder)}: {', '.join(_FILES)}", soft_wrap=True)
+    console.print(f'try: lamina translate run {os.fspath(folder)} "{_EXAMPLE}"', soft_wrap=True)
     return share
 
 
-def train(recipe: Recipe, console: Console) -> tuple[Translator, History]:
-    """A translator trained by a recipe, and the course of its training."""
+def train(recipe: Recipe, console: Console) -> tuple[Translator, dict[str, list[float]]]:
+    """A translator trained by a recipe, and its measures by name, a value for each epoch."""
     count = recipe.pairs // recipe.batch_size * recipe.batch_size
     pairs = make_pairs(count, seed=recipe.seed, locales=recipe.locales)
     source = Vocabulary.from_texts([pair.text for pair in pairs])
@@ -128,7 +129,8 @@ def train(recipe: Recipe, console: Console) -> tuple[Translator, History]:
     translator = Translator(model, source, target, _LONGEST_DATE, _ISO)
     console.print(
         f"{count:,} dates of {len(recipe.locales)} locales, {len(source)} characters, "
-        f"such as {', '.join(repr(pair.text) for pair in pairs[:3])}"
+        f"such as {', '.join(repr(pair.text) for pair in pairs[:3])}",
+        soft_wrap=True,
     )
     console.print(str(model.plan((None, _LONGEST_DATE), (None, _ISO))), soft_wrap=True)
     model.compile(recipe.optimizer())
@@ -143,7 +145,7 @@ def train(recipe: Recipe, console: Console) -> tuple[Translator, History]:
         validation_data=_arrays(translator, validation),
     )
     console.print(f"trained in {time.perf_counter() - began:.0f} s")
-    return translator, history
+    return translator, history.history
 
 
 def _arrays(translator: Translator, pairs: Sequence[DatePair]) -> tuple[Ids, Ids]:
