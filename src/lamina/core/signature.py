@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -219,7 +220,7 @@ def build_arguments(
     positional = list(arrays.values())
     args: list[Any] = []
     by_name: dict[str, Any] = {}
-    parameters = list(inspect.signature(build).parameters.values())[1:]
+    parameters = _parameters(build)
     matched = sum(parameter.name in named for parameter in parameters)
     all_inputs = {f"{name}_shape" for name in inputs}
     for index, parameter in enumerate(parameters):
@@ -241,6 +242,11 @@ def build_arguments(
         first = [by_name.pop(p.name) for p in parameters if p.name in by_name]
         args = first + args
     return args, by_name
+
+
+@functools.cache
+def _parameters(build: Callable[..., Any]) -> list[inspect.Parameter]:
+    return list(inspect.signature(build).parameters.values())[1:]
 
 
 def _has_spec(value: Any) -> bool:

@@ -180,6 +180,13 @@ def map_specs(function: Callable[[Spec], Any], value: Any) -> Any:
     """A tree with `function` applied to its specs; all else stays."""
     if isinstance(value, Spec):
         return function(value)
+    if isinstance(value, _STATIC):
+        return value
+    kind: Any = value.__class__
+    if kind is tuple or kind is list:
+        return kind([map_specs(function, item) for item in value])
+    if kind is dict:
+        return {key: map_specs(function, item) for key, item in value.items()}
     return map_tree(
         lambda leaf: function(leaf) if isinstance(leaf, Spec) else leaf,
         value,
@@ -187,10 +194,20 @@ def map_specs(function: Callable[[Spec], Any], value: Any) -> Any:
     )
 
 
+def _spec_of(array: Any) -> Spec:
+    """The spec of an array of JAX's, whose shape and dtype need no check."""
+    spec = object.__new__(Spec)
+    object.__setattr__(spec, "shape", array.shape)
+    object.__setattr__(spec, "dtype", array.dtype)
+    return spec
+
+
 def as_specs(value: Any, *, shapes: bool = False) -> Any:
     """The specs of a tree of arrays; with `shapes`, bare shapes count as float32 specs."""
     if isinstance(value, Spec):
         return value
+    if isinstance(value, jax.Array):
+        return _spec_of(value)
     if is_array(value):
         return Spec(value.shape, value.dtype)
     if shapes and _is_shape(value):

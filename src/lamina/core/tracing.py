@@ -17,8 +17,6 @@ import jax.extend.core
 from jax._src import core as _core  # the running trace has no public name
 from jax.core import Tracer
 
-from lamina.core.trees import flatten, unflatten
-
 __all__ = [
     "evaluate_abstractly",
     "in_fresh_context",
@@ -96,22 +94,9 @@ def in_fresh_context(function: Callable[[], Any]) -> Any:
     The function is mapped over nothing, on an axis of a fresh name, which is part of the context
     that JAX remembers traced functions by. Outputs that are not arrays pass as they are.
     """
-    forms: list[Any] = []
-
-    def arrays_only(_: Any) -> list[Any]:
-        leaves, structure = flatten(function())
-        forms.append((structure, leaves))
-        return [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
-
     axis = f"lamina_{next(_fresh)}"
-    mapped: Callable[[Any], list[Any]] = jax.vmap(
-        arrays_only, in_axes=None, out_axes=None, axis_size=1, axis_name=axis
-    )
-    arrays = iter(mapped(0))
-    structure, leaves = forms[-1]
-    return unflatten(
-        structure, [next(arrays) if isinstance(leaf, jax.Array) else leaf for leaf in leaves]
-    )
+    with _core.extend_axis_env_nd([(axis, 1)]):
+        return function()
 
 
 def outside_traces(work: Callable[[], Any]) -> Any:

@@ -28,6 +28,9 @@ def float_dtype(*operands: Operand | None) -> Any:
     >>> float_dtype(jnp.zeros(2, "int32")).name
     'float32'
     """
+    dtypes = {operand.dtype for operand in operands if operand is not None}
+    if len(dtypes) == 1 and (only := dtypes.pop()).kind == "f":
+        return only  # the usual case; planning asks for every layer
     dtype = jnp.result_type(*[operand.dtype for operand in operands if operand is not None])
     return dtype if jnp.issubdtype(dtype, jnp.inexact) else jnp.promote_types(dtype, jnp.float32)
 
@@ -38,4 +41,8 @@ def cast(operand: Operand, dtype: Any) -> jax.Array:
     >>> cast(jnp.ones(2, "int32"), "float32").dtype.name
     'float32'
     """
-    return jnp.asarray(operand, dtype)
+    own = getattr(operand, "value", None)  # of a variable
+    array = operand if own is None else own
+    if isinstance(array, jax.Array) and array.dtype == dtype:
+        return array
+    return jnp.asarray(array, dtype)

@@ -90,7 +90,7 @@ def _layer(facts: Facts, path: str, layer: Tracked, unused: list[str]) -> Page:
         title.append(f"  [{', '.join(marks)}]", "yellow")
     page: Page = [
         title,
-        _row("class", f"defined at {source_of(layer)}, made at {place(node.made_at)}"),
+        _row("class", f"defined at {source_of(type(layer))}, made at {place(node.made_at)}"),
     ]
     if node.built is not None:
         page.append(_row("built", f"at {place(node.built.at)}, by {node.built.method}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import io
 import math
@@ -181,15 +182,18 @@ class _Words(Spec):
         return str(self)
 
 
-def source_of(layer: Tracked) -> str:
-    """Where the layer's class is written."""
-    kind = type(layer)
+def source_of(kind: type) -> str:
+    """Where a class is written."""
+    found = _source_site(kind)
+    return f"{kind.__module__} (source not at hand)" if found is None else place(found)
+
+
+@functools.lru_cache(256)
+def _source_site(kind: type) -> Site | None:
     try:
-        file = inspect.getsourcefile(kind)
-        line = inspect.getsourcelines(kind)[1]
+        return Site(str(inspect.getsourcefile(kind)), inspect.getsourcelines(kind)[1])
     except (OSError, TypeError):
-        return f"{kind.__module__} (source not at hand)"
-    return place(Site(str(file), line))
+        return None
 
 
 def place(at: Site) -> str:

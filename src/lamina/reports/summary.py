@@ -61,9 +61,9 @@ def _tree(facts: Facts) -> Table:
             label,
             type(layer).__name__,
             _output(layer),
-            "  ".join(f"{weight} {variable.shape}" for weight, variable in own),
+            "\n".join(_weight(facts, weight, variable) for weight, variable in own),
             f"{sum(variable.size for _, variable in own):,}" if own else "",
-            _note(facts, layer, own),
+            "" if layer._lamina.trainable else "frozen",
         )
     return made
 
@@ -86,10 +86,5 @@ def _output(layer: Tracked) -> str:
     return "not built" if built is None else specs_text(built.outputs)
 
 
-def _note(facts: Facts, layer: Tracked, own: list[tuple[str, Variable]]) -> str:
-    if not layer._lamina.trainable:
-        return "frozen"
-    still = [weight for weight, variable in own if id(variable) in facts.frozen]
-    if own and len(still) == len(own):
-        return "does not train"
-    return f"{', '.join(still)}: not trained" if still else ""
+def _weight(facts: Facts, name: str, variable: Variable) -> str:
+    return f"{name} {variable.shape}{' not trained' if id(variable) in facts.frozen else ''}"

@@ -38,11 +38,12 @@ _DTYPES: dict[str, Any] = {
     "BF16": ml_dtypes.bfloat16,
     "F32": np.float32,
     "F64": np.float64,
+    "C64": np.complex64,
     "F8_E4M3": ml_dtypes.float8_e4m3fn,
     "F8_E5M2": ml_dtypes.float8_e5m2,
 }
-_NATIVE = frozenset(np.dtype(kind).name for kind in _DTYPES.values())
-"""What safetensors has a name for; other arrays are stored as their bytes, on one more axis."""
+_NATIVE = frozenset(np.dtype(kind).name for kind in _DTYPES.values()) - {"complex64"}
+"""What every safetensors has a name for; other arrays are stored as bytes, on one more axis."""
 
 _MAGIC = {
     b"\x89HDF": "an HDF5 file",
@@ -99,7 +100,7 @@ class TensorFile:
             elif code in _DTYPES:
                 dtype = np.dtype(_DTYPES[code])
             else:
-                raise _not_safetensors(self.path, f"{name!r} has the dtype {code}, not known here")
+                raise _unknown_dtype(self.path, f"{code}, of {name!r}")
             found[name] = Entry(dtype, shape, self._begin + begin, end - begin)
         return found
 
@@ -147,7 +148,18 @@ def _dtype_named(path: str, name: str) -> np.dtype[Any]:
     try:
         return np.dtype(getattr(ml_dtypes, name, name))
     except TypeError:
-        raise _not_safetensors(path, f"a dtype {name!r}, not known here") from None
+        raise _unknown_dtype(path, repr(name)) from None
+
+
+def _unknown_dtype(path: str, received: str) -> FileFormatError:
+    return FileFormatError(
+        explain(
+            f"{path!r} holds an array of a dtype that is not known here.",
+            expected=", ".join(sorted(_NATIVE)),
+            received=received,
+            remedy="Write the file again with arrays of another dtype.",
+        )
+    )
 
 
 def _not_safetensors(path: str, reason: str) -> FileFormatError:

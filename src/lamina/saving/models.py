@@ -53,7 +53,8 @@ def _check_remade(layer: Tracked, described: Any, recorder: Recorder, metadata: 
         twin = Maker(recorder.named).make(described)
         planned_again = planned(twin, metadata, there, "the recording")
     except Exception as error:
-        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        first = error.__cause__ or error  # rather than what stands around it
+        reason = f"{type(first).__name__}: {str(first).partition(chr(10))[0]}"
         raise _not_remade(name, layer, reason) from error
     differing = [
         f"{path}: {_text(there.get(path))} here, {_text(planned_again.get(path))} when made again"

@@ -9,6 +9,7 @@ from jax import lax
 
 from lamina.layer import Layer
 from lamina.layers import Dense
+from lamina.layers.checks import check_shape
 from lamina.ops.attention import masked_softmax, weighted_values
 
 __all__ = ["BahdanauAttention"]
@@ -33,7 +34,7 @@ class BahdanauAttention(Layer):
     what :meth:`keys` gave for the same values: a decoder computes it once for all its steps.
 
     Raises:
-        InputError: ``units`` is not a whole number above 0.
+        InputError: ``units`` is not a whole number above 0, or a shape does not fit.
 
     Source: Bahdanau, Cho, Bengio, arXiv 1409.0473, section A.1.2.
 
@@ -60,7 +61,13 @@ class BahdanauAttention(Layer):
         mask: jax.Array | None = None,
         keys: jax.Array | None = None,
     ) -> tuple[jax.Array, jax.Array]:
+        if mask is not None:
+            check_shape(self, "a mask", mask, values.shape[:2], "batch, source")
         keys = self.keys(values) if keys is None else keys
-        hidden = lax.tanh(lax.expand_dims(self.W1(query), (1,)) + keys)
-        weights = masked_softmax(self.V(hidden)[..., 0], mask)
+
+        @jax.checkpoint  # its hidden layer is cheaper to compute twice than to keep for all steps
+        def score(query: jax.Array, keys: jax.Array) -> jax.Array:
+            return self.V(lax.tanh(lax.expand_dims(query, (1,)) + keys))[..., 0]
+
+        weights = masked_softmax(score(self.W1(query), keys), mask)
         return weighted_values(weights, values), weights

@@ -10,6 +10,7 @@ from jax import lax
 
 from lamina.layer import Layer
 from lamina.layers import Dense, Embedding
+from lamina.layers.checks import check_count, check_shape
 from lamina.ops.dense import dense
 from lamina.ops.recurrence import gru_project, gru_step
 from lamina.seq2seq.attention import BahdanauAttention
@@ -24,7 +25,7 @@ class AttentionDecoder(Layer):
 
         c_t = attention(s_{t-1}, values)
         s_t = GRU(e_t kernel + c_t context_kernel + bias, s_{t-1})
-        logits_t = output([s_t, c_t])
+        logits_t = output(s_t)
 
     All steps of known ids (teacher forcing) are one scan; with one id a call, the state handed
     on, it is one step of inference. What does not depend on the state is computed outside.
@@ -46,7 +47,7 @@ class AttentionDecoder(Layer):
     what ``decoder.attention.keys(values)`` gave, so that steps of inference share it.
 
     Raises:
-        InputError: a size is not a whole number above 0.
+        InputError: a size is not a whole number above 0, or a shape does not fit.
 
     Source: Bahdanau, Cho, Bengio, arXiv 1409.0473, section A.2; the output layer is one affine
     map here.
@@ -66,10 +67,10 @@ class AttentionDecoder(Layer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        self.units = check_count(self, "units", units)
         self.embed = Embedding(vocabulary, embedding)
         self.attention = BahdanauAttention(units if attention_units is None else attention_units)
         self.output = Dense(vocabulary)
-        self.units = units
 
     def build(self, tokens_shape: Any, values_shape: Any) -> None:
         gates = 3 * self.units
@@ -87,6 +88,7 @@ class AttentionDecoder(Layer):
         keys: jax.Array | None = None,
         return_attention: bool = False,
     ) -> tuple[jax.Array, ...]:
+        check_shape(self, "a state", state, (tokens.shape[0], self.units), "batch, units")
         keys = self.attention.keys(values) if keys is None else keys
         embedded = self.embed(lax.transpose(tokens, (1, 0)))  # [target, batch, embedding]
         projected = gru_project(embedded, self.kernel, self.bias)
@@ -96,9 +98,9 @@ class AttentionDecoder(Layer):
             gates = gates + dense(context, self.context_kernel)
             state = gru_step(gates, state, self.recurrent_kernel, self.bias)
             seen = (weights,) if return_attention else ()
-            return state, (state, context, *seen)
+            return state, (state, *seen)
 
-        state, (states, contexts, *seen) = lax.scan(step, state, projected)
-        logits = self.output(jnp.concatenate([states, contexts], axis=-1))
+        state, (states, *seen) = lax.scan(step, state, projected)
+        logits = self.output(states)
         by_row = [jnp.swapaxes(array, 0, 1) for array in (logits, *seen)]
         return by_row[0], state, *by_row[1:]
