@@ -184,7 +184,8 @@ def map_specs(function: Callable[[Spec], Any], value: Any) -> Any:
         return value
     kind: Any = value.__class__
     if kind is tuple or kind is list:
-        return kind([map_specs(function, item) for item in value])
+        items: list[Any] = [map_specs(function, item) for item in value]
+        return items if kind is list else tuple(items)
     if kind is dict:
         return {key: map_specs(function, item) for key, item in value.items()}
     return map_tree(
