@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lamina.errors import InputError, LaminaError, UnknownNameError, explain
+from lamina.errors import InputError, LaminaError, explain
 from lamina.translate import bundle
 
 __all__ = ["app", "main"]
@@ -40,6 +40,8 @@ def demo(
     try:
         from lamina.translate import demo as dates  # noqa: PLC0415 - needs an optional extra
     except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "lamina":
+            raise
         raise _missing(error) from error
     given: dict[str, Any] = {"epochs": epochs, "pairs": pairs, "units": units, "locales": locale}
     chosen = {name: value for name, value in given.items() if value is not None}
@@ -82,7 +84,7 @@ def _plain(error: Exception) -> str:
 
 
 def _missing(error: ModuleNotFoundError) -> LaminaError:
-    return UnknownNameError(
+    return LaminaError(
         explain(
             "The demo needs packages that are not installed.",
             expected="babel and matplotlib",

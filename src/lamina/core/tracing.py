@@ -91,8 +91,8 @@ def evaluate_abstractly(function: Callable[..., None], arrays: Sequence[Any]) ->
 def in_fresh_context(function: Callable[[], Any]) -> Any:
     """Call a function so that JAX takes nothing it traced elsewhere for what is traced here.
 
-    The function is mapped over nothing, on an axis of a fresh name, which is part of the context
-    that JAX remembers traced functions by. Outputs that are not arrays pass as they are.
+    It sees one more named axis, of size 1 and of a fresh name. Nothing is mapped over it, but the
+    axes in reach are part of the context that JAX remembers traced functions by.
     """
     axis = f"lamina_{next(_fresh)}"
     with _core.extend_axis_env_nd([(axis, 1)]):

@@ -118,15 +118,19 @@ def run(
     console.print(f"[bold]exact match: {share:.1%}[/] of {len(right):,} held-out dates")
     bundle.save(translator, folder)
     draw_training(history, folder / "training.png")
-    draw_attention(_pictured(held_out, translations), folder / "attention.png")
-    console.print(f"saved in {os.fspath(folder)}: {', '.join(_FILES)}", soft_wrap=True)
+    pictured = _pictured(held_out, translations)
+    if pictured:  # a model that has hardly learnt may write nothing at all
+        draw_attention(pictured, folder / "attention.png")
+    there = ", ".join(name for name in _FILES if (folder / name).exists())
+    console.print(f"saved in {os.fspath(folder)}: {there}", soft_wrap=True)
     console.print(f'try: lamina translate run {os.fspath(folder)} "{_EXAMPLE}"', soft_wrap=True)
     return share
 
 
 def train(recipe: Recipe, console: Console) -> tuple[Translator, dict[str, list[float]]]:
     """A translator trained by a recipe, and its measures by name, a value for each epoch."""
-    count = recipe.pairs // recipe.batch_size * recipe.batch_size
+    batch = min(recipe.batch_size, recipe.pairs)
+    count = recipe.pairs // batch * batch
     pairs = recipe.draw(count, "train", 0)
     source = Vocabulary.from_texts([pair.text for pair in pairs])
     target = Vocabulary.from_texts(["0123456789-"])
@@ -143,11 +147,11 @@ def train(recipe: Recipe, console: Console) -> tuple[Translator, dict[str, list[
     )
     console.print(str(model.plan((None, _LONGEST_DATE), (None, _ISO))), soft_wrap=True)
     model.compile(recipe.optimizer())
-    validation = recipe.draw(16 * recipe.batch_size, "held_out", 2)
+    validation = recipe.draw(16 * batch, "held_out", 2)
     began = time.perf_counter()
     history = model.fit(
         *_arrays(translator, pairs),
-        batch_size=recipe.batch_size,
+        batch_size=batch,
         epochs=recipe.epochs,
         validation_data=_arrays(translator, validation),
     )
