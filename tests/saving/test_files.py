@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 import zipfile
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -236,19 +237,19 @@ def another_user():
 @pytest.mark.skipif(os.name != "posix", reason="needs the rights of a POSIX system")
 def test_a_read_only_folder() -> None:
     layer = built()
-    folder = tempfile.mkdtemp()  # below folders that every user may enter
-    path = os.path.join(folder, "weights")
+    folder = Path(tempfile.mkdtemp())  # below folders that every user may enter
+    path = folder / "weights"
     try:
         layer.save_weights(path)
-        before = open(path, "rb").read()
-        os.chmod(folder, 0o555)
+        before = path.read_bytes()
+        folder.chmod(0o555)
         with another_user(), pytest.raises(PermissionError, match="cannot be written") as error:
             layer.save_weights(path)
         assert error.value.errno == errno.EACCES
-        assert open(path, "rb").read() == before
+        assert path.read_bytes() == before
         assert os.listdir(folder) == ["weights"]
     finally:
-        os.chmod(folder, 0o755)
+        folder.chmod(0o755)
         shutil.rmtree(folder)
 
 

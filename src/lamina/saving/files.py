@@ -45,6 +45,8 @@ _DTYPES: dict[str, Any] = {
 _NATIVE = frozenset(np.dtype(kind).name for kind in _DTYPES.values()) - {"complex64"}
 """What every safetensors has a name for; other arrays are stored as bytes, on one more axis."""
 
+_ALIGNMENT = 64
+
 _MAGIC = {
     b"\x89HDF": "an HDF5 file",
     b"PK\x03\x04": "a zip archive, as .npz, .keras and .pt files are",
@@ -106,8 +108,13 @@ class TensorFile:
 
     def read(self, entry: Entry) -> np.ndarray:
         """The array of an entry, in memory of its own."""
+        # On a boundary of 64 bytes JAX takes the memory over as it is, instead of copying it.
+        memory = np.empty(entry.nbytes + _ALIGNMENT, np.uint8)
+        start = -memory.ctypes.data % _ALIGNMENT
+        data = memory[start : start + entry.nbytes]
         self._stream.seek(entry.start)
-        data = np.fromfile(self._stream, np.uint8, entry.nbytes)
+        if self._stream.readinto(data.data) != entry.nbytes:
+            raise _not_safetensors(self.path, "it was cut short while it was read")
         try:
             return data.view(entry.dtype).reshape(entry.shape)
         except (ValueError, TypeError) as error:

@@ -69,5 +69,6 @@ class BahdanauAttention(Layer):
         def score(query: jax.Array, keys: jax.Array) -> jax.Array:
             return self.V(lax.tanh(lax.expand_dims(query, (1,)) + keys))[..., 0]
 
-        weights = masked_softmax(score(self.W1(query), keys), mask)
+        scores: jax.Array = score(self.W1(query), keys)
+        weights = masked_softmax(scores, mask)
         return weighted_values(weights, values), weights

@@ -1,0 +1,43 @@
+"""Sequential: layers in a row, and masks passed along it."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lamina
+from lamina import Sequential, layers
+from lamina.errors import InputError
+
+
+def test_a_mask_reaches_the_layer_that_takes_it():
+    lamina.set_seed(0)
+    model = Sequential([layers.Embedding(9, 4, mask_zero=True), layers.Dropout(0.1), layers.GRU(3)])
+    padded = jnp.array([[5, 2, 0, 0], [1, 2, 3, 4]])
+    outputs = model(padded)
+    np.testing.assert_allclose(outputs[:1], model(padded[:1, :2]), atol=1e-6)
+    without = Sequential(model.layers[1:])
+    assert not np.allclose(without(model.layers[0](padded))[0], outputs[0])
+
+
+def test_layers_are_added_taken_and_sliced():
+    model = Sequential([layers.Dense(4)])
+    x = jnp.ones((2, 3))
+    model(x)
+    kernel = model.values()["layers.0.kernel"]
+    model.add(layers.Dense(2))
+    assert model(x).shape == (2, 2) and len(model) == 2
+    np.testing.assert_array_equal(model.values()["layers.0.kernel"], kernel)
+    assert model[:1](x).shape == (2, 4) and model[1] is model.layers[1]
+    model.pop()
+    assert model(x).shape == (2, 4)
+
+
+def test_nested_rows_are_one_tree():
+    model = Sequential([Sequential([layers.Dense(4)]), layers.Dense(2)])
+    model.build((None, 3))
+    assert next(iter(model.values())) == "layers.0.layers.0.kernel"
+
+
+def test_something_else_in_the_row_is_refused():
+    with pytest.raises(InputError, match="layers only"):
+        Sequential([lambda x: x])
