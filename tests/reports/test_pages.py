@@ -1,5 +1,7 @@
 """The pages as plain text, whole."""
 
+import io
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +13,9 @@ import pytest
 
 from lamina import Layer, Model, Sequential, Spec, layers
 from lamina.reports import explanation_text, print_explanation, print_summary, summary_text
+
+COLOURS = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+PAGES = Path(__file__).parent / "pages"
 
 
 class Attention(Layer):
@@ -45,10 +50,6 @@ def normal(text: str) -> str:
     return re.sub(r"\S*test_pages\.py:\d+", "test_pages.py:N", text)
 
 
-def check(text: str, expected: str) -> None:
-    assert normal(text).split("\n") == expected.strip("\n").split("\n")
-
-
 def built() -> Net:
     net = Net()
     net.build(query=(None, 6), values=Spec((None, "time", 6)))
@@ -56,217 +57,212 @@ def built() -> Net:
     return net
 
 
-def test_summary_before_the_build() -> None:
-    check(summary_text(Net()), """
-Net is not built. It awaits query, values (and may take mask). Call it on arrays, or build(query=shape, values=shape).
-
-layer          class                output      weights                  params
-----------------------------------------------------------------------------------------
-Net            Net                  not built   scale (2,) not trained        2
-  attention    Attention            not built
-    W1         Dense                not built
-    W2         Dense                not built
-    V          Dense                not built
-  blocks.0     Sequential           not built
-    layers.0   Dense                not built
-    layers.1   BatchNormalization   not built
-  never        Dense                not built
-  again        = attention.V                                                      shared
-
-2 parameters (8 bytes): 0 trainable, 2 not trainable
-""")
-
-
-def test_summary() -> None:
-    check(summary_text(built()), """
-Net for query: float32[?, 6], values: float32[?, time, 6], built at test_pages.py:N
-
-layer          class                output                                                                weights                            params
-------------------------------------------------------------------------------------------------------------------------------------------------------------
-Net            Net                  ({'out': float32[?, 6], 'scores': float32[?, time, 1]}, float32[2])   scale (2,) not trained                  2
-  attention    Attention            (float32[?, 6], float32[?, time, 1])
-    W1         Dense                float32[?, 10]                                                        kernel (6, 10)                         70
-                                                                                                          bias (10,)
-    W2         Dense                float32[?, time, 10]                                                  kernel (6, 10) not trained             70   frozen
-                                                                                                          bias (10,) not trained
-    V          Dense                float32[?, time, 1]                                                   kernel (10, 1)                         11
-                                                                                                          bias (1,)
-  blocks.0     Sequential           float32[?, 6]
-    layers.0   Dense                float32[?, 6]                                                         kernel (6, 6)                          36
-    layers.1   BatchNormalization   float32[?, 6]                                                         gamma (6,)                             24
-                                                                                                          beta (6,)
-                                                                                                          moving_mean (6,) not trained
-                                                                                                          moving_variance (6,) not trained
-  never        Dense                not built
-  again        = attention.V                                                                                                                          shared
-
-213 parameters (852 bytes): 129 trainable, 84 not trainable
-not built: never awaits inputs
-""")
-
-
-def test_explanation_before_the_build() -> None:
-    check(explanation_text(Net()), """
-Net is not built. It awaits query, values (and may take mask). Call it on arrays, or build(query=shape, values=shape).
-It tracks 8 layers; 1 weight declared so far, the others follow from the shapes.
-
-Net  the root
-  class    defined at test_pages.py:N, made at test_pages.py:N
-  built    not yet: awaits query, values (and may take mask)
-  weights  scale  (2,)  float32  ones  not trained  set when the layer was made
-
-attention  Attention
-  class    defined at test_pages.py:N, made at test_pages.py:N
-  built    not yet: awaits query, values
-
-attention.W1  Dense
-  class    defined at lamina/layers/dense.py:N, made at test_pages.py:N
-  built    not yet: awaits inputs
-  weights  none yet: Dense.build says which, once the shapes are known
-
-attention.W2  Dense
-  class    defined at lamina/layers/dense.py:N, made at test_pages.py:N
-  built    not yet: awaits inputs
-  weights  none yet: Dense.build says which, once the shapes are known
-
-attention.V  Dense
-  class    defined at lamina/layers/dense.py:N, made at test_pages.py:N
-  built    not yet: awaits inputs
-  weights  none yet: Dense.build says which, once the shapes are known
-
-blocks.0  Sequential
-  class    defined at lamina/models/sequential.py:N, made at test_pages.py:N
-  built    not yet: awaits inputs (and may take mask)
-
-blocks.0.layers.0  Dense
-  class    defined at lamina/layers/dense.py:N, made at test_pages.py:N
-  built    not yet: awaits inputs
-  weights  none yet: Dense.build says which, once the shapes are known
-
-blocks.0.layers.1  BatchNormalization
-  class    defined at lamina/layers/normalization.py:N, made at test_pages.py:N
-  built    not yet: awaits inputs (and may take mask)
-  weights  none yet: BatchNormalization.build says which, once the shapes are known
-
-never  Dense
-  class    defined at lamina/layers/dense.py:N, made at test_pages.py:N
-  built    not yet: awaits inputs
-  weights  none yet: Dense.build says which, once the shapes are known
-
-Shared
-  again is attention.V
-""")
-
-
-def test_explanation() -> None:
-    check(explanation_text(built()), """
-Net is built, at test_pages.py:N, for query: float32[?, 6], values: float32[?, time, 6].
-It tracks 8 layers and has 213 parameters (852 bytes): 129 trainable, 84 not trainable.
-
-Net  the root
-  class    defined at test_pages.py:N, made at test_pages.py:N
-  built    at test_pages.py:N, by call
-  input    query: float32[?, 6], values: float32[?, time, 6]
-  output   ({'out': float32[?, 6], 'scores': float32[?, time, 1]}, float32[2])
-  weights  scale  (2,)  float32  ones  not trained  set when the layer was made
-
-attention  Attention
-  class    defined at test_pages.py:N, made at test_pages.py:N
-  built    at test_pages.py:N, by call
-  input    query: float32[?, 6], values: float32[?, time, 6]
-  output   (float32[?, 6], float32[?, time, 1])
-
-attention.W1  Dense
-  class    defined at lamina/layers/dense.py:N, made at test_pages.py:N
-  built    at test_pages.py:N, by call
-  input    inputs: float32[?, 6]
-  output   float32[?, 10]
-  weights  kernel  (6, 10)  float32  glorot_uniform  trained  6 = axis -1 of inputs, 10 = units
-           bias    (10,)    float32  zeros           trained  10 = units
-
-attention.W2  Dense  [frozen]
-  class    defined at lamina/layers/dense.py:N, made at test_pages.py:N
-  built    at test_pages.py:N, by call
-  input    inputs: float32[?, time, 6]
-  output   float32[?, time, 10]
-  weights  kernel  (6, 10)  float32  glorot_uniform  not trained  6 = axis -1 of inputs, 10 = units
-           bias    (10,)    float32  zeros           not trained  10 = units
-
-attention.V  Dense
-  class    defined at lamina/layers/dense.py:N, made at test_pages.py:N
-  built    at test_pages.py:N, by call
-  input    inputs: float32[?, time, 10]
-  output   float32[?, time, 1]
-  weights  kernel  (10, 1)  float32  glorot_uniform  trained  10 = axis -1 of inputs, 1 = units
-           bias    (1,)     float32  zeros           trained  1 = units
-
-blocks.0  Sequential
-  class    defined at lamina/models/sequential.py:N, made at test_pages.py:N
-  built    at test_pages.py:N, by call
-  input    inputs: float32[?, 6]
-  output   float32[?, 6]
-
-blocks.0.layers.0  Dense
-  class    defined at lamina/layers/dense.py:N, made at test_pages.py:N
-  built    at test_pages.py:N, by call
-  input    inputs: float32[?, 6]
-  output   float32[?, 6]
-  weights  kernel  (6, 6)  float32  glorot_uniform  trained  6 = axis -1 of inputs, 6 = units
-
-blocks.0.layers.1  BatchNormalization
-  class    defined at lamina/layers/normalization.py:N, made at test_pages.py:N
-  built    at test_pages.py:N, by call
-  input    inputs: float32[?, 6]
-  output   float32[?, 6]
-  weights  gamma            (6,)  float32  ones   trained      6 = axis -1 of inputs
-           beta             (6,)  float32  zeros  trained      6 = axis -1 of inputs
-           moving_mean      (6,)  float32  zeros  not trained  6 = axis -1 of inputs
-           moving_variance  (6,)  float32  ones   not trained  6 = axis -1 of inputs
-
-never  Dense  [unused]
-  class    defined at lamina/layers/dense.py:N, made at test_pages.py:N
-  built    not yet: awaits inputs
-  weights  none yet: Dense.build says which, once the shapes are known
-
-Shared
-  again is attention.V
-
-Unused: no call reaches it
-  never
-
-Frozen
-  attention.W2
-
-Not built
-  never awaits inputs
-
-Note
-  call fails with training=True: not to be trained
-""")
-
-
-def test_a_single_layer() -> None:
+def dense() -> layers.Dense:
     layer = layers.Dense(3)
     layer(jnp.ones((2, 4)))
-    check(summary_text(layer), """
-Dense for inputs: float32[2, 4], built at test_pages.py:N
+    return layer
 
-layer   class   output          weights         params
----------------------------------------------------------
-Dense   Dense   float32[2, 3]   kernel (4, 3)       15
-                                bias (3,)
 
-15 parameters (60 bytes): 15 trainable, 0 not trainable
-""")
-    check(explanation_text(layer), """
-Dense is built, at test_pages.py:N, for inputs: float32[2, 4].
-It tracks 0 layers and has 15 parameters (60 bytes): 15 trainable, 0 not trainable.
+@pytest.mark.parametrize(
+    ("page", "write"), [("summary", summary_text), ("explanation", explanation_text)]
+)
+@pytest.mark.parametrize(("suffix", "make"), [("", built), ("_unbuilt", Net), ("_dense", dense)])
+def test_pages(page, write, suffix, make) -> None:
+    expected = (PAGES / f"{page}{suffix}.txt").read_text()
+    assert normal(write(make())) + "\n" == expected
 
-Dense  the root
-  class    defined at lamina/layers/dense.py:N, made at test_pages.py:N
-  built    at test_pages.py:N, by call
-  input    inputs: float32[2, 4]
-  output   float32[2, 3]
-  weights  kernel  (4, 3)  float32  glorot_uniform  trained  4 = axis -1 of inputs, 3 = units
-           bias    (3,)    float32  zeros           trained  3 = units
-""")
+
+def test_printing_is_plain_where_there_is_no_terminal(capsys, monkeypatch) -> None:
+    for name in COLOURS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "20")
+    net = built()
+    net.summary()
+    net.explain()
+    print_summary(net)
+    print_explanation(net)
+    printed = capsys.readouterr().out
+    pages = f"{summary_text(net)}\n{explanation_text(net)}\n"
+    assert printed == pages * 2
+    assert printed.isascii()
+    assert "\x1b" not in printed
+
+
+SCRIPT = """
+from lamina import Sequential, layers
+model = Sequential([layers.Dense(3) for _ in range(2)])
+model.build((None, 4))
+model.summary()
+model.explain()
+"""
+
+
+def test_a_pipe_gets_plain_text() -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in COLOURS}
+    environment |= {"PYTHONIOENCODING": "ascii", "COLUMNS": "30"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert "  layers.1   Dense        float32[?, 3]   kernel (3, 3)       12\n" in done.stdout
+    assert "layers.1  Dense\n" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_narrow_terminal_cuts_no_path(monkeypatch) -> None:
+    for name in COLOURS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "60")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    print_summary(built())
+    print_explanation(built())
+    text = terminal.getvalue()
+    assert "\x1b[" in text
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert "…" not in plain
+    assert "blocks.0.layers.1  BatchNormalization" in plain
+    table = plain[plain.index("layer ") : plain.index("213 parameters")]
+    assert max(map(len, table.splitlines())) <= 60
+
+
+def test_a_report_changes_nothing() -> None:
+    net = built()
+    before = {path: id(value) for path, value in net.values().items()}
+    attributes, known = dict(net.__dict__), dict(net._lamina.known)
+    built_as, edition = net._lamina.built, net.never.built
+    explanation_text(net)
+    summary_text(net)
+    assert {path: id(value) for path, value in net.values().items()} == before
+    assert net.__dict__ == attributes
+    assert net._lamina.known == known
+    assert net._lamina.built is built_as
+    assert net.never.built is edition is False
+    fresh = Net()
+    explanation_text(fresh)
+    assert not fresh.built
+
+
+class Names(Layer):
+    """Uses the names of the public conveniences for its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = [layers.Dense(2)]
+        self.values = self.variables = self.name = "mine"
+
+    def call(self, x):
+        print("called")
+        return self.layers[0](x)
+
+
+def test_names_are_the_users(capsys) -> None:
+    layer = Names()
+    layer(jnp.ones((1, 2)))
+    capsys.readouterr()
+    assert "layers.0  Dense" in explanation_text(layer)
+    assert "layers.0   Dense" in summary_text(layer)
+    assert capsys.readouterr().out == ""
+
+
+class NoCall(Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = layers.Dense(2)
+
+
+def test_a_root_without_a_call() -> None:
+    layer = NoCall()
+    assert "It awaits a call method, which its class has not" in explanation_text(layer)
+    layer.part(jnp.ones((1, 3)))
+    assert "3 = axis -1 of inputs, 2 = units" in explanation_text(layer)
+    assert "kernel (3, 2)" in summary_text(layer)
+
+
+TEACHER = layers.Dense(2)
+
+
+class Student(Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(2)
+        self.parent = None
+
+    def call(self, x):
+        return self.dense(x) - TEACHER(x)
+
+
+def test_what_is_used_from_outside() -> None:
+    TEACHER(jnp.ones((1, 3)))
+    TEACHER.trainable = False
+    student = Student()
+    student(jnp.ones((1, 3)))
+    student.dense.parent = student  # a cycle is no second place
+    text = explanation_text(student)
+    assert "Used from outside, built and frozen there\n  Dense made at" in text
+    assert "Shared" not in text
+
+
+def test_a_frozen_root() -> None:
+    net = built()
+    net.trainable = False
+    assert "0 trainable, 213 not trainable" in summary_text(net)
+    assert "Net  the root  [frozen]" in explanation_text(net)
+
+
+class Replaced(Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = layers.Dense(4), layers.Dense(2)
+
+    def call(self, x):
+        return self.head(self.body(x))
+
+
+def test_a_new_head_is_awaited_and_not_unused() -> None:
+    layer = Replaced()
+    layer(jnp.ones((1, 3)))
+    layer.head = layers.Dense(5)
+    text = explanation_text(layer)
+    assert "Not built\n  head awaits inputs" in text
+    assert "Unused" not in text
+    assert "not built: head awaits inputs" in summary_text(layer)
+
+
+def test_a_way_in_that_no_longer_works_is_a_note() -> None:
+    layer = Replaced()
+    layer(jnp.ones((1, 3)))
+    layer.body = layers.Dense(7)
+    assert "Note\n  call cannot be planned anew: head (Dense) was built" in explanation_text(layer)
+
+
+class Peeking(Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(2)
+        self.pages: list[str] = []
+
+    def call(self, x):
+        y = self.dense(x)
+        self.pages.append(explanation_text(self) + summary_text(self))
+        return y
+
+
+def test_a_report_inside_a_call() -> None:
+    layer = Peeking()
+    layer(jnp.ones((1, 3)))
+    assert "dense  Dense" in layer.pages[-1]
+
+
+def test_a_class_without_a_source() -> None:
+    space: dict = {"Layer": Layer}
+    exec("class Typed(Layer):\n    def call(self, x):\n        return x", space)
+    layer = space["Typed"]()
+    layer(jnp.ones(1))
+    assert "(source not at hand)" in explanation_text(layer)

@@ -274,6 +274,23 @@ def test_a_model_changed_after_it_was_made_is_not_saved_whole(path) -> None:
     np.testing.assert_array_equal(model(X), again(X))
 
 
+def test_layers_without_weights_are_compared_too(path) -> None:
+    model = Sequential([layers.Dense(2), layers.Activation("relu"), layers.Dropout(0.1)])
+    model(X)
+    assert round_trip(model, path)
+    model.layers[1] = layers.Activation("tanh")
+    with pytest.raises(BuildError, match=r"layers\.1: made with other arguments"):
+        model.save(path)
+    model.layers[1] = layers.Flatten()
+    with pytest.raises(BuildError, match=r"layers\.1: Flatten here, Activation when made again"):
+        model.save(path)
+
+
+def test_dtypes_of_inner_layers(path) -> None:
+    model = Net(4, head=Sequential([layers.Dense(2, dtype=jnp.bfloat16), layers.Dense(2)]))
+    assert round_trip(model, path).head.layers[0].kernel.dtype == jnp.bfloat16
+
+
 class Forgetful(Layer):
     """Cannot be made again: it takes what is no longer there."""
 

@@ -151,7 +151,7 @@ class Loading:
         if self.root._lamina.built is not None:
             return found
         with contextlib.suppress(Exception):
-            wanted = planned(self.root, self.metadata, self.entries, self.file.path)
+            wanted = planned(self.root, self.metadata, self.entries, self.file.path).weights
             return match(wanted, tree.all_aliases(), self.entries, self.metadata.aliases)
         return found
 

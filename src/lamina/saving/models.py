@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from lamina.core.build import LOCK
 from lamina.core.node import Tracked
-from lamina.core.tracking import walk
+from lamina.core.tracking import Tree, walk
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.saving.files import TensorFile
 from lamina.saving.loading import Loading
 from lamina.saving.making import Maker
 from lamina.saving.matching import Wanted
 from lamina.saving.metadata import Metadata, describe, parse
-from lamina.saving.recording import Recorder
+from lamina.saving.recording import Recorder, UnrecordableError
 from lamina.saving.replay import planned
 from lamina.saving.weights import write_tree
 
@@ -25,14 +27,15 @@ __all__ = ["load", "save"]
 def save(layer: Tracked, path: str | os.PathLike[str]) -> None:
     """Write a layer so that :func:`load` can make it again: class, arguments, weights.
 
-    What `compile` was given is not part of it.
+    That it can is tried first: the class is called with the arguments of then, and what that
+    gives must plan the weights that are here. What `compile` was given is not part of the file.
 
     Args:
         layer: the root, built.
         path: of the file; one that is there is replaced.
 
     Raises:
-        BuildError: the layer is not built.
+        BuildError: the layer is not built, or does not follow from its arguments.
         LaminaError: an argument of the constructor cannot be written down; the error names it.
         OSError: the file cannot be written; the old one is as it was.
     """
@@ -46,27 +49,51 @@ def save(layer: Tracked, path: str | os.PathLike[str]) -> None:
 
 
 def _check_remade(layer: Tracked, described: Any, recorder: Recorder, metadata: Metadata) -> None:
-    """Make the layer again from what was recorded: it must plan the weights that are there."""
+    """Make the layer again from what was recorded: it must plan what is there."""
     name = type(layer).__name__
-    there = {path: (v.shape, v.dtype) for path, v in walk(layer).variables.values()}
+    goal = walk(layer).by_path()
+    here = planned(layer, metadata, goal, "the recording")
     try:
         twin = Maker(recorder.named).make(described)
-        planned_again = planned(twin, metadata, there, "the recording")
+        again = planned(twin, metadata, goal, "the recording")
     except Exception as error:
         first = error.__cause__ or error  # rather than what stands around it
         reason = f"{type(first).__name__}: {str(first).partition(chr(10))[0]}"
         raise _not_remade(name, layer, reason) from error
     differing = [
-        f"{path}: {_text(there.get(path))} here, {_text(planned_again.get(path))} when made again"
-        for path in dict.fromkeys([*there, *planned_again])
-        if there.get(path) != planned_again.get(path)
+        *_differing(_texts(here.weights), _texts(again.weights)),
+        *_differing(here.calls, again.calls),
+    ]
+    ours, theirs = _made_with(layer, walk(twin)), _made_with(twin, walk(layer))
+    differing += [
+        f"{path}: made with other arguments" for path in ours if ours[path] != theirs.get(path)
     ]
     if differing:
         raise _not_remade(name, layer, "; ".join(differing))
 
 
-def _text(weight: Wanted | None) -> str:
-    return "not there" if weight is None else f"{weight[0]} {weight[1]}"
+def _texts(weights: Mapping[str, Wanted]) -> dict[str, str]:
+    return {path: f"{shape} {dtype}" for path, (shape, dtype) in weights.items()}
+
+
+def _made_with(root: Tracked, other: Tree) -> dict[str, str]:
+    """The arguments of each layer that another tree has too, where they can be written down."""
+    common = {path for path, _ in other.layers.values() if path}
+    found: dict[str, str] = {}
+    for path, layer in walk(root).layers.values():
+        if path in common:
+            with contextlib.suppress(UnrecordableError):
+                found[path] = json.dumps(Recorder().record(layer, path), sort_keys=True)
+    return found
+
+
+def _differing(here: Mapping[str, str], again: Mapping[str, str]) -> list[str]:
+    gone = "not there"
+    return [
+        f"{path}: {here.get(path, gone)} here, {again.get(path, gone)} when made again"
+        for path in dict.fromkeys([*here, *again])
+        if here.get(path) != again.get(path)
+    ]
 
 
 def _not_remade(name: str, layer: Tracked, reason: str) -> BuildError:

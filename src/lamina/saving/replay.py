@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass, field
 
 import jax.numpy as jnp
 
@@ -16,7 +17,7 @@ from lamina.saving.making import Maker
 from lamina.saving.matching import Wanted, tail
 from lamina.saving.metadata import Build, Metadata
 
-__all__ = ["lacks", "no_specs", "planned", "request_of"]
+__all__ = ["Planned", "lacks", "no_specs", "planned", "request_of"]
 
 
 def request_of(layer: Tracked, build: Build, maker: Maker, file: str) -> Request:
@@ -36,23 +37,32 @@ def lacks(path: str, missing: Collection[str]) -> bool:
     return any(tail(name, path) is not None for name in missing)
 
 
-def planned(
-    root: Tracked, metadata: Metadata, goal: Collection[str], file: str
-) -> dict[str, Wanted]:
-    """The weights that a tree would have after the builds, by path; `goal` is what to look for."""
+@dataclass
+class Planned:
+    """What the builds would make of a tree: weights, and classes of layers called, by path."""
+
+    weights: dict[str, Wanted] = field(default_factory=dict[str, Wanted])
+    calls: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def planned(root: Tracked, metadata: Metadata, goal: Collection[str], file: str) -> Planned:
+    """What the builds would make of a tree; `goal` are the weights to look for."""
     maker = Maker()
     maker.trust(root)
     layers = dict(walk(root).layers.values())
-    wanted: dict[str, Wanted] = {}
+    found = Planned()
     for build in metadata.builds:
         layer = layers.get(build.path)
-        missing = [name for name in goal if name not in wanted]
-        if layer is None or (wanted and not lacks(build.path, missing)):
+        missing = [name for name in goal if name not in found.weights]
+        if layer is None or (found.calls and not lacks(build.path, missing)):
             continue
-        for variable in make_plan(request_of(layer, build, maker, file)).variables:
+        plan = make_plan(request_of(layer, build, maker, file))
+        for variable in plan.variables:
             kind = (variable.shape, jnp.dtype(variable.dtype))
-            wanted.setdefault(join(build.path, variable.path), kind)
-    return wanted
+            found.weights.setdefault(join(build.path, variable.path), kind)
+        for call in plan.calls:
+            found.calls.setdefault(join(build.path, call.path) or "the root", call.layer)
+    return found
 
 
 def no_specs(file: str, name: str) -> FileFormatError:

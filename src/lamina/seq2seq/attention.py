@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 from jax import lax
@@ -65,10 +65,10 @@ class BahdanauAttention(Layer):
             check_shape(self, "a mask", mask, values.shape[:2], "batch, source")
         keys = self.keys(values) if keys is None else keys
 
-        @jax.checkpoint  # its hidden layer is cheaper to compute twice than to keep for all steps
         def score(query: jax.Array, keys: jax.Array) -> jax.Array:
             return self.V(lax.tanh(lax.expand_dims(query, (1,)) + keys))[..., 0]
 
-        scores: jax.Array = score(self.W1(query), keys)
+        # The hidden layer is cheaper to compute twice than to keep for all steps.
+        scores: jax.Array = cast(Any, jax.checkpoint)(score)(self.W1(query), keys)
         weights = masked_softmax(scores, mask)
         return weighted_values(weights, values), weights

@@ -1,0 +1,1 @@
+"""The application: dates as people write them into ISO dates, on the public API alone."""

@@ -103,8 +103,8 @@ def _settings(path: Path) -> dict[str, Any]:
     if form != _FORMAT:
         raise _unusable(path, "is of another version.", f"format {_FORMAT}", f"format {form}")
     kinds = {"model_sha256": str, "source_length": int, "target_length": int}
-    wrong = [name for name, kind in kinds.items() if not isinstance(settings.get(name), kind)]
-    wrong += [name for name in ("source", "target") if not isinstance(settings.get(name), dict)]
+    kinds |= {"source": dict, "target": dict}
+    wrong = [name for name, kind in kinds.items() if type(settings.get(name)) is not kind]
     if wrong:
         raise _unusable(path, "is not whole.", "an entry for each setting", f"no {wrong[0]}")
     return settings

@@ -1,0 +1,110 @@
+"""The command line: what it prints where, its exit codes, no traceback."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+import lamina
+from lamina import cli
+from lamina.seq2seq import Seq2Seq
+from lamina.translate import bundle
+from lamina.translate.translator import Translator
+from lamina.translate.vocabulary import Vocabulary
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A translator that has learnt nothing."""
+    lamina.set_seed(1)
+    letters = Vocabulary.from_texts(["0123456789-"])
+    model = Seq2Seq(len(letters), len(letters), embedding=4, units=6)
+    model.build((None, 12), (None, 5))
+    made = tmp_path_factory.mktemp("cli")
+    bundle.save(Translator(model, letters, letters, 12, 5), made)
+    return made
+
+
+@pytest.fixture
+def lamina_command(monkeypatch, capsys):
+    """The exit code, standard output and standard error of ``lamina ...``."""
+
+    def run(*arguments: object, text: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lamina", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_one_line_a_text(lamina_command, folder) -> None:
+    code, out, error = lamina_command("translate", "run", folder, "2024-1-9", "", "x")
+    assert (code, error) == (0, "")
+    lines = out.split("\n")
+    assert len(lines) == 4
+    assert lines[1] == lines[3] == ""
+
+
+def test_arguments_and_standard_input_agree(lamina_command, folder) -> None:
+    texts = ["2024-1-9", "", "1-2-3"]
+    by_argument = lamina_command("translate", "run", folder, *texts)
+    by_line = lamina_command("translate", "run", folder, text="2024-1-9\r\n\n1-2-3")
+    assert by_argument == by_line
+    assert lamina_command("translate", "run", folder) == (0, "", "")
+
+
+def test_a_text_too_long_is_one_message(lamina_command, folder) -> None:
+    code, out, error = lamina_command("translate", "run", folder, text="1\n" + "2" * 13)
+    assert code == 2
+    assert out.count("\n") == 1
+    assert error.startswith("lamina: Text 2: A text is too long")
+    assert "at most 12 characters" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("translate", "run", "nowhere", "x"), "There is no translator in 'nowhere'"),
+        (("demo", "--locale", "en_UK", "--out", "{tmp}"), "Did you mean 'en_"),
+        (("demo", "--out", "{tmp}/file/below"), "Not a directory"),
+        (("demo", "--out", "{tmp}/file"), "File exists"),
+    ],
+)
+def test_what_goes_wrong_is_one_message(lamina_command, tmp_path, arguments, message) -> None:
+    (tmp_path / "file").touch()
+    code, out, error = lamina_command(*(part.format(tmp=tmp_path) for part in arguments))
+    assert (code, out) == (2, "")
+    assert error.startswith("lamina: ")
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_a_missing_package_says_what_to_install(lamina_command, tmp_path, monkeypatch) -> None:
+    for name in ("lamina.translate.demo", "lamina.translate.dates"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delattr("lamina.translate.demo", raising=False)
+    monkeypatch.setitem(sys.modules, "babel", None)
+    code, _, error = lamina_command("demo", "--out", tmp_path / "demo")
+    assert code == 2
+    assert "pip install 'lamina[translate]'" in error
+    assert "no babel" in error
+    assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("translate", "run"), ("demo", "--pairs", 0)])
+def test_wrong_usage(lamina_command, arguments) -> None:
+    code, _, error = lamina_command(*arguments)
+    assert code == 2
+    assert "Usage" in error
+
+
+def test_help(lamina_command) -> None:
+    code, out, _ = lamina_command("--help")
+    assert code == 0
+    assert "demo" in out
+    assert "translate" in out
