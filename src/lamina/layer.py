@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 
-from lamina import reports, saving
+from lamina import saving
 from lamina.core import call as calling
 from lamina.core import entry as building
 from lamina.core import reading
@@ -17,6 +17,12 @@ from lamina.core.node import Edition, Node, Tracked, site
 from lamina.core.plan import Plan
 from lamina.core.scope import SCOPE, fresh_key
 from lamina.core.variable import Variable
+from lamina.lazy import lazily
+
+if TYPE_CHECKING:
+    from lamina import reports
+else:
+    reports = lazily("lamina.reports")
 
 __all__ = ["Layer"]
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import jax
-import jax.extend.core
 from jax._src import core as _core  # the running trace has no public name
 from jax.core import Tracer
 
@@ -33,7 +32,7 @@ _fresh = itertools.count()
 
 def trace_state() -> Any:
     """A token that is equal to another one where both were taken in the same trace."""
-    return jax.extend.core.get_opaque_trace_state()
+    return cast(Any, _core).get_opaque_trace_state()
 
 
 def _running() -> list[Any]:

@@ -6,16 +6,21 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lamina.errors import InputError, explain
+from lamina.lazy import lazily
 from lamina.training.callbacks import Callbacks, History
 from lamina.training.data import Arrays, batches_of
-from lamina.training.progress import Display
 from lamina.training.step import Tallies
 from lamina.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from lamina.training import progress
+else:
+    progress = lazily("lamina.training.progress")
 
 __all__ = ["Fit", "evaluate"]
 
@@ -52,7 +57,7 @@ class Fit:
         logs: dict[str, float] = {}
         told.tell("on_train_begin", {})
         try:
-            with Display(self.epochs, self.verbose) as display:
+            with progress.Display(self.epochs, self.verbose) as display:
                 for epoch in range(self.initial_epoch, self.epochs):
                     logs = self._epoch(epoch, told, display)
                     if model.stop_training:
@@ -67,7 +72,7 @@ class Fit:
             return self.steps_per_epoch
         return -(-self.data.count // self.batch_size)
 
-    def _epoch(self, epoch: int, told: Callbacks, display: Display) -> dict[str, float]:
+    def _epoch(self, epoch: int, told: Callbacks, display: progress.Display) -> dict[str, float]:
         told.tell("on_epoch_begin", epoch, {})
         display.begin(epoch, self._steps())
         self.trainer.reset_logs()
@@ -82,7 +87,7 @@ class Fit:
         told.tell("on_epoch_end", epoch, logs)
         return logs
 
-    def _on_arrays(self, told: Callbacks, display: Display) -> int:
+    def _on_arrays(self, told: Callbacks, display: progress.Display) -> int:
         """Steps on rows of arrays, as many in one program as take about the time of an update."""
         data: Arrays = self.data
         trainer = self.trainer
@@ -116,14 +121,14 @@ class Fit:
         """How many steps take about as long as the display waits for."""
         return 1 if self._pace <= 0 else max(1, int(_UPDATE / self._pace))
 
-    def _show(self, told: Callbacks, display: Display, done: int) -> None:
+    def _show(self, told: Callbacks, display: progress.Display, done: int) -> None:
         if told.every_batch or display.live:
             logs = self.trainer.logs()
             display.update(done, logs)
             if told.every_batch:
                 told.tell("on_train_batch_end", done - 1, logs)
 
-    def _on_batches(self, told: Callbacks, display: Display) -> int:
+    def _on_batches(self, told: Callbacks, display: progress.Display) -> int:
         trainer, done, looked = self.trainer, 0, time.perf_counter()
         before = trainer.wait()
         self._recent.clear()

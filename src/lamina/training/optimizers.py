@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import optax
+from typing import TYPE_CHECKING, Any
 
 from lamina.errors import InputError, UnknownNameError, explain, nearest
+from lamina.lazy import lazily
+
+if TYPE_CHECKING:
+    import optax
+else:
+    optax = lazily("optax")
 
 __all__ = ["get", "names"]
 

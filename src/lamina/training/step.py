@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from lamina.core.node import Tracked
 from lamina.core.root import Root
 from lamina.core.trees import flatten, leaves_of, map_pairs, map_tree, unflatten
 from lamina.core.variable import Variable
+from lamina.lazy import lazily
 from lamina.training.objective import Objective, Verdict
+
+if TYPE_CHECKING:
+    import optax
+else:
+    optax = lazily("optax")
 
 __all__ = ["Carry", "Program", "Tallies"]
 
