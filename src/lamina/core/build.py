@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lamina import initializers
 from lamina.core import mistakes
 from lamina.core.drawing import draw, draw_callable
+from lamina.core.memory import on_device
 from lamina.core.node import Built, Edition, Tracked
 from lamina.core.passes import Outcome, Request, run_passes
 from lamina.core.plan import Plan, PlannedVariable
@@ -157,28 +157,30 @@ def _values(
     origin = root._lamina.origin
     if source is not None:
         given = source(tree)
-        return origin, outside_traces(lambda: [(v, placed(v, given[p])) for p, v in missing])
+        return origin, _placed(missing, lambda v, p: given[p].astype(v.dtype, copy=False))
     counted = seed is None and origin is None and bool(missing)
     if seed is not None:
         origin = (int(seed), 0)
     elif counted:
         origin = (_Seeds.seed, _Seeds.trees)
     drawn_from = origin or (0, 0)
-    values = outside_traces(lambda: [(v, _drawn(v, p, drawn_from)) for p, v in missing])
+    values = _placed(missing, lambda v, p: _drawn(v, p, drawn_from))
     _Seeds.trees += counted  # only a build that went through uses up a number
     return origin, values
 
 
-def _drawn(variable: Variable, path: str, origin: tuple[int, int]) -> jax.Array:
+def _placed(
+    missing: list[tuple[str, Variable]], value: Callable[[Variable, str], np.ndarray | jax.Array]
+) -> list[tuple[Variable, jax.Array]]:
+    arrays = outside_traces(lambda: on_device(value(v, p) for p, v in missing))
+    return [(v, array) for (_, v), array in zip(missing, arrays, strict=True)]
+
+
+def _drawn(variable: Variable, path: str, origin: tuple[int, int]) -> np.ndarray | jax.Array:
     initializer: Any = variable.initializer
     if not isinstance(initializer, initializers.Initializer):
         return draw_callable(initializer, variable.shape, variable.dtype, seed=origin, path=path)
-    flat = draw(initializer, variable.shape, variable.dtype, seed=origin, path=path)
-    return jnp.asarray(flat.reshape(variable.shape))
-
-
-def placed(variable: Variable, array: np.ndarray) -> jax.Array:
-    return jnp.asarray(array.astype(variable.dtype, copy=False))
+    return draw(initializer, variable.shape, variable.dtype, seed=origin, path=path)
 
 
 def _commit(

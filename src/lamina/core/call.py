@@ -37,7 +37,7 @@ def invoke(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     mode = _mode(scope, training)
     rng = kwargs.pop("rng", None)
     key = scope.key if rng is None else Key(as_key(rng), trace_state())
-    args, kwargs = as_inputs((args, kwargs))
+    args, kwargs = as_inputs(args), as_inputs(kwargs) if kwargs else kwargs
     frame = scope.frame
     if frame.planner is None and is_unbuilt(layer):
         if frame.grow is not None:

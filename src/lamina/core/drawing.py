@@ -22,6 +22,7 @@ import numpy as np
 from numpy.random import Philox
 from numpy.typing import NDArray
 
+from lamina.core import memory
 from lamina.core.quantile import FINE, PLAIN, normal_quantile
 from lamina.errors import BuildError, explain
 from lamina.initializers import Initializer, KeyedFunction, Law, describe
@@ -180,7 +181,9 @@ def _constant(
 ) -> Numbers:
     value = np.asarray(law.value)
     if value.ndim == 0:
-        return np.full(len(span), value, dtype)
+        values = memory.empty((len(span),), dtype)
+        values[...] = value
+        return values
     return np.broadcast_to(value, shape).flat[span.start : span.stop].astype(dtype)
 
 
@@ -210,7 +213,7 @@ def _orthogonal(
 def _random(
     law: Law, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
 ) -> Numbers:
-    values = np.empty(len(span), dtype)
+    values = memory.empty((len(span),), dtype)
     work = np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
     fill = _fill_uniform if law.kind == "uniform" else _fill_normal
     for part, integers in _blocks(key, span, work.itemsize):

@@ -76,13 +76,12 @@ def build_inside(
     if planner.is_temporary(layer):
         return
     request, _ = request_for(layer, args, kwargs)
-    record = planner.open(layer, "call", request.specs)
+    planner.open(layer, "call", request.specs, request.at)
     scope = SCOPE.get()
     if scope is not None and children(layer):
         with planner.aside(scope.frame.reads):
             inputs = request.specs.map(planner.zeros_for)
             enter(scope.frame, layer, "call", inputs.args, inputs.kwargs, scope.training, scope.key)
-    record.called_at = site()
 
 
 def guarded(written: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from lamina.core.specs import Arguments
     from lamina.core.variable import Variable
 
-__all__ = ["ATTRIBUTE", "Built", "Edition", "Node", "Site", "Tracked", "attributes", "site"]
+__all__ = ["ATTRIBUTE", "Built", "Edition", "Node", "Site", "Tracked", "attributes", "edge", "site"]
 
 ATTRIBUTE = "_lamina"
 """The one attribute that is Lamina's on every layer."""
@@ -38,12 +39,30 @@ class Site(NamedTuple):
         return f"{self.file}:{self.line}"
 
 
+_edges: list[tuple[CodeType, Site]] = []
+"""Functions of whose callers the site is known, innermost last; a pass adds its own."""
+
+
+@contextlib.contextmanager
+def edge(function: FunctionType, outside: Site) -> Generator[None]:
+    """While a function runs, sites are looked for no farther out than it: there it is `outside`."""
+    _edges.append((function.__code__, outside))
+    try:
+        yield
+    finally:
+        _edges.pop()
+
+
 def site(frame: FrameType | None = None) -> Site:
     """The innermost line on the stack that is neither Lamina's nor JAX's."""
     start = frame or sys._getframe(1)
     at: FrameType | None = start
+    stop, outside = _edges[-1] if _edges else (None, None)
     while at is not None:
-        file = at.f_code.co_filename
+        code = at.f_code
+        if code is stop and outside is not None:
+            return outside
+        file = code.co_filename
         inside = _is_machinery.get(file)
         if inside is None:
             inside = file.startswith(_MACHINERY) and not file.startswith(_APPLICATIONS)
@@ -172,13 +191,11 @@ def slot_names(kind: type) -> tuple[tuple[str, str], ...]:
     return names
 
 
-def attributes(layer: Tracked) -> Iterator[tuple[str, Any]]:
+def attributes(layer: Tracked) -> dict[str, Any]:
     """The attributes of a layer, from its dict and its slots, Lamina's own left out."""
-    for name, value in layer.__dict__.items():
-        if name != ATTRIBUTE:
-            yield name, value
+    found = layer.__dict__.copy()
+    found.pop(ATTRIBUTE, None)
     for attribute, _ in slot_names(type(layer)):
-        try:
-            yield attribute, object.__getattribute__(layer, attribute)
-        except AttributeError:
-            continue
+        with contextlib.suppress(AttributeError):
+            found[attribute] = object.__getattribute__(layer, attribute)
+    return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from types import FunctionType
+from typing import Any, cast
 
 import jax
 
 from lamina.core.entering import enter
-from lamina.core.node import Site, Tracked
-from lamina.core.planning import Planner, blend, blend_tree
+from lamina.core.node import Site, Tracked, edge
+from lamina.core.planning import Planner, blend
 from lamina.core.scope import Frame, Key
 from lamina.core.signature import method_of
 from lamina.core.specs import SIZES, Arguments, Sizes, Spec, map_specs
@@ -76,7 +77,8 @@ def traced_call(planner: Planner, request: Request, sizes: Sizes, training: bool
         )
         reads.update(frame.reads)
 
-    evaluate_abstractly(run, arrays)
+    with edge(cast("FunctionType", run), request.at):
+        evaluate_abstractly(run, arrays)
     return reads
 
 
@@ -149,11 +151,19 @@ def _specs(tree: Any) -> list[Spec]:
 def _mark_unknown(outcome: Outcome, once: Outcome, first: Sizes, second: Sizes) -> None:
     """Where the two passes differ in a size, the size is unknown."""
     names = {(first.of(name), second.of(name)): name for name in first.names}
+    known: dict[tuple[int, int], tuple[Any, ...]] = {}  # most are of a call and of a record
+
+    def blended(earlier: Any, later: Any) -> Any:
+        key = id(earlier), id(later)
+        if key not in known:
+            known[key] = earlier, later, blend(earlier, later, names)
+        return known[key][-1]
+
     for earlier, later in zip(once.calls, outcome.calls, strict=False):
-        later.inputs = blend(earlier.inputs, later.inputs, names)
-        later.outputs = blend_tree(earlier.outputs, later.outputs, names)
+        later.inputs = blended(earlier.inputs, later.inputs)
+        later.outputs = blended(earlier.outputs, later.outputs)
     before = once.planner.by_path()
     for path, record in outcome.planner.by_path().items():
         if path in before:
-            record.inputs = blend(before[path].inputs, record.inputs, names)
-            record.outputs = blend_tree(before[path].outputs, record.outputs, names)
+            record.inputs = blended(before[path].inputs, record.inputs)
+            record.outputs = blended(before[path].outputs, record.outputs)

@@ -18,10 +18,9 @@ from lamina.core import mistakes
 from lamina.core.node import Node, Site, Tracked, site
 from lamina.core.plan import PlannedCall
 from lamina.core.signature import build_arguments, method_of
-from lamina.core.specs import Arguments, Sizes, Spec, as_specs, map_specs, shapes_of
+from lamina.core.specs import Arguments, Sizes, Spec, as_specs, is_unknown, map_specs, shapes_of
 from lamina.core.tracing import trace_state
 from lamina.core.tracking import Memento, Tree, join, same_state, state_of, walk
-from lamina.core.trees import flatten
 from lamina.core.variable import Variable
 from lamina.errors import BuildError, TrackingError
 
@@ -38,7 +37,7 @@ class Reached:
     called_at: Site
     outputs: Any = None
     declared: list[Variable] = field(default_factory=list[Variable])
-    fits: set[Any] = field(default_factory=set[Any])
+    fits: list[Arguments] = field(default_factory=list["Arguments"])
 
 
 def own_build(layer: Tracked) -> Callable[..., Any] | None:
@@ -89,10 +88,10 @@ class Planner:
     def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
         """A layer's method is called with `inputs`, an (args, kwargs) pair."""
         specs = Arguments(as_specs(inputs[0]), as_specs(inputs[1]))
-        record = self.open(layer, method, specs)
-        call = PlannedCall(self.path_of(layer), type(layer).__name__, specs, None, record.called_at)
+        called_at = site()
+        record = self.open(layer, method, specs, called_at)
+        call = PlannedCall(self.path_of(layer), type(layer).__name__, specs, None, called_at)
         if self.recording:
-            call.called_at = site()
             self.calls.append(call)
         self.running.append(layer)
         try:
@@ -104,24 +103,21 @@ class Planner:
             record.outputs = call.outputs
         return outputs
 
-    def open(self, layer: Tracked, method: str, specs: Arguments) -> Reached:
+    def open(self, layer: Tracked, method: str, specs: Arguments, called_at: Site) -> Reached:
         """Make sure that the layer's own weights are declared and fit `specs`."""
         record = self.reached.get(id(layer))
-        shapes = self._shapes_key(specs)
         if record is None:
             self._place(layer)
-            record = Reached(layer, method, specs, site())
+            record = Reached(layer, method, specs, called_at)
             self.reached[id(layer)] = record
             if own_build(layer) is not None:
                 built = layer._lamina.built is not None
                 (self._must_fit if built else self._build)(layer, record, method, specs)
-        elif (
-            shapes not in record.fits
-            and own_build(layer) is not None
-            and not self.is_building(layer)
-        ):
+        elif specs in record.fits or own_build(layer) is None or self.is_building(layer):
+            return record
+        else:
             self._must_fit(layer, record, method, specs)
-        record.fits.add(shapes)
+        record.fits.append(specs)
         return record
 
     def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
@@ -132,7 +128,7 @@ class Planner:
             return mistakes.fitting(self, layer, next(self.checking[id(layer)], None), make())
         if not self.building:
             raise TrackingError(mistakes.weight_in_call(self, layer))
-        if not Spec(shape).known:
+        if is_unknown(shape):
             raise BuildError(mistakes.unknown_dim(self, layer, shape))
         variable = make()
         self.declared[id(variable)] = variable
@@ -264,12 +260,6 @@ class Planner:
         name = path[len(own) + 1 :] if own else path
         return name != variable.name or name in self.original.states[id(owner)][1]
 
-    def _shapes_key(self, specs: Arguments) -> Any:
-        leaves, structure = flatten(
-            (specs.args, specs.kwargs), is_leaf=lambda leaf: isinstance(leaf, Spec)
-        )
-        return structure, tuple(leaf.shape for leaf in leaves if isinstance(leaf, Spec))
-
     # Running a `build`.
 
     def _run(self, layer: Tracked, method: str, specs: Arguments) -> None:
@@ -364,26 +354,21 @@ class Planner:
         return {self.path_of(record.layer): record for record in self.reached.values()}
 
 
-def blend(
-    earlier: Arguments, later: Arguments, names: dict[tuple[int, int], str] | None = None
-) -> Any:
+def blend(earlier: Any, later: Any, names: dict[tuple[int, int], str] | None = None) -> Any:
     """Specs of which both passes agree; a dim on which they do not is None, or its name."""
-    return Arguments(
-        blend_tree(earlier.args, later.args, names), blend_tree(earlier.kwargs, later.kwargs, names)
-    )
-
-
-def blend_tree(earlier: Any, later: Any, names: dict[tuple[int, int], str] | None = None) -> Any:
+    if isinstance(later, Arguments):
+        args = blend(earlier.args, later.args, names)
+        return Arguments(args, blend(earlier.kwargs, later.kwargs, names))
     firsts: list[Spec] = []
     map_specs(firsts.append, earlier)
     pending = iter(firsts)
 
     def one(spec: Spec) -> Spec:
         other = next(pending, None)
-        if other is None or len(other.shape) != len(spec.shape):
+        if other is None or other.shape == spec.shape or len(other.shape) != len(spec.shape):
             return spec
         pairs = zip(other.shape, spec.shape, strict=True)
         dims = [b if a == b else (names or {}).get((a, b)) for a, b in pairs]  # pyright: ignore
-        return Spec(dims, spec.dtype)
+        return Spec(tuple(dims), spec.dtype)
 
     return map_specs(one, later)

@@ -25,13 +25,18 @@ RESERVED = ("rng", "method", "seed")
 
 @dataclass(frozen=True)
 class Method:
-    """What one method of a layer class takes."""
+    """What one method of a layer class takes.
+
+    `counts` are the numbers of arguments by position that say all, where inputs are of the usual
+    kind: given by position or by name.
+    """
 
     label: str
     signature: inspect.Signature
     inputs: tuple[str, ...]
     training_at: int | None
     training_default: bool
+    counts: range = range(0)
 
     def split_training(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -44,6 +49,8 @@ class Method:
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The inputs by name, in the order of the signature; those left out are not there."""
+        if not kwargs and len(args) in self.counts:
+            return dict(zip(self.inputs, args, strict=False))
         try:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -127,12 +134,15 @@ def _read(kind: type, name: str, function: Any) -> Method:
     at = names.index("training") if "training" in names else None
     default = parameters[at].default if at is not None else False
     rest = [parameter for parameter in parameters if parameter.name != "training"]
+    usual = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in rest)
+    required = sum(parameter.default is parameter.empty for parameter in rest)
     return Method(
         label=f"{kind.__name__}.{name}",
         signature=inspect.Signature(rest),
         inputs=tuple(parameter.name for parameter in rest),
         training_at=at,
         training_default=default is True,
+        counts=range(required, len(rest) + 1) if usual else range(0),
     )
 
 
@@ -142,6 +152,9 @@ def as_inputs(tree: Any, label: str = "The data") -> Any:
     Raises:
         InputError: an array holds objects or text.
     """
+
+    if tree.__class__ is tuple and all(isinstance(leaf, jax.Array) for leaf in tree):
+        return tree  # the usual case
 
     def as_input(leaf: Any) -> Any:
         if isinstance(leaf, jax.Array):

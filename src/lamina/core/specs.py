@@ -22,6 +22,7 @@ __all__ = [
     "Spec",
     "as_specs",
     "is_array",
+    "is_unknown",
     "map_specs",
     "shapes_of",
 ]
@@ -68,6 +69,8 @@ class Spec:
 def _dims(shape: Any) -> tuple[Dim, ...]:
     if isinstance(shape, int | np.integer):
         shape = (int(cast(int, shape)),)
+    if shape.__class__ is tuple and all(map(_is_dim, shape)):
+        return shape
     dims: list[Dim] = []
     for dim in shape:
         if dim is None or isinstance(dim, str):
@@ -90,13 +93,19 @@ def _dims(shape: Any) -> tuple[Dim, ...]:
     return tuple(dims)
 
 
+def _is_dim(dim: Any) -> bool:
+    return dim is None or (dim.__class__ is int and dim >= 0) or dim.__class__ is str
+
+
 def _dtype(dtype: Any) -> Any:
-    try:
-        if jnp.issubdtype(dtype, jax.dtypes.extended):
-            return dtype
-        kind = jnp.dtype(dtype)
-    except TypeError:
-        kind = None
+    kind: Any = dtype
+    if not isinstance(kind, np.dtype):
+        try:
+            if jnp.issubdtype(dtype, jax.dtypes.extended):
+                return dtype
+            kind = jnp.dtype(dtype)
+        except TypeError:
+            kind = None
     if kind is None or kind.kind in "OSUMm":
         raise InputError(
             explain(
@@ -106,7 +115,8 @@ def _dtype(dtype: Any) -> Any:
                 remedy="Encode text and objects as numbers first.",
             )
         )
-    return jax.dtypes.canonicalize_dtype(kind)
+    plain: Any = kind if kind.itemsize <= 4 else jax.dtypes.canonicalize_dtype(kind)
+    return plain
 
 
 @dataclass(frozen=True)
@@ -170,6 +180,13 @@ def _is_shape(value: Any) -> bool:
     )
 
 
+def is_unknown(shape: Any) -> bool:
+    """Whether a shape has a dim without a size."""
+    if not isinstance(shape, tuple | list):
+        return shape is None or isinstance(shape, str)
+    return any(dim is None or isinstance(dim, str) for dim in cast(list[Any], shape))
+
+
 def _leaves(value: Any) -> Iterator[Spec]:
     found: list[Spec] = []
     map_specs(found.append, value)
@@ -209,6 +226,8 @@ def as_specs(value: Any, *, shapes: bool = False) -> Any:
         return value
     if isinstance(value, jax.Array):
         return _spec_of(value)
+    if value.__class__ is tuple and not shapes:
+        return tuple([as_specs(item) for item in value])
     if is_array(value):
         return Spec(value.shape, value.dtype)
     if shapes and _is_shape(value):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from lamina.core.node import Tracked, attributes, slot_names
 from lamina.core.variable import Variable
@@ -48,8 +49,7 @@ class Tree:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     path: str
     value: Any
     owner: Tracked | None
@@ -59,7 +59,7 @@ class _Place:
 
 def _entries(layer: Tracked) -> Iterator[tuple[str, Any]]:
     seen: set[int] = set()
-    for name, value in attributes(layer):
+    for name, value in attributes(layer).items():
         if isinstance(value, Variable):
             seen.add(id(value))
         yield name, value
@@ -79,7 +79,8 @@ def _key_problem(key: Any, keys: Iterable[Any]) -> str | None:
 
 
 _CONTAINERS = (list, tuple, dict)
-_WALKED = (Tracked, Variable, *_CONTAINERS)
+_HOLDERS = (Tracked, *_CONTAINERS)
+_WALKED = (Variable, *_HOLDERS)
 
 
 def _is(value: Any, kinds: tuple[type, ...]) -> bool:
@@ -189,13 +190,13 @@ class Memento:
             value = pending.pop()
             if isinstance(value, tuple):
                 inside: Iterable[Any] = cast(tuple[Any, ...], value)
-            elif not _is(value, (Tracked, list, dict)) or id(value) in self.states:
+            elif id(value) in self.states:
                 continue
             else:
                 state = state_of(value)
                 self.states[id(value)] = (value, state)
                 inside = state if _is(state, (list,)) else state.values()
-            pending.extend(item for item in inside if _is(item, _WALKED))
+            pending += [item for item in inside if isinstance(item, _HOLDERS)]
 
     def restore(self) -> None:
         for container, state in self.states.values():
@@ -209,7 +210,7 @@ class Memento:
 
 def state_of(value: Any) -> Any:
     if isinstance(value, Tracked):
-        return dict(attributes(value))
+        return attributes(value)
     return list(cast(list[Any], value)) if isinstance(value, list) else dict(value)
 
 
@@ -218,9 +219,8 @@ def same_state(left: Any, right: Any) -> bool:
     if len(left) != len(right):
         return False
     if _is(left, (list,)):
-        return all(a is b for a, b in zip(left, right, strict=True))
-    pairs = zip(left.items(), right.items(), strict=True)
-    return all(a == b and x is y for (a, x), (b, y) in pairs)
+        return all(map(operator.is_, left, right))
+    return list(left) == list(right) and all(map(operator.is_, left.values(), right.values()))
 
 
 def put_back(container: Any, state: Any) -> None:
@@ -233,7 +233,7 @@ def put_back(container: Any, state: Any) -> None:
         container.update(state)
     else:
         slots = {name for name, _ in slot_names(container.__class__)}
-        for name, _ in list(attributes(container)):
+        for name in attributes(container):
             object.__delattr__(container, name)
         for name, value in state.items():
             if name in slots:

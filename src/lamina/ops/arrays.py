@@ -41,8 +41,9 @@ def cast(operand: Operand, dtype: Any) -> jax.Array:
     >>> cast(jnp.ones(2, "int32"), "float32").dtype.name
     'float32'
     """
-    own = getattr(operand, "value", None)  # of a variable
-    array = operand if own is None else own
-    if isinstance(array, jax.Array) and array.dtype == dtype:
-        return array
-    return jnp.asarray(array, dtype)
+    if not isinstance(operand, jax.Array):
+        own = getattr(operand, "value", None)  # of a variable
+        operand = operand if own is None else own
+    if isinstance(operand, jax.Array) and operand.dtype == dtype:
+        return operand
+    return jnp.asarray(operand, dtype)

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import jax
 
-from lamina.core.node import Tracked, attributes, site
+from lamina.core.node import Site, Tracked, attributes
 from lamina.core.planning import Planner, Reached, own_build
 from lamina.core.scope import SCOPE, Frame, Key, Scope
 from lamina.core.signature import build_arguments, method_of
@@ -53,8 +53,8 @@ class _Probe(Planner):
             self.asked.append(variable.shape)
         return variable
 
-    def open(self, layer: Tracked, method: str, specs: Arguments) -> Reached:
-        return Reached(layer, method, specs, site())
+    def open(self, layer: Tracked, method: str, specs: Arguments, called_at: Site) -> Reached:
+        return Reached(layer, method, specs, called_at)
 
     def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
         return None
@@ -120,7 +120,7 @@ def _causes(layer: Tracked, named: dict[str, Any]) -> Iterator[_Cause]:
     """Every known axis of the inputs, and every whole number among the attributes."""
     for name, value in named.items():
         yield from _axes(name, value, named)
-    for name, value in list(attributes(layer)):
+    for name, value in attributes(layer).items():
         if _is_size(value):
             yield _Cause(name, value, named, (name, 2 * value))
         elif type(value) is tuple and all(map(_is_size, cast("tuple[Any, ...]", value))):

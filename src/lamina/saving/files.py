@@ -20,6 +20,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from lamina.core.memory import empty
 from lamina.errors import FileFormatError, explain
 
 __all__ = ["Entry", "TensorFile", "storable", "write"]
@@ -44,8 +45,6 @@ _DTYPES: dict[str, Any] = {
 }
 _NATIVE = frozenset(np.dtype(kind).name for kind in _DTYPES.values()) - {"complex64"}
 """What every safetensors has a name for; other arrays are stored as bytes, on one more axis."""
-
-_ALIGNMENT = 64
 
 _MAGIC = {
     b"\x89HDF": "an HDF5 file",
@@ -108,10 +107,7 @@ class TensorFile:
 
     def read(self, entry: Entry) -> np.ndarray:
         """The array of an entry, in memory of its own."""
-        # On a boundary of 64 bytes JAX takes the memory over as it is, instead of copying it.
-        memory = np.empty(entry.nbytes + _ALIGNMENT, np.uint8)
-        start = -memory.ctypes.data % _ALIGNMENT
-        data = memory[start : start + entry.nbytes]
+        data = empty((entry.nbytes,), np.uint8)
         self._stream.seek(entry.start)
         if self._stream.readinto(data.data) != entry.nbytes:
             raise _not_safetensors(self.path, "it was cut short while it was read")

@@ -107,13 +107,16 @@ class Program:
         (loss, (verdict, state)), slopes = grad(
             carry.weights, carry.state, batch, True, carry.steps
         )
+        # Apart, the gradients and the update each become loops that read an array once. In one,
+        # XLA computes the moments anew for the weights, since those kept are a choice of two.
+        healthy = carry.healthy & jnp.isfinite(loss)
+        slopes, healthy = cast(Any, jax.lax.optimization_barrier)((slopes, healthy))
         before = unflatten(self._structure, carry.optimizer)
         weights = dict(zip(self.weights, carry.weights, strict=True))
         updates, after = self.optimizer.update(
             dict(zip(self.weights, slopes, strict=True)), before, weights
         )
         moved: Any = optax.apply_updates(weights, updates)
-        healthy = carry.healthy & jnp.isfinite(loss)
         new = carry._replace(
             weights=tuple(moved[path] for path in self.weights),
             state=state,
