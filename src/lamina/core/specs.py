@@ -115,8 +115,8 @@ def _dtype(dtype: Any) -> Any:
                 remedy="Encode text and objects as numbers first.",
             )
         )
-    plain: Any = kind if kind.itemsize <= 4 else jax.dtypes.canonicalize_dtype(kind)
-    return plain
+    kind = cast(Any, kind)
+    return kind if kind.itemsize <= 4 else jax.dtypes.canonicalize_dtype(kind)
 
 
 @dataclass(frozen=True)
