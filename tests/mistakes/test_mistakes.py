@@ -175,6 +175,12 @@ def a_weight_that_needs_an_unknown_dim():
 
 
 @program
+def a_dict_of_inputs_with_keys_of_several_kinds():
+    x = jnp.ones((2, 4))
+    Net(lambda self, inputs: self.dense(inputs["a"]), dense=layers.Dense(2))({"a": x, 1: x})
+
+
+@program
 def a_weight_declared_inside_call():
     Net(lambda self, x: x * self.add_weight((3,)))(X)
 

@@ -32,6 +32,18 @@ def test_layers_are_added_taken_and_sliced():
     assert model(x).shape == (2, 4)
 
 
+def test_a_row_that_was_changed_is_saved_as_it_stands(tmp_path):
+    model = Sequential(layers=[layers.Dense(4), layers.Dense(9)], name="row")
+    model.pop()
+    model.add(layers.Dense(2))
+    x = jnp.ones((1, 3))
+    expected = model(x)
+    model.save(tmp_path / "row.safetensors")
+    again = lamina.load(tmp_path / "row.safetensors")
+    np.testing.assert_array_equal(again(x), expected)
+    assert again.name == "row"
+
+
 def test_nested_rows_are_one_tree():
     model = Sequential([Sequential([layers.Dense(4)]), layers.Dense(2)])
     model.build((None, 3))

@@ -167,14 +167,21 @@ def unknown_dim(planner: Planner, layer: Tracked, shape: Sequence[Dim]) -> str:
     record = planner.reached.get(id(layer))
     inputs = "" if record is None else f", for inputs {planner.unknown(record)}"
     axis = next(index for index, dim in enumerate(shape) if not isinstance(dim, int))
+    reason, remedy = (
+        ("that shard_map has split", "Build the model before, with the shape of the whole input.")
+        if planner.split
+        else (
+            "that is not known",
+            "Give that dim a size where the model is built, or make the weight independent of it.",
+        )
+    )
     return explain(
         f"{name(planner, layer)} declares a weight of shape {tuple(shape)}: it depends on a dim "
-        f"that is not known{inputs}.",
+        f"{reason}{inputs}.",
         where=f"declared at {site()}",
         expected="weights that depend on known dims alone",
         received=f"None on axis {axis} of the weight",
-        remedy="Give that dim a size where the model is built, or make the weight independent "
-        "of it.",
+        remedy=remedy,
     )
 
 

@@ -26,7 +26,8 @@ __all__ = ["Outcome", "Request", "run_passes"]
 class Request:
     """What is to be planned: a root entered by a method, with these specs, in this mode.
 
-    Instead of a method's name it may be a function that calls the root.
+    Instead of a method's name it may be a function that calls the root. With `split`, what is not
+    known of the specs is so because `shard_map` has split it.
     """
 
     root: Tracked
@@ -34,6 +35,7 @@ class Request:
     specs: Arguments
     training: bool
     at: Site
+    split: bool = False
 
 
 @dataclass
@@ -91,7 +93,7 @@ class _Place:
 
 def _pass(request: Request, sizes: Sizes, earlier: Planner | None) -> Outcome:
     """Trace the call in the mode asked for and, if the mode was read, in the other one."""
-    planner = Planner(request.root, sizes, earlier)
+    planner = Planner(request.root, sizes, earlier, split=request.split)
     try:
         method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
         reads = traced_call(planner, request, sizes, request.training)

@@ -55,9 +55,12 @@ def is_unbuilt(layer: Tracked) -> bool:
 class Planner:
     """One pass: the root's `call` traced once or, where it has two modes, twice."""
 
-    def __init__(self, root: Tracked, sizes: Sizes, earlier: Planner | None = None) -> None:
+    def __init__(
+        self, root: Tracked, sizes: Sizes, earlier: Planner | None = None, split: bool = False
+    ) -> None:
         self.root = root
         self.sizes = sizes
+        self.split = split
         self.earlier = {} if earlier is None else earlier.by_path()
         self.tree: Tree = walk(root)
         self.original = Memento()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -17,11 +18,11 @@ from lamina.core.passes import Request
 from lamina.core.scope import Frame, Key, as_key
 from lamina.core.signature import as_inputs, key_of, method_of
 from lamina.core.specs import Arguments, Spec, as_specs
-from lamina.core.tracing import in_fresh_context, trace_state
+from lamina.core.tracing import in_fresh_context, split_axes, trace_state
 from lamina.core.tracking import Tree, walk
-from lamina.core.trees import flatten
+from lamina.core.trees import flatten, map_tree
 from lamina.core.variable import Variable
-from lamina.errors import InputError, TraceError, explain, nearest
+from lamina.errors import InputError, LaminaError, TraceError, explain, nearest
 
 __all__ = ["Root", "by_identity"]
 
@@ -61,12 +62,23 @@ class Root:
                 specs = Arguments(as_specs(self.args), as_specs(self.kwargs))
                 reads = None if again else self._planned_before(specs)
             if reads is None:
-                request = Request(self.layer, self.method, specs, self.training, site())  # pyright: ignore
-                reads = carry_out(request)
+                reads = self._plan(specs)  # pyright: ignore
             if len(node.known) >= _KNOWN:
                 node.known.clear()
             node.known[self.signature] = reads
             return reads
+
+    def _plan(self, specs: Arguments) -> dict[int, int]:
+        request = Request(self.layer, self.method, specs, self.training, site())
+        whole = map_tree(_whole, (self.args, self.kwargs))
+        if whole == (specs.args, specs.kwargs):
+            return carry_out(request)
+        try:
+            return carry_out(replace(request, specs=Arguments(*whole), split=True))
+        except LaminaError:
+            raise
+        except Exception:  # a program for these sizes alone
+            return carry_out(request)
 
     def _planned_before(self, specs: Arguments) -> dict[int, int] | None:
         for method, training, planned, reads in self.layer._lamina.plans:
@@ -153,6 +165,15 @@ class Root:
         if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
             return []  # then bodies of loops run as often as the loop does, also never
         return [key for key, count in expected.items() if frame.reads.get(key, 0) < count]
+
+
+def _whole(leaf: Any) -> Any:
+    """The spec of an array; what shard_map has split is not known."""
+    spec = as_specs(leaf)
+    axes = split_axes(leaf) if isinstance(leaf, jax.Array) else ()
+    if not axes:
+        return spec
+    return Spec(tuple(None if i in axes else d for i, d in enumerate(spec.shape)), spec.dtype)
 
 
 def covers(planned: Arguments, given: Arguments) -> bool:

@@ -8,12 +8,15 @@ whether it is the body of a loop (a key drawn there is the same at every step).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import jax
 from jax._src import core as _core  # the running trace has no public name
+from jax._src import shard_map as _shard_map  # nor have the specs of the body that is running
 from jax.core import Tracer
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "is_staged",
     "is_traced",
     "outside_traces",
+    "split_axes",
     "trace_state",
 ]
 
@@ -72,6 +76,46 @@ def _same(trace: Any, state: Any) -> bool:
 
 def is_traced(value: Any) -> bool:
     return isinstance(value, Tracer)
+
+
+def split_axes(array: Any) -> tuple[int, ...]:
+    """The axes of an array of which `shard_map`, whose body is running, may have left a part.
+
+    A body's own arguments are known to be split. What was made of them is taken to be split where
+    an argument of the same rank is, to the same size; what does not vary over the mesh is whole.
+    """
+    found: set[int] = set()
+    for shape, split, names in _body_arguments():
+        if len(shape) == array.ndim and _varies(array, names):
+            found |= {axis for axis in split if array.shape[axis] == shape[axis]}
+    return tuple(sorted(found))
+
+
+def _body_arguments() -> Iterator[tuple[tuple[int, ...], tuple[int, ...], frozenset[str]]]:
+    """Of each argument of the innermost `shard_map`: its shape, split axes, and over what."""
+    if not jax.sharding.get_abstract_mesh().manual_axes:
+        return
+    frame = sys._getframe()
+    while frame is not None and frame.f_code.co_filename != _shard_map.__file__:
+        frame = frame.f_back
+    while frame is not None:
+        held = frame.f_locals
+        if {"args", "in_specs", "mesh", "check_vma"} <= set(held):
+            for array, spec in zip(held["args"], held["in_specs"], strict=True):
+                over = [(name,) if isinstance(name, str) else name or () for name in spec]
+                parts = [math.prod(held["mesh"].shape[one] for one in names) for names in over]
+                parts += [1] * (array.ndim - len(parts))
+                shape = tuple(size // part for size, part in zip(array.shape, parts, strict=True))
+                split = tuple(axis for axis, part in enumerate(parts) if part > 1)
+                every = frozenset(name for names in over for name in names)
+                yield shape, split, every if held["check_vma"] else frozenset()
+            return
+        frame = frame.f_back
+
+
+def _varies(array: Any, names: frozenset[str]) -> bool:
+    varying = getattr(getattr(jax.typeof(array), "mat", None), "varying", None)
+    return not names or varying is None or bool(names & set(varying))
 
 
 def evaluate_abstractly(function: Callable[..., None], arrays: Sequence[Any]) -> None:

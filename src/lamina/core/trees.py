@@ -7,14 +7,32 @@ from typing import Any, cast
 
 import jax
 
+from lamina.errors import InputError, explain
+
 __all__ = ["flatten", "leaves_of", "map_pairs", "map_tree", "unflatten"]
 
 IsLeaf = Callable[[Any], bool] | None
 
 
+def _tell(error: ValueError) -> None:
+    if "Comparator raised" in str(error):
+        raise InputError(
+            explain(
+                "A dict of inputs has keys that no order can be given to.",
+                expected="keys of one kind, such as names",
+                received="keys of several kinds, such as text and numbers",
+                remedy="Name all entries by text: {'left': a, 'right': b}.",
+            )
+        ) from None
+
+
 def map_tree(function: Callable[[Any], Any], tree: Any, is_leaf: IsLeaf = None) -> Any:
     """A tree of what `function` gives for each leaf."""
-    return jax.tree.map(function, tree, is_leaf=is_leaf)
+    try:
+        return jax.tree.map(function, tree, is_leaf=is_leaf)
+    except ValueError as error:
+        _tell(error)
+        raise
 
 
 def map_pairs(function: Callable[[Any, Any], Any], tree: Any, other: Any) -> Any:
@@ -24,7 +42,11 @@ def map_pairs(function: Callable[[Any, Any], Any], tree: Any, other: Any) -> Any
 
 def flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], Any]:
     """The leaves of a tree, and its structure."""
-    return cast(Any, jax.tree.flatten)(tree, is_leaf=is_leaf)
+    try:
+        return cast(Any, jax.tree.flatten)(tree, is_leaf=is_leaf)
+    except ValueError as error:
+        _tell(error)
+        raise
 
 
 def leaves_of(tree: Any) -> list[Any]:

@@ -35,28 +35,23 @@ class Sequential(Model):
 
     def __init__(self, layers: Iterable[Layer] | None = None, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.layers: list[Layer] = []
-        for layer in layers or ():
-            self.add(layer)
+        self.layers: list[Layer] = [_checked(layer) for layer in layers or ()]
 
     def add(self, layer: Layer) -> None:
         """Put a layer at the end of the row."""
-        if not isinstance(layer, Layer):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(
-                explain(
-                    "A Sequential holds layers only.",
-                    expected="layers, such as layers.Dense(10)",
-                    received=repr(layer),
-                    remedy="Wrap a plain function in layers.Activation(function).",
-                )
-            )
-        self.layers = [*self.layers, layer]
+        self._become([*self.layers, _checked(layer)])
 
     def pop(self) -> Layer:
         """Take the last layer off the row."""
         *rest, last = self.layers
-        self.layers = rest
+        self._become(rest)
         return last
+
+    def _become(self, row: list[Layer]) -> None:
+        self.layers = row
+        if type(self) is Sequential:  # as if made of this row, so that a file can tell of it
+            self._lamina.arguments = (list(row),)
+            self._lamina.keywords.pop("layers", None)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         for layer in self.layers:
@@ -76,3 +71,16 @@ class Sequential(Model):
 
     def __getitem__(self, index: int | slice) -> Any:
         return Sequential(self.layers[index]) if isinstance(index, slice) else self.layers[index]
+
+
+def _checked(layer: Any) -> Layer:
+    if isinstance(layer, Layer):
+        return layer
+    raise InputError(
+        explain(
+            "A Sequential holds layers only.",
+            expected="layers, such as layers.Dense(10)",
+            received=repr(layer),
+            remedy="Wrap a plain function in layers.Activation(function).",
+        )
+    )
