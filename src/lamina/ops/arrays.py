@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Operand", "cast", "float_dtype"]
+__all__ = ["Operand", "alike", "cast", "float_dtype", "is_placed"]
 
 
 class Operand(Protocol):
@@ -47,3 +47,28 @@ def cast(operand: Operand, dtype: Any) -> jax.Array:
     if isinstance(operand, jax.Array) and operand.dtype == dtype:
         return operand
     return jnp.asarray(operand, dtype)
+
+
+def is_placed(array: jax.Array) -> bool:
+    """Whether an axis of the array is sharded explicitly, so that its type says where it lies."""
+    return any(name is not None for name in jax.typeof(array).sharding.spec)
+
+
+def alike(tree: Any) -> Any:
+    """The arrays of a tree, all varying over the same axes inside `shard_map`.
+
+    What autodiff does unasked for its own operations has to be said for a backward pass written
+    by hand: the gradient of what is the same on all devices is a sum over them.
+    """
+    every = {name for leaf in jax.tree.leaves(tree) for name in _varying(leaf)}
+
+    def vary(leaf: jax.Array) -> jax.Array:
+        missing = tuple(sorted(every - _varying(leaf)))
+        lax: Any = jax.lax
+        return lax.pcast(leaf, missing, to="varying") if missing else leaf
+
+    return jax.tree.map(vary, tree) if every else tree
+
+
+def _varying(array: Any) -> set[str]:
+    return set(getattr(getattr(jax.typeof(array), "mat", None), "varying", ()))

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
 from lamina.layer import Layer
 from lamina.layers import Dense, Embedding
 from lamina.layers.checks import check_count, check_shape
-from lamina.ops.dense import dense
-from lamina.ops.recurrence import gru_project, gru_step
+from lamina.ops.recurrence import AttentionWeights, Memory, attend, gru_cell, gru_project
 from lamina.seq2seq.attention import BahdanauAttention
 
 __all__ = ["AttentionDecoder"]
@@ -74,6 +72,7 @@ class AttentionDecoder(Layer):
 
     def build(self, tokens_shape: Any, values_shape: Any) -> None:
         gates = 3 * self.units
+        self.attention.build((None, self.units), values_shape)
         self.kernel = self.add_weight((self.embed.output_dim, gates))
         self.context_kernel = self.add_weight((values_shape[-1], gates))
         self.recurrent_kernel = self.add_weight((self.units, gates), "orthogonal")
@@ -89,18 +88,21 @@ class AttentionDecoder(Layer):
         return_attention: bool = False,
     ) -> tuple[jax.Array, ...]:
         check_shape(self, "a state", state, (tokens.shape[0], self.units), "batch, units")
-        keys = self.attention.keys(values) if keys is None else keys
+        read = self.attention.keys(values) if keys is None else keys
         embedded = self.embed(lax.transpose(tokens, (1, 0)))  # [target, batch, embedding]
-        projected = gru_project(embedded, self.kernel, self.bias)
-
-        def step(state: jax.Array, gates: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-            context, weights = self.attention(state, values, mask, keys)
-            gates = gates + dense(context, self.context_kernel)
-            state = gru_step(gates, state, self.recurrent_kernel, self.bias)
-            seen = (weights,) if return_attention else ()
-            return state, (state, *seen)
-
-        state, (states, *seen) = lax.scan(step, state, projected)
-        logits = self.output(states)
-        by_row = [jnp.swapaxes(array, 0, 1) for array in (logits, *seen)]
-        return by_row[0], state, *by_row[1:]
+        attended = attend(
+            gru_cell(lax.tanh, lax.logistic),
+            gru_project(embedded, self.kernel, self.bias),
+            (state,),
+            Memory(read, values, mask),
+            AttentionWeights(
+                self.attention.W1.kernel.value,
+                self.attention.V.kernel.value[:, 0],
+                self.context_kernel.value,
+                self.recurrent_kernel.value,
+                self.bias.value[1],
+            ),
+        )
+        logits = self.output(lax.transpose(attended.outputs, (1, 0, 2)))
+        seen = (lax.transpose(attended.attention, (1, 0, 2)),) if return_attention else ()
+        return logits, attended.state[0], *seen

@@ -1,9 +1,8 @@
-"""Recurrences over time: the gated recurrent unit."""
+"""The gated recurrent unit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +10,25 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.dense import dense
+from lamina.ops.recurrence.engine import Activation, Cell, State, by_hand, recur
+from lamina.ops.recurrence.sequence import over_sequence
 
-__all__ = ["Activation", "gru", "gru_project", "gru_step"]
+__all__ = ["gru", "gru_cell", "gru_project", "gru_step"]
 
-Activation = Callable[[jax.Array], jax.Array]
+
+def gru_cell(activation: Activation, recurrent_activation: Activation) -> Cell:
+    """What a step of a GRU that resets after the product does element by element."""
+
+    def cell(projected: jax.Array, product: jax.Array, state: State) -> State:
+        (h,) = state
+        units = h.shape[-1]
+        gates_in, candidate_in = lax.split(projected, (2 * units, units), axis=-1)
+        gates_h, candidate_h = lax.split(product, (2 * units, units), axis=-1)
+        update, reset = _halves(recurrent_activation(gates_in + gates_h))
+        candidate = activation(candidate_in + reset * candidate_h)
+        return (update * h + (1 - update) * candidate,)
+
+    return cell
 
 
 def gru_project(
@@ -81,16 +95,14 @@ def gru_step(
     units = state.shape[-1]
     kernel = cast(recurrent_kernel, state.dtype)
     read = state if recurrent_dropout is None else state * recurrent_dropout
-    gates_in, candidate_in = lax.split(projected, (2 * units, units), axis=-1)
     if reset_after:
         row = None if bias is None else cast(bias, state.dtype)[1]
-        gates_h, candidate_h = lax.split(dense(read, kernel, row), (2 * units, units), axis=-1)
-        update, reset = _halves(recurrent_activation(gates_in + gates_h))
-        candidate = activation(candidate_in + reset * candidate_h)
-    else:
-        gate_kernel, candidate_kernel = lax.split(kernel, (2 * units, units), axis=-1)
-        update, reset = _halves(recurrent_activation(gates_in + dense(read, gate_kernel)))
-        candidate = activation(candidate_in + dense(reset * read, candidate_kernel))
+        cell = gru_cell(activation, recurrent_activation)
+        return cell(projected, dense(read, kernel, row), (state,))[0]
+    gates_in, candidate_in = lax.split(projected, (2 * units, units), axis=-1)
+    gate_kernel, candidate_kernel = lax.split(kernel, (2 * units, units), axis=-1)
+    update, reset = _halves(recurrent_activation(gates_in + dense(read, gate_kernel)))
+    candidate = activation(candidate_in + dense(reset * read, candidate_kernel))
     return update * state + (1 - update) * candidate
 
 
@@ -135,47 +147,57 @@ def gru(
     ((2, 7, 4), (2, 4), True)
     """
     dtype = float_dtype(sequence, kernel, recurrent_kernel, bias, initial_state)
-    x = cast(sequence, dtype)
-    if dropout is not None:
-        x = x * lax.expand_dims(cast(dropout, dtype), (1,))
+    factors = None if recurrent_dropout is None else cast(recurrent_dropout, dtype)
+    weights = cast(recurrent_kernel, dtype)
     shared = None if bias is None else cast(bias, dtype)
-    x = lax.transpose(x, (1, 0, 2))  # [time, batch, features]
-    projected = gru_project(x, cast(kernel, dtype), shared, reset_after=reset_after)
-    alive = None if mask is None else lax.transpose(cast(mask, bool), (1, 0))  # [time, batch]
-    advance = partial(
-        gru_step,
-        recurrent_kernel=cast(recurrent_kernel, dtype),
-        bias=shared,
-        activation=activation,
-        recurrent_activation=recurrent_activation,
-        reset_after=reset_after,
-        recurrent_dropout=None if recurrent_dropout is None else cast(recurrent_dropout, dtype),
-    )
+    row, inner = shared, None
+    if shared is not None and reset_after:
+        row, inner = shared[0], shared[1]
+    functions = activation, recurrent_activation
+
+    def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
+        if not reset_after:
+            return _reset_before(projected, start, weights, alive, factors, functions, go_backwards)
+        plain = not by_hand(*functions)
+        return recur(
+            gru_cell(*functions), projected, start, weights, inner, alive, factors,
+            reverse=go_backwards, plain=plain,
+        )  # fmt: skip
+
+    outputs, (state,) = over_sequence(
+        run, cast(sequence, dtype), cast(kernel, dtype), row, weights.shape[0], (initial_state,),
+        mask, go_backwards=go_backwards, dropout=dropout,
+    )  # fmt: skip
+    return outputs, state
+
+
+def _reset_before(
+    projected: jax.Array,
+    start: State,
+    kernel: jax.Array,
+    alive: jax.Array | None,
+    factors: jax.Array | None,
+    functions: tuple[Activation, Activation],
+    reverse: bool,
+) -> tuple[jax.Array, State]:
+    """Two products that follow on each other, which only autodiff takes apart."""
 
     def step(
         state: jax.Array, at: tuple[jax.Array, jax.Array | None]
     ) -> tuple[jax.Array, jax.Array]:
         gates, alive = at
-        after = advance(gates, state)
+        after = gru_step(
+            gates, state, kernel, activation=functions[0], recurrent_activation=functions[1],
+            reset_after=False, recurrent_dropout=factors,
+        )  # fmt: skip
         if alive is not None:
             after = lax.select(lax.broadcast_in_dim(alive, after.shape, (0,)), after, state)
         return after, after
 
-    start = _first_state(projected, initial_state)
-    state, outputs = lax.scan(step, start, (projected, alive), reverse=go_backwards)
-    if go_backwards:
-        outputs = lax.rev(outputs, (0,))
-    return lax.transpose(outputs, (1, 0, 2)), state
+    state, outputs = lax.scan(step, start[0], (projected, alive), reverse=reverse)
+    return outputs, (state,)
 
 
 def _halves(gates: jax.Array) -> Sequence[jax.Array]:
     units = gates.shape[-1] // 2
     return lax.split(gates, (units, units), axis=-1)
-
-
-def _first_state(projected: jax.Array, initial_state: Operand | None) -> jax.Array:
-    # Zeros come out of the projected input, and a given state is added to them, so that the
-    # state has its sharding from the start; a scan's carry may not change it.
-    units = projected.shape[-1] // 3
-    zeros = lax.reduce_sum(lax.full_like(projected[..., :units], 0), (0,))
-    return zeros if initial_state is None else zeros + cast(initial_state, projected.dtype)

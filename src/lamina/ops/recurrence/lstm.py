@@ -1,0 +1,124 @@
+"""The long short-term memory."""
+
+from __future__ import annotations
+
+import jax
+from jax import lax
+
+from lamina.ops.arrays import Operand, cast, float_dtype
+from lamina.ops.dense import dense
+from lamina.ops.recurrence.engine import Activation, Cell, State, by_hand, recur
+from lamina.ops.recurrence.sequence import over_sequence
+
+__all__ = ["lstm", "lstm_cell", "lstm_step"]
+
+
+def lstm_cell(activation: Activation, recurrent_activation: Activation) -> Cell:
+    """What a step does element by element."""
+
+    def cell(projected: jax.Array, product: jax.Array, state: State) -> State:
+        _, c = state
+        parts = lax.split(projected + product, (c.shape[-1],) * 4, axis=-1)
+        gate_in, forget, candidate, out = parts
+        c = recurrent_activation(forget) * c + recurrent_activation(gate_in) * activation(candidate)
+        return recurrent_activation(out) * activation(c), c
+
+    return cell
+
+
+def lstm_step(
+    projected: jax.Array,
+    state: State,
+    recurrent_kernel: Operand,
+    *,
+    activation: Activation = lax.tanh,
+    recurrent_activation: Activation = lax.logistic,
+    recurrent_dropout: jax.Array | None = None,
+) -> State:
+    """One step of a long short-term memory.
+
+    With ``U`` the recurrent kernel, ``g`` the projected input, ``s`` the gates' activation::
+
+        i, f, o = s(g + h U)    candidate n = act(g_c + h U_c)
+        c' = f c + i n
+        h' = o act(c')
+
+    Args:
+        projected: ``[batch, 4 units]``: ``x kernel + bias``, gates in the order input, forget,
+            candidate, output.
+        state: h and c, ``[batch, units]`` each.
+        recurrent_kernel: ``[units, 4 units]``, in the same order.
+        activation: of the candidate and of c on its way out.
+        recurrent_activation: of the three gates.
+        recurrent_dropout: ``[batch, units]``, factors for h on its way into the gates.
+
+    Returns:
+        The next h and c.
+
+    Source: Hochreiter, Schmidhuber, Long short-term memory, 1997; the forget gate is of Gers,
+    Schmidhuber, Cummins, 2000.
+
+    >>> import jax.numpy as jnp
+    >>> ones = jnp.ones((2, 3))
+    >>> h, c = lstm_step(jnp.zeros((2, 12)), (ones, ones), jnp.zeros((3, 12)))
+    >>> c[0].tolist()
+    [0.5, 0.5, 0.5]
+    """
+    h = state[0] if recurrent_dropout is None else state[0] * recurrent_dropout
+    product = dense(h, cast(recurrent_kernel, h.dtype))
+    return lstm_cell(activation, recurrent_activation)(projected, product, state)
+
+
+def lstm(
+    sequence: Operand,
+    kernel: Operand,
+    recurrent_kernel: Operand,
+    bias: Operand | None = None,
+    initial_state: tuple[Operand, Operand] | None = None,
+    mask: Operand | None = None,
+    *,
+    activation: Activation = lax.tanh,
+    recurrent_activation: Activation = lax.logistic,
+    go_backwards: bool = False,
+    dropout: Operand | None = None,
+    recurrent_dropout: Operand | None = None,
+) -> tuple[jax.Array, State]:
+    """Run a long short-term memory over a sequence; :func:`lstm_step` has the equations.
+
+    Args:
+        sequence: ``[batch, time, features]``.
+        kernel: ``[features, 4 units]``, gates in the order input, forget, candidate, output.
+        recurrent_kernel: ``[units, 4 units]``, in the same order.
+        bias: ``[4 units]``.
+        initial_state: h and c, ``[batch, units]`` each; zeros where None.
+        mask: bool, ``[batch, time]``: where False the state stays, and the output repeats it.
+        activation: of the candidate and of c on its way out.
+        recurrent_activation: of the three gates.
+        go_backwards: start at the last step; the outputs stand in the order of processing.
+        dropout: ``[batch, features]``, factors for the input at every step.
+        recurrent_dropout: ``[batch, units]``, factors for h on its way into the gates.
+
+    Returns:
+        ``(outputs, (h, c))``: ``[batch, time, units]``, and the last state.
+
+    >>> import jax.numpy as jnp
+    >>> outputs, (h, c) = lstm(jnp.ones((2, 7, 5)), jnp.ones((5, 12)), jnp.zeros((3, 12)))
+    >>> outputs.shape, h.shape, c.shape
+    ((2, 7, 3), (2, 3), (2, 3))
+    """
+    dtype = float_dtype(sequence, kernel, recurrent_kernel, bias, *(initial_state or ()))
+    factors = None if recurrent_dropout is None else cast(recurrent_dropout, dtype)
+    weights = cast(recurrent_kernel, dtype)
+    row = None if bias is None else cast(bias, dtype)
+    functions = activation, recurrent_activation
+
+    def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
+        return recur(
+            lstm_cell(*functions), projected, start, weights, None, alive, factors,
+            reverse=go_backwards, plain=not by_hand(*functions),
+        )  # fmt: skip
+
+    return over_sequence(
+        run, cast(sequence, dtype), cast(kernel, dtype), row, weights.shape[0],
+        initial_state or (None, None), mask, go_backwards=go_backwards, dropout=dropout,
+    )  # fmt: skip

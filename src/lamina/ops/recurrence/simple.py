@@ -1,0 +1,105 @@
+"""The fully connected recurrence."""
+
+from __future__ import annotations
+
+import jax
+from jax import lax
+
+from lamina.ops.arrays import Operand, cast, float_dtype
+from lamina.ops.dense import dense
+from lamina.ops.recurrence.engine import Activation, Cell, State, by_hand, recur
+from lamina.ops.recurrence.sequence import over_sequence
+
+__all__ = ["simple_rnn", "simple_rnn_cell", "simple_rnn_step"]
+
+
+def simple_rnn_cell(activation: Activation) -> Cell:
+    """What a step does element by element."""
+
+    def cell(projected: jax.Array, product: jax.Array, state: State) -> State:
+        return (activation(projected + product),)
+
+    return cell
+
+
+def simple_rnn_step(
+    projected: jax.Array,
+    state: State,
+    recurrent_kernel: Operand,
+    *,
+    activation: Activation = lax.tanh,
+    recurrent_dropout: jax.Array | None = None,
+) -> State:
+    """One step: ``h' = act(g + h U)``, with g the projected input and U the recurrent kernel.
+
+    Args:
+        projected: ``[batch, units]``: ``x kernel + bias``.
+        state: h, ``[batch, units]``, in a tuple.
+        recurrent_kernel: ``[units, units]``.
+        activation: of the new state.
+        recurrent_dropout: ``[batch, units]``, factors for h on its way into the product.
+
+    Returns:
+        The next h, in a tuple.
+
+    Source: Elman, Finding structure in time, 1990.
+
+    >>> import jax.numpy as jnp
+    >>> simple_rnn_step(jnp.zeros((1, 2)), (jnp.ones((1, 2)),), jnp.zeros((2, 2)))[0].tolist()
+    [[0.0, 0.0]]
+    """
+    h = state[0] if recurrent_dropout is None else state[0] * recurrent_dropout
+    product = dense(h, cast(recurrent_kernel, h.dtype))
+    return simple_rnn_cell(activation)(projected, product, state)
+
+
+def simple_rnn(
+    sequence: Operand,
+    kernel: Operand,
+    recurrent_kernel: Operand,
+    bias: Operand | None = None,
+    initial_state: tuple[Operand] | None = None,
+    mask: Operand | None = None,
+    *,
+    activation: Activation = lax.tanh,
+    go_backwards: bool = False,
+    dropout: Operand | None = None,
+    recurrent_dropout: Operand | None = None,
+) -> tuple[jax.Array, State]:
+    """Run ``h' = act(x kernel + h U + bias)`` over a sequence.
+
+    Args:
+        sequence: ``[batch, time, features]``.
+        kernel: ``[features, units]``.
+        recurrent_kernel: ``[units, units]``.
+        bias: ``[units]``.
+        initial_state: h, ``[batch, units]``, in a tuple; zeros where None.
+        mask: bool, ``[batch, time]``: where False the state stays, and the output repeats it.
+        activation: of the new state.
+        go_backwards: start at the last step; the outputs stand in the order of processing.
+        dropout: ``[batch, features]``, factors for the input at every step.
+        recurrent_dropout: ``[batch, units]``, factors for h on its way into the product.
+
+    Returns:
+        ``(outputs, (h,))``: ``[batch, time, units]``, and the last state.
+
+    >>> import jax.numpy as jnp
+    >>> outputs, (h,) = simple_rnn(jnp.ones((2, 7, 5)), jnp.ones((5, 3)), jnp.zeros((3, 3)))
+    >>> outputs.shape, h.shape
+    ((2, 7, 3), (2, 3))
+    """
+    dtype = float_dtype(sequence, kernel, recurrent_kernel, bias, *(initial_state or ()))
+    factors = None if recurrent_dropout is None else cast(recurrent_dropout, dtype)
+    weights = cast(recurrent_kernel, dtype)
+    row = None if bias is None else cast(bias, dtype)
+
+    def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
+        return recur(
+            simple_rnn_cell(activation), projected, start, weights, None, alive, factors,
+            reverse=go_backwards, plain=not by_hand(activation),
+        )  # fmt: skip
+
+    return over_sequence(
+        run, cast(sequence, dtype), cast(kernel, dtype), row, weights.shape[0],
+        initial_state or (None,), mask, go_backwards=go_backwards, dropout=dropout,
+    )  # fmt: skip

@@ -1,0 +1,198 @@
+"""Backward passes written by hand, against autodiff of the plain scan and finite differences."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax import lax
+from jax.test_util import check_grads
+
+from lamina.ops.recurrence import (
+    AttentionWeights,
+    Memory,
+    attend,
+    gru_cell,
+    lstm_cell,
+    recur,
+    simple_rnn_cell,
+)
+
+CELLS = {  # with the number of gates and of arrays of the state
+    "gru": (gru_cell(lax.tanh, lax.logistic), 3, 1),
+    "gru, other activations": (gru_cell(jax.nn.softplus, jax.nn.hard_sigmoid), 3, 1),
+    "lstm": (lstm_cell(lax.tanh, lax.logistic), 4, 2),
+    "simple": (simple_rnn_cell(lax.tanh), 1, 1),
+}
+few = settings(deadline=None, max_examples=5)
+
+
+def drawing(dtype="float32"):
+    rng = np.random.default_rng(0)
+    return lambda *shape: jnp.asarray(rng.normal(size=shape) * 0.5, dtype)
+
+
+def recurrence(name, batch=3, time=4, units=2, dtype="float32"):
+    cell, gates, arrays = CELLS[name]
+    normal = drawing(dtype)
+    inputs = {
+        "projected": normal(time, batch, gates * units),
+        "start": tuple(normal(batch, units) for _ in range(arrays)),
+        "kernel": normal(units, gates * units),
+        "bias": normal(gates * units),
+        "factors": normal(batch, units),
+    }
+    return cell, inputs
+
+
+def attention(name, batch=3, source=5, time=4, units=2, size=3, channels=4, additive=True):
+    cell, gates, arrays = CELLS[name]
+    normal = drawing()
+    inputs = {
+        "projected": normal(time, batch, gates * units),
+        "start": tuple(normal(batch, units) for _ in range(arrays)),
+        "keys": normal(batch, source, size),
+        "values": normal(batch, source, channels),
+        "weights": AttentionWeights(
+            normal(units, size),
+            normal(size) if additive else None,
+            normal(channels, gates * units),
+            normal(units, gates * units),
+            normal(gates * units),
+        ),
+    }
+    return cell, inputs
+
+
+def loss(tree):
+    return sum(jnp.sum(jnp.sin(leaf.astype(jnp.float32))) for leaf in jax.tree.leaves(tree))
+
+
+def same_gradients(run, inputs, rtol=1e-4, atol=1e-5):
+    """Of `run(inputs, plain)`, by hand and by autodiff."""
+    both = [
+        jax.jit(jax.value_and_grad(lambda given, plain=plain: loss(run(given, plain))))(inputs)
+        for plain in (False, True)
+    ]
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(
+            np.asarray(a, "float32"), np.asarray(b, "float32"), rtol=rtol, atol=atol
+        ),
+        *both,
+    )
+
+
+def running(cell, mask=None, reverse=False):
+    def run(given, plain):
+        given = dict(given)
+        first = [given.pop(name) for name in ("projected", "start", "kernel")]
+        return recur(cell, *first, mask=mask, reverse=reverse, plain=plain, **given)
+
+    return run
+
+
+def attending(cell, mask=None):
+    def run(given, plain):
+        memory = Memory(given["keys"], given["values"], mask)
+        weights = given["weights"]
+        return attend(cell, given["projected"], given["start"], memory, weights, plain=plain)
+
+    return run
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_gradients_are_those_of_autodiff(name, reverse) -> None:
+    cell, inputs = recurrence(name)
+    mask = jnp.asarray(np.random.default_rng(1).random((4, 3)) < 0.6)
+    same_gradients(running(cell, mask, reverse), inputs)
+    same_gradients(running(cell, None, reverse), inputs | {"bias": None, "factors": None})
+
+
+@few
+@given(*[st.integers(1, 4)] * 3)
+def test_gradients_at_any_sizes(batch, time, units) -> None:
+    cell, inputs = recurrence("lstm", batch, time, units)
+    same_gradients(running(cell), inputs)
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_gradients_in_half_precision(name) -> None:
+    cell, inputs = recurrence(name, dtype="bfloat16")
+    same_gradients(running(cell), inputs, rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm", "simple"])
+def test_gradients_are_those_of_finite_differences(name) -> None:
+    with jax.enable_x64(True):
+        cell, inputs = recurrence(name, 2, 3, 2, "float64")
+        check_grads(lambda given: running(cell)(given, False), (inputs,), 1, ["rev"])
+
+
+def test_second_derivatives() -> None:
+    cell, inputs = recurrence("gru", 2, 3, 2)
+    run = running(cell)
+
+    def curvature(plain):
+        def slope(kernel):
+            return jax.grad(lambda k: loss(run(inputs | {"kernel": k}, plain)))(kernel).sum()
+
+        return jax.grad(slope)(inputs["kernel"])
+
+    np.testing.assert_allclose(curvature(False), curvature(True), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("additive", [True, False])
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_gradients_with_attention_are_those_of_autodiff(name, additive) -> None:
+    cell, inputs = attention(name, additive=additive)
+    mask = jnp.arange(5) < jnp.asarray([[3], [5], [0]])  # one row has no place at all
+    same_gradients(attending(cell, mask), inputs)
+    inputs["weights"] = inputs["weights"]._replace(bias=None)
+    same_gradients(attending(cell), inputs)
+
+
+@few
+@given(*[st.integers(1, 3)] * 6)
+def test_gradients_with_attention_at_any_sizes(batch, source, time, units, size, channels) -> None:
+    cell, inputs = attention("gru", batch, source, time, units, size, channels)
+    same_gradients(attending(cell), inputs)
+
+
+def test_gradients_with_attention_are_those_of_finite_differences() -> None:
+    with jax.enable_x64(True):
+        cell, inputs = attention("gru", 2, 3, 2)
+        inputs = jax.tree.map(lambda leaf: leaf.astype("float64"), inputs)
+        check_grads(lambda given: attending(cell)(given, False), (inputs,), 1, ["rev"])
+
+
+def test_gradients_over_devices_are_those_of_one() -> None:
+    """In `shard_map` the weights are whole on each device and the batch is split."""
+    code = textwrap.dedent("""
+        import jax, jax.numpy as jnp, numpy as np
+        from jax import lax
+        from jax.sharding import Mesh, PartitionSpec as P
+        from lamina.ops.recurrence import gru
+        mesh = Mesh(np.array(jax.devices()), ("d",))
+        normal = lambda *shape: jnp.asarray(np.random.default_rng(0).normal(size=shape), "float32")
+        x, weights = normal(4, 3, 2), (normal(2, 6), normal(2, 6), normal(2, 6))
+        def loss(weights, x):
+            return jnp.sin(gru(x, *weights)[0]).sum()
+        expected = jax.grad(loss)(weights, x)
+        def part(weights, x):
+            return jax.grad(lambda w: lax.psum(loss(w, x), "d"))(weights)
+        found = jax.shard_map(part, mesh=mesh, in_specs=(P(), P("d")), out_specs=P())(weights, x)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+                     found, expected)
+    """)
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
