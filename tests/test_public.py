@@ -10,7 +10,7 @@ import pytest
 import lamina
 
 PUBLIC = {
-    "Layer", "Model", "Plan", "Sequential", "Spec", "Trainer", "Variable",
+    "Input", "Layer", "Model", "Plan", "Sequential", "Spec", "Trainer", "Variable",
     "activations", "checkpoint", "errors", "initializers", "jit", "layers", "load",
     "losses", "metrics", "set_seed",
 }  # fmt: skip

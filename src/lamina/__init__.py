@@ -8,11 +8,12 @@ from lamina.core.plan import Plan
 from lamina.core.specs import Spec
 from lamina.core.variable import Variable
 from lamina.layer import Layer
-from lamina.models import Model, Sequential
+from lamina.models import Input, Model, Sequential
 from lamina.saving import load
 from lamina.training import Trainer
 
 __all__ = [
+    "Input",
     "Layer",
     "Model",
     "Plan",

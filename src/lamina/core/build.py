@@ -13,15 +13,16 @@ from lamina import initializers
 from lamina.core import mistakes
 from lamina.core.drawing import draw, draw_callable
 from lamina.core.memory import on_device
-from lamina.core.node import Built, Edition, Tracked
+from lamina.core.node import Built, Edition, Tracked, site
 from lamina.core.passes import Outcome, Request, run_passes
 from lamina.core.plan import Plan, PlannedVariable
+from lamina.core.specs import Arguments
 from lamina.core.tracing import outside_traces
 from lamina.core.tracking import Tree, frozen_variables, topmost_without, walk
 from lamina.core.variable import Variable
 from lamina.errors import InputError, TrackingError, explain
 
-__all__ = ["LOCK", "Request", "carry_out", "make_plan", "set_seed"]
+__all__ = ["LOCK", "Request", "carry_out", "make_plan", "outputs_of", "set_seed"]
 
 LOCK = threading.RLock()
 """One build at a time in the process: first calls from two threads build once."""
@@ -122,6 +123,13 @@ def make_plan(request: Request) -> Plan:
             return _as_plan(outcome, _final_tree(outcome))
         finally:
             outcome.planner.undo()
+
+
+def outputs_of(layer: Tracked, specs: Arguments, training: bool = False) -> Any:
+    """The specs of what a layer's `call` gives for some; the layer is left as it was."""
+    request = Request(layer, "call", specs, training, site())
+    with LOCK:
+        return run_passes(request).planner.reached[id(layer)].outputs
 
 
 def carry_out(

@@ -9,7 +9,7 @@ from typing import Any, cast
 import jax
 
 from lamina.core.entering import enter
-from lamina.core.node import Tracked, site
+from lamina.core.node import Symbolic, Tracked, site
 from lamina.core.planning import is_unbuilt, own_build
 from lamina.core.root import Root, by_identity
 from lamina.core.scope import SCOPE, Frame, Key, Scope, as_key
@@ -25,7 +25,10 @@ __all__ = ["apply", "checkpoint", "invoke"]
 
 
 def invoke(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """`layer(...)`: within another call, or as the root of one."""
+    """`layer(...)`: within another call, as the root of one, or in a graph that is being made."""
+    symbol = _symbolic((args, kwargs))
+    if symbol is not None:
+        return symbol.apply(layer, args, kwargs)
     scope = SCOPE.get()
     if scope is None:
         if layer._lamina.built is not None and is_staged():
@@ -45,6 +48,17 @@ def invoke(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         if layer._lamina.built is None:
             _build_weightless(frame, layer, args, kwargs)
     return enter(frame, layer, "call", args, kwargs, mode, key)
+
+
+def _symbolic(value: Any) -> Symbolic | None:
+    """A symbolic value among arguments, if there is one."""
+    if isinstance(value, list | tuple | dict):
+        inside = cast(Any, value)
+        for item in inside.values() if isinstance(value, dict) else inside:
+            found = _symbolic(item)
+            if found is not None:
+                return found
+    return value if isinstance(value, Symbolic) else None
 
 
 def _mode(scope: Scope, training: Any) -> bool:

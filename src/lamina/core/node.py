@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from lamina.core.specs import Arguments
     from lamina.core.variable import Variable
 
-__all__ = ["ATTRIBUTE", "Built", "Edition", "Node", "Site", "Tracked", "attributes", "edge", "site"]
+__all__ = [
+    "ATTRIBUTE",
+    "Built",
+    "Edition",
+    "Node",
+    "Site",
+    "Symbolic",
+    "Tracked",
+    "attributes",
+    "edge",
+    "site",
+]
 
 ATTRIBUTE = "_lamina"
 """The one attribute that is Lamina's on every layer."""
@@ -166,6 +177,13 @@ class Tracked:
     """What can stand in a tree: anything that carries a :class:`Node`."""
 
     _lamina: Node
+
+
+class Symbolic:
+    """What may stand for an array before there is one; it knows what a layer makes of it."""
+
+    def apply(self, layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        raise NotImplementedError
 
 
 def _slot_names(kind: type) -> tuple[tuple[str, str], ...]:

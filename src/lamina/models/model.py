@@ -47,6 +47,11 @@ class Model(Layer):
     """
 
     stop_training = False
+    graph_kind: type[Model] | None = None  # what `Model(inputs, outputs)` makes
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        kind = Model.graph_kind if cls is Model and (args or "inputs" in kwargs) else None
+        return super().__new__(cast(Any, kind or cls), *args, **kwargs)
 
     def compile(
         self,

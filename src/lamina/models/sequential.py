@@ -9,6 +9,7 @@ from lamina.core.signature import method_of
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.model import Model
+from lamina.models.symbol import Symbol
 
 __all__ = ["Sequential"]
 
@@ -20,7 +21,8 @@ class Sequential(Model):
     whose `call` takes one, until a layer without ``supports_masking`` consumes it.
 
     Args:
-        layers: the layers, in order.
+        layers: the layers, in order. An Input may stand first: then the model is built when it is
+            made.
         name: what reports call the model.
 
     Raises:
@@ -33,13 +35,23 @@ class Sequential(Model):
     (3, 2)
     """
 
-    def __init__(self, layers: Iterable[Layer] | None = None, *, name: str | None = None) -> None:
+    def __init__(
+        self, layers: Iterable[Layer | Symbol] | None = None, *, name: str | None = None
+    ) -> None:
         super().__init__(name=name)
-        self.layers: list[Layer] = [_checked(layer) for layer in layers or ()]
+        row = list(layers or ())
+        first = row[0] if row else None
+        self.start = first.spec if isinstance(first, Symbol) else None
+        self.layers: list[Layer] = [_checked(layer) for layer in row[self.start is not None :]]
+        if self.start is not None:
+            self._become(self.layers)
 
-    def add(self, layer: Layer) -> None:
-        """Put a layer at the end of the row."""
-        self._become([*self.layers, _checked(layer)])
+    def add(self, layer: Layer | Symbol) -> None:
+        """Put a layer at the end of the row; an Input may begin it, and then it is built."""
+        if isinstance(layer, Symbol) and not self.layers and self.start is None:
+            self.start = layer.spec
+        else:
+            self._become([*self.layers, _checked(layer)])
 
     def pop(self) -> Layer:
         """Take the last layer off the row."""
@@ -52,6 +64,8 @@ class Sequential(Model):
         if type(self) is Sequential:  # as if made of this row, so that a file can tell of it
             self._lamina.arguments = (list(row),)
             self._lamina.keywords.pop("layers", None)
+        if self.start is not None and row:
+            self.build(self.start)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         for layer in self.layers:

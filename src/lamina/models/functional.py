@@ -1,0 +1,242 @@
+"""A model that is a graph of layers: `Model(inputs, outputs)`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+from lamina.core.reading import name as name_of
+from lamina.core.root import covers
+from lamina.core.signature import method_of
+from lamina.core.specs import Arguments, Spec, as_specs
+from lamina.core.trees import flatten, leaves_of, map_tree, unflatten
+from lamina.errors import InputError, explain
+from lamina.layer import Layer
+from lamina.models.model import Model
+from lamina.models.symbol import Applied, Symbol
+
+__all__ = ["Functional", "Graph", "Ref", "Step"]
+
+
+class Ref(NamedTuple):
+    """One array of a graph: the inputs are step 0, then come the calls, from 1."""
+
+    step: int
+    output: int
+
+
+class Step(NamedTuple):
+    """A call of the layer of that name, with references where arrays go."""
+
+    layer: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Graph(NamedTuple):
+    """What a functional model computes: trees of specs and references, and calls in order."""
+
+    inputs: Any
+    steps: tuple[Step, ...]
+    outputs: Any
+
+
+class Functional(Model):
+    """A graph of layers, put together by calling them on symbolic inputs.
+
+    Each layer is an attribute under its name (``dense``, ``dense_1``, in the order of the calls),
+    so that is where its weights are. A layer called twice is one layer. Masks that layers compute
+    are passed on to those whose `call` takes one. The model is built when it is made.
+
+    Args:
+        inputs: an Input, or a list or dict of them.
+        outputs: what layers gave for them: one, or a list or dict; also values from within
+            another graph.
+        name: what reports call the model.
+
+    Call takes as many arrays, by position or in a list or dict as `inputs` is.
+
+    Raises:
+        InputError: an output does not follow from the inputs, or an array does not fit its Input.
+
+    >>> import jax.numpy as jnp
+    >>> from lamina import Input, Model, layers
+    >>> x = Input((4,))
+    >>> model = Model(x, layers.Dense(2)(x) * 0.5)
+    >>> model(jnp.ones((3, 4))).shape, sorted(model.values())
+    ((3, 2), ['dense.bias', 'dense.kernel'])
+    """
+
+    def __init__(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        *,
+        name: str | None = None,
+        graph: Graph | None = None,
+        layers: dict[str, Layer] | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        made = graph is None
+        if graph is None or layers is None:
+            graph, layers = _traced(inputs, outputs)
+            self._lamina.arguments = ()
+            self._lamina.keywords = {"graph": graph, "layers": layers, "name": name}
+        self.graph = graph
+        for key, layer in layers.items():
+            setattr(self, key, layer)
+        if made:
+            self.build(*leaves_of(graph.inputs))
+
+    def call(self, *inputs: Any) -> Any:
+        made: list[list[Any]] = [self._arranged(inputs)]
+        masks: list[list[Any]] = [[None] * len(made[0])]
+
+        def fill(tree: Any, values: list[list[Any]]) -> Any:
+            return map_tree(
+                lambda leaf: values[leaf.step][leaf.output] if isinstance(leaf, Ref) else leaf,
+                tree,
+                is_leaf=_is_ref,
+            )
+
+        for step in self.graph.steps:
+            layer: Any = getattr(self, step.layer)
+            args, kwargs = fill((step.args, step.kwargs), made)
+            known = fill(step.args[0], masks) if step.args else None
+            known = None if _all_none(known) else known
+            takes = "mask" in method_of(layer.__class__, "call").signature.parameters
+            if takes and known is not None and "mask" not in kwargs:
+                kwargs = {**kwargs, "mask": known}
+            outputs = layer(*args, **kwargs)
+            made.append(leaves_of(outputs))
+            mask = layer.compute_mask(args[0], known) if args else None
+            masks.append(_one_for_each(mask, len(made[-1])))
+        return fill(self.graph.outputs, made)
+
+    def _arranged(self, inputs: tuple[Any, ...]) -> list[Any]:
+        """The arrays in the order of the graph's inputs."""
+        wanted: list[Spec] = flatten(self.graph.inputs, is_leaf=_is_spec)[0]
+        given: Any = inputs
+        if len(inputs) == 1 and isinstance(inputs[0], list | tuple | dict):
+            given = cast(Any, inputs[0])
+        named: Any = self.graph.inputs
+        if isinstance(given, dict) and isinstance(named, dict) and given.keys() != named.keys():
+            raise _unfit(
+                self, list(cast("dict[str, Any]", named)), list(cast("dict[str, Any]", given))
+            )
+        arrays = leaves_of(given)
+        specs = [as_specs(array) for array in arrays]
+        fits = len(wanted) == len(arrays) and all(
+            not isinstance(spec, Spec)
+            or covers(Arguments((one,), {}), Arguments((Spec(spec.shape, one.dtype),), {}))
+            for one, spec in zip(wanted, specs, strict=True)
+        )
+        if not fits:
+            raise _unfit(self, wanted, specs)
+        return arrays
+
+
+Model.graph_kind = Functional
+
+
+def _traced(inputs: Any, outputs: Any) -> tuple[Graph, dict[str, Layer]]:
+    """The graph between symbols, as data, and its layers by name."""
+    starts, structure = flatten(inputs)
+    ends = leaves_of(outputs)
+    for leaf in (*starts, *ends):
+        if not isinstance(leaf, Symbol):
+            raise InputError(
+                explain(
+                    "A graph of layers goes from symbolic values to symbolic values.",
+                    expected="lamina.Input(...), and what layers give for it",
+                    received=repr(leaf),
+                    remedy="Write x = lamina.Input(shape), and call the layers on x.",
+                )
+            )
+    places = {id(symbol): Ref(0, index) for index, symbol in enumerate(starts)}
+    order = _order(ends, places)
+    numbers = {id(applied): number for number, applied in enumerate(order, 1)}
+    layers = _named([applied.layer for applied in order])
+    names = {id(layer): name for name, layer in layers.items()}
+
+    def refer(leaf: Any) -> Any:
+        if not isinstance(leaf, Symbol):
+            return leaf
+        if id(leaf) in places:
+            return places[id(leaf)]
+        assert leaf.applied is not None
+        return Ref(numbers[id(leaf.applied)], leaf.index)
+
+    steps = tuple(
+        Step(names[id(one.layer)], *map_tree(refer, (one.args, one.kwargs))) for one in order
+    )
+    specs = unflatten(structure, [symbol.spec for symbol in starts])
+    return Graph(specs, steps, map_tree(refer, outputs)), layers
+
+
+def _order(ends: list[Symbol], places: dict[int, Ref]) -> list[Applied]:
+    """The calls that the ends need, in the order in which they were made."""
+    found: dict[int, Applied] = {}
+    pending = list(ends)
+    while pending:
+        symbol = pending.pop()
+        if id(symbol) in places:
+            continue
+        applied = symbol.applied
+        if applied is None:
+            raise InputError(
+                explain(
+                    "An output needs an Input that the model is not given.",
+                    expected="every Input that the outputs follow from",
+                    received=f"no input {symbol!r}" + (f", {symbol.name!r}" * bool(symbol.name)),
+                    remedy="Add it: Model([a, b], outputs).",
+                )
+            )
+        if id(applied) not in found:
+            found[id(applied)] = applied
+            leaves = leaves_of((applied.args, applied.kwargs))
+            pending += [leaf for leaf in leaves if isinstance(leaf, Symbol)]
+    return sorted(found.values(), key=lambda applied: applied.number)
+
+
+def _named(layers: list[Any]) -> dict[str, Layer]:
+    """The layers by names that no other has, and that are no attribute of a model."""
+    found: dict[str, Layer] = {}
+    for layer in layers:
+        if any(layer is other for other in found.values()):
+            continue
+        plain = name_of(layer).replace(".", "_")
+        count, name = 0, plain
+        while name in found or hasattr(Functional, name) or name == "graph":
+            count += 1
+            name = f"{plain}_{count}"
+        found[name] = layer
+    return found
+
+
+def _is_ref(leaf: Any) -> bool:
+    return isinstance(leaf, Ref)
+
+
+def _is_spec(leaf: Any) -> bool:
+    return isinstance(leaf, Spec)
+
+
+def _all_none(mask: Any) -> bool:
+    return all(leaf is None for leaf in leaves_of(mask))
+
+
+def _one_for_each(mask: Any, count: int) -> list[Any]:
+    parts = list(cast("list[Any]", mask)) if isinstance(mask, list | tuple) else [mask]
+    return parts if len(parts) == count else [parts[0] if parts else None] * count
+
+
+def _unfit(model: Model, expected: Any, received: Any) -> InputError:
+    return InputError(
+        explain(
+            f"The inputs do not fit {name_of(model)}.",
+            where=f"made at {model._lamina.made_at}",
+            expected=", ".join(map(str, expected)),
+            received=", ".join(map(str, received)),
+            remedy="Give one array for each Input, in their order or by their names.",
+        )
+    )
