@@ -11,8 +11,8 @@ import lamina
 
 PUBLIC = {
     "Input", "Layer", "Model", "Plan", "Sequential", "Spec", "Trainer", "Variable",
-    "activations", "checkpoint", "errors", "initializers", "jit", "layers", "load",
-    "losses", "metrics", "set_seed",
+    "activations", "checkpoint", "dtype_policy", "errors", "initializers", "jit", "layers", "load",
+    "losses", "metrics", "set_dtype_policy", "set_seed",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from lamina.core.build import set_seed
 from lamina.core.call import checkpoint
 from lamina.core.compiled import jit
 from lamina.core.plan import Plan
+from lamina.core.precision import dtype_policy, set_dtype_policy
 from lamina.core.specs import Spec
 from lamina.core.variable import Variable
 from lamina.layer import Layer
@@ -23,6 +24,7 @@ __all__ = [
     "Variable",
     "activations",
     "checkpoint",
+    "dtype_policy",
     "errors",
     "initializers",
     "jit",
@@ -30,5 +32,6 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "set_dtype_policy",
     "set_seed",
 ]

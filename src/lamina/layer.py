@@ -15,6 +15,7 @@ from lamina.core import entry as building
 from lamina.core import reading
 from lamina.core.node import Edition, Node, Tracked, site
 from lamina.core.plan import Plan
+from lamina.core.precision import policy
 from lamina.core.scope import SCOPE, fresh_key
 from lamina.core.variable import Variable
 from lamina.lazy import lazily
@@ -38,7 +39,8 @@ class Layer(Tracked):
     Args:
         name: what reports call the layer; paths come from attributes.
         trainable: False freezes the layer and all below it.
-        dtype: of the weights that the layer declares; float32 if None.
+        dtype: of the weights that the layer declares, float32 if None; or `"mixed_bfloat16"`, in
+            which the layer and those below it compute, on weights that are float32.
 
     >>> import jax.numpy as jnp
     >>> class Scale(Layer):
@@ -57,6 +59,7 @@ class Layer(Tracked):
         scope = SCOPE.get()
         made_in = 0 if scope is None else scope.frame.number
         layer._lamina = Node(args, kwargs, site(sys._getframe(1)), made_in)
+        layer._lamina.dtype = policy(None)
         return layer
 
     def __init__(
@@ -64,7 +67,7 @@ class Layer(Tracked):
     ) -> None:
         self._lamina.name = name
         self._lamina.trainable = trainable
-        self._lamina.dtype = dtype
+        self._lamina.dtype = policy(dtype)
 
     # Two of the three verbs; `call` is the user's.
 

@@ -92,7 +92,7 @@ def _as_plan(outcome: Outcome, tree: Tree) -> Plan:
             PlannedVariable(
                 path,
                 variable.shape,
-                str(variable.dtype),
+                str(variable.weight_dtype),
                 initializers.describe(variable.initializer),
                 key not in frozen,
                 variable.nbytes,
@@ -165,7 +165,7 @@ def _values(
     origin = root._lamina.origin
     if source is not None:
         given = source(tree)
-        return origin, _placed(missing, lambda v, p: given[p].astype(v.dtype, copy=False))
+        return origin, _placed(missing, lambda v, p: given[p].astype(v.weight_dtype, copy=False))
     counted = seed is None and origin is None and bool(missing)
     if seed is not None:
         origin = (int(seed), 0)
@@ -187,8 +187,10 @@ def _placed(
 def _drawn(variable: Variable, path: str, origin: tuple[int, int]) -> np.ndarray | jax.Array:
     initializer: Any = variable.initializer
     if not isinstance(initializer, initializers.Initializer):
-        return draw_callable(initializer, variable.shape, variable.dtype, seed=origin, path=path)
-    return draw(initializer, variable.shape, variable.dtype, seed=origin, path=path)
+        return draw_callable(
+            initializer, variable.shape, variable.weight_dtype, seed=origin, path=path
+        )
+    return draw(initializer, variable.shape, variable.weight_dtype, seed=origin, path=path)
 
 
 def _commit(

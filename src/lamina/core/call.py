@@ -135,7 +135,7 @@ class Checkpoint:
             given = {id(v): value for v, value in zip(variables, values, strict=True)}
             frame = Frame(outer.root, values=given, path_of=outer.path_of, parent=outer)
             inner = None if key is None else Key(key, trace_state())
-            token = SCOPE.set(Scope(frame, scope.layer, scope.training, inner))
+            token = SCOPE.set(Scope(frame, scope.layer, scope.training, inner, scope.dtype))
             try:
                 outputs = invoke(self._layer, inner_args, inner_kwargs)
             finally:

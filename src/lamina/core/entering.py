@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.core import mistakes
 from lamina.core.node import Tracked
+from lamina.core.precision import arithmetic_dtype, lowered
 from lamina.core.scope import SCOPE, Frame, Key, Scope
 from lamina.core.signature import method_of
 
@@ -25,7 +26,13 @@ def enter(
     """Call a layer's method, or a function that calls the layer, within a frame."""
     info = method_of(type(layer), method)
     planner = frame.planner
-    token = SCOPE.set(Scope(frame, layer, training, key))
+    around = SCOPE.get()
+    dtype = None if around is None else around.dtype
+    if not callable(method):
+        dtype = arithmetic_dtype(layer._lamina.dtype, dtype)
+        if dtype is not None:
+            args, kwargs = lowered((args, kwargs), dtype)
+    token = SCOPE.set(Scope(frame, layer, training, key, dtype))
     try:
         given = kwargs
         if info.training_at is not None:

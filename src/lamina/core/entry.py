@@ -13,6 +13,7 @@ from lamina.core.node import Tracked, site
 from lamina.core.passes import Request
 from lamina.core.plan import Plan
 from lamina.core.planning import Planner
+from lamina.core.precision import weights_dtype
 from lamina.core.scope import SCOPE, current_planner
 from lamina.core.signature import given_specs, method_of
 from lamina.core.tracking import children
@@ -107,7 +108,7 @@ def declare(
     layer: Tracked, shape: Any, initializer: Any, dtype: Any, trainable: bool, name: str | None
 ) -> Variable:
     """`add_weight`: in `build` it goes to the plan, in `__init__` it waits for one."""
-    kind = dtype if dtype is not None else layer._lamina.dtype
+    kind = dtype if dtype is not None else weights_dtype(layer._lamina.dtype)
 
     def make() -> Variable:
         return Variable(shape, initializer, dtype=kind, trainable=trainable, name=name)

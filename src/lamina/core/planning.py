@@ -153,10 +153,13 @@ class Planner:
             self._place_variable(variable)
         self.used.add(key)
         state = trace_state()
-        kind = (variable.shape, variable.dtype)
+        kind = (variable.shape, variable.weight_dtype)
         found = self._zeros.get(kind)
         if found is None or found[0] != state:
-            found = self._zeros[kind] = (state, jax.lax.full(variable.shape, 0, variable.dtype))
+            found = self._zeros[kind] = (
+                state,
+                jax.lax.full(variable.shape, 0, variable.weight_dtype),
+            )
         return found[1]
 
     def draws(self, layer: Tracked) -> None:

@@ -125,7 +125,7 @@ def name(layer: Tracked) -> str:
 
 
 def dtype(layer: Tracked) -> str:
-    """The dtype of the weights that the layer declares."""
+    """The dtype of the weights that the layer declares, or the policy of mixed precision."""
     return layer._lamina.dtype or "float32"
 
 
@@ -160,19 +160,19 @@ def set_values(layer: Tracked, given: Mapping[str, Any]) -> None:
 def _cast(variable: Variable, value: Any) -> Any:
     source = np.dtype(value.dtype)
     if jnp.issubdtype(source, np.complexfloating) and not jnp.issubdtype(
-        variable.dtype, np.complexfloating
+        variable.weight_dtype, np.complexfloating
     ):
         raise InputError(
             explain(
                 f"{variable.describe()} cannot hold complex numbers.",
                 where=f"declared at {variable.declared_at}",
-                expected=str(variable.dtype),
+                expected=str(variable.weight_dtype),
                 received=str(source),
                 remedy="Take the real part first.",
             )
         )
     # A copy: what the caller holds may be changed, or donated, later.
-    return jnp.array(value, dtype=variable.dtype, copy=True)
+    return jnp.array(value, dtype=variable.weight_dtype, copy=True)
 
 
 def count_params(layer: Tracked) -> int:

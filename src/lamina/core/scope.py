@@ -128,12 +128,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The call that is running."""
+    """The call that is running; `dtype` is that of its arithmetic, if it is mixed."""
 
     frame: Frame
     layer: Tracked
     training: bool
     key: Key | None
+    dtype: Any = None
 
 
 SCOPE: ContextVar[Scope | None] = ContextVar("lamina_scope", default=None)

@@ -64,11 +64,12 @@ class Variable:
                 )
             )
         self.shape: tuple[int, ...] = spec.shape  # pyright: ignore[reportAttributeAccessIssue]
-        self.dtype: Any = spec.dtype
+        self.weight_dtype: Any = spec.dtype
         self.initializer = initializers.get(initializer)
         self.name = name
         self.declared_at: Site = site()
         self._trainable = bool(trainable)
+        self._lowered = self._trainable and jnp.issubdtype(spec.dtype, jnp.floating)
         self._value: Any = None
         self.attached = False  # whether an attribute of a layer holds it
 
@@ -86,7 +87,7 @@ class Variable:
 
     @property
     def nbytes(self) -> int:
-        return self.size * int(np.dtype(self.dtype).itemsize)
+        return self.size * int(np.dtype(self.weight_dtype).itemsize)
 
     @property
     def size(self) -> int:
@@ -104,7 +105,18 @@ class Variable:
     def value(self) -> jax.Array:
         """The array that stands for the variable in the call that is running."""
         scope = SCOPE.get()
-        return self.stored() if scope is None else scope.frame.read(self)
+        if scope is None:
+            return self.stored()
+        value: jax.Array = scope.frame.read(self)
+        lowered = scope.dtype is not None and self._lowered
+        return value.astype(scope.dtype) if lowered else value
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of ``value``: that of the weight, or in mixed precision of the arithmetic."""
+        scope = SCOPE.get()
+        around = None if scope is None else scope.dtype
+        return self.weight_dtype if around is None or not self._lowered else jnp.dtype(around)
 
     def stored(self) -> jax.Array:
         """The array kept here, whatever call is running."""
@@ -138,7 +150,7 @@ class Variable:
                     remedy="Assign an array of the variable's shape.",
                 )
             )
-        array = array.astype(self.dtype)
+        array = array.astype(self.weight_dtype)
         scope = SCOPE.get()
         if scope is not None:
             scope.frame.write(self, array)
@@ -221,7 +233,7 @@ class Variable:
     def __repr__(self) -> str:
         state = "" if self.built else ", not built"
         frozen = "" if self.trainable else ", not trainable"
-        return f"Variable(shape={self.shape}, dtype={self.dtype}{frozen}{state})"
+        return f"Variable(shape={self.shape}, dtype={self.weight_dtype}{frozen}{state})"
 
 
 def _forward(operation: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], Any]:

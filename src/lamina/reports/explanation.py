@@ -118,7 +118,7 @@ def _weights(facts: Facts, layer: Tracked, own: list[tuple[str, Variable]]) -> P
         (
             name,
             str(variable.shape),
-            str(variable.dtype),
+            str(variable.weight_dtype),
             initializers.describe(variable.initializer),
             "not trained" if id(variable) in facts.frozen else "trained",
             _why(variable, why.get(id(variable))),

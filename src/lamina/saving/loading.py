@@ -68,7 +68,7 @@ class Loading:
 
     def read(self, name: str, variable: Variable, path: str) -> np.ndarray:
         """The array of an entry, as a variable takes it."""
-        return cast(self._read(name), variable.dtype, path)
+        return cast(self._read(name), variable.weight_dtype, path)
 
     def _read(self, name: str) -> np.ndarray:
         return self.file.read(self.entries[name])
@@ -198,4 +198,4 @@ class _Values(Mapping[str, np.ndarray]):
 
 
 def _wanted(variable: Variable) -> Wanted:
-    return variable.shape, variable.dtype
+    return variable.shape, variable.weight_dtype
