@@ -22,7 +22,13 @@ HALF = jax.ShapeDtypeStruct((6, 8), jnp.bfloat16)
 NAMES = sorted(activations._KNOWN)
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_every_activation_of_keras_is_there():
+    theirs = {name for name in dir(keras.activations) if not name.startswith("_")}
+    assert theirs - {"serialize", "deserialize"} <= set(activations.__all__)
+
+
+# Keras's sparsemax sums running sums where it means a sum, so that its results need not add to 1.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "sparsemax"])
 def test_numbers_and_gradients_are_those_of_keras(name):
     both = (activations.get(name), getattr(keras.activations, name))
 
@@ -52,12 +58,40 @@ def test_numbers_and_gradients_are_those_of_keras(name):
         ("hard_shrink", {"threshold": 2.0}),
         ("soft_shrink", {"threshold": 2.0}),
         ("squareplus", {"b": 1.0}),
+        ("threshold", {"threshold": 0.5, "default_value": -2.0}),
     ],
 )
 def test_options_are_those_of_keras(name, options):
     ours = getattr(activations, name)(X, **options)
     theirs = np.asarray(getattr(keras.activations, name)(X, **options))
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+def test_sparsemax_is_the_nearest_point_of_the_simplex(axis):
+    def nearest(row):
+        low, high = row.min() - 1, row.max()
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if np.maximum(row - middle, 0).sum() > 1 else (low, middle)
+        return np.maximum(row - low, 0)
+
+    x = np.random.default_rng(1).normal(size=(5, 6, 3))
+    expected = np.apply_along_axis(nearest, axis, x)
+    ours = activations.sparsemax(x.astype("float32"), axis)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+def test_sparsemax_of_what_stands_out_is_that_of_keras():
+    x = np.random.default_rng(2).permuted(np.tile(np.arange(6.0), (4, 1)), axis=1).astype("float32")
+    ours, theirs = activations.sparsemax(x), keras.activations.sparsemax(x)
+    np.testing.assert_allclose(ours, np.asarray(theirs), atol=1e-6)
+
+
+def test_sparsemax_slopes_within_its_support_alone():
+    slopes = jax.jacobian(activations.sparsemax)(jnp.array([0.5, 0.1, -3.0, 0.4]))
+    kept = np.array([1, 1, 0, 1])
+    np.testing.assert_allclose(slopes, np.diag(kept) - np.outer(kept, kept) / 3, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,6 +106,8 @@ def test_what_may_stand_for_an_activation():
     assert activations.get(jnp.sin) is jnp.sin
     with pytest.raises(UnknownNameError, match="Did you mean 'sigmoid'"):
         activations.get("sigmiod")
+    with pytest.raises(UnknownNameError, match="threshold"):
+        activations.get("threshold")  # which takes more than an array
     with pytest.raises(InputError, match="not an activation"):
         activations.get(3)
 

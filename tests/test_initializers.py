@@ -32,7 +32,15 @@ NAMES = [
     "lecun_normal",
     "orthogonal",
     "identity",
+    "stft",
 ]
+FIXED = ("constant", "orthogonal", "identity", "stft")
+
+
+def test_every_initializer_of_keras_is_there():
+    theirs = {name for name in dir(keras.initializers) if not name.startswith("_")}
+    assert theirs - {"serialize", "deserialize"} <= set(dir(initializers))
+    assert initializers.glorot_uniform is initializers.GlorotUniform
 
 
 @pytest.mark.parametrize("name", [*NAMES, "zero", "one", "normal", "uniform"])
@@ -52,15 +60,81 @@ def test_every_argument_stands_where_keras_has_it(name):
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 64, 32)])
-@pytest.mark.parametrize(
-    "name", [n for n in NAMES if n not in ("constant", "orthogonal", "identity")]
-)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in FIXED])
 def test_spread_is_that_of_keras(name, shape):
     ours = draw(initializers.get(name), shape, "float32", seed=(0, 0), path="w")
     theirs = np.asarray(keras.initializers.get(name)(shape))
     np.testing.assert_allclose(ours.std(), theirs.std(), rtol=0.03)
     np.testing.assert_allclose(ours.max(), theirs.max(), rtol=0.2)
     np.testing.assert_allclose(ours.mean(), theirs.mean(), atol=0.03 * max(theirs.std(), 1e-9))
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (60, 20), (20, 60), (3, 3, 8, 40)])
+def test_orthogonal_rows_or_columns(shape):
+    values = draw(initializers.Orthogonal(2.0), shape, "float32", seed=(0, 0), path="w")
+    matrix = values.reshape(-1, shape[-1])
+    if matrix.shape[0] < matrix.shape[1]:
+        matrix = matrix.T
+    np.testing.assert_allclose(matrix.T @ matrix, 4 * np.eye(matrix.shape[1]), atol=1e-5)
+    theirs = np.asarray(keras.initializers.Orthogonal(2.0)(shape))
+    np.testing.assert_allclose(values.std(), theirs.std(), rtol=0.05)
+    assert abs(values.mean()) < 4 * values.std() / values.size**0.5
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (3, 5), (5, 3)])
+def test_identity_and_constant_are_those_of_keras(shape):
+    for name, value in (("Identity", 2.0), ("Constant", -1.5)):
+        ours = getattr(initializers, name)(value)
+        values = draw(ours, shape, "float32", seed=(0, 0), path="w")
+        np.testing.assert_array_equal(values, getattr(keras.initializers, name)(value)(shape))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"side": "imag", "window": "hamming", "scaling": "spectrum", "periodic": True},
+        {"window": None},
+        {"window": np.linspace(0.5, 1.0, 16), "scaling": None},
+    ],
+)
+def test_stft_is_that_of_keras(options):
+    values = draw(initializers.STFT(**options), (16, 1, 9), "float32", seed=(0, 0), path="w")
+    theirs = np.asarray(keras.initializers.STFT(**options)((16, 1, 9)))
+    np.testing.assert_allclose(values, theirs, atol=1e-5)
+
+
+def test_stft_gives_the_coefficients_of_fourier():
+    x = np.random.default_rng(0).normal(size=16)
+    parts = [
+        draw(initializers.STFT(side, None), (16, 1, 9), "float64", seed=(0, 0), path="w")[:, 0]
+        for side in ("real", "imag")
+    ]
+    np.testing.assert_allclose(x @ (parts[0] + 1j * parts[1]), np.fft.rfft(x), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({"side": "left"}, (4, 1, 3)),
+        ({"scaling": "length"}, (4, 1, 3)),
+        ({"window": "round"}, (4, 1, 3)),
+        ({"window": [1.0, 2.0]}, (4, 1, 3)),
+        ({}, (4, 2, 3)),
+        ({}, (4, 3)),
+    ],
+)
+def test_stft_refuses(options, shape):
+    with pytest.raises(InputError, match="STFT got"):
+        draw(initializers.STFT(**options), shape, "float32", seed=(0, 0), path="w")
+
+
+def test_axes_are_told_to_what_counts_fans():
+    told = initializers.with_axes(initializers.HeNormal(), (0, 1), (2,))
+    assert told == initializers.HeNormal(input_axes=(0, 1), output_axes=(2,))
+    assert initializers.with_axes(told, (0,), (1, 2)) is told
+    ones = initializers.Ones()
+    assert initializers.with_axes(ones, (0,), (1,)) is ones
 
 
 @pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg"])
@@ -90,6 +164,7 @@ def test_axes_overrule_the_fans():
         initializers.VarianceScaling(2.0, "fan_out", "uniform", input_axes=(0,), output_axes=(1,)),
         initializers.GlorotUniform(seed=0),
         initializers.Orthogonal(gain=2.0),
+        initializers.STFT("imag", [0.5, 1.0]),
     ],
     ids=initializers.describe,
 )

@@ -1,4 +1,6 @@
-"""LayerNormalization and BatchNormalization: Keras's numbers, moving statistics, errors."""
+"""Layer, batch and group normalization: Keras's numbers, moving statistics, errors."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lamina.errors import InputError
-from lamina.layers import BatchNormalization, LayerNormalization
+from lamina.layers import BatchNormalization, GroupNormalization, LayerNormalization
 
 PARTS = [(True, True), (True, False), (False, True)]
 few = settings(
@@ -34,6 +36,54 @@ def test_layer_normalization_over_other_axes(compare, normal, axis) -> None:
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=4))
 def test_layer_normalization_at_any_rank(compare, normal, shape) -> None:
     compare(LayerNormalization(), keras.layers.LayerNormalization(), normal(*shape))
+
+
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
+@pytest.mark.parametrize("axis", [-1, (1, 2)])
+def test_layer_normalization_without_a_mean(compare, normal, axis) -> None:
+    ours = LayerNormalization(axis, rms_scaling=True)
+    theirs = keras.layers.LayerNormalization(axis, rms_scaling=True)
+    compare(ours, theirs, normal(2, 3, 4))
+    assert set(ours.values()) == {"gamma"}
+
+
+@pytest.mark.parametrize(("center", "scale"), PARTS)
+@pytest.mark.parametrize("groups", [1, 3, 6, -1])
+def test_group_normalization_equals_keras(compare, normal, groups, center, scale) -> None:
+    options = {"groups": groups, "center": center, "scale": scale, "epsilon": 1e-2}
+    ours, theirs = GroupNormalization(**options), keras.layers.GroupNormalization(**options)
+    compare(ours, theirs, normal(4, 5, 6))
+
+
+@pytest.mark.parametrize("axis", [1, 2, -1, -2])
+def test_group_normalization_on_another_axis(compare, normal, axis) -> None:
+    ours, theirs = GroupNormalization(2, axis), keras.layers.GroupNormalization(2, axis)
+    compare(ours, theirs, normal(2, 4, 4, 6))
+
+
+@few
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=3), st.integers(1, 3), st.integers(1, 3))
+def test_group_normalization_at_any_rank(compare, normal, shape, groups, size) -> None:
+    ours, theirs = GroupNormalization(groups), keras.layers.GroupNormalization(groups)
+    compare(ours, theirs, normal(*shape, groups * size))
+
+
+def test_groups_must_divide_the_channels() -> None:
+    with pytest.raises(InputError, match="channels") as caught:
+        GroupNormalization(4).build((None, 6))
+    assert "groups=4" in str(caught.value)
+
+
+@pytest.mark.parametrize("groups", [0, -2, 1.5, True])
+def test_groups_that_are_none(groups) -> None:
+    with pytest.raises(InputError, match="groups"):
+        GroupNormalization(groups)
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(0, (4, 6)), (-2, (4, 6)), (2, (4, 6)), (-1, (6,))])
+def test_group_normalization_needs_an_axis_of_channels(axis, shape) -> None:
+    with pytest.raises(InputError, match=r"axis|axes"):
+        GroupNormalization(2, axis).build(shape)
 
 
 def test_without_center_and_scale_there_are_no_weights(normal) -> None:
@@ -109,7 +159,9 @@ def test_a_frozen_layer_stays_in_inference_mode(normal) -> None:
     np.testing.assert_array_equal(layer.values()["moving_mean"], 0)
 
 
-@pytest.mark.parametrize("kind", [LayerNormalization, BatchNormalization])
+@pytest.mark.parametrize(
+    "kind", [LayerNormalization, BatchNormalization, functools.partial(GroupNormalization, 3)]
+)
 def test_half_precision(kind, normal) -> None:
     layer = kind(dtype="bfloat16")
     y = layer((normal(8, 3) * 300).astype("bfloat16"), training=True)

@@ -1,4 +1,4 @@
-"""The layers without weights: Dropout, Activation, Flatten."""
+"""The layers that are a plain function: Identity, Lambda, Masking, Dropout, Activation, Flatten."""
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lamina
+from lamina import layers
 from lamina.errors import InputError, LaminaError, UnknownNameError
-from lamina.layers import Activation, Dropout, Flatten
+from lamina.layers import Activation, Dropout, Flatten, Identity, Lambda, Masking
 
 KEY = jax.random.key(0)
 
@@ -110,3 +112,100 @@ def test_flatten_errors() -> None:
 def test_half_precision(layer) -> None:
     y = layer(jnp.ones((2, 3), "bfloat16"), training=True, rng=KEY)
     assert y.dtype == "bfloat16"
+
+
+def test_identity_leaves_everything() -> None:
+    x = {"a": jnp.ones(2), "b": [jnp.zeros(3)]}
+    out = Identity()(x)
+    assert jax.tree.structure(out) == jax.tree.structure(x)
+    np.testing.assert_array_equal(out["b"][0], 0)
+    mask = jnp.ones((2,), bool)
+    assert Identity().compute_mask(x, mask) is mask
+
+
+def halved(x, by=2.0):
+    return x / by
+
+
+def shown(x, mask=None, training=False):
+    return jnp.where(mask[..., None], x, 0) + training
+
+
+def test_lambda_equals_keras(compare, normal) -> None:
+    options = {"arguments": {"by": 4.0}}
+    compare(Lambda(halved, **options), keras.layers.Lambda(halved, **options), normal(3, 4))
+
+
+def test_lambda_passes_mask_and_training_to_who_wants_them(normal) -> None:
+    x, mask = normal(2, 3, 4), jnp.array([[True, False, True]] * 2)
+    for training in (False, True):
+        got = Lambda(shown)(x, mask=mask, training=training)
+        np.testing.assert_array_equal(got, shown(x, mask, training))
+    np.testing.assert_array_equal(Lambda(halved)(x, mask=mask, training=True), x / 2)
+
+
+def test_lambda_gives_the_mask_it_was_told() -> None:
+    x, mask = jnp.ones((2, 3)), jnp.ones((2,), bool)
+    assert Lambda(halved).compute_mask(x, mask) is None
+    assert Lambda(halved, mask=mask).compute_mask(x) is mask
+    turned = Lambda(halved, mask=lambda inputs, mask: ~mask)
+    np.testing.assert_array_equal(turned.compute_mask(x, mask), False)
+
+
+@pytest.mark.parametrize("output_shape", [(4,), (None,), lambda shape: (shape[0], 4)])
+def test_lambda_checks_an_output_shape(output_shape) -> None:
+    layer = Lambda(halved, output_shape)
+    layer.build((None, 4))
+    assert layer(jnp.ones((2, 4))).shape == (2, 4)
+    wrong = Lambda(lambda x: x[:, :2, None], output_shape)
+    with pytest.raises(InputError, match="another shape") as caught:
+        wrong(jnp.ones((2, 4)))
+    assert "output_shape" in str(caught.value)
+
+
+@pytest.mark.parametrize("function", [jnp.tanh, jax.nn.relu, lamina.activations.gelu, halved])
+def test_a_lambda_of_a_function_with_a_name_can_be_saved(function, tmp_path, normal) -> None:
+    model = lamina.Sequential([layers.Dense(3), Lambda(function)])
+    x = normal(2, 4)
+    expected = model(x)
+    model.save(tmp_path / "model.lamina")
+    known = {"halved": halved}
+    loaded = lamina.load(tmp_path / "model.lamina", custom_objects=known)
+    np.testing.assert_array_equal(loaded(x), expected)
+
+
+def test_a_lambda_of_a_lambda_cannot_be_saved(tmp_path, normal) -> None:
+    model = lamina.Sequential([layers.Dense(3), Lambda(lambda x: x / 2)])
+    model(normal(2, 4))
+    with pytest.raises(LaminaError, match="'function' of Lambda") as caught:
+        model.save(tmp_path / "model.lamina")
+    assert "a lambda" in str(caught.value)
+    assert "defined by def in a module" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("function", ["tanh", None, 3])
+def test_a_lambda_needs_a_function(function) -> None:
+    with pytest.raises(InputError, match="made of a function"):
+        Lambda(function)
+
+
+@settings(deadline=None, max_examples=4)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.sampled_from([0.0, 1.0]))
+def test_masking_equals_keras(shape, value) -> None:
+    x = jnp.asarray(np.random.default_rng(0).integers(0, 2, shape), "float32")
+    ours, theirs = Masking(value), keras.layers.Masking(value)
+    np.testing.assert_array_equal(ours(x), theirs(x))
+    np.testing.assert_array_equal(ours.compute_mask(x), theirs.compute_mask(x))
+
+
+def test_masking_hides_padding_from_what_follows(normal) -> None:
+    model = lamina.Sequential([Masking(), layers.GRU(3)])
+    x = normal(2, 5, 4)
+    padded = jnp.concatenate([x, jnp.zeros((2, 2, 4))], 1)
+    np.testing.assert_allclose(model(padded), model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_masking_needs_features() -> None:
+    with pytest.raises(InputError, match=r"axes|shape"):
+        Masking()(jnp.ones(()))

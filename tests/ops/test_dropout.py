@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lamina.ops.dropout import dropout, dropout_factors
+from lamina.ops.dropout import alpha_dropout, dropout, dropout_factors
 
 KEY = jax.random.key(7)
 
@@ -45,3 +45,23 @@ def test_gradient_flows_through_what_was_kept() -> None:
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_dtype_stays(dtype: str) -> None:
     assert dropout(KEY, jnp.ones((3,), dtype), 0.5).dtype == dtype
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2, 0.6])
+def test_alpha_dropout_keeps_mean_and_variance(rate: float) -> None:
+    x = jax.random.normal(KEY, (300, 300))
+    y = np.asarray(alpha_dropout(jax.random.key(1), x, rate))
+    assert abs(y.mean()) < 0.02
+    assert abs(y.var() - 1) < 0.02
+
+
+def test_alpha_dropout_puts_what_it_drops_to_one_value() -> None:
+    y = np.asarray(alpha_dropout(KEY, jnp.arange(4000.0), 0.25))
+    values, counts = np.unique(y, return_counts=True)
+    assert abs(counts.max() / 4000 - 0.25) < 0.03
+    assert values[counts.argmax()] < 0
+
+
+def test_whole_numbers_become_floating() -> None:
+    y = alpha_dropout(KEY, jnp.arange(10), 0.5)
+    assert y.dtype == "float32"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamina.ops.normalization import batch_moments, batch_norm, layer_norm, moments
+from lamina.ops.normalization import batch_moments, batch_norm, group_norm, layer_norm, moments
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4)
 
@@ -45,6 +45,34 @@ def test_batch_norm_by_its_own_moments_on_any_axis(shape: list[int], data: st.Da
     expected = x - x.mean(others, keepdims=True)
     expected = expected / np.sqrt(x.var(others, keepdims=True) + 1e-3)
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=6)
+@given(
+    st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.data(),
+)
+def test_group_norm_on_any_axis(
+    shape: list[int], groups: int, size: int, data: st.DataObject
+) -> None:
+    axis, channels = data.draw(st.integers(1, len(shape))), groups * size
+    x = normal(*shape[:axis], channels, *shape[axis:])
+    gamma, beta = normal(channels, seed=1), normal(channels, seed=2)
+    front = np.moveaxis(x.astype("float64"), axis, 1)
+    parts = front.reshape(shape[0], groups, -1)
+    mean, variance = parts.mean(-1, keepdims=True), parts.var(-1, keepdims=True)
+    scaled = ((parts - mean) / np.sqrt(variance + 1e-2)).reshape(front.shape)
+    expected = np.moveaxis(scaled, 1, -1) * gamma + beta
+    got = group_norm(x, gamma, beta, groups=groups, axis=axis, epsilon=1e-2)
+    np.testing.assert_allclose(np.moveaxis(got, axis, -1), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_norm_that_does_not_shift() -> None:
+    x = normal(3, 5)
+    expected = x / np.sqrt(x.var(-1, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(layer_norm(x, shift=False), expected, rtol=1e-4)
 
 
 def test_masked_moments_are_those_of_what_is_left() -> None:

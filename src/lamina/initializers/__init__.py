@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError, UnknownNameError, explain
-from lamina.initializers.constant import Constant, Identity, Ones, Zeros
+from lamina.initializers.fixed import STFT, Constant, Identity, Ones, Zeros
 from lamina.initializers.law import Initializer, Law, Shape, fans
 from lamina.initializers.random import (
     GlorotNormal,
@@ -29,16 +29,19 @@ from lamina.initializers.random import (
     RandomUniform,
     TruncatedNormal,
     VarianceScaling,
+    with_axes,
 )
 from lamina.names import look_up, snake
 
 __all__ = [
+    "STFT",
     "Constant",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",
     "HeUniform",
     "Identity",
+    "IdentityInitializer",
     "Initializer",
     "InitializerLike",
     "KeyedFunction",
@@ -50,14 +53,32 @@ __all__ = [
     "OrthogonalInitializer",
     "RandomNormal",
     "RandomUniform",
+    "STFTInitializer",
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
+    "constant",
     "describe",
     "fans",
     "from_config",
     "get",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "identity",
+    "lecun_normal",
+    "lecun_uniform",
+    "ones",
+    "orthogonal",
+    "random_normal",
+    "random_uniform",
+    "stft",
     "to_config",
+    "truncated_normal",
+    "variance_scaling",
+    "with_axes",
+    "zeros",
 ]
 
 KeyedFunction: TypeAlias = Callable[[jax.Array, Shape, Any], Any]
@@ -65,7 +86,26 @@ InitializerLike: TypeAlias = (
     str | Initializer | type[Initializer] | KeyedFunction | Mapping[str, Any]
 )
 
+# Keras has these names, too.
+IdentityInitializer = Identity
 OrthogonalInitializer = Orthogonal
+STFTInitializer = STFT
+constant = Constant
+glorot_normal = GlorotNormal
+glorot_uniform = GlorotUniform
+he_normal = HeNormal
+he_uniform = HeUniform
+identity = Identity
+lecun_normal = LecunNormal
+lecun_uniform = LecunUniform
+ones = Ones
+orthogonal = Orthogonal
+random_normal = RandomNormal
+random_uniform = RandomUniform
+stft = STFT
+truncated_normal = TruncatedNormal
+variance_scaling = VarianceScaling
+zeros = Zeros
 
 _KNOWN: dict[str, type[Initializer]] = {
     snake(kind.__name__): kind
@@ -82,6 +122,7 @@ _KNOWN: dict[str, type[Initializer]] = {
         Orthogonal,
         RandomNormal,
         RandomUniform,
+        STFT,
         TruncatedNormal,
         VarianceScaling,
         Zeros,
@@ -92,6 +133,7 @@ _ALIASES = {
     "normal": "random_normal",
     "one": "ones",
     "orthogonal_initializer": "orthogonal",
+    "stft_initializer": "stft",
     "uniform": "random_uniform",
     "zero": "zeros",
 }

@@ -10,7 +10,9 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Initializer", "Kind", "Law", "Scalar", "Shape", "fans"]
+from lamina.errors import InputError, explain
+
+__all__ = ["Initializer", "Kind", "Law", "Scalar", "Shape", "fans", "refuse"]
 
 Shape: TypeAlias = tuple[int, ...]
 Scalar: TypeAlias = bool | int | float | complex
@@ -87,6 +89,17 @@ class Initializer:
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={_brief(value)}" for name, value in self.given().items())
         return f"{type(self).__name__}({given})"
+
+
+def refuse(owner: Initializer, symptom: str, expected: str, received: object) -> InputError:
+    """The error of an initializer that was given what it cannot use."""
+    text = explain(
+        f"{type(owner).__name__} got {symptom}.",
+        expected=expected,
+        received=repr(received),
+        remedy="Give one of what is expected.",
+    )
+    return InputError(text)
 
 
 def _same(value: object, default: object) -> bool:

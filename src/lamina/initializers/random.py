@@ -6,10 +6,9 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, cast
+from typing import ClassVar, TypeVar, cast
 
-from lamina.errors import InputError, explain
-from lamina.initializers.law import Initializer, Law, Shape, fans
+from lamina.initializers.law import Initializer, Law, Shape, fans, refuse
 
 __all__ = [
     "GlorotNormal",
@@ -23,21 +22,14 @@ __all__ = [
     "RandomUniform",
     "TruncatedNormal",
     "VarianceScaling",
+    "with_axes",
 ]
+
+T = TypeVar("T")
 
 _TRUNCATED_STDDEV = 0.87962566103423978  # of a standard normal cut off at two, which has less
 _MODES = ("fan_in", "fan_out", "fan_avg")
 _DISTRIBUTIONS = ("uniform", "truncated_normal", "untruncated_normal")
-
-
-def _refuse(owner: Initializer, symptom: str, expected: str, received: object) -> InputError:
-    text = explain(
-        f"{type(owner).__name__} got {symptom}.",
-        expected=expected,
-        received=repr(received),
-        remedy="Give one of what is expected.",
-    )
-    return InputError(text)
 
 
 class _Seeded(Initializer):
@@ -49,7 +41,7 @@ class _Seeded(Initializer):
         try:
             object.__setattr__(self, "seed", operator.index(self.seed))
         except TypeError:
-            raise _refuse(self, "a bad seed", "an int, or None", self.seed) from None
+            raise refuse(self, "a bad seed", "an int, or None", self.seed) from None
 
 
 class _Fanned(_Seeded):
@@ -127,11 +119,11 @@ class VarianceScaling(_Fanned):
         plain = "truncated_normal" if lowered == "normal" else lowered  # Keras's name for it
         object.__setattr__(self, "distribution", plain)
         if not self.scale > 0:
-            raise _refuse(self, "a bad scale", "a number above 0", self.scale)
+            raise refuse(self, "a bad scale", "a number above 0", self.scale)
         if self.mode not in _MODES:
-            raise _refuse(self, "an unknown mode", ", ".join(_MODES), self.mode)
+            raise refuse(self, "an unknown mode", ", ".join(_MODES), self.mode)
         if plain not in _DISTRIBUTIONS:
-            raise _refuse(self, "an unknown distribution", ", ".join(_DISTRIBUTIONS), plain)
+            raise refuse(self, "an unknown distribution", ", ".join(_DISTRIBUTIONS), plain)
 
     def law(self, shape: Shape) -> Law:
         inputs, outputs = fans(shape, self.input_axes, self.output_axes)
@@ -209,3 +201,20 @@ class Orthogonal(_Seeded):
 
     def law(self, shape: Shape) -> Law:
         return Law("orthogonal", gain=float(self.gain))
+
+
+def with_axes(
+    initializer: T, input_axes: Sequence[int], output_axes: Sequence[int]
+) -> T | Initializer:
+    """The initializer, told which axes of a weight are inputs and outputs if it asks for them.
+
+    Only one whose law depends on the fans does, and only if it was given no axes of its own.
+
+    >>> with_axes(GlorotUniform(), (0,), (1, 2))
+    GlorotUniform(input_axes=(0,), output_axes=(1, 2))
+    """
+    if not isinstance(initializer, VarianceScaling | _Scaled):
+        return initializer
+    if initializer.input_axes is not None and initializer.output_axes is not None:
+        return initializer
+    return replace(initializer, input_axes=tuple(input_axes), output_axes=tuple(output_axes))

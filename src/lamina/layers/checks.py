@@ -8,15 +8,21 @@ from typing import Any, cast
 
 from lamina.core import mistakes
 from lamina.core.node import Tracked, site
-from lamina.core.scope import SCOPE
+from lamina.core.scope import SCOPE, current_planner
+from lamina.core.specs import SIZES
 from lamina.errors import InputError, explain
 
 __all__ = [
     "check_axes",
+    "check_broadcast",
     "check_choice",
     "check_count",
+    "check_each",
+    "check_filled",
     "check_integers",
+    "check_multiple",
     "check_rank",
+    "check_room",
     "check_shape",
     "check_within",
 ]
@@ -38,9 +44,15 @@ def check_count(layer: Tracked, name: str, value: Any) -> int:
 
 
 def check_within(
-    layer: Tracked, name: str, value: Any, low: float = 0.0, high: float = 1.0
+    layer: Tracked,
+    name: str,
+    value: Any,
+    low: float = 0.0,
+    high: float = 1.0,
+    *,
+    below: bool = False,
 ) -> float:
-    """The option as a number from low to high.
+    """The option as a number from low to high, or with `below` from low to less than high.
 
     Raises:
         InputError: it is not one.
@@ -49,8 +61,8 @@ def check_within(
         number = math.nan if isinstance(value, bool | str) else float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not low <= number <= high:
-        upper = "up" if high == math.inf else f"to {high:g}"
+    if not low <= number <= high or (below and number == high):
+        upper = "up" if high == math.inf else f"{'up to, but not,' if below else 'to'} {high:g}"
         raise _bad_option(layer, name, value, f"a number from {low:g} {upper}")
     return number
 
@@ -82,8 +94,73 @@ def check_integers(layer: Tracked, name: str, value: Any) -> tuple[int, ...]:
     return numbers
 
 
+def check_each(
+    layer: Tracked, name: str, value: Any, length: int, *, low: int = 1
+) -> tuple[int, ...]:
+    """The option as so many whole numbers from low up; a single one stands for each of them.
+
+    Raises:
+        InputError: it is neither.
+    """
+    given = (
+        tuple(cast("list[Any]", value)) if isinstance(value, list | tuple) else (value,) * length
+    )
+    try:
+        numbers = tuple(-1 if isinstance(one, bool) else operator.index(one) for one in given)
+    except TypeError:
+        numbers = ()
+    if len(numbers) != length or min(numbers) < low:
+        several = f", or {length} in a list" if length > 1 else ""
+        raise _bad_option(layer, name, value, f"a whole number from {low} up{several}")
+    return numbers
+
+
+def check_filled(
+    layer: Tracked, name: str, target: tuple[int, ...], sizes: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The option, a shape, with what is left of these sizes for its -1, if they fill it.
+
+    Raises:
+        InputError: they do not. While a plan tries its first sizes, a ValueError.
+    """
+    given = math.prod(size for size in target if size != -1)
+    left = math.prod(sizes) // max(given, 1)
+    filled = tuple(left if size == -1 else size for size in target)
+    if math.prod(filled) == math.prod(sizes):
+        return filled
+    count = f"a multiple of {given}" if -1 in target else f"{given}"
+    raise _misfit(
+        explain(
+            f"{_name(layer)} got an input that does not fill its {name}.",
+            where=_where(layer),
+            expected=f"{count} elements an example, for {target}",
+            received=f"{math.prod(sizes)} elements an example, in {sizes}",
+            remedy=f"Give a {name} of as many elements, with -1 for what is left.",
+        )
+    )
+
+
+def check_multiple(layer: Tracked, what: str, count: Any, name: str, parts: int) -> None:
+    """Let only counts pass that the option's parts share evenly; an unknown one passes.
+
+    Raises:
+        InputError: something would be left over.
+    """
+    if count is not None and count % parts != 0:
+        raise InputError(
+            explain(
+                f"{_name(layer)} cannot part its {what} evenly.",
+                where=_where(layer),
+                expected=f"{what} in a multiple of {name}={parts}",
+                received=f"{count} {what}",
+                remedy=f"Make {name} a divisor of {count}.",
+            )
+        )
+
+
 def check_rank(layer: Tracked, shape: Any, axes: str, *, exactly: bool = False) -> None:
-    """Let only shapes pass that have an axis for each name in ``axes``, or more in front.
+    """Let only shapes pass that have an axis for each name in ``axes``, or more: in front, or
+    behind, where the names end in "...".
 
     Raises:
         InputError: the shape has too few axes, or is not one shape.
@@ -97,11 +174,39 @@ def check_rank(layer: Tracked, shape: Any, axes: str, *, exactly: bool = False) 
         explain(
             f"{_name(layer)} got an input with the wrong number of axes.",
             where=_where(layer),
-            expected=f"[{axes}]" if exactly else f"[..., {axes}]",
+            expected=f"[{axes}]" if exactly or axes.endswith("...") else f"[..., {axes}]",
             received=f"{len(dims)} axes" if one and dims != () else f"shape {shape}",
             remedy="Reshape the input so that it has these axes.",
         )
     )
+
+
+def check_room(layer: Tracked, sizes: tuple[Any, ...], least: tuple[int, ...], axes: str) -> None:
+    """Let only sizes pass that are at least these; what is not known passes.
+
+    While a plan is traced, some sizes are made up. Which are not is told to a `build` alone, in
+    the second of two passes; but for a size of 0, which may come of others that are made up.
+
+    Raises:
+        InputError: a size is smaller. While a plan tries its first sizes, a ValueError.
+    """
+    planner = current_planner()
+    made_up = planner is not None and planner.sizes.nameless > 1
+    if planner is not None and not planner.is_building(layer):
+        return
+    if planner is not None and made_up and not planner.earlier:
+        return
+    known = [(size, low) for size, low in zip(sizes, least, strict=True) if size is not None]
+    if any(size < low and (size > 0 or not made_up) for size, low in known):
+        raise _misfit(
+            explain(
+                f"{_name(layer)} got an input that is too small: nothing would be left of it.",
+                where=_where(layer),
+                expected=f"[{axes}] from {least} up",
+                received=f"[{axes}] = {sizes}",
+                remedy="Give a larger input, or a smaller kernel, window or cropping.",
+            )
+        )
 
 
 def check_shape(layer: Tracked, what: str, array: Any, shape: tuple[int, ...], axes: str) -> None:
@@ -118,6 +223,27 @@ def check_shape(layer: Tracked, what: str, array: Any, shape: tuple[int, ...], a
                 expected=f"[{axes}] = {shape}",
                 received=f"shape {array.shape}",
                 remedy=f"Give {what} of that shape.",
+            )
+        )
+
+
+def check_broadcast(
+    layer: Tracked, what: str, array: Any, shape: tuple[int, ...], axes: str
+) -> None:
+    """Let only arrays pass that have the sizes of a shape, or 1 for any of them.
+
+    Raises:
+        InputError: the array has other sizes, or another number of axes.
+    """
+    pairs = zip(array.shape, shape, strict=False)
+    if len(array.shape) != len(shape) or any(size not in (1, wanted) for size, wanted in pairs):
+        raise InputError(
+            explain(
+                f"{_name(layer)} got {what} that does not fit its input.",
+                where=_where(layer),
+                expected=f"[{axes}] = {shape}, or 1 for any of them",
+                received=f"shape {array.shape}",
+                remedy=f"Give {what} that broadcasts to that shape.",
             )
         )
 
@@ -152,6 +278,14 @@ def _bad_option(layer: Tracked, name: str, value: Any, expected: str) -> InputEr
             remedy=f"Correct {name} where the layer is made.",
         )
     )
+
+
+def _misfit(text: str) -> Exception:
+    """An error; while a plan tries its first sizes for what is not known, one that lets it go on
+    to larger ones."""
+    planner = current_planner()
+    trying = planner is not None and planner.sizes.nameless in SIZES[0]
+    return ValueError(text) if trying else InputError(text)
 
 
 def _name(layer: Tracked) -> str:

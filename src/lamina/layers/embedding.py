@@ -1,17 +1,20 @@
-"""The embedding of ids."""
+"""The embedding of ids, and the way back."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from lamina import initializers
 from lamina.layer import Layer
-from lamina.layers.checks import check_count
+from lamina.layers.checks import check_count, check_shape, check_within
+from lamina.ops.dense import dense
 from lamina.ops.lookup import lookup
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "ReversibleEmbedding"]
 
 
 class Embedding(Layer):
@@ -64,3 +67,83 @@ class Embedding(Layer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return inputs != 0 if self.mask_zero else None
+
+
+class ReversibleEmbedding(Embedding):
+    """A vector for each id, and with ``reverse`` a logit of each id for a vector.
+
+    ``y[..., :] = embeddings[x[...], :]``, and back ``logits = h embeddings^T``, or ``c tanh(h
+    embeddings^T / c)`` with a cap c. Shapes: ``[...] -> [..., output_dim]``, and back ``[...,
+    output_dim] -> [..., input_dim]``; weights ``embeddings [input_dim, output_dim]`` and, if they
+    are not tied, ``reverse_embeddings [output_dim, input_dim]``.
+
+    Args:
+        input_dim: how many ids there are, 0 included.
+        output_dim: the size of a vector.
+        tie_weights: whether the way back takes the same weights.
+        embeddings_initializer: of ``embeddings``, and of ``reverse_embeddings``.
+        mask_zero: whether id 0 is padding, which :meth:`compute_mask` tells the layers after it.
+        reverse_dtype: of the way back; that in which its operands meet if None.
+        logit_soft_cap: c, which no logit's size exceeds.
+        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+
+    Call takes ``reverse``, whether to go back.
+
+    Raises:
+        InputError: a dim or the cap is not above 0, or what goes back has another last axis.
+        UnknownNameError: the initializer has no such name.
+
+    Source: Press, Wolf, Using the output embedding to improve language models, arXiv 1608.05859.
+
+    >>> import jax.numpy as jnp
+    >>> layer = ReversibleEmbedding(10, 4)
+    >>> hidden = layer(jnp.array([[3, 1, 0]]))
+    >>> layer(hidden, reverse=True).shape
+    (1, 3, 10)
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        tie_weights: bool = True,
+        embeddings_initializer: initializers.InitializerLike = "uniform",
+        *,
+        mask_zero: bool = False,
+        reverse_dtype: Any = None,
+        logit_soft_cap: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            input_dim, output_dim, embeddings_initializer, mask_zero=mask_zero, **options
+        )
+        self.tie_weights = tie_weights
+        self.reverse_dtype = reverse_dtype
+        least = math.ulp(0.0)  # the smallest number above 0
+        self.logit_soft_cap = (
+            None
+            if logit_soft_cap is None
+            else check_within(self, "logit_soft_cap", logit_soft_cap, least, math.inf)
+        )
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        if not self.tie_weights:
+            shape = (self.output_dim, self.input_dim)
+            self.reverse_embeddings = self.add_weight(shape, self.embeddings_initializer)
+
+    def call(self, inputs: jax.Array, reverse: bool = False) -> jax.Array:
+        if not reverse:
+            return super().call(inputs)
+        shape = (*inputs.shape[:-1], self.output_dim)
+        check_shape(self, "an input in reverse", inputs, shape, "..., output_dim")
+        kernel = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
+        if self.reverse_dtype is not None:
+            inputs, kernel = inputs.astype(self.reverse_dtype), kernel.astype(self.reverse_dtype)
+        logits = dense(inputs, kernel)
+        cap = self.logit_soft_cap
+        return logits if cap is None else cap * jnp.tanh(logits / cap)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        ids = jnp.issubdtype(inputs.dtype, jnp.integer)
+        return super().compute_mask(inputs, mask) if ids else None

@@ -10,10 +10,25 @@ import jax
 
 from lamina import initializers
 from lamina.layer import Layer
-from lamina.layers.checks import check_axes, check_integers, check_shape, check_within
-from lamina.ops.normalization import batch_moments, batch_norm, layer_norm, moving_average
+from lamina.layers.checks import (
+    check_axes,
+    check_choice,
+    check_count,
+    check_integers,
+    check_multiple,
+    check_rank,
+    check_shape,
+    check_within,
+)
+from lamina.ops.normalization import (
+    batch_moments,
+    batch_norm,
+    group_norm,
+    layer_norm,
+    moving_average,
+)
 
-__all__ = ["BatchNormalization", "LayerNormalization"]
+__all__ = ["BatchNormalization", "GroupNormalization", "LayerNormalization"]
 
 
 class LayerNormalization(Layer):
@@ -29,6 +44,8 @@ class LayerNormalization(Layer):
         scale: whether there is a ``gamma``.
         beta_initializer: of ``beta``.
         gamma_initializer: of ``gamma``.
+        rms_scaling: whether to take no mean away and add no ``beta``. That still divides by the
+            standard deviation; for the root mean square see :class:`RMSNormalization`.
         **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
 
     Raises:
@@ -50,13 +67,16 @@ class LayerNormalization(Layer):
         scale: bool = True,
         beta_initializer: initializers.InitializerLike = "zeros",
         gamma_initializer: initializers.InitializerLike = "ones",
+        *,
+        rms_scaling: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.axis = check_integers(self, "axis", axis)
         self.epsilon = check_within(self, "epsilon", epsilon, high=math.inf)
-        self.center = center
-        self.scale = scale
+        self.center = center and not rms_scaling
+        self.scale = scale or rms_scaling
+        self.rms_scaling = rms_scaling
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
 
@@ -67,7 +87,82 @@ class LayerNormalization(Layer):
         self.beta = self.add_weight(shape, self.beta_initializer) if self.center else None
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        return layer_norm(inputs, self.gamma, self.beta, axes=self.axis, epsilon=self.epsilon)
+        return layer_norm(
+            inputs,
+            self.gamma,
+            self.beta,
+            axes=self.axis,
+            epsilon=self.epsilon,
+            shift=not self.rms_scaling,
+        )
+
+
+class GroupNormalization(Layer):
+    """Normalise each example by its own moments over each group of channels.
+
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, the moments in at least float32,
+    over all axes but the batch's, within a group. Shapes: ``[batch, ..., channels, ...]``,
+    unchanged; weights ``gamma`` and ``beta``, each ``[channels]``.
+
+    Args:
+        groups: into how many groups of equal size neighbouring channels are put; -1 makes every
+            channel a group of its own, which is instance normalization.
+        axis: the axis of the channels.
+        epsilon: added to the variance.
+        center: whether there is a ``beta``.
+        scale: whether there is a ``gamma``.
+        beta_initializer: of ``beta``.
+        gamma_initializer: of ``gamma``.
+        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+
+    Raises:
+        InputError: ``axis`` is not in the input or is the batch's, ``groups`` does not divide the
+            channels, or ``epsilon`` is below 0.
+        UnknownNameError: an initializer has no such name.
+
+    Source: Wu, He, Group normalization, arXiv 1803.08494.
+
+    >>> import jax.numpy as jnp
+    >>> layer = GroupNormalization(groups=2, epsilon=0.0)
+    >>> layer(jnp.array([[1.0, 3.0, 5.0, 9.0]])).tolist()
+    [[-1.0, 1.0, -1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: initializers.InitializerLike = "zeros",
+        gamma_initializer: initializers.InitializerLike = "ones",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.groups = -1 if groups == -1 else check_count(self, "groups", groups)
+        (self.axis,) = check_integers(self, "axis", axis)
+        self.epsilon = check_within(self, "epsilon", epsilon, high=math.inf)
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+
+    def build(self, input_shape: Any) -> None:
+        check_rank(self, input_shape, "batch, channels")
+        rank = len(input_shape)
+        (axis,) = check_axes(self, (self.axis,), rank)
+        check_choice(self, "axis", axis, tuple(range(1, rank)))
+        channels = input_shape[axis]
+        check_multiple(self, "channels", channels, "groups", abs(self.groups))
+        self.gamma = self.add_weight((channels,), self.gamma_initializer) if self.scale else None
+        self.beta = self.add_weight((channels,), self.beta_initializer) if self.center else None
+
+    def call(self, inputs: jax.Array) -> jax.Array:
+        groups = inputs.shape[self.axis] if self.groups == -1 else self.groups
+        return group_norm(
+            inputs, self.gamma, self.beta, groups=groups, axis=self.axis, epsilon=self.epsilon
+        )
 
 
 class BatchNormalization(Layer):

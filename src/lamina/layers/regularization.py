@@ -1,20 +1,20 @@
-"""Layers that make training noisy so that it generalises."""
+"""Layers that drop elements while training, so that what is learnt generalises."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, Literal, cast
 
 import jax
 
-from lamina.layer import Layer
-from lamina.layers.checks import check_count, check_rank, check_within
-from lamina.ops.dropout import dropout
+from lamina.layers.checks import check_choice, check_count, check_rank, check_within
+from lamina.layers.noise import Noise
+from lamina.ops.dropout import alpha_dropout, dropout
 
-__all__ = ["Dropout"]
+__all__ = ["AlphaDropout", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"]
 
 
-class Dropout(Layer):
+class Dropout(Noise):
     """Zero elements at random while training: ``y = x m / (1 - rate)``, E[m] = 1 - rate.
 
     Outside of training ``y = x``. Shapes: any, unchanged.
@@ -42,6 +42,8 @@ class Dropout(Layer):
     [0.0, 2.0]
     """
 
+    _below: ClassVar[bool] = False  # whether a rate of 1 means nothing
+
     def __init__(
         self,
         rate: float,
@@ -49,22 +51,16 @@ class Dropout(Layer):
         seed: int | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
-        self.rate = check_within(self, "rate", rate)
+        self.rate = check_within(self, "rate", rate, below=self._below)
+        super().__init__(self.rate, seed, **options)
         self.noise_shape = None if noise_shape is None else self._sizes(noise_shape)
-        self.seed = seed
 
     def build(self, input_shape: Any) -> None:
         if self.noise_shape is not None:
             axes = ", ".join("?" if size is None else str(size) for size in self.noise_shape)
             check_rank(self, input_shape, axes, exactly=True)
 
-    def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
-        if not training or self.rate == 0:
-            return inputs
-        key = self.rng()
-        if self.seed is not None:
-            key = jax.random.fold_in(key, self.seed)
+    def noisy(self, key: jax.Array, inputs: jax.Array) -> jax.Array:
         return dropout(key, inputs, self.rate, self.noise_shape)
 
     def _sizes(self, noise_shape: Any) -> tuple[int | None, ...]:
@@ -73,3 +69,109 @@ class Dropout(Layer):
             None if size is None else check_count(self, "noise_shape", size)
             for size in cast("list[Any]", [noise_shape] if one else noise_shape)
         )
+
+
+class AlphaDropout(Dropout):
+    """Put elements to selu's floor at random while training, and keep mean 0 and variance 1.
+
+    ``y = a (m x + (1 - m) f) + b`` with ``f = -1.758`` and E[m] = 1 - rate; a and b make up for
+    what is dropped. Outside of training ``y = x``. Shapes: any, unchanged.
+
+    Args:
+        rate: the probability of m = 0, from 0 up to, but not, 1.
+        noise_shape: the shape of m, as for :class:`Dropout`.
+        seed: mixed into the call's key, to tell two layers apart that share one key.
+        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+
+    Raises:
+        InputError: ``rate`` or ``noise_shape`` is out of range, or ``noise_shape`` has another
+            number of axes than the input.
+        LaminaError: no random key is in reach while training.
+
+    Source: Klambauer et al., Self-normalizing neural networks, arXiv 1706.02515.
+
+    >>> x = jax.random.normal(jax.random.key(0), (10000,))
+    >>> f"{AlphaDropout(0.3)(x, training=True, rng=1).std():.1f}"
+    '1.0'
+    """
+
+    _below = True
+
+    def noisy(self, key: jax.Array, inputs: jax.Array) -> jax.Array:
+        return alpha_dropout(key, inputs, self.rate, self.noise_shape)
+
+
+class _SpatialDropout(Dropout):
+    """Drop whole maps: a channel of an example, everywhere at once."""
+
+    space: ClassVar[str]
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: Literal["channels_first", "channels_last"] | None = None,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
+        choices = (None, "channels_first", "channels_last")
+        self.data_format = check_choice(self, "data_format", data_format, choices)
+        ones = (1,) * len(self.space.split(", "))
+        first = data_format == "channels_first"
+        super().__init__(
+            rate, (None, None, *ones) if first else (None, *ones, None), seed, **options
+        )
+
+    def build(self, input_shape: Any) -> None:
+        first = self.data_format == "channels_first"
+        axes = f"batch, channels, {self.space}" if first else f"batch, {self.space}, channels"
+        check_rank(self, input_shape, axes, exactly=True)
+
+
+class SpatialDropout1D(_SpatialDropout):
+    """Drop whole channels of a sequence at random while training: ``y = x m / (1 - rate)``.
+
+    Outside of training ``y = x``. Shapes: ``[batch, time, channels]``, unchanged; m has the shape
+    ``[batch, 1, channels]``.
+
+    Args:
+        rate: the probability that a channel of an example is zero, from 0 to 1.
+        seed: mixed into the call's key, to tell two layers apart that share one key.
+        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+
+    Raises:
+        InputError: ``rate`` is out of range, or the input has another number of axes.
+        LaminaError: no random key is in reach while training.
+
+    Source: Tompson et al., Efficient object localization using convolutional networks, arXiv
+    1411.4280.
+
+    >>> import jax.numpy as jnp
+    >>> y = SpatialDropout1D(0.5)(jnp.ones((100, 2, 1)), training=True, rng=0)
+    >>> sorted(set(map(tuple, y[:, :, 0].tolist())))
+    [(0.0, 0.0), (2.0, 2.0)]
+    """
+
+    space = "time"
+
+    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
+        super().__init__(rate, None, seed, **options)
+
+
+class SpatialDropout2D(_SpatialDropout):
+    """Drop whole channels of an image at random while training: ``y = x m / (1 - rate)``.
+
+    As :class:`SpatialDropout1D`, for ``[batch, height, width, channels]``, or ``[batch, channels,
+    height, width]`` with ``data_format="channels_first"``.
+    """
+
+    space = "height, width"
+
+
+class SpatialDropout3D(_SpatialDropout):
+    """Drop whole channels of a volume at random while training: ``y = x m / (1 - rate)``.
+
+    As :class:`SpatialDropout1D`, for ``[batch, depth, height, width, channels]``, or ``[batch,
+    channels, depth, height, width]`` with ``data_format="channels_first"``.
+    """
+
+    space = "depth, height, width"

@@ -1,4 +1,4 @@
-"""Inverted dropout."""
+"""Dropout: elements that are put out at random."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-__all__ = ["dropout", "dropout_factors"]
+from lamina.ops.arrays import float_dtype
+
+__all__ = ["alpha_dropout", "dropout", "dropout_factors"]
+
+_FLOOR = -1.6732632423543772 * 1.0507009873554805  # what selu tends to far below 0
 
 
 def dropout_factors(
@@ -51,6 +56,39 @@ def dropout(
     >>> sorted(set(map(tuple, dropped.tolist())))
     [(0.0, 0.0), (2.0, 2.0)]
     """
+    return x * dropout_factors(key, rate, _sizes(noise_shape, x), x.dtype)
+
+
+def alpha_dropout(
+    key: jax.Array, x: jax.Array, rate: float, noise_shape: Sequence[int | None] | None = None
+) -> jax.Array:
+    """Put elements to selu's floor at random, and keep mean 0 and variance 1.
+
+    ``y = a (m x + (1 - m) f) + b``, with m 0 or 1, E[m] = 1 - rate, ``f = -1.758`` the least value
+    of selu, ``a = ((1 - rate) (1 + rate f^2))^-1/2`` and ``b = -a rate f``.
+
+    Args:
+        key: a jax.random key; the same key drops the same elements.
+        x: ``[...]``, floating.
+        rate: the probability of m = 0, from 0 up to, but not, 1.
+        noise_shape: the shape of m, as for :func:`dropout`.
+
+    Returns:
+        The shape and dtype of x.
+
+    Source: Klambauer et al., Self-normalizing neural networks, arXiv 1706.02515.
+
+    >>> x = jax.random.normal(jax.random.key(0), (10000,))
+    >>> y = alpha_dropout(jax.random.key(1), x, 0.3)
+    >>> f"{abs(y.mean()):.1f} {y.std():.1f}"
+    '0.0 1.0'
+    """
+    kept = jax.random.bernoulli(key, 1 - rate, _sizes(noise_shape, x))
+    a = ((1 - rate) * (1 + rate * _FLOOR**2)) ** -0.5
+    b = -a * rate * _FLOOR
+    return a * jnp.where(kept, x, jnp.asarray(_FLOOR, float_dtype(x))) + b
+
+
+def _sizes(noise_shape: Sequence[int | None] | None, x: jax.Array) -> list[int]:
     sizes = x.shape if noise_shape is None else noise_shape
-    shape = [size if given is None else given for given, size in zip(sizes, x.shape, strict=True)]
-    return x * dropout_factors(key, rate, shape, x.dtype)
+    return [size if given is None else given for given, size in zip(sizes, x.shape, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,16 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 
-__all__ = ["batch_moments", "batch_norm", "layer_norm", "moments", "moving_average", "normalize"]
+__all__ = [
+    "batch_moments",
+    "batch_norm",
+    "group_norm",
+    "layer_norm",
+    "moments",
+    "moving_average",
+    "normalize",
+    "spread",
+]
 
 
 def moments(
@@ -76,6 +85,7 @@ def layer_norm(
     *,
     axes: Sequence[int] = (-1,),
     epsilon: float = 1e-3,
+    shift: bool = True,
 ) -> jax.Array:
     """Normalise each example by its own moments over some axes.
 
@@ -86,6 +96,7 @@ def layer_norm(
         gamma, beta: the sizes of x on ``axes``, in the order of x's axes; None leaves out.
         axes: the axes to normalise over.
         epsilon: added to the variance.
+        shift: whether the mean is taken away.
 
     Returns:
         The shape of x, in the dtype the operands meet in.
@@ -99,10 +110,56 @@ def layer_norm(
     wide = cast(x, jnp.promote_types(dtype, jnp.float32))
     over = {axis % wide.ndim for axis in axes}
     mean, variance = moments(wide, tuple(sorted(over)))
+    if not shift:
+        mean = jnp.zeros_like(mean)
     y = normalize(
-        wide, mean, variance, epsilon, _spread(gamma, wide, over), _spread(beta, wide, over)
+        wide, mean, variance, epsilon, _optional(gamma, wide, over), _optional(beta, wide, over)
     )
     return cast(y, dtype)
+
+
+def group_norm(
+    x: Operand,
+    gamma: Operand | None = None,
+    beta: Operand | None = None,
+    *,
+    groups: int,
+    axis: int = -1,
+    epsilon: float = 1e-3,
+) -> jax.Array:
+    """Normalise each example by its own moments over each group of channels.
+
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, the statistics in at least float32.
+
+    Args:
+        x: ``[batch, ..., channels, ...]``, the channels on ``axis``.
+        gamma, beta: ``[channels]``; None leaves out.
+        groups: into how many groups of equal size neighbouring channels are put.
+        axis: the axis of the channels.
+        epsilon: added to the variance.
+
+    Returns:
+        The shape of x, in the dtype the operands meet in.
+
+    Source: Wu, He, Group normalization, arXiv 1803.08494.
+
+    >>> group_norm(jnp.array([[1.0, 3.0, 5.0, 9.0]]), groups=2, epsilon=0.0).tolist()
+    [[-1.0, 1.0, -1.0, 1.0]]
+    """
+    dtype = float_dtype(x, gamma, beta)
+    wide = cast(x, jnp.promote_types(dtype, jnp.float32))
+    at = axis % wide.ndim
+    parts = (groups, wide.shape[at] // groups)
+    parted = lax.reshape(wide, (*wide.shape[:at], *parts, *wide.shape[at + 1 :]))
+    mean, variance = moments(parted, [a for a in range(1, parted.ndim) if a != at])
+
+    def part(value: Operand | None) -> jax.Array | None:
+        if value is None:
+            return None
+        return spread(lax.reshape(cast(value, wide.dtype), parts), parted, {at, at + 1})
+
+    y = normalize(parted, mean, variance, epsilon, part(gamma), part(beta))
+    return cast(lax.reshape(y, wide.shape), dtype)
 
 
 def batch_moments(
@@ -178,20 +235,24 @@ def batch_norm(
     kept = {axis % wide.ndim}
     y = normalize(
         wide,
-        _spread_known(mean, wide, kept),
-        _spread_known(variance, wide, kept),
+        spread(mean, wide, kept),
+        spread(variance, wide, kept),
         epsilon,
-        _spread(gamma, wide, kept),
-        _spread(beta, wide, kept),
+        _optional(gamma, wide, kept),
+        _optional(beta, wide, kept),
     )
     return cast(y, dtype)
 
 
-def _spread(value: Operand | None, x: jax.Array, axes: set[int]) -> jax.Array | None:
-    return None if value is None else _spread_known(value, x, axes)
+def spread(value: Operand, x: jax.Array, axes: Collection[int]) -> jax.Array:
+    """What has the sizes of x on some axes, so that it broadcasts against x.
 
-
-def _spread_known(value: Operand, x: jax.Array, axes: set[int]) -> jax.Array:
-    # [sizes of x on axes] -> the rank of x, 1 elsewhere
+    >>> spread(jnp.ones(3), jnp.ones((2, 3, 4)), {1}).shape
+    (1, 3, 1)
+    """
     others = tuple(axis for axis in range(x.ndim) if axis not in axes)
     return lax.expand_dims(cast(value, x.dtype), others)
+
+
+def _optional(value: Operand | None, x: jax.Array, axes: Collection[int]) -> jax.Array | None:
+    return None if value is None else spread(value, x, axes)

@@ -14,7 +14,17 @@ from lamina import activations
 from lamina.ops.arrays import alike, is_placed
 from lamina.ops.dense import dense
 
-__all__ = ["Activation", "Cell", "State", "by_hand", "over_time", "pulled_back", "recur", "shifted"]
+__all__ = [
+    "Activation",
+    "Cell",
+    "State",
+    "by_hand",
+    "over_time",
+    "pulled_back",
+    "recur",
+    "shifted",
+    "where_alive",
+]
 
 Activation = Callable[[jax.Array], jax.Array]
 State = tuple[jax.Array, ...]
@@ -38,6 +48,13 @@ class _Weights(NamedTuple):
     factors: jax.Array | None
 
 
+class _Way(NamedTuple):
+    """How the loop goes over the steps."""
+
+    reverse: bool
+    unroll: bool
+
+
 def recur(
     cell: Cell,
     projected: jax.Array,
@@ -49,6 +66,7 @@ def recur(
     *,
     reverse: bool = False,
     plain: bool = False,
+    unroll: bool = False,
 ) -> tuple[jax.Array, State]:
     """Run a cell over time: ``s_t = cell(projected_t, (h_{t-1} factors) kernel + bias, s_{t-1})``.
 
@@ -66,26 +84,28 @@ def recur(
         reverse: start at the last step; outputs stand where their inputs do.
         plain: leave the backward pass to autodiff, for cells that close over arrays, and for
             forward-mode differentiation.
+        unroll: write all steps into the program one after the other, rather than a loop.
 
     Returns:
         ``(outputs, state)``: ``[time, batch, units]``, and the last state.
     """
     steps, weights = _Steps(projected, mask), _Weights(kernel, bias, factors)
+    way = _Way(reverse, unroll)
     if plain or is_placed(projected):
-        outputs, _, state = _forward(cell, reverse, steps, start, weights)
+        outputs, _, state = _forward(cell, way, steps, start, weights)
         return outputs, state
 
     @jax.custom_vjp
     def run(steps: _Steps, start: State, weights: _Weights) -> tuple[jax.Array, State]:
-        outputs, _, state = _forward(cell, reverse, steps, start, weights)
+        outputs, _, state = _forward(cell, way, steps, start, weights)
         return outputs, state
 
     def forward(steps: _Steps, start: State, weights: _Weights) -> Any:
-        outputs, kept, state = _forward(cell, reverse, steps, start, weights, keep=True)
+        outputs, kept, state = _forward(cell, way, steps, start, weights, keep=True)
         return (outputs, state), (steps, start, weights, kept)
 
     def backward(residuals: Any, slopes: Any) -> Any:
-        return _backward(cell, reverse, *residuals, *slopes)
+        return _backward(cell, way, *residuals, *slopes)
 
     cast(Any, run).defvjp(forward, backward)
     return cast(Any, run)(*alike((steps, start, weights)))
@@ -103,7 +123,7 @@ _PLAIN = frozenset(
 
 
 def _forward(
-    cell: Cell, reverse: bool, steps: _Steps, start: State, weights: _Weights, keep: bool = False
+    cell: Cell, way: _Way, steps: _Steps, start: State, weights: _Weights, keep: bool = False
 ) -> tuple[jax.Array, Any, State]:
     """Outputs, what the backward pass keeps (the states and the state's share), last state."""
 
@@ -112,7 +132,7 @@ def _forward(
         after = _advance(cell, at.alive, at.projected, product, state)
         return after, (after, product) if keep else after[0]
 
-    state, made = lax.scan(step, start, steps, reverse=reverse)
+    state, made = lax.scan(step, start, steps, reverse=way.reverse, unroll=way.unroll)
     return (made[0][0], made, state) if keep else (made, None, state)
 
 
@@ -122,10 +142,12 @@ def _advance(
     after = cell(projected, product, state)
     if alive is None:
         return after
-    pairs = zip(after, state, strict=True)
-    return tuple(
-        lax.select(lax.broadcast_in_dim(alive, new.shape, (0,)), new, old) for new, old in pairs
-    )
+    return tuple(where_alive(alive, *pair) for pair in zip(after, state, strict=True))
+
+
+def where_alive(alive: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+    """What is new, ``[batch, ...]``, where a mask ``[batch]`` holds, and elsewhere what is old."""
+    return lax.select(lax.broadcast_in_dim(alive, new.shape, (0,)), new, old)
 
 
 def _read(h: jax.Array, weights: _Weights) -> jax.Array:
@@ -134,7 +156,7 @@ def _read(h: jax.Array, weights: _Weights) -> jax.Array:
 
 def _backward(
     cell: Cell,
-    reverse: bool,
+    way: _Way,
     steps: _Steps,
     start: State,
     weights: _Weights,
@@ -143,7 +165,7 @@ def _backward(
     d_last: State,
 ) -> tuple[_Steps, State, _Weights]:
     states, products = kept
-    before = tuple(shifted(s, every, reverse) for s, every in zip(start, states, strict=True))
+    before = tuple(shifted(s, every, way.reverse) for s, every in zip(start, states, strict=True))
     turned = lax.transpose(weights.kernel, (1, 0))
 
     def step(d_state: State, at: Any) -> tuple[State, tuple[jax.Array, jax.Array]]:
@@ -156,8 +178,9 @@ def _backward(
         d_before = (d_before[0] + _read(d_read, weights), *d_before[1:])
         return d_before, (d_projected, d_product)
 
+    every_step = steps, products, before, d_outputs
     d_start, (d_projected, d_products) = lax.scan(
-        step, d_last, (steps, products, before, d_outputs), reverse=not reverse
+        step, d_last, every_step, reverse=not way.reverse, unroll=way.unroll
     )
     d_kernel = over_time(_read(before[0], weights), d_products)
     d_bias = None if weights.bias is None else d_products.sum((0, 1))

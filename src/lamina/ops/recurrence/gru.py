@@ -10,7 +10,14 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.dense import dense
-from lamina.ops.recurrence.engine import Activation, Cell, State, by_hand, recur
+from lamina.ops.recurrence.engine import (
+    Activation,
+    Cell,
+    State,
+    by_hand,
+    recur,
+    where_alive,
+)
 from lamina.ops.recurrence.sequence import over_sequence
 
 __all__ = ["gru", "gru_cell", "gru_project", "gru_step"]
@@ -120,6 +127,7 @@ def gru(
     go_backwards: bool = False,
     dropout: Operand | None = None,
     recurrent_dropout: Operand | None = None,
+    unroll: bool = False,
 ) -> tuple[jax.Array, jax.Array]:
     """Run a gated recurrent unit over a sequence; :func:`gru_step` has the equations.
 
@@ -138,6 +146,7 @@ def gru(
         go_backwards: start at the last step; the outputs stand in the order of processing.
         dropout: ``[batch, features]``, factors for the input at every step.
         recurrent_dropout: ``[batch, units]``, factors for the state on its way into the gates.
+        unroll: write all steps into the program one after the other, rather than a loop.
 
     Returns:
         ``(outputs, state)``: ``[batch, time, units]``, and the last state ``[batch, units]``.
@@ -157,11 +166,12 @@ def gru(
 
     def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
         if not reset_after:
-            return _reset_before(projected, start, weights, alive, factors, functions, go_backwards)
-        plain = not by_hand(*functions)
+            return _reset_before(
+                projected, start, weights, alive, factors, functions, go_backwards, unroll
+            )
         return recur(
             gru_cell(*functions), projected, start, weights, inner, alive, factors,
-            reverse=go_backwards, plain=plain,
+            reverse=go_backwards, plain=not by_hand(*functions), unroll=unroll,
         )  # fmt: skip
 
     outputs, (state,) = over_sequence(
@@ -179,6 +189,7 @@ def _reset_before(
     factors: jax.Array | None,
     functions: tuple[Activation, Activation],
     reverse: bool,
+    unroll: bool,
 ) -> tuple[jax.Array, State]:
     """Two products that follow on each other, which only autodiff takes apart."""
 
@@ -191,10 +202,11 @@ def _reset_before(
             reset_after=False, recurrent_dropout=factors,
         )  # fmt: skip
         if alive is not None:
-            after = lax.select(lax.broadcast_in_dim(alive, after.shape, (0,)), after, state)
+            after = where_alive(alive, after, state)
         return after, after
 
-    state, outputs = lax.scan(step, start[0], (projected, alive), reverse=reverse)
+    every_step = projected, alive
+    state, outputs = lax.scan(step, start[0], every_step, reverse=reverse, unroll=unroll)
     return outputs, (state,)
 
 

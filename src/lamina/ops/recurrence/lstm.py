@@ -13,12 +13,12 @@ from lamina.ops.recurrence.sequence import over_sequence
 __all__ = ["lstm", "lstm_cell", "lstm_step"]
 
 
-def lstm_cell(activation: Activation, recurrent_activation: Activation) -> Cell:
-    """What a step does element by element."""
+def lstm_cell(activation: Activation, recurrent_activation: Activation, *, axis: int = -1) -> Cell:
+    """What a step does element by element; gates and units are on one axis."""
 
     def cell(projected: jax.Array, product: jax.Array, state: State) -> State:
         _, c = state
-        parts = lax.split(projected + product, (c.shape[-1],) * 4, axis=-1)
+        parts = lax.split(projected + product, (c.shape[axis],) * 4, axis=axis)
         gate_in, forget, candidate, out = parts
         c = recurrent_activation(forget) * c + recurrent_activation(gate_in) * activation(candidate)
         return recurrent_activation(out) * activation(c), c
@@ -82,6 +82,7 @@ def lstm(
     go_backwards: bool = False,
     dropout: Operand | None = None,
     recurrent_dropout: Operand | None = None,
+    unroll: bool = False,
 ) -> tuple[jax.Array, State]:
     """Run a long short-term memory over a sequence; :func:`lstm_step` has the equations.
 
@@ -97,6 +98,7 @@ def lstm(
         go_backwards: start at the last step; the outputs stand in the order of processing.
         dropout: ``[batch, features]``, factors for the input at every step.
         recurrent_dropout: ``[batch, units]``, factors for h on its way into the gates.
+        unroll: write all steps into the program one after the other, rather than a loop.
 
     Returns:
         ``(outputs, (h, c))``: ``[batch, time, units]``, and the last state.
@@ -115,7 +117,7 @@ def lstm(
     def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
         return recur(
             lstm_cell(*functions), projected, start, weights, None, alive, factors,
-            reverse=go_backwards, plain=not by_hand(*functions),
+            reverse=go_backwards, plain=not by_hand(*functions), unroll=unroll,
         )  # fmt: skip
 
     return over_sequence(

@@ -65,6 +65,7 @@ def simple_rnn(
     go_backwards: bool = False,
     dropout: Operand | None = None,
     recurrent_dropout: Operand | None = None,
+    unroll: bool = False,
 ) -> tuple[jax.Array, State]:
     """Run ``h' = act(x kernel + h U + bias)`` over a sequence.
 
@@ -79,6 +80,7 @@ def simple_rnn(
         go_backwards: start at the last step; the outputs stand in the order of processing.
         dropout: ``[batch, features]``, factors for the input at every step.
         recurrent_dropout: ``[batch, units]``, factors for h on its way into the product.
+        unroll: write all steps into the program one after the other, rather than a loop.
 
     Returns:
         ``(outputs, (h,))``: ``[batch, time, units]``, and the last state.
@@ -96,7 +98,7 @@ def simple_rnn(
     def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
         return recur(
             simple_rnn_cell(activation), projected, start, weights, None, alive, factors,
-            reverse=go_backwards, plain=not by_hand(activation),
+            reverse=go_backwards, plain=not by_hand(activation), unroll=unroll,
         )  # fmt: skip
 
     return over_sequence(

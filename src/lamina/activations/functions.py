@@ -1,27 +1,16 @@
-"""Activations: plain functions on arrays, found by name. Names and arguments are Keras's."""
+"""The activations themselves: plain functions on arrays. Names and arguments are Keras's."""
 
 from __future__ import annotations
-
-import functools
-from collections.abc import Callable
-from typing import Any, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from lamina.errors import InputError, explain
-from lamina.names import look_up
-
 __all__ = [
-    "Activation",
-    "ActivationLike",
     "celu",
-    "describe",
     "elu",
     "exponential",
     "gelu",
-    "get",
     "glu",
     "hard_shrink",
     "hard_sigmoid",
@@ -42,14 +31,15 @@ __all__ = [
     "softmax",
     "softplus",
     "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
     "squareplus",
     "swish",
     "tanh",
     "tanh_shrink",
+    "threshold",
 ]
-
-Activation: TypeAlias = Callable[[Any], jax.Array]
-ActivationLike: TypeAlias = str | Activation | None
 
 
 def linear(x: ArrayLike) -> jax.Array:
@@ -116,6 +106,11 @@ def hard_sigmoid(x: ArrayLike) -> jax.Array:
     return jax.nn.hard_sigmoid(x)
 
 
+def sparse_sigmoid(x: ArrayLike) -> jax.Array:
+    """``min(max((x + 1) / 2, 0), 1)`` (Blondel et al., 2019)."""
+    return jax.nn.sparse_sigmoid(x)
+
+
 def tanh(x: ArrayLike) -> jax.Array:
     """``tanh(x)``."""
     return jnp.tanh(x)
@@ -144,6 +139,16 @@ def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> jax.Array:
     return jnp.where(jnp.abs(x) > threshold, x, 0)
 
 
+def threshold(x: ArrayLike, threshold: float, default_value: float) -> jax.Array:
+    """``x`` above `threshold`, `default_value` elsewhere.
+
+    >>> threshold(jnp.array([-2.0, 1.0]), 0.5, -1.0).tolist()
+    [-1.0, 1.0]
+    """
+    x = jnp.asarray(x)
+    return jnp.where(x > threshold, x, jnp.asarray(default_value, x.dtype))
+
+
 def softmax(x: ArrayLike, axis: int | tuple[int, ...] = -1) -> jax.Array:
     """``exp(x) / sum(exp(x))`` over `axis`.
 
@@ -158,6 +163,24 @@ def log_softmax(x: ArrayLike, axis: int | tuple[int, ...] = -1) -> jax.Array:
     return jax.nn.log_softmax(x, axis)
 
 
+def sparsemax(x: ArrayLike, axis: int = -1) -> jax.Array:
+    """The probabilities nearest to ``x``: ``max(x - tau, 0)``, tau such that they sum to 1.
+
+    Source: Martins, Astudillo, From softmax to sparsemax, arXiv 1602.02068, algorithm 1.
+
+    >>> sparsemax(jnp.array([0.5, 0.0, -2.0])).tolist()
+    [0.75, 0.25, 0.0]
+    """
+    x = jnp.asarray(x)
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))  # half types cannot count far
+    falling = jnp.sort(wide, axis, descending=True)
+    count = jax.lax.broadcasted_iota(wide.dtype, x.shape, axis % x.ndim) + 1
+    kept = 1 + count * falling > jnp.cumsum(falling, axis)
+    total = jnp.sum(falling, axis, where=kept, keepdims=True)
+    tau = (total - 1) / jnp.sum(kept, axis, wide.dtype, keepdims=True)
+    return jax.nn.relu(wide - tau).astype(x.dtype)
+
+
 def softplus(x: ArrayLike) -> jax.Array:
     """``log(1 + exp(x))``."""
     return jax.nn.softplus(x)
@@ -166,6 +189,11 @@ def softplus(x: ArrayLike) -> jax.Array:
 def squareplus(x: ArrayLike, b: float = 4.0) -> jax.Array:
     """``(x + sqrt(x^2 + b)) / 2`` (Barron, 2021)."""
     return jax.nn.squareplus(x, b)
+
+
+def sparse_plus(x: ArrayLike) -> jax.Array:
+    """``(x + 1)^2 / 4`` between -1 and 1, 0 below, ``x`` above: what sparse_sigmoid slopes."""
+    return jax.nn.sparse_plus(x)
 
 
 def softsign(x: ArrayLike) -> jax.Array:
@@ -209,77 +237,3 @@ def glu(x: ArrayLike, axis: int = -1) -> jax.Array:
 
 swish = silu
 hard_swish = hard_silu
-
-_KNOWN: dict[str, Activation] = {
-    function.__name__: function
-    for function in (
-        celu,
-        elu,
-        exponential,
-        gelu,
-        glu,
-        hard_shrink,
-        hard_sigmoid,
-        hard_silu,
-        hard_tanh,
-        leaky_relu,
-        linear,
-        log_sigmoid,
-        log_softmax,
-        mish,
-        relu,
-        relu6,
-        selu,
-        sigmoid,
-        silu,
-        soft_shrink,
-        softmax,
-        softplus,
-        softsign,
-        squareplus,
-        tanh,
-        tanh_shrink,
-    )
-}
-_ALIASES = {"hard_swish": "hard_silu", "re_lu": "relu", "swish": "silu"}
-
-
-def get(identifier: ActivationLike) -> Activation:
-    """The activation that a user means: a name, a function of one array, or None for none.
-
-    Raises:
-        UnknownNameError: no activation is called that.
-        InputError: it is neither.
-
-    >>> get("swish") is silu, get(None) is linear
-    (True, True)
-    """
-    if identifier is None:
-        return linear
-    if isinstance(identifier, str):
-        return look_up("activation", identifier, _KNOWN, _ALIASES)
-    if callable(identifier):
-        return identifier
-    raise InputError(
-        explain(
-            "That is not an activation.",
-            expected="a name, a function of one array, or None",
-            received=repr(identifier),
-            remedy="Give 'relu', for example, or jax.nn.relu.",
-        )
-    )
-
-
-def describe(identifier: ActivationLike) -> str:
-    """A short text for reports.
-
-    >>> describe(None), describe("ReLU"), describe(functools.partial(elu, alpha=2.0))
-    ('linear', 'relu', 'elu(alpha=2.0)')
-    """
-    found = get(identifier)
-    if isinstance(found, functools.partial):
-        bound = cast("functools.partial[jax.Array]", found)
-        given = [repr(value) for value in bound.args]
-        given += [f"{name}={value!r}" for name, value in bound.keywords.items()]
-        return f"{describe(bound.func)}({', '.join(given)})"
-    return getattr(found, "__name__", type(found).__name__)

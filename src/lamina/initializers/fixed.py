@@ -1,0 +1,137 @@
+"""Initializers that draw nothing: the same values for every seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamina.initializers.law import Initializer, Law, Scalar, Shape, refuse
+from lamina.lazy import lazily
+
+__all__ = ["STFT", "Constant", "Identity", "Ones", "Zeros"]
+
+_signal = lazily("scipy.signal")
+
+
+@dataclass(frozen=True, repr=False)
+class Zeros(Initializer):
+    """All 0."""
+
+    def law(self, shape: Shape) -> Law:
+        return Law("constant", value=0)
+
+
+@dataclass(frozen=True, repr=False)
+class Ones(Initializer):
+    """All 1."""
+
+    def law(self, shape: Shape) -> Law:
+        return Law("constant", value=1)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Constant(Initializer):
+    """One value everywhere, or an array that broadcasts to the weight's shape.
+
+    >>> Constant(0.5).law((3,)).value
+    0.5
+    """
+
+    value: Scalar | NDArray[Any] = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, bool | int | float | complex):
+            array = np.array(self.value)  # a copy: the user may write into theirs
+            array.setflags(write=False)
+            object.__setattr__(self, "value", array if array.ndim else array.item())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and np.array_equal(self.value, other.value)
+
+    def __hash__(self) -> int:
+        return hash((Constant, np.shape(self.value)))
+
+    def law(self, shape: Shape) -> Law:
+        return Law("constant", value=self.value)
+
+
+@dataclass(frozen=True, repr=False)
+class Identity(Initializer):
+    """`gain` on the diagonal of a matrix, 0 elsewhere."""
+
+    gain: float = 1.0
+
+    def law(self, shape: Shape) -> Law:
+        return Law("identity", gain=float(self.gain))
+
+
+@dataclass(frozen=True, repr=False)
+class STFT(Initializer):
+    """The kernel of a convolution that gives short-time Fourier coefficients.
+
+    ``w[t, 0, k] = window[t] cos(2 pi t k / n) / scale`` for a kernel of shape ``(frame, 1,
+    n / 2 + 1)``; the imaginary side has ``-sin`` in place of cos.
+
+    Args:
+        side: `"real"` or `"imag"`.
+        window: a name in `scipy.signal.windows`, its values, or None for none.
+        scaling: the scale is the window's length `"density"` or its sum `"spectrum"`; None: 1.
+        periodic: whether a window given by name is one of a longer, periodic one.
+
+    >>> STFT(window=None).law((2, 1, 3)).value.round(3).tolist()
+    [[[1.0, 1.0, 1.0]], [[1.0, 0.0, -1.0]]]
+    """
+
+    side: str = "real"
+    window: str | Sequence[float] | None = "hann"
+    scaling: str | None = "density"
+    periodic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.side not in ("real", "imag"):
+            raise refuse(self, "an unknown side", "real, imag", self.side)
+        if self.scaling not in (None, "density", "spectrum"):
+            raise refuse(self, "an unknown scaling", "density, spectrum, None", self.scaling)
+        if isinstance(self.window, str):
+            self._named(1)
+        elif self.window is not None:  # plain numbers, so that two may be compared
+            values = tuple(float(value) for value in self.window)
+            object.__setattr__(self, "window", values)
+
+    def law(self, shape: Shape) -> Law:
+        if len(shape) != 3 or shape[1] != 1:
+            raise refuse(self, "a weight it cannot fill", "a shape (frame, 1, bins)", shape)
+        frame, _, bins = shape
+        turns = np.arange(frame)[:, None] * np.arange(bins) / max(2 * (bins - 1), 1)
+        waves = np.cos(2 * np.pi * turns) if self.side == "real" else -np.sin(2 * np.pi * turns)
+        window = self._window(frame)
+        waves *= window[:, None] / self._scale(window)
+        return Law("constant", value=waves[:, None, :])
+
+    def _window(self, frame: int) -> NDArray[Any]:
+        if self.window is None:
+            return np.ones(frame)
+        if isinstance(self.window, str):
+            return self._named(frame)
+        window = np.array(self.window)
+        if window.shape != (frame,):
+            raise refuse(self, "a window of another length", f"{frame} values", window.shape)
+        return window
+
+    def _named(self, frame: int) -> NDArray[Any]:
+        try:
+            return _signal.get_window(self.window, frame, self.periodic)
+        except ValueError:
+            expected = "a name in scipy.signal.windows"
+            raise refuse(self, "an unknown window", expected, self.window) from None
+
+    def _scale(self, window: NDArray[Any]) -> float:
+        if self.window is None or self.scaling is None:
+            return 1.0
+        if self.scaling == "density":
+            return float(np.sqrt(np.sum(window**2)))
+        return float(np.sum(np.abs(window)))

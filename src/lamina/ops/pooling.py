@@ -1,0 +1,245 @@
+"""Maxima and means over windows of space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from numpy.typing import NDArray
+
+from lamina.ops.arrays import Operand, cast, float_dtype
+from lamina.ops.spatial import DataFormat, spatial_axes
+
+__all__ = [
+    "adaptive_average_pool",
+    "adaptive_max_pool",
+    "average_pool",
+    "global_average_pool",
+    "global_max_pool",
+    "max_pool",
+]
+
+Padding = Literal["valid", "same"]
+
+
+def max_pool(
+    x: jax.Array,
+    pool_size: Sequence[int],
+    strides: Sequence[int] | None = None,
+    *,
+    padding: Padding = "valid",
+    data_format: DataFormat = "channels_last",
+) -> jax.Array:
+    """The largest element of each window: ``y[p, c] = max_k x[s p + k, c]``.
+
+    Args:
+        x: ``[batch, space..., channels]``, or channels first.
+        pool_size: how many k, for each axis of space.
+        strides: s, in points, for each axis of space; those of ``pool_size`` by default.
+        padding: ``"valid"`` for whole windows only, ``"same"`` for ``ceil(size / s)`` of them.
+        data_format: where the channels are.
+
+    Returns:
+        ``[batch, space'..., channels]`` in x's order and dtype; a window larger than a valid space
+        leaves nothing.
+
+    >>> max_pool(jnp.array([1.0, 3.0, 2.0]).reshape(1, 3, 1), [2], padding="same")[0, :, 0].tolist()
+    [3.0, 2.0]
+    """
+    window, steps = _windows(x, pool_size, strides, data_format)
+    return lax.reduce_window(x, _lowest(x.dtype), lax.max, window, steps, padding.upper())
+
+
+def average_pool(
+    x: Operand,
+    pool_size: Sequence[int],
+    strides: Sequence[int] | None = None,
+    *,
+    padding: Padding = "valid",
+    data_format: DataFormat = "channels_last",
+) -> jax.Array:
+    """The mean of each window: ``y[p, c] = mean_k x[s p + k, c]``, in at least float32.
+
+    What ``"same"`` adds at the edges does not count. Arguments and shapes as for :func:`max_pool`.
+
+    >>> x = jnp.array([1.0, 3.0, 2.0]).reshape(1, 3, 1)
+    >>> average_pool(x, [2], padding="same")[0, :, 0].tolist()
+    [2.0, 2.0]
+    """
+    dtype = float_dtype(x)
+    wide = cast(x, jnp.promote_types(dtype, jnp.float32))
+    window, steps = _windows(wide, pool_size, strides, data_format)
+    nothing = np.zeros((), wide.dtype)
+    total = lax.reduce_window(wide, nothing, lax.add, window, steps, padding.upper())
+    if padding == "valid":
+        return cast(total / math.prod(window), dtype)
+    inside: NDArray[Any] = np.ones((), int)
+    for axis in spatial_axes(wide.ndim, data_format):
+        count = _real_points(wide.shape[axis], window[axis], steps[axis], total.shape[axis])
+        inside = inside * _along(count, axis, wide.ndim)
+    return cast(total / inside.astype(total.dtype), dtype)
+
+
+def global_max_pool(
+    x: jax.Array, *, keepdims: bool = False, data_format: DataFormat = "channels_last"
+) -> jax.Array:
+    """The largest element of each channel: ``y[c] = max_p x[p, c]``.
+
+    Args:
+        x: ``[batch, space..., channels]``, or channels first.
+        keepdims: whether space keeps its axes, of size 1.
+        data_format: where the channels are.
+
+    Returns:
+        ``[batch, channels]``, or x's rank with ``keepdims``.
+
+    >>> global_max_pool(jnp.arange(6).reshape(1, 3, 2)).tolist()
+    [[4, 5]]
+    """
+    axes = spatial_axes(x.ndim, data_format)
+    y = lax.reduce(x, _lowest(x.dtype), lax.max, axes)
+    return lax.expand_dims(y, axes) if keepdims else y
+
+
+def global_average_pool(
+    x: Operand,
+    mask: Operand | None = None,
+    *,
+    keepdims: bool = False,
+    data_format: DataFormat = "channels_last",
+) -> jax.Array:
+    """The mean of each channel: ``y[c] = mean_p x[p, c]``, in at least float32.
+
+    Args:
+        x: ``[batch, space..., channels]``, or channels first.
+        mask: bool, ``[batch, space...]``: only what is True counts. With nothing left to count
+            the mean is 0.
+        keepdims: whether space keeps its axes, of size 1.
+        data_format: where the channels are.
+
+    Returns:
+        ``[batch, channels]``, or x's rank with ``keepdims``.
+
+    >>> global_average_pool(jnp.arange(6.0).reshape(1, 3, 2)).tolist()
+    [[2.0, 3.0]]
+    """
+    dtype = float_dtype(x)
+    wide = cast(x, jnp.promote_types(dtype, jnp.float32))
+    axes = spatial_axes(wide.ndim, data_format)
+    if mask is None:
+        return cast(jnp.mean(wide, axes, keepdims=keepdims), dtype)
+    (channels,) = set(range(1, wide.ndim)) - set(axes)
+    counted = lax.expand_dims(cast(mask, bool), (channels,))
+    total = jnp.sum(jnp.where(counted, wide, 0), axes, keepdims=keepdims)
+    count = jnp.sum(counted, axes, wide.dtype, keepdims=keepdims)
+    return cast(total / jnp.maximum(count, 1), dtype)
+
+
+def adaptive_max_pool(
+    x: jax.Array, output_size: Sequence[int], *, data_format: DataFormat = "channels_last"
+) -> jax.Array:
+    """The largest element of each of so many windows, which cover space evenly.
+
+    The p-th of m windows over n points goes from ``floor(p n / m)`` to ``ceil((p + 1) n / m)``;
+    where there are no points, it holds a 0.
+
+    Args:
+        x: ``[batch, space..., channels]``, or channels first.
+        output_size: m for each axis of space.
+        data_format: where the channels are.
+
+    Returns:
+        ``[batch, output_size..., channels]`` in x's order.
+
+    >>> adaptive_max_pool(jnp.arange(5).reshape(1, 5, 1), [3])[0, :, 0].tolist()
+    [1, 3, 4]
+    """
+    widths: list[int] = []
+    for axis, size in zip(spatial_axes(x.ndim, data_format), output_size, strict=True):
+        x = _some_point(x, axis)
+        index, _ = _even_windows(x.shape[axis], size)
+        x = _side_by_side(x, index, axis)
+        widths.append(index.shape[1])
+    return max_pool(x, widths, data_format=data_format)
+
+
+def adaptive_average_pool(
+    x: Operand, output_size: Sequence[int], *, data_format: DataFormat = "channels_last"
+) -> jax.Array:
+    """The mean of each of so many windows, which cover space evenly, in at least float32.
+
+    Windows, arguments and shapes as for :func:`adaptive_max_pool`.
+
+    >>> adaptive_average_pool(jnp.arange(5.0).reshape(1, 5, 1), [3])[0, :, 0].tolist()
+    [0.5, 2.0, 3.5]
+    """
+    dtype = float_dtype(x)
+    wide = cast(x, jnp.promote_types(dtype, jnp.float32))
+    widths: list[int] = []
+    for axis, size in zip(spatial_axes(wide.ndim, data_format), output_size, strict=True):
+        wide = _some_point(wide, axis)
+        index, inside = _even_windows(wide.shape[axis], size)
+        wide = _side_by_side(wide, index, axis)
+        if not inside.all():  # what is repeated weighs nothing, what is inside so much more
+            weight = inside * index.shape[1] / inside.sum(1, keepdims=True)
+            wide = wide * _along(weight.reshape(-1), axis, wide.ndim).astype(wide.dtype)
+        widths.append(index.shape[1])
+    return cast(average_pool(wide, widths, data_format=data_format), dtype)
+
+
+def _windows(
+    x: jax.Array, pool_size: Sequence[int], strides: Sequence[int] | None, data_format: DataFormat
+) -> tuple[list[int], list[int]]:
+    """Sizes and steps of the windows on every axis of x."""
+    window, steps = [1] * x.ndim, [1] * x.ndim
+    axes = spatial_axes(x.ndim, data_format)
+    for axis, size, step in zip(axes, pool_size, strides or pool_size, strict=True):
+        window[axis], steps[axis] = size, step
+    return window, steps
+
+
+def _lowest(dtype: Any) -> Any:
+    """What any element of the dtype is at least as large as."""
+    if jnp.issubdtype(dtype, jnp.inexact):
+        return np.asarray(-np.inf, dtype)
+    return np.asarray(jnp.iinfo(dtype).min, dtype)
+
+
+def _real_points(points: int, span: int, step: int, windows: int) -> NDArray[Any]:
+    """How many points of each window of ``"same"`` padding are not padding, ``[windows]``."""
+    before = max((windows - 1) * step + span - points, 0) // 2
+    starts = np.arange(windows) * step - before
+    return np.minimum(starts + span, points) - np.maximum(starts, 0)
+
+
+def _some_point(x: jax.Array, axis: int) -> jax.Array:
+    """x, with a point of zeros where the axis has none."""
+    return (
+        x if x.shape[axis] else jnp.zeros_like(x, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :]))
+    )
+
+
+def _even_windows(points: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The points of each window, ``[size, width]``, and which of them are inside; narrower
+    windows repeat their last point."""
+    order: NDArray[Any] = np.arange(size)
+    starts, ends = order * points // size, -(-(order + 1) * points // size)
+    index = starts[:, None] + np.arange(int((ends - starts).max()))
+    return np.minimum(index, ends[:, None] - 1), index < ends[:, None]
+
+
+def _along(values: NDArray[Any], axis: int, rank: int) -> NDArray[Any]:
+    """Values for one axis of an array of so many, ready to meet it."""
+    return np.expand_dims(values, tuple(other for other in range(rank) if other != axis))
+
+
+def _side_by_side(x: jax.Array, index: NDArray[Any], axis: int) -> jax.Array:
+    # [..., points, ...] -> [..., size width, ...]
+    if index.size == x.shape[axis]:  # the windows part the points
+        return x
+    return jnp.take(x, index.reshape(-1), axis)

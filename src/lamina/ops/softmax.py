@@ -1,0 +1,39 @@
+"""The softmax of what a mask leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from lamina.ops.arrays import Operand, cast, float_dtype
+
+__all__ = ["kept_softmax"]
+
+
+def kept_softmax(
+    x: Operand, axis: int | Sequence[int] = -1, mask: Operand | None = None
+) -> jax.Array:
+    """Shares over some axes: ``y_i = exp(x_i) / sum_j exp(x_j)``, j over what is kept.
+
+    Args:
+        x: ``[...]``.
+        axis: the axis or axes over which shares add up to 1.
+        mask: bool, broadcasts against x; where it is False y is 0. Numbers count as True above
+            0.5. With nothing kept all is 0.
+
+    Returns:
+        The shape of x, in its dtype, float32 for whole numbers.
+
+    >>> kept_softmax(jnp.array([2.0, 2.0, 9.0]), mask=jnp.array([True, True, False])).tolist()
+    [0.5, 0.5, 0.0]
+    """
+    x = cast(x, float_dtype(x))
+    over = axis if isinstance(axis, int) else tuple(axis)
+    if mask is None:
+        return jax.nn.softmax(x, over)
+    kept = cast(mask, bool) if mask.dtype == bool else jnp.asarray(mask) > 0.5
+    # Finite, so that a row of it alone is no NaN.
+    lowest = float(jnp.finfo(x.dtype).min)  # pyright: ignore[reportUnknownArgumentType]
+    return jnp.where(kept, jax.nn.softmax(jnp.where(kept, x, lowest), over), 0)
