@@ -84,6 +84,7 @@ class Accuracy(BuiltIn):
     """The share of values with ``y = p``."""
 
     function = staticmethod(accuracy)
+    direction = "up"
 
 
 @dataclass(eq=False)
@@ -91,6 +92,7 @@ class BinaryAccuracy(BuiltIn):
     """The share of values with ``y = [p > threshold]``."""
 
     function = staticmethod(binary_accuracy)
+    direction = "up"
     threshold: float = 0.5
 
 
@@ -99,6 +101,7 @@ class CategoricalAccuracy(BuiltIn):
     """The share of one-hot labels that are the likeliest class."""
 
     function = staticmethod(categorical_accuracy)
+    direction = "up"
 
 
 @dataclass(eq=False)
@@ -106,6 +109,7 @@ class SparseCategoricalAccuracy(BuiltIn):
     """The share of class numbers that are the likeliest class."""
 
     function = staticmethod(sparse_categorical_accuracy)
+    direction = "up"
 
 
 @dataclass(eq=False)
@@ -113,6 +117,7 @@ class TopKCategoricalAccuracy(BuiltIn):
     """The share of one-hot labels among the `k` likeliest classes."""
 
     function = staticmethod(top_k_categorical_accuracy)
+    direction = "up"
     k: int = 5
 
 
@@ -121,6 +126,7 @@ class SparseTopKCategoricalAccuracy(BuiltIn):
     """The share of class numbers among the `k` likeliest classes."""
 
     function = staticmethod(sparse_top_k_categorical_accuracy)
+    direction = "up"
     k: int = 5
 
 
@@ -133,6 +139,8 @@ class AutoAccuracy(MeanMetric):
     | `[..., classes]`      | `[...]` or `[..., 1]` | sparse categorical |
     | `[..., classes]`      | `[..., classes]`      | categorical        |
     """
+
+    direction = "up"
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
         y, p = jnp.asarray(y_true), jnp.asarray(y_pred)

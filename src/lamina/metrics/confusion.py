@@ -27,6 +27,7 @@ class _Share(Metric):
         class_id: look at this class alone.
     """
 
+    direction = "up"
     thresholds: float | Sequence[float] | None = None
     top_k: int | None = None
     class_id: int | None = None

@@ -32,6 +32,8 @@ class Metric:
     """
 
     name: str = ""
+    direction: ClassVar[str | None] = None
+    """`"up"` or `"down"`: which way is better, where that can be said."""
 
     def __post_init__(self) -> None:
         self.name = self.name or snake(type(self).__name__)
@@ -130,6 +132,8 @@ class FunctionMetric(MeanMetric):
 
 class LossMetric(MeanMetric):
     """The mean of a loss's values over examples; those that the loss leaves out do not count."""
+
+    direction = "down"
 
     def __init__(self, loss: Loss, name: str = "") -> None:
         super().__init__(name=name or loss.name or "")

@@ -20,12 +20,14 @@ class MeanSquaredError(BuiltIn):
     """The mean of ``(y - p)^2``."""
 
     function = staticmethod(losses.mean_squared_error)
+    direction = "down"
 
 
 class MeanAbsoluteError(BuiltIn):
     """The mean of ``|y - p|``."""
 
     function = staticmethod(losses.mean_absolute_error)
+    direction = "down"
 
 
 class RootMeanSquaredError(MeanMetric):
@@ -35,6 +37,8 @@ class RootMeanSquaredError(MeanMetric):
     >>> rmse.result(rmse.update(rmse.init(), jnp.zeros(2), jnp.array([2.0, 2.0]))).item()
     2.0
     """
+
+    direction = "down"
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
         y, p = match_shapes(jnp.asarray(y_true), jnp.asarray(y_pred))
@@ -53,4 +57,5 @@ class CosineSimilarity(BuiltIn):
     """The mean cosine of the angle between y and p; the loss of that name is minus it."""
 
     function = staticmethod(_cosine)
+    direction = "up"
     axis: int = -1

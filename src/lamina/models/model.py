@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, cast
 
-import numpy as np
-
 from lamina import saving
+from lamina.core import reading
 from lamina.core.compiled import Compiled
-from lamina.core.trees import flatten, unflatten
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
+from lamina.training import given, optimizers
 from lamina.training.callbacks import History
-from lamina.training.data import Arrays, batches_of, is_batches, weighted
-from lamina.training.fitting import Fit, evaluate
-from lamina.training.objective import call_on, unpack
+from lamina.training.callbacks.told import Callbacks
+from lamina.training.evaluating import evaluate
+from lamina.training.fitting import Fit
+from lamina.training.objective import call_on
+from lamina.training.predicting import predict
 from lamina.training.trainer import Trainer
 
 __all__ = ["Model"]
@@ -47,6 +48,8 @@ class Model(Layer):
     """
 
     stop_training = False
+    optimizer = reading.View(lambda model: model._trainer())
+    """Has a ``learning_rate``, which may be set while the model learns."""
     graph_kind: type[Model] | None = None  # what `Model(inputs, outputs)` makes
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -57,22 +60,64 @@ class Model(Layer):
         self,
         optimizer: Any = "adam",
         loss: Any = None,
-        metrics: Sequence[Any] | None = None,
+        metrics: Any = None,
         jit: bool = True,
+        *,
+        loss_weights: Any = None,
+        weighted_metrics: Any = None,
+        learning_rate: float | Callable[[Any], Any] | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        on_nonfinite: str = "raise",
     ) -> None:
         """Say how the model learns.
 
         Args:
             optimizer: a name (`"adam"`, `"sgd"`, ...) or any optax transformation.
-            loss: a name, a Loss or a function ``(y_true, y_pred)``; None with `train_loss`.
+            loss: a name, a Loss or a function ``(y_true, y_pred)``; None with `train_loss`. For
+                several outputs: one for all, a dict by name, or a list.
             metrics: told beside the loss; names, metrics or functions. Sample weights do not
-                count in them, as in Keras.
+                count in them, as in Keras. For several outputs: a dict by name, or a list of lists.
             jit: False runs uncompiled, to debug.
+            loss_weights: what the loss of each output counts in the sum.
+            weighted_metrics: metrics in which sample weights count.
+            learning_rate: of an optimizer by name: a number, which callbacks may change, or a
+                schedule, such as ``optax.cosine_decay_schedule(1e-3, 10_000)``.
+            clipnorm: the greatest norm of the gradient of each weight.
+            clipvalue: the greatest size of each number of a gradient.
+            global_clipnorm: the greatest norm of all gradients together.
+            gradient_accumulation_steps: how many batches one update is the mean of.
+            use_ema: keep running averages of the weights, which the model gets as `fit` ends.
+            ema_momentum: how slowly they follow.
+            on_nonfinite: what a loss that is not finite comes to: `"raise"`, `"stop"`, `"ignore"`.
 
         Raises:
             UnknownNameError: no optimizer, loss or metric of that name.
+            InputError: an option is no good.
         """
-        self._lamina.training_state = Trainer(self, optimizer, loss, metrics or (), jit=jit)
+        self._lamina.training_state = Trainer(
+            self,
+            optimizers.get(
+                optimizer,
+                learning_rate=learning_rate,
+                clipnorm=clipnorm,
+                clipvalue=clipvalue,
+                global_clipnorm=global_clipnorm,
+                gradient_accumulation_steps=gradient_accumulation_steps,
+                ema_momentum=ema_momentum if use_ema else None,
+            ),
+            loss,
+            metrics,
+            loss_weights=loss_weights,
+            weighted_metrics=weighted_metrics,
+            output_names=_output_names(self),
+            jit=jit,
+            on_nonfinite=on_nonfinite,
+        )
 
     def fit(
         self,
@@ -82,13 +127,21 @@ class Model(Layer):
         epochs: int = 1,
         validation_data: Any = None,
         validation_split: float = 0.0,
-        callbacks: Sequence[Any] = (),
+        callbacks: Sequence[Any] | None = (),
         shuffle: bool = True,
         verbose: int | str | bool = "auto",
         sample_weight: Any = None,
         class_weight: Mapping[int, float] | None = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
+        *,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+        checkpoint_dir: str | PathLike[str] | None = None,
+        checkpoint_every: int | None = None,
+        keep: int = 3,
+        resume: bool = False,
     ) -> History:
         """Train for some epochs.
 
@@ -107,6 +160,14 @@ class Model(Layer):
             class_weight: of each label, multiplied in.
             initial_epoch: the epoch to go on from.
             steps_per_epoch: ends an epoch early, or bounds an endless iterable.
+            validation_steps: batches of validation at most.
+            validation_batch_size: examples a batch of validation; `batch_size` if None.
+            validation_freq: validate after every so many epochs.
+            checkpoint_dir: where checkpoints are written, without stopping training: at the end of
+                each epoch, and in it.
+            checkpoint_every: how many steps in an epoch; every ten minutes if None.
+            keep: how many checkpoints are left, the newest.
+            resume: go on from the newest checkpoint, if there is one, as if never stopped.
 
         Returns:
             A History, whose ``history`` maps names to values, an epoch each.
@@ -115,37 +176,32 @@ class Model(Layer):
             InputError: data that do not fit together, before anything is trained.
             NotFiniteError: a loss was not finite; it names the layer where that began.
         """
-        _positive(batch_size=batch_size, epochs=epochs)
+        given.positive(
+            batch_size=batch_size,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+        )
         trainer = self._trainer()
-        data = _data(x, y, sample_weight)
-        validation = None
-        if validation_data is not None:
-            validation = _validation(validation_data)
-        elif validation_split:
-            if not isinstance(data, Arrays):
-                raise InputError(
-                    explain(
-                        "validation_split needs arrays.",
-                        received="an iterable of batches",
-                        remedy="Pass validation_data.",
-                    )
-                )
-            data, validation = data.split(validation_split)
-        if class_weight is not None:
-            data = _class_weighted(data, class_weight)
-        run = Fit(
+        data, rest = given.training_data(x, y, sample_weight, class_weight, validation_split)
+        validation = rest if validation_data is None else given.validation_data(validation_data)
+        validate = None
+        if validation is not None:
+            size = validation_batch_size or batch_size
+            validate = functools.partial(evaluate, trainer, validation, size, validation_steps)
+        return Fit(
             trainer,
-            data,
-            batch_size,
+            given.feed(data, batch_size, shuffle, steps_per_epoch),
             epochs,
             initial_epoch,
-            steps_per_epoch,
-            validation,
-            shuffle,
-            callbacks,
+            validate,
+            validation_freq,
+            callbacks or (),
             verbose,
-        )
-        return run.run()
+            given.keeper(callbacks or (), checkpoint_dir, checkpoint_every, keep, resume),
+        ).run()
 
     def evaluate(
         self,
@@ -155,18 +211,22 @@ class Model(Layer):
         verbose: int | str | bool = "auto",
         sample_weight: Any = None,
         steps: int | None = None,
+        callbacks: Sequence[Any] | None = None,
         return_dict: bool = False,
     ) -> Any:
         """The loss, or a list of the loss and the metrics, over data; nothing is learnt.
 
         With `return_dict`, a dict of them by name.
         """
-        _positive(batch_size=batch_size)
+        given.positive(batch_size=batch_size, steps=steps)
         trainer = self._trainer()
+        told = Callbacks(callbacks or (), self, {"steps": steps, "verbose": verbose})
+        told.tell("on_test_begin", {})
         try:
-            found = evaluate(trainer, _data(x, y, sample_weight), batch_size, steps)
+            found = evaluate(trainer, given.examples(x, y, sample_weight), batch_size, steps)
         finally:
             trainer.recall()
+        told.tell("on_test_end", found)
         return found if return_dict else _as_keras(found)
 
     def predict(
@@ -175,19 +235,15 @@ class Model(Layer):
         batch_size: int = 32,
         verbose: int | str | bool = "auto",
         steps: int | None = None,
+        callbacks: Sequence[Any] | None = None,
     ) -> Any:
         """The outputs over data, as NumPy arrays, all batches in one."""
-        _positive(batch_size=batch_size)
-        columns: list[list[np.ndarray]] = []
-        structure: Any = None
-        for number, inputs in enumerate(_inputs(x, batch_size)):
-            if steps is not None and number >= steps:
-                break
-            leaves, structure = flatten(self._call_compiled(inputs))
-            columns.append([np.asarray(leaf) for leaf in leaves])
-        if not columns:
-            raise InputError(explain("There is nothing to predict from.", remedy="Give data."))
-        return unflatten(structure, [np.concatenate(rows) for rows in zip(*columns, strict=True)])
+        given.positive(batch_size=batch_size, steps=steps)
+        told = Callbacks(callbacks or (), self, {"steps": steps, "verbose": verbose})
+        told.tell("on_predict_begin", {})
+        outputs = predict(self._call_compiled, x, batch_size, steps)
+        told.tell("on_predict_end", {})
+        return outputs
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
@@ -232,54 +288,13 @@ def _as_keras(found: dict[str, float]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _data(x: Any, y: Any, sample_weight: Any) -> Any:
-    if not is_batches(x):
-        return Arrays(
-            x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
-        )
-    if y is not None or sample_weight is not None:
-        raise InputError(_with_the_batches("y or sample_weight"))
-    return x
-
-
-def _class_weighted(data: Any, class_weight: Mapping[int, float]) -> Arrays:
-    if not isinstance(data, Arrays):
-        raise InputError(_with_the_batches("class_weight"))
-    x, y, sample_weight = unpack(data.host)
-    return Arrays((x, y, weighted(y, sample_weight, class_weight)))
-
-
-def _with_the_batches(what: str) -> str:
-    return explain(
-        "Labels and weights come with the batches where x is an iterable.",
-        expected="batches (inputs, labels) or (inputs, labels, weights)",
-        received=f"{what} beside an iterable",
-        remedy="Put them into the batches.",
-    )
-
-
-def _validation(data: Any) -> Any:
-    if is_batches(data):
-        return data
-    parts: Any = tuple(cast(Any, data)) if isinstance(data, list) else data
-    return _data(*unpack(parts))
-
-
-def _inputs(x: Any, batch_size: int) -> Any:
-    if is_batches(x):
-        return (unpack(batch)[0] for batch in batches_of(x))
-    data = Arrays(x)
-    rows = (slice(at, at + batch_size) for at in range(0, data.count, batch_size))
-    return (data.batch(part) for part in rows)
-
-
-def _positive(**options: int) -> None:
-    for name, value in options.items():
-        if isinstance(value, bool) or not isinstance(cast(Any, value), int) or value < 1:
-            raise InputError(
-                explain(
-                    f"{name} is not a whole number above 0.",
-                    received=repr(value),
-                    remedy=f"Give {name}=32, for example.",
-                )
-            )
+def _output_names(model: Any) -> list[str] | None:
+    """The names of the layers that a graph's outputs come from, where it gives a list."""
+    if Model.graph_kind is None or not isinstance(model, Model.graph_kind):
+        return None
+    graph = cast(Any, model).graph
+    if not isinstance(graph.outputs, list | tuple):
+        return None
+    refs = cast("list[Any]", graph.outputs)
+    names = [graph.steps[ref.step - 1].layer for ref in refs if ref.step]
+    return names if len(set(names)) == len(refs) else None

@@ -14,14 +14,31 @@ from lamina.core.trees import flatten, map_tree, unflatten
 from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
 
-__all__ = ["Arrays", "batches_of", "is_batches", "weighted"]
+__all__ = ["Arrays", "batches_of", "is_batches", "of_numpy", "weighted"]
+
+
+def of_numpy(given: Any) -> Any:
+    """An array of another library as NumPy's, without a copy where that can be; the rest as it is.
+
+    >>> of_numpy(3)
+    3
+    """
+    known = isinstance(given, jax.Array | Variable | np.ndarray)
+    if known or not hasattr(given, "__array__"):
+        return cast(Any, given)
+    if not hasattr(given, "detach"):
+        return np.asarray(given)
+    tensor: Any = given.detach()  # PyTorch's
+    if str(tensor.dtype).endswith("bfloat16"):  # which NumPy knows nothing of
+        return np.asarray(cast(Any, jax.dlpack.from_dlpack)(tensor))
+    return np.asarray(tensor.cpu())
 
 
 def is_batches(x: Any) -> bool:
     """Whether `x` gives batches, rather than being arrays of examples."""
     if hasattr(x, "shape") or isinstance(x, Variable | list | tuple | dict):
         return False
-    return isinstance(x, Iterable) or callable(x)
+    return isinstance(x, Iterable) or callable(x) or hasattr(x, "__getitem__")
 
 
 class Arrays:
@@ -32,7 +49,7 @@ class Arrays:
     """
 
     def __init__(self, batch: Any) -> None:
-        leaves, structure = flatten(batch)
+        leaves, structure = flatten(map_tree(of_numpy, batch))
         lists = [leaf for leaf in leaves if not hasattr(leaf, "shape")]
         if lists or not leaves:
             raise InputError(
@@ -102,9 +119,13 @@ class Arrays:
 
 
 def batches_of(source: Any) -> Iterator[Any]:
-    """The batches of an iterable, or of a function that makes one."""
-    is_made = isinstance(source, Iterable)
-    made = cast(Any, source) if is_made else source()
+    """The batches of an iterable, of a function that makes one, or of what is numbered."""
+    if isinstance(source, Iterable):
+        made = cast(Any, source)
+    elif callable(source):
+        made = source()
+    else:
+        made = (source[index] for index in range(len(source)))
     for batch in cast(Iterable[Any], made):
         yield tuple(cast(list[Any], batch)) if isinstance(batch, list) else batch
 

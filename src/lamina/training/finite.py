@@ -11,14 +11,28 @@ from lamina.core.root import Root
 from lamina.core.tracing import is_traced
 from lamina.core.tracking import walk
 from lamina.core.trees import leaves_of
-from lamina.errors import LaminaError, explain
+from lamina.errors import InputError, LaminaError, explain
 from lamina.training.objective import Objective
 
-__all__ = ["NotFiniteError", "error"]
+__all__ = ["NotFiniteError", "checked_mode", "error"]
 
 
 class NotFiniteError(LaminaError, ArithmeticError):
     """A loss was infinite or not a number; the weights are those before that step."""
+
+
+def checked_mode(given: str) -> str:
+    """What is to come of a loss that is not finite."""
+    if given not in ("raise", "stop", "ignore"):
+        raise InputError(
+            explain(
+                "on_nonfinite says something unknown.",
+                expected="'raise', 'stop' or 'ignore'",
+                received=repr(given),
+                remedy="Leave it out for an error that says where the numbers went wrong.",
+            )
+        )
+    return given
 
 
 def error(model: Tracked, objective: Objective, batch: Any, key: Any, count: int) -> NotFiniteError:

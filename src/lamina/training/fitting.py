@@ -1,210 +1,213 @@
-"""The loop of `fit`: epochs over arrays or batches, validation, callbacks, progress."""
+"""The loop of `fit`: epochs of steps, validation, callbacks, checkpoints."""
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-
-from lamina.errors import InputError, explain
-from lamina.lazy import lazily
-from lamina.training.callbacks import Callbacks, History
-from lamina.training.data import Arrays, batches_of
-from lamina.training.step import Tallies
+from lamina.training.callbacks.base import History, LambdaCallback
+from lamina.training.callbacks.guarding import TerminateOnNaN
+from lamina.training.callbacks.showing import ProgressBar
+from lamina.training.callbacks.told import Callbacks
+from lamina.training.feeding import ArrayFeed, Feed
+from lamina.training.finite import NotFiniteError
+from lamina.training.keeping import Keeper
 from lamina.training.trainer import Trainer
 
-if TYPE_CHECKING:
-    from lamina.training import progress
-else:
-    progress = lazily("lamina.training.progress")
+__all__ = ["Fit"]
 
-__all__ = ["Fit", "evaluate"]
-
-_UPDATE = 0.2  # seconds between looks at the device, so that the display is live
+_UPDATE = 0.2  # seconds between looks at the device, so that what is shown is live
 
 
 @dataclass
 class Fit:
-    """One call of `fit`, its options checked."""
+    """One call of `fit`, its options checked.
+
+    Attributes:
+        trainer: makes the steps.
+        feed: where they come from.
+        epochs: the number of the last epoch.
+        initial_epoch: the first.
+        validate: finds what validation comes to after an epoch, if there is to be one.
+        validation_freq: after how many epochs.
+        callbacks: the user's.
+        verbose: as `fit` has it.
+        keeper: of checkpoints, if there are to be any.
+        pace: the seconds that a step lately took.
+    """
 
     trainer: Trainer
-    data: Any
-    batch_size: int
+    feed: Feed
     epochs: int
     initial_epoch: int = 0
-    steps_per_epoch: int | None = None
-    validation: Any = None
-    shuffle: bool = True
+    validate: Callable[[], dict[str, Any]] | None = None
+    validation_freq: int = 1
     callbacks: Sequence[Any] = ()
     verbose: int | str | bool = "auto"
-    _endless: Any = None
-    _recent: dict[int, Any] = field(default_factory=dict[int, Any])
-    _pace: float = 0.0
+    keeper: Keeper | None = None
+    pace: float = 0.0
 
     def run(self) -> History:
-        history = History()
-        model: Any = self.trainer.model
-        told = Callbacks(
-            [history, *self.callbacks],
-            model,
-            {"epochs": self.epochs, "steps": self._steps(), "verbose": self.verbose},
-        )
+        history, model = History(), self.model
+        bars = [callback for callback in self.callbacks if isinstance(callback, ProgressBar)]
+        own = [] if bars or not self.verbose else [ProgressBar(self.verbose)]
+        params = {
+            "epochs": self.epochs,
+            "steps": self.feed.steps,
+            "verbose": self.verbose,
+            "logs": self._log_names(),
+            "validation_freq": self.validation_freq,
+        }
+        told = Callbacks([*self.callbacks, history, *own], model, params)
         model.stop_training = False
-        logs: dict[str, float] = {}
-        told.tell("on_train_begin", {})
-        try:
-            with progress.Display(self.epochs, self.verbose) as display:
-                for epoch in range(self.initial_epoch, self.epochs):
-                    logs = self._epoch(epoch, told, display)
-                    if model.stop_training:
-                        break
-        finally:
-            self.trainer.recall()
+        logs: dict[str, Any] = {}
+        unsaved: OSError | None = None
+        with contextlib.ExitStack() as stack:
+            for bar in (*bars, *own):
+                stack.enter_context(bar)
+            stack.callback(self.trainer.recall)
+            stack.callback(self.feed.close)
+            if self.keeper is not None:
+                stack.callback(self.keeper.close)
+            told.tell("on_train_begin", {})
+            epoch, first = self._begin(told)
+            while epoch < self.epochs and not model.stop_training:
+                logs = self._epoch(epoch, first, told)
+                epoch, first = epoch + 1, 0
+                try:
+                    self._save(epoch, 0, told, epoch >= self.epochs or model.stop_training)
+                except OSError as error:
+                    unsaved = error
+            self.trainer.take_averages()
         told.tell("on_train_end", logs)
+        if unsaved is not None:
+            raise unsaved
         return history
 
-    def _steps(self) -> int | None:
-        if self.steps_per_epoch is not None or not isinstance(self.data, Arrays):
-            return self.steps_per_epoch
-        return -(-self.data.count // self.batch_size)
+    def _log_names(self) -> list[str] | None:
+        """The logs that epochs will have; None where a callback or a loss may add some."""
+        objective = self.trainer.objective
+        if any(map(_adds_logs, self.callbacks)) or objective.train_loss is not None:
+            return None
+        names = ["loss", *(judge.name for judge in objective.judges), "learning_rate"]
+        validated = [] if self.validate is None else [f"val_{name}" for name in names[:-1]]
+        return names + validated
 
-    def _epoch(self, epoch: int, told: Callbacks, display: progress.Display) -> dict[str, float]:
+    @property
+    def stops(self) -> bool:
+        """Whether a loss that is not finite ends training without an error."""
+        quiet = any(isinstance(c, TerminateOnNaN) and not c.raise_error for c in self.callbacks)
+        return quiet or self.trainer.on_nonfinite == "stop"
+
+    @property
+    def model(self) -> Any:
+        return self.trainer.model
+
+    def _begin(self, told: Callbacks) -> tuple[int, int]:
+        """The epoch and the step in it to begin with: the first, or where a checkpoint was made."""
+        saved = None if self.keeper is None else self.keeper.begin(self.trainer)
+        if saved is None:
+            self.feed.start(0, self.epochs - self.initial_epoch, None)
+            return self.initial_epoch, 0
+        epoch, first = saved["epoch"], saved["step"]
+        self.feed.start(first, self.epochs - epoch, saved["place"])
+        told.set_states(saved["callbacks"])
+        self.model.stop_training = saved["stopped"]
+        return epoch, first
+
+    def _epoch(self, epoch: int, first: int, told: Callbacks) -> dict[str, Any]:
         told.tell("on_epoch_begin", epoch, {})
-        display.begin(epoch, self._steps())
-        self.trainer.reset_logs()
-        run = self._on_arrays if isinstance(self.data, Arrays) else self._on_batches
-        steps = run(told, display)
+        if not first:
+            self.trainer.reset_logs()
+        run = _Run(self, told, epoch, first)
+        for done in self.feed.epoch(self.trainer, first, run.most, run.begin):
+            run.after(done)
+            if self.model.stop_training:
+                break
+            if self.keeper is not None and self.keeper.due(run.before + done):
+                run.look()
+                self._save(epoch, done, told)
+        run.look()
         self.trainer.epochs += 1
         logs = self.trainer.logs()
-        if self.validation is not None:
-            found = evaluate(self.trainer, self.validation, self.batch_size)
+        if self.validate is not None and (epoch + 1) % self.validation_freq == 0:
+            told.tell("on_test_begin", {})
+            found = self.validate()
+            told.tell("on_test_end", found)
             logs |= {f"val_{name}": value for name, value in found.items()}
-        display.end(epoch, steps, logs)
         told.tell("on_epoch_end", epoch, logs)
         return logs
 
-    def _on_arrays(self, told: Callbacks, display: progress.Display) -> int:
-        """Steps on rows of arrays, as many in one program as take about the time of an update."""
-        data: Arrays = self.data
-        trainer = self.trainer
-        in_order = np.arange(data.count, dtype=np.int32)
-        rows = trainer.permutation(data.count) if self.shuffle else in_order
-        before, done, limit = trainer.wait(), 0, self._steps() or 0
-        orders = data.orders(rows, self.batch_size)
+    def _save(self, epoch: int, step: int, told: Callbacks, last: bool = False) -> None:
+        if self.keeper is not None:
+            more = {
+                "epoch": epoch,
+                "step": step,
+                "place": self.feed.place(),
+                "stopped": self.model.stop_training,
+                "callbacks": told.states(),
+            }
+            self.keeper.save(self.trainer, more, last)
 
-        def batch_of(count: int) -> Any:
-            start = (count - before) * self.batch_size
-            return data.batch(rows[start : start + self.batch_size])
 
-        for order in orders:
-            first = 0
-            while first < order.shape[0] and done < limit:
-                most = min(order.shape[0] - first, limit - done)
-                stop = first + (1 if told.every_batch else min(most, self._burst()))
-                if told.every_batch:
-                    told.tell("on_train_batch_begin", done, {})
-                began = time.perf_counter()
-                trainer.steps(data, order, first, stop)
-                trainer.wait()
-                self._pace = (time.perf_counter() - began) / (stop - first)
-                trainer.check(batch_of)
-                done += stop - first
-                first = stop
-                self._show(told, display, done)
-        return done
+def _adds_logs(callback: Any) -> bool:
+    """Whether it may: it is not Lamina's, or runs a user's function."""
+    own = type(callback).__module__.startswith("lamina.")
+    return not own or isinstance(callback, LambdaCallback)
 
-    def _burst(self) -> int:
-        """How many steps take about as long as the display waits for."""
-        return 1 if self._pace <= 0 else max(1, int(_UPDATE / self._pace))
 
-    def _show(self, told: Callbacks, display: progress.Display, done: int) -> None:
-        if told.every_batch or display.live:
-            logs = self.trainer.logs()
-            display.update(done, logs)
-            if told.every_batch:
-                told.tell("on_train_batch_end", done - 1, logs)
+class _Run:
+    """The steps of one epoch: how many at once, and when to look at the device."""
 
-    def _on_batches(self, told: Callbacks, display: progress.Display) -> int:
-        trainer, done, looked = self.trainer, 0, time.perf_counter()
-        before = trainer.wait()
-        self._recent.clear()
-        for batch in self._epoch_batches():
-            if told.every_batch:
-                told.tell("on_train_batch_begin", done, {})
-            self._recent[before + done] = batch
-            trainer.step(batch)
-            done += 1
-            if told.every_batch or time.perf_counter() - looked > _UPDATE:
-                self._look()
-                self._show(told, display, done)
-                looked = time.perf_counter()
-        self._look()
-        if done == 0:
-            raise InputError(_no_batches())
-        return done
+    def __init__(self, fit: Fit, told: Callbacks, epoch: int, first: int) -> None:
+        self.fit = fit
+        self.told = told
+        self.epoch = epoch
+        self.done = first
+        self.before = fit.trainer.wait() - first
+        self._bursts = isinstance(fit.feed, ArrayFeed) and not told.every_batch
+        self._looked = self._began = time.perf_counter()
 
-    def _look(self) -> None:
+    def most(self, left: int) -> int:
+        """How many steps take about as long as an update, and go no further than a checkpoint."""
+        self._began = time.perf_counter()
+        if not self._bursts:
+            return 1
+        pace, keeper = self.fit.pace, self.fit.keeper
+        most = 1 if pace <= 0 else max(1, int(_UPDATE / pace))
+        due = None if keeper is None else keeper.left(self.before + self.done)
+        return min(left, most, left if due is None else due)
+
+    def begin(self, step: int) -> None:
+        if self.told.every_batch:
+            self.told.tell("on_train_batch_begin", step, {})
+
+    def after(self, done: int) -> None:
+        """Steps were handed to the device, `done` in all of this epoch."""
+        trainer, made, self.done = self.fit.trainer, done - self.done, done
+        if self.told.every_batch:
+            self.told.tell("on_train_batch_end", done - 1, trainer.running_logs())
+        if self._bursts:
+            trainer.wait()
+            self.fit.pace = (time.perf_counter() - self._began) / made
+        if self._bursts or time.perf_counter() - self._looked > _UPDATE:
+            self.look()
+            if self.told.hears("on_progress"):
+                self.told.tell("on_progress", done, trainer.running_logs())
+
+    def look(self) -> None:
         """See that all is finite; the batches so far need not be kept then."""
-        self.trainer.check(self._recent.__getitem__)
-        self._recent.clear()
-
-    def _epoch_batches(self) -> Any:
-        if self.steps_per_epoch is None:
-            yield from batches_of(self.data)
-            return
-        for _ in range(self.steps_per_epoch):
-            batch = self._next()
-            if batch is None:
-                raise InputError(
-                    explain(
-                        "The data ended before the epoch did.",
-                        expected=f"{self.steps_per_epoch} batches an epoch",
-                        received="fewer",
-                        remedy="Lower steps_per_epoch, or give an iterable that starts anew.",
-                    )
-                )
-            yield batch
-
-    def _next(self) -> Any:
-        """The next batch of data that goes on over the epochs, started anew when it ends."""
-        for _ in range(2):
-            if self._endless is None:
-                self._endless = batches_of(self.data)
-            batch = next(self._endless, None)
-            if batch is not None:
-                return batch
-            self._endless = None
-        return None
-
-
-def _no_batches() -> str:
-    return explain(
-        "The data gave no batch.",
-        expected="at least one batch an epoch",
-        received="an empty iterable, or a generator that an earlier epoch used up",
-        remedy="Pass a function that makes a generator, or a list of batches in a class with "
-        "__iter__.",
-    )
-
-
-def evaluate(
-    trainer: Trainer,
-    data: Any,
-    batch_size: int,
-    steps: int | None = None,
-) -> dict[str, float]:
-    """Loss and metrics over data, nothing learnt."""
-    tallies: Tallies = ()
-    if isinstance(data, Arrays):
-        for order in data.orders(np.arange(data.count), batch_size):
-            tallies = trainer.judge_rows(tallies, data, order[:steps])
-    else:
-        for batch in itertools.islice(batches_of(data), steps):
-            tallies = trainer.judge(tallies, batch)
-    if not tallies:
-        raise InputError(_no_batches())
-    return trainer.results(tallies)
+        feed, before = self.fit.feed, self.before
+        try:
+            self.fit.trainer.check(lambda count: feed.batch(count - before))
+        except NotFiniteError as error:
+            if not self.fit.stops:
+                raise
+            warnings.warn(f"Training stops. {error}", UserWarning, stacklevel=2)
+            self.fit.model.stop_training = True
+        feed.forget()
+        self._looked = time.perf_counter()

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 
-from lamina import losses, metrics
+from lamina import losses
 from lamina.core.node import Tracked
 from lamina.core.scope import SCOPE
 from lamina.core.signature import method_of
 from lamina.core.trees import leaves_of
 from lamina.errors import InputError, explain
-from lamina.metrics import Metric
+from lamina.losses import Loss
+from lamina.losses.loss import BuiltIn
+from lamina.losses.shapes import spread
+from lamina.metrics import FunctionMetric, LossMetric, Metric
+from lamina.training.judging import Judge, judges
+from lamina.training.outputs import Output, by_output, check_count, outputs_of
 
-__all__ = ["Objective", "Verdict", "call_on", "unpack"]
+__all__ = ["Objective", "Verdict", "call_on", "never_reached", "unpack"]
 
 
 class Verdict(NamedTuple):
-    """What one batch came to; `parts` is (labels, outputs), or None."""
+    """What one batch came to; `parts` are labels, outputs and weights for each metric."""
 
     loss: jax.Array
     logs: dict[str, jax.Array]
-    parts: Any
-    size: int
+    parts: list[tuple[Any, Any, Any]]
+    size: Any
 
 
 def unpack(batch: Any) -> tuple[Any, Any, Any]:
@@ -67,29 +73,40 @@ class Objective:
 
     Args:
         layer: what is trained.
-        loss: a name, a :class:`lamina.losses.Loss` or a function ``(y_true, y_pred)``.
+        loss: a name, a :class:`lamina.losses.Loss` or a function ``(y_true, y_pred)``; for several
+            outputs, one for all, or a dict by name, or a list in their order.
         metrics: the same, told beside the loss.
         train_loss: a function of the whole batch, instead of `loss`, which gives a scalar, or a
             scalar and a dict of more to tell.
+        loss_weights: what the loss of each output counts in the sum.
+        weighted_metrics: metrics in which sample weights count.
+        names: of the outputs, where the model gives a list.
     """
 
     def __init__(
         self,
         layer: Tracked,
         loss: Any = None,
-        metrics: Sequence[Any] = (),
+        metrics: Any = (),
         train_loss: Callable[[Any], Any] | None = None,
+        loss_weights: Any = None,
+        weighted_metrics: Any = (),
+        names: Sequence[str] | None = None,
     ) -> None:
         self.layer = layer
-        self.loss = None if loss is None else losses.get(loss)
-        self.metrics: list[Metric] = [_metric(given) for given in metrics]
+        self.loss = _losses(loss)
+        self.loss_weights = loss_weights
         self.train_loss = train_loss
+        self.names = names
+        self.judges: list[Judge] = judges(metrics, weighted_metrics, _known(loss, names))
+        self.metrics = [judge.metric for judge in self.judges]
         self.log_names: tuple[str, ...] = ()
-        _no_twins([metric.name for metric in self.metrics])
+        self._kept: Any = None
 
     def __call__(self, batch: Any) -> Verdict:
         """Judge a batch, within a call of the layer."""
-        verdict = self._own(batch) if self.train_loss is not None else self._usual(batch)
+        own = self.train_loss is not None
+        verdict = self._own(batch) if own else self._usual(batch, self._kept)
         loss = jnp.asarray(verdict.loss)
         if loss.shape != ():
             raise InputError(
@@ -105,58 +122,134 @@ class Objective:
             self.log_names = tuple(verdict.logs)
         return verdict._replace(loss=loss)
 
+    @contextlib.contextmanager
+    def keeping(self, kept: Any) -> Generator[None]:
+        """While it lasts, only the examples that `kept` says are judged; None is all."""
+        self._kept = kept
+        try:
+            yield
+        finally:
+            self._kept = None
+
+    @property
+    def can_leave_out(self) -> bool:
+        """Whether examples can be left out: losses and metrics are sums over examples."""
+        if self.train_loss is not None or self.loss is None:
+            return False
+        given = self.loss.values() if isinstance(self.loss, dict) else self.loss
+        listed = [given] if isinstance(given, Loss) else [one for one in given if one is not None]
+        usual = all(type(one).__call__ is Loss.__call__ for one in listed)
+        return usual and all(_counts_by_weight(metric) for metric in self.metrics)
+
+    def direction(self, name: str) -> str | None:
+        """Whether a log is better up or down; None where that cannot be said."""
+        if name == "loss" or (name.endswith("_loss") and name in self.log_names):
+            return "down"
+        return next((j.metric.direction for j in self.judges if j.name == name), None)
+
     def _own(self, batch: Any) -> Verdict:
         assert self.train_loss is not None
+        if self.judges:
+            raise InputError(
+                explain(
+                    "Metrics do not go with a train_loss of one's own: it alone sees the outputs.",
+                    expected="compile without metrics",
+                    received=", ".join(judge.name for judge in self.judges),
+                    remedy="Return them beside the loss: return loss, {'name': value}.",
+                )
+            )
         given: Any = self.train_loss(batch)
         pair = cast(tuple[Any, dict[str, Any]], given if isinstance(given, tuple) else (given, {}))
         loss, told = pair
         logs = {name: jnp.mean(jnp.asarray(value)) for name, value in told.items()}
-        return Verdict(loss, logs, None, _size(batch))
+        return Verdict(loss, logs, [], _size(batch))
 
-    def _usual(self, batch: Any) -> Verdict:
+    def _usual(self, batch: Any, kept: Any) -> Verdict:
         inputs, labels, weights = unpack(batch)
         if self.loss is None or labels is None:
             raise InputError(_nothing_to_minimise(self.layer, self.loss is None))
-        outputs = call_on(self.layer, inputs)
-        _same_count(labels, outputs)
-        loss = self.loss(labels, outputs, weights)
-        return Verdict(loss, {}, (labels, outputs), _size(batch))
+        outputs = outputs_of(call_on(self.layer, inputs), labels, weights, self.names)
+        several = len(outputs) > 1
+        found = self._terms(outputs, kept)
+        if not found:
+            raise InputError(_nothing_to_minimise(self.layer, False))
+        scales = self._scales([output.name for output in outputs])
+        terms = [term if scales[n] == 1.0 else scales[n] * term for n, term in found.items()]
+        logs = {f"{name}_loss": term for name, term in found.items()} if several else {}
+        parts = [judge.part(outputs, kept) for judge in self.judges]
+        size = _size(batch) if kept is None else jnp.sum(kept)
+        return Verdict(sum(terms[1:], terms[0]), logs, parts, size)
+
+    def _terms(self, outputs: list[Output], kept: Any) -> dict[str, jax.Array]:
+        """The loss of each output that has one."""
+        names = [output.name for output in outputs]
+        if isinstance(self.loss, Loss):
+            by_name = dict.fromkeys(names, self.loss)
+        elif names == [""] and self.loss is not None and len(self.loss) == 1:
+            (only,) = self.loss.values() if isinstance(self.loss, dict) else self.loss
+            by_name = {"": only}
+        else:
+            by_name = by_output("losses", self.loss, names)
+        found: dict[str, jax.Array] = {}
+        for output in outputs:
+            loss = by_name.get(output.name)
+            if loss is None or output.labels is None:
+                continue
+            check_count(output)
+            found[output.name] = _term(loss, output, kept)
+        return found
+
+    def _scales(self, names: list[str]) -> dict[str, float]:
+        if self.loss_weights is None:
+            return dict.fromkeys(names, 1.0)
+        given = by_output("loss_weights", self.loss_weights, names)
+        return {name: float(given.get(name, 1.0)) for name in names}
 
 
-def _metric(given: Any) -> Metric:
-    return metrics.get(given)
+def _term(loss: Loss, output: Output, kept: Any) -> jax.Array:
+    if kept is None:
+        return loss(output.labels, output.values, output.weights)
+    values = loss.per_example(output.labels, output.values)
+    mask = loss.mask(output.labels, output.values)
+    rows = spread(kept, values)
+    mask = rows if mask is None else rows * spread(mask, values)
+    return losses.reduce(values, output.weights, mask, loss.reduction)
+
+
+def _counts_by_weight(metric: Metric) -> bool:
+    """Whether what has no weight surely does not count: not where a user's function is asked."""
+    own = type(metric).__module__.startswith("lamina.")
+    asks = isinstance(metric, FunctionMetric | LossMetric)
+    return own and (not asks or isinstance(getattr(metric, "loss", None), BuiltIn))
+
+
+def _losses(given: Any) -> Loss | dict[str, Loss | None] | list[Loss | None] | None:
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        items = cast(Mapping[str, Any], given).items()
+        return {name: None if one is None else losses.get(one) for name, one in items}
+    if isinstance(given, list | tuple):
+        listed = cast(Sequence[Any], given)
+        return [None if one is None else losses.get(one) for one in listed]
+    return losses.get(given)
+
+
+def _known(loss: Any, names: Sequence[str] | None) -> list[str] | None:
+    """The names of several outputs, as far as the losses tell them."""
+    if isinstance(loss, Mapping):
+        return list(cast(Mapping[str, Any], loss))
+    if names is not None:
+        return list(names)
+    if isinstance(loss, list | tuple):
+        return [f"output_{index}" for index in range(len(cast(Sequence[Any], loss)))]
+    return None
 
 
 def _size(batch: Any) -> int:
     """The number of examples, by which a batch counts in the mean of an epoch."""
     shapes = [jnp.shape(leaf) for leaf in leaves_of(batch)]
     return next((shape[0] for shape in shapes if shape), 1)
-
-
-def _no_twins(names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1 or name == "loss"})
-    if twice:
-        raise InputError(
-            explain(
-                f"Two metrics are called {twice[0]!r}.",
-                expected="a name of its own for each, other than 'loss'",
-                received=", ".join(names),
-                remedy="Give one a name: lamina.metrics.Accuracy(name='other').",
-            )
-        )
-
-
-def _same_count(labels: Any, outputs: Any) -> None:
-    one, other = jnp.shape(labels), jnp.shape(outputs) if hasattr(outputs, "shape") else None
-    if one and other and one[0] != other[0]:
-        raise InputError(
-            explain(
-                "A batch has not as many labels as outputs.",
-                expected=f"{other[0]} labels, for outputs of shape {other}",
-                received=f"labels of shape {one}",
-                remedy="Give one label, or row of labels, for each example.",
-            )
-        )
 
 
 def _nothing_to_minimise(layer: Tracked, no_loss: bool) -> str:
@@ -166,4 +259,16 @@ def _nothing_to_minimise(layer: Tracked, no_loss: bool) -> str:
         expected="a loss and labels, or a method train_loss(self, batch)",
         received="no loss" if no_loss else "batches without labels",
         remedy="Pass compile(loss=...)." if no_loss else "Give fit both x and y.",
+    )
+
+
+def never_reached(layer: Tracked, paths: list[str]) -> str:
+    """What is told of layers that stand in the tree for nothing."""
+    return explain(
+        f"{type(layer).__name__} has layers that no call reaches, and that so do "
+        f"not learn: {', '.join(paths)}.",
+        where=f"made at {layer._lamina.made_at}",
+        expected="a call of each layer that is tracked",
+        received="none in training",
+        remedy="Use them in call, or remove them.",
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -80,11 +81,11 @@ class Display:
         """Whether logs within an epoch are shown."""
         return self._progress is not None
 
-    def update(self, steps: int, logs: dict[str, float]) -> None:
+    def update(self, steps: int, logs: Mapping[str, Any]) -> None:
         if self._progress is not None:
             self._progress.update(self._task, completed=steps, logs=text(logs))
 
-    def end(self, epoch: int, steps: int, logs: dict[str, float]) -> None:
+    def end(self, epoch: int, steps: int, logs: Mapping[str, Any]) -> None:
         if self._progress is not None:
             self._progress.update(self._task, completed=steps, total=steps, logs=text(logs))
         elif self._lines:
@@ -97,7 +98,7 @@ class Display:
             self._console.print(line, highlight=False, soft_wrap=True)
 
 
-def text(logs: dict[str, float]) -> str:
+def text(logs: Mapping[str, Any]) -> str:
     """Logs in a line.
 
     >>> text({"loss": 0.25, "accuracy": 1.0})
@@ -106,5 +107,7 @@ def text(logs: dict[str, float]) -> str:
     return "  ".join(f"{name} {_number(value)}" for name, value in logs.items())
 
 
-def _number(value: float) -> str:
+def _number(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + " ".join(map(_number, cast(list[Any], value))) + "]"
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.3e}"

@@ -13,6 +13,7 @@ from lamina.core.root import Root
 from lamina.core.trees import flatten, leaves_of, map_pairs, map_tree, unflatten
 from lamina.core.variable import Variable
 from lamina.lazy import lazily
+from lamina.training import padding
 from lamina.training.objective import Objective, Verdict
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Program:
         state: dict[str, Variable],
         key: Any,
         jit: bool,
+        guarded: bool = True,
     ) -> None:
         self.layer = layer
         self.objective = objective
@@ -59,12 +61,15 @@ class Program:
         self.weights = weights
         self.state = state
         self.key = key
+        self.guarded = guarded
         self._slots = {id(variable): index for index, variable in enumerate(state.values())}
         self._structure: Any = None
         self.one = _compiled(self._one, jit, donate=True)
         self.many = _compiled(self._many, jit, donate=True)
+        self.many_padded = _compiled(self._many_padded, jit, donate=True)
         self.judge = _compiled(self._judge, jit)
         self.judge_many = _compiled(self._judge_many, jit)
+        self.pads = padding.Findings(jit)
         self.results = _compiled(self._results, jit)
 
     def start(self, weights: tuple[jax.Array, ...], state: tuple[jax.Array, ...]) -> Carry:
@@ -80,6 +85,10 @@ class Program:
             jnp.ones((), bool),
         )
 
+    def optimizer_state(self, carry: Carry) -> Any:
+        """The optimizer's state as the optimizer has it."""
+        return unflatten(self._structure, carry.optimizer)
+
     def no_tallies(self) -> Tallies:
         """The tallies of an epoch before its first batch: loss, logs, metrics."""
         empty = (jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32))
@@ -87,31 +96,34 @@ class Program:
         return (empty, logs, tuple(metric.init() for metric in self.objective.metrics))
 
     def _verdict(
-        self, weights: Any, state: Any, batch: Any, training: bool, count: Any
+        self, weights: Any, state: Any, batch: Any, training: bool, count: Any, kept: Any
     ) -> tuple[jax.Array, tuple[Verdict, tuple[jax.Array, ...]]]:
         given = {id(v): a for v, a in zip(self.weights.values(), weights, strict=True)}
         given |= {id(v): a for v, a in zip(self.state.values(), state, strict=True)}
         options = {"training": training, "rng": jax.random.fold_in(self.key, count)}
         root = Root(self.layer, self.objective, (batch,), options)
         root.ensure()
-        verdict, written = root.apply(given)
+        with self.objective.keeping(kept):
+            verdict, written = root.apply(given)
         after = list(state)
         for key, value in written.items():
             if key in self._slots:
                 after[self._slots[key]] = value
         return verdict.loss, (verdict, tuple(after))
 
-    def _one(self, carry: Carry, batch: Any) -> tuple[Carry, dict[str, jax.Array]]:
-        """One step, and what it came to."""
+    def _one(
+        self, carry: Carry, batch: Any, kept: Any = None
+    ) -> tuple[Carry, dict[str, jax.Array]]:
+        """One step, and what it came to; `kept` are the examples that count, if not all do."""
         grad = jax.value_and_grad(self._verdict, has_aux=True)
         (loss, (verdict, state)), slopes = grad(
-            carry.weights, carry.state, batch, True, carry.steps
+            carry.weights, carry.state, batch, True, carry.steps, kept
         )
         # Apart, the gradients and the update each become loops that read an array once. In one,
         # XLA computes the moments anew for the weights, since those kept are a choice of two.
-        healthy = carry.healthy & jnp.isfinite(loss)
+        healthy = carry.healthy & (jnp.isfinite(loss) if self.guarded else True)
         slopes, healthy = cast(Any, jax.lax.optimization_barrier)((slopes, healthy))
-        before = unflatten(self._structure, carry.optimizer)
+        before = self.optimizer_state(carry)
         weights = dict(zip(self.weights, carry.weights, strict=True))
         updates, after = self.optimizer.update(
             dict(zip(self.weights, slopes, strict=True)), before, weights
@@ -135,21 +147,46 @@ class Program:
 
         return cast(Any, jax.lax.fori_loop)(first, stop, one, carry)
 
-    def _judge(self, weights: Any, state: Any, tallies: Tallies, batch: Any) -> Tallies:
-        _, (verdict, _) = self._verdict(weights, state, batch, False, 0)
+    def _many_padded(
+        self, carry: Carry, data: Any, order: Any, count: Any, first: Any, stop: Any
+    ) -> tuple[Carry, jax.Array]:
+        """The same for `count` examples, the last batch filled up; and the loss of the last."""
+
+        def one(index: Any, both: tuple[Carry, jax.Array]) -> tuple[Carry, jax.Array]:
+            kept = padding.kept(order, index, count)
+            carry, logs = self._one(both[0], _rows(data, order[index]), kept)
+            return carry, logs["loss"].astype(jnp.float32)
+
+        start = (carry, jnp.zeros((), jnp.float32))
+        return cast(Any, jax.lax.fori_loop)(first, stop, one, start)
+
+    def _judge(
+        self, weights: Any, state: Any, tallies: Tallies, batch: Any, kept: Any = None
+    ) -> Tallies:
+        _, (verdict, _) = self._verdict(weights, state, batch, False, 0, kept)
         return self._tally(tallies, verdict)
 
-    def _judge_many(self, weights: Any, state: Any, tallies: Any, data: Any, order: Any) -> Tallies:
+    def _judge_many(
+        self,
+        weights: Any,
+        state: Any,
+        tallies: Any,
+        data: Any,
+        order: Any,
+        first: Any,
+        stop: Any,
+        count: Any = None,
+    ) -> Tallies:
         def one(index: Any, tallies: Tallies) -> Tallies:
-            return self._judge(weights, state, tallies, _rows(data, order[index]))
+            kept = None if count is None else padding.kept(order, index, count)
+            return self._judge(weights, state, tallies, _rows(data, order[index]), kept)
 
-        return cast(Any, jax.lax.fori_loop)(0, order.shape[0], one, tallies)
+        return cast(Any, jax.lax.fori_loop)(first, stop, one, tallies)
 
     def _tally(self, tallies: Tallies, verdict: Verdict) -> Tallies:
         (total, count), logs, states = tallies
         size = verdict.size
         told = zip(self.objective.log_names, logs, strict=True)
-        parts = verdict.parts
         return (
             (total + verdict.loss.astype(jnp.float32) * size, count + size),
             tuple(
@@ -159,8 +196,10 @@ class Program:
                 for name, (t, c) in told
             ),
             tuple(
-                metric.update(state, parts[0], parts[1])
-                for metric, state in zip(self.objective.metrics, states, strict=True)
+                metric.update(state, labels, outputs, sample_weight=weights)
+                for metric, state, (labels, outputs, weights) in zip(
+                    self.objective.metrics, states, verdict.parts, strict=True
+                )
             ),
         )
 
@@ -170,11 +209,11 @@ class Program:
         told = zip(self.objective.metrics, states, strict=True)
         return (*means, *(metric.result(state) for metric, state in told))
 
-    def named(self, tallies: Tallies) -> dict[str, float]:
-        """What tallies come to, by name: the loss first; this waits for the device."""
-        metrics = [metric.name for metric in self.objective.metrics]
+    def named(self, tallies: Tallies) -> dict[str, jax.Array]:
+        """What tallies come to, by name: the loss first."""
+        metrics = [judge.name for judge in self.objective.judges]
         names = ["loss", *self.objective.log_names, *metrics]
-        return dict(zip(names, map(float, self.results(tallies)), strict=True))
+        return dict(zip(names, self.results(tallies), strict=True))
 
 
 def _compiled(function: Callable[..., Any], jit: bool, donate: bool = False) -> Callable[..., Any]:

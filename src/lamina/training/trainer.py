@@ -1,31 +1,37 @@
-"""The trainer: it borrows a layer's arrays, takes steps on its own copies, and gives them back."""
+"""The trainer: steps of training, what they came to, and checkpoints of it all."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+import copy
+import errno
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina import saving
+from lamina.core import reading
 from lamina.core.build import LOCK
 from lamina.core.node import Edition, Tracked
-from lamina.core.root import Root
 from lamina.core.signature import as_inputs
-from lamina.core.tracking import frozen_variables, unused_layers, walk
-from lamina.core.variable import Variable
-from lamina.errors import explain
-from lamina.training import finite, optimizers
+from lamina.core.tracking import walk
+from lamina.errors import InputError
+from lamina.saving.metadata import Metadata, describe
+from lamina.training import averaging, checkpoints, finite, optimizers, padding, rates, snapshots
+from lamina.training.borrowing import Borrower
+from lamina.training.callbacks.told import DeviceLogs
 from lamina.training.data import Arrays
 from lamina.training.objective import Objective
-from lamina.training.step import Carry, Program, Tallies
+from lamina.training.step import Program
 
 __all__ = ["Trainer"]
 
 
-class Trainer:
+class Trainer(Borrower):
     """Steps of training for any layer.
 
     The layer's arrays are copied on entry; the copies are donated from step to step. A look at
@@ -35,11 +41,18 @@ class Trainer:
         model: the layer to train.
         optimizer: a name, or an optax transformation. Its state is a dict by path.
         loss: a name, a Loss, or a function ``(y_true, y_pred)``. Without one, the model's own
-            ``train_loss(batch)`` is minimised.
-        metrics: told beside the loss.
+            ``train_loss(batch)`` is minimised. For several outputs: one for all, a dict by name,
+            or a list.
+        metrics: told beside the loss; for several outputs a dict by name, or a list of lists.
+        loss_weights: what the loss of each output counts in the sum.
+        weighted_metrics: metrics in which sample weights count.
+        output_names: of outputs in a list; ``output_0``, ... if None.
         jit: False runs steps uncompiled, to debug them.
         seed: of the order of the data and of dropout; without it, what the weights were drawn
             from.
+        on_nonfinite: what a loss that is infinite or not a number comes to in `fit`: `"raise"` is
+            an error, `"stop"` ends training with a warning, both with the weights from before that
+            step; `"ignore"` goes on with whatever the step gave.
 
     >>> import jax.numpy as jnp
     >>> from lamina import layers
@@ -53,23 +66,30 @@ class Trainer:
         model: Tracked,
         optimizer: Any = "adam",
         loss: Any = None,
-        metrics: Sequence[Any] = (),
+        metrics: Any = (),
         *,
+        loss_weights: Any = None,
+        weighted_metrics: Any = (),
+        output_names: Sequence[str] | None = None,
         jit: bool = True,
         seed: int | None = None,
+        on_nonfinite: str = "raise",
     ) -> None:
         train_loss: Callable[[Any], Any] | None = getattr(model, "train_loss", None)
-        self.model = model
-        self.optimizer = optimizers.get(optimizer)
-        self.objective = Objective(model, loss, metrics, train_loss if loss is None else None)
+        objective = Objective(
+            model,
+            loss,
+            metrics,
+            train_loss if loss is None else None,
+            loss_weights,
+            weighted_metrics,
+            output_names,
+        )
+        self.on_nonfinite = finite.checked_mode(on_nonfinite)
+        guarded = self.on_nonfinite != "ignore"
+        super().__init__(model, objective, optimizers.get(optimizer), jit, seed, guarded)
         self.epochs = 0
-        self._jit = jit
-        self._seed = seed
-        self._edition = -1
-        self._carry: Carry | None = None
-        self._program: Program | None = None
-        self._borrowed = False
-        self._warned = False
+        self._described: tuple[int, Metadata] | None = None
 
     def step(self, batch: Any) -> dict[str, jax.Array]:
         """One step on one batch: what it came to, on the device.
@@ -84,94 +104,62 @@ class Trainer:
         self._carry, logs = program.one(self._carry, arrays)
         return logs
 
-    def steps(self, data: Arrays, order: Any, first: int, stop: int) -> None:
-        """Several steps on rows of arrays that are on the device."""
+    def steps(
+        self, data: Arrays, order: Any, first: int, stop: int, count: int | None = None
+    ) -> None:
+        """Several steps on rows of arrays that are on the device; `count` of them if filled up."""
         program = self.prepare(lambda: data.like(order))
-        self._carry = program.many(self._carry, data.tree, order, first, stop)
-
-    def prepare(self, batch: Callable[[], Any]) -> Program:
-        """Build what is not built, for a batch such as this, and borrow the arrays."""
-        if self._borrowed and self._edition == Edition.current and self._program is not None:
-            return self._program
-        root = Root(self.model, self.objective, (batch(),), {"training": True, "rng": 0})
-        reads = root.ensure()
-        with LOCK:
-            tree = walk(self.model)
-            self._warn_of_unused(unused_layers(tree, set(reads)))
-            frozen = frozen_variables(tree)
-            weights = {p: v for key, (p, v) in tree.variables.items() if key not in frozen}
-            state = {p: v for key, (p, v) in tree.variables.items() if key in frozen}
-            self._borrow(weights, state)
-        self._edition = Edition.current
-        assert self._program is not None
-        return self._program
-
-    def _warn_of_unused(self, paths: list[str]) -> None:
-        if not paths or self._warned:
-            return
-        self._warned = True
-        warnings.warn(
-            explain(
-                f"{type(self.model).__name__} has layers that no call reaches, and that so do "
-                f"not learn: {', '.join(paths)}.",
-                where=f"made at {self.model._lamina.made_at}",
-                expected="a call of each layer that is tracked",
-                received="none in training",
-                remedy="Use them in call, or remove them.",
-            ),
-            UserWarning,
-            stacklevel=2,
-        )
-
-    def _borrow(self, weights: dict[str, Variable], state: dict[str, Variable]) -> None:
-        own = tuple(jnp.copy(variable.stored()) for variable in weights.values())
-        other = tuple(jnp.copy(variable.stored()) for variable in state.values())
-        program = self._program
-        if program is None or program.weights != weights or program.state != state:
-            key = jax.random.key(_mix(self.model, self._seed))
-            program = Program(
-                self.model, self.objective, self.optimizer, weights, state, key, self._jit
-            )
-            self._program = program
-            self._carry = program.start(own, other)
+        if count is None:
+            self._carry = program.many(self._carry, data.tree, order, first, stop)
         else:
-            assert self._carry is not None
-            self._carry = self._carry._replace(weights=own, state=other)
-        for variable in (*weights.values(), *state.values()):
-            variable._value = self
-        self._borrowed = True
+            self._carry, _ = program.many_padded(self._carry, data.tree, order, count, first, stop)
 
-    def recall(self) -> None:
-        """Give the arrays back to their variables."""
-        with LOCK:
-            if not self._borrowed or self._program is None or self._carry is None:
-                return
-            program, carry = self._program, self._carry
-            pairs = [*zip(program.weights.values(), carry.weights, strict=True)]
-            pairs += [*zip(program.state.values(), carry.state, strict=True)]
-            for variable, array in pairs:
-                if variable._value is self:
-                    variable._value = array
-            self._borrowed = False
+    def can_fill_up(self, data: Arrays, orders: tuple[jax.Array, jax.Array]) -> bool:
+        """Whether the last batch of an order may be filled up with rows that do not count."""
+        program = self.prepare(lambda: data.like(orders[0]))
+        if program.pads.training is None:
+            written = any(not variable.trainable for variable in program.state.values())
+            usual = self.objective.can_leave_out and not written
+            program.pads.training = usual and padding.same(self._try(program, data), orders)
+        return program.pads.training
+
+    def _try(self, program: Program, data: Arrays) -> Callable[[jax.Array], Any]:
+        """The loss of the last step of an order, which changes nothing."""
+
+        def loss(order: jax.Array) -> jax.Array:
+            assert self._carry is not None
+            last, healthy = order.shape[0] - 1, self._carry.healthy
+            still = self._carry._replace(healthy=jnp.zeros((), bool))
+            carry, found = program.many_padded(still, data.tree, order, data.count, last, last + 1)
+            self._carry = carry._replace(healthy=healthy)
+            return found
+
+        return loss
 
     def permutation(self, count: int) -> np.ndarray:
         """An order of `count` rows that depends on the seed and the epoch alone."""
-        bits = np.random.Philox(key=[_mix(self.model, self._seed), self.epochs])
+        bits = np.random.Philox(key=[self._seed or 0, self.epochs])
         return np.argsort(bits.random_raw(count), kind="stable").astype(np.int32)
 
     def reset_logs(self) -> None:
         if self._carry is not None and self._program is not None:
             self._carry = self._carry._replace(tallies=self._program.no_tallies())
 
-    def logs(self) -> dict[str, float]:
+    def logs(self) -> dict[str, Any]:
         """What the steps since `reset_logs` came to; this waits for the device."""
+        return dict(self.running_logs())
+
+    def running_logs(self) -> DeviceLogs:
+        """The same, which waits for the device when a number is read."""
         if self._carry is None or self._program is None:
-            return {}
-        return self._program.named(self._carry.tallies)
+            return DeviceLogs({})
+        return DeviceLogs(self._program.named(self._carry.tallies))
 
     def wait(self) -> int:
         """Wait for the steps under way; how many there were in all."""
-        return 0 if self._carry is None else int(self._carry.steps)
+        if self._carry is None:
+            return 0 if self._restored is None else int(self._restored["steps"])
+        return int(self._carry.steps)
 
     def check(self, batch_of: Callable[[int], Any]) -> None:
         """Raise if a loss was not finite, naming the layer where it began.
@@ -188,28 +176,116 @@ class Trainer:
         self.recall()
         raise finite.error(self.model, self.objective, batch_of(count), key, count)
 
-    def judge(self, tallies: Tallies, batch: Any) -> Tallies:
-        """Tallies of an evaluation with one more batch in them; begin with ``()``."""
-        arrays = as_inputs(batch)
-        program = self.prepare(lambda: arrays)
-        assert self._carry is not None
-        so_far = tallies or program.no_tallies()
-        return program.judge(self._carry.weights, self._carry.state, so_far, arrays)
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the optimizer; it may be set while training goes on.
 
-    def judge_rows(self, tallies: Tallies, data: Arrays, order: Any) -> Tallies:
-        """The same for rows of arrays that are on the device, batch by batch."""
-        program = self.prepare(lambda: data.like(order))
-        assert self._carry is not None
-        so_far = tallies or program.no_tallies()
-        return program.judge_many(self._carry.weights, self._carry.state, so_far, data.tree, order)
+        Raises:
+            InputError: it has none, or one is set that follows a schedule.
+        """
+        arrays = self._optimizer_arrays()
+        name = rates.find(arrays)
+        return float(arrays[name]) if self._rate is None else self._rate
 
-    def results(self, tallies: Tallies) -> dict[str, float]:
-        return self._program.named(tallies) if self._program and tallies else {}
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        if self._carry is not None and self._program is not None:
+            self._carry = rates.replaced(self._program, self._carry, rate)
+        else:
+            rates.find(snapshots.by_name(self.optimizer.init({})), to_set=True)
+            self._rate = float(rate)
 
+    def _optimizer_arrays(self) -> Mapping[str, Any]:
+        if self._carry is not None and self._program is not None:
+            return snapshots.by_name(self._program.optimizer_state(self._carry))
+        return self._restored or snapshots.by_name(self.optimizer.init({}))
 
-def _mix(model: Tracked, seed: int | None) -> int:
-    """The seed given, or one from what the model's weights were drawn from."""
-    if seed is not None:
-        return seed
-    first, second = model._lamina.origin or (0, 0)
-    return (first * 1_000_003 + second) % (1 << 32)
+    def take_averages(self) -> None:
+        """Give the model the averages of its weights, where the optimizer keeps them."""
+        arrays = self._optimizer_arrays()
+        found = averaging.found_in(arrays)
+        if found:
+            averages = {path: jnp.array(arrays[name]) for path, name in found.items()}
+            reading.set_values(self.model, reading.values(self.model) | averages)
+
+    def swap_averages(self) -> None:
+        """Let weights and their averages change places, where there are averages."""
+        if self._carry is None or self._program is None:
+            return
+        names = list(self._optimizer_arrays())
+        found = averaging.found_in(dict.fromkeys(names))
+        leaves, weights = list(self._carry.optimizer), list(self._carry.weights)
+        for index, path in enumerate(self._program.weights if found else ()):
+            at = names.index(found[path])
+            leaves[at], weights[index] = weights[index], leaves[at]
+        self._carry = self._carry._replace(weights=tuple(weights), optimizer=tuple(leaves))
+
+    def save(self, directory: str | PathLike[str], *, keep: int = 3) -> Path:
+        """Write a checkpoint: weights, optimizer, tallies, seed and counts.
+
+        Args:
+            directory: of checkpoints, each a folder in it.
+            keep: how many are left there, the newest.
+
+        Returns:
+            The folder of the checkpoint, on the disk when this returns.
+
+        Raises:
+            InputError: no step was made yet.
+            OSError: it cannot be written; those that are there are as they were.
+        """
+        return checkpoints.write(directory, self.snapshot().contents(), keep)
+
+    @classmethod
+    def restore(
+        cls,
+        directory: str | PathLike[str],
+        model: Tracked,
+        optimizer: Any = "adam",
+        loss: Any = None,
+        metrics: Sequence[Any] = (),
+        **options: Any,
+    ) -> Trainer:
+        """A trainer that goes on where the newest whole checkpoint of a directory stopped.
+
+        Args:
+            directory: that `save` was given.
+            model: of the same class and options, built or not; it gets the checkpoint's weights.
+            optimizer: and the others, as they were.
+
+        Raises:
+            FileNotFoundError: there is no checkpoint.
+            FileFormatError: it is of another model or optimizer, or all are damaged.
+        """
+        trainer = cls(model, optimizer, loss, metrics, **options)
+        if trainer.resume(directory) is None:
+            raise FileNotFoundError(errno.ENOENT, snapshots.none_there(directory))
+        return trainer
+
+    def resume(self, directory: str | PathLike[str]) -> dict[str, Any] | None:
+        """Go on from the newest whole checkpoint of a directory, if there is one.
+
+        Returns:
+            What is known of it, under `"more"` what `snapshot` was given; or None.
+        """
+        found = checkpoints.newest(directory)
+        if found is None:
+            return None
+        self.recall()
+        saving.load_weights(self.model, found.weights)
+        self._program = self._carry = self._rate = None
+        self._restored, about = snapshots.joined(found)
+        self._seed, self.epochs, self._fills = (about[n] for n in ("seed", "epochs", "fills"))
+        return about
+
+    def snapshot(self, more: Any = None) -> snapshots.Snapshot:
+        """The present state, copied on the device, and `more`: arrays, and what JSON can hold."""
+        if self._carry is None or self._program is None:
+            raise InputError(snapshots.nothing_yet(self.model))
+        if self._described is None or self._described[0] != Edition.current:
+            with LOCK:
+                self._described = Edition.current, describe(walk(self.model))
+        fills = self._program.pads.training
+        about = {"seed": self._seed, "epochs": self.epochs, "fills": fills, "more": more}
+        metadata = copy.deepcopy(self._described[1])
+        return snapshots.take(self._program, self._carry, metadata, about)

@@ -1,0 +1,135 @@
+"""Borrowing a layer's arrays: copies on entry, donated from step to step, given back at a look."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.build import LOCK
+from lamina.core.node import Edition, Tracked
+from lamina.core.root import Root
+from lamina.core.tracking import frozen_variables, unused_layers, walk
+from lamina.core.variable import Variable
+from lamina.training import rates, snapshots
+from lamina.training.objective import Objective, never_reached
+from lamina.training.step import Carry, Program
+
+if TYPE_CHECKING:
+    import optax
+
+__all__ = ["Borrower"]
+
+
+class Borrower:
+    """Has a layer's arrays on loan while it trains; in its variables it stands for them.
+
+    Args:
+        model: the layer.
+        objective: what is minimised.
+        optimizer: how.
+        jit: whether programs are compiled.
+        seed: of dropout and orders; without it, what the weights were drawn from.
+        guarded: whether a step whose loss is not finite changes nothing.
+    """
+
+    def __init__(
+        self,
+        model: Tracked,
+        objective: Objective,
+        optimizer: optax.GradientTransformation,
+        jit: bool,
+        seed: int | None,
+        guarded: bool,
+    ) -> None:
+        self.model = model
+        self.objective = objective
+        self.optimizer = optimizer
+        self._jit = jit
+        self._seed = seed
+        self._guarded = guarded
+        self._edition = -1
+        self._carry: Carry | None = None
+        self._program: Program | None = None
+        self._borrowed = False
+        self._warned = False
+        self._rate: float | None = None  # set before there is an optimizer's state
+        self._restored: dict[str, np.ndarray] | None = None  # of a checkpoint, for the first step
+        self._fills: bool | None = None
+
+    def prepare(self, batch: Callable[[], object]) -> Program:
+        """Build what is not built, for a batch such as this, and borrow the arrays."""
+        if self._borrowed and self._edition == Edition.current and self._program is not None:
+            return self._program
+        root = Root(self.model, self.objective, (batch(),), {"training": True, "rng": 0})
+        reads = root.ensure()
+        if self._seed is None:
+            self._seed = _mix(self.model)
+        with LOCK:
+            tree = walk(self.model)
+            unused = unused_layers(tree, set(reads))
+            if unused and not self._warned:
+                self._warned = True
+                warnings.warn(never_reached(self.model, unused), UserWarning, stacklevel=2)
+            frozen = frozen_variables(tree)
+            weights = {p: v for key, (p, v) in tree.variables.items() if key not in frozen}
+            state = {p: v for key, (p, v) in tree.variables.items() if key in frozen}
+            self._borrow(weights, state)
+        self._edition = Edition.current
+        assert self._program is not None
+        return self._program
+
+    def _borrow(self, weights: dict[str, Variable], state: dict[str, Variable]) -> None:
+        own = tuple(jnp.copy(variable.stored()) for variable in weights.values())
+        other = tuple(jnp.copy(variable.stored()) for variable in state.values())
+        program = self._program
+        if program is None or program.weights != weights or program.state != state:
+            key = jax.random.key(self._seed or 0)
+            program = Program(
+                self.model,
+                self.objective,
+                self.optimizer,
+                weights,
+                state,
+                key,
+                self._jit,
+                self._guarded,
+            )
+            self._program = program
+            self._carry = program.start(own, other)
+            if self._restored is not None:
+                self._carry = snapshots.put_back(program, self._carry, self._restored)
+                program.pads.training = self._fills
+                self._restored = None
+            if self._rate is not None:
+                self._carry = rates.replaced(program, self._carry, self._rate)
+                self._rate = None
+        else:
+            assert self._carry is not None
+            self._carry = self._carry._replace(weights=own, state=other)
+        for variable in (*weights.values(), *state.values()):
+            variable._value = self
+        self._borrowed = True
+
+    def recall(self) -> None:
+        """Give the arrays back to their variables."""
+        with LOCK:
+            if not self._borrowed or self._program is None or self._carry is None:
+                return
+            program, carry = self._program, self._carry
+            pairs = [*zip(program.weights.values(), carry.weights, strict=True)]
+            pairs += [*zip(program.state.values(), carry.state, strict=True)]
+            for variable, array in pairs:
+                if variable._value is self:
+                    variable._value = array
+            self._borrowed = False
+
+
+def _mix(model: Tracked) -> int:
+    """A seed from what the model's weights were drawn from."""
+    first, second = model._lamina.origin or (0, 0)
+    return (first * 1_000_003 + second) % (1 << 32)

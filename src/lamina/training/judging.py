@@ -1,0 +1,115 @@
+"""Metrics in training: of which output each is, under which name it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from lamina import metrics
+from lamina.errors import InputError, explain
+from lamina.losses.shapes import spread
+from lamina.metrics import Metric
+from lamina.training.outputs import Output
+
+__all__ = ["Judge", "judges"]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A metric of one output.
+
+    Attributes:
+        metric: counts.
+        name: in logs.
+        output: whose labels and values it counts; None where there is one output.
+        weighted: whether sample weights count.
+    """
+
+    metric: Metric
+    name: str
+    output: str | None
+    weighted: bool
+
+    def part(self, outputs: list[Output], kept: Any) -> tuple[Any, Any, Any]:
+        """The labels, values and weights that the metric counts.
+
+        Raises:
+            InputError: there is no such output, or it does not say of which it is.
+        """
+        named = {output.name: output for output in outputs}
+        found = named.get("") or named.get(self.output or "")
+        if found is None or found.labels is None:
+            raise InputError(
+                explain(
+                    f"The metric {self.metric.name!r} does not fit the outputs of the model.",
+                    expected="metrics by output: "
+                    + str({name: ["..."] for name, o in named.items() if o.labels is not None}),
+                    received="no output said"
+                    if self.output is None
+                    else f"{self.output!r}, which there is not, or not with labels",
+                    remedy="Give metrics as a dict by the names of outputs.",
+                )
+            )
+        weights = found.weights if self.weighted else None
+        if kept is not None:
+            weights = kept if weights is None else weights * spread(kept, weights)
+        return found.labels, found.values, weights
+
+
+def judges(plain: Any, weighted: Any, outputs: Sequence[str] | None) -> list[Judge]:
+    """The metrics that a user means: names, metrics or functions, for one output or several.
+
+    Args:
+        plain: a list; for several outputs a dict by name, or a list with one or a list for each.
+        weighted: the same, of those in which sample weights count.
+        outputs: the names of several outputs, if they are known.
+
+    Raises:
+        InputError: two have the same name, or it is not said of which outputs they are.
+    """
+    found = [*_judges(plain, False, outputs), *_judges(weighted, True, outputs)]
+    names = [judge.name for judge in found]
+    twice = sorted({name for name in names if names.count(name) > 1 or name == "loss"})
+    if twice:
+        raise InputError(
+            explain(
+                f"Two metrics are called {twice[0]!r}.",
+                expected="a name of its own for each, other than 'loss'",
+                received=", ".join(names),
+                remedy="Give one a name: lamina.metrics.Accuracy(name='other').",
+            )
+        )
+    return found
+
+
+def _judges(given: Any, weighted: bool, outputs: Sequence[str] | None) -> list[Judge]:
+    if given is None:
+        return []
+    if isinstance(given, Mapping):
+        items = list(cast(Mapping[str, Any], given).items())
+    elif outputs is not None and len(outputs) > 1 and given:
+        listed = _listed(given)
+        if len(listed) != len(outputs):
+            raise InputError(
+                explain(
+                    "The metrics do not say which output each is for.",
+                    expected=f"a dict by name, or a list for {', '.join(outputs)}",
+                    received=f"a list of {len(listed)}",
+                    remedy=f"Give a dict: {{{outputs[0]!r}: [...]}}.",
+                )
+            )
+        items = list(zip(outputs, listed, strict=True))
+    else:
+        items = [(None, _listed(given))]
+    return [
+        Judge(metric, f"{output}_{metric.name}" if output else metric.name, output, weighted)
+        for output, ones in items
+        for metric in (metrics.get(one) for one in _listed(ones))
+    ]
+
+
+def _listed(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    return list(cast(Sequence[Any], given)) if isinstance(given, list | tuple) else [given]
