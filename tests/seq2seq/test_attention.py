@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.test_util import check_grads
 
-from lamina.seq2seq import BahdanauAttention
+from lamina.seq2seq import BahdanauAttention, DotAttention
 
 BATCH, SOURCE, FEATURES, CHANNELS, UNITS = 2, 5, 3, 4, 6
 
@@ -76,3 +76,18 @@ def test_weights_by_path() -> None:
         "W2.bias": (UNITS,),
         "V.kernel": (UNITS, 1),
     }
+
+
+def test_dot_products_equal_their_equation() -> None:
+    layer = DotAttention(UNITS)
+    query, values = some(BATCH, FEATURES), some(BATCH, SOURCE, CHANNELS, seed=1)
+    mask = jnp.asarray([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]], bool)
+    context, weights = layer(query, values, mask)
+    scores = np.einsum("bu,bsu->bs", query @ layer.W1.kernel, values @ layer.W2.kernel)
+    scores = np.where(mask, scores / np.sqrt(UNITS), -np.inf)
+    expected = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    np.testing.assert_allclose(weights, expected, rtol=1e-4, atol=1e-6)
+    mean = np.einsum("bs,bsc->bc", expected, values)
+    np.testing.assert_allclose(context, mean, rtol=1e-4, atol=1e-5)
+    given = layer(query, values, mask, layer.keys(values))
+    np.testing.assert_allclose(given[1], weights, rtol=1e-6)

@@ -1,5 +1,6 @@
 """The encoder: both directions, the mask, the state."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -32,3 +33,42 @@ def test_forwards_only() -> None:
     values, state = Encoder(8, 3, 4, bidirectional=False)(TOKENS)
     assert values.shape == (2, 5, 4)
     assert state.shape == (2, 4)
+
+
+def test_layers_read_what_is_below() -> None:
+    encoder = Encoder(8, 3, 4, num_layers=3)
+    values, state = encoder(TOKENS, TOKENS != 0)
+    below = encoder.embed(TOKENS)
+    for reading in (encoder, *encoder.above):
+        there, first = reading.forwards(below, mask=TOKENS != 0)
+        back, last = reading.backwards(below, mask=TOKENS != 0)
+        below = jnp.concatenate([there, back[:, ::-1]], -1)
+    np.testing.assert_allclose(values, below, rtol=1e-5, atol=1e-6)
+    bridged = encoder.bridge(jnp.concatenate([first, last], -1))
+    np.testing.assert_allclose(state, bridged, rtol=1e-5, atol=1e-6)
+    assert encoder.above[0].forwards.kernel.shape == (8, 12)
+    assert encoder.values()["above.1.backwards.bias"].shape == (2, 12)
+
+
+def test_dropout_is_for_training_alone() -> None:
+    encoder = Encoder(8, 3, 4, num_layers=2, dropout=0.5)
+    plain = encoder(TOKENS)[0]
+    np.testing.assert_array_equal(encoder(TOKENS)[0], plain)
+    noisy = encoder(TOKENS, training=True, rng=jax.random.key(0))[0]
+    assert (noisy == 0).any()
+    assert (noisy != plain).any()
+
+
+def test_an_lstm_has_two_states() -> None:
+    encoder = Encoder(8, 3, 4, cell="lstm")
+    values, (h, c) = encoder(TOKENS, TOKENS != 0)
+    embedded = encoder.embed(TOKENS)
+    there, *first = encoder.forwards(embedded, mask=TOKENS != 0)
+    back, *last = encoder.backwards(embedded, mask=TOKENS != 0)
+    expected = jnp.concatenate([there, back[:, ::-1]], -1)
+    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
+    both = [jnp.concatenate(pair, -1) for pair in zip(first, last, strict=True)]
+    np.testing.assert_allclose(h, encoder.bridge(both[0]), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(c, encoder.bridge_c(both[1]), rtol=1e-5, atol=1e-6)
+    shorter, _ = encoder(TOKENS[1:, :2])
+    np.testing.assert_allclose(values[1:, :2], shorter, rtol=1e-5, atol=1e-6)

@@ -1,9 +1,23 @@
 """From one sequence to another: encoder, decoder with attention, and the search for an answer."""
 
-from lamina.seq2seq.attention import BahdanauAttention
+from lamina.seq2seq.attention import BahdanauAttention, DotAttention
+from lamina.seq2seq.beam import Beams, beam_search
 from lamina.seq2seq.decoder import AttentionDecoder
 from lamina.seq2seq.encoder import Encoder
+from lamina.seq2seq.loss import smoothed_cross_entropy
 from lamina.seq2seq.model import Seq2Seq
-from lamina.seq2seq.search import Decoded, greedy
+from lamina.seq2seq.search import Decoded, greedy, sample
 
-__all__ = ["AttentionDecoder", "BahdanauAttention", "Decoded", "Encoder", "Seq2Seq", "greedy"]
+__all__ = [
+    "AttentionDecoder",
+    "BahdanauAttention",
+    "Beams",
+    "Decoded",
+    "DotAttention",
+    "Encoder",
+    "Seq2Seq",
+    "beam_search",
+    "greedy",
+    "sample",
+    "smoothed_cross_entropy",
+]
