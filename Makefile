@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: demo test lint types floors tests clean
+.PHONY: demo test lint types floors tests bench bench-check clean
 
 demo: .venv/demo  ## train the date translator, show it, keep it in demo/
 	$(BIN)/lamina demo --out demo
@@ -25,6 +25,13 @@ floors: .venv/test
 tests: .venv/test
 	$(BIN)/pytest -n $(WORKERS)
 
+bench: .venv-bench/done  ## run Lamina and its peers side by side, keep the record, fill the docs
+	.venv-bench/bin/python -m benchmarks all --record
+
+CASES ?= all
+bench-check: .venv-bench/done  ## measure again, and name what got worse than the record
+	.venv-bench/bin/python -m benchmarks $(CASES) --check
+
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Lamina needs Python 3.11 or newer." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
@@ -38,5 +45,12 @@ tests: .venv/test
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@
 
+.venv-bench/done: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Lamina needs Python 3.11 or newer." >&2; exit 1; }
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --upgrade pip
+	.venv-bench/bin/python -m pip install --quiet --editable '.[bench]'
+	@touch $@
+
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache demo
+	rm -rf .venv .venv-bench .pytest_cache .ruff_cache .hypothesis .import_linter_cache demo

@@ -1,0 +1,31 @@
+"""The cases that take a step and a build apart; the first row is the whole."""
+
+from benchmarks.breakdown import BuildPart, StepPart
+from benchmarks.case import Case, everyone
+
+SMALL = {"batch": 4, "source": 5, "target": 3, "vocabulary": 50, "embedding": 8, "units": 16}
+STEP = "whole step", "encoder", "decoder without logits", "logits and loss", "optimizer"
+BUILD = "whole build", "traced passes", "drawing", "placing"
+
+CASES = [
+    Case(
+        name="breakdown-step",
+        title="The translation step taken apart, each part forward and backward by itself",
+        package="breakdown",
+        problem=StepPart,
+        contenders=everyone("step_part", "raw JAX"),
+        rows=[{"part": part} for part in STEP],
+        quick=[{"part": part, **SMALL} for part in STEP],
+        tolerance=1e-3,
+    ),
+    Case(
+        name="breakdown-build",
+        title="The build of 24 x Dense(2048) taken apart",
+        package="breakdown",
+        problem=BuildPart,
+        contenders={"Lamina": "build_part"},
+        rows=[{"part": part, "layers": 24, "units": 2048} for part in BUILD],
+        quick=[{"part": part, "layers": 2, "units": 64} for part in BUILD],
+        tolerance=0.0,
+    ),
+]

@@ -1,0 +1,26 @@
+"""All cases, by name."""
+
+from __future__ import annotations
+
+import importlib
+
+from benchmarks.case import Case
+
+__all__ = ["CASES", "FAMILIES"]
+
+FAMILIES = (
+    "mlp",
+    "translation",
+    "building",
+    "importing",
+    "overhead",
+    "loading",
+    "layers",
+    "breakdown",
+)
+
+CASES: dict[str, Case] = {
+    case.name: case
+    for family in FAMILIES
+    for case in importlib.import_module(f"benchmarks.{family}.cases").CASES
+}

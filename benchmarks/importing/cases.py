@@ -1,0 +1,18 @@
+"""The case of importing."""
+
+from benchmarks.case import Case, Target, everyone
+from benchmarks.importing import Problem
+
+CASES = [
+    Case(
+        name="import",
+        title="Import, in a new process",
+        package="importing",
+        problem=Problem,
+        contenders=everyone("run", "raw JAX", "Keras", "Flax NNX", "Equinox", "PyTorch"),
+        rows=[{}],
+        quick=[{}],
+        targets={"time": {"raw JAX": Target(1.0, plus=0.2)}},
+        headline=True,
+    ),
+]

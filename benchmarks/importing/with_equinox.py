@@ -1,0 +1,5 @@
+"""Importing equinox."""
+
+from benchmarks.importing import importing
+
+run = importing("equinox")

@@ -1,0 +1,5 @@
+"""Importing flax.nnx."""
+
+from benchmarks.importing import importing
+
+run = importing("flax.nnx")

@@ -1,0 +1,5 @@
+"""Importing jax."""
+
+from benchmarks.importing import importing
+
+run = importing("jax")

@@ -1,0 +1,5 @@
+"""Importing keras."""
+
+from benchmarks.importing import importing
+
+run = importing("keras")

@@ -1,0 +1,5 @@
+"""Importing lamina."""
+
+from benchmarks.importing import importing
+
+run = importing("lamina")

@@ -1,0 +1,5 @@
+"""Importing torch."""
+
+from benchmarks.importing import importing
+
+run = importing("torch")

@@ -1,0 +1,110 @@
+"""Layers alone: forward, and forward with backward, against Keras's layer of the same name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from benchmarks.layers.table import ENTRIES, Entry, Inner
+from benchmarks.worker import MissingError
+
+__all__ = ["Problem", "Recurrent", "made"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An entry of the table.
+
+    Attributes:
+        layer: its name there.
+        batch: in place of the entry's own.
+    """
+
+    layer: str
+    batch: int | None = None
+
+    @cached_property
+    def entry(self) -> Entry:
+        return ENTRIES[self.layer]
+
+    @cached_property
+    def inputs(self) -> list[np.ndarray]:
+        """Normal numbers; ids where the entry says how many there are."""
+        rng, below = np.random.default_rng(0), self.entry.ids
+        shapes = [(self.batch or first, *rest) for first, *rest in self.entry.inputs]
+        if below:
+            return [rng.integers(0, below, shape, "int32") for shape in shapes]
+        return [rng.normal(size=shape).astype("float32") for shape in shapes]
+
+    @property
+    def floating(self) -> list[int]:
+        """Which inputs have a gradient."""
+        return [index for index, x in enumerate(self.inputs) if x.dtype == "float32"]
+
+    def arguments(self, inputs: Iterable[Any]) -> list[Any]:
+        """Inputs as `call` takes them."""
+        return [list(inputs)] if self.entry.listed else list(inputs)
+
+
+@dataclass(frozen=True)
+class Recurrent(Problem):
+    """A recurrent layer of some size.
+
+    Attributes:
+        time: steps of a sequence.
+        units: of the layer; the input has as many features.
+    """
+
+    batch: int = 32
+    time: int = 64
+    units: int = 128
+
+    @cached_property
+    def entry(self) -> Entry:
+        shape = (self.batch, self.time, self.units)
+        options = {"units": self.units, "return_sequences": True}
+        return Entry(self.layer, (shape,), options)
+
+
+def made(library: ModuleType, entry: Entry | Inner) -> Any:
+    """The layer of an entry.
+
+    Raises:
+        MissingError: the library has none of that name.
+    """
+    kind = getattr(library, entry.layer, None)
+    if kind is None:
+        raise MissingError(f"no {entry.layer}")
+    options = {
+        name: made(library, value) if isinstance(value, Inner) else value
+        for name, value in entry.options.items()
+    }
+    return kind(**options)
+
+
+def keys(variables: Iterable[tuple[str, tuple[int, ...]]]) -> list[str]:
+    """What weights are called in any library: their last name, shape, and the how-manieth.
+
+    >>> keys([("kernel", (2, 3)), ("kernel", (2, 3))])
+    ['kernel (2, 3) 0', 'kernel (2, 3) 1']
+    """
+    seen: dict[str, int] = {}
+    found = []
+    for name, shape in variables:
+        what = f"{name} {tuple(shape)}"
+        seen[what] = seen.get(what, -1) + 1
+        found.append(f"{what} {seen[what]}")
+    return found
+
+
+def weight(key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The value of a weight: it follows from its key, so that no library tells another."""
+    rng = np.random.default_rng(list(key.encode()))
+    drawn = rng.normal(size=shape) / math.sqrt(math.prod(shape[:-1]))
+    return (np.abs(drawn) + 0.5 if "variance" in key else drawn).astype("float32")

@@ -1,0 +1,53 @@
+"""The cases of layers alone."""
+
+from benchmarks.case import Case, everyone
+from benchmarks.layers import Problem, Recurrent
+from benchmarks.layers.table import ENTRIES
+
+SURE = [name for name, entry in ENTRIES.items() if not entry.random]
+RANDOM = [name for name, entry in ENTRIES.items() if entry.random]
+
+
+def _case(name: str, title: str, function: str, layers: list[str], tolerance: float | None) -> Case:
+    return Case(
+        name=name,
+        title=title,
+        package="layers",
+        problem=Problem,
+        contenders=everyone(function, "Keras"),
+        rows=[{"layer": layer} for layer in layers],
+        quick=[{"layer": layer, "batch": 2} for layer in layers],
+        tolerance=tolerance,
+    )
+
+
+CASES = [
+    _case("layers-forward", "Layers, forward", "forward", SURE, 1e-4),
+    _case("layers-both", "Layers, forward and backward", "both", SURE, 1e-3),
+    _case("layers-random", "Layers that draw, forward and backward", "both", RANDOM, None),
+    Case(
+        name="recurrent",
+        title="GRU and LSTM, forward and backward, by size",
+        package="layers",
+        problem=Recurrent,
+        contenders=everyone("both", "Keras"),
+        rows=[
+            {"layer": layer, "batch": batch, "time": time, "units": units}
+            for layer in ("GRU", "LSTM")
+            for batch, time, units in (
+                (1, 64, 128),
+                (32, 16, 128),
+                (32, 64, 128),
+                (32, 64, 512),
+                (128, 64, 128),
+                (32, 256, 128),
+            )
+        ],
+        quick=[
+            {"layer": layer, "batch": 2, "time": 3, "units": units}
+            for layer in ("GRU", "LSTM")
+            for units in (4, 8)
+        ],
+        tolerance=1e-3,
+    ),
+]

@@ -1,0 +1,78 @@
+"""Keras: a layer's stateless call jitted, and JAX's gradient of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+from keras import layers
+
+from benchmarks.layers import Problem, keys, made, weight
+
+
+def layer_of(problem: Problem) -> Any:
+    layer = made(layers, problem.entry)
+    symbols = [keras.Input(batch_shape=x.shape, dtype=str(x.dtype)) for x in problem.inputs]
+    layer(*problem.arguments(symbols))
+    variables = [v for v in _ordered(layer) if "float" in str(v.dtype)]
+    for variable, key in zip(variables, _keys(variables), strict=True):
+        variable.assign(weight(key, variable.shape))
+    return layer
+
+
+def _ordered(layer: Any) -> list[Any]:
+    return layer.trainable_variables + layer.non_trainable_variables
+
+
+def _keys(variables: list[Any]) -> list[str]:
+    return keys((variable.name, variable.shape) for variable in variables)
+
+
+def _called(problem: Problem, layer: Any) -> Callable[..., Any]:
+    """The layer as a function of its weights and inputs."""
+    mode = {"training": True} if problem.entry.training else {}
+
+    def call(trained: Any, rest: Any, inputs: Any) -> Any:
+        return layer.stateless_call(trained, rest, *problem.arguments(inputs), **mode)[0]
+
+    return call
+
+
+def _state(layer: Any) -> tuple[list[Any], list[Any]]:
+    kinds = layer.trainable_variables, layer.non_trainable_variables
+    return tuple([variable.value for variable in kind] for kind in kinds)
+
+
+def forward(problem: Problem) -> Callable[[], Any]:
+    layer = layer_of(problem)
+    run, (trained, rest) = jax.jit(_called(problem, layer)), _state(layer)
+    inputs = [jnp.asarray(x) for x in problem.inputs]
+    return lambda: run(trained, rest, inputs)
+
+
+def both(problem: Problem) -> Callable[[], Any]:
+    layer = layer_of(problem)
+    call, (trained, rest) = _called(problem, layer), _state(layer)
+    names = _keys(layer.trainable_variables)
+    inputs = [jnp.asarray(x) for x in problem.inputs]
+
+    def loss(trained: Any, floating: Any, rest: Any, inputs: Any) -> jax.Array:
+        given = list(inputs)
+        for index, x in zip(problem.floating, floating, strict=True):
+            given[index] = x
+        outputs = call(trained, rest, given)
+        return sum(jnp.mean(leaf**3) for leaf in jax.tree.leaves(outputs))
+
+    @jax.jit
+    def gradient(trained: Any, rest: Any, inputs: Any) -> Any:
+        floating = [inputs[index] for index in problem.floating]
+        value, (slopes, by_input) = jax.value_and_grad(loss, (0, 1))(
+            trained, floating, rest, inputs
+        )
+        named = dict(zip(names, slopes, strict=True))
+        return {"loss": value, "weights": named, "inputs": by_input}
+
+    return lambda: gradient(trained, rest, inputs)

@@ -1,0 +1,51 @@
+"""Reading the weights of a model from a file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["Problem"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row of Dense layers, each with as many units as it has inputs, kept in a file.
+
+    Attributes:
+        layers: how many.
+        units: of each; with 2048 a layer takes 16.8 MB.
+    """
+
+    layers: int = 16
+    units: int = 2048
+
+    def weights(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Kernel and bias of each layer, made one by one."""
+        rng = np.random.default_rng(0)
+        for _ in range(self.layers):
+            yield rng.random((self.units, self.units), "float32"), np.zeros(self.units, "float32")
+
+    def result(self, first: np.ndarray, last: np.ndarray) -> dict[str, np.ndarray]:
+        """What has to agree: the first row of the first kernel and of the last."""
+        return {"first": np.array(first[0]), "last": np.array(last[0])}
+
+    def file(self, module: str, name: str) -> Path:
+        """The file of that name, written by ``save`` of a module if it is not there.
+
+        That is done in another process, since writing leaves its traces in memory.
+        """
+        path = Path(name).absolute()
+        if not path.exists():
+            code = f"from {module} import save; save(Problem(**{asdict(self)}), {str(path)!r})"
+            whole = f"from benchmarks.loading import Problem; {code}"
+            subprocess.run([sys.executable, "-c", whole], check=True)
+        return path
+
+    def name(self, kind: str) -> str:
+        return f"{self.layers}x{self.units}.{kind}"

@@ -1,0 +1,85 @@
+"""The machine: the threads that a run may use, its memory, and what is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+__all__ = ["THREADS", "facts", "forget_peak", "peak", "pin"]
+
+THREADS = 2
+_LIBRARIES = [
+    "lamina",
+    "jax",
+    "jaxlib",
+    "numpy",
+    "optax",
+    "keras",
+    "tensorflow",
+    "tensorflow-cpu",
+    "flax",
+    "equinox",
+    "torch",
+]
+_LIMITS = [
+    "PJRT_NPROC",  # XLA's, in JAX
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+]
+
+
+def pin(threads: int = THREADS) -> None:
+    """Keep this process and its children to so many cores, and their libraries to as many threads.
+
+    It has to come before any of the libraries is imported: they count cores only once.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    os.environ.update(dict.fromkeys(_LIMITS, str(threads)))
+
+
+def peak() -> int:
+    """The most memory that this process has held, in bytes."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    import resource  # noqa: PLC0415 - not on every system
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def forget_peak() -> None:
+    """Let the peak begin anew from what is held now, where the system can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def facts() -> dict[str, str]:
+    """What a figure depends on besides the code."""
+    found = {
+        "processor": _processor(),
+        "cores": f"{os.cpu_count()}, of which {THREADS} are used",
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+    for library in _LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[library] = metadata.version(library)
+    return found
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,64 @@
+"""The cases of the translator."""
+
+from benchmarks.case import Case, Target, everyone
+from benchmarks.translation import Problem
+
+QUICK = [{"batch": 4, "source": 5, "target": 3, "vocabulary": 50, "embedding": 8, "units": 16}]
+PEERS = "raw JAX", "Keras", "PyTorch", "Keras on TensorFlow"
+FULL = {"batch": 64, "source": 16, "target": 16, "vocabulary": 5000, "embedding": 128, "units": 256}
+
+CASES = [
+    Case(
+        name="translation",
+        title="Translation step: GRU encoder, attention decoder, Adam",
+        package="translation",
+        problem=Problem,
+        contenders=everyone("step", *PEERS),
+        rows=[FULL],
+        quick=QUICK,
+        tolerance=1e-4,
+        checks=3,
+        targets={"time": {"Keras": Target(0.65), "PyTorch": Target(1.0)}},
+        headline=True,
+    ),
+    Case(
+        name="translation-first",
+        title="Translation step: from making the model to the end of the first step",
+        package="translation",
+        problem=Problem,
+        contenders=everyone("first_step", *PEERS),
+        rows=[FULL],
+        quick=QUICK,
+        metrics=("first",),
+        tolerance=1e-4,
+        targets={"first": {"Keras": Target(0.45)}},
+        headline=True,
+    ),
+    Case(
+        name="translation-first-cached",
+        title="Translation step: to the end of the first, with programs that JAX kept on disk",
+        package="translation",
+        problem=Problem,
+        contenders=everyone("first_step", "raw JAX", "Keras"),
+        rows=[FULL],
+        quick=QUICK,
+        metrics=("first",),
+        tolerance=1e-4,
+        cached=True,
+    ),
+    Case(
+        name="translation-scaling",
+        title="Translation step by length, vocabulary and units",
+        package="translation",
+        problem=Problem,
+        contenders=everyone("step", "raw JAX", "Keras", "PyTorch"),
+        rows=[
+            *({"source": length, "target": length} for length in (8, 32, 64)),
+            *({"vocabulary": count} for count in (1000, 20000)),
+            *({"units": count} for count in (128, 512)),
+        ],
+        quick=[{"batch": 4, "vocabulary": 50, "units": units} for units in (8, 16)],
+        tolerance=1e-4,
+        checks=3,
+    ),
+]
