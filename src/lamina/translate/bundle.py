@@ -18,12 +18,13 @@ import lamina
 from lamina.errors import FileFormatError, explain
 from lamina.seq2seq import Seq2Seq
 from lamina.translate.translator import Translator
-from lamina.translate.vocabulary import Vocabulary
+from lamina.translate.vocabulary import Tokens, Vocabulary
 
-__all__ = ["load", "save"]
+__all__ = ["load", "replace", "save"]
 
 _FORMAT = "lamina.translator/1"
 _MODEL, _SETTINGS = "model.safetensors", "translator.json"
+_OPTIONS: dict[str, type] = {"divides": bool, "beam": int, "length_penalty": float}
 
 
 def save(translator: Translator, directory: str | os.PathLike[str]) -> None:
@@ -40,10 +41,13 @@ def save(translator: Translator, directory: str | os.PathLike[str]) -> None:
         "model_sha256": _digest(folder / _MODEL),
         "source_length": translator.source_length,
         "target_length": translator.target_length,
+        "divides": translator.divides,
+        "beam": translator.beam,
+        "length_penalty": translator.length_penalty,
         "source": json.loads(translator.source.to_json()),
         "target": json.loads(translator.target.to_json()),
     }
-    _replace(folder / _SETTINGS, json.dumps(settings, ensure_ascii=False, indent=1) + "\n")
+    replace(folder / _SETTINGS, json.dumps(settings, ensure_ascii=False, indent=1) + "\n")
 
 
 def load(directory: str | os.PathLike[str]) -> Translator:
@@ -58,9 +62,9 @@ def load(directory: str | os.PathLike[str]) -> Translator:
         raise FileNotFoundError(
             explain(
                 f"There is no translator in {os.fspath(folder)!r}.",
-                expected="a directory that `lamina demo` wrote",
+                expected="a directory that `lamina translate train` or `lamina demo` wrote",
                 received="a file" if folder.exists() else "nothing of that name",
-                remedy="Train one: lamina demo --out demo.",
+                remedy="Train one: lamina translate train PAIRS.tsv --out DIR.",
             )
         )
     for name in (_SETTINGS, _MODEL):
@@ -70,7 +74,7 @@ def load(directory: str | os.PathLike[str]) -> Translator:
                     f"{os.fspath(folder)!r} holds no translator: {name} is missing.",
                     expected=f"{_SETTINGS} and {_MODEL}",
                     received=", ".join(sorted(os.listdir(folder))[:8]) or "an empty directory",
-                    remedy="Name the directory that `lamina demo` wrote, or train again.",
+                    remedy="Name the directory that was given to --out, or train again.",
                 )
             )
     settings = _settings(folder / _SETTINGS)
@@ -87,11 +91,21 @@ def load(directory: str | os.PathLike[str]) -> Translator:
 
 def _assembled(folder: Path, settings: dict[str, Any]) -> Translator:
     model: object = lamina.load(folder / _MODEL)
-    source = Vocabulary.from_json(json.dumps(settings["source"]))
-    target = Vocabulary.from_json(json.dumps(settings["target"]))
+    source, target = _tokens(settings["source"]), _tokens(settings["target"])
     if not isinstance(model, Seq2Seq):
         raise _unusable(folder / _MODEL, "is another model.", "a Seq2Seq", type(model).__name__)
-    return Translator(model, source, target, settings["source_length"], settings["target_length"])
+    options = {name: settings[name] for name in _OPTIONS if name in settings}
+    lengths = settings["source_length"], settings["target_length"]
+    return Translator(model, source, target, *lengths, **options)
+
+
+def _tokens(held: dict[str, Any]) -> Tokens:
+    text = json.dumps(held)
+    if not str(held.get("format")).startswith("lamina.subwords/"):
+        return Vocabulary.from_json(text)
+    from lamina.translate.subwords import Subwords  # noqa: PLC0415 - needs an optional extra
+
+    return Subwords.from_json(text)
 
 
 def _settings(path: Path) -> dict[str, Any]:
@@ -104,6 +118,7 @@ def _settings(path: Path) -> dict[str, Any]:
         raise _unusable(path, "is of another version.", f"format {_FORMAT}", f"format {form}")
     kinds = {"model_sha256": str, "source_length": int, "target_length": int}
     kinds |= {"source": dict, "target": dict}
+    kinds |= {name: kind for name, kind in _OPTIONS.items() if name in settings}
     wrong = [name for name, kind in kinds.items() if type(settings.get(name)) is not kind]
     if wrong:
         raise _unusable(path, "is not whole.", "an entry for each setting", f"no {wrong[0]}")
@@ -116,7 +131,7 @@ def _unusable(path: Path, symptom: str, expected: str, received: str) -> FileFor
             f"{os.fspath(path)!r} {symptom}",
             expected=expected,
             received=received,
-            remedy="Train again with this version: lamina demo --out DIR.",
+            remedy="Train again with this version.",
         )
     )
 
@@ -125,7 +140,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -7,9 +7,7 @@ a program has chosen stay as they are.
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,11 +24,10 @@ from matplotlib.ticker import (
 from numpy.typing import ArrayLike, NDArray
 
 from lamina.errors import InputError, explain
-from lamina.translate.fonts import font_for
+from lamina.translate.labels import Text, labels_of
 
 __all__ = ["draw_attention", "draw_training"]
 
-_SPACE = "\u2423"  # an open box: a space that can be seen
 _INK, _PALE, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
 _TRAINING, _VALIDATION = "#1f5fa8", "#e07b39"
 _ATTENTION = LinearSegmentedColormap.from_list(
@@ -40,7 +37,6 @@ _DPI = 150
 
 # Sizes of the attention figure, in inches.
 _CELL, _GAP, _MARGIN, _HEAD, _WIDEST = 0.2, 0.4, 0.35, 0.8, 13.5
-_LETTER, _CODE = 0.24, 0.52  # room for a row of letters; for one with code points in it
 
 
 def draw_training(history: Mapping[str, Sequence[float]], path: str | os.PathLike[str]) -> None:
@@ -81,12 +77,13 @@ def draw_training(history: Mapping[str, Sequence[float]], path: str | os.PathLik
 
 
 def draw_attention(
-    examples: Sequence[tuple[str, str, ArrayLike]],
+    examples: Sequence[tuple[Text, Text, ArrayLike]],
     path: str | os.PathLike[str],
     *,
     fonts: Sequence[str] | None = None,
 ) -> None:
-    """Write heat maps to ``path`` as PNG: which characters of a text each output character saw.
+    """Write heat maps to ``path`` as PNG: which characters of a text each output character saw, or
+    which tokens each token.
 
     The text runs along the top, one character a column, in the order in which it is read: Arabic
     too begins at the left, each letter in its isolated form. The output runs down the side.
@@ -94,7 +91,8 @@ def draw_attention(
 
     Args:
         examples: each the text read, the text written, and weights ``[target time, source time]``
-            from 0 to 1. Rows and columns past the last character (end marks) are left out.
+            from 0 to 1. A text is a string, shown by its characters, or a sequence of tokens. Rows
+            and columns past the last one (end marks) are left out.
         path: where the picture goes; a file there is replaced.
         fonts: family names to choose from, best first; by default all that are installed.
 
@@ -172,7 +170,7 @@ def _dress(axes: Axes, name: str) -> None:
     axes.legend(frameon=False, labelcolor=_INK)
 
 
-def _weights(source: str, output: str, weights: ArrayLike) -> NDArray[np.float64]:
+def _weights(source: Text, output: Text, weights: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(weights, float)
     rows, columns = len(output), len(source)
     fits = array.ndim == 2 and array.shape[0] >= rows > 0 and array.shape[1] >= columns > 0
@@ -182,49 +180,26 @@ def _weights(source: str, output: str, weights: ArrayLike) -> NDArray[np.float64
                 f"The attention from {output!r} to {source!r} cannot be drawn.",
                 expected=f"texts that are not empty, finite weights [>= {rows}, >= {columns}]",
                 received=f"an array of shape {list(array.shape)}",
-                remedy="Give one row for each character written, one column for each one read.",
+                remedy="Give a row for each character or token written, a column for each read.",
             )
         )
     return array[:rows, :columns]
 
 
-@dataclass(frozen=True)
-class _Letter:
-    """What stands for one character on an axis, and the font that has it."""
-
-    text: str
-    font: str
-
-    @property
-    def is_code(self) -> bool:
-        return len(self.text) > 1
-
-
-def _letters(text: str, fonts: Sequence[str] | None) -> list[_Letter]:
-    return [_letter(char, fonts) for char in text]
-
-
-def _letter(char: str, fonts: Sequence[str] | None) -> _Letter:
-    shown = _SPACE if char == " " else char
-    font = font_for(shown, fonts)
-    # Marks and controls have no picture of their own, even where a font has them.
-    if font is None or unicodedata.category(shown)[0] in "CMZ":
-        return _Letter(f"U+{ord(char):04X}", "DejaVu Sans")
-    return _Letter(shown, font)
-
-
 def _arrange(
-    texts: Sequence[tuple[str, str]], fonts: Sequence[str] | None
+    texts: Sequence[tuple[Text, Text]], fonts: Sequence[str] | None
 ) -> tuple[list[tuple[float, float]], float, float]:
     """Panels in lines, as words are: the left and top of each in inches, then the figure's size."""
     places: list[tuple[float, float]] = []
     left, top, line, right = _MARGIN, _HEAD, 0.0, 6.5
     for source, output in texts:
-        wide = _CELL * (len(source) + 1.5)  # a cell and a half for the output's own characters
+        # A cell and a half serves single characters, which the panel's margin has room for.
+        beside = max([1.5 * _CELL, *(one.room for one in labels_of(output, fonts) if one.is_token)])
+        wide = beside + _CELL * len(source)
         if left > _MARGIN and left + wide > _WIDEST:
             left, top, line = _MARGIN, top + line + _GAP, 0.0
-        room = _CODE if any(letter.is_code for letter in _letters(source, fonts)) else _LETTER
-        places.append((left + 1.5 * _CELL, top + room))
+        room = max(label.room for label in labels_of(source, fonts))
+        places.append((left + beside, top + room))
         line = max(line, room + _CELL * len(output))
         left += wide + _GAP
         right = max(right, left - _GAP)
@@ -233,8 +208,8 @@ def _arrange(
 
 def _draw_panel(
     axes: Axes,
-    source: str,
-    output: str,
+    source: Text,
+    output: Text,
     weights: NDArray[np.float64],
     fonts: Sequence[str] | None,
 ) -> None:
@@ -243,16 +218,16 @@ def _draw_panel(
     axes.xaxis.tick_top()
     axes.tick_params(length=0, pad=2.5)
     axes.spines[:].set_visible(False)
-    across, down = _letters(source, fonts), _letters(output, fonts)
-    axes.set_xticks(np.arange(len(across)) + 0.5, [letter.text for letter in across])
-    axes.set_yticks(np.arange(len(down)) + 0.5, [letter.text for letter in down])
-    labels = [*axes.get_xticklabels(), *axes.get_yticklabels()]
-    for letter, label in zip([*across, *down], labels, strict=True):
-        label.set_fontfamily([letter.font])
-        label.set_fontsize(6 if letter.is_code else 9)
-        label.set_color(_PALE if letter.is_code or letter.text == _SPACE else _INK)
-    for letter, label in zip(across, axes.get_xticklabels(), strict=True):
-        label.set_rotation(90 if letter.is_code else 0)
+    across, down = labels_of(source, fonts), labels_of(output, fonts)
+    axes.set_xticks(np.arange(len(across)) + 0.5, [label.for_matplotlib for label in across])
+    axes.set_yticks(np.arange(len(down)) + 0.5, [label.for_matplotlib for label in down])
+    drawn = [*axes.get_xticklabels(), *axes.get_yticklabels()]
+    for label, one in zip([*across, *down], drawn, strict=True):
+        one.set_fontfamily([label.font])
+        one.set_fontsize(label.size)
+        one.set_color(_PALE if label.is_pale else _INK)
+    for label, one in zip(across, axes.get_xticklabels(), strict=True):
+        one.set_rotation(0 if len(label.text) == 1 else 90)
 
 
 def _draw_head(figure: Figure, width: float, height: float) -> None:
@@ -265,7 +240,7 @@ def _draw_head(figure: Figure, width: float, height: float) -> None:
     figure.text(
         across(_MARGIN),
         up(0.33),
-        "Where each written character looked",
+        "Where each character or token written looked",
         fontsize=13,
         fontweight="bold",
         color=_INK,
@@ -274,7 +249,7 @@ def _draw_head(figure: Figure, width: float, height: float) -> None:
     figure.text(
         across(_MARGIN),
         up(0.57),
-        "across: the text, first character at the left · down: what was written",
+        "across: the text, its beginning at the left · down: what was written",
         fontsize=8.5,
         color=_PALE,
         va="center",

@@ -42,11 +42,11 @@ _PREFERRED = (
 _NO_GLYPHS = ("lastresort", "last resort", "blank", "emoji")
 
 
-def font_for(char: str, fonts: Sequence[str] | None = None) -> str | None:
-    """The family name of the first of ``fonts`` that has a glyph for ``char``, or None.
+def font_for(text: str, fonts: Sequence[str] | None = None) -> str | None:
+    """The family name of the first of ``fonts`` that has a glyph for all of ``text``, or None.
 
     Args:
-        char: one character.
+        text: one character or more.
         fonts: family names, best first; by default :func:`installed_fonts`. Names that are not
             installed are passed over.
 
@@ -54,7 +54,8 @@ def font_for(char: str, fonts: Sequence[str] | None = None) -> str | None:
     'DejaVu Sans'
     """
     names = installed_fonts() if fonts is None else fonts
-    return next((name for name in names if ord(char) in _code_points(name)), None)
+    wanted = set(map(ord, text))
+    return next((name for name in names if wanted <= _code_points(name)), None)
 
 
 @cache

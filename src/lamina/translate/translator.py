@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,61 +14,97 @@ from numpy.typing import NDArray
 import lamina
 from lamina.errors import InputError, explain
 from lamina.seq2seq import Seq2Seq
-from lamina.translate.vocabulary import Vocabulary, normalize
+from lamina.translate.vocabulary import Tokens
 
 __all__ = ["Translation", "Translator"]
 
-_MOST_ROWS = 256  # in one run of the model
+_MOST_ROWS = 320  # that one run of the model follows, those of a beam counted each
+_NARROWEST = 16  # ids of a source row; others are twice as wide, and twice that
+_ROOM = 8  # ids that a translation may have beyond twice its source's
+_SENTENCE_ENDS = tuple(".!?。！？…؟۔।")
+_SPACE = "\u2581"
+_REPLACEMENT = "\ufffd"
 
 
 class Translation(NamedTuple):
     """A text as it was read, what it was turned into, and where the model looked.
 
-    ``attention`` is ``[target time, source time]``, its rows those of the characters of ``text``,
-    and of the end mark where there is one.
+    ``attention`` is ``[target time, source time]``, its rows those of ``tokens``, and of the end
+    mark where there is one; its columns those of ``source_tokens``. ``log_probability`` is of all
+    ids written, ``ids`` of them.
     """
 
     source: str
     text: str
     attention: NDArray[np.float32]
+    source_tokens: tuple[str, ...]
+    tokens: tuple[str, ...]
+    log_probability: float
+    ids: int
+
+
+class _Piece(NamedTuple):
+    """Part of a text that the model reads at once; which text, and what its ids stand for."""
+
+    of: int
+    ids: NDArray[np.int32]
+    tokens: list[str]
 
 
 @dataclass(frozen=True)
 class Translator:
-    """Turns texts into other texts, character by character.
+    """Turns texts into other texts.
 
     Args:
         model: trained on ids of ``source`` and ``target``, without marks around the source.
-        source: the characters it reads.
-        target: the characters it writes.
-        source_length: the most characters a text may have.
+        source: what it reads.
+        target: what it writes.
+        source_length: the most ids a text may have.
         target_length: the most ids it writes, the end mark included.
+        divides: whether longer texts are translated in parts, cut at the ends of sentences where
+            there are any; otherwise they are refused.
+        beam: how many translations are followed at once, unless a call says otherwise.
+        length_penalty: of the beam search.
     """
 
     model: Seq2Seq
-    source: Vocabulary
-    target: Vocabulary
+    source: Tokens
+    target: Tokens
     source_length: int
     target_length: int
+    divides: bool = False
+    beam: int = 1
+    length_penalty: float = 0.0
 
-    def __call__(self, texts: Sequence[str]) -> list[str]:
+    def __call__(self, texts: Sequence[str], beam: int | None = None) -> list[str]:
         """The translations of ``texts``, in their order; an empty text stays empty.
 
-        Characters never seen in training are read as unknown: there is an answer to any text.
+        Tokens never seen in training are read as unknown: there is an answer to any text. Where
+        the model writes that it knows no word, and looks at such a place, what stands there is
+        copied.
 
         Raises:
-            InputError: a text is longer than ``source_length`` characters, spaces at its ends
-                apart, or ``texts`` is a bare string.
+            InputError: a text is longer than ``source_length``, spaces at its ends apart, and the
+                translator does not divide texts; ``texts`` is a bare string; the beam is not above
+                0.
         """
-        return [translation.text for translation in self.translate(texts)]
+        return [translation.text for translation in self.translate(texts, beam)]
 
-    def translate(self, texts: Sequence[str]) -> list[Translation]:
-        """The same, with the attention of every character written."""
-        ids = self.read(texts)
-        found: list[Translation] = []
-        for at in range(0, len(ids), _MOST_ROWS):
-            found += self._run(list(texts[at : at + _MOST_ROWS]), ids[at : at + _MOST_ROWS])
-        return found
+    def translate(self, texts: Sequence[str], beam: int | None = None) -> list[Translation]:
+        """The same, with tokens, attention and probability."""
+        beam = self.beam if beam is None else beam
+        pieces = list(self._pieces(texts))
+        # Texts of one length together, so that little is padded.
+        order = sorted(range(len(pieces)), key=lambda at: len(pieces[at].ids))
+        size = 1 << max(0, (_MOST_ROWS // max(1, beam)).bit_length() - 1)
+        found: dict[int, Translation] = {}
+        for first in range(0, len(order), size):
+            some = order[first : first + size]
+            found |= zip(some, self._run([pieces[at] for at in some], beam), strict=True)
+        parts: list[list[Translation]] = [[] for _ in texts]
+        for at, piece in enumerate(pieces):
+            parts[piece.of].append(found[at])
+        return [self._joined(part) for part in parts]
 
     def read(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """The ids of texts, ``[batch, source_length]``.
@@ -77,33 +114,109 @@ class Translator:
         """
         if not isinstance(texts, str):
             for text in texts:
-                self._check_length(normalize(text))
+                self._check_length(self.source.split(text))
         return self.source.encode(texts, self.source_length)
 
-    def _run(self, texts: list[str], ids: NDArray[np.int32]) -> list[Translation]:
-        rows = 1 << (len(ids) - 1).bit_length()  # a power of two, so that few sizes are compiled
-        padded = np.full((rows, self.source_length), self.source.pad, np.int32)
-        padded[: len(ids)] = ids
-        decoded = self._generate(padded, self.target_length)
-        written = self.target.decode(np.asarray(decoded.tokens)[: len(ids)])
-        attention = np.asarray(decoded.attention)[: len(ids)]
-        found = zip(map(normalize, texts), written, attention, strict=True)
-        return [
-            Translation(source, text if source else "", weights[: len(text) + 1, : len(source)])
-            for source, text, weights in found
-        ]
+    def width(self, longest: int) -> int:
+        """The number of ids that rows are padded to, so that few sizes are compiled."""
+        doublings = max(0, math.ceil(math.log2(max(1, longest) / _NARROWEST)))
+        return min(_NARROWEST << doublings, max(self.source_length, longest))
+
+    def _pieces(self, texts: Sequence[str]) -> Iterator[_Piece]:
+        """The parts of each text in their order, one or more."""
+        rows = self.source.encode(texts)
+        for at, (text, row) in enumerate(zip(texts, rows, strict=True)):
+            tokens = self.source.split(text)
+            if not self.divides:
+                self._check_length(tokens)
+            for part in _parts(tokens, self.source_length):
+                yield _Piece(at, row[part], tokens[part])
+
+    def _run(self, pieces: list[_Piece], beam: int) -> list[Translation]:
+        rows = 1 << (len(pieces) - 1).bit_length()  # a power of two, so that few are compiled
+        width = self.width(max(len(piece.ids) for piece in pieces))
+        ids = np.full((rows, width), self.source.pad, np.int32)
+        for row, piece in zip(ids, pieces, strict=False):
+            row[: len(piece.ids)] = piece.ids
+        most = min(self.target_length, 2 * width + _ROOM)
+        decoded = self._generate(ids, most, beam, self.length_penalty if beam > 1 else 0.0)
+        found = zip(pieces, *map(np.asarray, decoded), strict=False)
+        return [self._translation(*one) for one in found]
+
+    def _translation(
+        self,
+        piece: _Piece,
+        ids: NDArray[np.int32],
+        log_probability: NDArray[np.float32],
+        attention: NDArray[np.float32],
+    ) -> Translation:
+        source = piece.tokens
+        pieces = self.target.spell(ids) if source else []
+        looked = attention[: len(pieces) + 1, : len(source)]
+        for at, token in enumerate(pieces):
+            place = int(looked[at].argmax()) if token == _REPLACEMENT else -1
+            if place >= 0 and piece.ids[place] == self.source.unknown:
+                pieces[at] = source[place]
+        count = int((ids != self.target.pad).sum()) if source else 0
+        told = float(log_probability) if source else 0.0
+        text = self.target.join(pieces)
+        return Translation(
+            self.source.join(source), text, looked, tuple(source), tuple(pieces), told, count
+        )
+
+    def _joined(self, parts: list[Translation]) -> Translation:
+        """The translations of the parts of a text as one."""
+        if len(parts) == 1:
+            return parts[0]
+        source = [token for part in parts for token in part.source_tokens]
+        tokens = [token for part in parts for token in part.tokens]
+        attention = np.zeros((len(tokens), len(source)), np.float32)
+        row = column = 0
+        for part in parts:
+            down, across = len(part.tokens), len(part.source_tokens)
+            attention[row : row + down, column : column + across] = part.attention[:down]
+            row, column = row + down, column + across
+        return Translation(
+            self.source.join(source),
+            " ".join(part.text for part in parts if part.text),
+            attention,
+            tuple(source),
+            tuple(tokens),
+            sum(part.log_probability for part in parts),
+            sum(part.ids for part in parts),
+        )
+
+    @cached_property
+    def score(self) -> Any:
+        """The model's ``score`` of rows of ids, compiled."""
+        return lamina.jit(self.model, method="score")
 
     @cached_property
     def _generate(self) -> Any:
         return lamina.jit(self.model, method="generate")
 
-    def _check_length(self, text: str) -> None:
-        if len(text) > self.source_length:
+    def _check_length(self, tokens: Sequence[str]) -> None:
+        if len(tokens) > self.source_length:
+            text = self.source.join(tokens)
             raise InputError(
                 explain(
                     "A text is too long to translate.",
                     expected=f"at most {self.source_length} characters",
-                    received=f"{len(text)} characters: {text[:40]!r}...",
+                    received=f"{len(tokens)} characters: {text[:40]!r}...",
                     remedy="Give one date at a time, or shorten the text.",
                 )
             )
+
+
+def _parts(tokens: list[str], most: int) -> Iterator[slice]:
+    """Where a text is cut so that no part is too long: behind the last sentence that fits, else
+    before the last word, else where it must be."""
+    at = 0
+    while len(tokens) - at > most:
+        end = at + most
+        ends = [n for n in range(at + 1, end + 1) if tokens[n - 1].endswith(_SENTENCE_ENDS)]
+        words = [n for n in range(at + 1, end + 1) if tokens[n].startswith(_SPACE)]
+        cut = (ends or words or [end])[-1]
+        yield slice(at, cut)
+        at = cut
+    yield slice(at, len(tokens))

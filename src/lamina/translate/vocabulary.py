@@ -13,14 +13,14 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, cast
+from typing import ClassVar, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lamina.errors import FileFormatError, InputError, explain
 
-__all__ = ["Vocabulary", "normalize"]
+__all__ = ["Tokens", "Vocabulary", "normalize", "refuse_bare_string"]
 
 _FORMAT = "lamina.vocabulary/1"
 _REPLACEMENT = "\ufffd"  # what an unknown id is written as
@@ -38,6 +38,46 @@ def normalize(text: str) -> str:
     # Cf: direction marks, soft hyphens, zero-width joiners. None of them is read aloud.
     visible = "".join(char for char in composed if unicodedata.category(char) != "Cf")
     return " ".join(visible.split())
+
+
+class Tokens(Protocol):
+    """What turns texts into ids and back: characters here, pieces of words elsewhere."""
+
+    pad: ClassVar[int]
+    start: ClassVar[int]
+    end: ClassVar[int]
+    unknown: ClassVar[int]
+
+    def __len__(self) -> int:
+        """The number of ids."""
+        ...
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        length: int | None = None,
+        *,
+        start: bool = False,
+        end: bool = False,
+    ) -> NDArray[np.int32]:
+        """The ids of texts, ``[batch, time]``, padded at the right."""
+        ...
+
+    def split(self, text: str) -> list[str]:
+        """What each id of a text stands for."""
+        ...
+
+    def spell(self, ids: ArrayLike) -> list[str]:
+        """What ids ``[time]`` stand for, up to the end mark."""
+        ...
+
+    def join(self, pieces: Sequence[str]) -> str:
+        """The text that such pieces are in a row."""
+        ...
+
+    def to_json(self) -> str:
+        """All of this as JSON text."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -77,7 +117,7 @@ class Vocabulary:
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> Vocabulary:
         """The vocabulary of all characters in ``texts``, sorted, so that their order is free."""
-        _refuse_bare_string(texts, "Vocabulary.from_texts")
+        refuse_bare_string(texts, "Vocabulary.from_texts")
         return cls(tuple(sorted({char for text in texts for char in normalize(text)})))
 
     def __len__(self) -> int:
@@ -104,7 +144,7 @@ class Vocabulary:
             InputError: a row is longer than ``length`` (nothing is ever cut off), or ``texts`` is
                 a bare string.
         """
-        _refuse_bare_string(texts, "Vocabulary.encode")
+        refuse_bare_string(texts, "Vocabulary.encode")
         rows = [self._row(text, start, end) for text in texts]
         longest = max(map(len, rows), default=0)
         width = longest if length is None else length
@@ -142,7 +182,25 @@ class Vocabulary:
                     remedy="Pass ids[None] for one row; for scores take argmax(-1) first.",
                 )
             )
-        return [self._text(row) for row in cast(list[list[int]], array.tolist())]
+        return [self.join(self.spell(row)) for row in cast(list[list[int]], array.tolist())]
+
+    def split(self, text: str) -> list[str]:
+        """The characters of a text as it is read."""
+        return list(normalize(text))
+
+    def spell(self, ids: ArrayLike) -> list[str]:
+        """The characters of ids ``[time]`` up to ``end``; ``unknown`` is U+FFFD."""
+        row = cast(list[int], np.asarray(ids).tolist())
+        shown = row[: row.index(self.end)] if self.end in row else row
+        return [
+            _REPLACEMENT if at == self.unknown else self.characters[at - self._first]
+            for at in shown
+            if at not in (self.pad, self.start)
+        ]
+
+    def join(self, pieces: Sequence[str]) -> str:
+        """The text of characters in a row."""
+        return "".join(pieces)
 
     def to_json(self) -> str:
         """This vocabulary as JSON text, for :meth:`from_json`."""
@@ -182,16 +240,13 @@ class Vocabulary:
         ids = [self._ids.get(char, self.unknown) for char in normalize(text)]
         return [self.start] * start + ids + [self.end] * end
 
-    def _text(self, row: list[int]) -> str:
-        shown = row[: row.index(self.end)] if self.end in row else row
-        return "".join(
-            _REPLACEMENT if at == self.unknown else self.characters[at - self._first]
-            for at in shown
-            if at not in (self.pad, self.start)
-        )
 
+def refuse_bare_string(texts: object, where: str) -> None:
+    """Let only several texts pass.
 
-def _refuse_bare_string(texts: object, where: str) -> None:
+    Raises:
+        InputError: it is one string.
+    """
     if isinstance(texts, str):
         raise InputError(
             explain(

@@ -1,0 +1,91 @@
+"""What stands on the axes of a picture of attention: characters, or tokens."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lamina.translate.fonts import font_for
+
+__all__ = ["Label", "Text", "labels_of"]
+
+Text = str | Sequence[str]
+"""A string, which stands for its characters, or a sequence of tokens."""
+
+_SPACE = "\u2423"  # an open box: a space that can be seen
+_WORD = "\u2581"  # begins the first token of a word
+_PART = "\u00b7"  # begins the others in the picture
+_LETTER, _CODE, _PER_CHARACTER = 0.24, 0.52, 0.075  # room in inches
+
+
+@dataclass(frozen=True)
+class Label:
+    """What stands for one character or token, and the font that has it."""
+
+    text: str
+    font: str
+    is_code: bool = False
+
+    @property
+    def is_token(self) -> bool:
+        return len(self.text) > 1 and not self.is_code
+
+    @property
+    def is_pale(self) -> bool:
+        return self.is_code or self.text == _SPACE
+
+    @property
+    def size(self) -> float:
+        """Of the letters, in points."""
+        return 6 if self.is_code else 8 if self.is_token else 9
+
+    @property
+    def room(self) -> float:
+        """Along its line, in inches."""
+        if not self.is_token:
+            return _CODE if self.is_code else _LETTER
+        wide = sum(1.7 if unicodedata.east_asian_width(char) in "WF" else 1 for char in self.text)
+        return _LETTER + _PER_CHARACTER * wide
+
+    @property
+    def for_matplotlib(self) -> str:
+        """The text, written so that it is not taken for a formula."""
+        return self.text.replace("$", r"\$") if self.is_token else self.text
+
+
+def labels_of(text: Text, fonts: Sequence[str] | None = None) -> list[Label]:
+    """The labels of the characters of a string, or of tokens.
+
+    A space is an open box; what no font has, or has no picture of its own, is its code point. A
+    token that begins within a word begins with a dot.
+
+    >>> [label.text for label in labels_of("a b")]
+    ['a', '␣', 'b']
+    >>> [label.text for label in labels_of(["▁a", "bc"])]
+    ['a', '·bc']
+    """
+    if isinstance(text, str):
+        return [_character(char, fonts) for char in text]
+    return [_token(token, fonts) for token in text]
+
+
+def _character(char: str, fonts: Sequence[str] | None) -> Label:
+    shown = _SPACE if char == " " else char
+    font = font_for(shown, fonts)
+    # Marks and controls have no picture of their own, even where a font has them.
+    if font is None or unicodedata.category(shown)[0] in "CMZ":
+        return Label(f"U+{ord(char):04X}", "DejaVu Sans", is_code=True)
+    return Label(shown, font)
+
+
+def _token(token: str, fonts: Sequence[str] | None) -> Label:
+    bare = token.replace(_WORD, "")
+    begins = token.startswith(_WORD) or not bare[:1].isalnum()
+    shown = bare if begins else f"{_PART}{bare}"
+    if len(shown) < 2:
+        return _character(shown or " ", fonts)
+    font = font_for(shown, fonts)
+    if font is None:
+        return Label(f"U+{ord(bare[0]):04X}...", "DejaVu Sans", is_code=True)
+    return Label(shown, font)
