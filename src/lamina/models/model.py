@@ -293,7 +293,7 @@ def _output_names(model: Any) -> list[str] | None:
     if Model.graph_kind is None or not isinstance(model, Model.graph_kind):
         return None
     graph = cast(Any, model).graph
-    if not isinstance(graph.outputs, list | tuple):
+    if type(graph.outputs) not in (list, tuple):  # one output is a reference, a named tuple
         return None
     refs = cast("list[Any]", graph.outputs)
     names = [graph.steps[ref.step - 1].layer for ref in refs if ref.step]
