@@ -142,6 +142,20 @@ def test_a_query_that_may_see_nothing_gets_the_mean(dtype, size) -> None:
     assert all(jnp.isfinite(slope).all() for slope in slopes(query, key, value))
 
 
+def test_what_jax_has_gives_the_same(monkeypatch) -> None:
+    query, key = normal(2, 3, 4, 8), normal(2, 5, 2, 8, seed=1)
+    mask = jnp.asarray(np.random.default_rng(2).random((2, 1, 3, 5)) < 0.6).at[..., 0].set(True)
+
+    def run(*arrays):
+        return attend(*arrays, mask, scale=0.3, causal=True).sum(), attend(*arrays, scale=0.3)
+
+    ours = jax.jit(jax.grad(run, (0, 1, 2), has_aux=True))(query, key, key)
+    monkeypatch.setattr("lamina.ops.attention._serves", lambda key, value: True)
+    theirs = jax.jit(jax.grad(lambda *x: run(*x), (0, 1, 2), has_aux=True))(query, key, key)
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
 def test_half_precision_is_near_the_whole() -> None:
     query, key, value = (normal(2, 9, 3, 8, seed=seed) * 3 for seed in range(3))
     exact = attend(query, key, value, scale=0.5, causal=True)

@@ -29,7 +29,7 @@ from lamina.layers.checks import (
 )
 from lamina.layers.projection import Projection
 from lamina.layers.refusing import refusal
-from lamina.ops.attention import Kernel, attend, attention_weights, weighted_heads
+from lamina.ops.attention import attend, attention_weights, weighted_heads
 from lamina.ops.attention_masks import (
     causal_mask,
     distance_mask,
@@ -41,8 +41,6 @@ from lamina.ops.attention_masks import (
 from lamina.ops.dropout import dropout
 
 __all__ = ["MultiHeadAttention"]
-
-_KERNELS: dict[bool | None, Kernel | None] = {None: None, True: "cudnn", False: "xla"}
 
 
 class MultiHeadAttention(Layer):
@@ -70,8 +68,8 @@ class MultiHeadAttention(Layer):
             but the first and the last if None. Places on several axes count as one row, the last
             axis the fastest.
         sliding_window: how many places one sees to each side, one's own counted; all if None.
-        flash_attention: True asks for cuDNN's fused kernel (a GPU, half precision), False for
-            XLA's program; None leaves the choice to JAX.
+        flash_attention: True asks for cuDNN's fused kernel (a GPU, half precision) or fails, False
+            for none; None takes what serves.
         kernel_initializer: of the projections' ``kernel``.
         bias_initializer: of the projections' ``bias``.
         use_gate: whether each head's mean is multiplied by ``sigmoid(gate(query))``.
@@ -140,7 +138,9 @@ class MultiHeadAttention(Layer):
         if sliding_window is not None:
             sliding_window = check_count(self, "sliding_window", sliding_window)
         self.sliding_window = sliding_window
-        self.flash_attention = check_choice(self, "flash_attention", flash_attention, (*_KERNELS,))
+        self.flash_attention = check_choice(
+            self, "flash_attention", flash_attention, (None, True, False)
+        )
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.use_gate = use_gate
@@ -256,10 +256,10 @@ class MultiHeadAttention(Layer):
         scale = 1 / math.sqrt(self.key_dim)
         dropping = training and self.dropout > 0
         if not scored and not dropping:
-            kernel = _KERNELS[self.flash_attention]
+            fused = self.flash_attention
             try:
                 arrays = (queries, keys, values, mask)
-                return attend(*arrays, scale=scale, causal=causal, kernel=kernel), None
+                return attend(*arrays, scale=scale, causal=causal, fused=fused), None
             except (NotImplementedError, RuntimeError, ValueError) as error:
                 if not self.flash_attention:
                     raise

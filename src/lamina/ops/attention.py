@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -12,7 +10,6 @@ from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.attention_masks import causal_mask, joint_mask
 
 __all__ = [
-    "Kernel",
     "additive_scores",
     "attend",
     "attention_weights",
@@ -23,8 +20,6 @@ __all__ = [
     "weighted_values",
     "write_rows",
 ]
-
-Kernel = Literal["xla", "cudnn"]
 
 
 def masked_softmax(scores: jax.Array, mask: Operand | None = None) -> jax.Array:
@@ -128,15 +123,17 @@ def attention_weights(
     """
     dtype = float_dtype(query, key)
     batch, target, heads, size = query.shape
-    source, groups = key.shape[1], key.shape[2]
-    grouped = jnp.reshape(query, (batch, target, groups, heads // groups, size))
-    scores = jnp.einsum(
-        "btkgh,bskh->bkgts",
-        cast(grouped, dtype),
-        cast(key, dtype),
+    groups = key.shape[2]
+    # The heads of a group are rows of one product.
+    shape = (batch, groups, heads // groups * target, size)
+    rows = jnp.reshape(_heads_first(query), shape)
+    scores = lax.dot_general(
+        cast(rows, dtype),
+        cast(_heads_first(key), dtype),
+        (((3,), (3,)), ((0, 1), (0, 1))),
         preferred_element_type=jnp.promote_types(dtype, jnp.float32),
     )
-    scores = jnp.reshape(scores, (batch, heads, target, source)) * scale
+    scores = jnp.reshape(scores * scale, (batch, heads, target, key.shape[1]))
     return cast(masked_softmax(scores, mask), dtype)
 
 
@@ -155,9 +152,14 @@ def weighted_heads(weights: jax.Array, value: jax.Array) -> jax.Array:
     """
     batch, heads, target, source = weights.shape
     groups, size = value.shape[2:]
-    grouped = jnp.reshape(weights, (batch, groups, heads // groups, target, source))
-    mean = jnp.einsum("bkgts,bskh->btkgh", grouped, value)
-    return jnp.reshape(mean, (batch, target, heads, size))
+    rows = jnp.reshape(weights, (batch, groups, heads // groups * target, source))
+    means = lax.dot_general(rows, _heads_first(value), (((3,), (2,)), ((0, 1), (0, 1))))
+    return _heads_first(jnp.reshape(means, (batch, heads, target, size)))
+
+
+def _heads_first(x: jax.Array) -> jax.Array:
+    # [batch, time, heads, size] -> [batch, heads, time, size], and back
+    return lax.transpose(x, (0, 2, 1, 3))
 
 
 def attend(
@@ -168,9 +170,9 @@ def attend(
     *,
     scale: float,
     causal: bool = False,
-    kernel: Kernel | None = None,
+    fused: bool | None = None,
 ) -> jax.Array:
-    """Each head's mean of values, its weights kept nowhere: ``y = softmax(scale q k) v``.
+    """Each head's mean of values, without its weights: ``y = softmax(scale q k) v``.
 
     Args:
         query: ``[batch, target, heads, size]``, q.
@@ -180,7 +182,8 @@ def attend(
             no place gets the mean of all values.
         scale: of the products.
         causal: whether place t of the target sees places 0 to t of the source alone.
-        kernel: what computes it; None leaves the choice to JAX.
+        fused: True for cuDNN's kernel, which fails where it does not serve; False for the program
+            written here; None for that or what JAX has, whichever serves.
 
     Returns:
         ``[batch, target, heads, value_size]``, the softmax in at least float32.
@@ -193,16 +196,22 @@ def attend(
     """
     dtype = float_dtype(query, key, value)
     query, key, value = cast(query, dtype), cast(key, dtype), cast(value, dtype)
-    # JAX's own takes values of the keys' size alone, has a softmax in float32 only, and asks for
-    # products of float16 that no CPU has.
-    portable = key.shape == value.shape and dtype in (jnp.float32, jnp.bfloat16)
-    if portable or kernel == "cudnn":
+    if fused or (fused is None and _serves(key, value)):
+        kernel = "cudnn" if fused else None
         return jax.nn.dot_product_attention(
             query, key, value, mask=mask, scale=scale, is_causal=causal, implementation=kernel
         )
     if causal:
         mask = joint_mask(mask, causal_mask(query.shape[1], key.shape[1]))
     return weighted_heads(attention_weights(query, key, mask, scale=scale), value)
+
+
+def _serves(key: jax.Array, value: jax.Array) -> bool:
+    # JAX's own attention may be fused where there is more to it than XLA's program: not on a CPU,
+    # where the program below is the faster one. It takes values of the keys' size alone, has a
+    # softmax in float32 only, and asks for products of float16 that not every device has.
+    fitting = key.shape == value.shape and key.dtype in (jnp.float32, jnp.bfloat16)
+    return fitting and jax.default_backend() != "cpu"
 
 
 def rotate(x: jax.Array, positions: jax.Array, *, max_wavelength: float = 10_000.0) -> jax.Array:
