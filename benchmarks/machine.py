@@ -67,7 +67,7 @@ def facts() -> dict[str, str]:
     """What a figure depends on besides the code."""
     found = {
         "processor": _processor(),
-        "cores": f"{os.cpu_count()}, of which {THREADS} are used",
+        "cores": f"{os.cpu_count()} ({THREADS} used)",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }

@@ -178,7 +178,13 @@ def shares(lines: Iterable[Line]) -> str:
     for line in timed:
         seconds = line.figures[OURS].median
         whole = timed[0].figures[OURS].median
-        cells.append([line.row.removeprefix("part "), text(seconds, "s"), f"{seconds / whole:.0%}"])
+        cells.append(
+            [
+                line.row.removeprefix("part ").partition(",")[0],
+                text(seconds, "s"),
+                f"{seconds / whole:.0%}",
+            ]
+        )
     return markdown(cells)
 
 

@@ -44,7 +44,7 @@ def read(folder: Path = RESULTS) -> dict[str, Record]:
 
 def dumps(records: Iterable[Record]) -> str:
     """Records as JSON: a list, figures as ``[median, low, high, runs]``."""
-    return json.dumps([asdict(record) for record in records], indent=1, sort_keys=True) + "\n"
+    return json.dumps([asdict(record) for record in records], indent=1) + "\n"
 
 
 def _parsed(path: Path) -> list[dict[str, Any]]:

@@ -22,6 +22,10 @@ LABELS = RNG.integers(0, 5, size=(6,))
 ONE_HOT = np.eye(5, dtype="float32")[LABELS]
 BITS = RNG.integers(0, 2, size=(6, 5)).astype("float32")
 WEIGHTS = RNG.uniform(0, 2, size=(6,)).astype("float32")
+UNIT = LOGITS / np.linalg.norm(LOGITS, axis=1, keepdims=True)
+PAIRS = np.array([0, 1, 0, 1, 2, 2])
+WORDS = np.array([[1, 2, 2], [3, 0, 0], [4, 1, 0], [2, 2, 2], [1, 3, 4], [4, 4, 0]])
+STEPS = RNG.normal(size=(6, 8, 5)).astype("float32")
 
 quick = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
@@ -52,6 +56,22 @@ CASES = [
     ("SparseCategoricalCrossentropy", {"from_logits": True}, LABELS[:, None], LOGITS),
     ("SparseCategoricalCrossentropy", {"ignore_class": 2}, LABELS, SHARES),
     ("SparseCategoricalCrossentropy", {"ignore_class": 2, "from_logits": True}, LABELS, LOGITS),
+    ("BinaryFocalCrossentropy", {}, BITS, SHARES),
+    ("BinaryFocalCrossentropy", {"from_logits": True, "gamma": 1.5}, BITS, LOGITS),
+    ("BinaryFocalCrossentropy", {"apply_class_balancing": True, "alpha": 0.6}, BITS, SHARES),
+    ("BinaryFocalCrossentropy", {"label_smoothing": 0.1}, BITS, SHARES),
+    ("CategoricalFocalCrossentropy", {}, ONE_HOT, SHARES),
+    ("CategoricalFocalCrossentropy", {"from_logits": True, "gamma": 3.0}, ONE_HOT, LOGITS),
+    ("CategoricalFocalCrossentropy", {"label_smoothing": 0.1, "alpha": 0.5}, ONE_HOT, SHARES),
+    ("CategoricalGeneralizedCrossEntropy", {}, LABELS, SHARES),
+    ("CategoricalGeneralizedCrossEntropy", {"q": 0.7}, LABELS, SHARES),
+    ("Dice", {}, BITS, SHARES),
+    ("Dice", {"axis": (1,)}, BITS, SHARES),
+    ("Tversky", {}, BITS, SHARES),
+    ("Tversky", {"alpha": 0.3, "beta": 0.7, "axis": -1}, BITS, SHARES),
+    ("Circle", {}, PAIRS, UNIT),
+    ("Circle", {"gamma": 20.0, "margin": 0.1, "remove_diagonal": False}, PAIRS, UNIT),
+    ("CTC", {}, WORDS, STEPS),
 ]
 
 
@@ -94,8 +114,11 @@ def test_options_bear_keras_names_and_defaults(name):
     assert getattr(losses, name)().per_example is not None
 
 
+NAMES = sorted(set(losses._KNOWN) - {"categorical_generalized_cross_entropy"})  # Keras has none
+
+
 @pytest.mark.parametrize(
-    "name", [*losses._KNOWN, "mse", "mae", "mape", "msle", "bce", "kld", "MeanSquaredError", "MSE"]
+    "name", [*NAMES, "mse", "mae", "mape", "msle", "bce", "kld", "MeanSquaredError", "MSE"]
 )
 def test_names_are_those_of_keras(name):
     found = keras.losses.get(name)
@@ -208,3 +231,29 @@ def test_wrong_identifiers():
             losses.get(wrong)
     with pytest.raises(InputError, match="unknown reduction"):
         losses.MeanSquaredError(reduction="average")
+
+
+def test_hard_cases_of_focal_and_circle_are_finite():
+    """Far logits, and embeddings that no other has the label of."""
+    far = jnp.array([[60.0, -60.0]])
+    for loss in (losses.BinaryFocalCrossentropy, losses.CategoricalFocalCrossentropy):
+        value, slope = jax.value_and_grad(loss(from_logits=True), argnums=1)(
+            jnp.array([[0.0, 1.0]]), far
+        )
+        assert np.isfinite(value) and np.isfinite(slope).all() and value > 1
+    alone = losses.Circle()
+    value, slope = jax.value_and_grad(alone, argnums=1)(jnp.arange(6), jnp.asarray(UNIT))
+    assert value == 0 and (np.asarray(slope) == 0).all()
+    assert losses.categorical_generalized_cross_entropy([7], SHARES[:1]).tolist() != [0.0]
+
+
+def test_wrong_options_and_shapes_are_told():
+    with pytest.raises(InputError, match="between 0 and 1"):
+        losses.CategoricalGeneralizedCrossEntropy(q=1.0)
+    with pytest.raises(InputError, match="do not fit CTC"):
+        losses.ctc(LABELS, STEPS)
+
+
+def test_every_loss_of_keras_is_here():
+    theirs = {name for name in dir(keras.losses) if not name.startswith("_")}
+    assert theirs - {"serialize", "deserialize"} <= set(losses.__all__)

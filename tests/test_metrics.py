@@ -20,6 +20,7 @@ LABELS = RNG.integers(0, 5, size=(12,))
 ONE_HOT = np.eye(5, dtype="float32")[LABELS]
 BITS = RNG.integers(0, 2, size=(12, 5)).astype("float32")
 UNIT = RNG.uniform(size=(12, 5)).astype("float32")
+RATES = RNG.uniform(size=(12, 5)).astype("float32")
 SEQUENCES = RNG.integers(0, 5, size=(12, 3))
 SEQUENCE_SHARES = RNG.dirichlet(np.ones(5), size=(12, 3)).astype("float32")
 WEIGHTS = RNG.uniform(0, 2, size=(12,)).astype("float32")
@@ -45,6 +46,60 @@ CASES = [
     ("Recall", {}, BITS, UNIT),
     ("Recall", {"thresholds": [0.2, 0.9]}, BITS, UNIT),
     ("Recall", {"top_k": 2, "class_id": 3}, BITS, UNIT),
+    ("MeanAbsolutePercentageError", {}, UNIT, BITS),
+    ("MeanSquaredLogarithmicError", {}, BITS, UNIT),
+    ("LogCoshError", {}, BITS, UNIT),
+    ("PearsonCorrelation", {}, RATES, UNIT),
+    ("ConcordanceCorrelation", {}, RATES, UNIT),
+    ("R2Score", {}, RATES, UNIT),
+    ("R2Score", {"class_aggregation": "variance_weighted_average"}, RATES, UNIT),
+    ("R2Score", {"class_aggregation": None}, RATES, UNIT),
+    ("BinaryCrossentropy", {"label_smoothing": 0.1}, BITS, UNIT),
+    ("CategoricalCrossentropy", {}, ONE_HOT, SHARES),
+    ("SparseCategoricalCrossentropy", {"from_logits": True}, LABELS, SHARES),
+    ("KLDivergence", {}, SHARES[::-1].copy(), SHARES),
+    ("Poisson", {}, BITS, UNIT),
+    ("Hinge", {}, BITS, UNIT),
+    ("SquaredHinge", {}, BITS, UNIT),
+    ("CategoricalHinge", {}, ONE_HOT, SHARES),
+    ("F1Score", {}, ONE_HOT, SHARES),
+    ("F1Score", {"average": "micro", "threshold": 0.3}, BITS, UNIT),
+    ("FBetaScore", {"average": "macro", "beta": 2.0}, ONE_HOT, SHARES),
+    ("FBetaScore", {"average": "weighted", "beta": 0.5}, ONE_HOT, SHARES),
+    ("AUC", {}, BITS, UNIT),
+    ("AUC", {"curve": "PR"}, BITS, UNIT),
+    ("AUC", {"curve": "PRGAIN"}, BITS, UNIT),
+    ("AUC", {"curve": "PR", "summation_method": "minoring"}, BITS, UNIT),
+    ("AUC", {"summation_method": "majoring", "num_thresholds": 7}, BITS, UNIT),
+    ("AUC", {"thresholds": [0.2, 0.35, 0.9]}, BITS, UNIT),
+    ("AUC", {"from_logits": True}, BITS, 4 * UNIT - 2),
+    ("AUC", {"label_weights": [1.0, 2.0, 0.5, 1.0, 3.0]}, BITS, UNIT),
+    ("PrecisionAtRecall", {"recall": 0.6}, BITS, UNIT),
+    ("RecallAtPrecision", {"precision": 0.55, "class_id": 2}, BITS, UNIT),
+    ("SensitivityAtSpecificity", {"specificity": 0.4}, BITS, UNIT),
+    ("SpecificityAtSensitivity", {"sensitivity": 0.4, "num_thresholds": 1}, BITS, UNIT),
+    ("TruePositives", {}, BITS, UNIT),
+    ("TrueNegatives", {"thresholds": 0.3}, BITS, UNIT),
+    ("FalsePositives", {"thresholds": [0.1, 0.8]}, BITS, UNIT),
+    ("FalseNegatives", {}, BITS, UNIT),
+]
+COUNTED = ("Precision", "Recall", "AUC", "PrecisionAtRecall", "TruePositives", "TrueNegatives")
+COUNTED += ("FalsePositives", "FalseNegatives", "SensitivityAtSpecificity")
+COUNTED += ("SpecificityAtSensitivity",)
+UNWEIGHED = [
+    ("AUC", {"multi_label": True, "num_labels": 5}, BITS, UNIT),
+    ("AUC", {"multi_label": True, "label_weights": [1.0, 2.0, 0.5, 1.0, 3.0]}, BITS, UNIT),
+    ("IoU", {"num_classes": 5, "target_class_ids": [0, 2]}, LABELS, LABELS[::-1].copy()),
+    ("IoU", {"num_classes": 4, "target_class_ids": [1]}, LABELS, LABELS[::-1].copy()),
+    ("MeanIoU", {"num_classes": 5}, LABELS, LABELS[::-1].copy()),
+    ("MeanIoU", {"num_classes": 5, "ignore_class": 2}, LABELS, LABELS[::-1].copy()),
+    ("MeanIoU", {"num_classes": 5, "sparse_y_pred": False}, LABELS, SHARES),
+    ("OneHotIoU", {"num_classes": 5, "target_class_ids": [0, 4]}, ONE_HOT, SHARES),
+    ("OneHotMeanIoU", {"num_classes": 5}, ONE_HOT, SHARES),
+    ("BinaryIoU", {}, BITS, UNIT),
+    ("BinaryIoU", {"target_class_ids": [1], "threshold": 0.3}, BITS, UNIT),
+    ("R2Score", {"num_regressors": 2}, RATES, UNIT),
+    ("Sum", {}, UNIT[:, 0], None),
 ]
 
 
@@ -55,7 +110,7 @@ def run(metric, y, p, weights=None):
     """The result over two batches."""
 
     def over_batches(y, p, weights):
-        state = metric.init()
+        state = metric.init(y, p) if metric.shaped else metric.init()
         for part in (slice(0, 5), slice(5, 12)):
             w = None if weights is None else weights[part]
             state = metric.update(state, y[part], p[part], sample_weight=w)
@@ -65,6 +120,10 @@ def run(metric, y, p, weights=None):
 
 
 def run_keras(metric, y, p, weights=None):
+    if not metric.variables:  # some are made when they are first needed
+        metric.update_state(y, p)
+        metric.reset_state()
+
     def over_batches(y, p, weights):
         state = [variable.value for variable in metric.variables]
         for part in (slice(0, 5), slice(5, 12)):
@@ -79,10 +138,22 @@ def run_keras(metric, y, p, weights=None):
 def test_weighed_numbers_are_those_of_keras(name, options, y, p):
     ours, theirs = getattr(metrics, name)(**options), getattr(keras.metrics, name)(**options)
     weights = WEIGHTS
-    if name in ("Precision", "Recall") and "class_id" not in options:
+    if name in COUNTED and "class_id" not in options:
         weights = np.repeat(WEIGHTS[:, None], 5, axis=1)
     expected = run_keras(theirs, y, p, weights)
     np.testing.assert_allclose(run(ours, y, p, WEIGHTS), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "options", "y", "p"), UNWEIGHED)
+def test_numbers_are_those_of_keras(name, options, y, p):
+    ours, theirs = getattr(metrics, name)(**options), getattr(keras.metrics, name)(**options)
+    parts = [slice(0, 5), slice(5, 12)]
+    state = ours.init(y, p) if ours.shaped else ours.init()
+    for part in parts:
+        given = (y[part],) if p is None else (y[part], p[part])
+        theirs.update_state(*given)
+        state = ours.update(state, *given)
+    np.testing.assert_allclose(ours.result(state), theirs.result(), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -203,3 +274,59 @@ def test_wrong_identifiers():
     for wrong in (None, 3, int):
         with pytest.raises(InputError, match="not a metric"):
             metrics.get(wrong)
+
+
+def test_perplexity_is_the_exponential_of_the_mean_over_tokens():
+    labels = np.array([[1, 2, 0], [3, 0, 0]])
+    logits = RNG.normal(size=(2, 3, 5)).astype("float32")
+    values = np.asarray(losses.sparse_categorical_crossentropy(labels, logits, True))
+    found = run_once(metrics.Perplexity(from_logits=True, ignore_class=0), labels, logits)
+    np.testing.assert_allclose(found, np.exp(values[labels != 0].mean()), rtol=1e-5)
+    assert metrics.get("perplexity").name == "perplexity"
+
+
+def run_once(metric, *given):
+    return metric.result(metric.update(metric.init(), *given))
+
+
+def test_thresholds_are_counted_as_comparisons_would_count_them():
+    random = np.random.default_rng(1)
+    p, y = random.uniform(size=1000).astype("float32"), random.integers(0, 2, 1000)
+    p[::7] = 0.5  # ties
+    auc = metrics.AUC(num_thresholds=3)
+    state = auc.update(auc.init(), y, p)
+    order = np.linspace(0, 1, 3)
+    hits = [(y[p > level].sum()) for level in (-1, order[1], 2)]
+    above = np.asarray(state[0]).sum() - np.cumsum(np.asarray(state[0])[:, 0])[:-1]
+    np.testing.assert_array_equal(above, hits)
+
+
+def test_classes_and_columns_are_known_from_the_predictions():
+    score = metrics.FBetaScore()
+    state = score.init(None, jax.ShapeDtypeStruct((None, 5), "float32"))
+    assert state[0].shape == (5,)
+    grown = score.update(score.init(), ONE_HOT, SHARES)
+    assert grown[0].shape == (5,)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: metrics.FBetaScore(average="mean"),
+        lambda: metrics.FBetaScore(beta=0.0),
+        lambda: metrics.F1Score(threshold=2.0),
+        lambda: metrics.R2Score(class_aggregation="sum"),
+        lambda: metrics.IoU(3, [3]),
+        lambda: metrics.AUC(curve="DET"),
+        lambda: metrics.AUC(summation_method="trapezoid"),
+        lambda: metrics.PrecisionAtRecall(1.5),
+    ],
+)
+def test_options_that_mean_nothing_are_told(make):
+    with pytest.raises(InputError):
+        make()
+
+
+def test_every_metric_of_keras_is_here():
+    theirs = {name for name in dir(keras.metrics) if not name.startswith("_")}
+    assert theirs - {"serialize", "deserialize"} <= set(metrics.__all__)

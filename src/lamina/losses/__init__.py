@@ -6,13 +6,14 @@ Names, arguments and numbers are Keras's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
-
-import jax
-import jax.numpy as jnp
+from typing import TypeAlias, cast
 
 from lamina.errors import InputError, explain
+from lamina.losses.focal import (
+    binary_focal_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
+)
 from lamina.losses.functions import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -30,15 +31,46 @@ from lamina.losses.functions import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from lamina.losses.loss import BuiltIn, FunctionLoss, Loss, LossFunction, reduce
-from lamina.losses.shapes import match_labels
+from lamina.losses.loss import FunctionLoss, Loss, LossFunction, reduce
+from lamina.losses.objects import (
+    CTC,
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
+    CategoricalHinge,
+    Circle,
+    CosineSimilarity,
+    Dice,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+    Tversky,
+)
+from lamina.losses.overlap import circle, dice, tversky
+from lamina.losses.sequences import ctc
 from lamina.names import look_up, snake
 
 __all__ = [
+    "CTC",
     "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
+    "Circle",
     "CosineSimilarity",
+    "Dice",
     "FunctionLoss",
     "Hinge",
     "Huber",
@@ -53,10 +85,17 @@ __all__ = [
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "Tversky",
     "binary_crossentropy",
+    "binary_focal_crossentropy",
     "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
     "categorical_hinge",
+    "circle",
     "cosine_similarity",
+    "ctc",
+    "dice",
     "get",
     "hinge",
     "huber",
@@ -75,6 +114,7 @@ __all__ = [
     "reduce",
     "sparse_categorical_crossentropy",
     "squared_hinge",
+    "tversky",
 ]
 
 LossLike: TypeAlias = str | Loss | type[Loss] | LossFunction
@@ -85,125 +125,19 @@ mape = mean_absolute_percentage_error
 msle = mean_squared_logarithmic_error
 
 
-class MeanSquaredError(BuiltIn):
-    """:func:`mean_squared_error`, reduced."""
-
-    function = staticmethod(mean_squared_error)
-
-
-class MeanAbsoluteError(BuiltIn):
-    """:func:`mean_absolute_error`, reduced."""
-
-    function = staticmethod(mean_absolute_error)
-
-
-class MeanAbsolutePercentageError(BuiltIn):
-    """:func:`mean_absolute_percentage_error`, reduced."""
-
-    function = staticmethod(mean_absolute_percentage_error)
-
-
-class MeanSquaredLogarithmicError(BuiltIn):
-    """:func:`mean_squared_logarithmic_error`, reduced."""
-
-    function = staticmethod(mean_squared_logarithmic_error)
-
-
-class LogCosh(BuiltIn):
-    """:func:`log_cosh`, reduced."""
-
-    function = staticmethod(log_cosh)
-
-
-class Hinge(BuiltIn):
-    """:func:`hinge`, reduced."""
-
-    function = staticmethod(hinge)
-
-
-class SquaredHinge(BuiltIn):
-    """:func:`squared_hinge`, reduced."""
-
-    function = staticmethod(squared_hinge)
-
-
-class CategoricalHinge(BuiltIn):
-    """:func:`categorical_hinge`, reduced."""
-
-    function = staticmethod(categorical_hinge)
-
-
-class KLDivergence(BuiltIn):
-    """:func:`kl_divergence`, reduced."""
-
-    function = staticmethod(kl_divergence)
-
-
-class Poisson(BuiltIn):
-    """:func:`poisson`, reduced."""
-
-    function = staticmethod(poisson)
-
-
-@dataclass(eq=False)
-class Huber(BuiltIn):
-    """:func:`huber`, reduced."""
-
-    function = staticmethod(huber)
-    delta: float = 1.0
-
-
-@dataclass(eq=False)
-class CosineSimilarity(BuiltIn):
-    """:func:`cosine_similarity`, reduced."""
-
-    function = staticmethod(cosine_similarity)
-    axis: int = -1
-
-
-@dataclass(eq=False)
-class BinaryCrossentropy(BuiltIn):
-    """:func:`binary_crossentropy`, reduced."""
-
-    function = staticmethod(binary_crossentropy)
-    from_logits: bool = False
-    label_smoothing: float = 0.0
-    axis: int = -1
-
-
-@dataclass(eq=False)
-class CategoricalCrossentropy(BuiltIn):
-    """:func:`categorical_crossentropy`, reduced."""
-
-    function = staticmethod(categorical_crossentropy)
-    from_logits: bool = False
-    label_smoothing: float = 0.0
-    axis: int = -1
-
-
-@dataclass(eq=False)
-class SparseCategoricalCrossentropy(BuiltIn):
-    """:func:`sparse_categorical_crossentropy`, reduced; ignored labels do not count in the mean."""
-
-    function = staticmethod(sparse_categorical_crossentropy)
-    from_logits: bool = False
-    ignore_class: int | None = None
-    axis: int = -1
-
-    def mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
-        if self.ignore_class is None:
-            return None
-        labels, _ = match_labels(jnp.asarray(y_true), jnp.asarray(y_pred), self.axis)
-        return labels != self.ignore_class
-
-
 _KNOWN: dict[str, type[Loss]] = {
     snake(kind.__name__): kind
     for kind in (
         BinaryCrossentropy,
+        BinaryFocalCrossentropy,
+        CTC,
         CategoricalCrossentropy,
+        CategoricalFocalCrossentropy,
+        CategoricalGeneralizedCrossEntropy,
         CategoricalHinge,
+        Circle,
         CosineSimilarity,
+        Dice,
         Hinge,
         Huber,
         KLDivergence,
@@ -215,6 +149,7 @@ _KNOWN: dict[str, type[Loss]] = {
         Poisson,
         SparseCategoricalCrossentropy,
         SquaredHinge,
+        Tversky,
     )
 }
 _ALIASES = {

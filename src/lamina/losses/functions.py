@@ -26,6 +26,7 @@ __all__ = [
     "mean_absolute_percentage_error",
     "mean_squared_error",
     "mean_squared_logarithmic_error",
+    "pair",
     "poisson",
     "sparse_categorical_crossentropy",
     "squared_hinge",
@@ -40,31 +41,31 @@ def mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     >>> mean_squared_error(jnp.array([[0.0, 1.0]]), jnp.array([[2.0, 1.0]])).tolist()
     [2.0]
     """
-    y, p = _pair(y_true, y_pred)
+    y, p = pair(y_true, y_pred)
     return _mean(jnp.square(y - p))
 
 
 def mean_absolute_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """``mean(|y - p|)``."""
-    y, p = _pair(y_true, y_pred)
+    y, p = pair(y_true, y_pred)
     return _mean(jnp.abs(y - p))
 
 
 def mean_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """``100 mean(|y - p| / |y|)``, in percent."""
-    y, p = _pair(y_true, y_pred)
+    y, p = pair(y_true, y_pred)
     return 100.0 * _mean(jnp.abs((y - p) / jnp.maximum(jnp.abs(y), _EPSILON)))
 
 
 def mean_squared_logarithmic_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """``mean((log(1 + y) - log(1 + p))^2)`` for y and p from 0 up."""
-    y, p = (jnp.log(jnp.maximum(x, _EPSILON) + 1.0) for x in _pair(y_true, y_pred))
+    y, p = (jnp.log(jnp.maximum(x, _EPSILON) + 1.0) for x in pair(y_true, y_pred))
     return _mean(jnp.square(y - p))
 
 
 def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> jax.Array:
     """Half the squared error up to `delta`, and its tangent from there on (Huber, 1964)."""
-    y, p = _pair(y_true, y_pred)
+    y, p = pair(y_true, y_pred)
     error = jnp.abs(y - p)
     tangent = delta * error - 0.5 * delta * delta
     return _mean(jnp.where(error <= delta, 0.5 * jnp.square(error), tangent))
@@ -72,44 +73,44 @@ def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> jax.Array
 
 def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """``mean(log(cosh(p - y)))``: near half the square for small errors, linear for large ones."""
-    y, p = _pair(y_true, y_pred)
+    y, p = pair(y_true, y_pred)
     error = p - y
     return _mean(error + jax.nn.softplus(-2.0 * error) - jnp.log(jnp.asarray(2.0, p.dtype)))
 
 
 def hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """``mean(max(1 - y p, 0))`` for labels y of -1 and 1, or of 0 and 1 (read as -1)."""
-    y, p = _pair(y_true, y_pred)
+    y, p = pair(y_true, y_pred)
     return _mean(jax.nn.relu(1.0 - _signs(y) * p))
 
 
 def squared_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """``mean(max(1 - y p, 0)^2)``, with labels as in :func:`hinge`."""
-    y, p = _pair(y_true, y_pred)
+    y, p = pair(y_true, y_pred)
     return _mean(jnp.square(jax.nn.relu(1.0 - _signs(y) * p)))
 
 
 def categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """``max(1 + max((1 - y) p) - sum(y p), 0)`` for one-hot y."""
-    y, p = _pair(y_true, y_pred)
+    y, p = pair(y_true, y_pred)
     return jax.nn.relu(1.0 + jnp.max((1.0 - y) * p, axis=-1) - jnp.sum(y * p, axis=-1))
 
 
 def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """``sum(y log(y / p))`` of distributions y and p (Kullback and Leibler, 1951)."""
-    y, p = (jnp.clip(x, _EPSILON, 1.0) for x in _pair(y_true, y_pred))
+    y, p = (jnp.clip(x, _EPSILON, 1.0) for x in pair(y_true, y_pred))
     return jnp.sum(y * jnp.log(y / p), axis=-1)
 
 
 def poisson(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """``mean(p - y log p)``: counts y, expected counts p."""
-    y, p = _pair(y_true, y_pred)
+    y, p = pair(y_true, y_pred)
     return _mean(p - y * jnp.log(p + _EPSILON))
 
 
 def cosine_similarity(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> jax.Array:
     """Minus the cosine of the angle between y and p: -1 where they point the same way."""
-    y, p = (_unit(x, axis) for x in _pair(y_true, y_pred))
+    y, p = (_unit(x, axis) for x in pair(y_true, y_pred))
     return -jnp.sum(y * p, axis=axis)
 
 
@@ -125,7 +126,7 @@ def binary_crossentropy(
     >>> binary_crossentropy(jnp.array([1.0]), jnp.array([100.0]), from_logits=True).item()
     0.0
     """
-    y, p = _pair(y_true, y_pred)
+    y, p = pair(y_true, y_pred)
     y = y * (1.0 - label_smoothing) + 0.5 * label_smoothing
     return _mean(entropy.binary_cross_entropy(y, p, from_logits=from_logits), axis)
 
@@ -138,7 +139,7 @@ def categorical_crossentropy(
     axis: int = -1,
 ) -> jax.Array:
     """``-sum(y log p)`` for one-hot or soft y; smoothing draws y towards the uniform."""
-    y, p = _pair(y_true, y_pred)
+    y, p = pair(y_true, y_pred)
     y = y * (1.0 - label_smoothing) + label_smoothing / y.shape[axis]
     return entropy.cross_entropy(y, p, from_logits=from_logits, axis=axis)
 
@@ -174,7 +175,8 @@ def sparse_categorical_crossentropy(
     return jnp.where(kept, values, 0.0)
 
 
-def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[jax.Array, jax.Array]:
+def pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[jax.Array, jax.Array]:
+    """Labels and predictions as floats of 32 bits at least, in one shape."""
     p = jnp.asarray(y_pred)
     p = p.astype(jnp.promote_types(p.dtype, jnp.float32))
     return match_shapes(jnp.asarray(y_true).astype(p.dtype), p)

@@ -1,4 +1,4 @@
-"""Precision and recall: counted, and divided only at the end."""
+"""Yes and no, right and wrong: counts, and precision and recall, divided only at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from jax.typing import ArrayLike
 from lamina.losses.shapes import match_shapes, spread
 from lamina.metrics.metric import Metric, State, divide
 
-__all__ = ["Precision", "Recall"]
+__all__ = [
+    "FalseNegatives",
+    "FalsePositives",
+    "Precision",
+    "Recall",
+    "TrueNegatives",
+    "TruePositives",
+]
 
 
 @dataclass(eq=False)
@@ -89,6 +96,77 @@ class Recall(_Share):
     """
 
     def _others(self, yes: jax.Array, label: jax.Array) -> jax.Array:
+        return ~yes & label
+
+
+@dataclass(eq=False)
+class _Count(Metric):
+    """How many decisions are of one kind.
+
+    Args:
+        thresholds: above which a prediction is a yes; 0.5 if left out. Several give a count each.
+    """
+
+    thresholds: float | Sequence[float] | None = None
+
+    def init(self) -> State:
+        return (jnp.zeros(self._levels().shape, jnp.float32),)
+
+    def update(
+        self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
+    ) -> State:
+        y, p = match_shapes(jnp.asarray(y_true), jnp.asarray(y_pred))
+        w = jnp.ones(p.shape, jnp.float32)
+        if sample_weight is not None:
+            w = spread(sample_weight, w)
+        yes = p.reshape(-1) > self._levels().reshape(-1, 1)  # [thresholds, values]
+        found = self._kind(yes, y.astype(bool).reshape(-1))
+        (count,) = state
+        return (count + (found * w.reshape(-1)).sum(-1).reshape(count.shape),)
+
+    def result(self, state: State) -> jax.Array:
+        return state[0]
+
+    def _levels(self) -> jax.Array:
+        return jnp.asarray(0.5 if self.thresholds is None else self.thresholds, jnp.float32)
+
+    def _kind(self, yes: jax.Array, label: jax.Array) -> jax.Array:
+        raise NotImplementedError
+
+
+class TruePositives(_Count):
+    """How many are said to be, and are."""
+
+    direction = "up"
+
+    def _kind(self, yes: jax.Array, label: jax.Array) -> jax.Array:
+        return yes & label
+
+
+class TrueNegatives(_Count):
+    """How many are said not to be, and are not."""
+
+    direction = "up"
+
+    def _kind(self, yes: jax.Array, label: jax.Array) -> jax.Array:
+        return ~yes & ~label
+
+
+class FalsePositives(_Count):
+    """How many are said to be, and are not."""
+
+    direction = "down"
+
+    def _kind(self, yes: jax.Array, label: jax.Array) -> jax.Array:
+        return yes & ~label
+
+
+class FalseNegatives(_Count):
+    """How many are said not to be, and are."""
+
+    direction = "down"
+
+    def _kind(self, yes: jax.Array, label: jax.Array) -> jax.Array:
         return ~yes & label
 
 

@@ -18,7 +18,16 @@ from lamina.losses.loss import Loss
 from lamina.losses.shapes import spread
 from lamina.names import snake
 
-__all__ = ["BuiltIn", "FunctionMetric", "LossMetric", "Mean", "MeanMetric", "Metric", "State"]
+__all__ = [
+    "BuiltIn",
+    "FunctionMetric",
+    "LossMetric",
+    "Mean",
+    "MeanMetric",
+    "Metric",
+    "State",
+    "Sum",
+]
 
 State: TypeAlias = tuple[jax.Array, ...]
 
@@ -34,6 +43,8 @@ class Metric:
     name: str = ""
     direction: ClassVar[str | None] = None
     """`"up"` or `"down"`: which way is better, where that can be said."""
+    shaped: ClassVar[bool] = False
+    """Whether `init` takes labels and predictions, of whose last axis the state depends."""
 
     def __post_init__(self) -> None:
         self.name = self.name or snake(type(self).__name__)
@@ -51,6 +62,36 @@ class Metric:
     def result(self, state: State) -> jax.Array:
         """What the state comes to."""
         raise NotImplementedError
+
+
+class Sum(Metric):
+    """The sum of all values, each times its weight.
+
+    >>> total = Sum()
+    >>> total.result(total.update(total.init(), jnp.array([1.0, 3.0]))).item()
+    4.0
+    """
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name=name)
+
+    def init(self) -> State:
+        return (jnp.zeros((), jnp.float32),)
+
+    def update(
+        self,
+        state: State,
+        values: Any,
+        unused: Any = None,
+        /,
+        sample_weight: ArrayLike | None = None,
+    ) -> State:
+        v = jnp.asarray(values).astype(jnp.float32)
+        w = 1.0 if sample_weight is None else spread(sample_weight, v)
+        return (state[0] + jnp.sum(v * w),)
+
+    def result(self, state: State) -> jax.Array:
+        return state[0]
 
 
 class Mean(Metric):

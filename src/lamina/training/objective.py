@@ -18,7 +18,7 @@ from lamina.errors import InputError, explain
 from lamina.losses import Loss
 from lamina.losses.loss import BuiltIn
 from lamina.losses.shapes import spread
-from lamina.metrics import FunctionMetric, LossMetric, Metric
+from lamina.metrics import FunctionMetric, LossMetric, Metric, State
 from lamina.training.judging import Judge, judges
 from lamina.training.outputs import Output, by_output, check_count, outputs_of
 
@@ -102,6 +102,7 @@ class Objective:
         self.metrics = [judge.metric for judge in self.judges]
         self.log_names: tuple[str, ...] = ()
         self._kept: Any = None
+        self._forms: list[tuple[Any, Any]] = []
 
     def __call__(self, batch: Any) -> Verdict:
         """Judge a batch, within a call of the layer."""
@@ -130,6 +131,13 @@ class Objective:
             yield
         finally:
             self._kept = None
+
+    def no_counts(self) -> tuple[State, ...]:
+        """The states of the metrics before any batch."""
+        forms = self._forms or [(None, None)] * len(self.metrics)
+        asked: list[Any] = list(self.metrics)
+        pairs = zip(asked, forms, strict=True)
+        return tuple([one.init(*form) if one.shaped else one.init() for one, form in pairs])
 
     @property
     def can_leave_out(self) -> bool:
@@ -177,6 +185,7 @@ class Objective:
         terms = [term if scales[n] == 1.0 else scales[n] * term for n, term in found.items()]
         logs = {f"{name}_loss": term for name, term in found.items()} if several else {}
         parts = [judge.part(outputs, kept) for judge in self.judges]
+        self._forms = [(_form(y), _form(p)) for y, p, _ in parts]
         size = _size(batch) if kept is None else jnp.sum(kept)
         return Verdict(sum(terms[1:], terms[0]), logs, parts, size)
 
@@ -221,6 +230,11 @@ def _counts_by_weight(metric: Metric) -> bool:
     own = type(metric).__module__.startswith("lamina.")
     asks = isinstance(metric, FunctionMetric | LossMetric)
     return own and (not asks or isinstance(getattr(metric, "loss", None), BuiltIn))
+
+
+def _form(array: Any) -> Any:
+    """What the shape of an array is, for a state that depends on it."""
+    return jax.ShapeDtypeStruct(array.shape, jnp.float32) if hasattr(array, "shape") else None
 
 
 def _losses(given: Any) -> Loss | dict[str, Loss | None] | list[Loss | None] | None:

@@ -93,7 +93,7 @@ class Program:
         """The tallies of an epoch before its first batch: loss, logs, metrics."""
         empty = (jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32))
         logs = tuple(map_tree(jnp.copy, empty) for _ in self.objective.log_names)
-        return (empty, logs, tuple(metric.init() for metric in self.objective.metrics))
+        return (empty, logs, self.objective.no_counts())
 
     def _verdict(
         self, weights: Any, state: Any, batch: Any, training: bool, count: Any, kept: Any

@@ -1,0 +1,149 @@
+"""Intersection over union of classes, from a table of labels against predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from lamina.errors import InputError, explain
+from lamina.losses.shapes import spread
+from lamina.metrics.metric import Metric, State, divide
+
+__all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]
+
+
+@dataclass(eq=False)
+class IoU(Metric):
+    """The mean over classes of ``TP / (TP + FP + FN)``; classes that do not occur do not count.
+
+    Args:
+        num_classes: how many there are. Numbers that are no class do not count.
+        target_class_ids: the classes that are judged.
+        ignore_class: a label that does not count.
+        sparse_y_true: labels are class numbers, not one-hot.
+        sparse_y_pred: predictions are class numbers, not probabilities.
+        axis: that of the classes, where they are not.
+
+    Raises:
+        InputError: a class is out of range.
+
+    >>> iou = IoU(num_classes=2, target_class_ids=[0])
+    >>> state = iou.update(iou.init(), jnp.array([0, 0, 1, 1]), jnp.array([0, 1, 0, 1]))
+    >>> round(iou.result(state).item(), 4)
+    0.3333
+    """
+
+    num_classes: int
+    target_class_ids: Sequence[int]
+    ignore_class: int | None = None
+    sparse_y_true: bool = True
+    sparse_y_pred: bool = True
+    axis: int = -1
+    direction = "up"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        wrong = [number for number in self.target_class_ids if not 0 <= number < self.num_classes]
+        if wrong:
+            raise InputError(
+                explain(
+                    f"{type(self).__name__} is to judge a class that there is not.",
+                    expected=f"numbers from 0 to {self.num_classes - 1}",
+                    received=str(wrong[0]),
+                    remedy="Raise num_classes, or leave that class out.",
+                )
+            )
+
+    def init(self) -> State:
+        return (jnp.zeros((self.num_classes, self.num_classes), jnp.float32),)
+
+    def update(
+        self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
+    ) -> State:
+        y, p = jnp.asarray(y_true), jnp.asarray(y_pred)
+        y = y if self.sparse_y_true else jnp.argmax(y, self.axis)
+        p = p if self.sparse_y_pred else jnp.argmax(p, self.axis)
+        w = jnp.ones(y.shape, jnp.float32)
+        if sample_weight is not None:
+            w = spread(sample_weight, w)
+        y, p = (array.astype(jnp.int32).reshape(-1) for array in (y, p))
+        known = (y >= 0) & (y < self.num_classes) & (p >= 0) & (p < self.num_classes)
+        if self.ignore_class is not None:
+            known &= y != self.ignore_class
+        w = jnp.where(known, w.reshape(-1), 0.0)
+        return (state[0].at[jnp.where(known, y, 0), jnp.where(known, p, 0)].add(w),)
+
+    def result(self, state: State) -> jax.Array:
+        (table,) = state
+        classes = jnp.asarray(self.target_class_ids)
+        hits = jnp.diag(table)
+        union = (table.sum(0) + table.sum(1) - hits)[classes]
+        return divide(divide(hits[classes], union).sum(), (union > 0).sum().astype(jnp.float32))
+
+
+class MeanIoU(IoU):
+    """The mean over all classes; see :class:`IoU`."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str = "",
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ) -> None:
+        classes = list(range(num_classes))
+        options = (ignore_class, sparse_y_true, sparse_y_pred, axis)
+        super().__init__(num_classes, classes, *options, name=name)
+
+
+class OneHotIoU(IoU):
+    """Of labels that are one-hot; see :class:`IoU`."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str = "",
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ) -> None:
+        options = (ignore_class, False, sparse_y_pred, axis)
+        super().__init__(num_classes, target_class_ids, *options, name=name)
+
+
+class OneHotMeanIoU(MeanIoU):
+    """The mean over all classes, of labels that are one-hot; see :class:`IoU`."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str = "",
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(num_classes, name, ignore_class, False, sparse_y_pred, axis)
+
+
+class BinaryIoU(IoU):
+    """Of yes and no: predictions of at least `threshold` are a yes; see :class:`IoU`."""
+
+    def __init__(
+        self, target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5, name: str = ""
+    ) -> None:
+        super().__init__(2, target_class_ids, name=name)
+        self.threshold = threshold
+
+    def update(
+        self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
+    ) -> State:
+        yes = jnp.asarray(y_pred) >= self.threshold
+        return super().update(state, y_true, yes, sample_weight=sample_weight)

@@ -1,0 +1,105 @@
+"""F scores: the harmonic mean of precision and recall, class by class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from lamina.errors import InputError, explain
+from lamina.losses.shapes import spread
+from lamina.metrics.metric import Metric, State
+
+__all__ = ["F1Score", "FBetaScore"]
+
+_EPSILON = 1e-7
+
+
+@dataclass(eq=False)
+class FBetaScore(Metric):
+    """``(1 + b^2) P R / (b^2 P + R)`` of precision P and recall R.
+
+    Labels and predictions are [batch, classes].
+
+    Args:
+        average: None for each class its own; `"micro"` over all decisions, `"macro"` the mean of
+            the classes, `"weighted"` by how often each class is right.
+        beta: recall counts `beta` times as much as precision.
+        threshold: above which a prediction is a yes; None takes the likeliest class alone.
+
+    Raises:
+        InputError: an option is unknown, or the arrays are of other shapes.
+
+    >>> score = FBetaScore(average="macro")
+    >>> labels = jnp.array([[1, 0], [0, 1], [0, 1]])
+    >>> predictions = jnp.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
+    >>> round(score.result(score.update(score.init(), labels, predictions)).item(), 4)
+    0.6667
+    """
+
+    average: str | None = None
+    beta: float = 1.0
+    threshold: float | None = None
+    direction = "up"
+    shaped: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.average not in (None, "micro", "macro", "weighted"):
+            raise InputError(_bad("average", "None, 'micro', 'macro' or 'weighted'", self.average))
+        if not self.beta > 0:
+            raise InputError(_bad("beta", "a number above 0", self.beta))
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise InputError(_bad("threshold", "a number above 0, up to 1", self.threshold))
+
+    def init(self, y_true: Any = None, y_pred: Any = None) -> State:
+        classes = () if self.average == "micro" or y_pred is None else (y_pred.shape[-1],)
+        zeros = jnp.zeros(classes, jnp.float32)
+        return zeros, zeros, zeros
+
+    def update(
+        self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
+    ) -> State:
+        y, p = jnp.asarray(y_true), jnp.asarray(y_pred)
+        if y.ndim != 2 or y.shape != p.shape:
+            raise InputError(_bad("shape", "[batch, classes] twice", (y.shape, p.shape)))
+        if self.threshold is None:
+            yes = (p >= p.max(-1, keepdims=True)) & (jnp.abs(p) > 1e-9)
+        else:
+            yes = p > self.threshold
+        y, yes = y.astype(jnp.float32), yes.astype(jnp.float32)
+        w = jnp.ones_like(y) if sample_weight is None else spread(sample_weight, y)
+        axis = None if self.average == "micro" else 0
+        found = (yes * y, yes * (1 - y), (1 - yes) * y)
+        return tuple(old + jnp.sum(w * new, axis) for old, new in zip(state, found, strict=True))
+
+    def result(self, state: State) -> jax.Array:
+        hits, alarms, misses = state
+        precision, recall = hits / (hits + alarms + _EPSILON), hits / (hits + misses + _EPSILON)
+        square = self.beta * self.beta
+        score = (1 + square) * precision * recall / (square * precision + recall + _EPSILON)
+        if self.average == "weighted":
+            right = hits + misses
+            return jnp.sum(score * right / (right.sum() + _EPSILON))
+        return score if self.average is None else score.mean()
+
+
+class F1Score(FBetaScore):
+    """The harmonic mean of precision and recall; see :class:`FBetaScore`."""
+
+    def __init__(
+        self, average: str | None = None, threshold: float | None = None, name: str = "f1_score"
+    ) -> None:
+        super().__init__(average, 1.0, threshold, name=name)
+
+
+def _bad(option: str, expected: str, received: Any) -> str:
+    return explain(
+        f"An F score got a bad {option}.",
+        expected=expected,
+        received=repr(received),
+        remedy="Leave the option out, or give labels one-hot.",
+    )
