@@ -17,6 +17,7 @@ from typing import Any
 import lamina
 from lamina.errors import FileFormatError, explain
 from lamina.seq2seq import Seq2Seq
+from lamina.translate.extras import extras
 from lamina.translate.translator import Translator
 from lamina.translate.vocabulary import Tokens, Vocabulary
 
@@ -103,8 +104,8 @@ def _tokens(held: dict[str, Any]) -> Tokens:
     text = json.dumps(held)
     if not str(held.get("format")).startswith("lamina.subwords/"):
         return Vocabulary.from_json(text)
-    from lamina.translate.subwords import Subwords  # noqa: PLC0415 - needs an optional extra
-
+    with extras("This translator"):
+        from lamina.translate.subwords import Subwords  # noqa: PLC0415 - needs an optional extra
     return Subwords.from_json(text)
 
 
