@@ -34,6 +34,7 @@ _ATTENTION = LinearSegmentedColormap.from_list(
     "attention", ["#f1f4f8", "#a9cbe8", "#3f84c4", "#1c4a86", "#0c2448"]
 )
 _DPI = 150
+_OF_A_HUNDRED = ("bleu", "chrf")  # scores from 0 to 100
 
 # Sizes of the attention figure, in inches.
 _CELL, _GAP, _MARGIN, _HEAD, _WIDEST = 0.2, 0.4, 0.35, 0.8, 13.5
@@ -131,7 +132,8 @@ def _draw_measure(axes: Axes, measure: str, series: Mapping[str, NDArray[np.floa
     ]
     epochs = max(len(values) for _, _, values in curves)
     known = np.concatenate([values[np.isfinite(values)] for _, _, values in curves])
-    is_share = "loss" not in measure and known.size > 0 and 0 <= known.min() <= known.max() <= 1
+    can_be = "loss" not in measure and measure not in _OF_A_HUNDRED and known.size > 0
+    is_share = can_be and 0 <= known.min() <= known.max() <= 1
     for label, color, values in curves:
         at = np.linspace(epochs / len(values), epochs, len(values))
         last = f"{values[-1]:.2%}" if is_share else f"{values[-1]:.3g}"
@@ -149,6 +151,8 @@ def _draw_measure(axes: Axes, measure: str, series: Mapping[str, NDArray[np.floa
     if is_share:
         axes.set_ylim(0, 1.03)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    elif measure in _OF_A_HUNDRED:
+        axes.set_ylim(bottom=0)
     elif known.size and known.min() > 0 and known.max() > 10 * known.min():
         axes.set_yscale("log")
         axes.set_ylabel(f"{measure.replace('_', ' ')} (log scale)")

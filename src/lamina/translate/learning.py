@@ -178,8 +178,9 @@ def _batches(course: _Course, pairs: Sequence[Pair]) -> Batches:
     source = course.source.ids([pair.source for pair in pairs])
     target = course.target.ids([pair.target for pair in pairs])
     marked = [[Subwords.start, *row, Subwords.end] for row in target]
-    shapes = shapes_for([*map(len, source)], [*map(len, marked)], course.recipe.batch)
-    return Batches(source, marked, shapes, course.recipe.seed)
+    recipe = course.recipe
+    shapes = shapes_for([*map(len, source)], [*map(len, marked)], recipe.batch, recipe.buckets)
+    return Batches(source, marked, shapes, recipe.seed)
 
 
 def _translator(course: _Course, batches: Batches) -> Translator:

@@ -31,6 +31,7 @@ class Recipe:
         scheduled_sampling: the share of tokens replaced by the model's own guess; slow.
         epochs: how often the pairs are seen.
         batch: pairs a step, on the mean; fewer of long texts, more of short ones.
+        buckets: the most sizes that batches have; each is compiled by itself.
         learning_rate: the highest; it rises to it in the first twentieth of the steps, and falls
             along a cosine in the rest.
         average: how many epochs' last weights the model is the mean of.
@@ -54,6 +55,7 @@ class Recipe:
     scheduled_sampling: float = 0.0
     epochs: int = 18
     batch: int = 64
+    buckets: int = 8
     learning_rate: float = 2e-3
     average: int = 3
     patience: int = 5
@@ -102,6 +104,7 @@ PRESETS = {
         units=128,
         dropout=0.2,
         epochs=8,
+        buckets=4,
         learning_rate=4e-3,
         average=1,
     ),
@@ -118,7 +121,7 @@ PRESETS = {
 """Recipes by name: to try whether all is well; for some ten thousand pairs; for hundreds of
 thousands."""
 
-_SIZES = "embedding", "units", "layers", "batch", "longest", "beam"
+_SIZES = "embedding", "units", "layers", "batch", "buckets", "longest", "beam"
 _TIMES = "epochs", "average", "patience"
 _LEAST = {"vocabulary": 8, **dict.fromkeys(_SIZES + _TIMES, 1)}
 _SHARES = ("dropout", "label_smoothing", "scheduled_sampling")

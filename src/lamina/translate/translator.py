@@ -42,6 +42,21 @@ class Translation(NamedTuple):
     log_probability: float
     ids: int
 
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold: ``alignment`` pairs the number of each token written with that of the
+        token it looked at most, and ``score`` is the mean of the logarithms of probability."""
+        rows = self.attention[: len(self.tokens)]
+        return {
+            "source": self.source,
+            "translation": self.text,
+            "score": round(self.log_probability / max(1, self.ids), 4),
+            "log_probability": round(self.log_probability, 4),
+            "source_tokens": list(self.source_tokens),
+            "tokens": list(self.tokens),
+            "alignment": [[at, int(row.argmax())] for at, row in enumerate(rows)],
+            "attention": [[round(weight, 4) for weight in row] for row in rows.tolist()],
+        }
+
 
 class _Piece(NamedTuple):
     """Part of a text that the model reads at once; which text, and what its ids stand for."""
