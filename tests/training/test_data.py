@@ -180,26 +180,59 @@ class Foreign:
         return np.array(self._array, dtype=dtype)
 
 
-def sources():
-    import torch  # noqa: PLC0415 - an optional kind of data
+class Tensor:
+    """An array as PyTorch's are: on a device of its own, and not to be read while it is taped."""
+
+    def __init__(self, array, taped=True):
+        self._array, self._taped = array, taped
+        self.dtype, self.shape = f"torch.{array.dtype}", array.shape
+
+    def __array__(self, dtype=None, copy=None):
+        assert not self._taped
+        return np.array(self._array, dtype=dtype)
+
+    def __len__(self):
+        return len(self._array)
+
+    def detach(self):
+        return Tensor(self._array, taped=False)
+
+    def cpu(self):
+        return self
+
+
+class Loader:
+    """Batches as PyTorch's loader gives them: lists of tensors, a length, begun anew each time."""
+
+    def __len__(self):
+        return 5
+
+    def __iter__(self):
+        return ([Tensor(array) for array in batch] for batch in pieces())
+
+
+def from_torch():
+    torch = pytest.importorskip("torch")
     from torch.utils.data import DataLoader, TensorDataset  # noqa: PLC0415
 
     tensors = TensorDataset(torch.from_numpy(X), torch.from_numpy(Y))
-    return {
-        "iterable": Again(),
-        "a function": lambda: pieces(),
-        "numbered": Numbered(),
-        "lists": Again(list),
-        "of another library": Again(Foreign),
-        "a PyTorch loader": DataLoader(tensors, batch_size=16),
-    }
+    return DataLoader(tensors, batch_size=16)
 
 
-@pytest.mark.parametrize("how", [*sources()])
+SOURCES = {
+    "iterable": Again,
+    "a function": lambda: lambda: pieces(),
+    "numbered": Numbered,
+    "lists": lambda: Again(lambda array: np.asarray(list(array))),
+    "of another library": lambda: Again(Foreign),
+    "a loader of tensors": Loader,
+    "a PyTorch loader": from_torch,
+}
+
+
+@pytest.mark.parametrize("how", SOURCES)
 def test_all_kinds_of_batches_train_as_arrays_do(how):
-    source = sources()[how]
-    if how == "lists":
-        source = Again(lambda array: np.asarray(list(array)))
+    source = SOURCES[how]()
     model, reference = compiled(), compiled()
     history = told(model, source, epochs=2, validation_data=source)
     expected = told(reference, X, Y, 16, epochs=2, validation_data=(X, Y))
@@ -208,13 +241,16 @@ def test_all_kinds_of_batches_train_as_arrays_do(how):
     same(model, reference, atol=1e-5)
 
 
-def test_tensors_of_torch_are_arrays_of_examples_too():
-    torch = pytest.importorskip("torch")
-    x, y = torch.from_numpy(X).requires_grad_(), torch.from_numpy(Y)
+def test_tensors_are_arrays_of_examples_too():
     model, reference = compiled(), compiled()
-    told(model, x, y, 16)
+    told(model, Tensor(X), Tensor(Y), 16)
     told(reference, X, Y, 16)
     same(model, reference, atol=0)
+
+
+def test_tensors_of_torch_are_arrays_of_examples_too():
+    torch = pytest.importorskip("torch")
+    assert on_device(torch.ones(3).requires_grad_()).tolist() == [1.0, 1.0, 1.0]
     half = on_device((torch.ones(3, dtype=torch.bfloat16), [1, "x"]))
     assert half[0].dtype == "bfloat16" and half[1] == [1, "x"]
 

@@ -1,5 +1,6 @@
 """Several outputs and losses, and what goes round an optimizer: against Keras and plain optax."""
 
+import jax.numpy as jnp
 import keras
 import numpy as np
 import optax
@@ -254,3 +255,34 @@ def test_metrics_of_several_numbers_are_lists():
     history = model.fit(X, y, 20, verbose=0, validation_data=(X, y)).history
     assert len(history["f1_score"][0]) == len(history["val_f1_score"][0]) == 3
     assert isinstance(history["r2_score"][0], float)
+
+
+class Kept(lamina.metrics.Metric):
+    """Begins with one array, always the same, for both of its numbers."""
+
+    zero = None
+
+    def init(self):
+        if Kept.zero is None:
+            Kept.zero = jnp.zeros(())
+        return Kept.zero, Kept.zero
+
+    def update(self, state, y_true, y_pred, /, sample_weight=None):
+        return state[0] + 1, state[1] + 2
+
+    def result(self, state):
+        return state[0] + state[1]
+
+
+def test_arrays_that_an_optimizer_or_a_metric_gives_twice_are_told_apart():
+    def init(params):
+        zero = jnp.zeros(())
+        return params, zero, zero
+
+    optimizer = optax.GradientTransformation(init, lambda g, state, params: (g, state))
+    trainer = Trainer(Sequential([layers.Dense(1)]), optimizer, "mse", [Kept()])
+    for _ in range(2):
+        trainer.reset_logs()
+        trainer.step((X[:8], ONE[:8]))
+        trainer.step((X[:8], ONE[:8]))
+        assert trainer.logs()["kept"] == 6

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
-__all__ = ["Carry", "Program", "Tallies"]
+__all__ = ["Carry", "Program", "Tallies", "apart"]
 
 Tallies = tuple[Any, ...]
 
@@ -76,13 +76,15 @@ class Program:
         """The carry before the first step."""
         named = dict(zip(self.weights, weights, strict=True))
         leaves, self._structure = flatten(self.optimizer.init(named))
-        return Carry(
-            weights,
-            state,
-            tuple(jnp.asarray(leaf) for leaf in leaves),
-            self.no_tallies(),
-            jnp.zeros((), jnp.int32),
-            jnp.ones((), bool),
+        return apart(
+            Carry(
+                weights,
+                state,
+                tuple(jnp.asarray(leaf) for leaf in leaves),
+                self.no_tallies(),
+                jnp.zeros((), jnp.int32),
+                jnp.ones((), bool),
+            )
         )
 
     def optimizer_state(self, carry: Carry) -> Any:
@@ -92,8 +94,9 @@ class Program:
     def no_tallies(self) -> Tallies:
         """The tallies of an epoch before its first batch: loss, logs, metrics."""
         empty = (jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32))
-        logs = tuple(map_tree(jnp.copy, empty) for _ in self.objective.log_names)
-        return (empty, logs, self.objective.no_counts())
+        logs = tuple(empty for _ in self.objective.log_names)
+        fresh: Tallies = map_tree(jnp.copy, (empty, logs, self.objective.no_counts()))
+        return fresh  # copies: a metric may give one array of zeros twice, or keep its own
 
     def _verdict(
         self, weights: Any, state: Any, batch: Any, training: bool, count: Any, kept: Any
@@ -214,6 +217,26 @@ class Program:
         metrics = [judge.name for judge in self.objective.judges]
         names = ["loss", *self.objective.log_names, *metrics]
         return dict(zip(names, self.results(tallies), strict=True))
+
+
+def apart(tree: Any) -> Any:
+    """The tree with a copy of each array that stands in it before: what is donated may not be one.
+
+    An optimizer may begin with the weights themselves, or with one array of zeros twice.
+
+    >>> zero = jnp.zeros(())
+    >>> one, other = apart((zero, zero))
+    >>> one is zero, other is zero
+    (True, False)
+    """
+    seen: set[int] = set()
+
+    def once(leaf: Any) -> Any:
+        known = id(leaf) in seen
+        seen.add(id(leaf))
+        return jnp.copy(leaf) if known else leaf
+
+    return map_tree(once, tree)
 
 
 def _compiled(function: Callable[..., Any], jit: bool, donate: bool = False) -> Callable[..., Any]:
