@@ -11,8 +11,9 @@ import lamina
 
 PUBLIC = {
     "Input", "Layer", "Model", "Plan", "Sequential", "Spec", "Trainer", "Variable",
-    "activations", "checkpoint", "dtype_policy", "errors", "initializers", "jit", "layers", "load",
-    "losses", "metrics", "set_dtype_policy", "set_seed",
+    "activations", "added_losses", "checkpoint", "constraints", "dtype_policy", "errors",
+    "initializers", "jit", "layers", "load", "losses", "metrics", "regularizers",
+    "set_dtype_policy", "set_seed",
 }  # fmt: skip
 
 

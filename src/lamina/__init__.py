@@ -1,6 +1,16 @@
 """Lamina: layers whose weights follow from the shape of the input, on JAX."""
 
-from lamina import activations, errors, initializers, layers, losses, metrics
+from lamina import (
+    activations,
+    constraints,
+    errors,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    regularizers,
+)
+from lamina.core.adding import added_losses
 from lamina.core.build import set_seed
 from lamina.core.call import checkpoint
 from lamina.core.compiled import jit
@@ -23,7 +33,9 @@ __all__ = [
     "Trainer",
     "Variable",
     "activations",
+    "added_losses",
     "checkpoint",
+    "constraints",
     "dtype_policy",
     "errors",
     "initializers",
@@ -32,6 +44,7 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "regularizers",
     "set_dtype_policy",
     "set_seed",
 ]

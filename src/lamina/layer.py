@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
-from lamina import saving
+from lamina import regularizers, saving
+from lamina.constraints import ConstraintLike
+from lamina.core import adding
 from lamina.core import call as calling
 from lamina.core import entry as building
 from lamina.core import reading
@@ -19,6 +21,7 @@ from lamina.core.precision import policy
 from lamina.core.scope import SCOPE, fresh_key
 from lamina.core.variable import Variable
 from lamina.lazy import lazily
+from lamina.regularizers import RegularizerLike
 
 if TYPE_CHECKING:
     from lamina import reports
@@ -41,6 +44,7 @@ class Layer(Tracked):
         trainable: False freezes the layer and all below it.
         dtype: of the weights that the layer declares, float32 if None; or `"mixed_bfloat16"`, in
             which the layer and those below it compute, on weights that are float32.
+        activity_regularizer: a penalty on each output, divided by the size of its first axis.
 
     >>> import jax.numpy as jnp
     >>> class Scale(Layer):
@@ -63,11 +67,17 @@ class Layer(Tracked):
         return layer
 
     def __init__(
-        self, *, name: str | None = None, trainable: bool = True, dtype: Any = None
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        activity_regularizer: RegularizerLike = None,
     ) -> None:
         self._lamina.name = name
         self._lamina.trainable = trainable
         self._lamina.dtype = policy(dtype)
+        self._lamina.penalty = regularizers.get(activity_regularizer)
 
     # Two of the three verbs; `call` is the user's.
 
@@ -92,9 +102,16 @@ class Layer(Tracked):
         dtype: Any = None,
         trainable: bool = True,
         name: str | None = None,
+        regularizer: RegularizerLike = None,
+        constraint: ConstraintLike = None,
     ) -> Variable:
         """Declare a weight, in `build` or `__init__`; its path comes from the attribute."""
-        return building.declare(self, shape, initializer, dtype, trainable, name)
+        options = {"name": name, "regularizer": regularizer, "constraint": constraint}
+        return building.declare(self, shape, initializer, dtype, trainable=trainable, **options)
+
+    def add_loss(self, loss: Any) -> None:
+        """In `call`, add a number to the loss of training; see `lamina.added_losses`."""
+        adding.add_loss(self, loss)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute outputs; the first call builds. Takes ``training=`` and ``rng=`` as well."""

@@ -1,14 +1,14 @@
-"""Finding things by name: losses, metrics, initializers, activations."""
+"""Finding things by name: losses, metrics, initializers, activations, regularizers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
 
-from lamina.errors import UnknownNameError, explain, nearest
+from lamina.errors import InputError, UnknownNameError, explain, nearest
 
-__all__ = ["look_up", "snake"]
+__all__ = ["look_up", "made_by_name", "snake"]
 
 T = TypeVar("T")
 
@@ -41,5 +41,44 @@ def look_up(kind: str, name: str, known: Mapping[str, T], aliases: Mapping[str, 
             f"There is no {kind} of that name.",
             received=repr(name),
             remedy=nearest(key, [*known, *aliases]),
+        )
+    )
+
+
+def made_by_name(
+    kind: str,
+    identifier: Any,
+    known: Mapping[str, Callable[..., Callable[[Any], Any]]],
+    aliases: Mapping[str, str],
+) -> Callable[[Any], Any] | None:
+    """The function of an array that a user means: by name, as Keras's dict, itself, or none.
+
+    Raises:
+        UnknownNameError: nothing has that name.
+        InputError: it is none of those.
+
+    >>> made_by_name("number", {"class_name": "Round", "config": {}}, {"round": lambda: round}, {})
+    <built-in function round>
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, str):
+        return look_up(kind, identifier, known, aliases)()
+    config: Mapping[str, Any] = {}
+    if isinstance(identifier, Mapping):
+        config = cast("Mapping[str, Any]", identifier)
+    if "class_name" in config:
+        return look_up(kind, config["class_name"], known, aliases)(**config.get("config", {}))
+    given = cast("object", identifier)
+    if isinstance(given, type):
+        return given()
+    if callable(given):
+        return given
+    raise InputError(
+        explain(
+            f"That is not a {kind}.",
+            expected="a name, a function of one array, or None",
+            received=repr(given),
+            remedy=f"Give one of lamina.{kind}s, such as {next(iter(known))!r}.",
         )
     )

@@ -73,8 +73,8 @@ def test_unknown_names() -> None:
 
 
 def test_options_it_does_not_have_are_refused() -> None:
-    with pytest.raises(TypeError, match="kernel_regularizer"):
-        Dense(3, kernel_regularizer="l2")
+    with pytest.raises(TypeError, match="kernel_regulariser"):
+        Dense(3, kernel_regulariser="l2")
 
 
 def test_a_scalar_is_refused() -> None:

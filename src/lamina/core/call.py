@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import jax
 
+from lamina.core.adding import collect
 from lamina.core.entering import enter
 from lamina.core.node import Symbolic, Tracked, site
 from lamina.core.planning import is_unbuilt, own_build
@@ -102,11 +103,12 @@ def apply(
     given = by_identity(layer, values)
     token = SCOPE.set(None)
     try:
-        outputs, written = root.apply(given)
+        outputs, frame = root.run(given)
     finally:
         SCOPE.reset(token)
+    collect(layer, frame.losses, given)
     variables = walk(layer).by_path()
-    given |= written
+    given |= frame.written
     return outputs, {path: given[id(variables[path])] for path in values}
 
 
@@ -143,17 +145,18 @@ class Checkpoint:
             for place, count in frame.reads.items():
                 outer.reads[place] = outer.reads.get(place, 0) + count
             writers.update(frame.writers)
-            return outputs, frame.written
+            return outputs, frame.written, frame.losses
 
         key = None if scope.key is None else scope.key.value
         reads = dict(outer.reads)
         current = [variable.value for variable in variables]
         outer.reads = reads  # gathering them is not the call's own reading
-        outputs, written = cast(Any, jax.checkpoint)(run)(
+        outputs, written, losses = cast(Any, jax.checkpoint)(run)(
             current, key, [leaves[index] for index in places]
         )
         for place, value in written.items():
             outer.write(writers[place], value)
+        outer.losses += losses
         return outputs
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from lamina.core.adding import collect
 from lamina.core.call import invoke
 from lamina.core.node import Edition, Tracked
 from lamina.core.planning import is_unbuilt
@@ -71,14 +72,15 @@ class Compiled:
         variables = self._variables
         values = tuple([variable._value for variable in variables])
         try:
-            outputs, written = program(values, arrays)
+            outputs, written, losses = program(values, arrays)
         except TypeError:
             if not any(hasattr(value, "recall") for value in values):
                 raise
             values = tuple(variable.stored() for variable in variables)
-            outputs, written = program(values, arrays)
+            outputs, written, losses = program(values, arrays)
         for index, value in written.items():
             variables[index].store(value)
+        collect(self._layer, losses)
         return outputs
 
     def _refresh(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -132,8 +134,9 @@ class Compiled:
             root = Root(layer, method, args, kwargs)
             root.ensure()
             given = {id(v): value for v, value in zip(variables, values, strict=True)}
-            outputs, written = root.apply(given)
-            return outputs, {positions[key]: value for key, value in written.items()}
+            outputs, frame = root.run(given)
+            written = {positions[key]: value for key, value in frame.written.items()}
+            return outputs, written, frame.losses
 
         program.__name__ = type(layer).__name__
         return program

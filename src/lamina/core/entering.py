@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamina.core import mistakes
+from lamina.core.adding import penalise
 from lamina.core.node import Tracked
 from lamina.core.precision import arithmetic_dtype, lowered
 from lamina.core.scope import SCOPE, Frame, Key, Scope
@@ -46,8 +47,11 @@ def enter(
             outputs = function(*args, **given)
             if frame.watch is not None:
                 frame.watch(frame.path_of(layer), type(layer).__name__, (args, kwargs), outputs)
-            return outputs
-        return planner.reach(layer, method, (args, kwargs), lambda: function(*args, **given))
+        else:
+            outputs = planner.reach(layer, method, (args, kwargs), lambda: function(*args, **given))
+        if layer._lamina.penalty is not None:
+            penalise(layer, layer._lamina.penalty, outputs)
+        return outputs
     except Exception as error:
         mistakes.note(
             error,

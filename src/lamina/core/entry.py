@@ -105,13 +105,13 @@ def guarded(written: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def declare(
-    layer: Tracked, shape: Any, initializer: Any, dtype: Any, trainable: bool, name: str | None
+    layer: Tracked, shape: Any, initializer: Any, dtype: Any = None, **options: Any
 ) -> Variable:
     """`add_weight`: in `build` it goes to the plan, in `__init__` it waits for one."""
     kind = dtype if dtype is not None else weights_dtype(layer._lamina.dtype)
 
     def make() -> Variable:
-        return Variable(shape, initializer, dtype=kind, trainable=trainable, name=name)
+        return Variable(shape, initializer, dtype=kind, **options)
 
     scope = SCOPE.get()
     if scope is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
@@ -117,7 +117,7 @@ class Node:
     ``declared`` are the variables its `build` asked for, in order; ``loose`` those made in
     `__init__`. ``known`` and ``plans`` remember the signatures and the specs that were planned,
     with the reads of weights that each made. ``training_state`` and ``predictor`` are what
-    `compile` and `predict` keep.
+    `compile` and `predict` keep. ``penalty`` is the layer's `activity_regularizer`.
     """
 
     __slots__ = (
@@ -132,6 +132,7 @@ class Node:
         "made_in",
         "name",
         "origin",
+        "penalty",
         "plans",
         "predictor",
         "trainable",
@@ -148,6 +149,7 @@ class Node:
         self.name: str | None = None
         self.dtype: str | None = None
         self.trainable = True
+        self.penalty: Callable[[Any], Any] | None = None
         self.built: Built | None = None
         self.declared: list[Variable] = []
         self.loose: list[Variable] = []

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import mistakes
+from lamina.core import adding, mistakes
 from lamina.core.build import LOCK, carry_out
 from lamina.core.entering import enter
 from lamina.core.node import Tracked, site
@@ -89,14 +89,15 @@ class Root:
     def call(self) -> Any:
         """Run on the weights that the layer holds, and keep what was assigned."""
         self.ensure()
-        outputs, frame = self._run(None)
+        outputs, frame = self.run(None)
         for key, value in frame.written.items():
             frame.writers[key].store(value, frame.path_of(frame.writers[key]))
+        adding.collect(self.layer, frame.losses)
         return outputs
 
     def apply(self, values: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
         """Run on given values; the outputs, and what was assigned."""
-        outputs, frame = self._run(values)
+        outputs, frame = self.run(values)
         return outputs, frame.written
 
     def watched(self, watch: Callable[[str, str, Any, Any], None]) -> None:
@@ -122,7 +123,7 @@ class Root:
             grow=grow,
         )
 
-    def _run(self, values: dict[int, Any] | None) -> tuple[Any, Frame]:
+    def run(self, values: dict[int, Any] | None) -> tuple[Any, Frame]:
         """Run, and see that every weight was read; if not, run again where nothing is kept.
 
         JAX remembers functions that it traced. One that is kept between calls (an attribute, a
@@ -139,14 +140,12 @@ class Root:
             pass
         frames: list[Frame] = []
 
-        def anew() -> tuple[Any, dict[int, Any]]:
+        def anew() -> Any:
             frames.append(self._frame(values))
-            outputs = self._enter(frames[-1])
-            return outputs, frames[-1].written
+            return self._enter(frames[-1])
 
-        outputs, written = in_fresh_context(anew)
+        outputs = in_fresh_context(anew)
         frame = frames[-1]
-        frame.written = written
         short = self._short(frame, self.ensure())
         if short:
             names = walk(self.layer).variables

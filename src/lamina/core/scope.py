@@ -57,6 +57,7 @@ class Frame:
         self.written: dict[int, Any] = {}
         self.writers: dict[int, Variable] = {}
         self.drawn: dict[Any, int] = {}
+        self.losses: list[Any] = []
         self.frozen: set[int] | None = None
 
     def read(self, variable: Variable) -> Any:

@@ -42,6 +42,7 @@ def standing_in(variable: Variable, array: jax.Array) -> Generator[None]:
     outer, before = scope.frame, dict(scope.frame.reads)
     frame = Frame(outer.root, values={}, path_of=outer.path_of, grow=outer.grow, parent=outer)
     frame.state, frame.drawn, frame.watch = outer.state, outer.drawn, outer.watch
+    frame.losses = outer.losses
     frame.written = {**outer.written, id(variable): array}
     token = SCOPE.set(dataclasses.replace(scope, frame=frame))
     try:

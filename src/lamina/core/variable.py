@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina import initializers
+from lamina import constraints, initializers, regularizers
 from lamina.core.node import Site, site
 from lamina.core.scope import SCOPE
 from lamina.core.specs import Spec
@@ -35,6 +36,8 @@ class Variable:
         dtype: of the array; float32 where none is given.
         trainable: whether optimizers change it.
         name: its path within the layer where no attribute holds it.
+        regularizer: its penalty in training; a name or a function, see `lamina.regularizers`.
+        constraint: what a step of training puts it back with; see `lamina.constraints`.
 
     >>> Variable((2, 3), "zeros").shape
     (2, 3)
@@ -50,6 +53,8 @@ class Variable:
         dtype: Any = None,
         trainable: bool = True,
         name: str | None = None,
+        regularizer: regularizers.RegularizerLike = None,
+        constraint: constraints.ConstraintLike = None,
     ) -> None:
         spec = Spec(shape, "float32" if dtype is None else dtype)
         if not spec.known:
@@ -67,6 +72,8 @@ class Variable:
         self.weight_dtype: Any = spec.dtype
         self.initializer = initializers.get(initializer)
         self.name = name
+        self.regularizer = regularizers.get(regularizer)
+        self.constraint = constraints.get(constraint)
         self.declared_at: Site = site()
         self._trainable = bool(trainable)
         self._lowered = self._trainable and jnp.issubdtype(spec.dtype, jnp.floating)
@@ -91,7 +98,7 @@ class Variable:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def ndim(self) -> int:

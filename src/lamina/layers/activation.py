@@ -20,6 +20,7 @@ from lamina.layers.checks import (
     check_rank,
     check_within,
 )
+from lamina.layers.weighted import Weighted
 from lamina.ops.softmax import kept_softmax
 
 __all__ = ["ELU", "Activation", "LeakyReLU", "PReLU", "ReLU", "Softmax"]
@@ -111,7 +112,7 @@ class LeakyReLU(Layer):
         return activations.leaky_relu(inputs, self.negative_slope)
 
 
-class PReLU(Layer):
+class PReLU(Weighted):
     """``x`` above 0, ``alpha x`` below, with ``alpha`` learnt for each element of an example.
 
     Shapes: ``[batch, ...]``, unchanged; weight ``alpha``, the sizes of the input without the batch,
@@ -120,7 +121,8 @@ class PReLU(Layer):
     Args:
         alpha_initializer: of ``alpha``.
         shared_axes: the axis or axes along which ``alpha`` is the same, the batch being 0.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: ``alpha_regularizer`` and ``alpha_constraint``; ``name`` and the others of any
+            layer.
 
     Raises:
         InputError: ``shared_axes`` are not in the input, or one is the batch's.
@@ -133,6 +135,8 @@ class PReLU(Layer):
     >>> layer(jnp.array([[[-2.0], [1.0]]])).tolist(), layer.alpha.shape
     ([[[-1.0], [1.0]]], (1, 1))
     """
+
+    _weights = ("alpha",)
 
     def __init__(
         self,
@@ -152,7 +156,7 @@ class PReLU(Layer):
         for axis in shared:
             check_choice(self, "shared_axes", axis, tuple(range(1, rank)))
         shape = (1 if axis in shared else input_shape[axis] for axis in range(1, rank))
-        self.alpha = self.add_weight(tuple(shape), self.alpha_initializer)
+        self.alpha = self._weight("alpha", tuple(shape))
 
     def call(self, inputs: jax.Array) -> jax.Array:
         return activations.relu(inputs) - self.alpha.value * activations.relu(-inputs)

@@ -167,7 +167,7 @@ def check_rank(layer: Tracked, shape: Any, axes: str, *, exactly: bool = False) 
     """
     rank = len(axes.split(", "))
     dims = cast("tuple[Any, ...]", shape) if isinstance(shape, tuple) else ()
-    one = all(dim is None or isinstance(dim, int) for dim in dims)
+    one = not any(isinstance(dim, tuple | list | dict | str) for dim in dims)
     if one and (len(dims) == rank if exactly else len(dims) >= rank):
         return
     raise InputError(

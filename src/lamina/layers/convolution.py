@@ -10,13 +10,14 @@ from lamina import activations, initializers
 from lamina.errors import InputError, explain
 from lamina.layers.checks import check_count, check_multiple
 from lamina.layers.spatial import Spatial
+from lamina.layers.weighted import Weighted
 from lamina.ops.convolution import conv, extent
 from lamina.ops.spatial import DataFormat
 
 __all__ = ["Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D", "Convolution3D"]
 
 
-class Convolving(Spatial):
+class Convolving(Spatial, Weighted):
     """What all layers with a kernel over space share: its window, and what follows its sums."""
 
     _paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
@@ -58,7 +59,7 @@ class Convolving(Spatial):
             )
 
     def _add_bias(self, size: int) -> Any:
-        return self.add_weight((size,), self.bias_initializer) if self.use_bias else None
+        return self._weight("bias", (size,)) if self.use_bias else None
 
     @property
     def _window(self) -> dict[str, Any]:
@@ -144,7 +145,7 @@ class Convolution(Convolving):
         check_multiple(self, "channels", channels, "groups", self.groups)
         seen = None if channels is None else channels // self.groups
         shape = (*self.kernel_size, seen, self.filters)
-        self.kernel = self.add_weight(shape, self.kernel_initializer)
+        self.kernel = self._weight("kernel", shape)
         self.bias = self._add_bias(self.filters)
 
     def call(self, inputs: jax.Array) -> jax.Array:

@@ -7,14 +7,14 @@ from typing import Any
 import jax
 
 from lamina import activations, initializers
-from lamina.layer import Layer
 from lamina.layers.checks import check_count, check_rank
+from lamina.layers.weighted import Weighted
 from lamina.ops.dense import dense
 
 __all__ = ["Dense"]
 
 
-class Dense(Layer):
+class Dense(Weighted):
     """An affine map of the last axis and an activation: ``y = act(x kernel + bias)``.
 
     Shapes: ``[..., features] -> [..., units]``; weights ``kernel [features, units]`` and
@@ -26,7 +26,8 @@ class Dense(Layer):
         use_bias: whether a bias is added.
         kernel_initializer: of ``kernel``.
         bias_initializer: of ``bias``.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: ``kernel_regularizer``, ``bias_regularizer``, ``kernel_constraint`` and
+            ``bias_constraint``; ``name`` and the others of any layer.
 
     Raises:
         InputError: ``units`` is not a whole number above 0, or the input is a scalar.
@@ -58,8 +59,8 @@ class Dense(Layer):
 
     def build(self, input_shape: Any) -> None:
         check_rank(self, input_shape, "features")
-        self.kernel = self.add_weight((input_shape[-1], self.units), self.kernel_initializer)
-        self.bias = self.add_weight((self.units,), self.bias_initializer) if self.use_bias else None
+        self.kernel = self._weight("kernel", (input_shape[-1], self.units))
+        self.bias = self._weight("bias", (self.units,)) if self.use_bias else None
 
     def call(self, inputs: jax.Array) -> jax.Array:
         return self.activation(dense(inputs, self.kernel, self.bias))

@@ -11,8 +11,8 @@ import jax
 from lamina import activations, initializers
 from lamina.core.node import Tracked
 from lamina.errors import InputError
-from lamina.layer import Layer
 from lamina.layers.refusing import refusal
+from lamina.layers.weighted import Weighted
 from lamina.ops.einsum import einsum
 
 __all__ = ["EinsumDense"]
@@ -22,7 +22,7 @@ Size = int | None
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
 
-class EinsumDense(Layer):
+class EinsumDense(Weighted):
     """A product by an equation, a bias and an activation: ``y = act(einsum(x, kernel) + bias)``.
 
     Shapes: as the equation says; weights ``kernel``, the sizes of its letters, and ``bias``, those
@@ -37,7 +37,8 @@ class EinsumDense(Layer):
         bias_axes: the letters of the output that the bias has axes for; None for no bias.
         kernel_initializer: of ``kernel``; it counts the summed axes as inputs.
         bias_initializer: of ``bias``.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: ``kernel_regularizer``, ``bias_regularizer``, ``kernel_constraint`` and
+            ``bias_constraint``; ``name`` and the others of any layer.
 
     Raises:
         InputError: the equation is none of these, or the shapes do not fit it.
@@ -73,8 +74,8 @@ class EinsumDense(Layer):
     def build(self, input_shape: Any) -> None:
         kernel, bias, inputs, outputs = _shapes(self, tuple(input_shape))
         initializer = initializers.with_axes(self.kernel_initializer, inputs, outputs)
-        self.kernel = self.add_weight(kernel, initializer)
-        self.bias = None if bias is None else self.add_weight(bias, self.bias_initializer)
+        self.kernel = self._weight("kernel", kernel, initializer)
+        self.bias = None if bias is None else self._weight("bias", bias)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         return self.activation(einsum(self.equation, inputs, self.kernel, self.bias))

@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from lamina import initializers
-from lamina.layer import Layer
 from lamina.layers.checks import check_count, check_shape, check_within
+from lamina.layers.weighted import Weighted
 from lamina.ops.dense import dense
 from lamina.ops.lookup import lookup
 
 __all__ = ["Embedding", "ReversibleEmbedding"]
 
 
-class Embedding(Layer):
+class Embedding(Weighted):
     """A vector for each id: ``y[..., :] = embeddings[x[...], :]``.
 
     Shapes: ``[...] -> [..., output_dim]``; weights ``embeddings [input_dim, output_dim]``. Floats
@@ -29,7 +29,8 @@ class Embedding(Layer):
         output_dim: the size of a vector.
         embeddings_initializer: of ``embeddings``.
         mask_zero: whether id 0 is padding, which :meth:`compute_mask` tells the layers after it.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: ``embeddings_regularizer`` and ``embeddings_constraint``; ``name`` and the
+            others of any layer.
 
     Raises:
         InputError: a dim is not a whole number above 0.
@@ -42,6 +43,8 @@ class Embedding(Layer):
     >>> layer.compute_mask(jnp.array([[3, 1, 0]])).tolist()
     [[True, True, False]]
     """
+
+    _weights = ("embeddings",)
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class Embedding(Layer):
 
     def build(self, input_shape: Any) -> None:
         shape = (self.input_dim, self.output_dim)
-        self.embeddings = self.add_weight(shape, self.embeddings_initializer)
+        self.embeddings = self._weight("embeddings", shape)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         return lookup(self.embeddings, inputs)
@@ -85,7 +88,8 @@ class ReversibleEmbedding(Embedding):
         mask_zero: whether id 0 is padding, which :meth:`compute_mask` tells the layers after it.
         reverse_dtype: of the way back; that in which its operands meet if None.
         logit_soft_cap: c, which no logit's size exceeds.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: ``embeddings_regularizer`` and ``embeddings_constraint``; ``name`` and the
+            others of any layer.
 
     Call takes ``reverse``, whether to go back.
 
@@ -130,7 +134,7 @@ class ReversibleEmbedding(Embedding):
         super().build(input_shape)
         if not self.tie_weights:
             shape = (self.output_dim, self.input_dim)
-            self.reverse_embeddings = self.add_weight(shape, self.embeddings_initializer)
+            self.reverse_embeddings = self._weight("embeddings", shape)
 
     def call(self, inputs: jax.Array, reverse: bool = False) -> jax.Array:
         if not reverse:

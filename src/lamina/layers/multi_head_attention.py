@@ -29,6 +29,7 @@ from lamina.layers.checks import (
 )
 from lamina.layers.projection import Projection
 from lamina.layers.refusing import refusal
+from lamina.layers.weighted import Weighted
 from lamina.ops.attention import attend, attention_weights, weighted_heads
 from lamina.ops.attention_masks import (
     causal_mask,
@@ -43,7 +44,7 @@ from lamina.ops.dropout import dropout
 __all__ = ["MultiHeadAttention"]
 
 
-class MultiHeadAttention(Layer):
+class MultiHeadAttention(Weighted):
     """Means of values, weighed by how well keys answer queries, in several heads at once.
 
     With ``q = query(query)``, ``k = key(key)`` and ``v = value(value)``, each head n of its own::
@@ -76,7 +77,8 @@ class MultiHeadAttention(Layer):
         seed: mixed into the call's key, to tell two layers apart that share one key.
         rotary: a layer that places queries and keys, called with them and ``start_index=``, such
             as a RotaryEmbedding.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: ``kernel_regularizer``, ``activity_regularizer`` and their like, of each of the
+            projections; ``name`` and the others of any layer.
 
     Call takes ``key``, the value if left out; bools ``query_mask [batch, target]``,
     ``value_mask`` and ``key_mask [batch, source]``, and ``attention_mask``, which broadcasts
@@ -122,6 +124,7 @@ class MultiHeadAttention(Layer):
         rotary: Layer | None = None,
         **options: Any,
     ) -> None:
+        self.activity_regularizer = options.pop("activity_regularizer", None)
         super().__init__(**options)
         self.num_heads = check_count(self, "num_heads", num_heads)
         self.key_dim = check_count(self, "key_dim", key_dim)
@@ -275,8 +278,9 @@ class MultiHeadAttention(Layer):
         return weighted_heads(dropout(key, weights, self.dropout), values), weights
 
     def _projection(self, shape: Sequence[int], axes: int = 1) -> Projection:
-        options = (self.use_bias, self.kernel_initializer, self.bias_initializer)
-        return Projection(shape, axes, *options, dtype=self._lamina.dtype)
+        options = self._options_of("kernel", "bias") | {"dtype": self._lamina.dtype}
+        options["activity_regularizer"] = self.activity_regularizer
+        return Projection(shape, axes, self.use_bias, **options)
 
     def _axes(self, rank: int) -> tuple[int, ...]:
         """The axes that attention goes over, counted from the front."""

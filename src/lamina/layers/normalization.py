@@ -9,7 +9,6 @@ from typing import Any
 import jax
 
 from lamina import initializers
-from lamina.layer import Layer
 from lamina.layers.checks import (
     check_axes,
     check_choice,
@@ -20,6 +19,7 @@ from lamina.layers.checks import (
     check_shape,
     check_within,
 )
+from lamina.layers.weighted import Weighted
 from lamina.ops.normalization import (
     batch_moments,
     batch_norm,
@@ -31,7 +31,7 @@ from lamina.ops.normalization import (
 __all__ = ["BatchNormalization", "GroupNormalization", "LayerNormalization"]
 
 
-class LayerNormalization(Layer):
+class LayerNormalization(Weighted):
     """Normalise each example by its own moments over some axes.
 
     ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, the moments in at least float32.
@@ -46,7 +46,8 @@ class LayerNormalization(Layer):
         gamma_initializer: of ``gamma``.
         rms_scaling: whether to take no mean away and add no ``beta``. That still divides by the
             standard deviation; for the root mean square see :class:`RMSNormalization`.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: ``beta_regularizer``, ``gamma_regularizer``, ``beta_constraint`` and
+            ``gamma_constraint``; ``name`` and the others of any layer.
 
     Raises:
         InputError: ``axis`` is not in the input, or ``epsilon`` is below 0.
@@ -58,6 +59,8 @@ class LayerNormalization(Layer):
     >>> LayerNormalization(epsilon=0.0)(jnp.array([[1.0, 3.0]])).tolist()
     [[-1.0, 1.0]]
     """
+
+    _weights = ("beta", "gamma")
 
     def __init__(
         self,
@@ -83,8 +86,8 @@ class LayerNormalization(Layer):
     def build(self, input_shape: Any) -> None:
         axes = check_axes(self, self.axis, len(input_shape))
         shape = tuple(input_shape[axis] for axis in axes)
-        self.gamma = self.add_weight(shape, self.gamma_initializer) if self.scale else None
-        self.beta = self.add_weight(shape, self.beta_initializer) if self.center else None
+        self.gamma = self._weight("gamma", shape) if self.scale else None
+        self.beta = self._weight("beta", shape) if self.center else None
 
     def call(self, inputs: jax.Array) -> jax.Array:
         return layer_norm(
@@ -97,7 +100,7 @@ class LayerNormalization(Layer):
         )
 
 
-class GroupNormalization(Layer):
+class GroupNormalization(Weighted):
     """Normalise each example by its own moments over each group of channels.
 
     ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, the moments in at least float32,
@@ -113,7 +116,8 @@ class GroupNormalization(Layer):
         scale: whether there is a ``gamma``.
         beta_initializer: of ``beta``.
         gamma_initializer: of ``gamma``.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: ``beta_regularizer``, ``gamma_regularizer``, ``beta_constraint`` and
+            ``gamma_constraint``; ``name`` and the others of any layer.
 
     Raises:
         InputError: ``axis`` is not in the input or is the batch's, ``groups`` does not divide the
@@ -127,6 +131,8 @@ class GroupNormalization(Layer):
     >>> layer(jnp.array([[1.0, 3.0, 5.0, 9.0]])).tolist()
     [[-1.0, 1.0, -1.0, 1.0]]
     """
+
+    _weights = ("beta", "gamma")
 
     def __init__(
         self,
@@ -155,8 +161,8 @@ class GroupNormalization(Layer):
         check_choice(self, "axis", axis, tuple(range(1, rank)))
         channels = input_shape[axis]
         check_multiple(self, "channels", channels, "groups", abs(self.groups))
-        self.gamma = self.add_weight((channels,), self.gamma_initializer) if self.scale else None
-        self.beta = self.add_weight((channels,), self.beta_initializer) if self.center else None
+        self.gamma = self._weight("gamma", (channels,)) if self.scale else None
+        self.beta = self._weight("beta", (channels,)) if self.center else None
 
     def call(self, inputs: jax.Array) -> jax.Array:
         groups = inputs.shape[self.axis] if self.groups == -1 else self.groups
@@ -165,7 +171,7 @@ class GroupNormalization(Layer):
         )
 
 
-class BatchNormalization(Layer):
+class BatchNormalization(Weighted):
     """Normalise each channel by the moments of the batch, or by their moving averages.
 
     ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, computed in at least float32. While
@@ -184,7 +190,8 @@ class BatchNormalization(Layer):
         gamma_initializer: of ``gamma``.
         moving_mean_initializer: of ``moving_mean``.
         moving_variance_initializer: of ``moving_variance``.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: ``beta_regularizer``, ``gamma_regularizer``, ``beta_constraint`` and
+            ``gamma_constraint``; ``name`` and the others of any layer.
 
     Call takes ``mask``, bool, of the input's shape without its last axis: what is False does not
     count in the batch's moments.
@@ -203,6 +210,8 @@ class BatchNormalization(Layer):
     >>> layer.moving_mean.value.tolist()
     [1.0]
     """
+
+    _weights = ("beta", "gamma")
 
     def __init__(
         self,
@@ -231,8 +240,8 @@ class BatchNormalization(Layer):
     def build(self, input_shape: Any) -> None:
         (axis,) = check_axes(self, (self.axis,), len(input_shape))
         shape = (input_shape[axis],)
-        self.gamma = self.add_weight(shape, self.gamma_initializer) if self.scale else None
-        self.beta = self.add_weight(shape, self.beta_initializer) if self.center else None
+        self.gamma = self._weight("gamma", shape) if self.scale else None
+        self.beta = self._weight("beta", shape) if self.center else None
         self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, trainable=False)
         self.moving_variance = self.add_weight(
             shape, self.moving_variance_initializer, trainable=False

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 
 from lamina import initializers
-from lamina.layer import Layer
+from lamina.layers.weighted import Weighted
 from lamina.ops.dense import dense
 
 __all__ = ["Projection"]
 
 
-class Projection(Layer):
+class Projection(Weighted):
     """An affine map from the last axes to others: ``y = sum_f x_f kernel_f + bias``.
 
     What an EinsumDense does, as one product of matrices, which is faster in the backward pass.
@@ -30,7 +30,7 @@ class Projection(Layer):
         use_bias: whether a bias is added.
         kernel_initializer: of ``kernel``; it counts the summed axes as inputs.
         bias_initializer: of ``bias``.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: as for :class:`Dense`.
 
     >>> layer = Projection((4, 2))
     >>> layer(jnp.ones((3, 5, 8))).shape, layer.kernel.shape
@@ -57,8 +57,8 @@ class Projection(Layer):
         shape = (*input_shape[-self.axes :], *self.shape)
         inputs, outputs = range(self.axes), range(self.axes, len(shape))
         initializer = initializers.with_axes(self.kernel_initializer, inputs, outputs)
-        self.kernel = self.add_weight(shape, initializer)
-        self.bias = self.add_weight(self.shape, self.bias_initializer) if self.use_bias else None
+        self.kernel = self._weight("kernel", shape, initializer)
+        self.bias = self._weight("bias", self.shape) if self.use_bias else None
 
     def call(self, inputs: jax.Array) -> jax.Array:
         leading, features = inputs.shape[: -self.axes], math.prod(inputs.shape[-self.axes :])

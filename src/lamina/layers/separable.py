@@ -54,6 +54,8 @@ class DepthwiseConvolution(Convolving):
     ((1, 3, 4, 8), (3, 3, 4, 2))
     """
 
+    _weights = ("depthwise", "bias")
+
     def __init__(
         self,
         kernel_size: int | tuple[int, ...],
@@ -86,7 +88,7 @@ class DepthwiseConvolution(Convolving):
         self._check(input_shape)
         channels = self._channels(input_shape)
         shape = (*self.kernel_size, channels, self.depth_multiplier)
-        self.kernel = self.add_weight(shape, self.depthwise_initializer)
+        self.kernel = self._weight("depthwise", shape)
         self.bias = self._add_bias(channels * self.depth_multiplier)
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -155,6 +157,8 @@ class SeparableConvolution(Convolving):
     ((1, 3, 4, 6), (1, 1, 8, 6))
     """
 
+    _weights = ("depthwise", "pointwise", "bias")
+
     def __init__(
         self,
         filters: int,
@@ -191,9 +195,9 @@ class SeparableConvolution(Convolving):
         self._check(input_shape)
         channels = self._channels(input_shape)
         shape = (*self.kernel_size, channels, self.depth_multiplier)
-        self.depthwise_kernel = self.add_weight(shape, self.depthwise_initializer)
+        self.depthwise_kernel = self._weight("depthwise", shape)
         mixed = (*(1,) * self.rank, channels * self.depth_multiplier, self.filters)
-        self.pointwise_kernel = self.add_weight(mixed, self.pointwise_initializer)
+        self.pointwise_kernel = self._weight("pointwise", mixed)
         self.bias = self._add_bias(self.filters)
 
     def call(self, inputs: jax.Array) -> jax.Array:

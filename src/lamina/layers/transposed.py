@@ -102,7 +102,7 @@ class ConvolutionTranspose(Convolving):
     def build(self, input_shape: Any) -> None:
         self._check(input_shape)
         shape = (*self.kernel_size, self.filters, self._channels(input_shape))
-        self.kernel = self.add_weight(shape, self.kernel_initializer)
+        self.kernel = self._weight("kernel", shape)
         self.bias = self._add_bias(self.filters)
 
     def call(self, inputs: jax.Array) -> jax.Array:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina import losses
+from lamina.core.adding import noted, penalties
 from lamina.core.node import Tracked
 from lamina.core.scope import SCOPE
 from lamina.core.signature import method_of
@@ -69,7 +70,7 @@ def call_on(layer: Tracked, inputs: Any) -> Any:
 
 
 class Objective:
-    """The loss of a batch, and its metrics.
+    """The loss of a batch, with what layers add to it, and its metrics.
 
     Args:
         layer: what is trained.
@@ -102,26 +103,21 @@ class Objective:
         self.metrics = [judge.metric for judge in self.judges]
         self.log_names: tuple[str, ...] = ()
         self._kept: Any = None
+        self._adds = False
         self._forms: list[tuple[Any, Any]] = []
 
     def __call__(self, batch: Any) -> Verdict:
         """Judge a batch, within a call of the layer."""
         own = self.train_loss is not None
         verdict = self._own(batch) if own else self._usual(batch, self._kept)
+        self._adds = bool(noted())
         loss = jnp.asarray(verdict.loss)
         if loss.shape != ():
-            raise InputError(
-                explain(
-                    f"The loss of a batch of {type(self.layer).__name__} is not one number.",
-                    expected="a scalar",
-                    received=f"an array of shape {loss.shape}",
-                    remedy="Take its mean: loss.mean().",
-                )
-            )
+            raise InputError(_no_number(self.layer, loss))
         scope = SCOPE.get()
         if scope is not None and scope.training:
             self.log_names = tuple(verdict.logs)
-        return verdict._replace(loss=loss)
+        return verdict._replace(loss=sum([*noted(), *penalties(self.layer)], loss))
 
     @contextlib.contextmanager
     def keeping(self, kept: Any) -> Generator[None]:
@@ -135,14 +131,13 @@ class Objective:
     def no_counts(self) -> tuple[State, ...]:
         """The states of the metrics before any batch."""
         forms = self._forms or [(None, None)] * len(self.metrics)
-        asked: list[Any] = list(self.metrics)
-        pairs = zip(asked, forms, strict=True)
+        pairs: Any = zip(self.metrics, forms, strict=True)
         return tuple([one.init(*form) if one.shaped else one.init() for one, form in pairs])
 
     @property
     def can_leave_out(self) -> bool:
         """Whether examples can be left out: losses and metrics are sums over examples."""
-        if self.train_loss is not None or self.loss is None:
+        if self.train_loss is not None or self.loss is None or self._adds:
             return False
         given = self.loss.values() if isinstance(self.loss, dict) else self.loss
         listed = [given] if isinstance(given, Loss) else [one for one in given if one is not None]
@@ -175,7 +170,7 @@ class Objective:
     def _usual(self, batch: Any, kept: Any) -> Verdict:
         inputs, labels, weights = unpack(batch)
         if self.loss is None or labels is None:
-            raise InputError(_nothing_to_minimise(self.layer, self.loss is None))
+            return self._added_alone(batch, inputs)
         outputs = outputs_of(call_on(self.layer, inputs), labels, weights, self.names)
         several = len(outputs) > 1
         found = self._terms(outputs, kept)
@@ -188,6 +183,14 @@ class Objective:
         self._forms = [(_form(y), _form(p)) for y, p, _ in parts]
         size = _size(batch) if kept is None else jnp.sum(kept)
         return Verdict(sum(terms[1:], terms[0]), logs, parts, size)
+
+    def _added_alone(self, batch: Any, inputs: Any) -> Verdict:
+        """Nothing but what the layers themselves add to the loss."""
+        if self.loss is None and not self.judges:
+            call_on(self.layer, inputs)
+            if noted():
+                return Verdict(jnp.zeros(()), {}, [], _size(batch))
+        raise InputError(_nothing_to_minimise(self.layer, self.loss is None))
 
     def _terms(self, outputs: list[Output], kept: Any) -> dict[str, jax.Array]:
         """The loss of each output that has one."""
@@ -273,6 +276,15 @@ def _nothing_to_minimise(layer: Tracked, no_loss: bool) -> str:
         expected="a loss and labels, or a method train_loss(self, batch)",
         received="no loss" if no_loss else "batches without labels",
         remedy="Pass compile(loss=...)." if no_loss else "Give fit both x and y.",
+    )
+
+
+def _no_number(layer: Tracked, loss: jax.Array) -> str:
+    return explain(
+        f"The loss of a batch of {type(layer).__name__} is not one number.",
+        expected="a scalar",
+        received=f"an array of shape {loss.shape}",
+        remedy="Take its mean: loss.mean().",
     )
 
 

@@ -70,6 +70,8 @@ class ConvLSTM(Convolving, Dropping, Recurrence):
     ((1, 6, 6, 4), (3, 3, 2, 16))
     """
 
+    _weights = ("kernel", "recurrent", "bias")
+
     def __init__(
         self,
         filters: int,
@@ -133,12 +135,12 @@ class ConvLSTM(Convolving, Dropping, Recurrence):
         gates = 4 * self.filters
         channels = self._channels((input_shape[0], *input_shape[2:]))
         kernel, recurrent = ((*self.kernel_size, size, gates) for size in (channels, self.filters))
-        self.kernel = self.add_weight(kernel, self.kernel_initializer)
-        self.recurrent_kernel = self.add_weight(recurrent, self.recurrent_initializer)
+        self.kernel = self._weight("kernel", kernel)
+        self.recurrent_kernel = self._weight("recurrent", recurrent)
         law = self.bias_initializer
         if self.unit_forget_bias:
             law = forget_ones(law, self.filters)
-        self.bias = self.add_weight((gates,), law) if self.use_bias else None
+        self.bias = self._weight("bias", (gates,), law) if self.use_bias else None
 
     def _state_specs(self, input_shape: Any) -> list[Any]:
         batch, _, *rest = input_shape

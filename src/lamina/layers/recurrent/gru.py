@@ -45,7 +45,7 @@ class GRUUnits(Units):
 
     def _add_bias(self, gates: int) -> Any:
         shape = (2, gates) if self.reset_after else (gates,)
-        return self.add_weight(shape, self.bias_initializer)
+        return self._weight("bias", shape)
 
     def _step(self, inputs: jax.Array, states: State, recurrent_dropout: Any) -> State:
         projected = gru_project(inputs, self.kernel, self.bias, reset_after=self.reset_after)

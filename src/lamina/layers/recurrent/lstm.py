@@ -47,9 +47,8 @@ class LSTMUnits(Units):
 
     def _add_bias(self, gates: int) -> Any:
         law = self.bias_initializer
-        return self.add_weight(
-            (gates,), forget_ones(law, self.units) if self.unit_forget_bias else law
-        )
+        law = forget_ones(law, self.units) if self.unit_forget_bias else law
+        return self._weight("bias", (gates,), law)
 
     def _step(self, inputs: jax.Array, states: State, recurrent_dropout: Any) -> State:
         return lstm_step(

@@ -12,6 +12,7 @@ from lamina.layer import Layer
 from lamina.layers.checks import check_count, check_rank, check_within
 from lamina.layers.recurrent.recurrence import Recurrence
 from lamina.layers.recurrent.states import fitting
+from lamina.layers.weighted import Weighted
 from lamina.ops.arrays import cast, float_dtype
 from lamina.ops.dropout import dropout_factors
 from lamina.ops.recurrence import State
@@ -65,7 +66,7 @@ class Dropping(Layer):
         return dropout_factors(key, rate, shape)
 
 
-class Units(Dropping):
+class Units(Weighted, Dropping):
     """The base of recurrences of units: three weights, which one step and a whole run share.
 
     A subclass says how many kernels a unit has (`_gates`) and how many arrays its state
@@ -73,6 +74,7 @@ class Units(Dropping):
     takes ``recurrent_activation`` after ``activation``, as Keras has it.
     """
 
+    _weights = ("kernel", "recurrent", "bias")
     _gates: ClassVar[int] = 1
     _arrays: ClassVar[int] = 1
 
@@ -110,12 +112,12 @@ class Units(Dropping):
 
     def _add_weights(self, input_shape: Any) -> None:
         gates = self._gates * self.units
-        self.kernel = self.add_weight((input_shape[-1], gates), self.kernel_initializer)
-        self.recurrent_kernel = self.add_weight((self.units, gates), self.recurrent_initializer)
+        self.kernel = self._weight("kernel", (input_shape[-1], gates))
+        self.recurrent_kernel = self._weight("recurrent", (self.units, gates))
         self.bias = self._add_bias(gates) if self.use_bias else None
 
     def _add_bias(self, gates: int) -> Any:
-        return self.add_weight((gates,), self.bias_initializer)
+        return self._weight("bias", (gates,))
 
     def _state_specs(self, input_shape: Any) -> list[Any]:
         return [jax.ShapeDtypeStruct((input_shape[0], self.units), self.dtype)] * self._arrays
