@@ -68,6 +68,9 @@ def train(
     label_smoothing: Share = None,
     scheduled_sampling: Share = None,
     epochs: Count = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="The most that training takes; fewer epochs if need be.")
+    ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Pairs a step, on the mean.")] = None,
     buckets: Annotated[int | None, typer.Option(min=1, help="Sizes of batches.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="The highest.")] = None,

@@ -26,7 +26,7 @@ from lamina.translate.pairs import Pair
 from lamina.translate.recipe import Recipe
 from lamina.translate.subwords import Subwords
 from lamina.translate.translator import Translator
-from lamina.translate.watching import Keeper, Pace
+from lamina.translate.watching import Clock, Keeper, Pace
 
 __all__ = ["train"]
 
@@ -89,12 +89,13 @@ def train(
     _tell(console, pairs, validation, course, model, batches)
     model.compile(recipe.optimizer(len(batches) * recipe.epochs))
     keeper = Keeper(folder, translator, Judge(validation), recipe)
+    clocks = [] if recipe.minutes is None else [Clock(recipe, len(batches))]
     began = time.perf_counter()
     history = model.fit(
         batches,
         epochs=recipe.epochs,
         steps_per_epoch=len(batches),
-        callbacks=[batches, Pace(batches), keeper],
+        callbacks=[batches, Pace(batches), *clocks, keeper],
         checkpoint_dir=folder / _CHECKPOINTS,
         resume=resume,
         keep=2,

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
+import jax.numpy as jnp
 import optax
 
 from lamina.errors import InputError, UnknownNameError, explain, nearest
 from lamina.seq2seq import Seq2Seq
 
 __all__ = ["PRESETS", "Recipe", "recipe_of"]
+
+_RISE = 1 / 20  # the share of the training in which the learning rate rises
+_B2 = 0.99  # of Adam
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,10 @@ class Recipe:
         dropout: of embeddings, of the encoder's values, and of what the output sees.
         label_smoothing: the share of each label that is spread over all tokens.
         scheduled_sampling: the share of tokens replaced by the model's own guess; slow.
-        epochs: how often the pairs are seen.
+        epochs: how often the pairs are seen, at most.
+        minutes: the most that training takes, the last judging apart; None is no limit. Where the
+            epochs would take longer, the learning rate follows the clock in place of the steps,
+            and the same data and seed need not give the same weights.
         batch: pairs a step, on the mean; fewer of long texts, more of short ones.
         buckets: the most sizes that batches have; each is compiled by itself.
         learning_rate: the highest; it rises to it in the first twentieth of the steps, and falls
@@ -54,6 +61,7 @@ class Recipe:
     label_smoothing: float = 0.1
     scheduled_sampling: float = 0.0
     epochs: int = 18
+    minutes: float | None = None
     batch: int = 64
     buckets: int = 8
     learning_rate: float = 2e-3
@@ -82,16 +90,22 @@ class Recipe:
             name="translator",
         )
 
+    def rate(self, done: Any) -> Any:
+        """The learning rate when a share of the training is done, from 0 to 1."""
+        falls = (done - _RISE) / (1 - _RISE)
+        rising = 0.05 + 0.95 * done / _RISE
+        falling = 0.01 + 0.99 * (1 + jnp.cos(jnp.pi * falls)) / 2
+        return self.learning_rate * jnp.where(done < _RISE, rising, falling)
+
     def optimizer(self, steps: int) -> optax.GradientTransformation:
-        """Adam under a schedule for so many steps, its gradients held to a norm of 1."""
-        rate = optax.warmup_cosine_decay_schedule(
-            self.learning_rate / 20,
-            self.learning_rate,
-            max(1, steps // 20),
-            max(2, steps),
-            self.learning_rate / 100,
-        )
-        return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate, b2=0.99))
+        """Adam for so many steps, its gradients held to a norm of 1; with a limit of time, a clock
+        sets its learning rate."""
+        if self.minutes is None:
+            adam = optax.adam(lambda count: self.rate(count / steps), b2=_B2)
+        else:
+            settable = optax.inject_hyperparams(optax.adam, static_args="b2")
+            adam = settable(learning_rate=float(self.rate(0)), b2=_B2)
+        return optax.chain(optax.clip_by_global_norm(1.0), adam)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -123,7 +137,7 @@ thousands."""
 
 _SIZES = "embedding", "units", "layers", "batch", "buckets", "longest", "beam"
 _TIMES = "epochs", "average", "patience"
-_LEAST = {"vocabulary": 8, **dict.fromkeys(_SIZES + _TIMES, 1)}
+_LEAST = {"vocabulary": 8, "minutes": 1 / 60, **dict.fromkeys(_SIZES + _TIMES, 1)}
 _SHARES = ("dropout", "label_smoothing", "scheduled_sampling")
 
 

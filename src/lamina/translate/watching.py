@@ -1,9 +1,9 @@
-"""What watches a translator while it is trained: its pace, and which epoch's is the best."""
+"""What watches a translator while it is trained: the clock, its pace, which epoch's is the best."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from lamina.translate.judging import Judge
 from lamina.translate.recipe import Recipe
 from lamina.translate.translator import Translator
 
-__all__ = ["Keeper", "Pace"]
+__all__ = ["Clock", "Keeper", "Pace"]
 
 Values = dict[str, NDArray[np.float32]]
 
@@ -99,3 +99,45 @@ class Pace(Callback):
             del logs["rows_right"]
         if self._rate is not None:
             logs["tokens_per_second"] = self._rate
+
+
+class Clock(Callback):
+    """Sets the learning rate by the steps or by the time, whichever is further on, and stops
+    training when the time is up. What was spent before a stop counts.
+
+    Args:
+        recipe: tells the rate and the minutes.
+        steps: of an epoch.
+        now: seconds.
+    """
+
+    def __init__(
+        self, recipe: Recipe, steps: int, now: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._recipe = recipe
+        self._steps = steps
+        self._now = now
+        self._began = now()
+        self._before = 0
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._began = self._now()
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._before = epoch * self._steps
+
+    def on_progress(self, step: int, logs: Mapping[str, Any] | None = None) -> None:
+        made = (self._before + step) / (self._recipe.epochs * self._steps)
+        spent = self._spent() / (60 * (self._recipe.minutes or float("inf")))
+        self.model.optimizer.learning_rate = float(self._recipe.rate(min(1, max(made, spent))))
+        if spent >= 1:
+            self.model.stop_training = True
+
+    def get_state(self) -> dict[str, Any]:
+        return {"spent": self._spent()}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self._began = self._now() - state["spent"]
+
+    def _spent(self) -> float:
+        return self._now() - self._began
