@@ -132,6 +132,7 @@ class Fit:
                 run.look()
                 self._save(epoch, done, told)
         run.look()
+        run.tell()
         self.trainer.epochs += 1
         logs = self.trainer.logs()
         if self.validate is not None and (epoch + 1) % self.validation_freq == 0:
@@ -167,7 +168,7 @@ class _Run:
         self.fit = fit
         self.told = told
         self.epoch = epoch
-        self.done = first
+        self.done = self._said = first
         self.before = fit.trainer.wait() - first
         self._bursts = isinstance(fit.feed, ArrayFeed) and not told.every_batch
         self._looked = self._began = time.perf_counter()
@@ -196,8 +197,13 @@ class _Run:
             self.fit.pace = (time.perf_counter() - self._began) / made
         if self._bursts or time.perf_counter() - self._looked > _UPDATE:
             self.look()
-            if self.told.hears("on_progress"):
-                self.told.tell("on_progress", done, trainer.running_logs())
+            self.tell()
+
+    def tell(self) -> None:
+        """Say how far this epoch has come, unless that was said."""
+        if self._said < self.done and self.told.hears("on_progress"):
+            self.told.tell("on_progress", self.done, self.fit.trainer.running_logs())
+        self._said = self.done
 
     def look(self) -> None:
         """See that all is finite; the batches so far need not be kept then."""

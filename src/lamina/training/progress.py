@@ -110,4 +110,6 @@ def text(logs: Mapping[str, Any]) -> str:
 def _number(value: Any) -> str:
     if isinstance(value, list):
         return "[" + " ".join(map(_number, cast(list[Any], value))) + "]"
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.3e}"
+    if 1e3 <= abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e3 else f"{value:.3e}"
