@@ -11,6 +11,7 @@ __all__ = ["CASES", "FAMILIES"]
 FAMILIES = (
     "mlp",
     "translation",
+    "search",
     "building",
     "importing",
     "overhead",

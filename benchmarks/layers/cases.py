@@ -1,6 +1,6 @@
 """The cases of layers alone."""
 
-from benchmarks.case import Case, everyone
+from benchmarks.case import Case, Target, everyone
 from benchmarks.layers import Problem, Recurrent
 from benchmarks.layers.table import ENTRIES
 
@@ -39,8 +39,10 @@ CASES = [
                 (32, 16, 128),
                 (32, 64, 128),
                 (32, 64, 512),
+                (32, 16, 1024),
                 (128, 64, 128),
                 (32, 256, 128),
+                (32, 512, 64),
             )
         ],
         quick=[
@@ -49,5 +51,6 @@ CASES = [
             for units in (4, 8)
         ],
         tolerance=1e-3,
+        targets={"time": {"Keras": Target(0.8)}},
     ),
 ]

@@ -47,6 +47,20 @@ CASES = [
         cached=True,
     ),
     Case(
+        name="translation-first-length",
+        title="Translation step: to the end of the first, by length; small, so that it is compiling",
+        package="translation",
+        problem=Problem,
+        contenders=everyone("first_step", "raw JAX", "Keras"),
+        rows=[
+            {"source": length, "target": length, "batch": 2, "vocabulary": 500, "units": 32}
+            for length in (16, 64, 256)
+        ],
+        quick=QUICK,
+        metrics=("first",),
+        tolerance=1e-4,
+    ),
+    Case(
         name="translation-scaling",
         title="Translation step by length, vocabulary and units",
         package="translation",
