@@ -48,7 +48,7 @@ CASES = [
     ),
     Case(
         name="translation-first-length",
-        title="Translation step: to the end of the first, by length; small, so that it is compiling",
+        title="First translation step by length; small, so that most of it is compiling",
         package="translation",
         problem=Problem,
         contenders=everyone("first_step", "raw JAX", "Keras"),
