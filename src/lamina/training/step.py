@@ -133,7 +133,7 @@ class Program:
         )
         moved: Any = optax.apply_updates(weights, updates)
         new = carry._replace(
-            weights=tuple(moved[path] for path in self.weights),
+            weights=tuple(_allowed(v, moved[path]) for path, v in self.weights.items()),
             state=state,
             optimizer=tuple(leaves_of(after)),
             tallies=self._tally(carry.tallies, verdict),
@@ -241,6 +241,10 @@ def apart(tree: Any) -> Any:
 
 def _compiled(function: Callable[..., Any], jit: bool, donate: bool = False) -> Callable[..., Any]:
     return jax.jit(function, donate_argnums=0 if donate else ()) if jit else function
+
+
+def _allowed(variable: Variable, value: jax.Array) -> jax.Array:
+    return value if variable.constraint is None else variable.constraint(value)
 
 
 def _rows(data: Any, index: Any) -> Any:
