@@ -12,7 +12,8 @@ import lamina
 PUBLIC = {
     "Input", "Layer", "Model", "Plan", "Sequential", "Spec", "Trainer", "Variable",
     "activations", "added_losses", "checkpoint", "constraints", "dtype_policy", "errors",
-    "initializers", "jit", "layers", "load", "losses", "metrics", "regularizers",
+    "initializers", "jit", "layers", "load",
+    "load_exported", "remat", "losses", "metrics", "regularizers",
     "set_dtype_policy", "set_seed",
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from lamina import (
 )
 from lamina.core.adding import added_losses
 from lamina.core.build import set_seed
-from lamina.core.call import checkpoint
+from lamina.core.call import checkpoint, remat
 from lamina.core.compiled import jit
 from lamina.core.plan import Plan
 from lamina.core.precision import dtype_policy, set_dtype_policy
@@ -20,7 +20,7 @@ from lamina.core.specs import Spec
 from lamina.core.variable import Variable
 from lamina.layer import Layer
 from lamina.models import Input, Model, Sequential
-from lamina.saving import load
+from lamina.saving import load, load_exported
 from lamina.training import Trainer
 
 __all__ = [
@@ -42,9 +42,11 @@ __all__ = [
     "jit",
     "layers",
     "load",
+    "load_exported",
     "losses",
     "metrics",
     "regularizers",
+    "remat",
     "set_dtype_policy",
     "set_seed",
 ]

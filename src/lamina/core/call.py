@@ -22,7 +22,7 @@ from lamina.core.trees import flatten, unflatten
 from lamina.core.variable import Variable
 from lamina.errors import explain
 
-__all__ = ["apply", "checkpoint", "invoke"]
+__all__ = ["apply", "checkpoint", "invoke", "remat"]
 
 
 def invoke(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -166,3 +166,7 @@ def checkpoint(layer: Tracked) -> Checkpoint:
     Unlike `jax.checkpoint` around a layer, it carries state that the layer assigns.
     """
     return Checkpoint(layer)
+
+
+remat = checkpoint
+"""`checkpoint` by JAX's other name for it."""

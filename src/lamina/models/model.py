@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, cast
 
-from lamina import saving
 from lamina.core import reading
 from lamina.core.compiled import Compiled
 from lamina.errors import InputError, explain
-from lamina.layer import Layer
+from lamina.models.inspected import Inspected
 from lamina.training import given, optimizers
 from lamina.training.callbacks import History
 from lamina.training.callbacks.told import Callbacks
@@ -24,7 +23,7 @@ from lamina.training.trainer import Trainer
 __all__ = ["Model"]
 
 
-class Model(Layer):
+class Model(Inspected):
     """A layer that can be compiled, fitted, evaluated, asked and saved.
 
     Override ``train_loss(self, batch)`` for a loss of your own: plain code with ``self(...)``
@@ -256,10 +255,6 @@ class Model(Layer):
         trainer.check(lambda _: batch)
         found = trainer.logs()
         return found if return_dict else _as_keras(found)
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the model, its class by name, its arguments and weights; see `lamina.load`."""
-        saving.save(self, path)
 
     def _trainer(self) -> Trainer:
         trainer = self._lamina.training_state

@@ -1,6 +1,16 @@
-"""Files: weights, and whole models, as safetensors. Nothing is ever unpickled or executed."""
+"""Files: weights, whole models, exported programs. Nothing is ever unpickled or executed."""
 
+from lamina.saving.exported import Exported, load_exported
+from lamina.saving.exporting import export
 from lamina.saving.models import load, save
 from lamina.saving.weights import load_weights, save_weights
 
-__all__ = ["load", "load_weights", "save", "save_weights"]
+__all__ = [
+    "Exported",
+    "export",
+    "load",
+    "load_exported",
+    "load_weights",
+    "save",
+    "save_weights",
+]

@@ -1,0 +1,105 @@
+"""What can be asked of a model besides its outputs: files, what its layers give, what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from lamina import saving
+from lamina.core.signature import given_specs, method_of
+from lamina.layer import Layer
+from lamina.models.capturing import capture
+from lamina.models.profiling import profile
+from lamina.training.given import positive
+
+if TYPE_CHECKING:
+    from lamina.reports import Profile
+
+__all__ = ["Inspected"]
+
+
+class Inspected(Layer):
+    """A layer that can be written to files whole, and looked into."""
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model, its class by name, its arguments and weights; see `lamina.load`."""
+        saving.save(self, path)
+
+    def export(
+        self,
+        path: str | PathLike[str],
+        *specs: Any,
+        platforms: Sequence[str] | None = None,
+        **named: Any,
+    ) -> None:
+        """Write what the model computes, and its weights, so that it runs without its code.
+
+        The program is StableHLO, made by `jax.export`; :func:`lamina.load_exported` gives it
+        back as a callable. It computes in inference; what `call` assigns is not kept.
+
+        Args:
+            path: of the file; one that is there is replaced.
+            specs: of the inputs, as `build` takes them; dims that are None, or names, stay open.
+                Without them, those that the model was built for, with any size of batch.
+            platforms: that it is to run on, such as ``("cpu", "cuda", "tpu")``; the one at hand
+                if None.
+            named: specs by name.
+
+        Raises:
+            BuildError: the model is not built.
+            InputError: what it computes depends on a size that is left open.
+            OSError: the file cannot be written; the old one is as it was.
+        """
+        given = None
+        if specs or named:
+            given = given_specs(method_of(type(self), "call"), specs, named)
+        saving.export(self, path, given, platforms)
+
+    def capture(
+        self,
+        x: Any,
+        paths: str | Sequence[str] | None = None,
+        *,
+        training: bool = False,
+        rng: Any = None,
+    ) -> dict[str, Any]:
+        """The outputs of any layers by path, in a call on `x`.
+
+        Args:
+            x: inputs, as `fit` takes them.
+            paths: of layers, where ``*`` stands for anything; all of them if None.
+            training: the mode of the call.
+            rng: a key, or a seed, if the call draws random numbers.
+
+        Returns:
+            Outputs by path; a list of them where a layer is called several times.
+
+        Raises:
+            UnknownNameError: no layer has such a path.
+            InputError: the call does not reach it.
+            TraceError: it is called within a loop of JAX's, which its outputs do not leave.
+        """
+        return capture(self, x, paths, training, rng)
+
+    def profile(
+        self, x: Any, *, repeats: int = 10, training: bool = False, rng: Any = None
+    ) -> Profile:
+        """Print what each layer costs in a call on `x`: parameters, FLOPs, bytes and time.
+
+        Each layer is compiled on its own, with all below it. FLOPs and bytes are XLA's count,
+        in which the body of a loop counts once; the time is the median of `repeats` runs.
+
+        Args:
+            x: inputs, as `fit` takes them.
+            repeats: how often each layer is timed.
+            training: the mode of the call.
+            rng: a key, or a seed, if the call draws random numbers.
+
+        Returns:
+            The figures: a :class:`lamina.reports.Profile`, of which ``costs`` is a row a layer.
+        """
+        positive(repeats=repeats)
+        found = profile(self, x, repeats, training, rng)
+        found.show()
+        return found

@@ -1,0 +1,122 @@
+"""A profile: what each layer holds, computes, moves and takes, as a table and a bar chart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from lamina.reports.printing import line, plain, show, table
+
+__all__ = ["Cost", "Profile"]
+
+_BAR = 40  # columns of the longest bar
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one layer costs, with all below it.
+
+    Attributes:
+        path: of the layer; empty for the model.
+        kind: its class.
+        calls: how often the model's call reaches it.
+        params: scalars in its weights.
+        flops: floating-point operations of one call, by XLA's count.
+        bytes: read and written in one call, by XLA's count.
+        seconds: that one call took, compiled on its own: the median of several.
+        leaf: whether no other layer stands below it.
+    """
+
+    path: str
+    kind: str
+    calls: int
+    params: int
+    flops: float
+    bytes: float
+    seconds: float
+    leaf: bool
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The costs of a model's layers, in the order of the tree; printed as a page.
+
+    Attributes:
+        costs: the model's first, then those of its layers.
+    """
+
+    costs: tuple[Cost, ...]
+
+    def __getitem__(self, path: str) -> Cost:
+        return next(cost for cost in self.costs if cost.path == path)
+
+    def __str__(self) -> str:
+        return plain(self._page())
+
+    def show(self) -> None:
+        """Print the table and the chart, in colour on a terminal."""
+        show(self._page())
+
+    def to_json(self) -> str:
+        """All figures, for other programs."""
+        return json.dumps([asdict(cost) for cost in self.costs])
+
+    def _page(self) -> Sequence[RenderableType]:
+        names = ("calls", "params", "FLOPs", "bytes", "time")
+        made = table("layer", "class", *names, numbers=names)
+        for cost in self.costs:
+            made.add_row(
+                cost.path or "(all)",
+                cost.kind,
+                f"{cost.calls:,}",
+                f"{cost.params:,}",
+                _scaled(cost.flops),
+                _scaled(cost.bytes, "B"),
+                _time(cost.seconds),
+                style=None if cost.leaf else "dim",
+            )
+        return [made, Text(""), *self._chart()]
+
+    def _chart(self) -> list[Text]:
+        """A bar for the time of each layer that has none below it, the longest first."""
+        leaves = [cost for cost in self.costs if cost.leaf]
+        leaves.sort(key=lambda cost: -cost.seconds * cost.calls)
+        most = max((cost.seconds * cost.calls for cost in leaves), default=0.0)
+        wide = max((len(cost.path) for cost in leaves), default=0)
+        return [
+            line(
+                f"{cost.path or '(all)':<{wide}}  ",
+                ("#" * max(1, round(_BAR * cost.seconds * cost.calls / (most or 1.0))), "cyan"),
+                f" {_time(cost.seconds * cost.calls)}",
+            )
+            for cost in leaves
+        ]
+
+
+def _scaled(number: float, unit: str = "") -> str:
+    """A number with the prefix that fits.
+
+    >>> _scaled(2_500_000.0, "B"), _scaled(12.0)
+    ('2.5 MB', '12')
+    """
+    value, prefixes = float(number), ["", "k", "M", "G", "T", "P"]
+    while abs(value) >= 1000 and len(prefixes) > 1:
+        value, prefixes = value / 1000, prefixes[1:]
+    text = f"{value:.1f}".removesuffix(".0")
+    return f"{text} {prefixes[0]}{unit}".strip()
+
+
+def _time(seconds: float) -> str:
+    """A time in the unit that fits.
+
+    >>> _time(0.0123), _time(4.56e-5)
+    ('12.3 ms', '45.6 us')
+    """
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds / 1e-6:.1f} us"

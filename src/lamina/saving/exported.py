@@ -1,0 +1,181 @@
+"""Running an exported model: its program and its weights come from a file, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING, Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.signature import as_inputs
+from lamina.core.specs import Spec, as_specs, map_specs
+from lamina.core.trees import flatten
+from lamina.errors import FileFormatError, InputError, LaminaError, explain
+from lamina.lazy import lazily
+from lamina.saving.exporting import FORMAT, PROGRAM, VERSION, WEIGHTS, needing_flatbuffers
+from lamina.saving.files import TensorFile
+from lamina.saving.making import Maker
+
+if TYPE_CHECKING:
+    from jax import export as exporting
+else:
+    exporting = lazily("jax.export")
+
+__all__ = ["Exported", "load_exported"]
+
+
+class Exported:
+    """A model's arithmetic and weights as they were exported: called as the model is.
+
+    Attributes:
+        model: the name of the class that it was.
+        inputs: their specs, by name.
+        weights: arrays by path; they may be set, and the next call uses them.
+        platforms: that the program runs on.
+    """
+
+    def __init__(
+        self, program: Any, model: str, inputs: dict[str, Any], weights: dict[str, jax.Array]
+    ) -> None:
+        self.model = model
+        self.inputs = inputs
+        self.weights = weights
+        self.platforms: tuple[str, ...] = tuple(program.platforms)
+        self._run: Any = jax.jit(program.call)
+        self._fixed = {name for name, spec in inputs.items() if not _specs_in(spec)}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs on inputs by position or by name; a program is compiled for each size.
+
+        Raises:
+            InputError: the inputs are not those that the program takes.
+        """
+        given = self._bound(args, kwargs)
+        return self._run(list(self.weights.values()), as_inputs(given))
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        names = [name for name in self.inputs if name not in self._fixed]
+        given = dict(zip(names, args, strict=False)) | kwargs
+        if len(args) > len(names) or set(given) != set(names):
+            received = f"{len(args)} by position" + "".join(f", {name}" for name in kwargs)
+            raise InputError(self._misfit("these inputs", received))
+        sizes: dict[str, int] = {}
+        for name in names:
+            wanted, structure = flatten(self.inputs[name], is_leaf=_is_spec)
+            found, other = flatten(as_specs(given[name]), is_leaf=_is_spec)
+            if structure != other:
+                raise InputError(self._misfit(f"this {name!r}", str(other)))
+            for spec, own in zip(wanted, found, strict=True):
+                if not _fits(spec, own, sizes):
+                    raise InputError(self._misfit(f"a {name!r} of this form", str(own)))
+        return given
+
+    def _misfit(self, what: str, received: str) -> str:
+        shown = {name: self.inputs[name] for name in self.inputs if name not in self._fixed}
+        return explain(
+            f"The exported {self.model} does not take {what}.",
+            expected=", ".join(f"{name} {spec}" for name, spec in shown.items()),
+            received=received,
+            remedy="Give arrays of those shapes and dtypes; a ? or a name is any size.",
+        )
+
+    def __repr__(self) -> str:
+        return f"Exported({self.model}, {', '.join(f'{n} {s}' for n, s in self.inputs.items())})"
+
+
+def load_exported(path: str | os.PathLike[str]) -> Exported:
+    """The model that `Model.export` wrote, to be called; the model's own code is not needed.
+
+    Nothing in the file is unpickled or run when it is loaded. Its program is StableHLO, which
+    computes numbers from numbers and reaches neither files nor the network.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: it is damaged, or was not written by `export`.
+        LaminaError: flatbuffers is not installed.
+    """
+    with TensorFile(path) as file:
+        content = _content(file)
+        try:
+            return _opened(file, content)
+        except LaminaError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _damaged(file.path, f"{type(error).__name__}: {error}") from error
+
+
+def _content(file: TensorFile) -> dict[str, Any]:
+    if FORMAT not in file.metadata:
+        raise FileFormatError(
+            explain(
+                f"{file.path!r} holds no exported program.",
+                expected="a file written by export",
+                received="a file written by save, save_weights or another library",
+                remedy="Give the file that model.export(path) wrote, or use lamina.load.",
+            )
+        )
+    try:
+        content = cast("dict[str, Any]", json.loads(file.metadata[FORMAT]))
+        version = content["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(file.path, f"{type(error).__name__}: {error}") from error
+    if version != VERSION:
+        raise _damaged(file.path, f"version {version!r}, not {VERSION}")
+    return content
+
+
+def _opened(file: TensorFile, content: dict[str, Any]) -> Exported:
+    entries = file.entries(content["dtypes"])
+    code = file.read(entries[PROGRAM]).tobytes()
+    if hashlib.sha256(code).hexdigest() != content["sha256"]:
+        raise _damaged(file.path, "a program whose checksum is another")
+    weights = {
+        str(name): jnp.asarray(file.read(entries[WEIGHTS + name])) for name in content["weights"]
+    }
+    inputs = Maker().arguments(content["inputs"]).kwargs
+    with needing_flatbuffers():
+        program = exporting.deserialize(bytearray(code))
+    return Exported(program, str(content["model"]), inputs, weights)
+
+
+def _damaged(path: str, received: str) -> FileFormatError:
+    return FileFormatError(
+        explain(
+            f"The exported program in {path!r} cannot be read.",
+            expected="a whole file, of a Lamina and a JAX that can read it",
+            received=received,
+            remedy="Export the model again, with this version of Lamina and JAX.",
+        )
+    )
+
+
+def _is_spec(value: Any) -> bool:
+    return isinstance(value, Spec)
+
+
+def _specs_in(value: Any) -> list[Spec]:
+    found: list[Spec] = []
+    map_specs(found.append, value)
+    return found
+
+
+def _fits(spec: Any, own: Any, sizes: dict[str, int]) -> bool:
+    """Whether an input has the form of a spec; sizes of names are noted on the way."""
+    if not isinstance(spec, Spec) or not isinstance(own, Spec):
+        return spec == own
+    if np.dtype(spec.dtype) != np.dtype(own.dtype) or spec.ndim != own.ndim:
+        return False
+    for axis, (dim, size) in enumerate(zip(spec.shape, own.shape, strict=True)):
+        wanted = dim
+        if (dim is None and axis == 0) or isinstance(dim, str):
+            wanted = sizes.setdefault(dim or "batch", cast(int, size))
+        if wanted is not None and wanted != size:
+            return False
+    return True
