@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import inspect
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pytest
 
 import lamina
 from lamina import Layer, Sequential, Spec, layers
-from lamina.core.tracking import Memento
+from lamina.core.tracking import Memento, walk
 from lamina.errors import InputError, TrackingError
 
 
@@ -162,6 +163,18 @@ ROWS = [
         ((None, 3),),
         (floats(2, 4),),
     ),
+    Row(
+        "Dense, penalised",
+        lambda: layers.Dense(
+            4,
+            kernel_regularizer="l2",
+            bias_constraint="non_neg",
+            activity_regularizer=lamina.regularizers.L1(0.1),
+        ),
+        (floats(2, 3),),
+        ((None, 3),),
+        (floats(2, 4),),
+    ),
     Row("Embedding", lambda: layers.Embedding(7, 4), (ids(2, 5),), (Spec((None, None), "int32"),)),
     Row("GRU", lambda: layers.GRU(4), SEQUENCE, UNKNOWN, WRONG),
     Row(
@@ -223,6 +236,20 @@ ROWS = [
         (floats(2, 3, 5, 2),),
         ((None, "time", 5, 2),),
         (floats(2, 3, 5, 3),),
+    ),
+    Row(
+        "ConvLSTM2D",
+        lambda: layers.ConvLSTM2D(1, 2, return_sequences=True),
+        (floats(2, 2, 3, 3, 2),),
+        ((None, "time", 3, 3, 2),),
+        (floats(2, 2, 3, 3, 3),),
+    ),
+    Row(
+        "ConvLSTM3D",
+        lambda: layers.ConvLSTM3D(1, 2),
+        (floats(1, 2, 2, 2, 2, 1),),
+        ((None, "time", 2, 2, 2, 1),),
+        (floats(1, 2, 2, 2, 2, 2),),
     ),
     Row("Dropout", lambda: layers.Dropout(0.4), SEQUENCE, UNKNOWN, training=True),
     Row("Activation", lambda: layers.Activation("tanh"), SEQUENCE, UNKNOWN),
@@ -383,6 +410,13 @@ ROWS = [
 ]
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 KEY = jax.random.key(11)
+
+
+def test_every_layer_has_a_row():
+    rows = {type(layer) for row in ROWS for _, layer in walk(row.make()).layers.values()}
+    listed = [getattr(layers, name) for name in layers.__all__]
+    kinds = {kind for kind in listed if inspect.isclass(kind)}
+    assert kinds - rows == {Layer}
 
 
 def run(layer, *inputs, training=False):

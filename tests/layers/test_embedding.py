@@ -126,3 +126,11 @@ def test_what_cannot_go_back() -> None:
 def test_a_cap_must_be_above_zero(cap) -> None:
     with pytest.raises(InputError, match="logit_soft_cap"):
         ReversibleEmbedding(7, 4, logit_soft_cap=cap)
+
+
+def test_weights_that_are_given_are_the_first_ones():
+    matrix = np.arange(6, dtype="float32").reshape(3, 2)
+    for weights in (matrix, [matrix]):
+        np.testing.assert_array_equal(Embedding(3, 2, weights=weights)(np.arange(3)), matrix)
+    with pytest.raises(InputError, match="input_dim, output_dim"):
+        Embedding(3, 4, weights=matrix)

@@ -141,6 +141,7 @@ class PReLU(Weighted):
     def __init__(
         self,
         alpha_initializer: initializers.InitializerLike = "zeros",
+        *,
         shared_axes: int | Sequence[int] | None = None,
         **options: Any,
     ) -> None:

@@ -16,6 +16,8 @@ from lamina.ops.lookup import lookup
 
 __all__ = ["Embedding", "ReversibleEmbedding"]
 
+_AXES = "input_dim, output_dim"
+
 
 class Embedding(Weighted):
     """A vector for each id: ``y[..., :] = embeddings[x[...], :]``.
@@ -29,11 +31,12 @@ class Embedding(Weighted):
         output_dim: the size of a vector.
         embeddings_initializer: of ``embeddings``.
         mask_zero: whether id 0 is padding, which :meth:`compute_mask` tells the layers after it.
+        weights: a matrix that ``embeddings`` starts as, bare or in a list.
         **options: ``embeddings_regularizer`` and ``embeddings_constraint``; ``name`` and the
             others of any layer.
 
     Raises:
-        InputError: a dim is not a whole number above 0.
+        InputError: a dim is not a whole number above 0, or ``weights`` have another shape.
         UnknownNameError: the initializer has no such name.
 
     >>> import jax.numpy as jnp
@@ -53,11 +56,16 @@ class Embedding(Weighted):
         embeddings_initializer: initializers.InitializerLike = "uniform",
         *,
         mask_zero: bool = False,
+        weights: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.input_dim = check_count(self, "input_dim", input_dim)
         self.output_dim = check_count(self, "output_dim", output_dim)
+        if weights is not None:
+            matrix = weights[0] if isinstance(weights, list) else weights
+            check_shape(self, "a matrix of weights", matrix, (input_dim, output_dim), _AXES)
+            embeddings_initializer = initializers.Constant(matrix)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.mask_zero = mask_zero
 

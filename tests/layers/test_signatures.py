@@ -1,0 +1,87 @@
+"""Every option that Keras has, by its name, in its order and with its default."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+
+from lamina import Layer, layers
+
+LEFT_OUT = {
+    "Dense": {"lora_rank", "lora_alpha", "quantization_config"},
+    "EinsumDense": {
+        "lora_rank",
+        "lora_alpha",
+        "quantization_config",
+        "gptq_unpacked_column_size",
+    },
+    "Embedding": {"lora_rank", "lora_alpha", "quantization_config"},
+    "BatchNormalization": {"renorm", "renorm_clipping", "renorm_momentum", "synchronized"},
+    "GRU": {"use_cudnn"},
+    "LSTM": {"use_cudnn"},
+}
+"""What Keras's layers take and these do not, for a reason: adapters and quantization are layers
+around a layer, a kernel is chosen by the compiler, and the rest is rare."""
+
+OPTIONAL = {f"{name}{rank}D" for name in ("AveragePooling", "AvgPool") for rank in (1, 2, 3)}
+"""Layers whose first argument has a default here, as its counterpart for maxima has in Keras."""
+
+SHARED = sorted(
+    name
+    for name in layers.__all__
+    if inspect.isclass(getattr(keras.layers, name, None)) and name != "Layer"
+)
+
+
+def parameters(kind):
+    """The parameters of a constructor, those of the bases that its options reach behind its own."""
+    found = {}
+    for owner in kind.__mro__:
+        if "__init__" in vars(owner):
+            own = inspect.signature(owner.__init__).parameters.values()
+            more = {p.name: p for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+            found |= {name: p for name, p in more.items() if name not in (*found, "self")}
+            if not any(p.kind is p.VAR_KEYWORD for p in own):
+                break
+    for weight in getattr(kind, "_weights", ()):
+        for rule in ("regularizer", "constraint"):
+            name = f"{weight}_{rule}"
+            found[name] = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+    return found
+
+
+def same(ours, theirs):
+    """Defaults that mean the same: one number for each axis, or one for all; names in any case."""
+    if isinstance(ours, str) and isinstance(theirs, str):
+        return ours.lower() == theirs.lower()
+    if isinstance(theirs, tuple) and not isinstance(ours, tuple):
+        return bool(np.all(np.array(theirs) == ours))
+    return ours == theirs
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_it_takes_what_keras_takes(name):
+    ours = parameters(getattr(layers, name))
+    theirs = dict(inspect.signature(getattr(keras.layers, name)).parameters)
+    theirs = {n: p for n, p in theirs.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    assert set(theirs) - set(ours) == LEFT_OUT.get(name, set())
+    shared = {option: parameter for option, parameter in theirs.items() if option in ours}
+    for option, parameter in shared.items():
+        if not (name in OPTIONAL and option == "pool_size"):
+            assert same(ours[option].default, parameter.default), option
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_positions_are_those_of_keras(name):
+    kind = getattr(layers, name)
+    own = inspect.signature(kind.__init__).parameters.values()
+    ours = [p.name for p in own if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
+    theirs = list(inspect.signature(getattr(keras.layers, name)).parameters)
+    positions = [option for option in theirs if option in ours]
+    assert ours[: len(positions)] == positions == theirs[: len(positions)]
+
+
+def test_every_layer_is_a_layer():
+    kinds = [getattr(layers, name) for name in layers.__all__]
+    assert all(issubclass(kind, Layer) for kind in kinds if inspect.isclass(kind))
