@@ -18,7 +18,16 @@ from lamina.saving.metadata import Metadata
 from lamina.training.checkpoints import Checkpoint, Contents
 from lamina.training.step import Carry, Program
 
-__all__ = ["Snapshot", "by_name", "joined", "none_there", "nothing_yet", "put_back", "take"]
+__all__ = [
+    "Snapshot",
+    "by_name",
+    "joined",
+    "none_there",
+    "nothing_yet",
+    "put_back",
+    "take",
+    "without_tallies",
+]
 
 
 class Snapshot(NamedTuple):
@@ -74,6 +83,11 @@ def put_back(program: Program, carry: Carry, arrays: Mapping[str, np.ndarray]) -
     optimizer = tuple(array for name, array in new.items() if name.startswith(_OPTIMIZER))
     tallies = map_tree(lambda name: new[name], _tally_names(carry))
     return carry._replace(optimizer=optimizer, tallies=tallies, steps=new["steps"])
+
+
+def without_tallies(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of a checkpoint for an epoch that begins after it."""
+    return {name: array for name, array in arrays.items() if not name.startswith(_TALLIES)}
 
 
 _OPTIMIZER, _TALLIES, _ARRAY = "optimizer/", "tallies/", "array"
