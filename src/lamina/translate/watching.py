@@ -38,7 +38,7 @@ class Keeper(Callback):
         self._judge = judge
         self._recipe = recipe
         self._recent: list[Values] = []
-        self._best = -1.0
+        self._best = [-1.0, 0.0]  # BLEU; among equals, minus the loss
         self._waited = 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -46,17 +46,13 @@ class Keeper(Callback):
         self._recent = [*self._recent, now][-self._recipe.average :]
         mean = {path: np.mean([one[path] for one in self._recent], 0) for path in now}
         self._translator.model.set_values(mean)
-        found = self._judge(self._translator, beam=1)
-        told = {
-            "val_loss": self._judge.loss(self._translator),
-            "val_bleu": found.bleu,
-            "val_chrf": found.chrf,
-        }
+        found, loss = self._judge(self._translator, beam=1), self._judge.loss(self._translator)
+        told = {"val_loss": loss, "val_bleu": found.bleu, "val_chrf": found.chrf}
         if logs is not None:
             logs.update(told)
         self._waited += 1
-        if found.bleu > self._best:
-            self._best, self._waited = found.bleu, 0
+        if [found.bleu, -loss] > self._best:
+            self._best, self._waited = [found.bleu, -loss], 0
             bundle.save(self._translator, self._folder)
         elif self._waited >= self._recipe.patience:
             self.model.stop_training = True
@@ -66,7 +62,7 @@ class Keeper(Callback):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self._recent = [dict(values) for values in state["recent"]]
-        self._best, self._waited = state["best"], state["waited"]
+        self._best, self._waited = list(state["best"]), state["waited"]
 
 
 class Pace(Callback):
