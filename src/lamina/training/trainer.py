@@ -50,7 +50,7 @@ class Trainer(Borrower):
         jit: False runs steps uncompiled, to debug them.
         seed: of the order of the data and of dropout; without it, what the weights were drawn
             from.
-        on_nonfinite: what a loss or a gradient that is infinite or not a number comes to in `fit`: `"raise"` is
+        on_nonfinite: what a loss that is infinite or not a number comes to in `fit`: `"raise"` is
             an error, `"stop"` ends training with a warning, both with the weights from before that
             step; `"ignore"` goes on with whatever the step gave.
 
@@ -176,7 +176,7 @@ class Trainer(Borrower):
         key = jax.random.fold_in(self._program.key, count)
         self._carry = self._carry._replace(healthy=jnp.ones((), bool))
         self.recall()
-        raise finite.error(self.model, self.objective, batch_of(count), key, count, count - before)
+        raise finite.error(self.model, self.objective, batch_of(count), key, count)
 
     @property
     def learning_rate(self) -> float:
