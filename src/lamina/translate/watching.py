@@ -73,14 +73,17 @@ class Pace(Callback):
         self._each = batches.tokens / len(batches)
         self._from: tuple[int, float] | None = None
         self._rate: float | None = None
+        self._begun = time.perf_counter()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._from = self._rate = None
+        self._begun = time.perf_counter()
 
     def on_progress(self, step: int, logs: Any = None) -> None:
         now = time.perf_counter()
-        if self._from is None:
+        if self._from is None:  # what came before holds compilation
             self._from = step, now
+            self._rate = step * self._each / (now - self._begun)
         elif step > self._from[0]:
             self._rate = (step - self._from[0]) * self._each / (now - self._from[1])
         self._show(logs)
