@@ -16,6 +16,7 @@ import lamina
 from lamina import Model, Sequential, Trainer, layers, losses
 from lamina.errors import InputError, LaminaError
 from lamina.training import Callback, NotFiniteError
+from lamina.training.backward import look_finite
 from lamina.training.progress import Display
 
 
@@ -352,7 +353,9 @@ def test_a_loss_that_is_not_finite_stops_before_weights_are_spoilt(how):
     x = bad_row(70)
     batches = [(x[at : at + 32], Y[at : at + 32]) for at in range(0, 200, 32)]
     given = (batches_of(batches),) if how == "batches" else (x, Y)
-    with pytest.raises(NotFiniteError, match=r"step 3: the batch itself"):
+    with pytest.raises(
+        NotFiniteError, match=r"step 3, on batch 2 of its epoch: the batch itself.* at \[6, 0\]"
+    ):
         model.fit(*given, shuffle=False, verbose=0)
     assert all(np.isfinite(value).all() for value in model.values().values())
     reference = compiled()
@@ -381,9 +384,74 @@ def test_the_layer_where_numbers_went_wrong_is_named():
         wild.fit(X, Y, verbose=0)
 
 
-def test_labels_out_of_range_are_the_loss_itself():
-    with pytest.raises(NotFiniteError, match="the loss itself"):
-        compiled().fit(X, Y + 5, verbose=0)
+@pytest.mark.parametrize("kind", ["labels", "ids", "own loss"])
+def test_numbers_out_of_range_are_told_with_the_range(kind):
+    if kind == "labels":
+        model, x, y = compiled(), X, np.where(np.arange(200) == 40, 7, Y)
+        part = r"the label 7, at \[8\], is not in \[0, 3\)"
+    elif kind == "ids":
+        model, x, y = Sequential([layers.Embedding(9, 3), layers.Flatten(), layers.Dense(3)]), 0, Y
+        model.compile("sgd", CROSS_ENTROPY)
+        x = np.zeros((200, 2), "int32")
+        x[33, 1] = 9
+        part = r"layers\.0 \(Embedding\): the id 9, at \[1, 1\], is not in \[0, 9\)"
+    else:
+        model, x, y = network(), X, Y
+        model.compile("sgd", lambda y_true, y_pred: jnp.log(-jnp.abs(y_pred)))
+        part = "batch 0 of its epoch: every layer's output is finite, so it is the loss itself"
+    with pytest.raises(NotFiniteError, match=part):
+        model.fit(x, y, shuffle=False, verbose=0)
+
+
+class Root(lamina.Layer):
+    """Has an infinite derivative at 0, where its output is finite."""
+
+    def call(self, inputs):
+        return inputs + jnp.sqrt(0.0 * inputs**2)
+
+
+class Inside(Model):
+    def __init__(self, count):
+        super().__init__()
+        self.parts = [layers.Dense(4) for _ in range(count)]
+        self.roots, self.last = Sequential([Root()]), layers.Dense(3)
+
+    def call(self, inputs):
+        for part in self.parts:
+            inputs = part(inputs)
+        return self.last(self.roots(inputs))
+
+
+@pytest.mark.parametrize("count", [1, 40], ids=["few weights", "many weights"])
+def test_a_gradient_that_is_not_finite_is_traced_to_its_layer_and_spoils_nothing(count):
+    model = Inside(count)
+    model.build((None, 5))
+    before = {path: np.asarray(value) for path, value in model.values().items()}
+    model.compile(optax.sgd(0.1), CROSS_ENTROPY)
+    with pytest.raises(NotFiniteError, match=r"gradient is not finite at step 1") as caught:
+        model.fit(X, Y, verbose=0)
+    error = caught.value
+    assert "the derivative of roots.layers.0 (Root)" in str(error)
+    assert (error.step, error.batch, error.path) == (1, 0, "roots.layers.0")
+    for path, value in model.values().items():
+        np.testing.assert_array_equal(value, before[path])
+
+
+def test_a_gradient_of_the_loss_alone_names_a_weight():
+    model = Sequential([layers.Dense(3)])
+    model.compile("sgd", lambda y_true, y_pred: jnp.sqrt(0 * y_pred))
+    with pytest.raises(NotFiniteError, match=r"the gradient of the weight 'layers\.0\.bias'"):
+        model.train_on_batch(X[:8], Y[:8])
+
+
+def test_what_is_not_finite_is_seen_along_the_edges_of_large_gradients():
+    large = np.ones((300, 40), np.float32)
+    for place in ((5, slice(None)), (slice(None), 5)):
+        spoilt = large.copy()
+        spoilt[place] = np.inf
+        assert look_finite([jnp.asarray(large)]) and not look_finite([jnp.asarray(spoilt)])
+    assert not look_finite([jnp.ones((3, 3), jnp.bfloat16).at[1, 1].set(jnp.nan)])
+    assert look_finite([jnp.ones((0, 3)), jnp.ones((), "int32")])
 
 
 def test_what_stops_training_is_an_error_of_lamina():

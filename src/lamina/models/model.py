@@ -92,7 +92,8 @@ class Model(Inspected):
             gradient_accumulation_steps: how many batches one update is the mean of.
             use_ema: keep running averages of the weights, which the model gets as `fit` ends.
             ema_momentum: how slowly they follow.
-            on_nonfinite: what a loss that is not finite comes to: `"raise"`, `"stop"`, `"ignore"`.
+            on_nonfinite: what a loss or gradient that is not finite comes to: `"raise"`, `"stop"`
+                or `"ignore"`.
 
         Raises:
             UnknownNameError: no optimizer, loss or metric of that name.
@@ -173,7 +174,7 @@ class Model(Inspected):
 
         Raises:
             InputError: data that do not fit together, before anything is trained.
-            NotFiniteError: a loss was not finite; it names the layer where that began.
+            NotFiniteError: a loss or gradient was not finite; it names where that began.
         """
         given.positive(
             batch_size=batch_size,
@@ -252,7 +253,7 @@ class Model(Inspected):
         trainer.reset_logs()
         batch = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
         trainer.step(batch)
-        trainer.check(lambda _: batch)
+        trainer.check(lambda _: batch, trainer.wait())
         found = trainer.logs()
         return found if return_dict else _as_keras(found)
 

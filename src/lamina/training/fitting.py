@@ -209,7 +209,7 @@ class _Run:
         """See that all is finite; the batches so far need not be kept then."""
         feed, before = self.fit.feed, self.before
         try:
-            self.fit.trainer.check(lambda count: feed.batch(count - before))
+            self.fit.trainer.check(lambda count: feed.batch(count - before), before)
         except NotFiniteError as error:
             if not self.fit.stops:
                 raise

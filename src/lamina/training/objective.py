@@ -173,7 +173,7 @@ class Objective:
             return self._added_alone(batch, inputs)
         outputs = outputs_of(call_on(self.layer, inputs), labels, weights, self.names)
         several = len(outputs) > 1
-        found = self._terms(outputs, kept)
+        found = {of.name: _term(one, of, kept) for one, of in self.paired(outputs)}
         if not found:
             raise InputError(_nothing_to_minimise(self.layer, False))
         scales = self._scales([output.name for output in outputs])
@@ -192,8 +192,8 @@ class Objective:
                 return Verdict(jnp.zeros(()), {}, [], _size(batch))
         raise InputError(_nothing_to_minimise(self.layer, self.loss is None))
 
-    def _terms(self, outputs: list[Output], kept: Any) -> dict[str, jax.Array]:
-        """The loss of each output that has one."""
+    def paired(self, outputs: list[Output]) -> list[tuple[Loss, Output]]:
+        """Each output that has a loss and labels, with its loss."""
         names = [output.name for output in outputs]
         if isinstance(self.loss, Loss):
             by_name = dict.fromkeys(names, self.loss)
@@ -202,14 +202,8 @@ class Objective:
             by_name = {"": only}
         else:
             by_name = by_output("losses", self.loss, names)
-        found: dict[str, jax.Array] = {}
-        for output in outputs:
-            loss = by_name.get(output.name)
-            if loss is None or output.labels is None:
-                continue
-            check_count(output)
-            found[output.name] = _term(loss, output, kept)
-        return found
+        pairs = [(by_name.get(output.name), output) for output in outputs]
+        return [(one, of) for one, of in pairs if one is not None and of.labels is not None]
 
     def _scales(self, names: list[str]) -> dict[str, float]:
         if self.loss_weights is None:
@@ -219,6 +213,7 @@ class Objective:
 
 
 def _term(loss: Loss, output: Output, kept: Any) -> jax.Array:
+    check_count(output)
     if kept is None:
         return loss(output.labels, output.values, output.weights)
     values = loss.per_example(output.labels, output.values)

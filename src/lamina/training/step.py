@@ -14,6 +14,7 @@ from lamina.core.trees import flatten, leaves_of, map_pairs, map_tree, unflatten
 from lamina.core.variable import Variable
 from lamina.lazy import lazily
 from lamina.training import padding
+from lamina.training.backward import look_finite
 from lamina.training.objective import Objective, Verdict
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ Tallies = tuple[Any, ...]
 class Carry(NamedTuple):
     """All that a step changes: tuples of arrays, donated from step to step.
 
-    ``healthy`` falls when a loss is not finite; from then on steps change nothing, so that the
-    state before the bad step can be looked at. ``steps`` is the number of healthy steps.
+    ``healthy`` falls when a loss or a gradient is not finite; from then on steps change nothing,
+    so that the state before the bad step can be looked at. ``steps`` counts the healthy steps.
     """
 
     weights: tuple[jax.Array, ...]
@@ -126,6 +127,8 @@ class Program:
         # XLA computes the moments anew for the weights, since those kept are a choice of two.
         healthy = carry.healthy & (jnp.isfinite(loss) if self.guarded else True)
         slopes, healthy = cast(Any, jax.lax.optimization_barrier)((slopes, healthy))
+        if self.guarded:
+            healthy &= look_finite(slopes)
         before = self.optimizer_state(carry)
         weights = dict(zip(self.weights, carry.weights, strict=True))
         updates, after = self.optimizer.update(

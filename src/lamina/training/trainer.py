@@ -50,9 +50,9 @@ class Trainer(Borrower):
         jit: False runs steps uncompiled, to debug them.
         seed: of the order of the data and of dropout; without it, what the weights were drawn
             from.
-        on_nonfinite: what a loss that is infinite or not a number comes to in `fit`: `"raise"` is
-            an error, `"stop"` ends training with a warning, both with the weights from before that
-            step; `"ignore"` goes on with whatever the step gave.
+        on_nonfinite: what a loss or a gradient that is infinite or not a number comes to in `fit`:
+            `"raise"` is an error, `"stop"` ends training with a warning, both with the weights
+            from before that step; `"ignore"` goes on with whatever the step gave.
 
     >>> import jax.numpy as jnp
     >>> from lamina import layers
@@ -163,11 +163,12 @@ class Trainer(Borrower):
             return 0 if self._restored is None else int(self._restored["steps"])
         return int(self._carry.steps)
 
-    def check(self, batch_of: Callable[[int], Any]) -> None:
-        """Raise if a loss was not finite, naming the layer where it began.
+    def check(self, batch_of: Callable[[int], Any], before: int = 0) -> None:
+        """Raise if a loss or a gradient was not finite, naming the layer where that began.
 
         Args:
             batch_of: the batch of a step, counted from 0 over all steps of this trainer.
+            before: how many steps were made before the epoch began.
         """
         if self._carry is None or bool(self._carry.healthy):
             return
@@ -176,7 +177,7 @@ class Trainer(Borrower):
         key = jax.random.fold_in(self._program.key, count)
         self._carry = self._carry._replace(healthy=jnp.ones((), bool))
         self.recall()
-        raise finite.error(self.model, self.objective, batch_of(count), key, count)
+        raise finite.error(self.model, self.objective, batch_of(count), key, count, count - before)
 
     @property
     def learning_rate(self) -> float:
