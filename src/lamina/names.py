@@ -16,11 +16,11 @@ T = TypeVar("T")
 def snake(name: str) -> str:
     """A class's name as Keras writes it in lower case.
 
-    >>> snake("GlorotUniform"), snake("glorot_uniform"), snake("KLDivergence")
-    ('glorot_uniform', 'glorot_uniform', 'kl_divergence')
+    >>> snake("GlorotUniform"), snake("glorot_uniform"), snake("KLDivergence"), snake("Conv2D")
+    ('glorot_uniform', 'glorot_uniform', 'kl_divergence', 'conv2d')
     """
-    words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
-    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words).lower()
+    words = re.sub(r"([^_])([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def look_up(kind: str, name: str, known: Mapping[str, T], aliases: Mapping[str, str]) -> T:

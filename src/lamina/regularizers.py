@@ -88,7 +88,7 @@ class L2(Regularizer):
 
 @dataclass(frozen=True)
 class L1L2(Regularizer):
-    """``l1 sum |x| + l2 sum x^2``; by its name alone, ``"l1_l2"``, it penalises nothing.
+    """``l1 sum |x| + l2 sum x^2``; by its name alone, ``"l1l2"``, it penalises nothing.
 
     Raises:
         InputError: a factor is not a finite number of 0 or more.
@@ -149,7 +149,7 @@ l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 _KNOWN: dict[str, Callable[..., Penalty]] = {
     snake(kind.__name__): kind for kind in (L1, L2, L1L2, OrthogonalRegularizer)
 }
-_ALIASES = {"l1l2": "l1_l2", "orthogonal": "orthogonal_regularizer"}
+_ALIASES = {"l1_l2": "l1l2", "orthogonal": "orthogonal_regularizer"}
 
 
 def get(identifier: RegularizerLike) -> Penalty | None:

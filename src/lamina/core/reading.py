@@ -5,7 +5,6 @@ A view gives way to an attribute of the same name, so a user's `self.layers = [.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from lamina.core.scope import SCOPE
 from lamina.core.tracking import children, frozen_layers, frozen_variables, walk
 from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
+from lamina.names import snake
 
 __all__ = [
     "COUNTED",
@@ -121,7 +121,7 @@ def name(layer: Tracked) -> str:
     given = layer._lamina.name
     if given is not None:
         return given
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__).lower()
+    return snake(type(layer).__name__)
 
 
 def dtype(layer: Tracked) -> str:

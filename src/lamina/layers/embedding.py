@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -63,7 +63,7 @@ class Embedding(Weighted):
         self.input_dim = check_count(self, "input_dim", input_dim)
         self.output_dim = check_count(self, "output_dim", output_dim)
         if weights is not None:
-            matrix = weights[0] if isinstance(weights, list) else weights
+            matrix: Any = cast("Any", weights)[0] if isinstance(weights, list) else weights
             check_shape(self, "a matrix of weights", matrix, (input_dim, output_dim), _AXES)
             embeddings_initializer = initializers.Constant(matrix)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
