@@ -11,11 +11,10 @@ import jax
 
 from lamina import regularizers, saving
 from lamina.constraints import ConstraintLike
-from lamina.core import adding
+from lamina.core import adding, reading
 from lamina.core import call as calling
 from lamina.core import entry as building
-from lamina.core import reading
-from lamina.core.node import Edition, Node, Tracked, site
+from lamina.core.node import ATTRIBUTE, Edition, Node, Tracked, site
 from lamina.core.plan import Plan
 from lamina.core.precision import policy
 from lamina.core.scope import SCOPE, fresh_key
@@ -62,8 +61,9 @@ class Layer(Tracked):
         building.adopt(cls)
         scope = SCOPE.get()
         made_in = 0 if scope is None else scope.frame.number
-        layer._lamina = Node(args, kwargs, site(sys._getframe(1)), made_in)
-        layer._lamina.dtype = policy(None)
+        node = Node(args, kwargs, site(sys._getframe(1)), made_in)
+        node.dtype = policy(None)
+        object.__setattr__(layer, ATTRIBUTE, node)  # dataclasses that are frozen forbid the other
         return layer
 
     def __init__(

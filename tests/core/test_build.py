@@ -279,6 +279,14 @@ class Data(Layer):
         return inputs
 
 
+@dataclasses.dataclass(frozen=True)
+class Frozen(Layer):
+    inner: Layer = dataclasses.field(default_factory=Affine)
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
 class Forgetful:
     def __init_subclass__(cls, **kwargs):
         pass
@@ -337,8 +345,8 @@ class OwnNames(Layer):
 
 @pytest.mark.parametrize(
     "make",
-    [Slots, lambda: Data(3), Typed, Concrete, Protocolled, OwnNames],
-    ids=["slots", "dataclass", "generic", "abstract", "protocol", "own names"],
+    [Slots, lambda: Data(3), Frozen, Typed, Concrete, Protocolled, OwnNames],
+    ids=["slots", "dataclass", "frozen", "generic", "abstract", "protocol", "own names"],
 )
 def test_classes_of_all_kinds(make):
     layer, x = make(), jnp.ones((2, 3))
@@ -349,6 +357,16 @@ def test_classes_of_all_kinds(make):
     fresh = copy.deepcopy(make())
     fresh.build(x)
     assert fresh.built
+
+
+@pytest.mark.parametrize("make", [Slots, Concrete])
+def test_a_shallow_copy_is_built_apart(make):
+    layer, x = make(), jnp.ones((2, 3))
+    twin = copy.copy(layer)
+    expected = layer(x)
+    assert not twin.built
+    twin(x)
+    np.testing.assert_array_equal(copy.copy(layer)(x), expected)
 
 
 def test_abstract_layers_stay_abstract():

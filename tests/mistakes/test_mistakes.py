@@ -340,6 +340,120 @@ def a_seed_that_is_no_number():
     lamina.set_seed("zero")
 
 
+@program
+def a_seed_of_a_build_that_is_no_number():
+    layers.Dense(2).build((None, 3), seed="zero")
+
+
+@program
+def a_key_that_is_none():
+    layers.Dropout(0.5)(X, training=True, rng=0.5)
+
+
+@program
+def a_mode_that_is_none():
+    layers.Dropout(0.5)(X, training="yes")
+
+
+@program
+def a_mode_that_is_traced():
+    jax.jit(lambda training: layers.Dropout(0.5)(X, training=training))(True)
+
+
+@program
+def a_spec_that_is_no_shape():
+    Spec(None)
+
+
+@program
+def a_weight_of_no_shape():
+    class Shapeless(Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight(None)
+
+        def call(self, inputs):
+            return inputs
+
+    Shapeless()(X)
+
+
+@program
+def a_weight_that_its_initializer_cannot_draw():
+    class Odd(Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight((3,), "orthogonal")
+
+        def call(self, inputs):
+            return inputs * self.kernel
+
+    Sequential([Odd()])(X)
+
+
+@program
+def text_assigned_to_a_weight():
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    layer.bias.assign("zeros")
+
+
+@program
+def a_shape_assigned_to_a_weight():
+    layer = Sequential([layers.Dense(2)])
+    layer.build((None, 3))
+    layer.trainable_variables[1].assign(jnp.ones(3))
+
+
+@program
+def values_that_are_no_arrays():
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    layer.apply({"kernel": "ones", "bias": None}, X)
+
+
+@program
+def values_that_are_no_dict():
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    layer.set_values(list(layer.values().values()))
+
+
+@program
+def a_build_for_other_inputs():
+    layer = Sequential([layers.Dense(2)])
+    layer.build((None, 3))
+    layer.build(("batch", 5))
+
+
+@program
+def records_as_an_input():
+    layers.Dense(2)(np.zeros(3, [("a", "f4"), ("b", "i4")]))
+
+
+@program
+def an_optional_input_of_an_unknown_name():
+    layers.GRU(2)(jnp.ones((1, 2, 3)), maks=None)
+
+
+@program
+def no_array_as_an_input():
+    layers.Dense(2)([[1.0, 2.0]])
+
+
+@program
+def a_method_of_an_unknown_name():
+    lamina.jit(layers.Dense(2), method="encode")(X)
+
+
+@program
+def a_method_that_is_no_name():
+    layers.Dense(2).build((None, 3), method=3)
+
+
+@program
+def a_function_for_lamina_jit():
+    lamina.jit(layers.Dense(2).call)
+
+
 def message(name):
     """The error of a program, with the lines of this file that it names left open."""
     with pytest.raises(LaminaError) as caught:

@@ -55,7 +55,7 @@ def test_every_weight_has_reasons_though_the_first_moves() -> None:
     gru = layers.GRU(4)
     gru(jnp.ones((2, 3, 5)))
     assert why(gru) == [
-        ("axis -1 of sequence", "3 * units"),
+        ("axis -1 of sequences", "3 * units"),
         ("units", "3 * units"),
         ("fixed", "3 * units"),
     ]

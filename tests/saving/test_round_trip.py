@@ -441,6 +441,7 @@ class Renamed(Layer):
 @pytest.mark.parametrize(
     ("rename", "match"),
     [
+        ("query", "rename is not a dict"),
         ({"querry": "x"}, r"'querry'.*\n.*\n.*\n.*Did you mean 'query'"),
         ({"query": "keys.0"}, r"two entries of the file the name 'keys\.0\.(bias|kernel)'"),
     ],

@@ -53,21 +53,29 @@ class _Seeds:
     trees = 0
 
 
+def as_seed(seed: Any) -> int:
+    """A seed of drawing, which is a whole number."""
+    if isinstance(seed, int | np.integer):
+        return int(seed)  # pyright: ignore[reportUnknownArgumentType]
+    raise InputError(
+        explain(
+            "The seed is not a whole number.",
+            where=f"given at {site()}",
+            expected="an int",
+            received=repr(seed),
+            remedy="Give an int, such as 0.",
+        )
+    )
+
+
 def set_seed(seed: int) -> None:
     """Fix what is drawn from here on: the n-th tree built draws from (seed, n).
 
     >>> set_seed(0)
     """
-    if not isinstance(seed, int | np.integer):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(
-            explain(
-                "The seed is not a whole number.",
-                received=repr(seed),
-                remedy="Give set_seed an int, such as 0.",
-            )
-        )
+    number = as_seed(seed)
     with LOCK:
-        _Seeds.seed = int(seed)
+        _Seeds.seed = number
         _Seeds.trees = 0
 
 
@@ -169,6 +177,8 @@ def carry_out(
             planner.undo()
             raise
         _commit(request, outcome, origin, values)
+        for path, variable in missing:
+            variable.path = path
         return outcome.reads
 
 
@@ -186,7 +196,7 @@ def _values(
         return origin, _placed(missing, lambda v, p: given[p].astype(v.weight_dtype, copy=False))
     counted = seed is None and origin is None and bool(missing)
     if seed is not None:
-        origin = (int(seed), 0)
+        origin = (seed, 0)
     elif counted:
         origin = (_Seeds.seed, _Seeds.trees)
     drawn_from = origin or (0, 0)
@@ -203,12 +213,12 @@ def _placed(
 
 
 def _drawn(variable: Variable, path: str, origin: tuple[int, int]) -> np.ndarray | jax.Array:
-    initializer: Any = variable.initializer
+    initializer, at = variable.initializer, variable.declared_at
     if not isinstance(initializer, initializers.Initializer):
         return draw_callable(
-            initializer, variable.shape, variable.weight_dtype, seed=origin, path=path
+            initializer, variable.shape, variable.weight_dtype, seed=origin, path=path, at=at
         )
-    return draw(initializer, variable.shape, variable.weight_dtype, seed=origin, path=path)
+    return draw(initializer, variable.shape, variable.weight_dtype, seed=origin, path=path, at=at)
 
 
 def _commit(

@@ -13,7 +13,7 @@ from lamina.core.entering import enter
 from lamina.core.node import Symbolic, Tracked, site
 from lamina.core.planning import is_unbuilt, own_build
 from lamina.core.root import Root, by_identity
-from lamina.core.scope import SCOPE, Frame, Key, Scope, as_key
+from lamina.core.scope import SCOPE, Frame, Key, Scope, as_key, as_mode
 from lamina.core.signature import as_inputs, build_arguments, method_of
 from lamina.core.specs import as_specs, shapes_of
 from lamina.core.tracing import is_staged, trace_state
@@ -38,7 +38,7 @@ def invoke(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     info = method_of(type(layer), "call")
     kwargs = dict(kwargs)
     args, training = info.split_training(args, kwargs)
-    mode = _mode(scope, training)
+    mode = as_mode(training, scope.training)
     rng = kwargs.pop("rng", None)
     key = scope.key if rng is None else Key(as_key(rng), trace_state())
     args, kwargs = as_inputs(args), as_inputs(kwargs) if kwargs else kwargs
@@ -60,10 +60,6 @@ def _symbolic(value: Any) -> Symbolic | None:
             if found is not None:
                 return found
     return value if isinstance(value, Symbolic) else None
-
-
-def _mode(scope: Scope, training: Any) -> bool:
-    return scope.training if training is None else bool(training)
 
 
 def _build_weightless(frame: Frame, layer: Tracked, args: Any, kwargs: Any) -> None:

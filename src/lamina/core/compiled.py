@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +11,15 @@ import jax
 
 from lamina.core.adding import collect
 from lamina.core.call import invoke
-from lamina.core.node import Edition, Tracked
+from lamina.core.node import Edition, Tracked, site
 from lamina.core.planning import is_unbuilt
 from lamina.core.root import Root
-from lamina.core.scope import SCOPE
+from lamina.core.scope import SCOPE, as_key, as_mode
 from lamina.core.signature import as_inputs
-from lamina.core.tracking import walk
+from lamina.core.tracking import containers, walk
 from lamina.core.trees import flatten, unflatten
 from lamina.core.variable import Variable
+from lamina.errors import InputError, explain
 
 __all__ = ["Compiled", "jit"]
 
@@ -33,6 +35,24 @@ class _Same:
 
     def __hash__(self) -> int:
         return id(self.held)
+
+
+def _settled(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments by name; a seed becomes a key, so that it is not compiled in."""
+    settled = dict(kwargs)
+    if settled.get("rng") is not None:
+        settled["rng"] = as_key(settled["rng"])
+    if settled.get("training") is not None:
+        settled["training"] = as_mode(settled["training"], False)
+    return settled
+
+
+def _as_held(held: list[tuple[Any, tuple[Any, ...]]]) -> bool:
+    """Whether lists and dicts hold the very things that they did."""
+    for inside, items in held:
+        if len(inside) != len(items) or not all(map(operator.is_, inside, items)):
+            return False
+    return True
 
 
 def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -58,11 +78,12 @@ class Compiled:
         self._variables: tuple[Variable, ...] = ()
         self._programs: dict[Any, Any] = {}
         self._seen: list[Any] = []
+        self._held: list[tuple[Any, tuple[Any, ...]]] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if SCOPE.get() is not None:
             return _within(self._layer, self._method, args, kwargs)
-        if self._edition != Edition.current:
+        if self._edition != Edition.current or not _as_held(self._held):
             self._refresh(args, kwargs)
         if kwargs or not all(isinstance(value, jax.Array) for value in args):
             return self._general(args, kwargs)
@@ -93,6 +114,7 @@ class Compiled:
             self._variables = tuple(v for _, v in walk(self._layer).variables.values())
             self._programs.clear()
             self._seen = self._form()
+        self._held = containers(self._layer)
         self._edition = Edition.current
 
     def _form(self) -> list[Any]:
@@ -105,7 +127,7 @@ class Compiled:
 
     def _general(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Arguments by name, nested, or static: arrays are traced, the rest is compiled in."""
-        args, kwargs = as_inputs((args, kwargs))
+        args, kwargs = as_inputs((args, _settled(kwargs)))
         leaves, structure = flatten((args, kwargs))
         places = tuple(index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array))
         static = tuple(None if index in places else leaf for index, leaf in enumerate(leaves))
@@ -154,4 +176,14 @@ def jit(layer: Tracked, method: str | None = None) -> Compiled:
     >>> fast(jnp.ones((2, 3))).shape
     (2, 4)
     """
+    if not isinstance(layer, Tracked):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(
+            explain(
+                "lamina.jit compiles layers, and this is none.",
+                where=f"called at {site()}",
+                expected="lamina.jit(layer), or lamina.jit(layer, method='encode')",
+                received=repr(layer),
+                remedy="Give the layer itself; plain functions are jax.jit's.",
+            )
+        )
     return Compiled(layer, method)

@@ -44,6 +44,7 @@ def draw(
     *,
     seed: Seed,
     path: str,
+    at: object = None,
     start: int = 0,
     stop: int | None = None,
 ) -> Numbers:
@@ -55,6 +56,7 @@ def draw(
         dtype: of the values; half precisions are rounded from float32.
         seed: of the build.
         path: of the weight in its tree.
+        at: where it was declared.
         start: the first element of the range, counted in C order.
         stop: the end of the range; None is the end of the weight.
 
@@ -71,7 +73,7 @@ def draw(
     (2, 2)
     """
     dtype = jnp.dtype(dtype)
-    law = check(initializer, shape, dtype, path=path)
+    law = check(initializer, shape, dtype, path=path, at=at)
     size = math.prod(shape)
     first, last, _ = slice(start, stop).indices(size)
     key = digest(seed, path) if initializer.seed is None else digest((initializer.seed, 0), None)
@@ -79,7 +81,9 @@ def draw(
     return values.reshape(shape) if start == 0 and stop is None else values
 
 
-def check(initializer: Initializer, shape: tuple[int, ...], dtype: Any, *, path: str) -> Law:
+def check(
+    initializer: Initializer, shape: tuple[int, ...], dtype: Any, *, path: str, at: object = None
+) -> Law:
     """The law for a weight, if it can be drawn from; allocates nothing.
 
     Raises:
@@ -87,7 +91,7 @@ def check(initializer: Initializer, shape: tuple[int, ...], dtype: Any, *, path:
     """
     law = initializer.law(shape)
     dtype = jnp.dtype(dtype)
-    refuse = functools.partial(_refuse, initializer, path)
+    refuse = functools.partial(_refuse, initializer, path, at)
     if law.kind == "constant":
         value = np.asarray(law.value)
         if not _fits(value.shape, shape):
@@ -105,7 +109,13 @@ def check(initializer: Initializer, shape: tuple[int, ...], dtype: Any, *, path:
 
 
 def draw_callable(
-    function: KeyedFunction, shape: tuple[int, ...], dtype: Any, *, seed: Seed, path: str
+    function: KeyedFunction,
+    shape: tuple[int, ...],
+    dtype: Any,
+    *,
+    seed: Seed,
+    path: str,
+    at: object = None,
 ) -> jax.Array:
     """The values of a weight from a function `(key, shape, dtype) -> array`.
 
@@ -121,7 +131,7 @@ def draw_callable(
     config = cast("Any", jax.config)
     x64, device = config.jax_enable_x64, config.jax_default_device
     bits = np.frombuffer(digest(seed, path)[:8], "<u4").astype(np.uint32)
-    refuse = functools.partial(_refuse, function, path)
+    refuse = functools.partial(_refuse, function, path, at)
 
     def work() -> jax.Array:
         with jax.enable_x64(x64), jax.default_device(device):
@@ -151,11 +161,11 @@ def digest(seed: Seed, path: str | None) -> bytes:
 
 
 def _refuse(
-    initializer: Initializer | KeyedFunction, path: str, expected: str, received: str
+    initializer: Initializer | KeyedFunction, path: str, at: object, expected: str, received: str
 ) -> BuildError:
     text = explain(
         f"{describe(initializer)} cannot draw this weight.",
-        where=path,
+        where=path if at is None else f"{path}, declared at {at}",
         expected=expected,
         received=received,
         remedy="Give the weight another initializer, shape or dtype.",

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from lamina.core import mistakes
-from lamina.core.build import carry_out, make_plan
+from lamina.core.build import as_seed, carry_out, make_plan
 from lamina.core.entering import enter
 from lamina.core.node import Tracked, site
 from lamina.core.passes import Request
 from lamina.core.plan import Plan
 from lamina.core.planning import Planner
 from lamina.core.precision import weights_dtype
-from lamina.core.scope import SCOPE, current_planner
+from lamina.core.scope import SCOPE, as_mode, current_planner
 from lamina.core.signature import given_specs, method_of
 from lamina.core.tracking import children
 from lamina.core.variable import Variable
@@ -34,8 +34,8 @@ def request_for(
     info = method_of(type(root), method)
     args, training = info.split_training(args, kwargs)
     specs = given_specs(info, args, kwargs)
-    mode = info.training_default if training is None else bool(training)
-    return Request(root, method, specs, mode, site()), seed
+    mode = as_mode(training, info.training_default)
+    return Request(root, method, specs, mode, site()), None if seed is None else as_seed(seed)
 
 
 def plan(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:

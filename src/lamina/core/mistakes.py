@@ -52,6 +52,11 @@ def note(error: BaseException, text: str) -> None:
     if isinstance(error, LaminaError) or getattr(error, _NOTED, False):
         return
     error.add_note(text)
+    if isinstance(error, RecursionError):
+        error.add_note(
+            "layers that call one another stand too deep for Python's stack: keep them in a list "
+            "and call them in a loop, or raise sys.setrecursionlimit"
+        )
     setattr(error, _NOTED, True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 import sys
 from collections.abc import Callable, Generator
@@ -163,6 +164,8 @@ class Node:
         # Signatures count reads by identity, and a compiled step belongs to this very tree.
         state = {name: getattr(self, name) for name in self.__slots__}
         return state | {
+            "declared": list(self.declared),
+            "loose": list(self.loose),
             "known": {},
             "plans": [],
             "training_state": None,
@@ -179,6 +182,13 @@ class Tracked:
     """What can stand in a tree: anything that carries a :class:`Node`."""
 
     _lamina: Node
+
+    def __copy__(self) -> Any:
+        # A copy holds the same layers and variables, and goes its own way from here on.
+        twin = object.__new__(type(self))
+        for name, value in (*attributes(self).items(), (ATTRIBUTE, copy.copy(self._lamina))):
+            object.__setattr__(twin, name, value)
+        return twin
 
 
 class Symbolic:

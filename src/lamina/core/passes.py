@@ -91,9 +91,9 @@ class _Place:
     index: int
 
 
-def _pass(request: Request, sizes: Sizes, earlier: Planner | None) -> Outcome:
+def _pass(request: Request, planner: Planner) -> Outcome:
     """Trace the call in the mode asked for and, if the mode was read, in the other one."""
-    planner = Planner(request.root, sizes, earlier, split=request.split)
+    sizes = planner.sizes
     try:
         method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
         reads = traced_call(planner, request, sizes, request.training)
@@ -124,17 +124,22 @@ def run_passes(request: Request) -> Outcome:
     leaves = list(request.specs.leaves())
     names = tuple(dict.fromkeys(d for s in leaves for d in s.shape if isinstance(d, str)))
     if all(spec.known for spec in leaves):
-        return _pass(request, Sizes(1), None)
+        return _pass(request, _planner(request, Sizes(1)))
     failure: Exception | None = None
     for small, large in SIZES:
         first, second = Sizes(small, names), Sizes(large, names)
+        planner = _planner(request, first)
         try:
-            once = _pass(request, first, None)
-            outcome = _pass(request, second, once.planner)
+            once = _pass(request, planner)
+            outcome = _pass(request, _planner(request, second, planner))
         except LaminaError:
+            if planner.misfit is not None:  # said again, knowing which sizes are made up
+                _pass(request, _planner(request, second, planner))
             raise
         except Exception as error:
-            failure = failure or error
+            if failure is None:
+                failure = error
+                error.add_note(f"dims that are not known had the sizes {first} or {second} here")
             continue
         _mark_unknown(outcome, once, first, second)
         if not any(0 in spec.shape for call in outcome.calls for spec in _specs(call.outputs)):
@@ -142,6 +147,10 @@ def run_passes(request: Request) -> Outcome:
     if failure is not None:
         raise failure
     return outcome  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def _planner(request: Request, sizes: Sizes, earlier: Planner | None = None) -> Planner:
+    return Planner(request.root, sizes, earlier, split=request.split)
 
 
 def _specs(tree: Any) -> list[Spec]:

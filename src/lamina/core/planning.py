@@ -62,6 +62,8 @@ class Planner:
         self.sizes = sizes
         self.split = split
         self.earlier = {} if earlier is None else earlier.by_path()
+        self.misfit: Arguments | None = None
+        self.earlier_misfit = None if earlier is None else earlier.misfit
         self.tree: Tree = walk(root)
         self.original = Memento()
         self.original.add(root)
@@ -338,6 +340,9 @@ class Planner:
         try:
             self._check(layer, record, method, specs)
         except mistakes.MisfitError as misfit:
+            self.misfit = specs
+            if self.earlier_misfit is not None:  # what moved between the passes is not known
+                specs = blend(self.earlier_misfit, specs)
             raise mistakes.misfit_error(self, layer, record, method, specs, misfit) from None
 
     def fits(self, layer: Tracked, method: str, specs: Arguments) -> bool:

@@ -8,20 +8,18 @@ from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from lamina.core import adding, mistakes
 from lamina.core.build import LOCK, carry_out
 from lamina.core.entering import enter
 from lamina.core.node import Tracked, site
 from lamina.core.passes import Request
-from lamina.core.scope import Frame, Key, as_key
+from lamina.core.scope import Frame, Key, as_key, as_mode
 from lamina.core.signature import as_inputs, key_of, method_of
 from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.tracing import in_fresh_context, split_axes, trace_state
 from lamina.core.tracking import Tree, walk
-from lamina.core.trees import flatten, map_tree
-from lamina.core.variable import Variable
+from lamina.core.trees import as_array, flatten, map_tree
 from lamina.errors import InputError, LaminaError, TraceError, explain, nearest
 
 __all__ = ["Root", "by_identity"]
@@ -45,7 +43,7 @@ class Root:
         rng = kwargs.pop("rng", None)
         self.layer = layer
         self.method = method
-        self.training = info.training_default if training is None else bool(training)
+        self.training = as_mode(training, info.training_default)
         self.key = None if rng is None else Key(as_key(rng), trace_state())
         self.args, self.kwargs = as_inputs((args, kwargs), info.label)
         self.signature = key_of(method, self.training, self.args, self.kwargs)
@@ -200,12 +198,20 @@ def _flat(arguments: Arguments) -> tuple[list[Any], Any]:
     return flatten((arguments.args, arguments.kwargs), is_leaf=lambda leaf: isinstance(leaf, Spec))
 
 
-def by_identity(
-    layer: Tracked, values: Mapping[str, Any], *, shapes: bool = True
-) -> dict[int, Any]:
+def by_identity(layer: Tracked, values: Mapping[str, Any]) -> dict[int, Any]:
     """Values by path, strictly all of a tree, as values by variable."""
     variables = walk(layer).by_path()
     label = type(layer).__name__
+    if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(
+            explain(
+                f"The values of {label} are not a dict.",
+                where=f"made at {layer._lamina.made_at}",
+                expected="{path: array}, as values() gives it",
+                received=f"a {type(values).__name__}",
+                remedy="Pass values(), or a dict with its keys.",
+            )
+        )
     missing = [path for path in variables if path not in values]
     unknown = [path for path in values if path not in variables]
     problems = [f"missing: {path}" for path in missing]
@@ -214,11 +220,10 @@ def by_identity(
     for path, variable in variables.items():
         if path in missing:
             continue
-        given = values[path]
-        array = given.value if isinstance(given, Variable) else given
-        if not hasattr(array, "shape"):
-            array = jnp.asarray(array)
-        if shapes and tuple(array.shape) != variable.shape:
+        array = as_array(values[path])
+        if array is None:
+            problems.append(f"no array: {path}, got {values[path]!r}")
+        elif array.shape != variable.shape:
             problems.append(f"misshapen: {path}, expected {variable.shape}, got {array.shape}")
         found[id(variable)] = array
     if problems:

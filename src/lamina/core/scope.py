@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.node import Tracked
-from lamina.core.tracing import in_loop, trace_state
+from lamina.core.node import Tracked, site
+from lamina.core.tracing import in_loop, is_traced, trace_state
+from lamina.core.trees import as_array
 from lamina.errors import InputError, LaminaError, TraceError, explain
 
 if TYPE_CHECKING:
@@ -148,7 +149,48 @@ def current_planner() -> Planner | None:
 
 def as_key(rng: Any) -> Any:
     """A key from what a user passes as `rng`: a key, or a seed."""
-    return jax.random.key(rng) if isinstance(rng, int) else jnp.asarray(rng)
+    given: Any = rng if isinstance(rng, int) else as_array(rng)
+    if isinstance(given, int) or (given is not None and _is_seed(given)):
+        return jax.random.key(given)
+    raw = given is not None and given.dtype == jnp.uint32 and given.ndim == 1
+    if raw or (given is not None and jnp.issubdtype(given.dtype, jax.dtypes.prng_key)):
+        return given
+    raise InputError(
+        explain(
+            "That is not a random key.",
+            where=f"called at {site()}",
+            expected="rng=jax.random.key(0), or a whole number",
+            received=repr(rng),
+            remedy="Make a key with jax.random.key(seed).",
+        )
+    )
+
+
+def _is_seed(array: Any) -> bool:
+    return array.ndim == 0 and jnp.issubdtype(array.dtype, jnp.integer)
+
+
+def as_mode(training: Any, otherwise: bool) -> bool:
+    """The mode that `training` asks for; None leaves it as it is."""
+    if training is None:
+        return otherwise
+    if training is True or training is False:
+        return training
+    try:
+        known = bool(training in (0, 1))
+    except Exception:  # a traced value has no truth
+        known = False
+    if known:
+        return bool(training)
+    raise InputError(
+        explain(
+            "training is neither True nor False.",
+            where=f"called at {site()}",
+            expected="a bool of Python's: each mode is a program of its own",
+            received="a traced value" if is_traced(training) else repr(training),
+            remedy="Pass training=True or training=False; in jax.jit make it a static argument.",
+        )
+    )
 
 
 def fresh_key(layer: Tracked) -> Any:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.node import site
 from lamina.core.specs import Arguments, Spec, as_specs, map_specs
-from lamina.core.trees import flatten, map_tree
-from lamina.core.variable import Variable
-from lamina.errors import InputError, explain
+from lamina.core.trees import as_array, flatten, map_tree
+from lamina.errors import InputError, explain, nearest
 
 __all__ = ["Method", "as_inputs", "build_arguments", "given_specs", "key_of", "method_of"]
 
@@ -60,7 +58,7 @@ class Method:
                     where=f"called at {site()}",
                     expected=f"({', '.join(map(_parameter, self.signature.parameters.values()))})",
                     received=_received(args, kwargs),
-                    remedy="Pass each input once, by position or by name.",
+                    remedy=_remedy(kwargs, self.inputs),
                 )
             ) from None
         found: dict[str, Any] = {}
@@ -77,6 +75,12 @@ class Method:
 
 def _parameter(parameter: inspect.Parameter) -> str:
     return str(parameter.replace(annotation=inspect.Parameter.empty))
+
+
+def _remedy(kwargs: Iterable[str], inputs: tuple[str, ...]) -> str:
+    unknown = [name for name in kwargs if name not in inputs]
+    meant = nearest(unknown[0], inputs) if unknown and inputs else ""
+    return f"{meant} Pass each input once, by position or by name.".lstrip()
 
 
 def _received(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -96,25 +100,26 @@ _PLAIN = Method(
 
 
 def method_of(kind: type, name: str | Callable[..., Any]) -> Method:
-    """What a layer class's method takes; remembered by the function itself.
+    """What a layer class's method takes; remembered by the class and the function itself.
 
     A root may be entered by a function that calls it, such as a loss, as well as by a method.
     """
     if callable(name):
         return _PLAIN
-    function = getattr(kind, name, None)
-    found = _methods.get(function)
+    function = getattr(kind, name, None) if isinstance(name, str) else None  # pyright: ignore
+    found = _methods.get((kind, function))
     if found is None:
         if not callable(function) or (name == "call" and getattr(function, "missing", False)):
             raise InputError(
                 explain(
                     f"{kind.__name__} has no method {name!r}.",
-                    expected=f"a method {name}(self, ...) that computes the layer's outputs",
+                    where=f"called at {site()}",
+                    expected="the name of a method that computes the layer's outputs",
                     received="nothing of that name",
-                    remedy=f"Define {name} on {kind.__name__}.",
+                    remedy=f"Define it on {kind.__name__}, or name a method that is there.",
                 )
             )
-        found = _methods[function] = _read(kind, name, function)
+        found = _methods[kind, function] = _read(kind, name, function)
     return found
 
 
@@ -126,6 +131,7 @@ def _read(kind: type, name: str, function: Any) -> Method:
             raise InputError(
                 explain(
                     f"{kind.__name__}.{name} has an input named {reserved!r}.",
+                    where=f"called at {site()}",
                     expected=f"names other than {', '.join(RESERVED)}: they are Lamina's",
                     received=f"{name}({', '.join(names)})",
                     remedy="Give the input another name; in call, self.rng() gives a key.",
@@ -159,27 +165,34 @@ def as_inputs(tree: Any, label: str = "The data") -> Any:
     def as_input(leaf: Any) -> Any:
         if isinstance(leaf, jax.Array):
             return leaf
-        if isinstance(leaf, Variable):
-            return leaf.value
         if not isinstance(leaf, np.ndarray | np.generic):
             return leaf
-        array = cast(np.ndarray, leaf)
-        if array.dtype.kind in "OSUMm":
-            raise InputError(_not_numbers(label, array))
-        return jnp.asarray(array)
+        array = as_array(leaf)
+        if array is None:
+            raise InputError(_not_numbers(label, cast(np.ndarray, leaf)))
+        return array
 
     return map_tree(as_input, tree)
 
 
+_KINDS = {
+    "O": "objects",
+    "S": "bytes",
+    "U": "text",
+    "M": "dates",
+    "m": "time spans",
+    "V": "records",
+}
+
+
 def _not_numbers(label: str, array: np.ndarray) -> str:
-    kinds = {"O": "objects", "S": "bytes", "U": "text", "M": "dates", "m": "time spans"}
     return explain(
-        f"{label} got an array of {kinds[array.dtype.kind]}.",
+        f"{label} got an array of {_KINDS.get(array.dtype.kind, 'masked numbers')}.",
         where=f"called at {site()}",
         expected="arrays of numbers or bools",
         received=f"dtype {array.dtype}, shape {array.shape}",
         remedy="Turn it into numbers first: text into ids by a vocabulary, ragged lists into "
-        "padded arrays.",
+        "padded arrays, masked arrays into an array and a mask.",
     )
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.node import site
 from lamina.core.trees import flatten, map_tree, unflatten
 from lamina.errors import InputError, explain
 
@@ -71,6 +72,16 @@ def _dims(shape: Any) -> tuple[Dim, ...]:
         shape = (int(cast(int, shape)),)
     if shape.__class__ is tuple and all(map(_is_dim, shape)):
         return shape
+    if isinstance(shape, str | Mapping) or not hasattr(shape, "__iter__"):
+        raise InputError(
+            explain(
+                "That is not a shape.",
+                where=f"given at {site()}",
+                expected="a tuple of sizes, None (unknown) or names",
+                received=repr(shape),  # pyright: ignore[reportUnknownArgumentType]
+                remedy="Write (None, 3), for example.",
+            )
+        )
     dims: list[Dim] = []
     for dim in shape:
         if dim is None or isinstance(dim, str):
@@ -84,6 +95,7 @@ def _dims(shape: Any) -> tuple[Dim, ...]:
             raise InputError(
                 explain(
                     f"A dim of the shape {tuple(shape)} is not a size.",
+                    where=f"given at {site()}",
                     expected="whole numbers of 0 or more, None (unknown) or names",
                     received=repr(dim),
                     remedy="Write None where a size is not known.",
@@ -110,6 +122,7 @@ def _dtype(dtype: Any) -> Any:
         raise InputError(
             explain(
                 f"{dtype!r} is not a dtype that arrays on a device can have.",
+                where=f"given at {site()}",
                 expected="a number or bool dtype, such as 'float32' or 'int32'",
                 received=repr(dtype),
                 remedy="Encode text and objects as numbers first.",
@@ -130,6 +143,9 @@ class Sizes:
         if isinstance(dim, int):
             return dim
         return self.nameless if dim is None else self.nameless * (self.names.index(dim) + 2)
+
+    def __str__(self) -> str:
+        return ", ".join([str(self.nameless), *(f"{n} = {self.of(n)}" for n in self.names)])
 
 
 SIZES = ((48, 96), (240, 480))
@@ -183,7 +199,7 @@ def _is_shape(value: Any) -> bool:
 def is_unknown(shape: Any) -> bool:
     """Whether a shape has a dim without a size."""
     if not isinstance(shape, tuple | list):
-        return shape is None or isinstance(shape, str)
+        return False
     return any(dim is None or isinstance(dim, str) for dim in cast(list[Any], shape))
 
 

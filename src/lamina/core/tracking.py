@@ -11,7 +11,7 @@ from lamina.core.node import Tracked, attributes, slot_names
 from lamina.core.variable import Variable
 from lamina.errors import TrackingError, explain
 
-__all__ = ["Memento", "Tree", "children", "join", "walk"]
+__all__ = ["Memento", "Tree", "children", "containers", "join", "walk"]
 
 
 def join(prefix: str, name: str) -> str:
@@ -172,6 +172,23 @@ def children(layer: Tracked) -> list[tuple[str, Tracked]]:
         elif _is(place.value, _CONTAINERS) and id(place.value) not in place.containers:
             pending.extend(reversed(_inside(place)))
     return list(found.values())
+
+
+def containers(root: Tracked) -> list[tuple[Any, tuple[Any, ...]]]:
+    """What stands in the lists and dicts of a tree: as it changes, and as it is now.
+
+    Those that hold plain data alone are left out; a layer may come to stand in empty ones.
+    """
+    everything = Memento()
+    everything.add(root)
+    found: list[tuple[Any, tuple[Any, ...]]] = []
+    for value, _ in everything.states.values():
+        if _is(value, (list, dict)):
+            inside = value.values() if _is(value, (dict,)) else value
+            items = tuple(inside)
+            if not items or any(isinstance(item, _WALKED) for item in items):
+                found.append((inside, items))
+    return found
 
 
 class Memento:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import jax
+import jax.numpy as jnp
 
 from lamina.errors import InputError, explain
 
-__all__ = ["flatten", "leaves_of", "map_pairs", "map_tree", "unflatten"]
+__all__ = ["as_array", "flatten", "leaves_of", "map_pairs", "map_tree", "unflatten"]
 
 IsLeaf = Callable[[Any], bool] | None
 
@@ -24,6 +25,16 @@ def _tell(error: ValueError) -> None:
                 remedy="Name all entries by text: {'left': a, 'right': b}.",
             )
         ) from None
+
+
+def as_array(value: Any) -> Any:
+    """A value as an array of numbers; None if it is none."""
+    if isinstance(value, jax.Array):
+        return value
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def map_tree(function: Callable[[Any], Any], tree: Any, is_leaf: IsLeaf = None) -> Any:

@@ -16,6 +16,7 @@ from lamina.core.node import Site, site
 from lamina.core.scope import SCOPE
 from lamina.core.specs import Spec
 from lamina.core.tracing import is_traced
+from lamina.core.trees import as_array
 from lamina.errors import BuildError, InputError, TraceError, explain
 
 __all__ = ["Loan", "Variable"]
@@ -74,6 +75,7 @@ class Variable:
         self.name = name
         self.regularizer = regularizers.get(regularizer)
         self.constraint = constraints.get(constraint)
+        self.path: str | None = None  # in the tree that it was built in
         self.declared_at: Site = site()
         self._trainable = bool(trainable)
         self._lowered = self._trainable and jnp.issubdtype(spec.dtype, jnp.floating)
@@ -106,7 +108,8 @@ class Variable:
 
     def describe(self) -> str:
         """What an error calls this variable."""
-        return f"Variable {self.name!r} {self.shape}" if self.name else f"Variable {self.shape}"
+        known = self.path or self.name
+        return f"Variable {known!r} {self.shape}" if known else f"Variable {self.shape}"
 
     @property
     def value(self) -> jax.Array:
@@ -145,15 +148,15 @@ class Variable:
 
     def assign(self, value: Any) -> Variable:
         """Give the variable a new value of the same shape; it is cast to the variable's dtype."""
-        given = value.value if isinstance(value, Variable) else value
-        array = jnp.asarray(given)
-        if array.shape != self.shape:
+        array = as_array(value)
+        if array is None or array.shape != self.shape:
             raise InputError(
                 explain(
-                    f"{self.describe()} was assigned an array of another shape.",
+                    f"{self.describe()} was assigned "
+                    + ("what is no array." if array is None else "an array of another shape."),
                     where=f"declared at {self.declared_at}",
                     expected=str(self.shape),
-                    received=str(array.shape),
+                    received=repr(value) if array is None else str(array.shape),
                     remedy="Assign an array of the variable's shape.",
                 )
             )
@@ -222,6 +225,18 @@ class Variable:
     def __float__(self) -> float:
         return float(self.value)
 
+    def __complex__(self) -> complex:
+        return complex(self.value)
+
+    def __index__(self) -> int:
+        return operator.index(self.value)
+
+    def __round__(self, digits: int = 0) -> Any:
+        return self.value.round(digits)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec) if spec else repr(self)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         twin = object.__new__(type(self))
         memo[id(self)] = twin
@@ -261,6 +276,8 @@ def _unary(operation: Callable[[Any], Any]) -> Callable[[Variable], Any]:
     return lambda self: operation(self.value)
 
 
+Variable.__divmod__ = _forward(divmod)  # type: ignore[attr-defined]
+Variable.__rdivmod__ = _reflected(divmod)  # type: ignore[attr-defined]
 for _name in [
     "add",
     "sub",
@@ -283,3 +300,15 @@ for _name in ["lt", "le", "gt", "ge"]:
     setattr(Variable, f"__{_name}__", _forward(getattr(operator, f"__{_name}__")))
 for _name in ["neg", "pos", "abs", "invert"]:
     setattr(Variable, f"__{_name}__", _unary(getattr(operator, f"__{_name}__")))
+
+
+# To JAX's functions a variable is a tree of one leaf, and what they make of that is an array.
+def _as_tree(variable: Variable) -> tuple[tuple[Any], None]:
+    return (variable.value,), None
+
+
+def _from_tree(_: None, leaves: tuple[Any]) -> Any:
+    return leaves[0]
+
+
+jax.tree_util.register_pytree_node(Variable, _as_tree, _from_tree)

@@ -175,8 +175,10 @@ def check_rank(layer: Tracked, shape: Any, axes: str, *, exactly: bool = False) 
             f"{_name(layer)} got an input with the wrong number of axes.",
             where=_where(layer),
             expected=f"[{axes}]" if exactly or axes.endswith("...") else f"[..., {axes}]",
-            received=f"{len(dims)} axes" if one and dims != () else f"shape {shape}",
-            remedy="Reshape the input so that it has these axes.",
+            received="what is no array"
+            if shape is None
+            else (f"{len(dims)} axes" if one and dims != () else f"shape {shape}"),
+            remedy="Pass an array that has these axes.",
         )
     )
 

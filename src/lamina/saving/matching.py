@@ -167,6 +167,15 @@ def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[st
     Raises:
         InputError: an old name stands for nothing in the file, or two entries get one name.
     """
+    if not isinstance(rename, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(
+            explain(
+                "rename is not a dict.",
+                expected="{name in the file: name in the tree}",
+                received=repr(rename),
+                remedy="Write rename={'old': 'new'}.",
+            )
+        )
     given = dict(rename or {})
     for old in given:
         if not any(tail(name, old) is not None for name in names):

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.trees import leaves_of, map_tree
+from lamina.core.trees import flatten, leaves_of, map_tree
+from lamina.core.variable import Variable
 from lamina.errors import BuildError, InputError, explain
 from lamina.layer import Layer
 from lamina.layers.checks import check_rank, check_shape
@@ -84,13 +85,13 @@ class Recurrence(Layer):
         if mask is not None:
             check_shape(self, "a mask", mask, sequences.shape[:2], "batch, time")
         if initial_state is None and self.stateful:
-            initial_state = map_tree(lambda variable: variable.value, self.states)
+            initial_state = map_tree(lambda value: value, self.states)
         if initial_state is not None:
             specs = self._state_specs(sequences.shape)
             initial_state = fitting(self, initial_state, specs, self._state_axes)
         outputs, states = self._run(sequences, initial_state, mask, training)
         if self.stateful:
-            for variable, state in zip(leaves_of(self.states), leaves_of(states), strict=True):
+            for variable, state in zip(self._kept(), leaves_of(states), strict=True):
                 variable.assign(state)
         output = self._output(outputs, states, mask)
         return (output, *states) if self.return_state else output
@@ -103,9 +104,14 @@ class Recurrence(Layer):
 
     def reset_state(self) -> None:
         """Let the next batch start from zeros."""
-        map_tree(lambda variable: variable.assign(jnp.zeros_like(variable.value)), self.states)
+        for variable in self._kept():
+            variable.assign(jnp.zeros_like(variable.value))
 
     reset_states = reset_state
+
+    def _kept(self) -> list[Variable]:
+        """The variables that keep the state between batches, in the order of its arrays."""
+        return flatten(self.states, is_leaf=lambda leaf: isinstance(leaf, Variable))[0]
 
     @property
     def _state_count(self) -> int:

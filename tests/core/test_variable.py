@@ -1,0 +1,88 @@
+"""Variables in the place of arrays: in functions of JAX's and NumPy's, and in arithmetic."""
+
+import operator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lamina import Layer, Variable
+
+HOST = np.arange(1, 10, dtype=np.float32).reshape(3, 3)
+
+
+def held(array):
+    return Variable(array.shape, "zeros", dtype=array.dtype).assign(array)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(jnp.exp, jnp.tanh, jnp.sum, jnp.mean, jnp.sort, jnp.linalg.norm),
+        *(jax.nn.relu, jax.nn.softmax),
+        lambda a: jnp.matmul(a, a),
+        lambda a: jnp.maximum(1, a),
+        lambda a: jnp.where(a > 2, a, 0),
+        lambda a: jnp.concatenate([a, a]),
+        lambda a: jnp.einsum("ij,jk", a, a),
+        lambda a: jax.jit(lambda inner: inner + 1)(a),
+        jax.vmap(lambda row: row.sum()),
+        jax.grad(lambda inner: (inner**2).sum()),
+        lambda a: jax.lax.scan(lambda carry, row: (carry + row, row), jnp.zeros(3), a),
+    ],
+)
+def test_functions_of_jax_take_it_as_its_array(function) -> None:
+    of_variable, of_array = function(held(HOST)), function(jnp.asarray(HOST))
+    jax.tree.map(np.testing.assert_array_equal, of_variable, of_array)
+
+
+@pytest.mark.parametrize("other", [2, 2.5, HOST, HOST[0], np.float32(3), jnp.asarray(HOST)])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        *(operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv),
+        *(operator.mod, operator.pow, operator.lt, operator.ge, divmod),
+    ],
+)
+def test_arithmetic_on_either_side(operation, other) -> None:
+    variable, array = held(HOST), jnp.asarray(HOST)
+    for made, expected in [
+        (operation(variable, other), operation(array, other)),
+        (operation(other, variable), operation(jnp.asarray(other), array)),
+        (operation(variable, variable), operation(array, array)),
+    ]:
+        for one, like in zip(jax.tree.leaves(made), jax.tree.leaves(expected), strict=True):
+            assert isinstance(one, jax.Array)
+            np.testing.assert_array_equal(one, like)
+
+
+def test_numbers_of_one_entry() -> None:
+    count, size = held(np.int32(2)), held(np.float32(1.25))
+    assert [10, 20, 30][count] == 30
+    assert f"{size:.1f}" == "1.2"
+    assert (round(size, 1), float(size), complex(size)) == (jnp.float32(1.2), 1.25, 1.25)
+
+
+class Stack(Layer):
+    """Weights in a tuple, taken together as one tree."""
+
+    def build(self, input_shape):
+        self.parts = tuple(self.add_weight(input_shape[-1:], "ones") for _ in range(2))
+
+    def call(self, inputs):
+        return jax.tree.reduce(jnp.multiply, self.parts, inputs)
+
+
+def test_gradients_flow_through_a_tree_of_them() -> None:
+    layer, x = Stack(), jnp.full((1, 3), 2.0)
+    layer.build((None, 3))
+    slopes = jax.grad(lambda values: layer.apply(values, x)[0].sum())(layer.values())
+    np.testing.assert_array_equal(slopes["parts.1"], [2, 2, 2])
+
+
+def test_an_error_names_the_path() -> None:
+    layer = Stack()
+    layer.build((None, 3))
+    with pytest.raises(ValueError, match=r"'parts\.1'"):
+        layer.parts[1].assign(jnp.ones(4))
