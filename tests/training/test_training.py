@@ -14,7 +14,7 @@ from rich.console import Console
 
 import lamina
 from lamina import Model, Sequential, Trainer, layers, losses
-from lamina.errors import InputError, LaminaError
+from lamina.errors import InputError, LaminaError, UnknownNameError
 from lamina.training import Callback, NotFiniteError
 from lamina.training.backward import look_finite
 from lamina.training.progress import Display
@@ -331,6 +331,60 @@ def test_steps_per_epoch_bounds_endless_data():
 def test_bad_data_is_one_clear_error(x, y, options, part):
     with pytest.raises(InputError, match=part):
         compiled().fit(x, y, verbose=0, **options)
+
+
+class Vector(TwoParts):
+    def train_loss(self, batch):
+        return ((self(batch) - batch) ** 2).mean(-1)
+
+
+def test_a_loss_that_is_a_vector_is_told_and_a_function_that_gives_one_is_averaged():
+    model = Vector()
+    model.compile("sgd")
+    with pytest.raises(InputError, match=r"not one number(.|\n)*\(32,\)(.|\n)*loss.mean\(\)"):
+        model.fit(X, verbose=0)
+    assert not model.built
+    found = []
+    for loss in (lambda y, p: (p - y) ** 2, "mse"):
+        one = compiled()
+        one.compile("sgd", loss)
+        found.append(one.fit(X, X[:, :3], shuffle=False, verbose=0).history["loss"])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+def test_names_that_stand_for_nothing_are_told_by_compile():
+    for given in ({"metrics": ["acuracy"]}, {"loss": "mean_square_error"}, {"optimizer": "adm"}):
+        with pytest.raises(UnknownNameError, match="Did you mean"):
+            network().compile(**{"loss": "mse", **given})
+
+
+def test_layers_are_computed_again_in_the_backward_pass_with_their_state():
+    class Net(Model):
+        def __init__(self, wrap):
+            super().__init__()
+            self.block = Sequential([layers.Dense(5), layers.BatchNormalization()])
+            self.last, self.wrap = layers.Dense(3), wrap
+
+        def call(self, inputs):
+            return self.last(self.wrap(self.block)(inputs))
+
+    found = []
+    for wrap in (lamina.remat, lambda block: block):
+        lamina.set_seed(0)
+        model = Net(wrap)
+        model.compile("sgd", CROSS_ENTROPY)
+        loss = model.fit(X, Y, shuffle=False, verbose=0).history["loss"]
+        found.append((loss, model.values()))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
+    for path, value in found[0][1].items():
+        np.testing.assert_allclose(value, found[1][1][path], rtol=1e-4, atol=1e-6)
+    slopes = jax.make_jaxpr(jax.grad(lambda v: model_loss(Net(lamina.remat), v)))(found[0][1])
+    assert "remat" in str(slopes) or "checkpoint" in str(slopes)
+
+
+def model_loss(model, values):
+    model.build((None, 5))
+    return model.apply(values, X)[0].sum()
 
 
 def test_nothing_is_built_by_a_fit_that_fails():

@@ -99,20 +99,22 @@ class Trainer(Borrower):
                 `train_loss` of its own, whatever that takes.
         """
         arrays = as_inputs(batch)
-        program = self.prepare(lambda: arrays)
         logs: dict[str, jax.Array]
-        self._carry, logs = program.one(self._carry, arrays)
+        with LOCK:  # a look from another thread comes before or after
+            program = self.prepare(lambda: arrays)
+            self._carry, logs = program.one(self._carry, arrays)
         return logs
 
     def steps(
         self, data: Arrays, order: Any, first: int, stop: int, count: int | None = None
     ) -> None:
         """Several steps on rows of arrays that are on the device; `count` of them if filled up."""
-        program = self.prepare(lambda: data.like(order))
-        if count is None:
-            self._carry = program.many(self._carry, data.tree, order, first, stop)
-        else:
-            self._carry, _ = program.many_padded(self._carry, data.tree, order, count, first, stop)
+        with LOCK:
+            program, carry = self.prepare(lambda: data.like(order)), self._carry
+            if count is None:
+                self._carry = program.many(carry, data.tree, order, first, stop)
+            else:
+                self._carry, _ = program.many_padded(carry, data.tree, order, count, first, stop)
 
     def can_fill_up(self, data: Arrays, orders: tuple[jax.Array, jax.Array]) -> bool:
         """Whether the last batch of an order may be filled up with rows that do not count."""
