@@ -321,6 +321,7 @@ ROWS = [
         (ids(2, 5),),
         (Spec((None, None), "int32"),),
     ),
+    Row("ActivityRegularization", lambda: layers.ActivityRegularization(0.1), SEQUENCE, UNKNOWN),
     Row("Identity", layers.Identity, SEQUENCE, UNKNOWN),
     Row("Lambda", lambda: layers.Lambda(jnp.sum, arguments={"axis": -1}), SEQUENCE, UNKNOWN),
     Row("Masking", layers.Masking, SEQUENCE, UNKNOWN),

@@ -91,6 +91,7 @@ from lamina.layers.recurrent import (
     TimeDistributed,
 )
 from lamina.layers.regularization import (
+    ActivityRegularization,
     AlphaDropout,
     Dropout,
     SpatialDropout1D,
@@ -138,6 +139,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "ActivityRegularization",
     "AdaptiveAveragePooling1D",
     "AdaptiveAveragePooling2D",
     "AdaptiveAveragePooling3D",

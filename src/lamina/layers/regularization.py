@@ -7,11 +7,20 @@ from typing import Any, ClassVar, Literal, cast
 
 import jax
 
+from lamina.layer import Layer
 from lamina.layers.checks import check_choice, check_count, check_rank, check_within
 from lamina.layers.noise import Noise
 from lamina.ops.dropout import alpha_dropout, dropout
+from lamina.regularizers import L1L2
 
-__all__ = ["AlphaDropout", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"]
+__all__ = [
+    "ActivityRegularization",
+    "AlphaDropout",
+    "Dropout",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+]
 
 
 class Dropout(Noise):
@@ -175,3 +184,32 @@ class SpatialDropout3D(_SpatialDropout):
     """
 
     space = "depth, height, width"
+
+
+class ActivityRegularization(Layer):
+    """What comes in goes out, and ``l1 sum |x| + l2 sum x^2``, by example, is added to the loss.
+
+    Shapes: any, unchanged.
+
+    Args:
+        l1: the factor of the sizes.
+        l2: the factor of the squares.
+        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+
+    Raises:
+        InputError: a factor is not a finite number of 0 or more.
+
+    >>> import jax.numpy as jnp
+    >>> from lamina import added_losses
+    >>> with added_losses() as added:
+    ...     outputs = ActivityRegularization(l1=0.5)(jnp.array([[1.0, -3.0], [0.0, 0.0]]))
+    >>> [float(loss) for loss in added]
+    [1.0]
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **options: Any) -> None:
+        super().__init__(activity_regularizer=L1L2(l1, l2), **options)
+        self.l1, self.l2 = l1, l2
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
