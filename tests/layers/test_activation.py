@@ -94,6 +94,7 @@ def test_a_row_of_activations_passes_a_mask_on() -> None:
         (ReLU, {"threshold": -0.1}),
         (LeakyReLU, {"negative_slope": -0.1}),
         (LeakyReLU, {"negative_slope": None}),
+        (ELU, {"alpha": "much"}),
         (PReLU, {"shared_axes": "all"}),
         (Softmax, {"axis": "last"}),
         (Softmax, {"axis": None}),

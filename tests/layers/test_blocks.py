@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina import Layer, Sequential
+from lamina import Layer, Sequential, layers
 from lamina.errors import InputError
 from lamina.layers import (
     GRU,
@@ -226,3 +226,9 @@ def test_a_memory_that_was_not_there_or_is_missing(normal: Make) -> None:
         crossing(x)
     with pytest.raises(InputError, match="a value mask"):
         crossing(x, memory, memory_mask=jnp.ones((2, 5), bool))
+
+
+def test_what_is_wrapped_is_a_layer() -> None:
+    for wrapper in (layers.Residual, layers.SpectralNormalization, layers.TimeDistributed):
+        with pytest.raises(InputError, match="wraps a layer"):
+            wrapper(jnp.tanh)

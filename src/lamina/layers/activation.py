@@ -172,6 +172,9 @@ class ELU(Layer):
         alpha: what is approached, negative, far below 0.
         **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
 
+    Raises:
+        InputError: ``alpha`` is not a number.
+
     Source: Clevert et al., Fast and accurate deep network learning by exponential linear units,
     arXiv 1511.07289.
 
@@ -182,7 +185,7 @@ class ELU(Layer):
 
     def __init__(self, alpha: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
-        self.alpha = alpha
+        self.alpha = check_within(self, "alpha", alpha, -math.inf, math.inf)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         return activations.elu(inputs, self.alpha)

@@ -17,6 +17,7 @@ from lamina.layers.multi_head_attention import MultiHeadAttention
 from lamina.layers.normalization import LayerNormalization
 from lamina.layers.refusing import refusal
 from lamina.layers.regularization import Dropout
+from lamina.layers.wrapping import check_layer
 
 __all__ = ["Residual", "TransformerDecoderBlock", "TransformerEncoderBlock"]
 
@@ -42,7 +43,7 @@ class Residual(Layer):
 
     def __init__(self, layer: Layer, **options: Any) -> None:
         super().__init__(**options)
-        self.layer = layer
+        self.layer = check_layer(self, "layer", layer)
 
     def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> jax.Array:
         takes_mask = "mask" in method_of(type(self.layer), "call").signature.parameters

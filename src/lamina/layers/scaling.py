@@ -14,6 +14,7 @@ from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layers.checks import check_axes, check_count, check_integers, check_within
+from lamina.layers.wrapping import check_layer
 from lamina.ops.scaling import rms_norm, singular_value, unit_norm
 
 __all__ = ["RMSNormalization", "SpectralNormalization", "UnitNormalization"]
@@ -118,7 +119,7 @@ class SpectralNormalization(Layer):
 
     def __init__(self, layer: Layer, power_iterations: int = 1, **options: Any) -> None:
         super().__init__(**options)
-        self.layer = layer
+        self.layer = check_layer(self, "layer", layer)
         self.power_iterations = check_count(self, "power_iterations", power_iterations)
 
     def build(self, input_shape: Any) -> None:

@@ -14,7 +14,7 @@ from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layers.checks import check_choice
 from lamina.layers.recurrent.cells import as_list
-from lamina.layers.recurrent.wrapping import check_layer, made_anew
+from lamina.layers.wrapping import check_layer, made_anew
 
 __all__ = ["Bidirectional"]
 

@@ -12,7 +12,7 @@ from lamina.core.tracking import walk
 from lamina.layer import Layer
 from lamina.layers.checks import check_rank, check_shape
 from lamina.layers.recurrent.step_keys import step_keys
-from lamina.layers.recurrent.wrapping import check_layer
+from lamina.layers.wrapping import check_layer
 
 __all__ = ["TimeDistributed"]
 
