@@ -27,7 +27,7 @@ OPTIONS = {
     "learning_rate": 0.01,
     "patience": 99,
 }
-"""Of a recipe that learns it."""
+"""Of a recipe that learns something of it."""
 
 
 def written(path: Path, pairs=PAIRS) -> Path:
