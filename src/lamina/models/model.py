@@ -72,6 +72,7 @@ class Model(Inspected):
         use_ema: bool = False,
         ema_momentum: float = 0.99,
         on_nonfinite: str = "raise",
+        steps_per_execution: int | str = "auto",
     ) -> None:
         """Say how the model learns.
 
@@ -94,6 +95,8 @@ class Model(Inspected):
             ema_momentum: how slowly they follow.
             on_nonfinite: what a loss or gradient that is not finite comes to: `"raise"`, `"stop"`
                 or `"ignore"`.
+            steps_per_execution: how many steps on arrays run as one program; `"auto"`, as many as
+                keep progress live, about five updates a second.
 
         Raises:
             UnknownNameError: no optimizer, loss or metric of that name.
@@ -117,6 +120,7 @@ class Model(Inspected):
             output_names=_output_names(self),
             jit=jit,
             on_nonfinite=on_nonfinite,
+            steps_per_execution=steps_per_execution,
         )
 
     def fit(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lamina.training import pacing
 from lamina.training.callbacks.base import History, LambdaCallback
 from lamina.training.callbacks.guarding import TerminateOnNaN
 from lamina.training.callbacks.showing import ProgressBar
@@ -19,8 +20,6 @@ from lamina.training.keeping import Keeper
 from lamina.training.trainer import Trainer
 
 __all__ = ["Fit"]
-
-_UPDATE = 0.2  # seconds between looks at the device, so that what is shown is live
 
 
 @dataclass
@@ -178,10 +177,9 @@ class _Run:
         self._began = time.perf_counter()
         if not self._bursts:
             return 1
-        pace, keeper = self.fit.pace, self.fit.keeper
-        most = 1 if pace <= 0 else max(1, int(_UPDATE / pace))
+        keeper = self.fit.keeper
         due = None if keeper is None else keeper.left(self.before + self.done)
-        return min(left, most, left if due is None else due)
+        return pacing.at_once(self.fit.trainer.at_once, self.fit.pace, left, due)
 
     def begin(self, step: int) -> None:
         if self.told.every_batch:
@@ -195,7 +193,7 @@ class _Run:
         if self._bursts:
             trainer.wait()
             self.fit.pace = (time.perf_counter() - self._began) / made
-        if self._bursts or time.perf_counter() - self._looked > _UPDATE:
+        if self._bursts or time.perf_counter() - self._looked > pacing.UPDATE:
             self.look()
             self.tell()
 

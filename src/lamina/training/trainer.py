@@ -26,6 +26,7 @@ from lamina.training.borrowing import Borrower
 from lamina.training.callbacks.told import DeviceLogs
 from lamina.training.data import Arrays
 from lamina.training.objective import Objective
+from lamina.training.pacing import checked
 from lamina.training.step import Program
 
 __all__ = ["Trainer"]
@@ -53,6 +54,7 @@ class Trainer(Borrower):
         on_nonfinite: what a loss or a gradient that is infinite or not a number comes to in `fit`:
             `"raise"` is an error, `"stop"` ends training with a warning, both with the weights
             from before that step; `"ignore"` goes on with whatever the step gave.
+        steps_per_execution: how many steps on arrays `fit` runs at once.
 
     >>> import jax.numpy as jnp
     >>> from lamina import layers
@@ -74,6 +76,7 @@ class Trainer(Borrower):
         jit: bool = True,
         seed: int | None = None,
         on_nonfinite: str = "raise",
+        steps_per_execution: int | str = "auto",
     ) -> None:
         train_loss: Callable[[Any], Any] | None = getattr(model, "train_loss", None)
         objective = Objective(
@@ -88,7 +91,7 @@ class Trainer(Borrower):
         self.on_nonfinite = finite.checked_mode(on_nonfinite)
         guarded = self.on_nonfinite != "ignore"
         super().__init__(model, objective, optimizers.get(optimizer), jit, seed, guarded)
-        self.epochs = 0
+        self.epochs, self.at_once = 0, checked(steps_per_execution)
         self._described: tuple[int, Metadata] | None = None
 
     def step(self, batch: Any) -> dict[str, jax.Array]:
