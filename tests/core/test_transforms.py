@@ -227,6 +227,50 @@ def by_hand(values, inputs):
     return jnp.stack(expected)
 
 
+class Unrolled(Layer):
+    def __init__(self):
+        self.inner = lamina.layers.Dense(3)
+
+    def call(self, inputs):
+        def step(carry, row):
+            return self.inner(self.inner(carry[None]))[0], row @ self.inner.kernel
+
+        return jax.lax.scan(step, inputs[0], inputs)[1] + self.inner(inputs)
+
+
+def test_no_tracer_is_left_over():
+    with jax.checking_leaks():
+        model, x = Unrolled(), jnp.ones((4, 3))
+        expected = model(x)
+        np.testing.assert_allclose(lamina.jit(model)(x), expected, rtol=1e-5)
+        Unrolled().build((None, 3))
+
+
+class Ensemble(Layer):
+    """One layer applied on several sets of values, of which one is its own."""
+
+    def __init__(self):
+        self.inner = lamina.layers.Dense(2)
+
+    def call(self, inputs):
+        def member(scale):
+            values = {path: value * scale for path, value in self.inner.values().items()}
+            return self.inner.apply(values, inputs)[0]
+
+        return jax.vmap(member)(jnp.array([1.0, 2.0]))
+
+
+def test_a_layer_applied_inside_a_call_is_built_with_it():
+    model, x = Ensemble(), jnp.ones((4, 3))
+    assert [v.path for v in model.plan((None, 3)).variables] == ["inner.kernel", "inner.bias"]
+    assert not model.inner.built
+    one, two = model(x)
+    np.testing.assert_allclose(one * 2, two, rtol=1e-6)
+    np.testing.assert_allclose(lamina.jit(model)(x)[0], model.inner(x), rtol=1e-6)
+    slopes = jax.grad(lambda values: model.apply(values, x)[0].sum())(model.values())
+    assert float(slopes["inner.kernel"][0, 0]) == 12.0
+
+
 def test_a_function_kept_between_calls_never_brings_back_old_weights():
     layer, x = KeptFunction(), inputs_of((5, 3))
     compiled = lamina.jit(layer)

@@ -68,15 +68,9 @@ def traced_call(planner: Planner, request: Request, sizes: Sizes, training: bool
 
         frame = Frame(request.root, planner=planner, path_of=planner.path_of)
         key = Key(jax.random.key(0), trace_state())
-        enter(
-            frame,
-            request.root,
-            request.method,
-            fill(places.args),
-            fill(places.kwargs),
-            training,
-            key,
-        )
+        args, kwargs = fill(places.args), fill(places.kwargs)
+        with planner.tracing():
+            enter(frame, request.root, request.method, args, kwargs, training, key)
         reads.update(frame.reads)
 
     with edge(cast("FunctionType", run), request.at):

@@ -81,7 +81,8 @@ class Planner:
         self.running: list[Tracked] = []
         self.checking: dict[int, Iterator[Variable]] = {}
         self.declared: dict[int, Variable] = {}
-        self._zeros: dict[Any, tuple[Any, Any]] = {}
+        self._trace: Any = None
+        self._zeros: dict[Any, Any] = {}
         for _, layer in self.tree.layers.values():
             self._attach(layer)
 
@@ -154,15 +155,14 @@ class Planner:
         if not any(key in known for known in (self.tree.variables, self.declared, self.foreign)):
             self._place_variable(variable)
         self.used.add(key)
-        state = trace_state()
         kind = (variable.shape, variable.weight_dtype)
-        found = self._zeros.get(kind)
-        if found is None or found[0] != state:
-            found = self._zeros[kind] = (
-                state,
-                jax.lax.full(variable.shape, 0, variable.weight_dtype),
-            )
-        return found[1]
+        own = trace_state() == self._trace  # an inner trace takes what is made in it along
+        zeros = self._zeros.get(kind) if own else None
+        if zeros is None:
+            zeros = jax.lax.full(variable.shape, 0, variable.weight_dtype)
+            if own:
+                self._zeros[kind] = zeros
+        return zeros
 
     def draws(self, layer: Tracked) -> None:
         """The layer drew a random key."""
@@ -176,12 +176,26 @@ class Planner:
     def is_building(self, layer: Tracked) -> bool:
         return any(other is layer for other in self.building)
 
+    def holds(self, layer: Tracked) -> bool:
+        """Whether the layer is of this tree."""
+        return id(layer) in self.tree.layers
+
     def is_temporary(self, layer: Tracked) -> bool:
         """Whether the layer was made by a `build` that runs only as a check."""
         return bool(self.checking) and layer._lamina.made_in != 0 and layer._lamina.built is None
 
     def zeros_for(self, spec: Spec) -> jax.Array:
         return jax.lax.full([self.sizes.of(dim) for dim in spec.shape], 0, spec.dtype)
+
+    @contextlib.contextmanager
+    def tracing(self) -> Generator[None]:
+        """The trace of the call; nothing that was made in it is held when it ends."""
+        self._trace = trace_state()
+        try:
+            yield
+        finally:
+            self._trace = None
+            self._zeros.clear()
 
     @contextlib.contextmanager
     def aside(self, reads: dict[int, int]) -> Generator[None]:
@@ -279,7 +293,9 @@ class Planner:
         try:
             written(layer, *args, **kwargs)
         except Exception as error:
-            mistakes.note(error, f"in the build of {mistakes.name(self, layer)}, for {specs}")
+            known = all(spec.known for spec in specs.leaves())
+            hint = "" if known else "; a dim shown as ? is None there"
+            mistakes.note(error, f"in the build of {mistakes.name(self, layer)}, for {specs}{hint}")
             raise
         finally:
             self.building.pop()

@@ -135,12 +135,12 @@ def values(layer: Tracked, trainable: bool | None = None) -> dict[str, jax.Array
     return {
         path: variable.value
         for key, (path, variable) in tree.variables.items()
-        if variable.built and (trainable is None or (key not in frozen) == trainable)
+        if _visible(variable) and (trainable is None or (key not in frozen) == trainable)
     }
 
 
 def set_values(layer: Tracked, given: Mapping[str, Any]) -> None:
-    if not any(v.built for _, v in walk(layer).variables.values()) and given:
+    if not any(_visible(v) for _, v in walk(layer).variables.values()) and given:
         raise InputError(
             explain(
                 f"{type(layer).__name__} is not built: it has no weights to set.",

@@ -103,7 +103,7 @@ class Root:
         self.ensure()
         frame = self._frame(None)
         frame.watch = watch
-        self._enter(frame)
+        self.enter(frame)
 
     def _frame(self, values: dict[int, Any] | None) -> Frame:
         @functools.cache
@@ -129,7 +129,7 @@ class Root:
         """
         frame = self._frame(values)
         try:
-            outputs = self._enter(frame)
+            outputs = self.enter(frame)
             if not self._short(frame, self.ensure()):
                 return outputs, frame
             if not self._short(frame, self.ensure(again=True)):
@@ -140,7 +140,7 @@ class Root:
 
         def anew() -> Any:
             frames.append(self._frame(values))
-            return self._enter(frames[-1])
+            return self.enter(frames[-1])
 
         outputs = in_fresh_context(anew)
         frame = frames[-1]
@@ -151,7 +151,7 @@ class Root:
             raise TraceError(mistakes.stale(type(self.layer).__name__, paths))
         return outputs, frame
 
-    def _enter(self, frame: Frame) -> Any:
+    def enter(self, frame: Frame) -> Any:
         return enter(
             frame, self.layer, self.method, self.args, self.kwargs, self.training, self.key
         )

@@ -72,7 +72,7 @@ class Variable:
         self.shape: tuple[int, ...] = spec.shape  # pyright: ignore[reportAttributeAccessIssue]
         self.weight_dtype: Any = spec.dtype
         self.initializer = initializers.get(initializer)
-        self.name = name
+        self.name = None if name is None else str(name)
         self.regularizer = regularizers.get(regularizer)
         self.constraint = constraints.get(constraint)
         self.path: str | None = None  # in the tree that it was built in
