@@ -13,6 +13,8 @@ from lamina.translate import bundle
 from lamina.translate.translator import Translator
 from lamina.translate.vocabulary import Vocabulary
 
+TRAIN = "translate", "train", "--out", "{tmp}/made"
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -73,12 +75,21 @@ def test_a_text_too_long_is_one_message(lamina_command, folder) -> None:
         (("demo", "--locale", "en_UK", "--out", "{tmp}"), "Did you mean 'en_"),
         (("demo", "--out", "{tmp}/file/below"), "Not a directory"),
         (("demo", "--out", "{tmp}/file"), "File exists"),
+        ((*TRAIN, "{tmp}/bad", "--strict"), "bad, line 2: a line empty"),
+        ((*TRAIN, "{tmp}/none"), "none: No such file"),
+        ((*TRAIN, "{tmp}/bad", "--validation", "{tmp}/none"), "none: No such file"),
+        ((*TRAIN, "{tmp}/file"), "nothing to learn from"),
+        ((*TRAIN, "{tmp}/bad", "--minutes", "-1"), "minutes"),
+        (("translate", "evaluate", "{tmp}", "{tmp}/bad"), "holds no translator"),
+        (("translate", "serve", "nowhere"), "There is no translator in 'nowhere'"),
     ],
 )
 def test_what_goes_wrong_is_one_message(lamina_command, tmp_path, arguments, message) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "bad").write_bytes(b"a\tb\n\n")
     code, out, error = lamina_command(*(part.format(tmp=tmp_path) for part in arguments))
-    assert (code, out) == (2, "")
+    assert code == 2
+    assert "saved" not in out
     assert error.startswith("lamina: ")
     assert message in error
     assert "Traceback" not in error
@@ -94,6 +105,22 @@ def test_a_missing_package_says_what_to_install(lamina_command, tmp_path, monkey
     assert "pip install 'lamina[translate]'" in error
     assert "no babel" in error
     assert not (tmp_path / "demo").exists()
+
+
+def test_a_training_that_is_stopped_says_how_to_go_on(
+    lamina_command, tmp_path, monkeypatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lamina.translate.learning.train", stopped)
+    (tmp_path / "pairs").write_text("a\tb\nc\td\n")
+    code, out, error = lamina_command(
+        "translate", "train", tmp_path / "pairs", "--out", tmp_path / "made"
+    )
+    assert code == 130
+    assert "2 lines" in out
+    assert "--resume" in error
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("translate", "run"), ("demo", "--pairs", 0)])

@@ -106,7 +106,11 @@ def train(
     else:
         count = held or max(1, min(_MOST_HELD_OUT, len(found) // _SHARE_HELD_OUT))
         found, judged = held_out(found, count, chosen.seed)
-    learning.train(out, found, judged, chosen, resume=resume)
+    try:
+        learning.train(out, found, judged, chosen, resume=resume)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command with --resume goes on", err=True)
+        raise typer.Exit(130) from None
 
 
 @app.command("run")

@@ -1,0 +1,99 @@
+"""The commands as a person runs them: real processes, and a little of a small language."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+from tests.translate.toy import PAIRS, arguments, written
+
+
+def run(*given: object, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "lamina", "translate", *map(str, given)]
+    return subprocess.run(command, input=data, capture_output=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[Path, str]:
+    """A translator, and what was printed meanwhile; some lines cannot be used."""
+    folder = tmp_path_factory.mktemp("commands")
+    pairs = written(folder / "pairs.tsv")
+    lines = pairs.read_bytes().split(b"\n")
+    lines[3:3] = [b"Gr\xfc\xdfe\tHi", b"", b"only one", b"a\x00b\tc", b"word " * 10_000 + b"\tx"]
+    pairs.write_bytes(b"\n".join(lines))
+    sizes = arguments(epochs=6)
+    ended = run("train", pairs, "--out", folder / "model", "--held-out", 20, *sizes)
+    assert ended.returncode == 0, ended.stderr.decode()
+    return folder / "model", ended.stdout.decode()
+
+
+def test_training_tells_what_it_left_out_and_how_good_it_is(trained) -> None:
+    folder, told = trained
+    assert "221 lines, 5 skipped: 1 not in UTF-8 (line 4); 1 empty (line 5)" in told
+    assert "1 without a second column (line 6)" in told
+    assert "1 with control characters (line 7)" in told
+    assert "1 of more than 80 words (line 8)" in told
+    assert "196 pairs to train on, 20 to validate" in told
+    assert "tokens_per_second" in told
+    assert float(told.split("BLEU ")[1].split(",")[0]) >= 0
+    assert imread(folder / "training.png").std() > 0.05
+    assert imread(folder / "attention.png").std() > 0.05
+
+
+def test_run(trained, tmp_path) -> None:
+    folder, _ = trained
+    data = "The red cat runs.\r\n\nThe big duck eats.\nGr\xfc\xdfe\x07\n".encode("latin-1")
+    ended = run("run", folder, "--attention", tmp_path / "seen.png", "--beam", 3, data=data)
+    assert ended.returncode == 0, ended.stderr.decode()
+    lines = ended.stdout.decode().split("\n")
+    assert [bool(line) for line in lines] == [True, False, True, True, False]
+    assert lines[0].startswith("Die ")
+    assert "1 read in part: 1 not in UTF-8 (line 4)" in ended.stderr.decode()
+    assert imread(tmp_path / "seen.png").std() > 0.05
+    refused = run("run", folder, "--strict", data=data)
+    assert refused.returncode == 2
+    assert "standard input, line 4: a text not in UTF-8" in refused.stderr.decode()
+
+
+def test_run_json(trained) -> None:
+    ended = run("run", trained[0], "--json", "The old cow waits.", "")
+    one, empty = map(json.loads, ended.stdout.decode().splitlines())
+    assert one["source_tokens"] == ["▁The", "▁old", "▁cow", "▁waits", "."]
+    assert "".join(one["tokens"]).replace("▁", " ").strip() == one["translation"]
+    assert one["log_probability"] < one["score"] < 0
+    assert len(one["alignment"]) == len(one["attention"]) == len(one["tokens"]) > 0
+    assert all(abs(sum(row) - 1) < 0.01 for row in one["attention"])
+    assert (empty["translation"], empty["tokens"], empty["score"]) == ("", [], 0)
+
+
+def test_evaluate(trained, tmp_path) -> None:
+    test, out = written(tmp_path / "test.tsv", PAIRS[::7]), tmp_path / "out.txt"
+    ended = run("evaluate", trained[0], test, "--json", "--lowercase", "--out", out)
+    told = json.loads(ended.stdout)
+    assert 0 <= told["bleu"] <= 100
+    assert 10 < told["chrf"] <= 100
+    assert "case:lc" in told["bleu_signature"]
+    assert told["pairs"] == len(PAIRS[::7]) == len(out.read_text("utf-8").splitlines())
+    assert f"{test}: 31 lines" in ended.stderr.decode()
+    swapped = run("evaluate", trained[0], test, "--swap", "--beam", 1)
+    assert float(swapped.stdout.decode().split("chrF ")[1].split()[0]) < told["chrf"]
+
+
+def test_serve(trained) -> None:
+    command = [sys.executable, "-m", "lamina", "translate", "serve", str(trained[0]), "--port", "0"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().decode().split()[0]
+        assert url.startswith("http://127.0.0.1:")
+        body = json.dumps({"text": "The young bee sings."}).encode()
+        headers = {"Content-Type": "application/json"}
+        asked = urllib.request.Request(f"{url}/translate", body, headers)
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            assert json.load(answer)["translation"].startswith("Die ")
+        server.terminate()
