@@ -44,8 +44,10 @@ class AttentionDecoder(Layer):
         logits_t = output(s_t)                                  or, with a deep output,
         logits_t = output(tanh(readout [s_t, c_t, e_t]))
 
-    All steps of known ids (teacher forcing) are one scan; with one id a call, the state handed
-    on, it is one step of inference. What does not depend on the state is computed outside.
+    The context is part of the cell's input, so that a step knows where the decoder has looked
+    (input feeding). All steps of known ids (teacher forcing) are one scan; with one id a call, the
+    state handed on, it is one step of inference. What does not depend on the state is computed
+    outside.
 
     Shapes: tokens ``[batch, target]``, values ``[batch, source, channels]``, state
     ``[batch, units]``, for an LSTM two of them, (h, c) -> logits ``[batch, target, vocabulary]``
@@ -75,7 +77,8 @@ class AttentionDecoder(Layer):
         InputError: an option is out of range, or a shape does not fit.
 
     Source: Bahdanau, Cho, Bengio, arXiv 1409.0473, section A.2; the deep output's hidden layer is
-    tanh here. Tying: Press, Wolf, arXiv 1608.05859.
+    tanh here. Input feeding: Luong, Pham, Manning, arXiv 1508.04025, section 3.3. Tying: Press,
+    Wolf, arXiv 1608.05859.
 
     >>> decoder = AttentionDecoder(13, 4, 8)
     >>> logits, state = decoder(jnp.array([[1, 5, 9]]), jnp.ones((1, 7, 16)), jnp.zeros((1, 8)))
