@@ -1,5 +1,23 @@
-"""What all tests share: Keras, the oracle of numbers, runs on JAX here."""
+"""What all tests share: Keras, the oracle of numbers, runs on JAX; programs compile fast."""
 
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import jax  # noqa: E402 - Keras asks for its backend when it is imported
+import pytest  # noqa: E402
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile with few optimizations, and keep what was compiled from run to run.
+
+    Most programs of tests are tiny and run once: what they cost is compiling them, and many are
+    the same as others. Each worker has a folder of its own, since JAX writes files in place.
+    """
+    jax.config.update("jax_disable_most_optimizations", True)
+    cache = getattr(config, "cache", None)
+    if cache is not None:
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+        jax.config.update("jax_compilation_cache_dir", str(cache.mkdir(f"jax-{worker}")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
