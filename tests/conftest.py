@@ -4,8 +4,8 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-import jax  # noqa: E402 - Keras asks for its backend when it is imported
-import pytest  # noqa: E402
+import jax
+import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
