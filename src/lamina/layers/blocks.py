@@ -110,15 +110,16 @@ class TransformerBlock(Layer):
         attention: MultiHeadAttention,
         norm: LayerNormalization,
         x: jax.Array,
-        cache: Cache | None = None,
         **options: Any,
-    ) -> tuple[jax.Array, Cache | None]:
-        """One attention, to x itself but for a ``value`` among the options, and the new cache."""
+    ) -> tuple[jax.Array, list[Any]]:
+        """One attention, to x itself but for a ``value`` among the options, and what else it
+        gives: scores if they are asked for, the new cache if there is one."""
         query = norm(x) if self.normalize_first else x
-        found = attention(query, cache=cache, **{"value": query, **options})
-        means, cache = (found, None) if cache is None else found
-        total = x + self.dropout(means)
-        return total if self.normalize_first else norm(total), cache
+        found: Any = attention(query, **{"value": query, **options})
+        several = options.get("cache") is not None or options.get("return_attention_scores")
+        parts: list[Any] = list(found) if several else [found]
+        total = x + self.dropout(parts[0])
+        return total if self.normalize_first else norm(total), parts[1:]
 
     def _transform(self, x: jax.Array) -> jax.Array:
         """The small network on each place."""
@@ -204,7 +205,8 @@ class TransformerDecoderBlock(TransformerBlock):
     place may see; ``use_causal_mask=False`` lets it see what comes after. With ``cache``, from
     :meth:`make_cache`, the inputs stand behind those that it holds, ``mask`` and
     ``attention_mask`` are over its places, and the outputs are ``(output, cache)``; the memory is
-    in it.
+    in it. With ``return_attention_scores`` the weights of the attention to the memory, ``[batch,
+    heads, time, source]``, come behind the output.
 
     Raises:
         InputError: an option is out of range, the heads do not part the features, a shape does
@@ -243,6 +245,7 @@ class TransformerDecoderBlock(TransformerBlock):
         attention_mask: jax.Array | None = None,
         use_causal_mask: bool = True,
         cache: dict[str, Cache] | None = None,
+        return_attention_scores: bool = False,
     ) -> Any:
         held = dict(cache or {})
         options: dict[str, Any] = {
@@ -252,15 +255,21 @@ class TransformerDecoderBlock(TransformerBlock):
             "cache": held.get("self_attention"),
         }
         x, own = self._attend(self.self_attention, self.self_attention_norm, inputs, **options)
+        scores: list[Any] = []
         if self.cross_attention is not None:
             known = held.get("cross_attention")
-            options = {"value": None if known else memory, "value_mask": memory_mask}
-            norm = self.cross_attention_norm
-            x, _ = self._attend(self.cross_attention, norm, x, known, **options)
-        elif memory is not None:
+            options = {
+                "value": None if known else memory,
+                "value_mask": memory_mask,
+                "cache": known,
+                "return_attention_scores": return_attention_scores,
+            }
+            x, scores = self._attend(self.cross_attention, self.cross_attention_norm, x, **options)
+        elif memory is not None or return_attention_scores:
             raise self._refusal("a block that was built with a memory", "one that was not")
-        output = self._transform(x)
-        return output if own is None else (output, held | {"self_attention": own})
+        caches = [held | {"self_attention": one} for one in own]
+        outputs = (self._transform(x), *scores[:return_attention_scores], *caches)
+        return outputs if len(outputs) > 1 else outputs[0]
 
     def make_cache(
         self, batch: int, room: int, memory: jax.Array | None = None, dtype: Any = None

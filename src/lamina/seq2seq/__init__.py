@@ -7,6 +7,7 @@ from lamina.seq2seq.encoder import Encoder
 from lamina.seq2seq.loss import smoothed_cross_entropy
 from lamina.seq2seq.model import Seq2Seq
 from lamina.seq2seq.search import Decoded, greedy, sample
+from lamina.seq2seq.transformer import Transformer, TransformerDecoder, TransformerEncoder
 
 __all__ = [
     "AttentionDecoder",
@@ -16,6 +17,9 @@ __all__ = [
     "DotAttention",
     "Encoder",
     "Seq2Seq",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerEncoder",
     "beam_search",
     "greedy",
     "sample",

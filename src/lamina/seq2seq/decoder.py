@@ -71,7 +71,7 @@ class AttentionDecoder(Layer):
         **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
 
     Call takes ``mask``, bool, ``[batch, source]``, False where a value is padding, and ``keys``,
-    what ``decoder.attention.keys(values)`` gave, so that steps of inference share it.
+    what ``decoder.remember(values)`` gave, so that steps of inference share it.
 
     Raises:
         InputError: an option is out of range, or a shape does not fit.
@@ -157,6 +157,14 @@ class AttentionDecoder(Layer):
         after = attended.state if self.cell == "lstm" else attended.state[0]
         seen = (lax.transpose(attended.attention, (1, 0, 2)),) if return_attention else ()
         return logits, after, *seen
+
+    def remember(self, values: jax.Array) -> jax.Array:
+        """What steps of inference share: the attention's ``keys`` of the values."""
+        return self.attention.keys(values)
+
+    def begin(self, state: State, values: jax.Array, length: int) -> State:
+        """The state before the first of ``length`` steps: that of the encoder."""
+        return state
 
     def _logits(self, attended: Attended, embedded: jax.Array) -> jax.Array:
         seen = attended.outputs

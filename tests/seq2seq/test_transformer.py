@@ -1,0 +1,133 @@
+"""The transformer pair: step by step as at once, the searches, learning, saving."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lamina
+from lamina.errors import InputError
+from lamina.seq2seq import Transformer, TransformerDecoder
+
+SOURCE = jnp.asarray([[3, 1, 4, 1, 5], [5, 2, 0, 0, 0]])
+TARGET = jnp.asarray([[1, 4, 6, 3, 2], [1, 7, 2, 0, 0]])
+SIZES: dict[str, Any] = {"embedding": 8, "intermediate_dim": 12, "num_heads": 2}
+
+
+def drawn(**options: Any) -> Transformer:
+    """A model with weights large enough that places and ids matter."""
+    model = Transformer(6, 9, **SIZES, **options)
+    model.build(SOURCE, TARGET, seed=0)
+    rng = np.random.default_rng(0)
+    values = {
+        p: jnp.asarray(rng.normal(size=v.shape), "float32") for p, v in model.values().items()
+    }
+    model.set_values(values)
+    return model
+
+
+def test_step_by_step_is_the_whole() -> None:
+    model = drawn()
+    mask = SOURCE != 0
+    values, state = model.encoder(SOURCE, mask)
+    decoder = model.decoder
+    whole, none, weights = decoder(TARGET, values, None, mask, return_attention=True)
+    assert none is None
+    memory, state = decoder.remember(values), decoder.begin(state, values, TARGET.shape[1])
+    for at in range(TARGET.shape[1]):
+        given = memory if at % 2 else None  # without it, what the values give is computed anew
+        step = decoder(TARGET[:, at : at + 1], values, state, mask, given, return_attention=True)
+        logits, state, looked = step
+        np.testing.assert_allclose(logits[:, 0], whole[:, at], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(looked[:, 0], weights[:, at], atol=1e-5)
+    assert state["length"].tolist() == [5, 5]
+
+
+def test_attention_is_shares_of_what_is_not_padding() -> None:
+    model = drawn()
+    mask = SOURCE != 0
+    values, state = model.encoder(SOURCE, mask)
+    _, _, weights = model.decoder(TARGET, values, state, mask, return_attention=True)
+    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
+    assert (weights[1, :, 2:] == 0).all()
+
+
+def test_padding_more_changes_nothing() -> None:
+    model = drawn()
+    wide = tuple(jnp.pad(ids, ((0, 0), (0, 3))) for ids in (SOURCE, TARGET))
+    (narrow, _), (other, _) = model.train_loss((SOURCE, TARGET)), model.train_loss(wide)
+    np.testing.assert_allclose(narrow, other, rtol=1e-5)
+
+
+def test_what_comes_after_is_not_seen() -> None:
+    model = drawn()
+    changed = TARGET.at[:, 3:].set(8)
+    np.testing.assert_allclose(
+        model(SOURCE, TARGET)[:, :3], model(SOURCE, changed)[:, :3], rtol=1e-5
+    )
+
+
+def test_what_searches_write_has_the_probability_that_they_tell() -> None:
+    model = drawn()
+    generate = lamina.jit(model, method="generate")
+    for found in (generate(SOURCE, 4), generate(SOURCE, 4, beam=4)):
+        marked = jnp.concatenate([jnp.ones((2, 1), jnp.int32), found.tokens], 1)
+        np.testing.assert_allclose(
+            model.score(SOURCE, marked), found.log_probability, rtol=1e-3, atol=1e-4
+        )
+
+
+def test_learns_to_turn_rows_round() -> None:
+    rng = np.random.default_rng(0)
+    ids = rng.integers(3, 8, (1024, 4))
+    ends = np.ones((1024, 1), int)
+    target = np.concatenate([ends, ids[:, ::-1], 2 * ends], 1)
+    lamina.set_seed(0)
+    model = Transformer(8, 8, embedding=32, num_heads=2, num_layers=1, dropout=0.05)
+    model.compile("adam", learning_rate=5e-3)
+    history = model.fit(ids, target, batch_size=32, epochs=12, verbose=0).history
+    assert history["rows_right"][-1] > 0.8
+    found = lamina.jit(model, method="generate")(jnp.asarray(ids[:64]), 5)
+    assert (np.asarray(found.tokens)[:, :4] == ids[:64, ::-1]).mean() > 0.9
+
+
+def test_scheduled_sampling_makes_steps_of_its_own() -> None:
+    model = drawn(scheduled_sampling=1.0, end=8)
+    written = lamina.jit(model, method="generate")(SOURCE, 4).tokens
+    told = jnp.concatenate([TARGET[:, :1], written], 1)[:, :4]
+    options = {"training": True, "rng": jax.random.key(0), "method": "train_loss"}
+    (loss, _), _ = model.apply(model.values(), (SOURCE, TARGET), **options)
+    labels = TARGET[:, 1:]
+    logits = jax.nn.log_softmax(model(SOURCE, told))
+    losses = -jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]
+    expected = (losses * (labels != 0)).sum() / (labels != 0).sum()
+    np.testing.assert_allclose(loss, expected, rtol=1e-3)
+
+
+def test_comes_back_from_a_file(tmp_path) -> None:
+    model = drawn(num_layers=1)
+    model.save(tmp_path / "model.safetensors")
+    again = lamina.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again(SOURCE, TARGET), model(SOURCE, TARGET))
+
+
+def test_the_plan_has_no_unused_layer() -> None:
+    plan = Transformer(6, 9, **SIZES).plan(SOURCE, TARGET)
+    assert plan.unused == ()
+    assert plan.aliases == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"num_layers": 0}, "num_layers"), ({"label_smoothing": 2.0}, "label_smoothing")],
+)
+def test_options_are_checked(options, message) -> None:
+    with pytest.raises(InputError, match=message):
+        Transformer(6, 9, **options)
+
+
+def test_heads_must_part_the_embedding() -> None:
+    with pytest.raises(InputError, match="num_heads"):
+        TransformerDecoder(9, 7, 8, num_heads=2)(TARGET, jnp.ones((2, 5, 7)))
