@@ -106,8 +106,9 @@ def _publish() -> None:
         "benchmarks",
         "\n\n".join([*pages.machines(kept), picture, *sections]),
     )
-    pages.fill(ROOT / "README.md", "benchmarks", pages.overview(CASES, kept))
-    for name in ("breakdown-step", "breakdown-build"):
+    for readme in ("README.md", "README.zh-CN.md"):
+        pages.fill(ROOT / readme, "benchmarks", pages.overview(CASES, kept))
+    for name in ("breakdown-step", "breakdown-build", "breakdown-build-many"):
         if name in kept:
             pages.fill(docs / "performance.md", name, pages.shares(kept[name].lines))
 

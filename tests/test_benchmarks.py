@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import agreement, figures, measuring, pages, records
+from benchmarks import agreement, figures, measuring, pages, quality, records
 from benchmarks import case as cases
 from benchmarks import layers as alone
 from benchmarks.__main__ import main
@@ -120,6 +120,7 @@ def test_filling_needs_markers(tmp_path, text):
         ("docs/benchmarks.md", "benchmarks"),
         ("docs/performance.md", "breakdown-step"),
         ("docs/performance.md", "breakdown-build"),
+        ("docs/performance.md", "breakdown-build-many"),
     ],
 )
 def test_pages_have_their_markers(page, name, tmp_path):
@@ -253,3 +254,22 @@ def test_the_command_lists_and_refuses(capsys):
         main(["nothing"])
     with pytest.raises(SystemExit):
         main(["forward", "--quick", "--record"])
+
+
+@pytest.mark.parametrize("page", quality.SENTENCES)
+def test_quality_is_told_where_a_page_has_a_place_for_it(page, tmp_path):
+    record = {
+        "bleu": 12.345,
+        "chrf": 45.6,
+        "signature": "nrefs:1",
+        "minutes": 27.9,
+        "epochs": 3,
+        "machine": {"processor": "a machine"},
+    }
+    told = quality.sentence(page, record)
+    assert "12.3" in told
+    assert "28" in told
+    copy = tmp_path / "page.md"
+    copy.write_text((ROOT / page).read_text("utf-8"), encoding="utf-8")
+    pages.fill(copy, quality.NAME, told)
+    assert told in copy.read_text("utf-8")

@@ -6,6 +6,7 @@ from benchmarks.case import Case, everyone
 SMALL = {"batch": 4, "source": 5, "target": 3, "vocabulary": 50, "embedding": 8, "units": 16}
 STEP = "whole step", "encoder", "decoder without logits", "logits and loss", "optimizer"
 BUILD = "whole build", "traced passes", "drawing", "placing"
+BUILD_MANY = *BUILD[:2], "JAX's tracing in them", *BUILD[2:]
 
 CASES = [
     Case(
@@ -26,6 +27,16 @@ CASES = [
         contenders={"Lamina": "build_part"},
         rows=[{"part": part, "layers": 24, "units": 2048} for part in BUILD],
         quick=[{"part": part, "layers": 2, "units": 64} for part in BUILD],
+        tolerance=0.0,
+    ),
+    Case(
+        name="breakdown-build-many",
+        title="The build of 100 x Dense(64) taken apart, not the first in the process",
+        package="breakdown",
+        problem=BuildPart,
+        contenders={"Lamina": "build_part"},
+        rows=[{"part": part, "layers": 100, "units": 64} for part in BUILD_MANY],
+        quick=[{"part": part, "layers": 2, "units": 8} for part in BUILD_MANY],
         tolerance=0.0,
     ),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from benchmarks.translation import with_lamina as translation
 from lamina import layers, losses
 from lamina.core.drawing import draw
 from lamina.core.memory import on_device
+from lamina.ops.dense import dense
 from lamina.seq2seq import AttentionDecoder, Encoder
 
 Run = Callable[[], Any]
@@ -116,6 +118,26 @@ def passes(problem: BuildPart) -> Run:
     return building.plan(problem)
 
 
+def tracing(problem: BuildPart) -> Run:
+    """The same arithmetic traced as often as a plan does, and nothing else."""
+    size, fresh = problem.units, itertools.count(1)
+    kernel, bias = (jax.ShapeDtypeStruct(shape, "float32") for shape in ((size, size), (size,)))
+
+    def run() -> Any:
+        for _ in range(2):
+
+            def network(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+                for _ in range(problem.layers):
+                    x = dense(x, kernel, bias)
+                return x
+
+            x = jax.ShapeDtypeStruct((next(fresh), size), "float32")  # JAX remembers sizes
+            jax.eval_shape(network, x, kernel, bias)
+        return problem.result(problem.layers * (size * size + size))
+
+    return run
+
+
 def drawing(problem: BuildPart) -> Run:
     model = building.model_of(problem)
     model.build((None, problem.units))
@@ -144,6 +166,7 @@ def placing(problem: BuildPart) -> Run:
 BUILD: Mapping[str, Callable[[BuildPart], Run]] = {
     "whole build": building.build,
     "traced passes": passes,
+    "JAX's tracing in them": tracing,
     "drawing": drawing,
     "placing": placing,
 }
