@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core.specs import Spec
 from lamina.initializers import RandomNormal
 from lamina.layer import Layer
 from lamina.layers import (
@@ -186,6 +187,8 @@ class TransformerDecoder(Layer):
 
     def remember(self, values: jax.Array) -> list[Pair]:
         """What steps of inference share: each block's keys and values of the values."""
+        if not hasattr(self.blocks[0], "cross_attention"):  # a search is what builds the model
+            self.build(Spec((values.shape[0], 1), "int32"), values)
         return [_pair(block.cross_attention.remember(values)) for block in self.blocks]
 
     def begin(self, state: None, values: jax.Array, length: int) -> dict[str, Any]:
