@@ -23,7 +23,7 @@ def run(monkeypatch, capsys):
 
 
 def test_digits_are_read_right(run) -> None:
-    told = run("digits.py", "--filters=8", "--epochs=6")
+    told = run("digits.py", "--filters=12", "--epochs=8")
     found = re.search(r"held out: (.+)%", told)
     assert found is not None
     assert float(found[1]) >= 98

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from lamina.core.node import Tracked
 from lamina.core.root import Root
+from lamina.core.tracing import is_traced
 from lamina.core.trees import flatten, leaves_of, map_pairs, map_tree, unflatten
 from lamina.core.variable import Variable
 from lamina.lazy import lazily
@@ -123,27 +124,30 @@ class Program:
         (loss, (verdict, state)), slopes = grad(
             carry.weights, carry.state, batch, True, carry.steps, kept
         )
-        # Apart, the gradients and the update each become loops that read an array once. In one,
-        # XLA computes the moments anew for the weights, since those kept are a choice of two.
-        healthy = carry.healthy & (jnp.isfinite(loss) if self.guarded else True)
-        slopes, healthy = cast(Any, jax.lax.optimization_barrier)((slopes, healthy))
+        healthy = carry.healthy
         if self.guarded:
-            healthy &= look_finite(slopes)
-        before = self.optimizer_state(carry)
+            healthy &= jnp.isfinite(loss) & look_finite(slopes)
+
+        def moved(slopes: Any) -> Carry:
+            return self._moved(carry, slopes, state, verdict)
+
+        after = _chosen(healthy, slopes, moved, carry)
+        steps = carry.steps + healthy.astype(jnp.int32)
+        return after._replace(steps=steps, healthy=healthy), {"loss": loss, **verdict.logs}
+
+    def _moved(self, carry: Carry, slopes: Any, state: Any, verdict: Verdict) -> Carry:
+        """What a step comes to where all is well."""
         weights = dict(zip(self.weights, carry.weights, strict=True))
         updates, after = self.optimizer.update(
-            dict(zip(self.weights, slopes, strict=True)), before, weights
+            dict(zip(self.weights, slopes, strict=True)), self.optimizer_state(carry), weights
         )
         moved: Any = optax.apply_updates(weights, updates)
-        new = carry._replace(
+        return carry._replace(
             weights=tuple(_allowed(v, moved[path]) for path, v in self.weights.items()),
             state=state,
             optimizer=tuple(leaves_of(after)),
             tallies=self._tally(carry.tallies, verdict),
         )
-        kept = map_pairs(lambda a, b: jnp.where(healthy, a, b), new, carry)
-        steps = carry.steps + healthy.astype(jnp.int32)
-        return kept._replace(steps=steps, healthy=healthy), {"loss": loss, **verdict.logs}
 
     def _many(self, carry: Carry, data: Any, order: Any, first: Any, stop: Any) -> Carry:
         """The steps `first` to `stop` of an epoch, whose batches `order` [steps, batch] lists."""
@@ -240,6 +244,25 @@ def apart(tree: Any) -> Any:
         return jnp.copy(leaf) if known else leaf
 
     return map_tree(once, tree)
+
+
+def _chosen(healthy: jax.Array, slopes: Any, moved: Callable[[Any], Carry], before: Carry) -> Carry:
+    """The carry after a step if all is well, else the one before.
+
+    A branch, so that arrays are updated where they are. On an accelerator it would wait for the
+    host: there each number is chosen, behind a barrier, without which XLA joins gradients and
+    update into loops that compute the moments twice.
+    """
+    if not is_traced(healthy):
+        return moved(slopes) if healthy else before
+    if jax.default_backend() == "cpu":
+
+        def after() -> Carry:
+            return map_pairs(lambda a, b: jnp.asarray(a, b.dtype), moved(slopes), before)
+
+        return cast(Any, jax.lax.cond)(healthy, after, lambda: before)
+    slopes, healthy = cast(Any, jax.lax.optimization_barrier)((slopes, healthy))
+    return map_pairs(lambda a, b: jnp.where(healthy, a, b), moved(slopes), before)
 
 
 def _compiled(function: Callable[..., Any], jit: bool, donate: bool = False) -> Callable[..., Any]:
