@@ -88,10 +88,12 @@ def step_on_batch(problem: Problem) -> Callable[[], Any]:
 def fit(problem: Problem, **options: Any) -> Callable[[], Any]:
     model = model_of(problem, **options)
 
+    inputs, labels = problem.inputs, problem.labels  # made before anything is measured
+
     def run() -> Any:
         history = model.fit(
-            problem.inputs,
-            problem.labels,
+            inputs,
+            labels,
             batch_size=problem.batch,
             epochs=problem.epochs,
             shuffle=False,

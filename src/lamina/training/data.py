@@ -9,12 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.memory import empty
 from lamina.core.signature import as_inputs
 from lamina.core.trees import flatten, map_tree, unflatten
 from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
 
 __all__ = ["Arrays", "batches_of", "is_batches", "of_numpy", "weighted"]
+
+_LARGE = 1 << 20  # bytes
 
 
 def of_numpy(given: Any) -> Any:
@@ -84,7 +87,7 @@ class Arrays:
     def tree(self) -> Any:
         """The arrays on the device, put there once."""
         if self._device is None:
-            self._device = as_inputs(self.host)
+            self._device = as_inputs(map_tree(_taken_over, self.host))
         return self._device
 
     def batch(self, index: Any) -> Any:
@@ -116,6 +119,16 @@ class Arrays:
         whole = len(order) // size
         parts = [order[: whole * size].reshape(whole, size), order[whole * size :][None]]
         return [jnp.asarray(part, jnp.int32) for part in parts if part.size]
+
+
+def _taken_over(leaf: Any) -> Any:
+    """A large array on the device, copied once: JAX takes such memory over as it is."""
+    given: Any = leaf
+    if not isinstance(leaf, np.ndarray) or given.nbytes < _LARGE or given.dtype.kind not in "biuf":
+        return given
+    own = empty(given.shape, jax.dtypes.canonicalize_dtype(given.dtype))
+    np.copyto(own, given, casting="same_kind")
+    return jax.device_put(own)
 
 
 def batches_of(source: Any) -> Iterator[Any]:
