@@ -23,7 +23,7 @@ floors: .venv/test
 	$(BIN)/lint-imports
 
 tests: .venv/test
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 bench: .venv-bench/done  ## run Lamina and its peers side by side, keep the record, fill the docs
 	.venv-bench/bin/python -m benchmarks all --record

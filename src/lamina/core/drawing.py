@@ -12,6 +12,7 @@ import functools
 import hashlib
 import math
 import operator
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -33,6 +34,7 @@ Seed = tuple[int, int]
 Numbers = NDArray[Any]
 
 _BLOCK = 32768  # elements at a time: scratch stays in cache, and calls into NumPy stay few
+_PART = 32 * _BLOCK  # elements that one thread draws
 _WORDS_A_COUNT = 4  # Philox makes four words of each value of its counter
 _TWO_SIGMA = 0.9544997361036416  # of the normal's mass lies within two stddev
 
@@ -226,12 +228,23 @@ def _random(
     values = memory.empty((len(span),), dtype)
     work = np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
     fill = _fill_uniform if law.kind == "uniform" else _fill_normal
-    for part, integers in _blocks(key, span, work.itemsize):
-        target = values[part]
-        numbers = target if work == dtype else np.empty(len(target), work)
-        fill(law, integers, numbers)
-        if numbers is not target:
-            target[...] = numbers
+
+    def draw_part(first: int) -> None:
+        whole = values[first : first + _PART]
+        numbered = range(span.start + first, span.start + first + len(whole))
+        for part, integers in _blocks(key, numbered, work.itemsize):
+            target = whole[part]
+            numbers = target if work == dtype else np.empty(len(target), work)
+            fill(law, integers, numbers)
+            if numbers is not target:
+                target[...] = numbers
+
+    parts = range(0, len(span), _PART)
+    if len(parts) < 2:
+        draw_part(0)
+    else:  # NumPy lets other threads run meanwhile
+        with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1)) as threads:
+            list(threads.map(draw_part, parts))
     return values
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-__all__ = ["Operand", "alike", "cast", "float_dtype", "is_placed"]
+__all__ = ["Operand", "alike", "as_rows", "cast", "float_dtype", "is_placed"]
 
 
 class Operand(Protocol):
@@ -47,6 +49,21 @@ def cast(operand: Operand, dtype: Any) -> jax.Array:
     if isinstance(operand, jax.Array) and operand.dtype == dtype:
         return operand
     return jnp.asarray(operand, dtype)
+
+
+def as_rows(array: jax.Array) -> jax.Array:
+    """The array as a matrix, its leading axes folded into one, where they can be.
+
+    Axes sharded by explicit sharding fold only into the first: elsewhere the fold would have to
+    move data between devices, which JAX refuses.
+
+    >>> as_rows(jnp.ones((2, 5, 3))).shape
+    (10, 3)
+    """
+    leading = array.shape[:-1]
+    if len(leading) < 2 or any(name is not None for name in jax.typeof(array).sharding.spec[1:-1]):
+        return array
+    return lax.reshape(array, (math.prod(leading), array.shape[-1]))
 
 
 def is_placed(array: jax.Array) -> bool:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
+
+from lamina.ops.arrays import as_rows
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "sparse_cross_entropy"]
 
@@ -12,18 +17,26 @@ _EPSILON = 1e-7  # Keras's: probabilities are kept this far from 0 and 1
 
 
 def sparse_cross_entropy(
-    labels: ArrayLike, predictions: ArrayLike, *, from_logits: bool = True, axis: int = -1
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    *,
+    from_logits: bool = True,
+    axis: int = -1,
+    smoothing: float = 0.0,
 ) -> jax.Array:
     """Cross-entropy with one right class for each prediction, given by its number.
 
-    ``log(sum_c exp(z_c)) - z_label`` for logits z, with no one-hot array, forward or backward;
-    ``-log(p_label / sum_c p_c)`` for probabilities.
+    ``log(sum_c exp(z_c)) - (1 - s) z_label - s mean_c(z_c)`` for logits z, with no one-hot array,
+    forward or backward, on a matrix of them, whatever axes they have; ``-log(p_label / sum_c p_c)``
+    for probabilities.
 
     Args:
         labels: [...] whole numbers below classes; any other gives NaN, so that it does not pass
             unseen.
         predictions: [..., classes], or with the classes in `axis`.
         from_logits: predictions are logits, not probabilities.
+        axis: the axis of the classes.
+        smoothing: s, the share of each label that is spread over all classes; of logits alone.
 
     Returns:
         [...] in nats, float32 at least.
@@ -33,7 +46,12 @@ def sparse_cross_entropy(
     """
     scores = jnp.moveaxis(_wide(predictions), axis, -1)
     numbers = jnp.asarray(labels).astype(jnp.int32)
-    losses = _from_logits(numbers, scores) if from_logits else _from_shares(numbers, scores)
+    if from_logits:
+        rows = as_rows(scores)
+        losses = _from_logits(smoothing, numbers.reshape(rows.shape[:-1]), rows)
+        losses = losses.reshape(numbers.shape)
+    else:
+        losses = _from_shares(numbers, scores)
     known = (numbers >= 0) & (numbers < scores.shape[-1])
     return jnp.where(known, losses, jnp.nan)
 
@@ -88,21 +106,38 @@ def binary_cross_entropy(
     return -(t * log_p) - (1.0 - t) * log_q
 
 
-@jax.custom_jvp
-def _from_logits(labels: jax.Array, logits: jax.Array) -> jax.Array:
-    return jax.nn.logsumexp(logits, axis=-1) - _picked(labels, logits)
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _from_logits(smoothing: float, labels: jax.Array, logits: jax.Array) -> jax.Array:
+    return _losses_and_shares(smoothing, labels, logits)[0]
 
 
 @_from_logits.defjvp
 def _from_logits_jvp(
-    primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
+    smoothing: float, primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
-    """``sum_c (p_c - [c = label]) dz_c``: one pass, and no scatter, when it is transposed."""
+    """``sum_c (p_c - (1 - s) [c = label] - s / C) dz_c``: the exponentials are those of the loss,
+    and nothing is scattered when it is transposed."""
     labels, logits = primals
-    total = jax.nn.logsumexp(logits, axis=-1)
+    losses, shares = _losses_and_shares(smoothing, labels, logits)
     classes = jnp.arange(logits.shape[-1], dtype=labels.dtype)
-    slope = jnp.exp(logits - total[..., None]) - (classes == labels[..., None])
-    return total - _picked(labels, logits), jnp.sum(slope * tangents[1], axis=-1)
+    slope = shares - (classes == labels[..., None]) * (1 - smoothing)
+    if smoothing:
+        slope = slope - smoothing / logits.shape[-1]
+    return losses, jnp.sum(slope * tangents[1], axis=-1)
+
+
+def _losses_and_shares(
+    smoothing: float, labels: jax.Array, logits: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    highest: jax.Array = lax.stop_gradient(logits.max(-1, keepdims=True))
+    highest = jnp.where(jnp.isfinite(highest), highest, 0)
+    powers = jnp.exp(logits - highest)
+    total = powers.sum(-1, keepdims=True)
+    picked = _picked(labels, logits)
+    losses = (highest + jnp.log(total))[..., 0] - picked
+    if smoothing:
+        losses = losses + smoothing * (picked - logits.mean(-1))
+    return losses, powers / total
 
 
 def _from_shares(labels: jax.Array, shares: jax.Array) -> jax.Array:

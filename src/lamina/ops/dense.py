@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import jax
 from jax import lax
 
-from lamina.ops.arrays import Operand, cast, float_dtype
+from lamina.ops.arrays import Operand, as_rows, cast, float_dtype
 
 __all__ = ["dense"]
 
@@ -36,16 +34,8 @@ def dense(x: Operand, kernel: Operand, bias: Operand | None = None) -> jax.Array
     dtype = float_dtype(x, kernel, bias)
     x, kernel = cast(x, dtype), cast(kernel, dtype)
     leading = x.shape[:-1]
-    folded = len(leading) > 1 and _foldable(x)
-    if folded:
-        x = lax.reshape(x, (math.prod(leading), x.shape[-1]))
+    x = as_rows(x)
     y = lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
     if bias is not None:
         y = lax.add(y, lax.broadcast_in_dim(cast(bias, dtype), y.shape, (y.ndim - 1,)))
-    return lax.reshape(y, (*leading, y.shape[-1])) if folded else y
-
-
-def _foldable(x: jax.Array) -> bool:
-    # Axes sharded by explicit sharding fold only into the first: elsewhere the fold would have
-    # to move data between devices, which JAX refuses.
-    return all(name is None for name in jax.typeof(x).sharding.spec[1:-1])
+    return y if y.shape[:-1] == leading else lax.reshape(y, (*leading, y.shape[-1]))
