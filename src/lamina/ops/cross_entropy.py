@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -48,8 +49,8 @@ def sparse_cross_entropy(
     numbers = jnp.asarray(labels).astype(jnp.int32)
     if from_logits:
         rows = as_rows(scores)
-        losses = _from_logits(smoothing, numbers.reshape(rows.shape[:-1]), rows)
-        losses = losses.reshape(numbers.shape)
+        flat: jax.Array = cast(Any, _from_logits)(smoothing, numbers.reshape(rows.shape[:-1]), rows)
+        losses = flat.reshape(numbers.shape)
     else:
         losses = _from_shares(numbers, scores)
     known = (numbers >= 0) & (numbers < scores.shape[-1])
