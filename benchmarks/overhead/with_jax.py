@@ -14,7 +14,7 @@ from benchmarks.overhead import LEARNING_RATE, Problem
 
 
 def step(problem: Problem) -> Callable[[], Any]:
-    params = {str(index): jnp.asarray(w) for index, w in enumerate(problem.weights)}
+    params = {f"{index:05}": jnp.asarray(w) for index, w in enumerate(problem.weights)}
     x, y = jax.device_put((problem.inputs, problem.labels))
     optimizer = optax.sgd(LEARNING_RATE)
     state = optimizer.init(params)
