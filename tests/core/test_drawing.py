@@ -1,6 +1,5 @@
 """Drawing: bits that never change, ranges that are slices, and the right distributions."""
 
-import os
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina import initializers
+from lamina.core import drawing
 from lamina.core.drawing import check, digest, draw, draw_callable
 from lamina.errors import BuildError
 
@@ -206,7 +206,18 @@ def test_a_draw_holds_its_output_and_little_more():
     values = drawn(NORMAL, (1 << 21,))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < values.nbytes + 2_000_000 * (os.cpu_count() or 1)  # of each thread
+    assert peak < values.nbytes + 2_000_000
+
+
+@pytest.mark.parametrize("law", [NORMAL, UNIFORM])
+def test_any_number_of_threads_draws_the_same(law, monkeypatch):
+    shape = (3 * (1 << 20) + 5,)
+    found = []
+    for count in (1, 2, 3, 64):
+        monkeypatch.setattr(drawing.os, "cpu_count", lambda count=count: count)
+        found.append(drawn(law, shape))
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0], other)
 
 
 GLOROT = jax.nn.initializers.glorot_normal()

@@ -35,6 +35,7 @@ Numbers = NDArray[Any]
 
 _BLOCK = 32768  # elements at a time: scratch stays in cache, and calls into NumPy stay few
 _PART = 32 * _BLOCK  # elements that one thread draws
+_MOST_THREADS = 32
 _WORDS_A_COUNT = 4  # Philox makes four words of each value of its counter
 _TWO_SIGMA = 0.9544997361036416  # of the normal's mass lies within two stddev
 
@@ -229,26 +230,31 @@ def _random(
     work = np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
     fill = _fill_uniform if law.kind == "uniform" else _fill_normal
 
+    parts = range(0, len(span), _PART)
+    threads = min(len(parts), os.cpu_count() or 1, _MOST_THREADS)
+    # All of them together hold no more than one would; a power of two, so that words stay whole.
+    block = _BLOCK >> max(0, threads - 1).bit_length()
+
     def draw_part(first: int) -> None:
         whole = values[first : first + _PART]
         numbered = range(span.start + first, span.start + first + len(whole))
-        for part, integers in _blocks(key, numbered, work.itemsize):
+        for part, integers in _blocks(key, numbered, work.itemsize, block):
             target = whole[part]
             numbers = target if work == dtype else np.empty(len(target), work)
             fill(law, integers, numbers)
             if numbers is not target:
                 target[...] = numbers
 
-    parts = range(0, len(span), _PART)
-    if len(parts) < 2:
-        draw_part(0)
+    if threads < 2:
+        for first in parts:
+            draw_part(first)
     else:  # NumPy lets other threads run meanwhile
-        with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1)) as threads:
-            list(threads.map(draw_part, parts))
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(draw_part, parts))
     return values
 
 
-def _blocks(key: bytes, span: range, itemsize: int) -> Iterator[tuple[slice, Numbers]]:
+def _blocks(key: bytes, span: range, itemsize: int, block: int) -> Iterator[tuple[slice, Numbers]]:
     """Each part of the values with its random integers, signed, of as many bytes as `itemsize`."""
     a_count = _WORDS_A_COUNT * 8 // itemsize
     skipped = span.start % a_count
@@ -257,7 +263,7 @@ def _blocks(key: bytes, span: range, itemsize: int) -> Iterator[tuple[slice, Num
     )
     position = -skipped
     while position < len(span):
-        count = min(_BLOCK, len(span) - position)
+        count = min(block, len(span) - position)
         words = generator.random_raw(-(-count * itemsize // 8)).astype("<u8", copy=False)
         integers = words.view(f"<i{itemsize}")[max(0, -position) : count]
         yield slice(max(0, position), position + count), integers
