@@ -34,7 +34,7 @@ LOCK = threading.RLock()
 def _transaction() -> Generator[None]:
     """Hold the lock; Python's collector of cycles rests, since all that a plan makes is live.
 
-    Otherwise it walks all that the process holds, time and again: a third of a first build.
+    Otherwise it walks all that the process holds, time and again, and frees nothing.
     """
     with LOCK:
         resting = gc.isenabled()
