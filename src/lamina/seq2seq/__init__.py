@@ -4,6 +4,7 @@ from lamina.seq2seq.attention import BahdanauAttention, DotAttention
 from lamina.seq2seq.beam import Beams, beam_search
 from lamina.seq2seq.decoder import AttentionDecoder
 from lamina.seq2seq.encoder import Encoder
+from lamina.seq2seq.face import Translating
 from lamina.seq2seq.loss import smoothed_cross_entropy
 from lamina.seq2seq.model import Seq2Seq
 from lamina.seq2seq.search import Decoded, greedy, sample
@@ -20,6 +21,7 @@ __all__ = [
     "Transformer",
     "TransformerDecoder",
     "TransformerEncoder",
+    "Translating",
     "beam_search",
     "greedy",
     "sample",

@@ -10,7 +10,7 @@ from jax import lax
 
 from lamina.core.scope import SCOPE
 from lamina.layer import Layer
-from lamina.layers.checks import check_count
+from lamina.layers.checks import check_count, check_within
 from lamina.models import Model
 from lamina.seq2seq.beam import Beams, beam_search, repeated
 from lamina.seq2seq.loss import smoothed_cross_entropy
@@ -28,17 +28,40 @@ class Translating(Model):
     - ``decoder``: ``(tokens, values, state, mask, memory, return_attention) -> logits, state[,
       attention]``, with ``remember(values)``, the memory that steps of inference share, and
       ``begin(state, values, length)``, the state before the first of so many steps: arrays
-      ``[batch, ...]``;
-    - ``label_smoothing``, ``scheduled_sampling``, and the ids ``pad``, ``start`` and ``end``.
+      ``[batch, ...]``.
+
+    Args:
+        label_smoothing: the share of each label that training spreads over all ids.
+        scheduled_sampling: the share of ids that training replaces by the model's own last guess;
+            above 0 it goes step by step, which takes much longer.
+        pad: the id that fills rows up.
+        start: the id that begins a target.
+        end: the id that ends a target.
+        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+
+    Raises:
+        InputError: a share is not between 0 and 1.
+
+    Source: scheduled sampling: Bengio et al., arXiv 1506.03099.
     """
 
     encoder: Layer
     decoder: Any
-    label_smoothing: float
-    scheduled_sampling: float
-    pad: int
-    start: int
-    end: int
+
+    def __init__(
+        self,
+        *,
+        label_smoothing: float = 0.0,
+        scheduled_sampling: float = 0.0,
+        pad: int = 0,
+        start: int = 1,
+        end: int = 2,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.label_smoothing = check_within(self, "label_smoothing", label_smoothing)
+        self.scheduled_sampling = check_within(self, "scheduled_sampling", scheduled_sampling)
+        self.pad, self.start, self.end = pad, start, end
 
     def call(self, source: jax.Array, target: jax.Array) -> jax.Array:
         values, state, mask = self._read(source)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.layers.checks import check_within
 from lamina.seq2seq.decoder import AttentionDecoder, AttentionKind, CellKind
 from lamina.seq2seq.encoder import Encoder
 from lamina.seq2seq.face import Translating
@@ -35,19 +34,12 @@ class Seq2Seq(Translating):
         dropout: of encoder and decoder.
         deep_output: whether the output sees state, context and embedding.
         tied: whether the output's kernel is that of the decoder's embedding.
-        label_smoothing: the share of each label that training spreads over all ids.
-        scheduled_sampling: the share of ids that training replaces by the model's own last guess;
-            above 0 it goes step by step, which takes much longer.
-        pad: the id that fills rows up.
-        start: the id that begins a target.
-        end: the id that ends a target.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: those of :class:`Translating`.
 
     Raises:
         InputError: an option is out of range.
 
-    Source: Bahdanau, Cho, Bengio, arXiv 1409.0473; scheduled sampling: Bengio et al., arXiv
-    1506.03099.
+    Source: Bahdanau, Cho, Bengio, arXiv 1409.0473.
 
     >>> import jax.numpy as jnp
     >>> model = Seq2Seq(10, 13, embedding=4, units=8)
@@ -74,16 +66,9 @@ class Seq2Seq(Translating):
         dropout: float = 0.0,
         deep_output: bool = False,
         tied: bool = False,
-        label_smoothing: float = 0.0,
-        scheduled_sampling: float = 0.0,
-        pad: int = 0,
-        start: int = 1,
-        end: int = 2,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.label_smoothing = check_within(self, "label_smoothing", label_smoothing)
-        self.scheduled_sampling = check_within(self, "scheduled_sampling", scheduled_sampling)
         self.encoder = Encoder(
             source_vocabulary,
             embedding,
@@ -104,4 +89,3 @@ class Seq2Seq(Translating):
             deep_output=deep_output,
             tied=tied,
         )
-        self.pad, self.start, self.end = pad, start, end

@@ -17,7 +17,7 @@ from lamina.layers import (
     TransformerDecoderBlock,
     TransformerEncoderBlock,
 )
-from lamina.layers.checks import check_count, check_within
+from lamina.layers.checks import check_count
 from lamina.ops.dense import dense
 from lamina.seq2seq.face import Translating
 
@@ -44,12 +44,34 @@ def _placed(embed: Embedding, tokens: jax.Array, start: Any = 0) -> jax.Array:
     return x * size**0.5 + waves.astype(x.dtype)
 
 
-def _blocks(kind: Any, count: int, intermediate: int, heads: int, dropout: float) -> list[Any]:
-    options = {"activation": "gelu", "normalize_first": True}
-    return [kind(intermediate, heads, dropout, **options) for _ in range(count)]
+class _Stack(Layer):
+    """An embedding, blocks one on top of the other, and a norm."""
+
+    block: type[TransformerEncoderBlock] | type[TransformerDecoderBlock]
+
+    def __init__(
+        self,
+        vocabulary: int,
+        embedding: int,
+        intermediate_dim: int,
+        *,
+        num_heads: int = 4,
+        num_layers: int = 2,
+        dropout: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        count = check_count(self, "num_layers", num_layers)
+        self.embed = _embedding(vocabulary, embedding)
+        self.dropout = Dropout(dropout)
+        kind: dict[str, Any] = {"dropout": dropout, "activation": "gelu", "normalize_first": True}
+        self.blocks: list[Any] = [
+            self.block(intermediate_dim, num_heads, **kind) for _ in range(count)
+        ]
+        self.norm = LayerNormalization()
 
 
-class TransformerEncoder(Layer):
+class TransformerEncoder(_Stack):
     """Embed ids, and let them look at each other in blocks, one on top of the other.
 
     Shapes: tokens ``[batch, source]`` -> values ``[batch, source, embedding]``, and None in place
@@ -78,23 +100,7 @@ class TransformerEncoder(Layer):
     ((1, 3, 8), None)
     """
 
-    def __init__(
-        self,
-        vocabulary: int,
-        embedding: int,
-        intermediate_dim: int,
-        *,
-        num_heads: int = 4,
-        num_layers: int = 2,
-        dropout: float = 0.0,
-        **options: Any,
-    ) -> None:
-        super().__init__(**options)
-        count = check_count(self, "num_layers", num_layers)
-        self.embed = _embedding(vocabulary, embedding)
-        self.dropout = Dropout(dropout)
-        self.blocks = _blocks(TransformerEncoderBlock, count, intermediate_dim, num_heads, dropout)
-        self.norm = LayerNormalization()
+    block = TransformerEncoderBlock
 
     def call(self, tokens: jax.Array, mask: jax.Array | None = None) -> tuple[jax.Array, None]:
         x = self.dropout(_placed(self.embed, tokens))
@@ -103,7 +109,7 @@ class TransformerEncoder(Layer):
         return self.norm(x), None
 
 
-class TransformerDecoder(Layer):
+class TransformerDecoder(_Stack):
     """Score the next id at each place, from the ids before it and from attention to values.
 
     All places of known ids are computed at once; with one id a call, and the state handed on, it
@@ -137,23 +143,7 @@ class TransformerDecoder(Layer):
     (1, 3, 13)
     """
 
-    def __init__(
-        self,
-        vocabulary: int,
-        embedding: int,
-        intermediate_dim: int,
-        *,
-        num_heads: int = 4,
-        num_layers: int = 2,
-        dropout: float = 0.0,
-        **options: Any,
-    ) -> None:
-        super().__init__(**options)
-        count = check_count(self, "num_layers", num_layers)
-        self.embed = _embedding(vocabulary, embedding)
-        self.dropout = Dropout(dropout)
-        self.blocks = _blocks(TransformerDecoderBlock, count, intermediate_dim, num_heads, dropout)
-        self.norm = LayerNormalization()
+    block = TransformerDecoderBlock
 
     def build(self, tokens_shape: Any, values_shape: Any) -> None:
         self.output_bias = self.add_weight((self.embed.input_dim,), "zeros")
@@ -234,13 +224,7 @@ class Transformer(Translating):
         num_heads: of each attention; a divisor of the embedding.
         num_layers: how many blocks encoder and decoder have.
         dropout: as for :class:`TransformerEncoder`.
-        label_smoothing: the share of each label that training spreads over all ids.
-        scheduled_sampling: the share of ids that training replaces by the model's own last guess;
-            above 0 it goes step by step, which takes much longer.
-        pad: the id that fills rows up.
-        start: the id that begins a target.
-        end: the id that ends a target.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: those of :class:`Translating`.
 
     Raises:
         InputError: an option is out of range.
@@ -266,18 +250,10 @@ class Transformer(Translating):
         num_heads: int = 4,
         num_layers: int = 2,
         dropout: float = 0.0,
-        label_smoothing: float = 0.0,
-        scheduled_sampling: float = 0.0,
-        pad: int = 0,
-        start: int = 1,
-        end: int = 2,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.label_smoothing = check_within(self, "label_smoothing", label_smoothing)
-        self.scheduled_sampling = check_within(self, "scheduled_sampling", scheduled_sampling)
         hidden = 4 * embedding if intermediate_dim is None else intermediate_dim
         kind = {"num_heads": num_heads, "num_layers": num_layers, "dropout": dropout}
         self.encoder = TransformerEncoder(source_vocabulary, embedding, hidden, **kind)
         self.decoder = TransformerDecoder(target_vocabulary, embedding, hidden, **kind)
-        self.pad, self.start, self.end = pad, start, end
