@@ -88,8 +88,15 @@ def test_what_goes_wrong_is_one_message(lamina_command, tmp_path, arguments, mes
     (tmp_path / "file").touch()
     (tmp_path / "bad").write_bytes(b"a\tb\n\n")
     code, out, error = lamina_command(*(part.format(tmp=tmp_path) for part in arguments))
+    # What was read is told of before what is made of it goes wrong.
+    told = {
+        "--validation": "/bad: 2 lines, 1 skipped: 1 empty (line 2)\n",
+        "{tmp}/file": "0 lines\n",
+    }
+    expected = next((told[part] for part in arguments if part in told and "train" in arguments), "")
     assert code == 2
-    assert "saved" not in out
+    assert out.endswith(expected) and out.count("\n") == bool(expected)
+    assert not (tmp_path / "made").exists()
     assert error.startswith("lamina: ")
     assert message in error
     assert "Traceback" not in error

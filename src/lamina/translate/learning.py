@@ -75,9 +75,9 @@ def train(
             which resume was not said or which was of other data or of another recipe.
     """
     console = console or Console(highlight=False)
+    _some(pairs, validation)
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)  # a bad path fails before the training
-    _some(pairs, validation)
     course = _begun(folder, pairs, recipe, resume)
     batches = _batches(course, pairs)
     translator = _translator(course, batches)

@@ -166,8 +166,8 @@ def recipe_of(preset: str, **options: Any) -> Recipe:
         if isinstance(value, int | float) and (value < low or (high is not None and value > high)):
             raise InputError(
                 explain(
-                    f"A recipe cannot have this {name.replace('_', ' ')}.",
-                    expected=f"a number from {low} {'up' if high is None else 'to 1'}",
+                    f"Out of range for a recipe: {name.replace('_', ' ')}.",
+                    expected=f"a number from {low:.2g} {'up' if high is None else 'to 1'}",
                     received=f"{name}={value}",
                     remedy="Correct it, or leave it to the preset.",
                 )
