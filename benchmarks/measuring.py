@@ -26,6 +26,7 @@ __all__ = ["FULL", "QUICK", "Effort", "Line", "run_case"]
 ROOT = Path(__file__).resolve().parent.parent
 OURS = "Lamina"
 PATIENCE = 300  # seconds for one answer
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 LONG = 0.5  # seconds of a run, which then need not be warmed up for
 
 
@@ -83,7 +84,7 @@ class Contender:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=folder,
-            env=os.environ | _settings(case, column, folder),
+            env=_environment(case, column, folder),
         )
         self._process = self._start()
         self._late = False
@@ -130,14 +131,15 @@ class Contender:
                 stream.close()
 
 
-def _settings(case: Case, column: str, folder: Path) -> dict[str, str]:
-    """The environment of a contender's process."""
+def _environment(case: Case, column: str, folder: Path) -> dict[str, str]:
+    """The environment of a contender's process; all keep compiled modules, as installed ones do."""
     paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
     settings = {"PYTHONPATH": os.pathsep.join(paths), "JAX_PLATFORMS": "cpu"}
     if case.cached:
         settings["JAX_COMPILATION_CACHE_DIR"] = str(folder / f"compiled {column}")
         settings["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    return settings | dict(peer_of(column).settings)
+    kept = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
+    return kept | settings | dict(peer_of(column).settings)
 
 
 @contextmanager
