@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
@@ -13,6 +14,7 @@ __all__ = ["look_up", "made_by_name", "snake"]
 T = TypeVar("T")
 
 
+@functools.cache
 def snake(name: str) -> str:
     """A class's name as Keras writes it in lower case.
 

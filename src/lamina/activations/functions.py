@@ -44,7 +44,7 @@ __all__ = [
 
 def linear(x: ArrayLike) -> jax.Array:
     """``x``."""
-    return jnp.asarray(x)
+    return x if isinstance(x, jax.Array) else jnp.asarray(x)
 
 
 def relu(

@@ -21,6 +21,8 @@ from lamina.errors import BuildError, InputError, TraceError, explain
 
 __all__ = ["Loan", "Variable"]
 
+_FLOAT32 = np.dtype("float32")
+
 
 class Loan(Protocol):
     """Stands in a variable while its array is lent out; `recall` puts the arrays back."""
@@ -57,7 +59,7 @@ class Variable:
         regularizer: regularizers.RegularizerLike = None,
         constraint: constraints.ConstraintLike = None,
     ) -> None:
-        spec = Spec(shape, "float32" if dtype is None else dtype)
+        spec = Spec(shape, _FLOAT32 if dtype is None else dtype)
         if not spec.known:
             raise BuildError(
                 explain(
