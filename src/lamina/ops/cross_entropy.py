@@ -131,7 +131,6 @@ def _losses_and_shares(
     smoothing: float, labels: jax.Array, logits: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     highest: jax.Array = lax.stop_gradient(logits.max(-1, keepdims=True))
-    highest = jnp.where(jnp.isfinite(highest), highest, 0)
     powers = jnp.exp(logits - highest)
     total = powers.sum(-1, keepdims=True)
     picked = _picked(labels, logits)
