@@ -11,7 +11,7 @@ import jax
 from lamina.core.adding import collect
 from lamina.core.entering import enter
 from lamina.core.node import Symbolic, Tracked, site
-from lamina.core.planning import is_unbuilt, own_build
+from lamina.core.reached import is_unbuilt, own_build
 from lamina.core.root import Root, by_identity
 from lamina.core.scope import (
     SCOPE,

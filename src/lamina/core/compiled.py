@@ -12,7 +12,7 @@ import jax
 from lamina.core.adding import collect
 from lamina.core.call import invoke
 from lamina.core.node import Edition, Tracked, site
-from lamina.core.planning import is_unbuilt
+from lamina.core.reached import is_unbuilt
 from lamina.core.root import Root
 from lamina.core.scope import SCOPE, as_key, as_mode
 from lamina.core.signature import as_inputs

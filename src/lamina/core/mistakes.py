@@ -11,7 +11,8 @@ from lamina.core.variable import Variable
 from lamina.errors import InputError, LaminaError, explain
 
 if TYPE_CHECKING:
-    from lamina.core.planning import Planner, Reached
+    from lamina.core.planning import Planner
+    from lamina.core.reached import Reached
     from lamina.core.scope import Frame
 
 __all__ = [

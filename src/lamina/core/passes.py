@@ -11,10 +11,10 @@ import jax
 
 from lamina.core.entering import enter
 from lamina.core.node import Site, Tracked, edge
-from lamina.core.planning import Planner, blend
+from lamina.core.planning import Planner
 from lamina.core.scope import Frame, Key
 from lamina.core.signature import method_of
-from lamina.core.specs import SIZES, Arguments, Sizes, Spec, map_specs
+from lamina.core.specs import SIZES, Arguments, Sizes, Spec, blend, map_specs
 from lamina.core.tracing import evaluate_abstractly, trace_state
 from lamina.core.trees import map_tree
 from lamina.errors import LaminaError

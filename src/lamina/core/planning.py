@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -17,39 +16,15 @@ import jax
 from lamina.core import mistakes
 from lamina.core.node import Node, Site, Tracked, site
 from lamina.core.plan import PlannedCall
+from lamina.core.reached import Reached, own_build
 from lamina.core.signature import build_arguments, method_of
-from lamina.core.specs import Arguments, Sizes, Spec, as_specs, is_unknown, map_specs, shapes_of
+from lamina.core.specs import Arguments, Sizes, Spec, as_specs, blend, is_unknown, shapes_of
 from lamina.core.tracing import trace_state
 from lamina.core.tracking import Memento, Tree, join, same_state, state_of, walk
 from lamina.core.variable import Variable
 from lamina.errors import BuildError, TrackingError
 
-__all__ = ["Planner", "Reached", "is_unbuilt", "own_build"]
-
-
-@dataclass
-class Reached:
-    """A layer that a call reached: with what, from where, and what its `build` declared."""
-
-    layer: Tracked
-    method: str
-    inputs: Arguments
-    called_at: Site
-    outputs: Any = None
-    declared: list[Variable] = field(default_factory=list[Variable])
-    fits: list[Arguments] = field(default_factory=list["Arguments"])
-
-
-def own_build(layer: Tracked) -> Callable[..., Any] | None:
-    """The `build` that the layer's class defines itself, as written."""
-    build = getattr(type(layer), "build", None)
-    written = getattr(build, "written", build)
-    return None if getattr(written, "is_base", False) else written
-
-
-def is_unbuilt(layer: Tracked) -> bool:
-    """Whether the layer declares weights itself and has not been asked to yet."""
-    return layer._lamina.built is None and own_build(layer) is not None
+__all__ = ["Planner"]
 
 
 class Planner:
@@ -379,23 +354,3 @@ class Planner:
 
     def by_path(self) -> dict[str, Reached]:
         return {self.path_of(record.layer): record for record in self.reached.values()}
-
-
-def blend(earlier: Any, later: Any, names: dict[tuple[int, int], str] | None = None) -> Any:
-    """Specs of which both passes agree; a dim on which they do not is None, or its name."""
-    if isinstance(later, Arguments):
-        args = blend(earlier.args, later.args, names)
-        return Arguments(args, blend(earlier.kwargs, later.kwargs, names))
-    firsts: list[Spec] = []
-    map_specs(firsts.append, earlier)
-    pending = iter(firsts)
-
-    def one(spec: Spec) -> Spec:
-        other = next(pending, None)
-        if other is None or other.shape == spec.shape or len(other.shape) != len(spec.shape):
-            return spec
-        pairs = zip(other.shape, spec.shape, strict=True)
-        dims = [b if a == b else (names or {}).get((a, b)) for a, b in pairs]  # pyright: ignore
-        return Spec(tuple(dims), spec.dtype)
-
-    return map_specs(one, later)

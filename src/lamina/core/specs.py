@@ -22,6 +22,7 @@ __all__ = [
     "Sizes",
     "Spec",
     "as_specs",
+    "blend",
     "is_array",
     "is_unknown",
     "map_specs",
@@ -263,6 +264,26 @@ def as_specs(value: Any, *, shapes: bool = False) -> Any:
     if len(leaves) == 1 and leaves[0] is value:
         return value
     return unflatten(structure, [as_specs(leaf, shapes=shapes) for leaf in leaves])
+
+
+def blend(earlier: Any, later: Any, names: dict[tuple[int, int], str] | None = None) -> Any:
+    """Specs of which both passes agree; a dim on which they do not is None, or its name."""
+    if isinstance(later, Arguments):
+        args = blend(earlier.args, later.args, names)
+        return Arguments(args, blend(earlier.kwargs, later.kwargs, names))
+    firsts: list[Spec] = []
+    map_specs(firsts.append, earlier)
+    pending = iter(firsts)
+
+    def one(spec: Spec) -> Spec:
+        other = next(pending, None)
+        if other is None or other.shape == spec.shape or len(other.shape) != len(spec.shape):
+            return spec
+        pairs = zip(other.shape, spec.shape, strict=True)
+        dims = [b if a == b else (names or {}).get((a, b)) for a, b in pairs]  # pyright: ignore
+        return Spec(tuple(dims), spec.dtype)
+
+    return map_specs(one, later)
 
 
 def shapes_of(value: Any, unknown: Callable[[Spec], tuple[Dim, ...]] | None = None) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 from lamina.core.build import frozen_variables, make_plan
 from lamina.core.node import Site, Tracked, site
 from lamina.core.passes import Request
-from lamina.core.planning import own_build
+from lamina.core.reached import own_build
 from lamina.core.scope import SCOPE
 from lamina.core.signature import Method, method_of
 from lamina.core.specs import Spec, map_specs

@@ -15,7 +15,8 @@ from typing import Any, cast
 import jax
 
 from lamina.core.node import Site, Tracked, attributes
-from lamina.core.planning import Planner, Reached, own_build
+from lamina.core.planning import Planner
+from lamina.core.reached import Reached, own_build
 from lamina.core.scope import SCOPE, Frame, Key, Scope
 from lamina.core.signature import build_arguments, method_of
 from lamina.core.specs import Arguments, Sizes, Spec, shapes_of
