@@ -24,11 +24,11 @@ from lamina.ops.recurrence import (
     simple_rnn_cell,
 )
 
-CELLS = {  # with the number of gates and of arrays of the state
-    "gru": (gru_cell(lax.tanh, lax.logistic), 3, 1),
-    "gru, other activations": (gru_cell(jax.nn.softplus, jax.nn.hard_sigmoid), 3, 1),
-    "lstm": (lstm_cell(lax.tanh, lax.logistic), 4, 2),
-    "simple": (simple_rnn_cell(lax.tanh), 1, 1),
+CELLS = {  # with the number of arrays of the state
+    "gru": (gru_cell(lax.tanh, lax.logistic), 1),
+    "gru, other activations": (gru_cell(jax.nn.softplus, jax.nn.hard_sigmoid), 1),
+    "lstm": (lstm_cell(lax.tanh, lax.logistic), 2),
+    "simple": (simple_rnn_cell(lax.tanh), 1),
 }
 few = settings(deadline=None, max_examples=5)
 
@@ -39,20 +39,22 @@ def drawing(dtype="float32"):
 
 
 def recurrence(name, batch=3, time=4, units=2, dtype="float32"):
-    cell, gates, arrays = CELLS[name]
+    cell, arrays = CELLS[name]
+    gates = cell.gates
     normal = drawing(dtype)
     inputs = {
         "projected": normal(time, batch, gates * units),
         "start": tuple(normal(batch, units) for _ in range(arrays)),
         "kernel": normal(units, gates * units),
-        "bias": normal(gates * units),
+        "bias": normal((2 * gates - cell.shared) * units),
         "factors": normal(batch, units),
     }
     return cell, inputs
 
 
 def attention(name, batch=3, source=5, time=4, units=2, size=3, channels=4, additive=True):
-    cell, gates, arrays = CELLS[name]
+    cell, arrays = CELLS[name]
+    gates = cell.gates
     normal = drawing()
     inputs = {
         "projected": normal(time, batch, gates * units),
@@ -64,7 +66,7 @@ def attention(name, batch=3, source=5, time=4, units=2, size=3, channels=4, addi
             normal(size) if additive else None,
             normal(channels, gates * units),
             normal(units, gates * units),
-            normal(gates * units),
+            normal((2 * gates - cell.shared) * units),
         ),
     }
     return cell, inputs

@@ -30,7 +30,7 @@ AttentionKind = Literal["additive", "dot"]
 CellKind = Literal["gru", "lstm"]
 State = jax.Array | tuple[jax.Array, ...]
 
-_CELLS: dict[str, tuple[int, Callable[..., Cell]]] = {"gru": (3, gru_cell), "lstm": (4, lstm_cell)}
+_CELLS: dict[str, Callable[..., Cell]] = {"gru": gru_cell, "lstm": lstm_cell}
 _ATTENTIONS = {"additive": BahdanauAttention, "dot": DotAttention}
 
 
@@ -114,7 +114,7 @@ class AttentionDecoder(Layer):
         self.output = None if tied else Dense(vocabulary)
 
     def build(self, tokens_shape: Any, values_shape: Any) -> None:
-        gates = _CELLS[self.cell][0] * self.units
+        gates = _CELLS[self.cell](lax.tanh, lax.logistic).gates * self.units
         self.attention.build((values_shape[0], self.units), values_shape)
         self.kernel = self.add_weight((self.embed.output_dim, gates))
         self.context_kernel = self.add_weight((values_shape[-1], gates))
@@ -139,10 +139,11 @@ class AttentionDecoder(Layer):
         read = self.attention.keys(values) if keys is None else keys
         # Time goes first, where the scan wants it: [target, batch, embedding].
         embedded = self.dropout(self.embed(lax.transpose(tokens, (1, 0))))
-        outer, inner = self._biases()
+        cell = _CELLS[self.cell](lax.tanh, lax.logistic)
+        bias = self.bias.value
         attended = attend(
-            _CELLS[self.cell][1](lax.tanh, lax.logistic),
-            dense(embedded, self.kernel, outer),
+            cell,
+            dense(embedded, self.kernel),
             start,
             Memory(read, values, mask),
             AttentionWeights(
@@ -150,7 +151,7 @@ class AttentionDecoder(Layer):
                 self.attention.score_weights(),
                 self.context_kernel.value,
                 self.recurrent_kernel.value,
-                inner,
+                cell.joint(bias[0], bias[1]) if self.cell == "gru" else bias,
             ),
         )
         logits = self._logits(attended, embedded)
@@ -174,11 +175,6 @@ class AttentionDecoder(Layer):
         if self.output is not None:
             return self.output(seen)
         return dense(seen, self.embed.embeddings.value.T, self.output_bias)
-
-    def _biases(self) -> tuple[jax.Array, jax.Array | None]:
-        """What is added to the input's share of the gates, and to the state's."""
-        bias = self.bias.value
-        return (bias[0], bias[1]) if self.cell == "gru" else (bias, None)
 
     def _start(self, state: State, batch: int) -> tuple[jax.Array, ...]:
         start = state if isinstance(state, tuple) else (state,)

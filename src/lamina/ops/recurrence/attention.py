@@ -11,7 +11,16 @@ from jax import lax
 from lamina.ops.arrays import alike, is_placed
 from lamina.ops.attention import masked_softmax, weighted_values
 from lamina.ops.dense import dense
-from lamina.ops.recurrence.engine import Cell, State, over_time, pulled_back, shifted
+from lamina.ops.recurrence.engine import (
+    Cell,
+    State,
+    d_bias,
+    given,
+    over_time,
+    pulled_back,
+    shares_at,
+    shifted,
+)
 
 __all__ = ["Attended", "AttentionWeights", "Memory", "attend"]
 
@@ -27,7 +36,7 @@ class Memory(NamedTuple):
 
 class AttentionWeights(NamedTuple):
     """``[units, size]``, ``[size]`` (None: scores are dot products), ``[channels, gates]``,
-    ``[units, gates]`` and ``[gates]`` or None."""
+    ``[units, gates]``, and what is added to that which the cell's step is given, or None."""
 
     query: jax.Array
     score: jax.Array | None
@@ -47,12 +56,11 @@ class Attended(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What the backward pass reads, of each step."""
+    """What the backward pass reads of all steps: the rest of the state is that before them."""
 
-    states: State
+    rest: State
     queries: jax.Array
-    gates: jax.Array
-    products: jax.Array
+    gates: State
 
 
 def attend(
@@ -70,14 +78,14 @@ def attend(
         e_ti = score . tanh(q_t + keys_i)       additive, or
         e_ti = q_t . keys_i / sqrt(size)        where there is no score
         w_t = softmax(e_t),    c_t = sum_i w_ti values_i
-        s_t = cell(projected_t + c_t context, h_{t-1} recurrent + bias, s_{t-1})
+        s_t = cell(projected_t + c_t context, h_{t-1} recurrent, s_{t-1})
 
     The backward pass runs over time for the gradients of gates, queries and keys alone. Those of
     the weights and of the values are one product each over all steps, and the hidden layer of
     additive scores, ``[batch, source, size]`` at each step, is computed again, not kept.
 
     Args:
-        cell: what a step does element by element. It closes over no array.
+        cell: what a step does element by element.
         projected: ``[time, batch, gates]``, the input's share.
         start: the state before the first step, arrays ``[batch, units]``.
         memory: what is attended to.
@@ -87,8 +95,8 @@ def attend(
     Source: Bahdanau, Cho, Bengio, arXiv 1409.0473, section A; dot products: Luong, Pham, Manning,
     arXiv 1508.04025, scaled as in Vaswani et al., arXiv 1706.03762.
     """
-    if plain or is_placed(projected):
-        return _forward(cell, projected, start, memory, weights)[0]
+    if plain or is_placed(projected) or len(projected) == 0:
+        return _forward(cell, projected, start, memory, weights, plain=True)[0]
 
     @jax.custom_vjp
     def run(projected: Any, start: Any, memory: Any, weights: Any) -> Attended:
@@ -112,23 +120,31 @@ def _joint(weights: AttentionWeights) -> jax.Array:
 
 
 def _forward(
-    cell: Cell, projected: jax.Array, start: State, memory: Memory, weights: AttentionWeights
+    cell: Cell,
+    projected: jax.Array,
+    start: State,
+    memory: Memory,
+    weights: AttentionWeights,
+    *,
+    plain: bool = False,
 ) -> tuple[Attended, _Kept]:
+    """What is attended to, and what the backward pass by hand needs; `plain` is for autodiff."""
     joint, size = _joint(weights), weights.query.shape[1]
 
-    def step(state: State, projected: jax.Array) -> tuple[State, Any]:
+    def step(state: State, at: jax.Array) -> tuple[State, Any]:
         both = dense(state[0], joint)
         query, product = lax.split(both, (size, both.shape[1] - size), axis=1)
-        if weights.bias is not None:
-            product = product + weights.bias
         attention = masked_softmax(_scores(query, memory.keys, weights.score), memory.mask)
         context = weighted_values(attention, memory.values)
-        gates = projected + dense(context, weights.context)
-        after = cell(gates, product, state)
-        return after, (attention, context, _Kept(after, query, gates, product))
+        read = cell.apart(dense(context, weights.context))
+        shares = cell.apart(at) if plain else shares_at(cell, projected, at)
+        gates = given(cell, tuple(map(lax.add, shares, read)), product, weights.bias)
+        after = cell.step(gates, state)
+        return after, (after[0], attention, context, _Kept(state[1:], query, gates))
 
-    state, (attention, contexts, kept) = lax.scan(step, start, projected)
-    return Attended(kept.states[0], attention, contexts, state), kept
+    every_step = projected if plain else jnp.arange(projected.shape[0])
+    state, (outputs, attention, contexts, kept) = lax.scan(step, start, every_step)
+    return Attended(outputs, attention, contexts, state), kept
 
 
 def _scores(query: jax.Array, keys: jax.Array, score: jax.Array | None) -> jax.Array:
@@ -152,29 +168,31 @@ def _backward(
     kept: _Kept,
     slopes: Attended,
 ) -> tuple[jax.Array, State, Memory, AttentionWeights]:
-    before = tuple(shifted(s, every) for s, every in zip(start, kept.states, strict=True))
+    before = (shifted(start[0], attended.outputs), *kept.rest)
     turned, from_context = _joint(weights).T, weights.context.T
 
     def step(carry: Any, at: Any) -> Any:
         d_state, d_memory = carry
-        d_output, d_attention, d_context, attention, query, gates, product, state = at
+        d_output, d_attention, d_context, attention, query, gates, state = at
         d_after = (d_state[0] + d_output, *d_state[1:])
-        d_gates, d_product, d_before = pulled_back(cell, (gates, product, state), d_after)
-        d_context = d_context + dense(d_gates, from_context)
+        d_gates, d_before = pulled_back(cell.step, (gates, state), d_after)
+        d_read = lax.concatenate(d_gates[: cell.gates], 1)
+        d_context = d_context + dense(d_read, from_context)
         d_attention = d_attention + _weighing(d_context, memory.values)
         d_scores = _through_softmax(attention, d_attention, memory.mask)
         d_query, d_memory = _through_scores(query, memory.keys, weights.score, d_scores, d_memory)
-        d_both = lax.concatenate([d_query, d_product], 1)
+        d_product = d_gates[: cell.shared] + d_gates[cell.gates :]
+        d_both = lax.concatenate([d_query, *d_product], 1)
         d_before = (d_before[0] + dense(d_both, turned), *d_before[1:])
-        return (d_before, d_memory), (d_gates, d_both, d_context, d_scores)
+        return (d_before, d_memory), (d_read, d_both, d_context, d_scores)
 
     nothing = None
     if weights.score is not None:
         nothing = (jnp.zeros_like(memory.keys), jnp.zeros_like(weights.score))
-    (d_start, d_memory), (d_gates, d_both, d_contexts, d_scores) = lax.scan(
+    (d_start, d_memory), (d_projected, d_both, d_contexts, d_scores) = lax.scan(
         step,
         (slopes.state, nothing),
-        (*slopes[:3], attended.attention, kept.queries, kept.gates, kept.products, before),
+        (*slopes[:3], attended.attention, kept.queries, kept.gates, before),
         reverse=True,
     )
     d_keys, d_score = d_memory or (_over_steps(d_scores, kept.queries), None)
@@ -185,12 +203,12 @@ def _backward(
     d_weights = AttentionWeights(
         d_joint[:, :size],
         d_score,
-        over_time(attended.contexts, d_gates),
+        over_time(attended.contexts, d_projected),
         d_joint[:, size:],
-        None if weights.bias is None else d_both[..., size:].sum((0, 1)),
+        None if weights.bias is None else d_bias(cell, d_projected, d_both[..., size:]),
     )
     d_values = _over_steps(attended.attention, d_contexts)
-    return d_gates, d_start, Memory(d_keys, d_values), d_weights
+    return d_projected, d_start, Memory(d_keys, d_values), d_weights
 
 
 def _weighing(d_context: jax.Array, values: jax.Array) -> jax.Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -19,18 +18,52 @@ __all__ = [
     "Cell",
     "State",
     "by_hand",
+    "d_bias",
+    "given",
     "over_time",
     "pulled_back",
     "recur",
+    "shares_at",
     "shifted",
     "where_alive",
 ]
 
 Activation = Callable[[jax.Array], jax.Array]
 State = tuple[jax.Array, ...]
-Cell = Callable[[jax.Array, jax.Array, State], State]
-"""What a step does element by element: of the input's share of the gates, the state's, and the
-state before, it makes the state after. Arrays are ``[batch, ...]``."""
+
+
+class Cell(NamedTuple):
+    """What a step does element by element. It closes over no array.
+
+    Attributes:
+        step: of the gates and the state before, arrays ``[batch, ...]`` each, the state after.
+        gates: how many shares the input has, and the state; they stand side by side in one array.
+        shared: of the first so many, `step` is given the sums alone. Then come the input's shares
+            of the others, and then the state's.
+        axis: where they stand side by side.
+    """
+
+    step: Callable[[State, State], State]
+    gates: int
+    shared: int
+    axis: int = -1
+
+    def __call__(self, projected: jax.Array, product: jax.Array, state: State) -> State:
+        """A step, of the input's shares of all gates and the state's."""
+        return self.step(self.meet(self.apart(projected), self.apart(product)), state)
+
+    def apart(self, shares: jax.Array) -> State:
+        axis = self.axis % shares.ndim
+        return tuple(lax.split(shares, (shares.shape[axis] // self.gates,) * self.gates, axis=axis))
+
+    def meet(self, inputs: State, products: State) -> State:
+        """What `step` is given."""
+        sums = map(lax.add, inputs[: self.shared], products[: self.shared])
+        return (*sums, *inputs[self.shared :], *products[self.shared :])
+
+    def joint(self, input_bias: jax.Array, product_bias: jax.Array) -> jax.Array:
+        """The biases of the two shares, ``[gates units]`` each, as one of what `step` is given."""
+        return lax.concatenate(self.meet(self.apart(input_bias), self.apart(product_bias)), 0)
 
 
 class _Steps(NamedTuple):
@@ -41,11 +74,19 @@ class _Steps(NamedTuple):
 
 
 class _Weights(NamedTuple):
-    """What all steps share: ``[units, gates]``, ``[gates]`` and ``[batch, units]``, or None."""
+    """What all steps share: ``[units, gates]``, ``[given]`` and ``[batch, units]``, or None."""
 
     kernel: jax.Array
     bias: jax.Array | None
     factors: jax.Array | None
+
+
+class _Kept(NamedTuple):
+    """What the backward pass reads of all steps: h after them, the rest of the state before."""
+
+    outputs: jax.Array
+    rest: State
+    gates: State
 
 
 class _Way(NamedTuple):
@@ -68,17 +109,19 @@ def recur(
     plain: bool = False,
     unroll: bool = False,
 ) -> tuple[jax.Array, State]:
-    """Run a cell over time: ``s_t = cell(projected_t, (h_{t-1} factors) kernel + bias, s_{t-1})``.
+    """Run a cell over time: ``s_t = cell(projected_t, (h_{t-1} factors) kernel, s_{t-1})``.
 
     The state's first array is h, the output. The backward pass runs over time for the gradients
     of the gates alone; those of kernel and bias are one product over all steps.
 
     Args:
-        cell: what a step does element by element. It closes over no array.
+        cell: what a step does element by element.
         projected: ``[time, batch, gates]``, the input's share.
         start: the state before the first step, arrays ``[batch, units]``.
         kernel: ``[units, gates]``.
-        bias: ``[gates]``.
+        bias: added to what the cell's step is given, of all gates side by side;
+            :meth:`Cell.joint` makes one of two. It costs less here than in `projected`, of which
+            it would be one more copy.
         mask: bool, ``[time, batch]``: where False the state stays.
         factors: ``[batch, units]``, for h on its way into the gates.
         reverse: start at the last step; outputs stand where their inputs do.
@@ -91,18 +134,17 @@ def recur(
     """
     steps, weights = _Steps(projected, mask), _Weights(kernel, bias, factors)
     way = _Way(reverse, unroll)
-    if plain or is_placed(projected):
-        outputs, _, state = _forward(cell, way, steps, start, weights)
-        return outputs, state
+    if plain or is_placed(projected) or len(projected) == 0:  # there is no step to read
+        return _plainly(cell, way, steps, start, weights)
 
     @jax.custom_vjp
     def run(steps: _Steps, start: State, weights: _Weights) -> tuple[jax.Array, State]:
-        outputs, _, state = _forward(cell, way, steps, start, weights)
-        return outputs, state
+        kept, state = _forward(cell, way, steps, start, weights)
+        return kept.outputs, state
 
     def forward(steps: _Steps, start: State, weights: _Weights) -> Any:
-        outputs, kept, state = _forward(cell, way, steps, start, weights, keep=True)
-        return (outputs, state), (steps, start, weights, kept)
+        kept, state = _forward(cell, way, steps, start, weights)
+        return (kept.outputs, state), (steps.alive, start, weights, kept)
 
     def backward(residuals: Any, slopes: Any) -> Any:
         return _backward(cell, way, *residuals, *slopes)
@@ -122,27 +164,62 @@ _PLAIN = frozenset(
 )
 
 
+def _plainly(
+    cell: Cell, way: _Way, steps: _Steps, start: State, weights: _Weights
+) -> tuple[jax.Array, State]:
+    """Outputs and the last state, in a way that autodiff takes apart well."""
+
+    def step(state: State, at: _Steps) -> tuple[State, jax.Array]:
+        product = dense(_read(state[0], weights), weights.kernel)
+        gates = given(cell, cell.apart(at.projected), product, weights.bias)
+        after = _where_alive(at.alive, cell.step(gates, state), state)
+        return after, after[0]
+
+    state, outputs = lax.scan(step, start, steps, reverse=way.reverse, unroll=way.unroll)
+    return outputs, state
+
+
 def _forward(
-    cell: Cell, way: _Way, steps: _Steps, start: State, weights: _Weights, keep: bool = False
-) -> tuple[jax.Array, Any, State]:
-    """Outputs, what the backward pass keeps (the states and the state's share), last state."""
+    cell: Cell, way: _Way, steps: _Steps, start: State, weights: _Weights
+) -> tuple[_Kept, State]:
+    """What is kept of all steps, and the last state."""
 
-    def step(state: State, at: _Steps) -> tuple[State, Any]:
-        product = dense(_read(state[0], weights), weights.kernel, weights.bias)
-        after = _advance(cell, at.alive, at.projected, product, state)
-        return after, (after, product) if keep else after[0]
+    def step(state: State, at: tuple[jax.Array, jax.Array | None]) -> tuple[State, _Kept]:
+        index, alive = at
+        product = dense(_read(state[0], weights), weights.kernel)
+        gates = given(cell, shares_at(cell, steps.projected, index), product, weights.bias)
+        after = _where_alive(alive, cell.step(gates, state), state)
+        return after, _Kept(after[0], state[1:], gates)
 
-    state, made = lax.scan(step, start, steps, reverse=way.reverse, unroll=way.unroll)
-    return (made[0][0], made, state) if keep else (made, None, state)
+    every_step = jnp.arange(steps.projected.shape[0]), steps.alive
+    state, kept = lax.scan(step, start, every_step, reverse=way.reverse, unroll=way.unroll)
+    return kept, state
 
 
-def _advance(
-    cell: Cell, alive: jax.Array | None, projected: jax.Array, product: jax.Array, state: State
-) -> State:
-    after = cell(projected, product, state)
+def shares_at(cell: Cell, projected: jax.Array, index: jax.Array) -> State:
+    """The input's shares of the gates at a step, each read from ``[time, batch, gates]`` alone.
+
+    XLA on CPU turns one slice of which several gates are cut into a function that it calls for
+    each number, and a loop around that it leaves without vector instructions.
+    """
+    batch, units = projected.shape[1], projected.shape[2] // cell.gates
+    starts = [(index, 0, gate * units) for gate in range(cell.gates)]
+    return tuple(lax.dynamic_slice(projected, at, (1, batch, units))[0] for at in starts)
+
+
+def given(cell: Cell, shares: State, product: jax.Array, bias: jax.Array | None) -> State:
+    """What the cell's step is given, of the input's shares, the state's and the bias."""
+    gates = cell.meet(shares, cell.apart(product))
+    if bias is None:
+        return gates
+    rows = lax.split(bias, (gates[0].shape[-1],) * len(gates))
+    return tuple(gate + row for gate, row in zip(gates, rows, strict=True))
+
+
+def _where_alive(alive: jax.Array | None, after: State, before: State) -> State:
     if alive is None:
         return after
-    return tuple(where_alive(alive, *pair) for pair in zip(after, state, strict=True))
+    return tuple(where_alive(alive, *pair) for pair in zip(after, before, strict=True))
 
 
 def where_alive(alive: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
@@ -157,45 +234,60 @@ def _read(h: jax.Array, weights: _Weights) -> jax.Array:
 def _backward(
     cell: Cell,
     way: _Way,
-    steps: _Steps,
+    mask: jax.Array | None,
     start: State,
     weights: _Weights,
-    kept: tuple[State, jax.Array],
+    kept: _Kept,
     d_outputs: jax.Array,
     d_last: State,
 ) -> tuple[_Steps, State, _Weights]:
-    states, products = kept
-    before = tuple(shifted(s, every, way.reverse) for s, every in zip(start, states, strict=True))
+    before = (shifted(start[0], kept.outputs, way.reverse), *kept.rest)
     turned = lax.transpose(weights.kernel, (1, 0))
 
-    def step(d_state: State, at: Any) -> tuple[State, tuple[jax.Array, jax.Array]]:
-        (projected, alive), product, state, d_output = at
-        d_after = (d_state[0] + d_output, *d_state[1:])
-        d_projected, d_product, d_before = pulled_back(
-            partial(_advance, cell, alive), (projected, product, state), d_after
-        )
-        d_read = dense(d_product, turned)
-        d_before = (d_before[0] + _read(d_read, weights), *d_before[1:])
-        return d_before, (d_projected, d_product)
+    def step(d_state: State, at: Any) -> tuple[State, tuple[jax.Array, State]]:
+        gates, alive, state, d_output = at
 
-    every_step = steps, products, before, d_outputs
-    d_start, (d_projected, d_products) = lax.scan(
-        step, d_last, every_step, reverse=not way.reverse, unroll=way.unroll
+        def advance(gates: State, state: State) -> State:
+            return _where_alive(alive, cell.step(gates, state), state)
+
+        d_after = (d_state[0] + d_output, *d_state[1:])
+        d_gates, d_before = pulled_back(advance, (gates, state), d_after)
+        d_product = lax.concatenate(d_gates[: cell.shared] + d_gates[cell.gates :], 1)
+        d_before = (d_before[0] + _read(dense(d_product, turned), weights), *d_before[1:])
+        return d_before, (d_product, d_gates[cell.shared : cell.gates])
+
+    d_start, (d_products, d_others) = lax.scan(
+        step,
+        d_last,
+        (kept.gates, mask, before, d_outputs),
+        reverse=not way.reverse,
+        unroll=way.unroll,
     )
+    d_projected = d_products
+    if d_others:  # the rest of the gradients are the same
+        d_shared = d_products[..., : cell.shared * start[0].shape[1]]
+        d_projected = lax.concatenate([d_shared, *d_others], 2)
     d_kernel = over_time(_read(before[0], weights), d_products)
-    d_bias = None if weights.bias is None else d_products.sum((0, 1))
+    d_given = None if weights.bias is None else d_bias(cell, d_projected, d_products)
     d_factors = None
     if weights.factors is not None:
         d_factors = (dense(d_products, turned) * before[0]).sum(0)
-    return _Steps(d_projected, None), d_start, _Weights(d_kernel, d_bias, d_factors)
+    return _Steps(d_projected, None), d_start, _Weights(d_kernel, d_given, d_factors)
 
 
 def pulled_back(
-    cell: Cell, inputs: tuple[jax.Array, jax.Array, State], slopes: State
-) -> tuple[jax.Array, jax.Array, State]:
-    """The gradients of what a cell was given, from those of what it made."""
-    _, pull = cast(Any, jax.vjp)(cell, *inputs)
+    step: Callable[[State, State], State], inputs: tuple[State, State], slopes: State
+) -> tuple[State, State]:
+    """The gradients of what a step was given, from those of what it made."""
+    _, pull = cast(Any, jax.vjp)(step, *inputs)
     return pull(slopes)
+
+
+def d_bias(cell: Cell, d_projected: jax.Array, d_products: jax.Array) -> jax.Array:
+    """The gradient of the bias, from those of the shares, ``[time, batch, gates]``."""
+    shared = cell.shared * (d_products.shape[2] // cell.gates)
+    parts = d_products[..., :shared], d_projected[..., shared:], d_products[..., shared:]
+    return lax.concatenate([part.sum((0, 1)) for part in parts], 0)
 
 
 def shifted(start: jax.Array, states: jax.Array, reverse: bool = False) -> jax.Array:

@@ -26,16 +26,14 @@ __all__ = ["gru", "gru_cell", "gru_project", "gru_step"]
 def gru_cell(activation: Activation, recurrent_activation: Activation) -> Cell:
     """What a step of a GRU that resets after the product does element by element."""
 
-    def cell(projected: jax.Array, product: jax.Array, state: State) -> State:
+    def step(gates: State, state: State) -> State:
+        update, reset, candidate, candidate_of_h = gates
         (h,) = state
-        units = h.shape[-1]
-        gates_in, candidate_in = lax.split(projected, (2 * units, units), axis=-1)
-        gates_h, candidate_h = lax.split(product, (2 * units, units), axis=-1)
-        update, reset = _halves(recurrent_activation(gates_in + gates_h))
-        candidate = activation(candidate_in + reset * candidate_h)
+        update = recurrent_activation(update)
+        candidate = activation(candidate + recurrent_activation(reset) * candidate_of_h)
         return (update * h + (1 - update) * candidate,)
 
-    return cell
+    return Cell(step, gates=3, shared=2)
 
 
 def gru_project(
@@ -159,10 +157,9 @@ def gru(
     factors = None if recurrent_dropout is None else cast(recurrent_dropout, dtype)
     weights = cast(recurrent_kernel, dtype)
     shared = None if bias is None else cast(bias, dtype)
-    row, inner = shared, None
-    if shared is not None and reset_after:
-        row, inner = shared[0], shared[1]
     functions = activation, recurrent_activation
+    cell = gru_cell(*functions)
+    joint = None if shared is None or not reset_after else cell.joint(shared[0], shared[1])
 
     def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
         if not reset_after:
@@ -170,13 +167,13 @@ def gru(
                 projected, start, weights, alive, factors, functions, go_backwards, unroll
             )
         return recur(
-            gru_cell(*functions), projected, start, weights, inner, alive, factors,
+            cell, projected, start, weights, joint, alive, factors,
             reverse=go_backwards, plain=not by_hand(*functions), unroll=unroll,
         )  # fmt: skip
 
     outputs, (state,) = over_sequence(
-        run, cast(sequence, dtype), cast(kernel, dtype), row, weights.shape[0], (initial_state,),
-        mask, go_backwards=go_backwards, dropout=dropout,
+        run, cast(sequence, dtype), cast(kernel, dtype), None if reset_after else shared,
+        weights.shape[0], (initial_state,), mask, go_backwards=go_backwards, dropout=dropout,
     )  # fmt: skip
     return outputs, state
 

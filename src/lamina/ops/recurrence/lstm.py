@@ -16,14 +16,13 @@ __all__ = ["lstm", "lstm_cell", "lstm_step"]
 def lstm_cell(activation: Activation, recurrent_activation: Activation, *, axis: int = -1) -> Cell:
     """What a step does element by element; gates and units are on one axis."""
 
-    def cell(projected: jax.Array, product: jax.Array, state: State) -> State:
+    def step(gates: State, state: State) -> State:
+        gate_in, forget, candidate, out = gates
         _, c = state
-        parts = lax.split(projected + product, (c.shape[axis],) * 4, axis=axis)
-        gate_in, forget, candidate, out = parts
         c = recurrent_activation(forget) * c + recurrent_activation(gate_in) * activation(candidate)
         return recurrent_activation(out) * activation(c), c
 
-    return cell
+    return Cell(step, gates=4, shared=4, axis=axis)
 
 
 def lstm_step(
@@ -116,11 +115,11 @@ def lstm(
 
     def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
         return recur(
-            lstm_cell(*functions), projected, start, weights, None, alive, factors,
+            lstm_cell(*functions), projected, start, weights, row, alive, factors,
             reverse=go_backwards, plain=not by_hand(*functions), unroll=unroll,
         )  # fmt: skip
 
     return over_sequence(
-        run, cast(sequence, dtype), cast(kernel, dtype), row, weights.shape[0],
+        run, cast(sequence, dtype), cast(kernel, dtype), None, weights.shape[0],
         initial_state or (None, None), mask, go_backwards=go_backwards, dropout=dropout,
     )  # fmt: skip

@@ -16,10 +16,10 @@ __all__ = ["simple_rnn", "simple_rnn_cell", "simple_rnn_step"]
 def simple_rnn_cell(activation: Activation) -> Cell:
     """What a step does element by element."""
 
-    def cell(projected: jax.Array, product: jax.Array, state: State) -> State:
-        return (activation(projected + product),)
+    def step(gates: State, state: State) -> State:
+        return (activation(gates[0]),)
 
-    return cell
+    return Cell(step, gates=1, shared=1)
 
 
 def simple_rnn_step(
@@ -97,11 +97,11 @@ def simple_rnn(
 
     def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
         return recur(
-            simple_rnn_cell(activation), projected, start, weights, None, alive, factors,
+            simple_rnn_cell(activation), projected, start, weights, row, alive, factors,
             reverse=go_backwards, plain=not by_hand(activation), unroll=unroll,
         )  # fmt: skip
 
     return over_sequence(
-        run, cast(sequence, dtype), cast(kernel, dtype), row, weights.shape[0],
+        run, cast(sequence, dtype), cast(kernel, dtype), None, weights.shape[0],
         initial_state or (None,), mask, go_backwards=go_backwards, dropout=dropout,
     )  # fmt: skip
