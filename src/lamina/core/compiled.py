@@ -83,11 +83,14 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if SCOPE.get() is not None:
             return _within(self._layer, self._method, args, kwargs)
-        if self._edition != Edition.current or not _as_held(self._held):
+        if self._edition != Edition.current or (self._held and not _as_held(self._held)):
             self._refresh(args, kwargs)
-        if kwargs or not all(isinstance(value, jax.Array) for value in args):
+        if kwargs:
             return self._general(args, kwargs)
-        return self._run(self._program(None), args)
+        for value in args:
+            if not isinstance(value, jax.Array):
+                return self._general(args, kwargs)
+        return self._run(self._programs.get(None) or self._program(None), args)
 
     def _run(self, program: Any, arrays: tuple[Any, ...]) -> Any:
         variables = self._variables
