@@ -55,6 +55,11 @@ def _as_held(held: list[tuple[Any, tuple[Any, ...]]]) -> bool:
     return True
 
 
+def _holds_arrays(value: Any) -> bool:
+    """Whether it is a list or a tuple of arrays alone, which JAX takes apart by itself."""
+    return value.__class__ in (list, tuple) and all(isinstance(a, jax.Array) for a in value)
+
+
 def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A compiled layer inside another call is simply called."""
     if method == "call":
@@ -88,7 +93,7 @@ class Compiled:
         if kwargs:
             return self._general(args, kwargs)
         for value in args:
-            if not isinstance(value, jax.Array):
+            if not isinstance(value, jax.Array) and not _holds_arrays(value):
                 return self._general(args, kwargs)
         return self._run(self._programs.get(None) or self._program(None), args)
 

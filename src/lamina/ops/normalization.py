@@ -55,7 +55,7 @@ def moments(
 
 def normalize(
     x: jax.Array,
-    mean: jax.Array,
+    mean: jax.Array | None,
     variance: jax.Array,
     epsilon: float,
     gamma: jax.Array | None = None,
@@ -63,9 +63,12 @@ def normalize(
 ) -> jax.Array:
     """Shift and scale: ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``.
 
+    What is small is put together first, so that each number of x is met once, by a product and a
+    sum.
+
     Args:
         x: ``[...]``.
-        mean, variance, gamma, beta: broadcast against x.
+        mean, variance, gamma, beta: broadcast against x; no mean is a mean of 0.
         epsilon: added to the variance, in the square of x's unit.
 
     >>> normalize(jnp.array([1.0, 3.0]), jnp.array(2.0), jnp.array(1.0), 0.0).tolist()
@@ -74,8 +77,10 @@ def normalize(
     scale = lax.rsqrt(variance + epsilon)
     if gamma is not None:
         scale = scale * gamma
-    y = (x - mean) * scale
-    return y if beta is None else y + beta
+    offset = beta
+    if mean is not None:
+        offset = -mean * scale if beta is None else beta - mean * scale
+    return x * scale if offset is None else x * scale + offset
 
 
 def layer_norm(
@@ -110,10 +115,13 @@ def layer_norm(
     wide = cast(x, jnp.promote_types(dtype, jnp.float32))
     over = {axis % wide.ndim for axis in axes}
     mean, variance = moments(wide, tuple(sorted(over)))
-    if not shift:
-        mean = jnp.zeros_like(mean)
     y = normalize(
-        wide, mean, variance, epsilon, _optional(gamma, wide, over), _optional(beta, wide, over)
+        wide,
+        mean if shift else None,
+        variance,
+        epsilon,
+        _optional(gamma, wide, over),
+        _optional(beta, wide, over),
     )
     return cast(y, dtype)
 
