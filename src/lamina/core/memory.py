@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-__all__ = ["empty", "on_device"]
+__all__ = ["copied", "empty", "on_device"]
 
 _ALIGNMENT = 64  # bytes: from such a boundary JAX takes memory over as it is instead of copying it
 _BATCH = 1 << 20  # bytes handed over at a time: few calls for small arrays, little held for large
@@ -28,6 +30,36 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + size].view(kind).reshape(shape)
+
+
+def copied(value: Any, dtype: Any = None) -> jax.Array:
+    """A copy that nothing else holds, in the dtype if there is one.
+
+    What the host can read it copies, so that nothing is compiled for it: a program for each shape
+    would be most of the time of a first step.
+
+    >>> copied(np.ones(2), "int32").tolist()
+    [1, 1]
+    """
+    kind = jax.dtypes.canonicalize_dtype(value.dtype if dtype is None else dtype)
+    if not isinstance(value, np.ndarray) and not _at_hand(value):
+        return jnp.array(value, dtype=kind, copy=True)
+    source: np.ndarray = np.asarray(cast(Any, value))
+    own = empty(source.shape, kind)
+    np.copyto(own, source, casting="unsafe")
+    return jax.device_put(own)
+
+
+def _at_hand(value: Any) -> bool:
+    """Whether it is an array in the host's own memory, where JAX puts arrays by itself."""
+    return (
+        isinstance(value, jax.Array)
+        and not isinstance(value, Tracer)
+        and not value.committed
+        and value.devices() == {jax.local_devices(backend="cpu")[0]}
+        and jax.default_backend() == "cpu"
+        and not jnp.issubdtype(value.dtype, jax.dtypes.extended)
+    )
 
 
 def on_device(arrays: Iterable[np.ndarray | jax.Array]) -> list[jax.Array]:

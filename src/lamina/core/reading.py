@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.memory import copied
 from lamina.core.node import Edition, Tracked
 from lamina.core.root import by_identity
 from lamina.core.scope import SCOPE
@@ -172,7 +173,7 @@ def _cast(variable: Variable, value: Any) -> Any:
             )
         )
     # A copy: what the caller holds may be changed, or donated, later.
-    return jnp.array(value, dtype=variable.weight_dtype, copy=True)
+    return copied(value, variable.weight_dtype)
 
 
 def count_params(layer: Tracked) -> int:

@@ -7,7 +7,10 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from lamina.core.memory import copied
+from lamina.core.tracing import is_staged
 from lamina.errors import InputError, explain
 
 __all__ = ["as_array", "flatten", "leaves_of", "map_pairs", "map_tree", "unflatten"]
@@ -32,6 +35,8 @@ def as_array(value: Any) -> Any:
     if isinstance(value, jax.Array):
         return value
     try:
+        if isinstance(value, np.ndarray) and not is_staged():
+            return copied(value)
         return jnp.asarray(value)
     except (TypeError, ValueError):
         return None

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.build import LOCK
+from lamina.core.memory import copied
 from lamina.core.node import Edition, Tracked
 from lamina.core.root import Root
 from lamina.core.tracking import frozen_variables, unused_layers, walk
@@ -84,8 +84,8 @@ class Borrower:
         return self._program
 
     def _borrow(self, weights: dict[str, Variable], state: dict[str, Variable]) -> None:
-        own = tuple(jnp.copy(variable.stored()) for variable in weights.values())
-        other = tuple(jnp.copy(variable.stored()) for variable in state.values())
+        own = tuple(copied(variable.stored()) for variable in weights.values())
+        other = tuple(copied(variable.stored()) for variable in state.values())
         program = self._program
         if program is None or program.weights != weights or program.state != state:
             key = jax.random.key(self._seed or 0)

@@ -94,9 +94,10 @@ class Arrays:
         """The rows of `index`, as a batch."""
         return map_tree(lambda array: array[index], self.tree)
 
-    def like(self, order: Any) -> Any:
-        """A batch of the kind that an order [steps, batch] makes."""
-        return self.batch(np.zeros(order.shape[1], np.int32))
+    def like(self, size: int) -> Any:
+        """A batch of so many, made on the host, to tell what batches are like."""
+        index = np.zeros(size, np.int32)
+        return as_inputs(map_tree(lambda array: array[index], self.host))
 
     def split(self, fraction: float) -> tuple[Arrays, Arrays]:
         """The first part, and the last `fraction` of the examples."""

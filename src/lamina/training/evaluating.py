@@ -54,7 +54,7 @@ def _batches(trainer: Trainer, data: Any, steps: int | None) -> Tallies:
 def _rows(trainer: Trainer, data: Arrays, size: int, steps: int | None) -> Tallies:
     rows = np.arange(data.count)
     few = min(size, data.count)
-    program, weights, state = _at_hand(trainer, lambda: data.batch(np.zeros(few, np.int32)))
+    program, weights, state = _at_hand(trainer, lambda: data.like(few))
 
     def judge(tallies: Tallies, order: Any, first: int, stop: int, count: int | None) -> Tallies:
         return program.judge_many(weights, state, tallies, data.tree, order, first, stop, count)

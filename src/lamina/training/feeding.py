@@ -74,7 +74,7 @@ class ArrayFeed(Feed):
 
     def epoch(self, trainer: Trainer, first: int, most: Most, before: Before) -> Iterator[int]:
         data, start = self.data, 0
-        trainer.prepare(lambda: data.batch(np.zeros(min(self.batch_size, data.count), np.int32)))
+        trainer.prepare(lambda: data.like(min(self.batch_size, data.count)))
         in_order = np.arange(data.count, dtype=np.int32)
         self._rows = trainer.permutation(data.count) if self.shuffle else in_order
         for order, count in self._orders(trainer):

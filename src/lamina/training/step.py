@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from lamina.core.memory import copied
 from lamina.core.node import Tracked
 from lamina.core.root import Root
 from lamina.core.tracing import is_traced
@@ -84,8 +86,8 @@ class Program:
                 state,
                 tuple(jnp.asarray(leaf) for leaf in leaves),
                 self.no_tallies(),
-                jnp.zeros((), jnp.int32),
-                jnp.ones((), bool),
+                jax.device_put(np.zeros((), np.int32)),
+                jax.device_put(np.ones((), bool)),
             )
         )
 
@@ -95,9 +97,9 @@ class Program:
 
     def no_tallies(self) -> Tallies:
         """The tallies of an epoch before its first batch: loss, logs, metrics."""
-        empty = (jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32))
+        empty = (np.zeros((), np.float32), np.zeros((), np.float32))
         logs = tuple(empty for _ in self.objective.log_names)
-        fresh: Tallies = map_tree(jnp.copy, (empty, logs, self.objective.no_counts()))
+        fresh: Tallies = map_tree(copied, (empty, logs, self.objective.no_counts()))
         return fresh  # copies: a metric may give one array of zeros twice, or keep its own
 
     def _verdict(

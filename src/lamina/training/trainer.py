@@ -113,7 +113,7 @@ class Trainer(Borrower):
     ) -> None:
         """Several steps on rows of arrays that are on the device; `count` of them if filled up."""
         with LOCK:
-            program, carry = self.prepare(lambda: data.like(order)), self._carry
+            program, carry = self.prepare(lambda: data.like(order.shape[1])), self._carry
             if count is None:
                 self._carry = program.many(carry, data.tree, order, first, stop)
             else:
@@ -121,7 +121,7 @@ class Trainer(Borrower):
 
     def can_fill_up(self, data: Arrays, orders: tuple[jax.Array, jax.Array]) -> bool:
         """Whether the last batch of an order may be filled up with rows that do not count."""
-        program = self.prepare(lambda: data.like(orders[0]))
+        program = self.prepare(lambda: data.like(orders[0].shape[1]))
         if program.pads.training is None:
             written = any(not variable.trainable for variable in program.state.values())
             usual = self.objective.can_leave_out and not written

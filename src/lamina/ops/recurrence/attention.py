@@ -95,7 +95,7 @@ def attend(
     Source: Bahdanau, Cho, Bengio, arXiv 1409.0473, section A; dot products: Luong, Pham, Manning,
     arXiv 1508.04025, scaled as in Vaswani et al., arXiv 1706.03762.
     """
-    if plain or is_placed(projected) or len(projected) == 0:
+    if plain or is_placed(projected) or projected.shape[0] == 0:
         return _forward(cell, projected, start, memory, weights, plain=True)[0]
 
     @jax.custom_vjp

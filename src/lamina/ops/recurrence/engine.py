@@ -134,7 +134,7 @@ def recur(
     """
     steps, weights = _Steps(projected, mask), _Weights(kernel, bias, factors)
     way = _Way(reverse, unroll)
-    if plain or is_placed(projected) or len(projected) == 0:  # there is no step to read
+    if plain or is_placed(projected) or projected.shape[0] == 0:  # there is no step to read
         return _plainly(cell, way, steps, start, weights)
 
     @jax.custom_vjp
