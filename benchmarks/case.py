@@ -83,6 +83,7 @@ class Case:
         targets: by metric, by column.
         headline: whether the README tells of it.
         cached: whether compiled programs are kept on disk from one process to the next.
+        settings: of the environment of all contenders.
         optional: run by its name only.
     """
 
@@ -99,6 +100,7 @@ class Case:
     targets: Mapping[str, Mapping[str, Target]] = field(default_factory=dict)
     headline: bool = False
     cached: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
     optional: bool = False
 
     def place(self, column: str) -> tuple[str, str]:

@@ -22,6 +22,18 @@ CASES = [
         headline=True,
     ),
     Case(
+        name="translation-pages",
+        title="Translation step, where glibc asks for large pages of memory",
+        package="translation",
+        problem=Problem,
+        contenders=everyone("step", "raw JAX", "Keras", "PyTorch"),
+        rows=[FULL],
+        quick=QUICK,
+        tolerance=1e-4,
+        checks=3,
+        settings={"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"},
+    ),
+    Case(
         name="translation-first",
         title="Translation step: from making the model to the end of the first step",
         package="translation",
