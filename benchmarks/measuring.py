@@ -205,7 +205,9 @@ def _in_turns(
 
 
 def _samples(running: dict[str, Contender], effort: Effort) -> dict[str, list[float]]:
-    seconds = {column: one.ask("sample", 1, False) for column, one in running.items()}
+    seconds = {
+        column: one.ask("sample", 1, False) * one.ask("parts") for column, one in running.items()
+    }
     counts = {column: max(1, math.ceil(effort.sample / one)) for column, one in seconds.items()}
     samples: dict[str, list[float]] = {column: [] for column in running}
     begin = time.perf_counter()

@@ -52,13 +52,17 @@ class Worker:
         return [arrays_of(wait(self._run())) for _ in range(count)]
 
     def sample(self, count: int, warm: bool) -> float:
-        """Seconds a run, over some runs; one before them, not counted, warms caches up."""
+        """Seconds a part of a run, over some; one before them, not counted, warms caches up."""
         result = wait(self._run()) if warm else None
         begin = time.perf_counter()
         for _ in range(count):
             result = self._run()
         wait(result)
         return (time.perf_counter() - begin) / count / self._parts
+
+    def parts(self) -> int:
+        """How many parts a run has."""
+        return self._parts
 
     def calls(self) -> float:
         """Calls of functions that Python sees in a run: they are the same at every run."""
