@@ -115,14 +115,11 @@ def layer_norm(
     wide = cast(x, jnp.promote_types(dtype, jnp.float32))
     over = {axis % wide.ndim for axis in axes}
     mean, variance = moments(wide, tuple(sorted(over)))
-    y = normalize(
-        wide,
-        mean if shift else None,
-        variance,
-        epsilon,
-        _optional(gamma, wide, over),
-        _optional(beta, wide, over),
-    )
+    y = normalize(wide, mean if shift else None, variance, epsilon)
+    if gamma is not None:  # together with the scale it would be as large as x
+        y = y * spread(gamma, wide, over)
+    if beta is not None:
+        y = y + spread(beta, wide, over)
     return cast(y, dtype)
 
 
