@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -35,6 +35,14 @@ class _Same:
 
     def __hash__(self) -> int:
         return id(self.held)
+
+
+class _Form(NamedTuple):
+    """Arguments of any kind: their structure, which leaves are arrays, and what the others are."""
+
+    structure: Any
+    places: tuple[int, ...]
+    static: tuple[Any, ...]
 
 
 def _settled(kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -90,12 +98,14 @@ class Compiled:
             return _within(self._layer, self._method, args, kwargs)
         if self._edition != Edition.current or (self._held and not _as_held(self._held)):
             self._refresh(args, kwargs)
-        if kwargs:
-            return self._general(args, kwargs)
         for value in args:
             if not isinstance(value, jax.Array) and not _holds_arrays(value):
                 return self._general(args, kwargs)
-        return self._run(self._programs.get(None) or self._program(None), args)
+        for value in kwargs.values():
+            if value.__class__ is not bool:
+                return self._general(args, kwargs)
+        form = tuple(kwargs.items())
+        return self._run(self._programs.get(form) or self._program(form), args)
 
     def _run(self, program: Any, arrays: tuple[Any, ...]) -> Any:
         variables = self._variables
@@ -140,27 +150,27 @@ class Compiled:
         places = tuple(index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array))
         static = tuple(None if index in places else leaf for index, leaf in enumerate(leaves))
         arrays = tuple(leaves[index] for index in places)
-        return self._run(self._program((structure, places, static)), arrays)
+        return self._run(self._program(_Form(structure, places, static)), arrays)
 
-    def _program(self, form: Any) -> Any:
+    def _program(self, form: _Form | tuple[tuple[str, bool], ...]) -> Any:
+        """The program for arguments of a form, or for arrays and some modes by name."""
         program = self._programs.get(form)
         if program is None:
             program = self._programs[form] = jax.jit(self._traced(form))
         return program
 
-    def _traced(self, form: Any) -> Any:
+    def _traced(self, form: _Form | tuple[tuple[str, bool], ...]) -> Any:
         layer, method, variables = self._layer, self._method, self._variables
         positions = {id(variable): index for index, variable in enumerate(variables)}
 
         def program(values: tuple[Any, ...], arrays: tuple[Any, ...]) -> Any:
-            args: Any = arrays
-            kwargs: Any = {}
-            if form is not None:
-                structure, places, static = form
-                leaves = list(static)
-                for index, array in zip(places, arrays, strict=True):
+            if isinstance(form, _Form):
+                leaves = list(form.static)
+                for index, array in zip(form.places, arrays, strict=True):
                     leaves[index] = array
-                args, kwargs = unflatten(structure, leaves)
+                args, kwargs = unflatten(form.structure, leaves)
+            else:
+                args, kwargs = arrays, dict(form)
             root = Root(layer, method, args, kwargs)
             root.ensure()
             given = {id(v): value for v, value in zip(variables, values, strict=True)}
