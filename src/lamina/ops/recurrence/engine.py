@@ -53,6 +53,7 @@ class Cell(NamedTuple):
         return self.step(self.meet(self.apart(projected), self.apart(product)), state)
 
     def apart(self, shares: jax.Array) -> State:
+        """The shares of the gates, each by itself."""
         axis = self.axis % shares.ndim
         return tuple(lax.split(shares, (shares.shape[axis] // self.gates,) * self.gates, axis=axis))
 
