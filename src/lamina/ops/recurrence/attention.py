@@ -11,16 +11,8 @@ from jax import lax
 from lamina.ops.arrays import alike, is_placed
 from lamina.ops.attention import masked_softmax, weighted_values
 from lamina.ops.dense import dense
-from lamina.ops.recurrence.engine import (
-    Cell,
-    State,
-    d_bias,
-    given,
-    over_time,
-    pulled_back,
-    shares_at,
-    shifted,
-)
+from lamina.ops.recurrence.cell import Cell, State
+from lamina.ops.recurrence.engine import over_time, pulled_back, shifted
 
 __all__ = ["Attended", "AttentionWeights", "Memory", "attend"]
 
@@ -137,8 +129,8 @@ def _forward(
         attention = masked_softmax(_scores(query, memory.keys, weights.score), memory.mask)
         context = weighted_values(attention, memory.values)
         read = cell.apart(dense(context, weights.context))
-        shares = cell.apart(at) if plain else shares_at(cell, projected, at)
-        gates = given(cell, tuple(map(lax.add, shares, read)), product, weights.bias)
+        shares = cell.apart(at) if plain else cell.shares_at(projected, at)
+        gates = cell.given(tuple(map(lax.add, shares, read)), product, weights.bias)
         after = cell.step(gates, state)
         return after, (after[0], attention, context, _Kept(state[1:], query, gates))
 
@@ -181,8 +173,7 @@ def _backward(
         d_attention = d_attention + _weighing(d_context, memory.values)
         d_scores = _through_softmax(attention, d_attention, memory.mask)
         d_query, d_memory = _through_scores(query, memory.keys, weights.score, d_scores, d_memory)
-        d_product = d_gates[: cell.shared] + d_gates[cell.gates :]
-        d_both = lax.concatenate([d_query, *d_product], 1)
+        d_both = lax.concatenate([d_query, *cell.of_product(d_gates)], 1)
         d_before = (d_before[0] + dense(d_both, turned), *d_before[1:])
         return (d_before, d_memory), (d_read, d_both, d_context, d_scores)
 
@@ -205,7 +196,7 @@ def _backward(
         d_score,
         over_time(attended.contexts, d_projected),
         d_joint[:, size:],
-        None if weights.bias is None else d_bias(cell, d_projected, d_both[..., size:]),
+        None if weights.bias is None else cell.d_bias(d_projected, d_both[..., size:]),
     )
     d_values = _over_steps(attended.attention, d_contexts)
     return d_projected, d_start, Memory(d_keys, d_values), d_weights

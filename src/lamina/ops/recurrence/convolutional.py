@@ -7,7 +7,7 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.convolution import Padding, conv
-from lamina.ops.recurrence.engine import Activation, State
+from lamina.ops.recurrence.cell import Activation, State
 from lamina.ops.recurrence.lstm import lstm_cell
 from lamina.ops.recurrence.stepping import over_steps, zero_state
 from lamina.ops.spatial import DataFormat, channel_axis

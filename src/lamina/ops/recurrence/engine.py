@@ -12,59 +12,16 @@ from jax import lax
 from lamina import activations
 from lamina.ops.arrays import alike, is_placed
 from lamina.ops.dense import dense
+from lamina.ops.recurrence.cell import Cell, State
 
 __all__ = [
-    "Activation",
-    "Cell",
-    "State",
     "by_hand",
-    "d_bias",
-    "given",
     "over_time",
     "pulled_back",
     "recur",
-    "shares_at",
     "shifted",
     "where_alive",
 ]
-
-Activation = Callable[[jax.Array], jax.Array]
-State = tuple[jax.Array, ...]
-
-
-class Cell(NamedTuple):
-    """What a step does element by element. It closes over no array.
-
-    Attributes:
-        step: of the gates and the state before, arrays ``[batch, ...]`` each, the state after.
-        gates: how many shares the input has, and the state; they stand side by side in one array.
-        shared: of the first so many, `step` is given the sums alone. Then come the input's shares
-            of the others, and then the state's.
-        axis: where they stand side by side.
-    """
-
-    step: Callable[[State, State], State]
-    gates: int
-    shared: int
-    axis: int = -1
-
-    def __call__(self, projected: jax.Array, product: jax.Array, state: State) -> State:
-        """A step, of the input's shares of all gates and the state's."""
-        return self.step(self.meet(self.apart(projected), self.apart(product)), state)
-
-    def apart(self, shares: jax.Array) -> State:
-        """The shares of the gates, each by itself."""
-        axis = self.axis % shares.ndim
-        return tuple(lax.split(shares, (shares.shape[axis] // self.gates,) * self.gates, axis=axis))
-
-    def meet(self, inputs: State, products: State) -> State:
-        """What `step` is given."""
-        sums = map(lax.add, inputs[: self.shared], products[: self.shared])
-        return (*sums, *inputs[self.shared :], *products[self.shared :])
-
-    def joint(self, input_bias: jax.Array, product_bias: jax.Array) -> jax.Array:
-        """The biases of the two shares, ``[gates units]`` each, as one of what `step` is given."""
-        return lax.concatenate(self.meet(self.apart(input_bias), self.apart(product_bias)), 0)
 
 
 class _Steps(NamedTuple):
@@ -172,7 +129,7 @@ def _plainly(
 
     def step(state: State, at: _Steps) -> tuple[State, jax.Array]:
         product = dense(_read(state[0], weights), weights.kernel)
-        gates = given(cell, cell.apart(at.projected), product, weights.bias)
+        gates = cell.given(cell.apart(at.projected), product, weights.bias)
         after = _where_alive(at.alive, cell.step(gates, state), state)
         return after, after[0]
 
@@ -188,33 +145,13 @@ def _forward(
     def step(state: State, at: tuple[jax.Array, jax.Array | None]) -> tuple[State, _Kept]:
         index, alive = at
         product = dense(_read(state[0], weights), weights.kernel)
-        gates = given(cell, shares_at(cell, steps.projected, index), product, weights.bias)
+        gates = cell.given(cell.shares_at(steps.projected, index), product, weights.bias)
         after = _where_alive(alive, cell.step(gates, state), state)
         return after, _Kept(after[0], state[1:], gates)
 
     every_step = jnp.arange(steps.projected.shape[0]), steps.alive
     state, kept = lax.scan(step, start, every_step, reverse=way.reverse, unroll=way.unroll)
     return kept, state
-
-
-def shares_at(cell: Cell, projected: jax.Array, index: jax.Array) -> State:
-    """The input's shares of the gates at a step, each read from ``[time, batch, gates]`` alone.
-
-    XLA on CPU turns one slice of which several gates are cut into a function that it calls for
-    each number, and a loop around that it leaves without vector instructions.
-    """
-    batch, units = projected.shape[1], projected.shape[2] // cell.gates
-    starts = [(index, 0, gate * units) for gate in range(cell.gates)]
-    return tuple(lax.dynamic_slice(projected, at, (1, batch, units))[0] for at in starts)
-
-
-def given(cell: Cell, shares: State, product: jax.Array, bias: jax.Array | None) -> State:
-    """What the cell's step is given, of the input's shares, the state's and the bias."""
-    gates = cell.meet(shares, cell.apart(product))
-    if bias is None:
-        return gates
-    rows = lax.split(bias, (gates[0].shape[-1],) * len(gates))
-    return tuple(gate + row for gate, row in zip(gates, rows, strict=True))
 
 
 def _where_alive(alive: jax.Array | None, after: State, before: State) -> State:
@@ -253,7 +190,7 @@ def _backward(
 
         d_after = (d_state[0] + d_output, *d_state[1:])
         d_gates, d_before = pulled_back(advance, (gates, state), d_after)
-        d_product = lax.concatenate(d_gates[: cell.shared] + d_gates[cell.gates :], 1)
+        d_product = lax.concatenate(cell.of_product(d_gates), 1)
         d_before = (d_before[0] + _read(dense(d_product, turned), weights), *d_before[1:])
         return d_before, (d_product, d_gates[cell.shared : cell.gates])
 
@@ -269,7 +206,7 @@ def _backward(
         d_shared = d_products[..., : cell.shared * start[0].shape[1]]
         d_projected = lax.concatenate([d_shared, *d_others], 2)
     d_kernel = over_time(_read(before[0], weights), d_products)
-    d_given = None if weights.bias is None else d_bias(cell, d_projected, d_products)
+    d_given = None if weights.bias is None else cell.d_bias(d_projected, d_products)
     d_factors = None
     if weights.factors is not None:
         d_factors = (dense(d_products, turned) * before[0]).sum(0)
@@ -282,13 +219,6 @@ def pulled_back(
     """The gradients of what a step was given, from those of what it made."""
     _, pull = cast(Any, jax.vjp)(step, *inputs)
     return pull(slopes)
-
-
-def d_bias(cell: Cell, d_projected: jax.Array, d_products: jax.Array) -> jax.Array:
-    """The gradient of the bias, from those of the shares, ``[time, batch, gates]``."""
-    shared = cell.shared * (d_products.shape[2] // cell.gates)
-    parts = d_products[..., :shared], d_projected[..., shared:], d_products[..., shared:]
-    return lax.concatenate([part.sum((0, 1)) for part in parts], 0)
 
 
 def shifted(start: jax.Array, states: jax.Array, reverse: bool = False) -> jax.Array:

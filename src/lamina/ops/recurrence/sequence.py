@@ -9,7 +9,7 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast
 from lamina.ops.dense import dense
-from lamina.ops.recurrence.engine import State
+from lamina.ops.recurrence.cell import State
 
 __all__ = ["Run", "over_sequence"]
 

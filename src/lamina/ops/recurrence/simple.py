@@ -7,7 +7,8 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.dense import dense
-from lamina.ops.recurrence.engine import Activation, Cell, State, by_hand, recur
+from lamina.ops.recurrence.cell import Activation, Cell, State
+from lamina.ops.recurrence.engine import by_hand, recur
 from lamina.ops.recurrence.sequence import over_sequence
 
 __all__ = ["simple_rnn", "simple_rnn_cell", "simple_rnn_step"]
