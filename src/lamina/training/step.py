@@ -19,6 +19,7 @@ from lamina.lazy import lazily
 from lamina.training import padding
 from lamina.training.backward import look_finite
 from lamina.training.objective import Objective, Verdict
+from lamina.training.scratch import compiled
 
 if TYPE_CHECKING:
     import optax
@@ -68,13 +69,13 @@ class Program:
         self.guarded = guarded
         self._slots = {id(variable): index for index, variable in enumerate(state.values())}
         self._structure: Any = None
-        self.one = _compiled(self._one, jit, donate=True)
-        self.many = _compiled(self._many, jit, donate=True)
-        self.many_padded = _compiled(self._many_padded, jit, donate=True)
-        self.judge = _compiled(self._judge, jit)
-        self.judge_many = _compiled(self._judge_many, jit)
+        self.one = compiled(self._one, jit, donate=True)
+        self.many = compiled(self._many, jit, donate=True)
+        self.many_padded = compiled(self._many_padded, jit, donate=True)
+        self.judge = compiled(self._judge, jit)
+        self.judge_many = compiled(self._judge_many, jit)
         self.pads = padding.Findings(jit)
-        self.results = _compiled(self._results, jit)
+        self.results = compiled(self._results, jit)
 
     def start(self, weights: tuple[jax.Array, ...], state: tuple[jax.Array, ...]) -> Carry:
         """The carry before the first step."""
@@ -265,10 +266,6 @@ def _chosen(healthy: jax.Array, slopes: Any, moved: Callable[[Any], Carry], befo
         return cast(Any, jax.lax.cond)(healthy, after, lambda: before)
     slopes, healthy = cast(Any, jax.lax.optimization_barrier)((slopes, healthy))
     return map_pairs(lambda a, b: jnp.where(healthy, a, b), moved(slopes), before)
-
-
-def _compiled(function: Callable[..., Any], jit: bool, donate: bool = False) -> Callable[..., Any]:
-    return jax.jit(function, donate_argnums=0 if donate else ()) if jit else function
 
 
 def _allowed(variable: Variable, value: jax.Array) -> jax.Array:

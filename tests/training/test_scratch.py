@@ -1,0 +1,101 @@
+"""Compiled steps whose working memory comes in pieces."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lamina.training.scratch import PIECE, compiled, largest
+
+SIDE = 1024  # a square of float32 is 4 MiB
+
+
+@pytest.fixture
+def no_disk():
+    """JAX keeps no programs on disk."""
+    before = jax.config.jax_enable_compilation_cache
+    jax.config.update("jax_enable_compilation_cache", False)
+    yield
+    jax.config.update("jax_enable_compilation_cache", before)
+
+
+def chain(x, count=9):
+    """Squares that must all stand in memory at once."""
+    squares = [jnp.sin(x + i) @ x for i in range(count)]
+    return x, sum(a @ b for a, b in zip(squares, reversed(squares), strict=True))
+
+
+def test_numbers_are_the_same(no_disk):
+    x = jnp.ones((SIDE, SIDE)) / SIDE
+    np.testing.assert_allclose(compiled(chain)(x)[1], jax.jit(chain)(x)[1], rtol=1e-5)
+
+
+def test_a_kind_of_batch_is_traced_once(no_disk):
+    traced = []
+
+    def double(x):
+        traced.append(x.shape)
+        return x * 2
+
+    run = compiled(double)
+    for size in (3, 3, 5, 3, 5):
+        np.testing.assert_array_equal(run(np.ones(size, "float32")), 2)
+    assert traced == [(3,), (5,)]
+
+
+def test_what_fits_in_no_piece_is_compiled_plainly_and_says_nothing(no_disk, capfd):
+    traced = []
+
+    def outer(x):
+        traced.append(x.shape)
+        return (x[:, None] * x @ x).sum()
+
+    run = compiled(outer)
+    small, large = np.ones(10, "float32"), np.ones(int((PIECE / 4) ** 0.5) + 8, "float32")
+    for x in (small, large, small, large):
+        assert run(x) == pytest.approx(len(x) ** 2, rel=1e-4)
+    assert traced == [small.shape, large.shape]
+    assert capfd.readouterr().err == ""
+
+
+def test_what_may_be_used_up_is_used_up(no_disk):
+    def more(x, y):
+        return x + y
+
+    x = jnp.ones((4, 4))
+    assert compiled(more)(x, x).sum() == 32 and not x.is_deleted()
+    assert compiled(more, donate=True)(x, jnp.ones((4, 4))).sum() == 32 and x.is_deleted()
+
+
+def test_programs_that_jax_keeps_on_disk_stay_whole(tmp_path, recwarn):
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    try:
+        compiled(chain)(jnp.ones((SIDE, SIDE)) / SIDE)
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+    assert not [str(warned.message) for warned in recwarn]
+
+
+def test_an_error_in_the_function_is_its_own():
+    with pytest.raises(ZeroDivisionError):
+        compiled(lambda x: x / (1 // 0))(jnp.ones(2))
+
+
+def test_without_compilation_it_is_the_function():
+    assert compiled(chain, jit=False) is chain
+
+
+def test_the_largest_array_is_found_in_loops_and_branches():
+    def wide(x):
+        return (x[:, None] * x).sum(0)
+
+    def looped(x):
+        def body(i, x):
+            return jax.lax.cond(x.sum() > 0, wide, lambda x: x, x)
+
+        return jax.lax.fori_loop(0, 3, body, x)
+
+    for function in (wide, looped, jax.jit(looped), jax.checkpoint(wide)):
+        assert largest(jax.make_jaxpr(function)(jnp.ones(50))) == 50 * 50 * 4
+    assert largest(jax.make_jaxpr(lambda x: x)(jnp.ones(50))) == 0
