@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lamina.training import scratch
 from lamina.training.scratch import PIECE, compiled, largest
 
 SIDE = 1024  # a square of float32 is 4 MiB
@@ -75,6 +76,13 @@ def test_programs_that_jax_keeps_on_disk_stay_whole(tmp_path, recwarn):
     finally:
         jax.config.update("jax_compilation_cache_dir", before)
     assert not [str(warned.message) for warned in recwarn]
+
+
+def test_a_compiler_that_does_not_know_pieces_is_not_asked_again(no_disk, monkeypatch):
+    monkeypatch.setattr(scratch, "OPTION", "xla_size_of_pieces")
+    run = compiled(chain)
+    for _ in range(2):
+        assert run(jnp.ones((4, 4)))[1].shape == (4, 4)
 
 
 def test_an_error_in_the_function_is_its_own():

@@ -13,6 +13,9 @@ __all__ = ["PIECE", "compiled", "largest"]
 PIECE = 2**25 - 2**16  # bytes: two of them fill one heap of a thread of glibc's
 
 
+OPTION = "xla_multiheap_size_constraint_per_heap"
+
+
 class _WholeError(Exception):
     """A program's working memory must stay in one piece."""
 
@@ -47,7 +50,7 @@ def compiled(
     run: Any = jax.jit(
         checked,
         donate_argnums=0 if donate else (),
-        compiler_options={"xla_multiheap_size_constraint_per_heap": PIECE},
+        compiler_options={OPTION: PIECE},
     )
 
     def call(*args: Any) -> Any:
@@ -56,7 +59,11 @@ def compiled(
             return run(*args)
         except _WholeError:
             run = plain
-            return run(*args)
+        except RuntimeError as error:
+            if OPTION not in str(error):  # an XLA that does not know it
+                raise
+            run = plain
+        return run(*args)
 
     return call
 

@@ -67,6 +67,7 @@ class Program:
         self.state = state
         self.key = key
         self.guarded = guarded
+        self._jit = jit
         self._slots = {id(variable): index for index, variable in enumerate(state.values())}
         self._structure: Any = None
         self.one = compiled(self._one, jit, donate=True)
@@ -80,7 +81,7 @@ class Program:
     def start(self, weights: tuple[jax.Array, ...], state: tuple[jax.Array, ...]) -> Carry:
         """The carry before the first step."""
         named = dict(zip(self.weights, weights, strict=True))
-        leaves, self._structure = flatten(self.optimizer.init(named))
+        leaves, self._structure = flatten(self._begun(named))
         return apart(
             Carry(
                 weights,
@@ -91,6 +92,19 @@ class Program:
                 jax.device_put(np.ones((), bool)),
             )
         )
+
+    def _begun(self, named: dict[str, jax.Array]) -> Any:
+        """The optimizer's state before the first step: by one program, rather than one a shape.
+
+        Arrays that are spread over devices go in as they are, so that zeros like them are spread
+        alike; so do they for an optimizer that looks at their numbers.
+        """
+        if self._jit and all(len(array.devices()) == 1 for array in named.values()):
+            try:
+                return cast(Any, jax.jit)(self.optimizer.init)(named)
+            except jax.errors.JAXTypeError:
+                pass
+        return self.optimizer.init(named)
 
     def optimizer_state(self, carry: Carry) -> Any:
         """The optimizer's state as the optimizer has it."""
