@@ -233,6 +233,11 @@ def objects_as_an_input():
 
 
 @program
+def masked_numbers_as_an_input():
+    layers.Dense(2)(np.ma.masked_array(np.ones((2, 3)), mask=True))
+
+
+@program
 def a_negative_dim():
     layers.Dense(2).build((-1, 3))
 

@@ -94,6 +94,39 @@ def test_the_last_batch_is_filled_up_and_numbers_are_those_of_the_plain_loop(mor
     assert history["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_file_mapped_into_memory_is_read_where_it_is(tmp_path):
+    x, y = RANDOM.normal(size=(70_000, 4)).astype("float32"), RANDOM.integers(0, 3, 70_000)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    (on_device, _), *_ = (Arrays((mapped, y)).tree,)
+    assert on_device.unsafe_buffer_pointer() == mapped.ctypes.data
+    model, other = compiled(), compiled()
+    assert told(model, mapped, y, 700) == told(other, x, y, 700)
+    same(model, other, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["float64", "other order", "transposed", "big end first"])
+def test_memory_that_does_not_serve_is_copied(kind):
+    x = RANDOM.normal(size=(70_000, 4)).astype("float32")
+    given = {
+        "float64": x.astype("float64"),
+        "other order": np.asfortranarray(x),
+        "transposed": np.ascontiguousarray(x.T).T,
+        "big end first": x.astype(">f4"),
+    }[kind]
+    np.testing.assert_array_equal(Arrays(given).tree, x)
+
+
+@pytest.mark.parametrize("count", [8, 300_000])
+def test_masked_numbers_are_refused_and_other_orders_of_bytes_read(count):
+    x = np.arange(count * 4, dtype="float32").reshape(count, 4)
+    with pytest.raises(InputError, match="masked numbers"):
+        compiled().predict(np.ma.masked_array(x, mask=x > 3))
+    with pytest.raises(InputError, match="masked numbers"):
+        told(compiled(), np.ma.masked_array(x, mask=x > 3), np.zeros(count), 8)
+    np.testing.assert_array_equal(Arrays(x.astype(">f4")).tree, x)
+
+
 def plain_evaluation(model):
     return float(LOSS(Y, model(X)))
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["copied", "empty", "on_device"]
+__all__ = ["copied", "empty", "on_device", "serves"]
 
 _ALIGNMENT = 64  # bytes: from such a boundary JAX takes memory over as it is instead of copying it
 _BATCH = 1 << 20  # bytes handed over at a time: few calls for small arrays, little held for large
@@ -30,6 +30,16 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + size].view(kind).reshape(shape)
+
+
+def serves(array: np.ndarray, dtype: Any) -> bool:
+    """Whether the CPU device takes the memory of an array over as it is, for one of that dtype.
+
+    >>> serves(empty((2, 3), "float32"), "float32"), serves(np.ones((3, 2)).T, "float64")
+    (True, False)
+    """
+    aligned = array.ctypes.data % _ALIGNMENT == 0
+    return aligned and array.flags.c_contiguous and array.dtype == dtype
 
 
 def copied(value: Any, dtype: Any = None) -> jax.Array:

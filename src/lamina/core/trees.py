@@ -31,13 +31,18 @@ def _tell(error: ValueError) -> None:
 
 
 def as_array(value: Any) -> Any:
-    """A value as an array of numbers; None if it is none."""
+    """A value as an array of numbers; None if it is none, or if a mask says that some count not."""
     if isinstance(value, jax.Array):
         return value
+    if isinstance(value, np.ma.MaskedArray):
+        return None
     try:
-        if isinstance(value, np.ndarray) and not is_staged():
-            return copied(value)
-        return jnp.asarray(value)
+        if not isinstance(value, np.ndarray):
+            return jnp.asarray(value)
+        array = cast(np.ndarray, value)
+        if not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+        return jnp.asarray(array) if is_staged() else copied(array)
     except (TypeError, ValueError):
         return None
 

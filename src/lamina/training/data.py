@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.memory import empty
+from lamina.core.memory import empty, serves
 from lamina.core.signature import as_inputs
 from lamina.core.trees import flatten, map_tree, unflatten
 from lamina.core.variable import Variable
@@ -123,13 +123,21 @@ class Arrays:
 
 
 def _taken_over(leaf: Any) -> Any:
-    """A large array on the device, copied once: JAX takes such memory over as it is."""
+    """A large array on the device, copied at most once: JAX takes such memory over as it is.
+
+    On the CPU that of the caller is taken if it serves: a file's that is mapped into memory does.
+    """
     given: Any = leaf
-    if not isinstance(leaf, np.ndarray) or given.nbytes < _LARGE or given.dtype.kind not in "biuf":
+    if not isinstance(leaf, np.ndarray) or isinstance(leaf, np.ma.MaskedArray):
         return given
-    own = empty(given.shape, jax.dtypes.canonicalize_dtype(given.dtype))
-    np.copyto(own, given, casting="same_kind")
-    return jax.device_put(own)
+    if given.nbytes < _LARGE or given.dtype.kind not in "biuf":
+        return given
+    kind = jax.dtypes.canonicalize_dtype(given.dtype.newbyteorder("="))
+    if not serves(given, kind):
+        own = empty(given.shape, kind)
+        np.copyto(own, given, casting="same_kind")
+        given = own
+    return jax.device_put(np.asarray(given))
 
 
 def batches_of(source: Any) -> Iterator[Any]:
