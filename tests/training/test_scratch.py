@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from lamina.training import scratch
 from lamina.training.scratch import PIECE, compiled, largest
@@ -14,10 +15,12 @@ SIDE = 1024  # a square of float32 is 4 MiB
 @pytest.fixture
 def no_disk():
     """JAX keeps no programs on disk."""
-    before = jax.config.jax_enable_compilation_cache
-    jax.config.update("jax_enable_compilation_cache", False)
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", None)
+    reset_cache()
     yield
-    jax.config.update("jax_enable_compilation_cache", before)
+    jax.config.update("jax_compilation_cache_dir", before)
+    reset_cache()
 
 
 def chain(x, count=9):
@@ -71,10 +74,13 @@ def test_what_may_be_used_up_is_used_up(no_disk):
 def test_programs_that_jax_keeps_on_disk_stay_whole(tmp_path, recwarn):
     before = jax.config.jax_compilation_cache_dir
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    reset_cache()
     try:
-        compiled(chain)(jnp.ones((SIDE, SIDE)) / SIDE)
+        compiled(lambda x: chain(x, 10))(jnp.ones((SIDE, SIDE)) / SIDE)
     finally:
         jax.config.update("jax_compilation_cache_dir", before)
+        reset_cache()
+    assert list(tmp_path.iterdir())
     assert not [str(warned.message) for warned in recwarn]
 
 
