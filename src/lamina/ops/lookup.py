@@ -30,6 +30,8 @@ def lookup(table: Operand, ids: Operand) -> jax.Array:
     rows, index = jnp.asarray(table), jnp.asarray(ids)
     if index.dtype not in (jnp.int32, jnp.int64):
         index = cast(index, jnp.int32)
+    # Below 0 is outside as well; ids that were computed XLA on CPU scatters gradients by faster.
+    index = jnp.where(index < 0, rows.shape[0], index)
     dimensions = lax.GatherDimensionNumbers(
         offset_dims=(index.ndim,), collapsed_slice_dims=(0,), start_index_map=(0,)
     )
