@@ -34,9 +34,8 @@ def look_finite(gradients: Sequence[jax.Array]) -> jax.Array:
     floating = [g for g in gradients if g.size and jnp.issubdtype(g.dtype, jnp.inexact)]
     every = -(-len(floating) // _MOST) or 1
     seen = [part for gradient in floating[::every] for part in _edges(gradient)]
-    alike = {part.dtype: [one.ravel() for one in seen if one.dtype == part.dtype] for part in seen}
-    sums = (jnp.sum(jnp.concatenate(parts) * 0) for parts in alike.values())  # few, to compile fast
-    return jnp.isfinite(sum(sums, jnp.zeros(())))
+    total = sum((jnp.sum(part * 0, dtype=part.dtype) for part in seen), jnp.zeros(()))
+    return jnp.isfinite(total)
 
 
 def _edges(gradient: jax.Array) -> list[jax.Array]:
