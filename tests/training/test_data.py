@@ -98,8 +98,8 @@ def test_a_file_mapped_into_memory_is_read_where_it_is(tmp_path):
     x, y = RANDOM.normal(size=(70_000, 4)).astype("float32"), RANDOM.integers(0, 3, 70_000)
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    (on_device, _), *_ = (Arrays((mapped, y)).tree,)
-    assert on_device.unsafe_buffer_pointer() == mapped.ctypes.data
+    placed, _ = Arrays((mapped, y)).tree
+    assert placed.unsafe_buffer_pointer() == mapped.ctypes.data
     model, other = compiled(), compiled()
     assert told(model, mapped, y, 700) == told(other, x, y, 700)
     same(model, other, rtol=0, atol=0)

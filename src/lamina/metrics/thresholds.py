@@ -162,11 +162,15 @@ class AUC(Counted):
             return divide(alarms, alarms + passes), recall
         if self.curve == "PR":
             return recall, divide(hits, hits + alarms)
-        scale = divide(hits + misses, passes + alarms)
-        none = hits == 0
-        gain = jnp.where(none, 0.0, 1.0 - scale * divide(misses, hits))
-        precision = jnp.where(none, 1.0, 1.0 - scale * divide(alarms, hits))
+        yes, no, none = hits + misses, passes + alarms, hits == 0
+        gain = jnp.where(none, 0.0, _gain(hits, misses, yes, no))
+        precision = jnp.where(none, 1.0, _gain(hits, alarms, yes, no))
         return jnp.maximum(gain, 0.0), precision
+
+
+def _gain(hits: jax.Array, wrong: jax.Array, yes: jax.Array, no: jax.Array) -> jax.Array:
+    """``1 - (wrong / hits) (yes / no)``, as one fraction: little may be left of 1."""
+    return jnp.where(no == 0, 1.0, divide(hits * no - wrong * yes, hits * no))
 
 
 def _precision_recall(hits: jax.Array, alarms: jax.Array, misses: jax.Array) -> jax.Array:
