@@ -52,6 +52,7 @@ METRICS = {
     "calls": Metric("Python calls", "calls", fresh=False),
     "first": Metric("time, first in the process", "s", fresh=True),
     "peak": Metric("peak memory", "bytes", fresh=True),
+    "process": Metric("peak memory of the whole process", "bytes", fresh=True),
 }
 
 

@@ -230,13 +230,12 @@ def _in_new_processes(
         for column in [column for column in columns if column not in skipped]:
             with contender(case, column, folder) as opened, _skipping(skipped, column):
                 opened.open(row)
-                seconds, peak, result = opened.ask("first")
+                found, result = opened.ask("first")
                 if number == 0:  # files, and what is kept on disk, are at hand from here on
                     results[column] = [result]
                     continue
-                for name, value in (("first", seconds), ("peak", float(max(peak, 1)))):
-                    if name in wanted:
-                        samples[name].setdefault(column, []).append(value)
+                for name in wanted:
+                    samples[name].setdefault(column, []).append(found[name])
         if number == 0:
             apart = _compare(case, results, skipped, {})
     lines = [Line.of(label(row), name, samples[name]) for name in wanted]

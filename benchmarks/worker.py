@@ -38,14 +38,20 @@ class Worker:
         self._parts = getattr(made, "parts", 1)
         self._run = self._make(made)
 
-    def first(self) -> tuple[float, int, Arrays]:
-        """Run once: the seconds that took, the memory at its peak, and the result."""
+    def first(self) -> tuple[dict[str, float], Arrays]:
+        """Run once: what is measured of it by name, and the result.
+
+        The peak is what the run holds beside all that was there before it; that of the process
+        has the libraries, the data and what was set up in it.
+        """
         machine.forget_peak()
         held = machine.peak()
         begin = time.perf_counter()
         result = wait(self._run())
         seconds = (time.perf_counter() - begin) / self._parts
-        return seconds, machine.peak() - held, arrays_of(result)
+        whole = machine.peak()
+        figures = {"first": seconds, "peak": float(max(whole - held, 1)), "process": float(whole)}
+        return figures, arrays_of(result)
 
     def results(self, count: int) -> list[Arrays]:
         """What the next runs return."""

@@ -215,9 +215,10 @@ def test_cases_are_well_formed(case):
 def test_a_worker_runs_samples_and_counts():
     held = Worker("benchmarks.building.with_numpy", "build")
     held.open(Problem, {"layers": 2, "units": 3})
-    seconds, peak, result = held.first()
-    assert seconds > 0
-    assert peak >= 0
+    figures, result = held.first()
+    assert set(figures) == {name for name, metric in METRICS.items() if metric.fresh}
+    assert figures["first"] > 0
+    assert 0 < figures["peak"] < figures["process"]
     assert result == held.results(1)[0] == {"weights": 24}
     assert held.sample(2, True) > 0
     assert held.calls() == held.calls() > 0
@@ -225,10 +226,10 @@ def test_a_worker_runs_samples_and_counts():
 
 def test_a_case_from_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setitem(PEERS, "PyTorch", Peer("with_torch", ("no_such_module",)))
-    case, told = tiny(metrics=("time", "calls", "peak")), []
+    case, told = tiny(metrics=("time", "calls", "peak", "process")), []
     lines = run_case(case, Effort(rounds=2, seconds=0, sample=0, processes=1), told.append)
     assert told == ["tiny: layers 2, units 3"]
-    assert [one.metric for one in lines] == ["time", "calls", "peak"]
+    assert [one.metric for one in lines] == ["time", "calls", "peak", "process"]
     for one in lines:
         assert set(one.figures) == {"Lamina", WEIGHTS}
         assert set(one.ratios) == {WEIGHTS}

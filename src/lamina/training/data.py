@@ -14,6 +14,7 @@ from lamina.core.signature import as_inputs
 from lamina.core.trees import flatten, map_tree, unflatten
 from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
+from lamina.training import windows
 
 __all__ = ["Arrays", "batches_of", "is_batches", "of_numpy", "weighted"]
 
@@ -45,7 +46,10 @@ def is_batches(x: Any) -> bool:
 
 
 class Arrays:
-    """Examples in memory, on the device: a tree of arrays whose first axis is the example.
+    """Examples in memory: a tree of arrays whose first axis is the example.
+
+    They are put on the device once; large ones on the CPU stay where they are, and are not to be
+    written to while they are in use.
 
     Args:
         batch: ``x``, ``(x, y)`` or ``(x, y, sample_weight)``.
@@ -77,6 +81,7 @@ class Arrays:
         self._structure = structure
         self._host = leaves
         self._device: Any = None
+        self._stay = windows.wanted(leaves)
 
     @property
     def host(self) -> Any:
@@ -90,14 +95,22 @@ class Arrays:
             self._device = as_inputs(map_tree(_taken_over, self.host))
         return self._device
 
+    def windows(self, order: Any, first: int, stop: int) -> Iterator[windows.Window]:
+        """The steps `first` to `stop` of an order [steps, batch], as the device takes them in."""
+        if not self._stay:
+            yield windows.Window(self.tree, order, first, stop, 0)
+            return
+        for window in windows.gathered(self._host, np.asarray(order), first, stop):
+            rows = as_inputs(unflatten(self._structure, window.rows))
+            yield window._replace(rows=rows)
+
     def batch(self, index: Any) -> Any:
         """The rows of `index`, as a batch."""
-        return map_tree(lambda array: array[index], self.tree)
+        return as_inputs(map_tree(lambda array: array[index], self.host))
 
     def like(self, size: int) -> Any:
-        """A batch of so many, made on the host, to tell what batches are like."""
-        index = np.zeros(size, np.int32)
-        return as_inputs(map_tree(lambda array: array[index], self.host))
+        """A batch of so many, to tell what batches are like."""
+        return self.batch(np.zeros(size, np.int32))
 
     def split(self, fraction: float) -> tuple[Arrays, Arrays]:
         """The first part, and the last `fraction` of the examples."""
@@ -132,7 +145,7 @@ def _taken_over(leaf: Any) -> Any:
         return given
     if given.nbytes < _LARGE or given.dtype.kind not in "biuf":
         return given
-    kind = jax.dtypes.canonicalize_dtype(given.dtype.newbyteorder("="))
+    kind = windows.canonical(given)
     if not serves(given, kind):
         own = empty(given.shape, kind)
         np.copyto(own, given, casting="same_kind")

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 from lamina.errors import InputError
@@ -57,7 +58,11 @@ def _rows(trainer: Trainer, data: Arrays, size: int, steps: int | None) -> Talli
     program, weights, state = _at_hand(trainer, lambda: data.like(few))
 
     def judge(tallies: Tallies, order: Any, first: int, stop: int, count: int | None) -> Tallies:
-        return program.judge_many(weights, state, tallies, data.tree, order, first, stop, count)
+        for rows, places, start, end, skipped in data.windows(order, first, stop):
+            jax.block_until_ready(tallies)  # two windows are the most that is held
+            left = None if count is None else count - skipped
+            tallies = program.judge_many(weights, state, tallies, rows, places, start, end, left)
+        return tallies
 
     whole = -(-data.count // size)
     left = whole if steps is None else min(steps, whole)

@@ -111,13 +111,19 @@ class Trainer(Borrower):
     def steps(
         self, data: Arrays, order: Any, first: int, stop: int, count: int | None = None
     ) -> None:
-        """Several steps on rows of arrays that are on the device; `count` of them if filled up."""
-        with LOCK:
-            program, carry = self.prepare(lambda: data.like(order.shape[1])), self._carry
-            if count is None:
-                self._carry = program.many(carry, data.tree, order, first, stop)
-            else:
-                self._carry, _ = program.many_padded(carry, data.tree, order, count, first, stop)
+        """Several steps on rows of arrays; `count` of them if filled up."""
+        for number, (rows, places, start, end, skipped) in enumerate(
+            data.windows(order, first, stop)
+        ):
+            if number:
+                self.wait()  # two windows are the most that is held
+            with LOCK:
+                program, carry = self.prepare(lambda: data.like(order.shape[1])), self._carry
+                if count is None:
+                    self._carry = program.many(carry, rows, places, start, end)
+                else:
+                    left = count - skipped
+                    self._carry, _ = program.many_padded(carry, rows, places, left, start, end)
 
     def can_fill_up(self, data: Arrays, orders: tuple[jax.Array, jax.Array]) -> bool:
         """Whether the last batch of an order may be filled up with rows that do not count."""
@@ -135,7 +141,9 @@ class Trainer(Borrower):
             assert self._carry is not None
             last, healthy = order.shape[0] - 1, self._carry.healthy
             still = self._carry._replace(healthy=jnp.zeros((), bool))
-            carry, found = program.many_padded(still, data.tree, order, data.count, last, last + 1)
+            [(rows, places, start, end, skipped)] = data.windows(order, last, last + 1)
+            left = data.count - skipped
+            carry, found = program.many_padded(still, rows, places, left, start, end)
             self._carry = carry._replace(healthy=healthy)
             return found
 
