@@ -32,11 +32,11 @@ def _keys(variables: list[Any]) -> list[str]:
 
 
 def _called(problem: Problem, layer: Any) -> Callable[..., Any]:
-    """The layer as a function of its weights and inputs."""
+    """The layer as a function of its weights and inputs: its outputs, and its state after it."""
     mode = {"training": True} if problem.entry.training else {}
 
     def call(trained: Any, rest: Any, inputs: Any) -> Any:
-        return layer.stateless_call(trained, rest, *problem.arguments(inputs), **mode)[0]
+        return layer.stateless_call(trained, rest, *problem.arguments(inputs), **mode)
 
     return call
 
@@ -50,7 +50,7 @@ def forward(problem: Problem) -> Callable[[], Any]:
     layer = layer_of(problem)
     run, (trained, rest) = jax.jit(_called(problem, layer)), _state(layer)
     inputs = [jnp.asarray(x) for x in problem.inputs]
-    return lambda: run(trained, rest, inputs)
+    return lambda: run(trained, rest, inputs)[0]
 
 
 def both(problem: Problem) -> Callable[[], Any]:
@@ -63,7 +63,7 @@ def both(problem: Problem) -> Callable[[], Any]:
         given = list(inputs)
         for index, x in zip(problem.floating, floating, strict=True):
             given[index] = x
-        outputs = call(trained, rest, given)
+        outputs, _ = call(trained, rest, given)
         return sum(jnp.mean(leaf**3) for leaf in jax.tree.leaves(outputs))
 
     @jax.jit

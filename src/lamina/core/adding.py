@@ -18,9 +18,9 @@ from lamina.core.trees import leaves_of
 from lamina.core.variable import Variable
 from lamina.errors import InputError, LaminaError, TraceError, explain
 
-__all__ = ["add_loss", "added_losses", "collect", "noted", "penalise", "penalties"]
+__all__ = ["COLLECTED", "add_loss", "added_losses", "collect", "noted", "penalise", "penalties"]
 
-_collected: ContextVar[list[jax.Array] | None] = ContextVar("lamina_losses", default=None)
+COLLECTED: ContextVar[list[jax.Array] | None] = ContextVar("lamina_losses", default=None)
 
 
 @contextlib.contextmanager
@@ -43,16 +43,16 @@ def added_losses() -> Generator[list[jax.Array]]:
     0.019999999552965164
     """
     found: list[jax.Array] = []
-    token = _collected.set(found)
+    token = COLLECTED.set(found)
     try:
         yield found
     finally:
-        _collected.reset(token)
+        COLLECTED.reset(token)
 
 
 def collect(layer: Tracked, losses: list[Any], values: Mapping[int, Any] | None = None) -> None:
     """Hand over what a root's call added, if anyone collects it; `values` stand for weights."""
-    found = _collected.get()
+    found = COLLECTED.get()
     if found is not None:
         found += losses
         found += penalties(layer, lambda v: v.value if values is None else values[id(v)])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
+from jax.core import Tracer
 
-from lamina.core.adding import collect
+from lamina.core.adding import COLLECTED, collect
 from lamina.core.call import invoke
 from lamina.core.node import Edition, Tracked, site
 from lamina.core.reached import is_unbuilt
@@ -35,6 +36,14 @@ class _Same:
 
     def __hash__(self) -> int:
         return id(self.held)
+
+
+class _More(NamedTuple):
+    """What a program returns where the call assigned variables or added losses."""
+
+    outputs: Any
+    written: dict[int, jax.Array]
+    losses: list[jax.Array]
 
 
 class _Form(NamedTuple):
@@ -63,9 +72,39 @@ def _as_held(held: list[tuple[Any, tuple[Any, ...]]]) -> bool:
     return True
 
 
-def _holds_arrays(value: Any) -> bool:
-    """Whether it is a list or a tuple of arrays alone, which JAX takes apart by itself."""
-    return value.__class__ in (list, tuple) and all(isinstance(a, jax.Array) for a in value)
+_value = operator.attrgetter("_value")
+
+_plain: set[type] = set()
+"""Classes of arrays: to find one here takes a tenth of the time of asking JAX."""
+
+
+def _is_array(value: Any) -> bool:
+    """Whether it is an array, or a list or a tuple of arrays, which JAX takes apart by itself."""
+    if value.__class__ in (list, tuple):
+        return all(item.__class__ in _plain or _is_single(item) for item in value)
+    return _is_single(value)
+
+
+def _is_single(value: Any) -> bool:
+    found = isinstance(value, jax.Array)
+    if found and not isinstance(value, Tracer):
+        _plain.add(value.__class__)
+    return found
+
+
+def _with_modes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+    """Arrays and, by name, modes that are compiled in; where there is more, all is taken apart."""
+    if all(value.__class__ is bool for value in kwargs.values()):
+        return tuple(kwargs.items()), args
+    return _taken_apart(args, kwargs)
+
+
+def _taken_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Form, tuple[Any, ...]]:
+    """Arguments by name, nested, or static: arrays are traced, the rest is compiled in."""
+    leaves, structure = flatten(as_inputs((args, _settled(kwargs))))
+    places = tuple(index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array))
+    static = tuple(None if index in places else leaf for index, leaf in enumerate(leaves))
+    return _Form(structure, places, static), tuple(leaves[index] for index in places)
 
 
 def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -98,27 +137,32 @@ class Compiled:
             return _within(self._layer, self._method, args, kwargs)
         if self._edition != Edition.current or (self._held and not _as_held(self._held)):
             self._refresh(args, kwargs)
+        form: Any = ()
+        arrays = args
         for value in args:
-            if not isinstance(value, jax.Array) and not _holds_arrays(value):
-                return self._general(args, kwargs)
-        for value in kwargs.values():
-            if value.__class__ is not bool:
-                return self._general(args, kwargs)
-        form = tuple(kwargs.items())
-        return self._run(self._programs.get(form) or self._program(form), args)
-
-    def _run(self, program: Any, arrays: tuple[Any, ...]) -> Any:
-        variables = self._variables
-        values = tuple([variable._value for variable in variables])
+            if value.__class__ not in _plain and not _is_array(value):
+                form, arrays = _taken_apart(args, kwargs)
+                break
+        else:
+            if kwargs:
+                form, arrays = _with_modes(args, kwargs)
+        program = self._programs.get(form) or self._program(form)
+        values = [*map(_value, self._variables)] if self._variables else ()
         try:
-            outputs, written, losses = program(values, arrays)
+            outputs = program(values, *arrays)
         except TypeError:
             if not any(hasattr(value, "recall") for value in values):
                 raise
-            values = tuple(variable.stored() for variable in variables)
-            outputs, written, losses = program(values, arrays)
+            outputs = program([variable.stored() for variable in self._variables], *arrays)
+        if outputs.__class__ is _More or COLLECTED.get() is not None:
+            return self._hand_over(outputs)
+        return outputs
+
+    def _hand_over(self, outputs: Any) -> Any:
+        """What the call assigned and added goes where it belongs; the outputs are left."""
+        outputs, written, losses = outputs if isinstance(outputs, _More) else (outputs, {}, [])
         for index, value in written.items():
-            variables[index].store(value)
+            self._variables[index].store(value)
         collect(self._layer, losses)
         return outputs
 
@@ -143,15 +187,6 @@ class Compiled:
         ]
         return parts + [(path, _Same(v), v.trainable) for path, v in tree.variables.values()]
 
-    def _general(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Arguments by name, nested, or static: arrays are traced, the rest is compiled in."""
-        args, kwargs = as_inputs((args, _settled(kwargs)))
-        leaves, structure = flatten((args, kwargs))
-        places = tuple(index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array))
-        static = tuple(None if index in places else leaf for index, leaf in enumerate(leaves))
-        arrays = tuple(leaves[index] for index in places)
-        return self._run(self._program(_Form(structure, places, static)), arrays)
-
     def _program(self, form: _Form | tuple[tuple[str, bool], ...]) -> Any:
         """The program for arguments of a form, or for arrays and some modes by name."""
         program = self._programs.get(form)
@@ -163,7 +198,7 @@ class Compiled:
         layer, method, variables = self._layer, self._method, self._variables
         positions = {id(variable): index for index, variable in enumerate(variables)}
 
-        def program(values: tuple[Any, ...], arrays: tuple[Any, ...]) -> Any:
+        def program(values: Sequence[Any], *arrays: Any) -> Any:
             if isinstance(form, _Form):
                 leaves = list(form.static)
                 for index, array in zip(form.places, arrays, strict=True):
@@ -176,7 +211,7 @@ class Compiled:
             given = {id(v): value for v, value in zip(variables, values, strict=True)}
             outputs, frame = root.run(given)
             written = {positions[key]: value for key, value in frame.written.items()}
-            return outputs, written, frame.losses
+            return _More(outputs, written, frame.losses) if written or frame.losses else outputs
 
         program.__name__ = type(layer).__name__
         return program
