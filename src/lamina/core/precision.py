@@ -7,12 +7,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core.node import Tracked
+from lamina.core.scope import SCOPE
 from lamina.core.specs import Spec
 from lamina.core.trees import map_tree
 from lamina.errors import UnknownNameError, explain
 
 __all__ = [
     "arithmetic_dtype",
+    "compute_dtype",
     "dtype_policy",
     "lowered",
     "policy",
@@ -94,6 +97,18 @@ def arithmetic_dtype(name: str | None, around: Any) -> Any:
     if name in _MIXED:
         return _MIXED[name]
     return around if name is None else jnp.dtype(name)
+
+
+def compute_dtype(layer: Tracked) -> Any:
+    """The dtype of what a layer makes by itself, such as a first state: that of the arithmetic.
+
+    >>> from lamina import layers
+    >>> compute_dtype(layers.GRU(4, dtype="mixed_bfloat16")).name, compute_dtype(layers.GRU(4)).name
+    ('bfloat16', 'float32')
+    """
+    scope = SCOPE.get()
+    around = jnp.float32 if scope is None or scope.dtype is None else scope.dtype
+    return jnp.dtype(arithmetic_dtype(layer._lamina.dtype, around))
 
 
 def lowered(tree: Any, dtype: Any) -> Any:

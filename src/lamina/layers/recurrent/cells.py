@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.node import Tracked
+from lamina.core.precision import compute_dtype
 from lamina.core.signature import method_of
 from lamina.core.trees import flatten, map_tree, unflatten
 from lamina.errors import InputError, explain
@@ -69,7 +70,7 @@ def state_specs(cell: Any, batch: int) -> Any:
 
     def spec(size: Any) -> Any:
         if isinstance(size, int):
-            return jax.ShapeDtypeStruct((batch, size), cell.dtype)
+            return jax.ShapeDtypeStruct((batch, size), compute_dtype(cell))
         return [spec(inner) for inner in size]
 
     return spec(cell.state_size)

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 from lamina import activations, initializers
+from lamina.core.precision import compute_dtype
 from lamina.layers.checks import check_count, check_rank
 from lamina.layers.convolution import Convolving
 from lamina.layers.recurrent.forget_bias import forget_ones
@@ -144,9 +145,10 @@ class ConvLSTM(Convolving, Dropping, Recurrence):
 
     def _state_specs(self, input_shape: Any) -> list[Any]:
         batch, _, *rest = input_shape
-        inputs = jax.ShapeDtypeStruct((batch, *rest), self.dtype)
+        dtype = compute_dtype(self)
+        inputs = jax.ShapeDtypeStruct((batch, *rest), dtype)
         taps = (*self.kernel_size, self._channels((batch, *rest)), self.filters)
-        kernel = jax.ShapeDtypeStruct(taps, self.dtype)
+        kernel = jax.ShapeDtypeStruct(taps, dtype)
         return [jax.eval_shape(partial(conv, **self._window), inputs, kernel)] * 2
 
     def _run(

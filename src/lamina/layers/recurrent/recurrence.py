@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lamina.core.precision import compute_dtype, lowered
 from lamina.core.trees import flatten, leaves_of, map_tree
 from lamina.core.variable import Variable
 from lamina.errors import BuildError, InputError, explain
@@ -85,7 +86,7 @@ class Recurrence(Layer):
         if mask is not None:
             check_shape(self, "a mask", mask, sequences.shape[:2], "batch, time")
         if initial_state is None and self.stateful:
-            initial_state = map_tree(lambda value: value, self.states)
+            initial_state = lowered(self.states, compute_dtype(self))
         if initial_state is not None:
             specs = self._state_specs(sequences.shape)
             initial_state = fitting(self, initial_state, specs, self._state_axes)

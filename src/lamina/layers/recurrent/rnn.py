@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from lamina.core.precision import compute_dtype
 from lamina.core.trees import map_tree
 from lamina.layer import Layer
 from lamina.layers.checks import check_rank
@@ -114,7 +115,7 @@ class RNN(Recurrence):
     def _run(
         self, sequences: jax.Array, start: Any, mask: jax.Array | None, training: bool
     ) -> tuple[jax.Array, Any]:
-        kind = jax.ShapeDtypeStruct((), self.cell.dtype)
+        kind = jax.ShapeDtypeStruct((), compute_dtype(self.cell))
 
         def placed(state: jax.Array) -> jax.Array:
             dtype = float_dtype(state, sequences, kind)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina import activations, initializers
+from lamina.core.precision import compute_dtype
 from lamina.layer import Layer
 from lamina.layers.checks import check_count, check_rank, check_within
 from lamina.layers.recurrent.recurrence import Recurrence
@@ -120,7 +121,8 @@ class Units(Weighted, Dropping):
         return self._weight("bias", (gates,))
 
     def _state_specs(self, input_shape: Any) -> list[Any]:
-        return [jax.ShapeDtypeStruct((input_shape[0], self.units), self.dtype)] * self._arrays
+        shape = (input_shape[0], self.units)
+        return [jax.ShapeDtypeStruct(shape, compute_dtype(self))] * self._arrays
 
     def _drops(self, inputs: jax.Array, training: bool) -> dict[str, jax.Array | None]:
         batch, features = inputs.shape[0], inputs.shape[-1]
