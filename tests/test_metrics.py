@@ -1,6 +1,7 @@
 """Metrics against Keras on JAX, over several batches."""
 
 import functools
+import inspect
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -330,3 +331,72 @@ def test_options_that_mean_nothing_are_told(make):
 def test_every_metric_of_keras_is_here():
     theirs = {name for name in dir(keras.metrics) if not name.startswith("_")}
     assert theirs - {"serialize", "deserialize"} <= set(metrics.__all__)
+
+
+# Options and names as Keras has them.
+
+
+@pytest.mark.parametrize("name", sorted(set(metrics.__all__) & set(dir(keras.metrics))))
+def test_a_name_stands_where_keras_has_it(name):
+    ours, theirs = getattr(metrics, name), getattr(keras.metrics, name)
+    if isinstance(theirs, type) and name != "Metric":
+        first, *_ = list(inspect.signature(theirs).parameters)
+        if first == "name":
+            assert ours("other").name == "other"
+
+
+def test_names_by_position():
+    assert metrics.MeanAbsoluteError("error").name == "error"
+    assert metrics.BinaryAccuracy("hits").threshold == 0.5
+    top = metrics.TopKCategoricalAccuracy(2, "top2")
+    assert (top.k, top.name) == (2, "top2")
+    assert metrics.SparseTopKCategoricalAccuracy().name == "sparse_top_k_categorical_accuracy"
+
+
+def test_ids_that_are_sorted_are_looked_up():
+    labels, ids = np.array([1, 0, 2]), np.array([[2, 1, 0], [1, 2, 0], [2, 0, 1]])
+    for k in (1, 2, 3):
+        ours = metrics.SparseTopKCategoricalAccuracy(k, from_sorted_ids=True)
+        theirs = keras.metrics.SparseTopKCategoricalAccuracy(k, from_sorted_ids=True)
+        theirs.update_state(labels, ids)
+        found = ours.result(ours.update(ours.init(), labels, ids))
+        np.testing.assert_allclose(found, theirs.result(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [np.ones(12, "float32"), WEIGHTS])
+def test_a_class_that_is_ignored_does_not_count(weights):
+    ours = metrics.SparseCategoricalCrossentropy(ignore_class=2)
+    theirs = keras.metrics.SparseCategoricalCrossentropy(ignore_class=2)
+    theirs.update_state(LABELS, SHARES, sample_weight=weights)
+    found = ours.result(ours.update(ours.init(), LABELS, SHARES, sample_weight=weights))
+    np.testing.assert_allclose(found, theirs.result(), rtol=1e-5)
+    kept = LABELS != 2  # without weights Keras counts what it ignores as zeros
+    left = ours.result(ours.update(ours.init(), LABELS[kept], SHARES[kept]))
+    plain = ours.result(ours.update(ours.init(), LABELS, SHARES))
+    np.testing.assert_allclose(plain, left, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions", "kind"),
+    [
+        (LABELS, SHARES, losses.sparse_categorical_crossentropy),
+        (ONE_HOT, SHARES, losses.categorical_crossentropy),
+        (BITS[:, :1], UNIT[:, :1], losses.binary_crossentropy),
+    ],
+)
+@pytest.mark.parametrize("name", ["crossentropy", "ce"])
+def test_crossentropy_is_that_which_the_shapes_fit(labels, predictions, kind, name):
+    metric = metrics.get(name)
+    assert metric.name == name
+    found = metric.result(metric.update(metric.init(), labels, predictions))
+    np.testing.assert_allclose(found, kind(labels, predictions).mean(), rtol=1e-6)
+
+
+def test_thresholds_too_few_and_classes_that_are_not_there_are_told():
+    for count in (1, 2.5, -3):
+        with pytest.raises(InputError, match="num_thresholds"):
+            metrics.AUC(num_thresholds=count)
+    for kind in (metrics.Precision, metrics.Recall):
+        metric = kind(class_id=1)
+        with pytest.raises(InputError, match="axis of classes"):
+            metric.update(metric.init(), BITS[:, 0], UNIT[:, 0])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import jax
+import numpy as np
 
 from lamina import regularizers, saving
 from lamina.constraints import ConstraintLike
@@ -18,6 +19,7 @@ from lamina.core.node import ATTRIBUTE, Edition, Node, Tracked, site
 from lamina.core.plan import Plan
 from lamina.core.precision import policy
 from lamina.core.scope import SCOPE, fresh_key
+from lamina.core.specs import Spec
 from lamina.core.variable import Variable
 from lamina.lazy import lazily
 from lamina.regularizers import RegularizerLike
@@ -44,6 +46,9 @@ class Layer(Tracked):
         dtype: of the weights that the layer declares, float32 if None; or `"mixed_bfloat16"`, in
             which the layer and those below it compute, on weights that are float32.
         activity_regularizer: a penalty on each output, divided by the size of its first axis.
+        input_shape: of an example, for the first layer of a `Sequential`, which then is built when
+            it is made; an `Input` before the layer says the same.
+        input_dim: the same where an example has one axis.
 
     >>> import jax.numpy as jnp
     >>> class Scale(Layer):
@@ -73,8 +78,12 @@ class Layer(Tracked):
         trainable: bool = True,
         dtype: Any = None,
         activity_regularizer: RegularizerLike = None,
+        input_shape: Any = None,
+        input_dim: int | None = None,
     ) -> None:
+        shape = input_shape if input_dim is None else (input_dim,)
         self._lamina.name = name
+        self._lamina.expects = None if shape is None else Spec((None, *shape))
         self._lamina.trainable = trainable
         self._lamina.dtype = policy(dtype)
         self._lamina.penalty = regularizers.get(activity_regularizer)
@@ -144,6 +153,18 @@ class Layer(Tracked):
     def set_values(self, values: Mapping[str, Any]) -> None:
         """Give every weight a value by path; strict, and all or nothing."""
         reading.set_values(self, values)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """All weights as NumPy arrays, in the order of `weights`."""
+        return reading.weights(self)
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Give every weight a value, in the order of `get_weights`; all or nothing."""
+        reading.set_weights(self, weights)
+
+    def compute_output_shape(self, *shapes: Any, **named: Any) -> Any:
+        """The shape of the outputs, or a tree of them, for inputs of the given specs."""
+        return building.output_shape(self, shapes, named)
 
     def count_params(self) -> int:
         """The number of scalars in all weights."""

@@ -11,7 +11,7 @@ import lamina
 from lamina.compat import tf
 from lamina.compat.tf.keras import layers
 from lamina.compat.tf.keras.layers import Dense
-from lamina.errors import TraceError
+from lamina.errors import InputError, TraceError
 
 OPTIMIZERS = [
     ("SGD", {}),
@@ -123,3 +123,93 @@ def test_a_function_of_tf_as_an_activation_has_a_name():
     assert repr(dense.activation).startswith("<function relu")
     assert (np.asarray(dense(-tf.ones((1, 3)))) >= 0).all()
     assert tf.nn.swish is tf.nn.silu and tf.tanh is tf.math.tanh is tf.nn.tanh
+
+
+X = np.random.default_rng(1).normal(size=(64, 4)).astype("float32")
+Y = X.sum(1, keepdims=True)
+
+
+def test_a_graph_of_layers_as_tutorials_write_it():
+    inputs = tf.keras.Input(shape=(4,))
+    hidden = tf.keras.layers.Dense(8, activation="relu", name="hidden")(inputs)
+    model = tf.keras.Model(inputs=inputs, outputs=tf.keras.layers.Dense(1)(hidden))
+    assert isinstance(model, tf.keras.Model) and model.built
+    model.compile(optimizer=tf.keras.optimizers.Adam(0.01), loss=["mse"], metrics=[["mae"]])
+    history = model.fit(X, Y, epochs=5, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0] and "mae" in history
+    assert tf.keras.Model(model.input, hidden)(X).shape == (64, 8)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda: tf.keras.layers.Dense(3, activation="relu", input_shape=(4,)),
+        lambda: tf.keras.layers.Dense(3, input_dim=4),
+        lambda: tf.keras.layers.InputLayer(input_shape=(4,)),
+        lambda: tf.keras.layers.Input((4,)),
+    ],
+    ids=["input_shape", "input_dim", "InputLayer", "Input"],
+)
+def test_a_row_that_says_what_it_begins_with_is_built(first):
+    model = tf.keras.Sequential([first(), tf.keras.layers.Dense(1)])
+    assert model.built and model(X).shape == (64, 1)
+
+
+def test_callbacks_change_the_rate_of_an_optimizer():
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+    model.compile(optimizer=tf.keras.optimizers.SGD(0.1, clipnorm=1.0), loss="mse")
+    told = [
+        tf.keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1)),
+        tf.keras.callbacks.EarlyStopping(monitor="loss", patience=9, restore_best_weights=True),
+    ]
+    history = model.fit(X, Y, epochs=3, verbose=0, callbacks=told).history
+    np.testing.assert_allclose(history["learning_rate"], [0.1, 0.05, 0.1 / 3], rtol=1e-6)
+    model.optimizer.learning_rate = 0.5
+    assert model.optimizer.learning_rate == 0.5
+
+
+@pytest.mark.parametrize("padding", ["pre", "post"])
+@pytest.mark.parametrize("truncating", ["pre", "post"])
+@pytest.mark.parametrize("maxlen", [None, 2, 5])
+def test_sentences_are_padded_as_keras_pads_them(maxlen, padding, truncating):
+    rows = [[1], [2, 3, 4], [], [5, 6]]
+    ours = tf.keras.preprocessing.sequence.pad_sequences(rows, maxlen, "int64", padding, truncating)
+    theirs = keras.utils.pad_sequences(rows, maxlen, "int64", padding, truncating)
+    np.testing.assert_array_equal(ours, theirs)
+    assert ours.dtype == theirs.dtype
+
+
+def test_rows_of_vectors_are_padded_with_a_value():
+    rows = [np.ones((2, 3)), np.ones((1, 3))]
+    ours = tf.keras.utils.pad_sequences(rows, dtype="float32", value=-1.0)
+    theirs = keras.utils.pad_sequences(rows, dtype="float32", value=-1.0)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("labels", [[0, 2, 1], [[0], [2]], [[1, 0], [2, 2]], []])
+def test_labels_become_rows_as_in_keras(labels):
+    ours, theirs = tf.keras.utils.to_categorical(labels, 3), keras.utils.to_categorical(labels, 3)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_what_cannot_be_padded_or_encoded_is_told():
+    with pytest.raises(InputError, match="bad padding"):
+        tf.keras.utils.pad_sequences([[1]], padding="left")
+    for labels in ([0, 3], [-1]):
+        with pytest.raises(InputError, match="no class"):
+            tf.keras.utils.to_categorical(labels, 3)
+
+
+def test_a_seed_fixes_what_is_drawn():
+    drawn = []
+    for _ in range(2):
+        tf.keras.utils.set_random_seed(5)
+        layer = tf.keras.layers.Dense(2)
+        layer.build((None, 3))
+        drawn.append((layer.get_weights()[0].tolist(), np.random.rand()))
+    assert drawn[0] == drawn[1]
+
+
+def test_older_code_says_how_long_sentences_are():
+    layer = tf.keras.layers.Embedding(9, 4, input_length=5)
+    assert layer(np.zeros((2, 3), "int32")).shape == (2, 3, 4)

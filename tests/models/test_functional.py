@@ -10,7 +10,7 @@ import pytest
 
 import lamina
 from lamina import Input, Model, Sequential, layers
-from lamina.errors import InputError
+from lamina.errors import InputError, UnknownNameError
 
 
 def arrays(*shape):
@@ -141,3 +141,101 @@ def test_bad_graphs_are_refused():
     assert "received: b" in refused(lambda: named({"b": jnp.ones((2, 3))}))
     assert "layers.Lambda" in refused(lambda: bool(a))
     assert "holds layers only" in refused(lambda: Sequential([layers.Dense(2), a]))
+
+
+# Graphs that go on, and graphs of a class of one's own.
+
+
+def test_a_graph_goes_on_from_its_ends(tmp_path):
+    x, _, model = make()
+    assert model.input is x and model.inputs == [x]
+    given, expected = arrays(5, 4), []
+    for base in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        longer = Model(base.input, layers.Dense(1, kernel_initializer="ones")(base.output))
+        expected.append(longer(given))
+        assert longer.dense is base.dense
+    model.save(tmp_path / "model.lamina")
+    base = lamina.load(tmp_path / "model.lamina")
+    assert base.input is base.input and [one.shape for one in base.outputs] == [(None, 2)]
+    expected.append(
+        Model(base.inputs, layers.Dense(1, kernel_initializer="ones")(base.output))(given)
+    )
+    for one in expected[1:]:
+        np.testing.assert_array_equal(one, expected[0])
+
+
+def test_the_ends_of_a_graph_are_those_of_the_layers_that_it_has_now():
+    _, _, model = make()
+    model.dense_1 = layers.Dense(2, use_bias=False, name="other")
+    again = Model(model.input, model.output)
+    assert again.other is model.dense_1
+    given = arrays(5, 4)
+    np.testing.assert_allclose(again(given), model(given), rtol=1e-6)
+
+
+def test_several_ends_keep_their_form():
+    a, b = Input((2,)), Input((2,))
+    model = Model({"a": a, "b": b}, {"sum": a + b})
+    assert model.input == {"a": a, "b": b} and model.inputs == [a, b]
+    assert list(model.output) == ["sum"]
+
+
+def test_a_layer_in_a_graph_may_be_called_output():
+    x = Input((4,))
+    model = Model(x, layers.Dense(2, name="output")(x))
+    assert sorted(model.values()) == ["output.bias", "output.kernel"]
+    assert model.outputs[0].shape == (None, 2)
+
+
+def test_layers_are_found_by_name_and_place():
+    _, _, model = make()
+    assert model.get_layer("dense_1") is model.dense_1 is model.get_layer(index=1)
+    row = Sequential([layers.Dense(3, name="first"), layers.Dense(2)])
+    assert row.get_layer("first") is row.layers[0] and row.get_layer("layers.1") is row.layers[1]
+    for wrong in ({"name": "dense_7"}, {"index": 9}):
+        with pytest.raises(UnknownNameError, match="no such layer"):
+            model.get_layer(**wrong)
+
+
+class Squared(Model):
+    """A graph with a loss of its own."""
+
+    def train_loss(self, batch):
+        x, y = batch
+        return jnp.mean((self(x) - y) ** 2)
+
+
+class Wide(Model):
+    """A graph that its class puts together."""
+
+    def __init__(self, units, **options):
+        x = Input((4,))
+        super().__init__(inputs=x, outputs=layers.Dense(units)(x), **options)
+        self.units = units
+
+
+@pytest.mark.parametrize("kind", [Squared, Wide])
+def test_a_graph_of_a_class_of_ones_own(kind, tmp_path):
+    x = Input((4,))
+    model = Wide(3, name="wide") if kind is Wide else Squared(x, layers.Dense(3)(x), name="wide")
+    assert type(model).__name__ == kind.__name__ and isinstance(model, kind) and model.built
+    assert model.name == "wide" and sorted(model.values()) == ["dense.bias", "dense.kernel"]
+    given = arrays(8, 4)
+    if kind is Squared:
+        model.compile("sgd", learning_rate=0.1)
+        losses = model.fit(given, given[:, :3], epochs=5, verbose=0).history["loss"]
+        assert losses[-1] < losses[0]
+    model.save(tmp_path / "model.lamina")
+    twins = copy.deepcopy(model), pickle.loads(pickle.dumps(model))
+    for twin in (*twins, lamina.load(tmp_path / "model.lamina")):
+        assert isinstance(twin, kind) and twin.name == "wide"
+        np.testing.assert_array_equal(twin(given), model(given))
+        assert kind is Squared or twin.units == 3
+
+
+@pytest.mark.parametrize("given", [(3,), (None, 3)])
+def test_what_is_no_graph_is_told(given):
+    with pytest.raises(InputError, match="symbolic"):
+        Squared(*given)
+    with pytest.raises(InputError, match="not given"):
+        Model(outputs=layers.Dense(2)(Input((3,))))

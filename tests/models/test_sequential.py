@@ -53,3 +53,32 @@ def test_nested_rows_are_one_tree():
 def test_something_else_in_the_row_is_refused():
     with pytest.raises(InputError, match="layers only"):
         Sequential([lambda x: x])
+
+
+@pytest.mark.parametrize("how", ["input_shape", "input_dim", "add"])
+def test_the_first_layer_may_say_what_the_row_begins_with(how, tmp_path):
+    given = {"input_dim": 4} if how == "input_dim" else {"input_shape": (4,)}
+    first, x = layers.Dense(3, **given), jnp.ones((2, 4))
+    model = Sequential() if how == "add" else Sequential([first, layers.Dense(2)])
+    if how == "add":
+        model.add(first)
+        model.add(layers.Dense(2))
+    assert model.built and model.count_params() == 23
+    model.save(tmp_path / "model.lamina")
+    np.testing.assert_array_equal(lamina.load(tmp_path / "model.lamina")(x), model(x))
+    assert not layers.Dense(3, **given).built  # alone it says nothing
+
+
+def test_a_batch_is_judged_and_asked_by_itself():
+    lamina.set_seed(0)
+    model = Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse", ["mae"])
+    x, y = np.ones((4, 3), "float32"), np.zeros((4, 1), "float32")
+    before = model.test_on_batch(x, y)
+    assert before == model.test_on_batch(x, y) == model.evaluate(x, y, verbose=0)
+    assert model.test_on_batch(x, y, return_dict=True) == dict(
+        zip(["loss", "mae"], before, strict=True)
+    )
+    outputs = model.predict_on_batch(x)
+    assert type(outputs) is np.ndarray
+    np.testing.assert_allclose(outputs, model(x), rtol=1e-6)

@@ -425,3 +425,17 @@ def test_tensorboard_writes_curves_if_it_is_installed(tmp_path):
         warnings.simplefilter("ignore")
         fit(compiled(), board, validation_data=(X, Y))
     assert list((tmp_path / "train").iterdir()) and list((tmp_path / "validation").iterdir())
+
+
+def test_a_schedule_may_take_the_epoch_alone():
+    class Halving:
+        def __call__(self, epoch):
+            return 0.4 * 0.5**epoch
+
+    for schedule in (
+        Halving(),
+        lambda epoch: 0.4 * 0.5**epoch,
+        lambda *known: 0.4 * 0.5 ** known[0],
+    ):
+        history = fit(compiled(), callbacks.LearningRateScheduler(schedule)).history
+        np.testing.assert_allclose(history["learning_rate"], [0.4, 0.2, 0.1], rtol=1e-6)

@@ -7,20 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 from lamina.core import mistakes
-from lamina.core.build import as_seed, carry_out, make_plan
+from lamina.core.build import as_seed, carry_out, make_plan, outputs_of
 from lamina.core.entering import enter
 from lamina.core.node import Tracked, site
 from lamina.core.passes import Request
 from lamina.core.plan import Plan
 from lamina.core.planning import Planner
 from lamina.core.precision import weights_dtype
+from lamina.core.reached import own_build
 from lamina.core.scope import SCOPE, as_mode, current_planner
-from lamina.core.signature import given_specs, method_of
+from lamina.core.signature import by_default, given_specs, method_of
+from lamina.core.specs import shapes_of
 from lamina.core.tracking import children
 from lamina.core.variable import Variable
 from lamina.errors import BuildError, TrackingError, explain
 
-__all__ = ["adopt", "base_build", "build", "declare", "guarded", "plan"]
+__all__ = ["adopt", "base_build", "build", "declare", "guarded", "output_shape", "plan"]
 
 
 def request_for(
@@ -33,6 +35,8 @@ def request_for(
     kwargs.pop("rng", None)
     info = method_of(type(root), method)
     args, training = info.split_training(args, kwargs)
+    if not args and not kwargs:
+        args = by_default(own_build(root))
     specs = given_specs(info, args, kwargs)
     mode = as_mode(training, info.training_default)
     return Request(root, method, specs, mode, site()), None if seed is None else as_seed(seed)
@@ -46,6 +50,12 @@ def build(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     request, seed = request_for(root, args, kwargs)
     reads = carry_out(request, seed=seed)
     root._lamina.plans.append((request.method, request.training, request.specs, reads))
+
+
+def output_shape(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The shapes of what a layer's `call` gives for some specs; dims that are open are None."""
+    request, _ = request_for(layer, args, kwargs)
+    return shapes_of(outputs_of(layer, request.specs, request.training))
 
 
 def base_build(layer: Tracked, *shapes: Any, **named: Any) -> None:

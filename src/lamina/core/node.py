@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 
 if TYPE_CHECKING:
-    from lamina.core.specs import Arguments
+    from lamina.core.specs import Arguments, Spec
     from lamina.core.variable import Variable
 
 __all__ = [
@@ -118,7 +118,8 @@ class Node:
     ``declared`` are the variables its `build` asked for, in order; ``loose`` those made in
     `__init__`. ``known`` and ``plans`` remember the signatures and the specs that were planned,
     with the reads of weights that each made. ``training_state`` and ``predictor`` are what
-    `compile` and `predict` keep. ``penalty`` is the layer's `activity_regularizer`.
+    `compile` and `predict` keep. ``penalty`` is the layer's `activity_regularizer`, ``expects`` the
+    spec of its input, where the layer is to say what a `Sequential` begins with.
     """
 
     __slots__ = (
@@ -126,6 +127,7 @@ class Node:
         "built",
         "declared",
         "dtype",
+        "expects",
         "keywords",
         "known",
         "loose",
@@ -149,6 +151,7 @@ class Node:
         self.made_in = made_in
         self.name: str | None = None
         self.dtype: str | None = None
+        self.expects: Spec | None = None
         self.trainable = True
         self.penalty: Callable[[Any], Any] | None = None
         self.built: Built | None = None

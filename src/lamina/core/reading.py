@@ -5,7 +5,7 @@ A view gives way to an attribute of the same name, so a user's `self.layers = [.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -30,9 +30,11 @@ __all__ = [
     "layers",
     "name",
     "set_values",
+    "set_weights",
     "text",
     "values",
     "variables",
+    "weights",
 ]
 
 COUNTED = (Tracked, Variable, list, tuple, dict)
@@ -156,6 +158,26 @@ def set_values(layer: Tracked, given: Mapping[str, Any]) -> None:
     arrays = [(v, _cast(v, value)) for v, value in pairs]
     for variable, array in arrays:
         variable.assign(array)
+
+
+def weights(layer: Tracked) -> list[np.ndarray]:
+    """Copies of all weights, in the order of `variables`."""
+    return [np.array(variable.value) for variable in variables(layer)]
+
+
+def set_weights(layer: Tracked, given: Sequence[Any]) -> None:
+    own = [path for path, v in walk(layer).variables.values() if _visible(v)]
+    if len(own) != len(given):
+        raise InputError(
+            explain(
+                f"{type(layer).__name__} was given another number of weights than it has.",
+                where=f"made at {layer._lamina.made_at}",
+                expected=f"{len(own)}: {', '.join(own)}" if own else "none: it is not built",
+                received=str(len(given)),
+                remedy="Give them in the order of get_weights(), once the layer is built.",
+            )
+        )
+    set_values(layer, {path: np.asarray(value) for path, value in zip(own, given, strict=True)})
 
 
 def _cast(variable: Variable, value: Any) -> Any:

@@ -16,7 +16,15 @@ from lamina.core.specs import Arguments, Spec, as_specs, map_specs
 from lamina.core.trees import as_array, flatten, map_tree
 from lamina.errors import InputError, explain, nearest
 
-__all__ = ["Method", "as_inputs", "build_arguments", "given_specs", "key_of", "method_of"]
+__all__ = [
+    "Method",
+    "as_inputs",
+    "build_arguments",
+    "by_default",
+    "given_specs",
+    "key_of",
+    "method_of",
+]
 
 RESERVED = ("rng", "method", "seed")
 
@@ -268,6 +276,12 @@ def build_arguments(
         first = [by_name.pop(p.name) for p in parameters if p.name in by_name]
         args = first + args
     return args, by_name
+
+
+def by_default(build: Callable[..., Any] | None) -> tuple[Any, ...]:
+    """The shapes that a `build` takes where it is given none: of what depends on no input."""
+    defaults = [parameter.default for parameter in (_parameters(build) if build else ())]
+    return tuple(d for d in defaults if d is not None and d is not inspect.Parameter.empty)
 
 
 @functools.cache

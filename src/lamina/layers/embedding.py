@@ -69,7 +69,7 @@ class Embedding(Weighted):
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.mask_zero = mask_zero
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = (None,)) -> None:
         shape = (self.input_dim, self.output_dim)
         self.embeddings = self._weight("embeddings", shape)
 
@@ -138,7 +138,7 @@ class ReversibleEmbedding(Embedding):
             else check_within(self, "logit_soft_cap", logit_soft_cap, least, math.inf)
         )
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = (None,)) -> None:
         super().build(input_shape)
         if not self.tie_weights:
             shape = (self.output_dim, self.input_dim)

@@ -11,12 +11,12 @@ import jax
 from lamina import initializers
 from lamina.layers.checks import (
     check_axes,
+    check_broadcast,
     check_choice,
     check_count,
     check_integers,
     check_multiple,
     check_rank,
-    check_shape,
     check_within,
 )
 from lamina.layers.weighted import Weighted
@@ -251,7 +251,8 @@ class BatchNormalization(Weighted):
         self, inputs: jax.Array, training: bool = False, mask: jax.Array | None = None
     ) -> jax.Array:
         if mask is not None:
-            check_shape(self, "a mask", mask, inputs.shape[:-1], "the input's axes but the last")
+            where = "the input's axes but the last"
+            check_broadcast(self, "a mask", mask, inputs.shape[:-1], where)
         if training and self.trainable:
             mean, variance = batch_moments(inputs, axis=self.axis, mask=mask)
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):

@@ -54,6 +54,7 @@ from lamina.metrics.confusion import (
     TruePositives,
 )
 from lamina.metrics.entropies import (
+    AutoCrossentropy,
     BinaryCrossentropy,
     CategoricalCrossentropy,
     CategoricalHinge,
@@ -113,6 +114,7 @@ __all__ = [
     "AUC",
     "Accuracy",
     "AutoAccuracy",
+    "AutoCrossentropy",
     "BinaryAccuracy",
     "BinaryCrossentropy",
     "BinaryIoU",
@@ -234,7 +236,13 @@ _KNOWN: Mapping[str, type[Metric]] = {
         TrueNegatives,
         TruePositives,
     )
-} | {"acc": AutoAccuracy, "accuracy": AutoAccuracy, "logcosh": LogCoshError}
+} | {
+    "acc": AutoAccuracy,
+    "accuracy": AutoAccuracy,
+    "ce": AutoCrossentropy,
+    "crossentropy": AutoCrossentropy,
+    "logcosh": LogCoshError,
+}
 
 
 def get(identifier: MetricLike) -> Metric:

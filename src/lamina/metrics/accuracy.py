@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lamina.losses.shapes import match_labels, match_shapes
-from lamina.metrics.metric import BuiltIn, MeanMetric
+from lamina.metrics.metric import BuiltIn, MeanMetric, fitting
 
 __all__ = [
     "Accuracy",
@@ -65,15 +65,19 @@ def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5)
 
 
 def sparse_top_k_categorical_accuracy(
-    y_true: ArrayLike, y_pred: ArrayLike, k: int = 5
+    y_true: ArrayLike, y_pred: ArrayLike, k: int = 5, from_sorted_ids: bool = False
 ) -> jax.Array:
     """Whether y is among the `k` classes predicted most likely, ties included.
+
+    With `from_sorted_ids`, the predictions are the numbers of classes, the likeliest first.
 
     >>> sparse_top_k_categorical_accuracy(jnp.array([0, 2]), jnp.array([[3, 2, 1], [3, 2, 1]]), 2)
     Array([1., 0.], dtype=float32)
     """
     y, p = match_labels(jnp.asarray(y_true), jnp.asarray(y_pred))
     label = y.astype(jnp.int32)[..., None]
+    if from_sorted_ids:
+        return _hits((label == p[..., :k]).any(-1))
     score = jnp.take_along_axis(p, label, axis=-1, mode="clip")
     above = (~(p <= score)).sum(-1)  # a NaN is above everything, and so never a hit
     return _hits((above < k) & ((label >= 0) & (label < p.shape[-1])).squeeze(-1))
@@ -112,22 +116,38 @@ class SparseCategoricalAccuracy(BuiltIn):
     direction = "up"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, init=False)
 class TopKCategoricalAccuracy(BuiltIn):
     """The share of one-hot labels among the `k` likeliest classes."""
 
     function = staticmethod(top_k_categorical_accuracy)
     direction = "up"
-    k: int = 5
+    k: int
+
+    def __init__(self, k: int = 5, name: str = "") -> None:
+        super().__init__(name)
+        self.k = k
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, init=False)
 class SparseTopKCategoricalAccuracy(BuiltIn):
-    """The share of class numbers among the `k` likeliest classes."""
+    """The share of class numbers among the `k` likeliest classes.
+
+    Args:
+        k: how many.
+        name: for logs.
+        from_sorted_ids: predictions are the numbers of classes, the likeliest first, instead of
+            what each class scores.
+    """
 
     function = staticmethod(sparse_top_k_categorical_accuracy)
     direction = "up"
-    k: int = 5
+    k: int
+    from_sorted_ids: bool
+
+    def __init__(self, k: int = 5, name: str = "", from_sorted_ids: bool = False) -> None:
+        super().__init__(name)
+        self.k, self.from_sorted_ids = k, from_sorted_ids
 
 
 class AutoAccuracy(MeanMetric):
@@ -143,12 +163,8 @@ class AutoAccuracy(MeanMetric):
     direction = "up"
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
-        y, p = jnp.asarray(y_true), jnp.asarray(y_pred)
-        if p.ndim < 2 or p.shape[-1] == 1:
-            return binary_accuracy(y, p)
-        if y.ndim < p.ndim or y.shape[-1] == 1:
-            return sparse_categorical_accuracy(y, p)
-        return categorical_accuracy(y, p)
+        kinds = binary_accuracy, sparse_categorical_accuracy, categorical_accuracy
+        return fitting(kinds, y_true, y_pred)
 
 
 def _hits(matches: jax.Array) -> jax.Array:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from lamina.errors import InputError, explain
 from lamina.losses.shapes import match_shapes, spread
 from lamina.metrics.metric import Metric, State, divide
 
@@ -50,6 +51,7 @@ class _Share(Metric):
         if self.top_k is not None:
             p = _likeliest(p, self.top_k)
         if self.class_id is not None:
+            _see_classes(self, p)
             y, p = y[..., self.class_id], p[..., self.class_id]
         w = jnp.ones(p.shape, jnp.float32)
         if sample_weight is not None:
@@ -71,6 +73,18 @@ class _Share(Metric):
 
     def _others(self, yes: jax.Array, label: jax.Array) -> jax.Array:
         raise NotImplementedError
+
+
+def _see_classes(metric: _Share, predictions: jax.Array) -> None:
+    if predictions.ndim < 2:
+        raise InputError(
+            explain(
+                f"{metric.name} of one class got predictions without an axis of classes.",
+                expected=f"[..., classes], of which class_id={metric.class_id} is one",
+                received=f"an array of shape {predictions.shape}",
+                remedy="Leave out class_id, or give a column for each class.",
+            )
+        )
 
 
 class Precision(_Share):

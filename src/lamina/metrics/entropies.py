@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax.typing import ArrayLike
 
 from lamina import losses
-from lamina.metrics.metric import BuiltIn
+from lamina.metrics.metric import BuiltIn, LossMetric, MeanMetric, State, fitting
 
 __all__ = [
+    "AutoCrossentropy",
     "BinaryCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalHinge",
@@ -42,12 +47,44 @@ class CategoricalCrossentropy(BuiltIn):
 
 @dataclass(eq=False)
 class SparseCategoricalCrossentropy(BuiltIn):
-    """The mean of :func:`lamina.losses.sparse_categorical_crossentropy`."""
+    """The mean of :func:`lamina.losses.sparse_categorical_crossentropy`.
+
+    Labels of `ignore_class` do not count, as Keras has it where examples are weighted.
+    """
 
     function = staticmethod(losses.sparse_categorical_crossentropy)
     direction = "down"
     from_logits: bool = False
+    ignore_class: int | None = None
     axis: int = -1
+
+    def update(
+        self,
+        state: State,
+        y_true: Any,
+        y_pred: Any = None,
+        /,
+        sample_weight: ArrayLike | None = None,
+    ) -> State:
+        loss = losses.SparseCategoricalCrossentropy(self.from_logits, self.ignore_class, self.axis)
+        return LossMetric(loss).update(state, y_true, y_pred, sample_weight=sample_weight)
+
+
+class AutoCrossentropy(MeanMetric):
+    """What `"crossentropy"` stands for: that which the shapes of labels and predictions fit.
+
+    It is chosen as :class:`lamina.metrics.AutoAccuracy` chooses; predictions are probabilities.
+    """
+
+    direction = "down"
+
+    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
+        kinds = (
+            losses.binary_crossentropy,
+            losses.sparse_categorical_crossentropy,
+            losses.categorical_crossentropy,
+        )
+        return fitting(kinds, y_true, y_pred)
 
 
 class KLDivergence(BuiltIn):

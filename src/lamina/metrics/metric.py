@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeAlias
 
 import jax
@@ -149,6 +149,7 @@ class MeanMetric(Mean):
 class BuiltIn(MeanMetric):
     """A metric that is the mean of a function of this package, with its options."""
 
+    name: str = field(default="", kw_only=False)  # Keras has it first
     function: ClassVar[Callable[..., jax.Array]]
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -201,6 +202,17 @@ class LossMetric(MeanMetric):
             kept = mask.astype(jnp.float32)
             weights = kept if sample_weight is None else kept * spread(sample_weight, kept)
         return super().update(state, y_true, y_pred, sample_weight=weights)
+
+
+def fitting(
+    kinds: tuple[Callable[[Any, Any], jax.Array], ...], y_true: Any, y_pred: Any
+) -> jax.Array:
+    """The values of the function that the shapes fit: binary, sparse or categorical."""
+    binary, sparse, categorical = kinds
+    y, p = jnp.asarray(y_true), jnp.asarray(y_pred)
+    if p.ndim < 2 or p.shape[-1] == 1:
+        return binary(y, p)
+    return (sparse if y.ndim < p.ndim or y.shape[-1] == 1 else categorical)(y, p)
 
 
 def divide(total: jax.Array, count: jax.Array) -> jax.Array:

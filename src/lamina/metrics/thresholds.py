@@ -75,7 +75,7 @@ class AUC(Counted):
     """The area under a curve over thresholds: ROC (hit rate over false alarm rate), or PR.
 
     Args:
-        num_thresholds: from 0 to 1, evenly.
+        num_thresholds: from 0 to 1, evenly; at least 2.
         curve: `"ROC"`, `"PR"` (precision over recall) or `"PRGAIN"`.
         summation_method: `"interpolation"`, `"minoring"` or `"majoring"`.
         thresholds: those to use, instead.
@@ -85,7 +85,7 @@ class AUC(Counted):
         from_logits: predictions are logits.
 
     Raises:
-        InputError: an option is unknown.
+        InputError: an option is unknown, or there are too few thresholds.
 
     Source: Davis, Goadrich, The relationship between precision-recall and ROC curves, ICML 2006.
 
@@ -112,6 +112,16 @@ class AUC(Counted):
         _known("curve", self.curve, ("ROC", "PR", "PRGAIN"))
         methods = ("interpolation", "minoring", "majoring")
         _known("summation_method", self.summation_method, methods)
+        count: Any = self.num_thresholds
+        if self.thresholds is None and (not isinstance(count, int) or count < 2):
+            raise InputError(
+                explain(
+                    "AUC got a bad num_thresholds.",
+                    expected="a whole number from 2 up: 0 and 1 are among them",
+                    received=repr(count),
+                    remedy="Leave it out for 200.",
+                )
+            )
 
     def levels(self) -> np.ndarray:
         inner = self.thresholds

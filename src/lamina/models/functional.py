@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, NamedTuple, cast
+from weakref import WeakKeyDictionary
 
+from lamina.core.reading import View
 from lamina.core.reading import name as name_of
 from lamina.core.root import covers
 from lamina.core.signature import method_of
@@ -85,23 +88,42 @@ class Functional(Model):
         for key, layer in layers.items():
             setattr(self, key, layer)
         if made:
+            _symbols[self] = inputs, outputs
             self.build(*leaves_of(graph.inputs))
+
+    input = View(lambda model: model._symbols()[0])
+    """The symbolic inputs, as they were given: what is called on them goes on with this graph."""
+    output = View(lambda model: model._symbols()[1])
+    """The symbolic outputs, as they were given."""
+    inputs = View(lambda model: leaves_of(model._symbols()[0]))
+    outputs = View(lambda model: leaves_of(model._symbols()[1]))
+
+    def _symbols(self) -> tuple[Any, Any]:
+        """The symbolic inputs and outputs; of a graph from a file, or changed since, new ones."""
+        known = _symbols.get(self)
+        layers = [getattr(self, step.layer) for step in self.graph.steps]
+        if known is not None:
+            places = {id(leaf): Ref(0, index) for index, leaf in enumerate(leaves_of(known[0]))}
+            order = _order(leaves_of(known[1]), places)
+            if all(map(operator.is_, layers, [applied.layer for applied in order])):
+                return known
+        starts: list[Spec] = flatten(self.graph.inputs, is_leaf=_is_spec)[0]
+        made: list[list[Any]] = [[Symbol(spec) for spec in starts]]
+        for step, layer in zip(self.graph.steps, layers, strict=True):
+            args, kwargs = _filled((step.args, step.kwargs), made)
+            made.append(leaves_of(layer(*args, **kwargs)))
+        structure = flatten(self.graph.inputs, is_leaf=_is_spec)[1]
+        found = unflatten(structure, made[0]), _filled(self.graph.outputs, made)
+        _symbols[self] = found
+        return found
 
     def call(self, *inputs: Any) -> Any:
         made: list[list[Any]] = [self._arranged(inputs)]
         masks: list[list[Any]] = [[None] * len(made[0])]
-
-        def fill(tree: Any, values: list[list[Any]]) -> Any:
-            return map_tree(
-                lambda leaf: values[leaf.step][leaf.output] if isinstance(leaf, Ref) else leaf,
-                tree,
-                is_leaf=_is_ref,
-            )
-
         for step in self.graph.steps:
             layer: Any = getattr(self, step.layer)
-            args, kwargs = fill((step.args, step.kwargs), made)
-            known = fill(step.args[0], masks) if step.args else None
+            args, kwargs = _filled((step.args, step.kwargs), made)
+            known = _filled(step.args[0], masks) if step.args else None
             known = None if _all_none(known) else known
             takes = "mask" in method_of(layer.__class__, "call").signature.parameters
             if takes and known is not None and "mask" not in kwargs:
@@ -110,7 +132,7 @@ class Functional(Model):
             made.append(leaves_of(outputs))
             mask = layer.compute_mask(args[0], known) if args else None
             masks.append(_one_for_each(mask, len(made[-1])))
-        return fill(self.graph.outputs, made)
+        return _filled(self.graph.outputs, made)
 
     def _arranged(self, inputs: tuple[Any, ...]) -> list[Any]:
         """The arrays in the order of the graph's inputs."""
@@ -136,6 +158,21 @@ class Functional(Model):
 
 
 Model.graph_kind = Functional
+
+_symbols: WeakKeyDictionary[Functional, tuple[Any, Any]] = WeakKeyDictionary()
+"""What graphs were made of, for those that go on with them."""
+
+_ENDS = ("input", "inputs", "output", "outputs")
+"""What a layer in a graph may be called all the same."""
+
+
+def _filled(tree: Any, values: list[list[Any]]) -> Any:
+    """A tree with values in place of references."""
+    return map_tree(
+        lambda leaf: values[leaf.step][leaf.output] if isinstance(leaf, Ref) else leaf,
+        tree,
+        is_leaf=_is_ref,
+    )
 
 
 def _traced(inputs: Any, outputs: Any) -> tuple[Graph, dict[str, Layer]]:
@@ -206,11 +243,15 @@ def _named(layers: list[Any]) -> dict[str, Layer]:
             continue
         plain = name_of(layer).replace(".", "_")
         count, name = 0, plain
-        while name in found or hasattr(Functional, name) or name == "graph":
+        while name in found or _is_taken(name):
             count += 1
             name = f"{plain}_{count}"
         found[name] = layer
     return found
+
+
+def _is_taken(name: str) -> bool:
+    return name == "graph" or (name not in _ENDS and hasattr(Functional, name))
 
 
 def _is_ref(leaf: Any) -> bool:

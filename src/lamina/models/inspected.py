@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lamina import saving
 from lamina.core.signature import given_specs, method_of
+from lamina.core.tracking import children
+from lamina.errors import UnknownNameError, explain, nearest
 from lamina.layer import Layer
 from lamina.models.capturing import capture
 from lamina.models.profiling import profile
@@ -21,6 +23,28 @@ __all__ = ["Inspected"]
 
 class Inspected(Layer):
     """A layer that can be written to files whole, and looked into."""
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer directly below this one, by its name or attribute, or by its place in `layers`.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        below = children(self)
+        if index is not None and -len(below) <= index < len(below):
+            return cast(Layer, below[index][1])
+        named = dict(below) | {cast(Layer, layer).name: layer for _, layer in below}
+        if index is None and name in named:
+            return cast(Layer, named[name])
+        raise UnknownNameError(
+            explain(
+                f"{type(self).__name__} has no such layer.",
+                where=f"made at {self._lamina.made_at}",
+                expected=", ".join(named) or "none: it has no layers",
+                received=repr(name if index is None else index),
+                remedy=nearest(str(name), named) if index is None else "Count from 0.",
+            )
+        )
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model, its class by name, its arguments and weights; see `lamina.load`."""

@@ -7,8 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, cast
 
+import numpy as np
+
 from lamina.core import reading
 from lamina.core.compiled import Compiled
+from lamina.core.signature import as_inputs
+from lamina.core.trees import map_tree
 from lamina.errors import InputError, explain
 from lamina.models.inspected import Inspected
 from lamina.training import given, optimizers
@@ -29,6 +33,9 @@ class Model(Inspected):
     Override ``train_loss(self, batch)`` for a loss of your own: plain code with ``self(...)``
     that returns a scalar, or a scalar and a dict of more to tell. It is compiled, differentiated
     and run by `fit` like any other loss; `evaluate` runs it with ``training=False``.
+
+    ``Model(inputs, outputs)`` is a graph of layers, put together on symbolic inputs; so is a model
+    of a subclass that is given them, or passes them to ``super().__init__``.
 
     >>> import numpy as np
     >>> from lamina import layers
@@ -52,8 +59,21 @@ class Model(Inspected):
     graph_kind: type[Model] | None = None  # what `Model(inputs, outputs)` makes
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        kind = Model.graph_kind if cls is Model and (args or "inputs" in kwargs) else None
+        given = bool(args) or not _GRAPH.isdisjoint(kwargs)
+        kind = Model.graph_kind if cls is Model and given else None
         return super().__new__(cast(Any, kind or cls), *args, **kwargs)
+
+    def __init__(self, *ends: Any, **options: Any) -> None:
+        graph, given = Model.graph_kind, bool(ends) or not _GRAPH.isdisjoint(options)
+        if graph is None or not given or isinstance(self, graph):
+            super().__init__(*ends, **options)
+            return
+        kind, node = type(self), self._lamina
+        made_with = node.arguments, node.keywords
+        self.__class__ = _of_graphs(kind)
+        graph.__init__(self, *ends, **options)
+        if kind.__init__ is not Model.__init__:  # which puts the graph together anew
+            node.arguments, node.keywords = made_with
 
     def compile(
         self,
@@ -261,6 +281,17 @@ class Model(Inspected):
         found = trainer.logs()
         return found if return_dict else _as_keras(found)
 
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """The loss on one batch, or a list with what else is told; nothing is learnt."""
+        batch = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+        return self.evaluate([batch].__iter__, verbose=0, return_dict=return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch, as NumPy arrays."""
+        return map_tree(np.asarray, self._call_compiled(as_inputs(x)))
+
     def _trainer(self) -> Trainer:
         trainer = self._lamina.training_state
         if trainer is None:
@@ -281,6 +312,28 @@ class Model(Inspected):
             compiled = Compiled(self, functools.partial(call_on, self))
             self._lamina.predictor = compiled
         return compiled(inputs)
+
+
+_GRAPH = frozenset({"inputs", "outputs", "graph"})
+"""Options of a graph; where a subclass passes them on, its models are graphs, too."""
+
+
+@functools.cache
+def _of_graphs(kind: type[Model]) -> Any:
+    """A class of models as one of graphs of layers, under its own name."""
+
+    def reduced(self: Any, protocol: Any) -> Any:
+        parts = cast(Any, super(both, self))
+        return _blank, (kind,), *parts.__reduce_ex__(protocol)[2:]
+
+    told = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
+    bases = (kind, cast("type[Model]", Model.graph_kind))
+    both: Any = type(kind)(kind.__name__, bases, told | {"__reduce_ex__": reduced})
+    return both
+
+
+def _blank(kind: type[Model]) -> Any:
+    return object.__new__(_of_graphs(kind))
 
 
 def _as_keras(found: dict[str, float]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lamina.core.signature import method_of
+from lamina.core.specs import Spec
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.model import Model
@@ -21,8 +22,8 @@ class Sequential(Model):
     whose `call` takes one, until a layer without ``supports_masking`` consumes it.
 
     Args:
-        layers: the layers, in order. An Input may stand first: then the model is built when it is
-            made.
+        layers: the layers, in order. An Input may stand first, or the first layer be given an
+            ``input_shape``: then the model is built when it is made.
         name: what reports call the model.
 
     Raises:
@@ -40,17 +41,16 @@ class Sequential(Model):
     ) -> None:
         super().__init__(name=name)
         row = list(layers or ())
-        first = row[0] if row else None
-        self.start = first.spec if isinstance(first, Symbol) else None
-        self.layers: list[Layer] = [_checked(layer) for layer in row[self.start is not None :]]
+        self.start = _start(row[0]) if row else None
+        self.layers: list[Layer] = [_checked(one) for one in row[_is_input(row) :]]
         if self.start is not None:
             self._become(self.layers)
 
     def add(self, layer: Layer | Symbol) -> None:
         """Put a layer at the end of the row; an Input may begin it, and then it is built."""
-        if isinstance(layer, Symbol) and not self.layers and self.start is None:
-            self.start = layer.spec
-        else:
+        begins = not self.layers and self.start is None
+        self.start = _start(layer) if begins else self.start
+        if not begins or not isinstance(layer, Symbol):
             self._become([*self.layers, _checked(layer)])
 
     def pop(self) -> Layer:
@@ -85,6 +85,18 @@ class Sequential(Model):
 
     def __getitem__(self, index: int | slice) -> Any:
         return Sequential(self.layers[index]) if isinstance(index, slice) else self.layers[index]
+
+
+def _start(first: Any) -> Spec | None:
+    """The spec of the inputs, as far as what stands first in a row tells."""
+    if isinstance(first, Symbol):
+        return first.spec
+    expected: Spec | None = first._lamina.expects if isinstance(first, Layer) else None
+    return expected
+
+
+def _is_input(row: list[Any]) -> bool:
+    return bool(row) and isinstance(row[0], Symbol)
 
 
 def _checked(layer: Any) -> Layer:

@@ -50,7 +50,7 @@ class Maker:
     def __init__(self, given: Mapping[str, Any] | None = None) -> None:
         self._given = dict(given or {})
         self._layers: dict[int, Tracked] = {}
-        self._packages: set[str] = set()
+        self._packages = {_OURS}
 
     def trust(self, root: Tracked) -> None:
         """Let plain data be of the packages that the layers of a tree are from."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from lamina import metrics
@@ -60,27 +61,31 @@ class Judge:
 def judges(plain: Any, weighted: Any, outputs: Sequence[str] | None) -> list[Judge]:
     """The metrics that a user means: names, metrics or functions, for one output or several.
 
+    The second of a name is called ``name_1``, and so on, as in Keras.
+
     Args:
         plain: a list; for several outputs a dict by name, or a list with one or a list for each.
         weighted: the same, of those in which sample weights count.
         outputs: the names of several outputs, if they are known.
 
     Raises:
-        InputError: two have the same name, or it is not said of which outputs they are.
+        InputError: one is called loss, or it is not said of which outputs they are.
     """
-    found = [*_judges(plain, False, outputs), *_judges(weighted, True, outputs)]
-    names = [judge.name for judge in found]
-    twice = sorted({name for name in names if names.count(name) > 1 or name == "loss"})
-    if twice:
-        raise InputError(
-            explain(
-                f"Two metrics are called {twice[0]!r}.",
-                expected="a name of its own for each, other than 'loss'",
-                received=", ".join(names),
-                remedy="Give one a name: lamina.metrics.Accuracy(name='other').",
+    found: dict[str, Judge] = {}
+    for judge in (*_judges(plain, False, outputs), *_judges(weighted, True, outputs)):
+        if judge.name == "loss":
+            raise InputError(
+                explain(
+                    "A metric is called 'loss', as the loss is.",
+                    expected="a name of its own",
+                    received=repr(judge.metric),
+                    remedy="Give it one: lamina.metrics.Accuracy(name='other').",
+                )
             )
-        )
-    return found
+        names = itertools.chain([judge.name], (f"{judge.name}_{n}" for n in itertools.count(1)))
+        name = next(name for name in names if name not in found)
+        found[name] = replace(judge, name=name)
+    return list(found.values())
 
 
 def _judges(given: Any, weighted: bool, outputs: Sequence[str] | None) -> list[Judge]:
@@ -101,7 +106,9 @@ def _judges(given: Any, weighted: bool, outputs: Sequence[str] | None) -> list[J
             )
         items = list(zip(outputs, listed, strict=True))
     else:
-        items = [(None, _listed(given))]
+        listed = _listed(given)
+        only = listed[0] if len(listed) == 1 else listed  # a list of one output's list
+        items = [(None, _listed(only))]
     return [
         Judge(metric, f"{output}_{metric.name}" if output else metric.name, output, weighted)
         for output, ones in items

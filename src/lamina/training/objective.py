@@ -240,11 +240,17 @@ def _losses(given: Any) -> Loss | dict[str, Loss | None] | list[Loss | None] | N
         return None
     if isinstance(given, Mapping):
         items = cast(Mapping[str, Any], given).items()
-        return {name: None if one is None else losses.get(one) for name, one in items}
+        return {name: _loss(one) for name, one in items}
     if isinstance(given, list | tuple):
-        listed = cast(Sequence[Any], given)
-        return [None if one is None else losses.get(one) for one in listed]
+        return [_loss(one) for one in cast(Sequence[Any], given)]
     return losses.get(given)
+
+
+def _loss(given: Any) -> Loss | None:
+    """The loss of one output, which may stand in a list of its own."""
+    listed = list(cast(Sequence[Any], given)) if isinstance(given, list | tuple) else [given]
+    one: Any = listed[0] if len(listed) == 1 else listed
+    return None if one is None else losses.get(one)
 
 
 def _known(loss: Any, names: Sequence[str] | None) -> list[str] | None:

@@ -31,8 +31,8 @@ _INSTEAD = {
     "tf.train": _FILES,
     "tf.while_loop": "Use jax.lax.while_loop.",
     "tf.keras.backend": "Use the functions of tf and tf.math.",
-    "tf.keras.preprocessing": _BATCHES,
-    "tf.keras.utils": "Use plain Python; tf.random.set_seed seeds, tf.one_hot encodes labels.",
+    "tf.keras.preprocessing.image": _BATCHES,
+    "tf.keras.preprocessing.text": "Use the library tokenizers, or a dict from words to numbers.",
     "tf.nn.dropout": _FROZEN_IN_TRACES,
 }
 

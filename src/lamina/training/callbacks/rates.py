@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +17,8 @@ class LearningRateScheduler(Callback):
     """Sets the learning rate at the beginning of each epoch.
 
     Args:
-        schedule: a function of the epoch, from 0, and the present rate, that gives the new one.
+        schedule: a function of the epoch, from 0, or of it and the present rate, that gives the
+            new one.
         verbose: 1 says what it was set to.
 
     Raises:
@@ -25,7 +27,7 @@ class LearningRateScheduler(Callback):
     >>> warmup = LearningRateScheduler(lambda epoch, rate: 1e-3 * min(1.0, (epoch + 1) / 5))
     """
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         self.schedule = schedule
         self.verbose = verbose
         self._epoch = -1
@@ -37,7 +39,8 @@ class LearningRateScheduler(Callback):
         if epoch == self._epoch:  # this epoch goes on after a checkpoint
             return
         trainer = self.model._lamina.training_state
-        trainer.learning_rate = self.schedule(epoch, trainer.learning_rate)
+        known = (epoch, trainer.learning_rate)
+        trainer.learning_rate = self.schedule(*known[: _taken(self.schedule)])
         self._epoch = epoch
         if self.verbose:
             print(f"epoch {epoch + 1}: learning rate {trainer.learning_rate:g}")
@@ -51,6 +54,17 @@ class LearningRateScheduler(Callback):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self._epoch = state["epoch"]
+
+
+def _taken(schedule: Callable[..., float]) -> int:
+    """How many arguments by position a schedule takes, two at most."""
+    try:
+        inspect.signature(schedule).bind(0, 0.0)
+    except TypeError:
+        return 1
+    except ValueError:  # a function that does not tell
+        pass
+    return 2
 
 
 class ReduceLROnPlateau(Monitor):

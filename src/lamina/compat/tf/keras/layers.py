@@ -7,13 +7,13 @@ import warnings
 from typing import Any
 
 import lamina
-from lamina import Variable
+from lamina import Input, Variable
 from lamina import layers as _layers
 from lamina.compat.tf.missing import missing
 from lamina.errors import InputError, explain
 from lamina.layers import *  # noqa: F403 - all layers  # pyright: ignore[reportAssignmentType]
 
-__all__ = _layers.__all__  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [*_layers.__all__, "Input", "InputLayer"]  # pyright: ignore
 
 _KERAS_2 = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
 _KERAS_3 = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
@@ -60,10 +60,22 @@ class Layer(lamina.Layer, abc.ABC):
         return issubclass(kind, lamina.Layer) if cls is Layer else NotImplemented
 
 
-class Embedding(_layers.Embedding):
-    """`lamina.layers.Embedding`; it warns where Keras would pass the mask on unseen."""
+def InputLayer(input_shape: Any = None, **options: Any) -> Any:  # noqa: N802 - Keras's name
+    """What may stand first in a Sequential, or begin a graph: `Input` of a shape.
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    >>> InputLayer(input_shape=(3,))
+    <Symbol of shape (None, 3), float32>
+    """
+    return Input(**({} if input_shape is None else {"shape": input_shape}), **options)
+
+
+class Embedding(_layers.Embedding):
+    """`lamina.layers.Embedding`; it warns where Keras would pass the mask on unseen.
+
+    The ``input_length`` of older code says nothing that is needed.
+    """
+
+    def __init__(self, *args: Any, input_length: Any = None, **options: Any) -> None:
         super().__init__(*args, **options)
         if self.mask_zero:
             warnings.warn(

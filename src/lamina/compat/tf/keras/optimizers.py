@@ -35,10 +35,12 @@ def SGD(
     learning_rate: Rate = 0.01, momentum: float = 0.0, nesterov: bool = False, **clip: Any
 ) -> optax.GradientTransformation:
     """Gradient descent: ``m = momentum m - rate g``, ``w = w + m``."""
-    step = optax.scale_by_learning_rate(learning_rate)
-    if momentum > 0:
-        step = optax.chain(step, optax.trace(momentum, nesterov))
-    return _clipped(step, **clip)
+
+    def make(learning_rate: Any) -> optax.GradientTransformation:
+        step = optax.scale_by_learning_rate(learning_rate)
+        return optax.chain(step, optax.trace(momentum, nesterov)) if momentum > 0 else step
+
+    return _made(make, learning_rate, **clip)
 
 
 def Adam(
@@ -49,7 +51,11 @@ def Adam(
     **clip: Any,
 ) -> optax.GradientTransformation:
     """Adam (Kingma, Ba, arXiv 1412.6980)."""
-    return _clipped(optax.adam(learning_rate, beta_1, beta_2, epsilon), **clip)
+    return _made(
+        lambda learning_rate: optax.adam(learning_rate, beta_1, beta_2, epsilon),
+        learning_rate,
+        **clip,
+    )
 
 
 def AdamW(
@@ -61,8 +67,13 @@ def AdamW(
     **clip: Any,
 ) -> optax.GradientTransformation:
     """Adam with decoupled weight decay (Loshchilov, Hutter, arXiv 1711.05101)."""
-    step = optax.adamw(learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay)
-    return _clipped(step, **clip)
+    return _made(
+        lambda learning_rate: optax.adamw(
+            learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay
+        ),
+        learning_rate,
+        **clip,
+    )
 
 
 def Adamax(
@@ -73,7 +84,11 @@ def Adamax(
     **clip: Any,
 ) -> optax.GradientTransformation:
     """Adam with the largest gradient seen in place of the second moment."""
-    return _clipped(optax.adamax(learning_rate, beta_1, beta_2, epsilon), **clip)
+    return _made(
+        lambda learning_rate: optax.adamax(learning_rate, beta_1, beta_2, epsilon),
+        learning_rate,
+        **clip,
+    )
 
 
 def RMSprop(
@@ -85,8 +100,13 @@ def RMSprop(
     **clip: Any,
 ) -> optax.GradientTransformation:
     """``v = rho v + (1 - rho) g^2``, ``w = w - rate g / sqrt(v + epsilon)``."""
-    step = optax.rmsprop(learning_rate, rho, epsilon, centered=centered, momentum=momentum or None)
-    return _clipped(step, **clip)
+    return _made(
+        lambda learning_rate: optax.rmsprop(
+            learning_rate, rho, epsilon, centered=centered, momentum=momentum or None
+        ),
+        learning_rate,
+        **clip,
+    )
 
 
 def Adagrad(
@@ -96,25 +116,37 @@ def Adagrad(
     **clip: Any,
 ) -> optax.GradientTransformation:
     """``v = v + g^2``, ``w = w - rate g / sqrt(v + epsilon)``."""
-    return _clipped(optax.adagrad(learning_rate, initial_accumulator_value, epsilon), **clip)
+    return _made(
+        lambda learning_rate: optax.adagrad(learning_rate, initial_accumulator_value, epsilon),
+        learning_rate,
+        **clip,
+    )
 
 
 def Adadelta(
     learning_rate: Rate = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **clip: Any
 ) -> optax.GradientTransformation:
     """Adadelta (Zeiler, arXiv 1212.5701)."""
-    return _clipped(optax.adadelta(learning_rate, rho, epsilon), **clip)
+    return _made(
+        lambda learning_rate: optax.adadelta(learning_rate, rho, epsilon), learning_rate, **clip
+    )
 
 
-def _clipped(
-    step: optax.GradientTransformation,
+def _made(
+    make: Callable[[Any], optax.GradientTransformation],
+    learning_rate: Rate,
     *,
     clipnorm: float | None = None,
     clipvalue: float | None = None,
     global_clipnorm: float | None = None,
     name: str | None = None,
 ) -> optax.GradientTransformation:
-    """The step on gradients that are cut first: by weight, by element, or all together."""
+    """The step on gradients that are cut first: by weight, by element, or all together.
+
+    A rate that is a number is part of the state, so that it may be set while the model learns.
+    """
+    injected: Any = optax.inject_hyperparams(make)
+    step = make(learning_rate) if callable(learning_rate) else injected(learning_rate=learning_rate)
     before: list[optax.GradientTransformation] = []
     if clipnorm is not None:
         before.append(_each(lambda g: g * clipnorm / jnp.maximum(_length(g), clipnorm)))
