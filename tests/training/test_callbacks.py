@@ -439,3 +439,17 @@ def test_a_schedule_may_take_the_epoch_alone():
     ):
         history = fit(compiled(), callbacks.LearningRateScheduler(schedule)).history
         np.testing.assert_allclose(history["learning_rate"], [0.4, 0.2, 0.1], rtol=1e-6)
+
+
+def test_the_columns_of_a_table_are_those_of_all_epochs(tmp_path):
+    path, validation = tmp_path / "log.csv", {"validation_data": (X, Y)}
+    fit(compiled(), callbacks.CSVLogger(path), validation_freq=2, epochs=3, **validation)
+    with open(path, newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["val_loss"] == "NA" for row in rows] == [True, False, True]
+    fit(compiled(), callbacks.CSVLogger(path))
+    fit(compiled(), callbacks.CSVLogger(path, append=True), **validation)
+    with open(path, newline="") as stream:
+        table = list(csv.reader(stream))
+    assert table[0] == ["epoch", "accuracy", "loss"]
+    assert [len(row) for row in table] == [3] * 7

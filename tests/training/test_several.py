@@ -286,3 +286,21 @@ def test_arrays_that_an_optimizer_or_a_metric_gives_twice_are_told_apart():
         trainer.step((X[:8], ONE[:8]))
         trainer.step((X[:8], ONE[:8]))
         assert trainer.logs()["kept"] == 6
+
+
+def test_metrics_of_one_name_are_told_apart_as_in_keras():
+    x = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
+    given = {"metrics": ["mae", "mae", "mse"], "weighted_metrics": ["mae", "mae"]}
+    ours = Sequential([layers.Dense(1)])
+    theirs = keras.Sequential([keras.layers.Dense(1)])
+    found = []
+    for model in (ours, theirs):
+        model.compile("sgd", "mse", **given)
+        found.append(list(model.fit(x, x[:, :1], verbose=0).history))
+    short = {"mean_absolute_error": "mae", "mean_squared_error": "mse"}
+    expected = found[1]
+    for name, alias in short.items():
+        expected = [key.replace(name, alias) for key in expected]
+    assert sorted(found[0]) == sorted(expected)
+    with pytest.raises(InputError, match="called 'loss'"):
+        ours.compile("sgd", "mse", [lamina.metrics.Mean("loss")])

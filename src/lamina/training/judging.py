@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -61,7 +61,8 @@ class Judge:
 def judges(plain: Any, weighted: Any, outputs: Sequence[str] | None) -> list[Judge]:
     """The metrics that a user means: names, metrics or functions, for one output or several.
 
-    The second of a name is called ``name_1``, and so on, as in Keras.
+    The second of a name is called ``name_1``, or ``weighted_name`` where weights count in it, and
+    so on, as in Keras.
 
     Args:
         plain: a list; for several outputs a dict by name, or a list with one or a list for each.
@@ -82,10 +83,20 @@ def judges(plain: Any, weighted: Any, outputs: Sequence[str] | None) -> list[Jud
                     remedy="Give it one: lamina.metrics.Accuracy(name='other').",
                 )
             )
-        names = itertools.chain([judge.name], (f"{judge.name}_{n}" for n in itertools.count(1)))
-        name = next(name for name in names if name not in found)
+        name = next(name for name in _names(judge) if name not in found)
         found[name] = replace(judge, name=name)
     return list(found.values())
+
+
+def _names(judge: Judge) -> Iterator[str]:
+    """What a metric may be called, the best first."""
+    yield judge.name
+    base = judge.name
+    if judge.weighted:
+        prefix = f"{judge.output}_" if judge.output else ""
+        base = f"{prefix}weighted_{judge.metric.name}"
+        yield base
+    yield from (f"{base}_{number}" for number in itertools.count(1))
 
 
 def _judges(given: Any, weighted: bool, outputs: Sequence[str] | None) -> list[Judge]:

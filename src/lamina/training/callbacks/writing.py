@@ -17,12 +17,13 @@ __all__ = ["CSVLogger", "TensorBoard"]
 
 
 class CSVLogger(Callback):
-    """Writes the logs of each epoch as a row of a file.
+    """Writes the logs of each epoch as a row of a file; what an epoch has not is NA.
 
     Args:
         filename: of the file.
         separator: between the columns.
-        append: add rows to a file that is there, in place of beginning it anew.
+        append: add rows to a file that is there, under the columns that it has, in place of
+            beginning it anew.
 
     >>> logger = CSVLogger("log.csv")
     """
@@ -41,15 +42,23 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         given: dict[str, Any] = dict(logs or {})
-        self._keys = self._keys or sorted(given)
         kept = self._begun or (self.append and os.path.exists(self.filename))
         headed = kept and os.path.getsize(self.filename) > 0
+        if not self._keys:
+            told: list[str] = (self.params or {}).get("logs") or []
+            later = {name for name in told if name.startswith("val_")}  # not after every epoch
+            self._keys = self._columns() if headed else sorted({*given, *later})
         with open(self.filename, "a" if kept else "w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, delimiter=self.sep)
             if not headed:
                 writer.writerow(["epoch", *self._keys])
             writer.writerow([epoch, *(given.get(key, "NA") for key in self._keys)])
         self._begun = True
+
+    def _columns(self) -> list[str]:
+        """The names over the columns of the file that is there."""
+        with open(self.filename, encoding="utf-8", newline="") as stream:
+            return next(csv.reader(stream, delimiter=self.sep))[1:]
 
     def get_state(self) -> dict[str, Any]:
         size = os.path.getsize(self.filename) if self._begun else 0
