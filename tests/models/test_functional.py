@@ -239,3 +239,14 @@ def test_what_is_no_graph_is_told(given):
         Squared(*given)
     with pytest.raises(InputError, match="not given"):
         Model(outputs=layers.Dense(2)(Input((3,))))
+
+
+def test_a_model_may_begin_frozen(tmp_path):
+    x = Input((4,))
+    for model in (
+        Model(x, layers.Dense(2)(x), trainable=False),
+        Sequential([Input((4,)), layers.Dense(2)], trainable=False),
+    ):
+        assert len(model.weights) == 2 and model.trainable_weights == []
+        model.save(tmp_path / "model.lamina")
+        assert lamina.load(tmp_path / "model.lamina").trainable_weights == []

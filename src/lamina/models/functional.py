@@ -55,6 +55,7 @@ class Functional(Model):
         outputs: what layers gave for them: one, or a list or dict; also values from within
             another graph.
         name: what reports call the model.
+        trainable: False freezes it and all below it.
 
     Call takes as many arrays, by position or in a list or dict as `inputs` is.
 
@@ -75,15 +76,17 @@ class Functional(Model):
         outputs: Any = None,
         *,
         name: str | None = None,
+        trainable: bool = True,
         graph: Graph | None = None,
         layers: dict[str, Layer] | None = None,
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, trainable=trainable)
         made = graph is None
         if graph is None or layers is None:
             graph, layers = _traced(inputs, outputs)
             self._lamina.arguments = ()
-            self._lamina.keywords = {"graph": graph, "layers": layers, "name": name}
+            given = {"name": name} if trainable else {"name": name, "trainable": False}
+            self._lamina.keywords = {"graph": graph, "layers": layers, **given}
         self.graph = graph
         for key, layer in layers.items():
             setattr(self, key, layer)

@@ -24,6 +24,7 @@ class Sequential(Model):
     Args:
         layers: the layers, in order. An Input may stand first, or the first layer be given an
             ``input_shape``: then the model is built when it is made.
+        trainable: False freezes it and all below it.
         name: what reports call the model.
 
     Raises:
@@ -37,9 +38,12 @@ class Sequential(Model):
     """
 
     def __init__(
-        self, layers: Iterable[Layer | Symbol] | None = None, *, name: str | None = None
+        self,
+        layers: Iterable[Layer | Symbol] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, trainable=trainable)
         row = list(layers or ())
         self.start = _start(row[0]) if row else None
         self.layers: list[Layer] = [_checked(one) for one in row[_is_input(row) :]]
