@@ -1,8 +1,8 @@
 """Models that override `build`, right and wrong, and Keras's forms of `add_weight`."""
 
 import abc
-import re
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -223,13 +223,54 @@ def test_a_variable_made_while_jax_traces_is_an_error():
         Late()(tf.ones((1, 2)))
 
 
-def test_random_numbers_drawn_in_call_are_an_error_and_not_a_constant():
-    class Noisy(tf.keras.layers.Layer):
-        def call(self, inputs):
-            return inputs + tf.random.normal(inputs.shape)
+class Noisy(tf.keras.layers.Layer):
+    def call(self, inputs):
+        return inputs + tf.random.normal(inputs.shape)
 
-    with pytest.raises(TraceError, match=re.escape("self.rng()")):
-        Noisy()(tf.ones((1, 2)))
+
+def test_random_numbers_drawn_in_call_follow_the_stream_or_the_key():
+    noisy, x = Noisy(), tf.zeros((1, 4))
+    draws = []
+    for _ in range(2):
+        tf.random.set_seed(3)
+        draws.append([noisy(x).tolist(), noisy(x).tolist()])
+    assert draws[0] == draws[1] and draws[0][0] != draws[0][1]
+    fast = lamina.jit(noisy)
+    one, other = (fast(x, rng=jax.random.key(seed)) for seed in (0, 1))
+    np.testing.assert_array_equal(fast(x, rng=jax.random.key(0)), one)
+    assert not np.array_equal(one, other)
+    with pytest.raises(LaminaError, match="no key is in reach"):
+        fast(x)
+
+
+def test_two_layers_that_draw_draw_apart_and_train():
+    class Two(tf.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.dense = Noisy(), Noisy(), tf.keras.layers.Dense(1)
+
+        def call(self, inputs):
+            self.add_loss(tf.reduce_mean(tf.random.uniform((3,), seed=1)))
+            return self.dense(self.a(inputs) - self.b(inputs))
+
+    model, x = Two(), np.zeros((8, 2), "float32")
+    model.compile("sgd", "mse")
+    losses = model.fit(x, x[:, :1], epochs=3, verbose=0).history["loss"]
+    assert len(set(losses)) == 3  # new numbers at each step
+    apart = lamina.jit(model)(x, rng=jax.random.key(0))
+    assert float(jnp.abs(apart - model.dense.bias).max()) > 0
+
+
+def test_random_numbers_in_build_are_an_error():
+    class Late(tf.keras.layers.Layer):
+        def build(self, input_shape):
+            self.noise = tf.random.normal((3,))
+
+        def call(self, inputs):
+            return inputs
+
+    with pytest.raises(TraceError, match="same numbers"):
+        Late()(tf.ones((1, 2)))
 
 
 def test_sequential_runs():

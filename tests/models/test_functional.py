@@ -250,3 +250,19 @@ def test_a_model_may_begin_frozen(tmp_path):
         assert len(model.weights) == 2 and model.trainable_weights == []
         model.save(tmp_path / "model.lamina")
         assert lamina.load(tmp_path / "model.lamina").trainable_weights == []
+
+
+def test_arrays_come_by_the_names_of_their_inputs(tmp_path):
+    words, tags = Input((None,), dtype="int32", name="title"), Input((3,), name="tags")
+    hidden = layers.GRU(4)(layers.Embedding(9, 4)(words))
+    model = Model([words, tags], layers.Dense(1)(layers.Concatenate()([hidden, tags])))
+    given = {"tags": arrays(5, 3), "title": np.ones((5, 7), "int32")}
+    expected = model(given["title"], given["tags"])
+    model.save(tmp_path / "model.lamina")
+    for one in (model, lamina.load(tmp_path / "model.lamina")):
+        np.testing.assert_array_equal(one(given), expected)
+    model.compile("sgd", "mse")
+    assert len(model.fit(given, np.ones((5, 1)), verbose=0).history["loss"]) == 1
+    np.testing.assert_allclose(model.predict(given).shape, (5, 1))
+    with pytest.raises(InputError, match="title, tags"):
+        model({"tags": given["tags"], "text": given["title"]})

@@ -36,11 +36,15 @@ class Step(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """What a functional model computes: trees of specs and references, and calls in order."""
+    """What a functional model computes: trees of specs and references, and calls in order.
+
+    ``names`` are those of the inputs, by which a dict of arrays is taken apart; None for no name.
+    """
 
     inputs: Any
     steps: tuple[Step, ...]
     outputs: Any
+    names: tuple[str | None, ...] = ()
 
 
 class Functional(Model):
@@ -148,6 +152,12 @@ class Functional(Model):
             raise _unfit(
                 self, list(cast("dict[str, Any]", named)), list(cast("dict[str, Any]", given))
             )
+        names: Any = self.graph.names
+        if isinstance(given, dict) and not isinstance(named, dict):
+            known = cast("dict[Any, Any]", given)
+            if set(names) != set(known):
+                raise _unfit(self, [name or "an Input without a name" for name in names], [*known])
+            given = [known[name] for name in names]
         arrays = leaves_of(given)
         specs = [as_specs(array) for array in arrays]
         fits = len(wanted) == len(arrays) and all(
@@ -210,7 +220,8 @@ def _traced(inputs: Any, outputs: Any) -> tuple[Graph, dict[str, Layer]]:
         Step(names[id(one.layer)], *map_tree(refer, (one.args, one.kwargs))) for one in order
     )
     specs = unflatten(structure, [symbol.spec for symbol in starts])
-    return Graph(specs, steps, map_tree(refer, outputs)), layers
+    names = tuple(symbol.name for symbol in starts)
+    return Graph(specs, steps, map_tree(refer, outputs), names), layers
 
 
 def _order(ends: list[Symbol], places: dict[int, Ref]) -> list[Applied]:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 import lamina
+from lamina.compat.tf.keys import running
 from lamina.compat.tf.missing import missing
 from lamina.compat.tf.tensors import Dims, Value, dims, is_traced, tensor
 from lamina.errors import TraceError, explain
@@ -31,16 +32,22 @@ def set_seed(seed: int) -> None:
 
 
 def _key(name: str, seed: int | None) -> jax.Array:
-    """The next key. While JAX traces it would be a constant, the same at every run."""
+    """The next key. While JAX traces it would be a constant, the same at every run.
+
+    In a layer that is traced it is the layer's own, of the key that the call is given.
+    """
     if is_traced(jnp.zeros(())):
+        layer = running()
+        if layer is not None:
+            return layer.rng() if seed is None else jax.random.fold_in(layer.rng(), seed)
         raise TraceError(
             explain(
                 f"tf.random.{name} was called while JAX traces: it would give the same numbers "
                 "at every run.",
                 expected="random numbers from a key that the call is given",
-                received=f"tf.random.{name} in build, in call or in a compiled function",
-                remedy=f"In call write jax.random.{name}(self.rng(), shape), and pass "
-                "rng=jax.random.key(0) to the call; in build give add_weight an initializer.",
+                received=f"tf.random.{name} in a compiled function",
+                remedy=f"Write jax.random.{name}(key, shape), and pass the key; in the call of a "
+                "tf.keras.layers.Layer the call's key serves.",
             )
         )
     key = jax.random.fold_in(jax.random.key(_Stream.seed), next(_Stream.counts))

@@ -9,6 +9,7 @@ from typing import Any
 import lamina
 from lamina import Input, Variable
 from lamina import layers as _layers
+from lamina.compat.tf.keys import marked
 from lamina.compat.tf.missing import missing
 from lamina.errors import InputError, explain
 from lamina.layers import *  # noqa: F403 - all layers  # pyright: ignore[reportAssignmentType]
@@ -33,6 +34,12 @@ class Layer(lamina.Layer, abc.ABC):
     >>> layer.variables
     [Variable(shape=(3,), dtype=float32)]
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in ("call", "train_loss"):
+            if name in vars(cls):
+                setattr(cls, name, marked(vars(cls)[name]))
 
     def add_weight(self, *args: Any, **options: Any) -> Variable:
         """Declare a weight, with the arguments of Keras 3, or of Keras 2, where a name is first.
