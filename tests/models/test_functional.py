@@ -161,7 +161,7 @@ def test_a_graph_goes_on_from_its_ends(tmp_path):
         Model(base.inputs, layers.Dense(1, kernel_initializer="ones")(base.output))(given)
     )
     for one in expected[1:]:
-        np.testing.assert_array_equal(one, expected[0])
+        np.testing.assert_allclose(one, expected[0], rtol=1e-5, atol=1e-6)
 
 
 def test_the_ends_of_a_graph_are_those_of_the_layers_that_it_has_now():
@@ -229,7 +229,7 @@ def test_a_graph_of_a_class_of_ones_own(kind, tmp_path):
     twins = copy.deepcopy(model), pickle.loads(pickle.dumps(model))
     for twin in (*twins, lamina.load(tmp_path / "model.lamina")):
         assert isinstance(twin, kind) and twin.name == "wide"
-        np.testing.assert_array_equal(twin(given), model(given))
+        np.testing.assert_allclose(twin(given), model(given), rtol=1e-5, atol=1e-6)
         assert kind is Squared or twin.units == 3
 
 
@@ -260,7 +260,7 @@ def test_arrays_come_by_the_names_of_their_inputs(tmp_path):
     expected = model(given["title"], given["tags"])
     model.save(tmp_path / "model.lamina")
     for one in (model, lamina.load(tmp_path / "model.lamina")):
-        np.testing.assert_array_equal(one(given), expected)
+        np.testing.assert_allclose(one(given), expected, rtol=1e-5, atol=1e-6)
     model.compile("sgd", "mse")
     assert len(model.fit(given, np.ones((5, 1)), verbose=0).history["loss"]) == 1
     np.testing.assert_allclose(model.predict(given).shape, (5, 1))
