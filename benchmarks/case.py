@@ -86,6 +86,8 @@ class Case:
         cached: whether compiled programs are kept on disk from one process to the next.
         settings: of the environment of all contenders.
         optional: run by its name only.
+        processes: how many each contender is timed in, one after the other: how fast short steps
+            are depends on where a process happens to have its memory.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Case:
     cached: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     optional: bool = False
+    processes: int = 1
 
     def place(self, column: str) -> tuple[str, str]:
         """The module and the function of a contender."""

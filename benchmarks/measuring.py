@@ -175,14 +175,19 @@ def run_case(case: Case, effort: Effort, tell: Callable[[str], None]) -> list[Li
         for row in case.quick if effort is QUICK else case.rows:
             tell(f"{case.name}: {label(row)}")
             if in_turns:
-                lines += _in_turns(case, row, workers, dict(skipped), effort)
+                lines += _in_turns(case, row, workers, dict(skipped), folder, effort)
             if in_new:
                 lines += _in_new_processes(case, row, columns, dict(skipped), folder, effort)
     return lines
 
 
 def _in_turns(
-    case: Case, row: Row, workers: dict[str, Contender], skipped: dict[str, str], effort: Effort
+    case: Case,
+    row: Row,
+    workers: dict[str, Contender],
+    skipped: dict[str, str],
+    folder: Path,
+    effort: Effort,
 ) -> list[Line]:
     """What can be run over and over: samples one after the other."""
     running: dict[str, Contender] = {}
@@ -197,11 +202,27 @@ def _in_turns(
         running = {}
     lines = []
     if "time" in case.metrics:
-        lines.append(Line.of(label(row), "time", _samples(running, effort)))
+        samples = _samples(running, effort)
+        for _ in range(min(case.processes, effort.processes) - 1):
+            for column, more in _anew(case, row, list(samples), folder, effort).items():
+                samples[column] += more
+        lines.append(Line.of(label(row), "time", samples))
     if "calls" in case.metrics:
         counts = {column: [one.ask("calls")] for column, one in running.items()}
         lines.append(Line.of(label(row), "calls", counts))
     return [_completed(line, skipped, apart) for line in lines]
+
+
+def _anew(
+    case: Case, row: Row, columns: list[str], folder: Path, effort: Effort
+) -> dict[str, list[float]]:
+    """Samples of new processes."""
+    with ExitStack() as stack:
+        fresh = {c: stack.enter_context(contender(case, c, folder)) for c in columns}
+        for worker in fresh.values():
+            worker.open(row)
+            worker.ask("results", case.checks)
+        return _samples(fresh, effort)
 
 
 def _samples(running: dict[str, Contender], effort: Effort) -> dict[str, list[float]]:

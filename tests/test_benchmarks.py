@@ -240,6 +240,15 @@ def test_a_case_from_end_to_end(tmp_path, monkeypatch):
     assert "| layers 2, units 3 | time |" in text
 
 
+@pytest.mark.parametrize(("processes", "allowed"), [(1, 3), (3, 3), (3, 1)])
+def test_samples_of_several_processes_are_put_together(processes, allowed):
+    case = tiny(contenders=everyone("build", WEIGHTS), processes=processes)
+    effort = Effort(rounds=2, seconds=0, sample=0, processes=allowed)
+    (line,) = run_case(case, effort, lambda _: None)
+    assert {figure.runs for figure in line.figures.values()} == {2 * min(processes, allowed)}
+    assert line.ratios[WEIGHTS].runs == 2 * min(processes, allowed)
+
+
 def test_who_disagrees_takes_no_part():
     results = {"Lamina": [{"x": np.ones(1)}], "Keras": [{"x": np.zeros(1)}]}
     running, skipped = {"Lamina": None, "Keras": None}, {}

@@ -16,6 +16,7 @@ CASES = [
         tolerance=1e-4,
         checks=3,
         targets={"time": {"raw JAX": Target(1.15)}},
+        processes=3,
     ),
     Case(
         name="overhead-many",
