@@ -34,7 +34,11 @@ def look_finite(gradients: Sequence[jax.Array]) -> jax.Array:
     floating = [g for g in gradients if g.size and jnp.issubdtype(g.dtype, jnp.inexact)]
     every = -(-len(floating) // _MOST) or 1
     seen = [part for gradient in floating[::every] for part in _edges(gradient)]
-    total = sum((jnp.sum(part * 0, dtype=part.dtype) for part in seen), jnp.zeros(()))
+    alike: dict[Any, jax.Array] = {}  # one loop for all of a form, rather than one for each
+    for part in seen:
+        nothing, form = part * 0, jax.typeof(part)
+        alike[form] = alike[form] + nothing if form in alike else nothing
+    total = sum((jnp.sum(part, dtype=part.dtype) for part in alike.values()), jnp.zeros(()))
     return jnp.isfinite(total)
 
 
