@@ -192,6 +192,8 @@ def test_layers_are_found_by_name_and_place():
     assert model.get_layer("dense_1") is model.dense_1 is model.get_layer(index=1)
     row = Sequential([layers.Dense(3, name="first"), layers.Dense(2)])
     assert row.get_layer("first") is row.layers[0] and row.get_layer("layers.1") is row.layers[1]
+    row.layers[1].name = ["a user's own"]
+    assert row.get_layer("first") is row.layers[0]
     for wrong in ({"name": "dense_7"}, {"index": 9}):
         with pytest.raises(UnknownNameError, match="no such layer"):
             model.get_layer(**wrong)

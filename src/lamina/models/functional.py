@@ -95,33 +95,32 @@ class Functional(Model):
         for key, layer in layers.items():
             setattr(self, key, layer)
         if made:
-            _symbols[self] = inputs, outputs
+            _made_of[self] = inputs, outputs
             self.build(*leaves_of(graph.inputs))
 
-    input = View(lambda model: model._symbols()[0])
+    input = View(lambda model: model._ends()[0])
     """The symbolic inputs, as they were given: what is called on them goes on with this graph."""
-    output = View(lambda model: model._symbols()[1])
+    output = View(lambda model: model._ends()[1])
     """The symbolic outputs, as they were given."""
-    inputs = View(lambda model: leaves_of(model._symbols()[0]))
-    outputs = View(lambda model: leaves_of(model._symbols()[1]))
+    inputs = View(lambda model: leaves_of(model._ends()[0]))
+    outputs = View(lambda model: leaves_of(model._ends()[1]))
 
-    def _symbols(self) -> tuple[Any, Any]:
+    def _ends(self) -> tuple[Any, Any]:
         """The symbolic inputs and outputs; of a graph from a file, or changed since, new ones."""
-        known = _symbols.get(self)
+        known = _made_of.get(self)
         layers = [getattr(self, step.layer) for step in self.graph.steps]
         if known is not None:
             places = {id(leaf): Ref(0, index) for index, leaf in enumerate(leaves_of(known[0]))}
             order = _order(leaves_of(known[1]), places)
             if all(map(operator.is_, layers, [applied.layer for applied in order])):
                 return known
-        starts: list[Spec] = flatten(self.graph.inputs, is_leaf=_is_spec)[0]
+        starts, structure = flatten(self.graph.inputs, is_leaf=_is_spec)
         made: list[list[Any]] = [[Symbol(spec) for spec in starts]]
         for step, layer in zip(self.graph.steps, layers, strict=True):
             args, kwargs = _filled((step.args, step.kwargs), made)
             made.append(leaves_of(layer(*args, **kwargs)))
-        structure = flatten(self.graph.inputs, is_leaf=_is_spec)[1]
         found = unflatten(structure, made[0]), _filled(self.graph.outputs, made)
-        _symbols[self] = found
+        _made_of[self] = found
         return found
 
     def call(self, *inputs: Any) -> Any:
@@ -172,7 +171,7 @@ class Functional(Model):
 
 Model.graph_kind = Functional
 
-_symbols: WeakKeyDictionary[Functional, tuple[Any, Any]] = WeakKeyDictionary()
+_made_of: WeakKeyDictionary[Functional, tuple[Any, Any]] = WeakKeyDictionary()
 """What graphs were made of, for those that go on with them."""
 
 _ENDS = ("input", "inputs", "output", "outputs")

@@ -7,6 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
 from lamina import saving
+from lamina.core.reading import name as name_of
 from lamina.core.signature import given_specs, method_of
 from lamina.core.tracking import children
 from lamina.errors import UnknownNameError, explain, nearest
@@ -33,7 +34,7 @@ class Inspected(Layer):
         below = children(self)
         if index is not None and -len(below) <= index < len(below):
             return cast(Layer, below[index][1])
-        named = dict(below) | {cast(Layer, layer).name: layer for _, layer in below}
+        named = dict(below) | {name_of(layer): layer for _, layer in below}
         if index is None and name in named:
             return cast(Layer, named[name])
         raise UnknownNameError(

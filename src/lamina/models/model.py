@@ -275,7 +275,7 @@ class Model(Inspected):
         """One step on one batch: its loss, or a list with what else is told."""
         trainer = self._trainer()
         trainer.reset_logs()
-        batch = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+        batch = _batch(x, y, sample_weight)
         trainer.step(batch)
         trainer.check(lambda _: batch, trainer.wait())
         found = trainer.logs()
@@ -285,7 +285,7 @@ class Model(Inspected):
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """The loss on one batch, or a list with what else is told; nothing is learnt."""
-        batch = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+        batch = _batch(x, y, sample_weight)
         return self.evaluate([batch].__iter__, verbose=0, return_dict=return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -334,6 +334,10 @@ def _of_graphs(kind: type[Model]) -> Any:
 
 def _blank(kind: type[Model]) -> Any:
     return object.__new__(_of_graphs(kind))
+
+
+def _batch(x: Any, y: Any, sample_weight: Any) -> Any:
+    return x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
 def _as_keras(found: dict[str, float]) -> Any:
