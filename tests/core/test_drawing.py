@@ -214,7 +214,7 @@ def test_any_number_of_threads_draws_the_same(law, monkeypatch):
     shape = (3 * (1 << 20) + 5,)
     found = []
     for count in (1, 2, 3, 64):
-        monkeypatch.setattr(drawing.os, "cpu_count", lambda count=count: count)
+        monkeypatch.setattr(drawing, "_THREADS", count)
         found.append(drawn(law, shape))
     for other in found[1:]:
         np.testing.assert_array_equal(found[0], other)

@@ -35,7 +35,7 @@ Numbers = NDArray[Any]
 
 _BLOCK = 32768  # elements at a time: scratch stays in cache, and calls into NumPy stay few
 _PART = 32 * _BLOCK  # elements that one thread draws
-_MOST_THREADS = 32
+_THREADS = min(os.cpu_count() or 1, 32)
 _WORDS_A_COUNT = 4  # Philox makes four words of each value of its counter
 _TWO_SIGMA = 0.9544997361036416  # of the normal's mass lies within two stddev
 
@@ -231,7 +231,7 @@ def _random(
     fill = _fill_uniform if law.kind == "uniform" else _fill_normal
 
     parts = range(0, len(span), _PART)
-    threads = min(len(parts), os.cpu_count() or 1, _MOST_THREADS)
+    threads = min(len(parts), _THREADS)
     # All of them together hold no more than one would; a power of two, so that words stay whole.
     block = _BLOCK >> max(0, threads - 1).bit_length()
 

@@ -127,7 +127,8 @@ class Planner:
         if key in self.stray_variables:
             layer, _ = self.strays[self.stray_variables[key]]
             raise TrackingError(mistakes.stray(self, layer, "has weights"))
-        if not any(key in known for known in (self.tree.variables, self.declared, self.foreign)):
+        known = key in self.declared or key in self.tree.variables or key in self.foreign
+        if not known:
             self._place_variable(variable)
         self.used.add(key)
         kind = (variable.shape, variable.weight_dtype)
@@ -296,17 +297,17 @@ class Planner:
         kept = self.kept.states.get(key, (container, before))[1]
         if isinstance(container, list):
             self.kept.states[key] = (container, list(after))
-        else:
-            merged = {n: v for n, v in kept.items() if n in after or n not in before}
-            changed = {n: v for n, v in after.items() if n not in before or before[n] is not v}
-            self.kept.states[key] = (container, merged | changed)
-        if isinstance(container, Tracked):
-            path = self.path_of(container)
-            for name, value in after.items():
-                if name not in before or before[name] is not value:
-                    walk(container, into=self.tree, start=value, path=join(path, name))
-        else:
             self._rewalk()
+            return
+        merged = {n: v for n, v in kept.items() if n in after or n not in before}
+        changed = {n: v for n, v in after.items() if n not in before or before[n] is not v}
+        self.kept.states[key] = (container, merged | changed)
+        if not isinstance(container, Tracked):
+            self._rewalk()
+            return
+        path = self.path_of(container)
+        for name, value in changed.items():
+            walk(container, into=self.tree, start=value, path=join(path, name))
 
     def _rewalk(self) -> None:
         """A list or dict changed: find out anew what is where."""

@@ -30,13 +30,14 @@ __all__ = [
     "trace_state",
 ]
 
+_take_state: Callable[[], Any] = cast(Any, _core).get_opaque_trace_state
 _LOOPS = frozenset({"scan", "while_body", "while_cond", "fori_loop"})
 _fresh = itertools.count()
 
 
 def trace_state() -> Any:
     """A token that is equal to another one where both were taken in the same trace."""
-    return cast(Any, _core).get_opaque_trace_state()
+    return _take_state()
 
 
 def _running() -> list[Any]:

@@ -80,7 +80,8 @@ class Variable:
         self.path: str | None = None  # in the tree that it was built in
         self.declared_at: Site = site()
         self._trainable = bool(trainable)
-        self._lowered = self._trainable and jnp.issubdtype(spec.dtype, jnp.floating)
+        floating = spec.dtype is _FLOAT32 or jnp.issubdtype(spec.dtype, jnp.floating)
+        self._lowered = self._trainable and floating
         self._value: Any = None
         self.attached = False  # whether an attribute of a layer holds it
 

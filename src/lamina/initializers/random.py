@@ -126,7 +126,10 @@ class VarianceScaling(_Fanned):
             raise refuse(self, "an unknown distribution", ", ".join(_DISTRIBUTIONS), plain)
 
     def law(self, shape: Shape) -> Law:
-        inputs, outputs = fans(shape, self.input_axes, self.output_axes)
+        return self.law_of(*fans(shape, self.input_axes, self.output_axes))
+
+    def law_of(self, inputs: int, outputs: int) -> Law:
+        """The law for a weight of so many inputs and outputs of a unit."""
         count = {"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}[self.mode]
         variance = self.scale / max(1.0, count)
         if self.distribution == "uniform":
@@ -148,8 +151,7 @@ class _Scaled(_Fanned):
     output_axes: tuple[int, ...] | None = None
 
     def law(self, shape: Shape) -> Law:
-        mine = replace(self.scaling, input_axes=self.input_axes, output_axes=self.output_axes)
-        return mine.law(shape)
+        return self.scaling.law_of(*fans(shape, self.input_axes, self.output_axes))
 
 
 class GlorotUniform(_Scaled):

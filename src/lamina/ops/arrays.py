@@ -43,11 +43,9 @@ def cast(operand: Operand, dtype: Any) -> jax.Array:
     >>> cast(jnp.ones(2, "int32"), "float32").dtype.name
     'float32'
     """
-    if not isinstance(operand, jax.Array):
-        own = getattr(operand, "value", None)  # of a variable
-        operand = operand if own is None else own
-    if isinstance(operand, jax.Array) and operand.dtype == dtype:
-        return operand
+    array = operand if isinstance(operand, jax.Array) else getattr(operand, "value", None)
+    if array is not None and array.dtype == dtype:  # itself, or what a variable holds
+        return array
     return jnp.asarray(operand, dtype)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 from jax import lax
 
@@ -33,9 +35,14 @@ def dense(x: Operand, kernel: Operand, bias: Operand | None = None) -> jax.Array
     """
     dtype = float_dtype(x, kernel, bias)
     x, kernel = cast(x, dtype), cast(kernel, dtype)
+    y = _affine(as_rows(x), kernel, None if bias is None else cast(bias, dtype))
     leading = x.shape[:-1]
-    x = as_rows(x)
-    y = lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
-    if bias is not None:
-        y = lax.add(y, lax.broadcast_in_dim(cast(bias, dtype), y.shape, (y.ndim - 1,)))
     return y if y.shape[:-1] == leading else lax.reshape(y, (*leading, y.shape[-1]))
+
+
+@functools.partial(jax.jit, inline=True)  # traced once for all layers of the same shapes
+def _affine(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
+    y = lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+    if bias is None:
+        return y
+    return lax.add(y, lax.broadcast_in_dim(bias, y.shape, (y.ndim - 1,)))
