@@ -155,7 +155,9 @@ def outputs_of(layer: Tracked, specs: Arguments, training: bool = False) -> Any:
     """The specs of what a layer's `call` gives for some; the layer is left as it was."""
     request = Request(layer, "call", specs, training, site())
     with _transaction():
-        return run_passes(request).planner.reached[id(layer)].outputs
+        planner = run_passes(request).planner
+        planner.undo()
+        return planner.reached[id(layer)].outputs
 
 
 def carry_out(

@@ -86,7 +86,11 @@ class _Place:
 
 
 def _pass(request: Request, planner: Planner) -> Outcome:
-    """Trace the call in the mode asked for and, if the mode was read, in the other one."""
+    """Trace the call in the mode asked for and, if the mode was read, in the other one.
+
+    The tree stays as the pass made it, for `undo` or `apply` of its planner; where it fails, it is
+    as it was.
+    """
     sizes = planner.sizes
     try:
         method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
@@ -95,8 +99,9 @@ def _pass(request: Request, planner: Planner) -> Outcome:
         if planner.reads_training:
             notes = _other_mode(planner, request, sizes)
         return Outcome(planner, reads, planner.calls, notes)
-    finally:
+    except BaseException:
         planner.undo()
+        raise
 
 
 def _other_mode(planner: Planner, request: Request, sizes: Sizes) -> tuple[str, ...]:
@@ -114,7 +119,10 @@ def _other_mode(planner: Planner, request: Request, sizes: Sizes) -> tuple[str, 
 
 
 def run_passes(request: Request) -> Outcome:
-    """One pass if every dim is known, else two of different sizes that are compared."""
+    """One pass if every dim is known, else two of different sizes that are compared.
+
+    The tree stays as the last one made it.
+    """
     leaves = list(request.specs.leaves())
     names = tuple(dict.fromkeys(d for s in leaves for d in s.shape if isinstance(d, str)))
     if all(spec.known for spec in leaves):
@@ -125,6 +133,7 @@ def run_passes(request: Request) -> Outcome:
         planner = _planner(request, first)
         try:
             once = _pass(request, planner)
+            planner.undo()
             outcome = _pass(request, _planner(request, second, planner))
         except LaminaError:
             if planner.misfit is not None:  # said again, knowing which sizes are made up
@@ -136,11 +145,13 @@ def run_passes(request: Request) -> Outcome:
                 error.add_note(f"dims that are not known had the sizes {first} or {second} here")
             continue
         _mark_unknown(outcome, once, first, second)
-        if not any(0 in spec.shape for call in outcome.calls for spec in _specs(call.outputs)):
+        last = (small, large) == SIZES[-1]
+        empty = any(0 in spec.shape for call in outcome.calls for spec in _specs(call.outputs))
+        if not empty or (last and failure is None):
             return outcome
-    if failure is not None:
-        raise failure
-    return outcome  # pyright: ignore[reportPossiblyUnboundVariable]
+        outcome.planner.undo()
+    assert failure is not None
+    raise failure
 
 
 def _planner(request: Request, sizes: Sizes, earlier: Planner | None = None) -> Planner:

@@ -39,9 +39,13 @@ class Planner:
         self.earlier = {} if earlier is None else earlier.by_path()
         self.misfit: Arguments | None = None
         self.earlier_misfit = None if earlier is None else earlier.misfit
-        self.tree: Tree = walk(root)
-        self.original = Memento()
-        self.original.add(root)
+        if earlier is None:
+            self.found: Tree = walk(root)
+            self.original = Memento()
+            self.original.add(root)
+        else:  # which left the tree as it was
+            self.found, self.original = earlier.found, earlier.original
+        self.tree = self.found.copy()
         self.kept = self.original.copy()
         self.reached: dict[int, Reached] = {}
         self.calls: list[PlannedCall] = []
@@ -58,8 +62,9 @@ class Planner:
         self.declared: dict[int, Variable] = {}
         self._trace: Any = None
         self._zeros: dict[Any, Any] = {}
-        for _, layer in self.tree.layers.values():
-            self._attach(layer)
+        if earlier is None:
+            for _, layer in self.tree.layers.values():
+                self._attach(layer)
 
     # What calls and builds tell the planner.
 
@@ -204,8 +209,7 @@ class Planner:
     def checkpoint(self) -> dict[str, Any]:
         """What has been found so far, to go back to."""
         found = {name: getattr(self, name).copy() for name in ("reached", "declared", "used")}
-        tree = Tree(*(dict(part) for part in vars(self.tree).values()))  # pyright: ignore
-        return found | {"kept": self.kept.copy(), "tree": tree}
+        return found | {"kept": self.kept.copy(), "tree": self.tree.copy()}
 
     def go_back(self, found: dict[str, Any]) -> None:
         for key, record in self.reached.items():

@@ -29,6 +29,9 @@ class Tree:
     aliases: dict[str, str] = field(default_factory=dict[str, str])
     owners: dict[int, Tracked] = field(default_factory=dict[int, Tracked])
 
+    def copy(self) -> Tree:
+        return Tree(*(part.copy() for part in vars(self).values()))
+
     def path(self, item: Tracked | Variable) -> str:
         """Where a layer or variable stands; its class if it does not."""
         found = self.layers.get(id(item)) or self.variables.get(id(item))

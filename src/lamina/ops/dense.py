@@ -35,7 +35,7 @@ def dense(x: Operand, kernel: Operand, bias: Operand | None = None) -> jax.Array
     """
     dtype = float_dtype(x, kernel, bias)
     x, kernel = cast(x, dtype), cast(kernel, dtype)
-    y = _affine(as_rows(x), kernel, None if bias is None else cast(bias, dtype))
+    y: jax.Array = _affine(as_rows(x), kernel, None if bias is None else cast(bias, dtype))
     leading = x.shape[:-1]
     return y if y.shape[:-1] == leading else lax.reshape(y, (*leading, y.shape[-1]))
 
