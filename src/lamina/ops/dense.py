@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
 
 import jax
 from jax import lax
@@ -35,14 +35,17 @@ def dense(x: Operand, kernel: Operand, bias: Operand | None = None) -> jax.Array
     """
     dtype = float_dtype(x, kernel, bias)
     x, kernel = cast(x, dtype), cast(kernel, dtype)
-    y: jax.Array = _affine(as_rows(x), kernel, None if bias is None else cast(bias, dtype))
+    y = _affine(as_rows(x), kernel, None if bias is None else cast(bias, dtype))
     leading = x.shape[:-1]
     return y if y.shape[:-1] == leading else lax.reshape(y, (*leading, y.shape[-1]))
 
 
-@functools.partial(jax.jit, inline=True)  # traced once for all layers of the same shapes
-def _affine(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
+def _of_rows(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
     y = lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
     if bias is None:
         return y
     return lax.add(y, lax.broadcast_in_dim(bias, y.shape, (y.ndim - 1,)))
+
+
+# Traced once for all layers of the same shapes, and copied from there.
+_affine: Callable[..., jax.Array] = jax.jit(_of_rows, inline=True)
