@@ -11,11 +11,11 @@ from lamina import (
     regularizers,
 )
 from lamina.core.adding import added_losses
-from lamina.core.build import set_seed
 from lamina.core.call import checkpoint, remat
 from lamina.core.compiled import jit
 from lamina.core.plan import Plan
 from lamina.core.precision import dtype_policy, set_dtype_policy
+from lamina.core.seeds import set_seed
 from lamina.core.specs import Spec
 from lamina.core.variable import Variable
 from lamina.layer import Layer

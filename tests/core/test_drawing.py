@@ -261,7 +261,7 @@ def test_callables_see_the_callers_settings():
     ("function", "part"),
     [
         (lambda key, shape, dtype: jnp.zeros(3), r"shape \(3,\)"),
-        (lambda shape, dtype: jnp.zeros(shape), "TypeError"),
+        (lambda key, shape: jnp.zeros(shape), "TypeError"),
         (lambda key, shape, dtype: jnp.ones(shape, "complex64"), "dtype complex64"),
         (lambda key, shape, dtype: "no", "TypeError"),
     ],

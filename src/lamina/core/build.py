@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,21 +12,19 @@ import numpy as np
 
 from lamina import initializers
 from lamina.core import mistakes
-from lamina.core.drawing import draw, draw_callable
+from lamina.core.drawing import draw, draw_callable, says_law
 from lamina.core.memory import on_device
 from lamina.core.node import Built, Edition, Tracked, site
 from lamina.core.passes import Outcome, Request, run_passes
 from lamina.core.plan import Plan, PlannedVariable
+from lamina.core.seeds import LOCK, Seeds
 from lamina.core.specs import Arguments
 from lamina.core.tracing import outside_traces
 from lamina.core.tracking import Tree, frozen_variables, topmost_without, walk
 from lamina.core.variable import Variable
-from lamina.errors import InputError, TrackingError, explain
+from lamina.errors import TrackingError, explain
 
-__all__ = ["LOCK", "Request", "carry_out", "make_plan", "outputs_of", "set_seed"]
-
-LOCK = threading.RLock()
-"""One build at a time in the process: first calls from two threads build once."""
+__all__ = ["Request", "carry_out", "make_plan", "outputs_of"]
 
 
 @contextmanager
@@ -44,39 +41,6 @@ def _transaction() -> Generator[None]:
         finally:
             if resting:
                 gc.enable()
-
-
-class _Seeds:
-    """The seed of drawing, and how many trees were built since it was set."""
-
-    seed = 0
-    trees = 0
-
-
-def as_seed(seed: Any) -> int:
-    """A seed of drawing, which is a whole number."""
-    if isinstance(seed, int | np.integer):
-        return int(seed)  # pyright: ignore[reportUnknownArgumentType]
-    raise InputError(
-        explain(
-            "The seed is not a whole number.",
-            where=f"given at {site()}",
-            expected="an int",
-            received=repr(seed),
-            remedy="Give an int, such as 0.",
-        )
-    )
-
-
-def set_seed(seed: int) -> None:
-    """Fix what is drawn from here on: the n-th tree built draws from (seed, n).
-
-    >>> set_seed(0)
-    """
-    number = as_seed(seed)
-    with LOCK:
-        _Seeds.seed = number
-        _Seeds.trees = 0
 
 
 def _final_tree(outcome: Outcome) -> Tree:
@@ -200,10 +164,10 @@ def _values(
     if seed is not None:
         origin = (seed, 0)
     elif counted:
-        origin = (_Seeds.seed, _Seeds.trees)
+        origin = (Seeds.seed, Seeds.trees)
     drawn_from = origin or (0, 0)
     values = _placed(missing, lambda v, p: _drawn(v, p, drawn_from))
-    _Seeds.trees += counted  # only a build that went through uses up a number
+    Seeds.trees += counted  # only a build that went through uses up a number
     return origin, values
 
 
@@ -215,12 +179,11 @@ def _placed(
 
 
 def _drawn(variable: Variable, path: str, origin: tuple[int, int]) -> np.ndarray | jax.Array:
-    initializer, at = variable.initializer, variable.declared_at
-    if not isinstance(initializer, initializers.Initializer):
-        return draw_callable(
-            initializer, variable.shape, variable.weight_dtype, seed=origin, path=path, at=at
-        )
-    return draw(initializer, variable.shape, variable.weight_dtype, seed=origin, path=path, at=at)
+    initializer, shape, dtype = variable.initializer, variable.shape, variable.weight_dtype
+    at = variable.declared_at
+    if says_law(initializer):
+        return draw(initializer, shape, dtype, seed=origin, path=path, at=at)
+    return draw_callable(initializer, shape, dtype, seed=origin, path=path, at=at)
 
 
 def _commit(

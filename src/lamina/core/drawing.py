@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import math
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ from lamina.core.quantile import FINE, PLAIN, normal_quantile
 from lamina.errors import BuildError, explain
 from lamina.initializers import Initializer, KeyedFunction, Law, describe
 
-__all__ = ["Seed", "check", "digest", "draw", "draw_callable"]
+__all__ = ["Seed", "check", "digest", "draw", "draw_callable", "says_law"]
 
 Seed = tuple[int, int]
 Numbers = NDArray[Any]
@@ -111,8 +112,15 @@ def check(
     return law
 
 
+def says_law(initializer: Initializer | KeyedFunction) -> TypeGuard[Initializer]:
+    """Whether it is data that a law follows from, rather than a function that draws by itself."""
+    if not isinstance(initializer, Initializer):
+        return False
+    return type(initializer).law is not Initializer.law
+
+
 def draw_callable(
-    function: KeyedFunction,
+    function: Initializer | KeyedFunction,
     shape: tuple[int, ...],
     dtype: Any,
     *,
@@ -121,6 +129,9 @@ def draw_callable(
     at: object = None,
 ) -> jax.Array:
     """The values of a weight from a function `(key, shape, dtype) -> array`.
+
+    One whose first argument is called `shape`, as Keras has them, is given no key; what it draws
+    is its own affair.
 
     It runs in a thread of its own, where no trace is under way, so that the array is concrete even
     if the draw is asked for while JAX traces; x64 and the default device are the caller's.
@@ -139,7 +150,9 @@ def draw_callable(
     def work() -> jax.Array:
         with jax.enable_x64(x64), jax.default_device(device):
             key = cast("Any", jax.random).wrap_key_data(bits, impl="threefry2x32")
-            values: jax.Array = jnp.asarray(function(key, shape, dtype))
+            given: Any = function
+            drawn = given(shape, dtype=dtype) if _keyless(given) else given(key, shape, dtype)
+            values: jax.Array = jnp.asarray(drawn)
             if values.shape != shape:
                 raise refuse(f"an array of shape {shape}", f"shape {values.shape}")
             if not jnp.can_cast(values.dtype, dtype, "same_kind"):
@@ -154,6 +167,13 @@ def draw_callable(
         except Exception as error:
             came = f"{type(error).__name__}: {error}"
             raise refuse("a function (key, shape, dtype) -> array that runs", came) from error
+
+
+def _keyless(function: Callable[..., Any]) -> bool:
+    try:
+        return next(iter(inspect.signature(function).parameters), None) == "shape"
+    except (TypeError, ValueError):  # a built-in function may have no signature
+        return False
 
 
 def digest(seed: Seed, path: str | None) -> bytes:

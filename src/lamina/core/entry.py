@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamina.core import mistakes
-from lamina.core.build import as_seed, carry_out, make_plan, outputs_of
+from lamina.core.build import carry_out, make_plan, outputs_of
 from lamina.core.entering import enter
 from lamina.core.node import Tracked, site
 from lamina.core.passes import Request
@@ -16,6 +16,7 @@ from lamina.core.planning import Planner
 from lamina.core.precision import weights_dtype
 from lamina.core.reached import own_build
 from lamina.core.scope import SCOPE, as_mode, current_planner
+from lamina.core.seeds import as_seed
 from lamina.core.signature import by_default, given_specs, method_of
 from lamina.core.specs import shapes_of
 from lamina.core.tracking import children

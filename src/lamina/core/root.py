@@ -10,11 +10,12 @@ from typing import Any
 import jax
 
 from lamina.core import adding, mistakes
-from lamina.core.build import LOCK, carry_out
+from lamina.core.build import carry_out
 from lamina.core.entering import enter
 from lamina.core.node import Tracked, site
 from lamina.core.passes import Request
 from lamina.core.scope import Frame, Key, as_key, as_mode
+from lamina.core.seeds import LOCK
 from lamina.core.signature import as_inputs, key_of, method_of
 from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.tracing import in_fresh_context, split_axes, trace_state

@@ -147,7 +147,8 @@ def get(
     Args:
         identifier: an initializer or its class; a name, `"glorot_uniform"` or `"GlorotUniform"`;
             what :func:`to_config` gave; a number or an array, for :class:`Constant`; or a function
-            `(key, shape, dtype) -> array`, such as those in `jax.nn.initializers`.
+            `(key, shape, dtype) -> array`, such as those in `jax.nn.initializers`, or Keras's
+            `(shape, dtype=None) -> array`.
 
     Raises:
         UnknownNameError: no initializer is called that.

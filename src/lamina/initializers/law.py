@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,9 +71,17 @@ class Initializer:
 
     A `seed` fixes the draw: every weight of the same shape then gets the same values, whatever its
     path and whatever `lamina.set_seed` says. Without one, path and seed of the build decide.
+
+    Called with a shape, it draws an array for no weight: each call another one, unless it has a
+    seed. A subclass has a `law`, or draws by itself in ``__call__(self, shape, dtype=None)``.
     """
 
     seed: int | None = None
+
+    if TYPE_CHECKING:
+
+        def __call__(self, shape: Any, dtype: Any = None) -> Any:
+            """An array of the shape; what draws is in `lamina.core`, above this floor."""
 
     def law(self, shape: Shape) -> Law:
         """The law for a weight of that shape."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from lamina.core.build import LOCK
 from lamina.core.memory import copied
 from lamina.core.node import Edition, Tracked
 from lamina.core.root import Root
+from lamina.core.seeds import LOCK
 from lamina.core.tracking import frozen_variables, unused_layers, walk
 from lamina.core.variable import Variable
 from lamina.training import rates, snapshots

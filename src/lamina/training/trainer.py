@@ -15,8 +15,8 @@ import numpy as np
 
 from lamina import saving
 from lamina.core import reading
-from lamina.core.build import LOCK
 from lamina.core.node import Edition, Tracked
+from lamina.core.seeds import LOCK
 from lamina.core.signature import as_inputs
 from lamina.core.tracking import walk
 from lamina.errors import InputError
