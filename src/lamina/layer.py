@@ -188,7 +188,18 @@ class Layer(Tracked):
         """Read weights from a file; a layer that is not built is built from the file's specs."""
         saving.load_weights(self, path, rename)
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor by name, as they were given or by default."""
+        return saving.get_config(self)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """A new layer from what `get_config` gave; layers in it are made anew, without weights."""
+        return saving.from_config(cls, config)
+
     layers = reading.View(reading.layers)
+    input = reading.View(reading.graph_input)
+    output = reading.View(reading.graph_output)
     variables = reading.View(reading.variables)
     weights = reading.View(reading.variables)
     trainable_variables = reading.View(reading.trainable_variables)

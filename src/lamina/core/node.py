@@ -119,14 +119,17 @@ class Node:
     `__init__`. ``known`` and ``plans`` remember the signatures and the specs that were planned,
     with the reads of weights that each made. ``training_state`` and ``predictor`` are what
     `compile` and `predict` keep. ``penalty`` is the layer's `activity_regularizer`, ``expects`` the
-    spec of its input, where the layer is to say what a `Sequential` begins with.
+    spec of its input, where the layer is to say what a `Sequential` begins with. ``applied`` are
+    the inputs and outputs of its calls on symbolic values; ``ends`` those of a model as a graph.
     """
 
     __slots__ = (
+        "applied",
         "arguments",
         "built",
         "declared",
         "dtype",
+        "ends",
         "expects",
         "keywords",
         "known",
@@ -162,9 +165,11 @@ class Node:
         self.plans: list[tuple[Any, bool, Arguments, dict[int, int]]] = []
         self.training_state: Any = None
         self.predictor: Any = None
+        self.applied: list[tuple[Any, Any]] = []
+        self.ends: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Signatures count reads by identity, and a compiled step belongs to this very tree.
+        # Signatures count reads by identity; a compiled step, or a graph, is of this very tree.
         state = {name: getattr(self, name) for name in self.__slots__}
         return state | {
             "declared": list(self.declared),
@@ -173,6 +178,8 @@ class Node:
             "plans": [],
             "training_state": None,
             "predictor": None,
+            "applied": [],
+            "ends": None,
             "made_in": 0,
         }
 

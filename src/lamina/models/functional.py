@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from typing import Any, NamedTuple, cast
-from weakref import WeakKeyDictionary
 
-from lamina.core.reading import View
 from lamina.core.reading import name as name_of
 from lamina.core.root import covers
 from lamina.core.signature import method_of
@@ -14,6 +13,7 @@ from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.trees import flatten, leaves_of, map_tree, unflatten
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
+from lamina.models.ends import ENDS, Ended
 from lamina.models.model import Model
 from lamina.models.symbol import Applied, Symbol
 
@@ -47,7 +47,7 @@ class Graph(NamedTuple):
     names: tuple[str | None, ...] = ()
 
 
-class Functional(Model):
+class Functional(Ended, Model):
     """A graph of layers, put together by calling them on symbolic inputs.
 
     Each layer is an attribute under its name (``dense``, ``dense_1``, in the order of the calls),
@@ -95,32 +95,27 @@ class Functional(Model):
         for key, layer in layers.items():
             setattr(self, key, layer)
         if made:
-            _made_of[self] = inputs, outputs
+            self._lamina.ends = inputs, outputs
             self.build(*leaves_of(graph.inputs))
-
-    input = View(lambda model: model._ends()[0])
-    """The symbolic inputs, as they were given: what is called on them goes on with this graph."""
-    output = View(lambda model: model._ends()[1])
-    """The symbolic outputs, as they were given."""
-    inputs = View(lambda model: leaves_of(model._ends()[0]))
-    outputs = View(lambda model: leaves_of(model._ends()[1]))
 
     def _ends(self) -> tuple[Any, Any]:
         """The symbolic inputs and outputs; of a graph from a file, or changed since, new ones."""
-        known = _made_of.get(self)
+        known = self._lamina.ends
         layers = [getattr(self, step.layer) for step in self.graph.steps]
         if known is not None:
             places = {id(leaf): Ref(0, index) for index, leaf in enumerate(leaves_of(known[0]))}
             order = _order(leaves_of(known[1]), places)
             if all(map(operator.is_, layers, [applied.layer for applied in order])):
                 return known
+        for layer in layers:
+            layer._lamina.applied.clear()
         starts, structure = flatten(self.graph.inputs, is_leaf=_is_spec)
         made: list[list[Any]] = [[Symbol(spec) for spec in starts]]
         for step, layer in zip(self.graph.steps, layers, strict=True):
             args, kwargs = _filled((step.args, step.kwargs), made)
             made.append(leaves_of(layer(*args, **kwargs)))
         found = unflatten(structure, made[0]), _filled(self.graph.outputs, made)
-        _made_of[self] = found
+        self._lamina.ends = found
         return found
 
     def call(self, *inputs: Any) -> Any:
@@ -170,12 +165,6 @@ class Functional(Model):
 
 
 Model.graph_kind = Functional
-
-_made_of: WeakKeyDictionary[Functional, tuple[Any, Any]] = WeakKeyDictionary()
-"""What graphs were made of, for those that go on with them."""
-
-_ENDS = ("input", "inputs", "output", "outputs")
-"""What a layer in a graph may be called all the same."""
 
 
 def _filled(tree: Any, values: list[list[Any]]) -> Any:
@@ -264,7 +253,8 @@ def _named(layers: list[Any]) -> dict[str, Layer]:
 
 
 def _is_taken(name: str) -> bool:
-    return name == "graph" or (name not in _ENDS and hasattr(Functional, name))
+    of_class = inspect.getattr_static(Functional, name, None) is not None
+    return name == "graph" or (name not in ENDS and of_class)
 
 
 def _is_ref(leaf: Any) -> bool:

@@ -6,16 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from lamina.core.signature import method_of
-from lamina.core.specs import Spec
+from lamina.core.specs import Spec, map_specs
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
+from lamina.models.ends import Ended
 from lamina.models.model import Model
 from lamina.models.symbol import Symbol
 
 __all__ = ["Sequential"]
 
 
-class Sequential(Model):
+class Sequential(Ended, Model):
     """Layers applied one after the other: ``f_n(... f_2(f_1(x)))``.
 
     A mask that a layer computes from its inputs (``compute_mask``) is passed on to the layers
@@ -70,6 +71,40 @@ class Sequential(Model):
             self._lamina.keywords.pop("layers", None)
         if self.start is not None and row:
             self.build(self.start)
+
+    def _ends(self) -> tuple[Any, Any]:
+        """A symbolic input, and what the layers give for it, one after the other."""
+        row = tuple(self.layers)
+        known = self._lamina.ends
+        if known is not None and list(map(id, known[2])) == list(map(id, row)):
+            return known[:2]
+        for layer in row:
+            layer._lamina.applied.clear()
+        begin = end = map_specs(Symbol, self._expected())
+        for layer in row:
+            end = layer(end)
+        self._lamina.ends = begin, end, row
+        return begin, end
+
+    def _expected(self) -> Any:
+        """The specs of the input that it begins with, or was built for, in batches of any size."""
+        built = self._lamina.built
+        if self.start is not None:
+            return self.start
+        if built is not None:
+            given = next(iter((*built.inputs.args, *built.inputs.kwargs.values())))
+            return map_specs(
+                lambda spec: Spec((None, *spec.shape[1:])[: spec.ndim], spec.dtype), given
+            )
+        raise AttributeError(
+            explain(
+                "This Sequential has no input and output as a graph of layers yet.",
+                where=f"made at {self._lamina.made_at}",
+                expected="a model that knows what it begins with",
+                received="one that is not built",
+                remedy="Put an Input first, or build it for a shape.",
+            )
+        )
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         for layer in self.layers:

@@ -65,13 +65,16 @@ class Symbol(Symbolic):
         outputs = outputs_of(layer, Arguments(specs[0], given), bool(kwargs.get("training")))
         applied = Applied(layer, args, kwargs)
         leaves, structure = flatten(outputs)
-        return unflatten(
+        made = unflatten(
             structure,
             [
                 Symbol(leaf, applied, index) if isinstance(leaf, Spec) else leaf
                 for index, leaf in enumerate(leaves)
             ],
         )
+        inputs = args if args else tuple(kwargs.values())
+        layer._lamina.applied.append((inputs[0] if len(inputs) == 1 else list(inputs), made))
+        return made
 
     def __repr__(self) -> str:
         return f"<Symbol of shape {self.shape}, {self.dtype}>"

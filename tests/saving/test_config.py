@@ -1,0 +1,96 @@
+"""Layers made again from the arguments of their constructors."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lamina import Input, Layer, Model, Sequential, initializers, layers
+from lamina.compat import tf
+from lamina.errors import InputError
+
+X = np.random.default_rng(0).normal(size=(5, 8)).astype("float32")
+
+
+class Scaled(Layer):
+    """As one writes it for Keras."""
+
+    def __init__(self, factor, **options):
+        super().__init__(**options)
+        self.factor = factor
+        self.inner = layers.Dense(2)
+
+    def call(self, x):
+        return self.factor * self.inner(x)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+def test_a_config_has_what_was_given_and_the_defaults():
+    config = layers.Dense(3, "relu", name="head").get_config()
+    assert config["units"] == 3 and config["activation"] == "relu" and config["name"] == "head"
+    assert config["use_bias"] is True and config["kernel_initializer"] == "glorot_uniform"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Dense(3, kernel_initializer=initializers.HeNormal(seed=1), bias_regularizer="l2"),
+        layers.Bidirectional(layers.LSTM(3), merge_mode="sum"),
+        layers.Lambda(lambda x: x * 2),
+        Scaled(3.0, name="scaled"),
+        layers.MultiHeadAttention(2, 4),
+    ],
+)
+def test_a_layer_is_made_again(layer):
+    twin = type(layer).from_config(layer.get_config())
+    assert type(twin) is type(layer) and twin is not layer
+    assert [type(one) for one in twin.layers] == [type(one) for one in layer.layers]
+    assert not any(one is other for one in twin.layers for other in layer.layers)
+    mine, theirs = layer.get_config(), twin.get_config()
+    plain = [name for name, value in mine.items() if not isinstance(value, Layer)]
+    assert mine.keys() == theirs.keys()
+    assert all(mine[name] == theirs[name] for name in plain)
+
+
+def graph():
+    x = Input((8,))
+    twice = layers.Dense(8)
+    return Model(x, twice(twice(x)) + 1)
+
+
+def row():
+    return Sequential([Input((8,)), layers.Dense(4), layers.Dense(2)])
+
+
+def called():
+    model = Scaled(2.0)
+    model(X)
+    return model
+
+
+@pytest.mark.parametrize("made", [graph, row, called])
+def test_a_clone_is_built_with_weights_of_its_own(made):
+    model = made()
+    twin = tf.keras.models.clone_model(model)
+    assert twin.built and twin.values().keys() == model.values().keys()
+    assert not np.array_equal(twin(X), model(X))
+    twin.set_weights(model.get_weights())
+    np.testing.assert_array_equal(twin(X), model(X))
+
+
+def test_a_clone_of_what_is_not_built_is_not_built():
+    assert not tf.keras.models.clone_model(Scaled(2.0)).built
+
+
+def test_arguments_without_names_have_no_config():
+    class Row(Layer):
+        def __init__(self, *inner):
+            super().__init__()
+            self.inner = list(inner)
+
+        def call(self, x):
+            return jnp.asarray(x)
+
+    with pytest.raises(InputError, match="Define get_config"):
+        Row(layers.Dense(2)).get_config()
