@@ -51,7 +51,8 @@ def from_config(kind: type, config: Mapping[str, Any]) -> Any:
 
 def clone(layer: Any) -> Any:
     """A layer of the same class and arguments; if the layer is built, so is the clone, anew."""
-    twin: Any = type(layer).from_config(layer.get_config())  # pyright: ignore
+    kind: Any = layer.__class__
+    twin = kind.from_config(layer.get_config())
     built = layer._lamina.built
     if built is not None and twin._lamina.built is None:
         twin.build(*built.inputs.args, method=built.method, **built.inputs.kwargs)
