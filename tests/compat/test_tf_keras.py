@@ -213,3 +213,9 @@ def test_a_seed_fixes_what_is_drawn():
 def test_older_code_says_how_long_sentences_are():
     layer = tf.keras.layers.Embedding(9, 4, input_length=5)
     assert layer(np.zeros((2, 3), "int32")).shape == (2, 3, 4)
+
+
+def test_a_metric_gives_results_of_its_dtype():
+    mean = tf.keras.metrics.Mean("loss", dtype=tf.float16)
+    assert mean([1.0, 4.0]).dtype == "float16" and mean.result() == 2.5
+    assert tf.keras.metrics.CategoricalAccuracy(dtype=tf.float32).result().dtype == "float32"

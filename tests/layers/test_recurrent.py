@@ -266,3 +266,12 @@ def test_inputs_that_do_not_fit_the_sequence(normal) -> None:
         layer(x, initial_state=[normal(BATCH, UNITS)] * 2)
     with pytest.raises(InputError, match=r"2 states\.[^$]*received: 1 state\n"):
         LSTM(UNITS)(x, initial_state=normal(BATCH, UNITS))
+
+
+@pytest.mark.parametrize("kind", [GRU, LSTM])
+def test_kernels_of_cudnn_are_not_to_be_had(kind):
+    x = np.ones((2, 3, 4), "float32")
+    for choice in ("auto", False):
+        assert kind(5, use_cudnn=choice)(x).shape == (2, 5)
+    with pytest.raises(InputError, match="received: use_cudnn=True"):
+        kind(5, use_cudnn=True)

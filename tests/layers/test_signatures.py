@@ -17,12 +17,10 @@ LEFT_OUT = {
         "gptq_unpacked_column_size",
     },
     "Embedding": {"lora_rank", "lora_alpha", "quantization_config"},
-    "BatchNormalization": {"renorm", "renorm_clipping", "renorm_momentum", "synchronized"},
-    "GRU": {"use_cudnn"},
-    "LSTM": {"use_cudnn"},
+    "BatchNormalization": {"renorm", "renorm_clipping", "renorm_momentum"},
 }
 """What Keras's layers take and these do not, for a reason: adapters and quantization are layers
-around a layer, a kernel is chosen by the compiler, and the rest is rare."""
+around a layer, and the rest is rare."""
 
 OPTIONAL = {f"{name}{rank}D" for name in ("AveragePooling", "AvgPool") for rank in (1, 2, 3)}
 """Layers whose first argument has a default here, as its counterpart for maxima has in Keras."""

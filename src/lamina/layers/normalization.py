@@ -190,6 +190,8 @@ class BatchNormalization(Weighted):
         gamma_initializer: of ``gamma``.
         moving_mean_initializer: of ``moving_mean``.
         moving_variance_initializer: of ``moving_variance``.
+        synchronized: whether the moments are those of the whole batch where it is sharded; in a
+            program over sharded arrays they are so either way, as in Keras on JAX.
         **options: ``beta_regularizer``, ``gamma_regularizer``, ``beta_constraint`` and
             ``gamma_constraint``; ``name`` and the others of any layer.
 
@@ -224,6 +226,8 @@ class BatchNormalization(Weighted):
         gamma_initializer: initializers.InitializerLike = "ones",
         moving_mean_initializer: initializers.InitializerLike = "zeros",
         moving_variance_initializer: initializers.InitializerLike = "ones",
+        *,
+        synchronized: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -236,6 +240,7 @@ class BatchNormalization(Weighted):
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.synchronized = synchronized
 
     def build(self, input_shape: Any) -> None:
         (axis,) = check_axes(self, (self.axis,), len(input_shape))

@@ -111,8 +111,9 @@ class GRU(GRUUnits, OverTime):
         recurrent_dropout: the same for the state on its way into the gates.
         seed: mixed into the call's key, to tell two layers apart that share one key.
         reset_after: whether the reset gate acts after the product with ``recurrent_kernel``.
-        **options: ``return_sequences`` and the others of :class:`RNN`, and ``name``,
-            ``trainable`` and ``dtype``, as for any layer.
+        **options: ``return_sequences`` and the others of :class:`RNN`; ``name``, ``trainable``
+            and ``dtype``, as for any layer; and ``use_cudnn``, which may be "auto" or False, and
+            changes nothing.
 
     Call takes ``initial_state``, ``[batch, units]`` or a list of one such array, zeros by default,
     and ``mask``, bool, ``[batch, time]``: where False the state stays, and the output repeats it.

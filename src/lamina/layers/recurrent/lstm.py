@@ -107,8 +107,9 @@ class LSTM(LSTMUnits, OverTime):
         unit_forget_bias: whether the forget gate's biases start at 1, whatever
             ``bias_initializer`` says of the others.
         dropout, recurrent_dropout, seed: as for :class:`GRU`.
-        **options: ``return_sequences`` and the others of :class:`RNN`, and ``name``,
-            ``trainable`` and ``dtype``, as for any layer.
+        **options: ``return_sequences`` and the others of :class:`RNN`; ``name``, ``trainable``
+            and ``dtype``, as for any layer; and ``use_cudnn``, which may be "auto" or False, and
+            changes nothing.
 
     Call takes ``initial_state``, a list of h and c, ``[batch, units]`` each, zeros by default, and
     ``mask``, bool, ``[batch, time]``: where False the state stays, and the output repeats h.

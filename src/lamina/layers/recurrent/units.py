@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from lamina import activations, initializers
 from lamina.core.precision import compute_dtype
 from lamina.layer import Layer
-from lamina.layers.checks import check_count, check_rank, check_within
+from lamina.layers.checks import check_choice, check_count, check_rank, check_within
 from lamina.layers.recurrent.recurrence import Recurrence
 from lamina.layers.recurrent.states import fitting
 from lamina.layers.weighted import Weighted
@@ -141,6 +141,12 @@ class Units(Weighted, Dropping):
 
 class OverTime(Units, Recurrence):
     """The base of layers of units over a sequence."""
+
+    def __init__(self, *args: Any, use_cudnn: bool | str = "auto", **options: Any) -> None:
+        super().__init__(*args, **options)
+        check_choice(
+            self, "use_cudnn", use_cudnn, ("auto", False)
+        )  # there are kernels of XLA's alone
 
     @property
     def _state_count(self) -> int:

@@ -16,6 +16,8 @@ __all__ = ["Running"]
 class Running(_metrics.Metric):
     """What each metric of `tf.keras.metrics` is, too: one with a state of its own.
 
+    With a `dtype` its results are of that; sums are float32 all the same.
+
     >>> from lamina.compat import tf
     >>> mean = tf.keras.metrics.Mean()
     >>> mean.update_state([1.0, 3.0])
@@ -24,6 +26,11 @@ class Running(_metrics.Metric):
     """
 
     _state: Any = None
+    _dtype: Any = None
+
+    def __init__(self, *args: Any, dtype: Any = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._dtype = dtype
 
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
         """Count one more batch; from the state on it is as `update` of a metric of Lamina's."""
@@ -48,7 +55,8 @@ class Running(_metrics.Metric):
     def result(self, state: Any = None) -> Any:
         """What all batches come to so far, or those of a given state."""
         own = self.init() if self._state is None else self._state
-        return super().result(own if state is None else state)
+        found = super().result(own if state is None else state)
+        return found if self._dtype is None else found.astype(self._dtype)
 
     def reset_state(self) -> None:
         """Begin anew."""
