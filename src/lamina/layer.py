@@ -63,11 +63,12 @@ class Layer(Tracked):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         layer = super().__new__(cls)
-        building.adopt(cls)
+        trains = building.adopt(cls)
         scope = SCOPE.get()
         made_in = 0 if scope is None else scope.frame.number
         node = Node(args, kwargs, site(sys._getframe(1)), made_in)
         node.dtype = policy(None)
+        node.trainable = trains
         object.__setattr__(layer, ATTRIBUTE, node)  # dataclasses that are frozen forbid the other
         return layer
 
@@ -84,7 +85,7 @@ class Layer(Tracked):
         shape = input_shape if input_dim is None else (input_dim,)
         self._lamina.name = name
         self._lamina.expects = None if shape is None else Spec((None, *shape))
-        self._lamina.trainable = trainable
+        self._lamina.trainable = self._lamina.trainable and bool(trainable)
         self._lamina.dtype = policy(dtype)
         self._lamina.penalty = regularizers.get(activity_regularizer)
 

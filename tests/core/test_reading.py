@@ -1,10 +1,12 @@
 """Reading a tree: lists of weights, and shapes of outputs."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 import lamina
-from lamina import layers
+from lamina import Layer, layers
 from lamina.errors import BuildError, InputError
 
 
@@ -60,3 +62,38 @@ def test_a_build_that_depends_on_no_input_needs_no_shape():
     assert [array.shape for array in tied.get_weights()] == [(9, 4), (4, 9)]
     with pytest.raises((InputError, BuildError), match="inputs"):
         layers.Dense(3).build()
+
+
+@dataclass(eq=False)
+class Field(Layer):
+    """A layer that says by a field whether it trains."""
+
+    units: int
+    trainable: bool = True
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight((input_shape[-1], self.units))
+
+    def call(self, x):
+        return x @ self.kernel
+
+
+class Still(Field):
+    """A class whose layers do not train unless told to."""
+
+    trainable = False
+
+    def __init__(self, units):
+        Layer.__init__(self)
+        self.units = units
+
+
+def test_a_class_may_say_whether_its_layers_train():
+    frozen, still = Field(3, trainable=False), Still(3)
+    for layer in (frozen, still, Field(3), Still(2)):
+        layer.build((None, 2))
+    for layer in (frozen, still):
+        assert not layer.trainable and not layer.trainable_variables
+        layer.trainable = True
+        assert layer.trainable and len(layer.trainable_variables) == 1
+    assert Field(3).trainable and not Still(3).trainable

@@ -15,6 +15,7 @@ from lamina.core.plan import Plan
 from lamina.core.planning import Planner
 from lamina.core.precision import weights_dtype
 from lamina.core.reached import own_build
+from lamina.core.reading import Trainable
 from lamina.core.scope import SCOPE, as_mode, current_planner
 from lamina.core.seeds import as_seed
 from lamina.core.signature import by_default, given_specs, method_of
@@ -134,15 +135,23 @@ def declare(
     return scope.frame.planner.declare(layer, shape, make)
 
 
-_adopted: set[type] = set()
+_adopted: dict[type, bool] = {}
 
 
-def adopt(kind: type) -> None:
-    """Make the `build` methods of a class and its bases enter through the transaction."""
+def adopt(kind: type) -> bool:
+    """Make the `build` methods of a class and its bases enter through the transaction.
+
+    Where a class says whether its layers train, that is given back, and asked of each layer anew.
+    """
     if kind in _adopted:
-        return
+        return _adopted[kind]
     for owner in kind.__mro__:
+        plain = owner.__dict__.get("trainable")
+        if isinstance(plain, bool) and issubclass(owner, Tracked):
+            owner.trainable = Trainable(plain)  # pyright: ignore[reportAttributeAccessIssue]
         written = owner.__dict__.get("build")
         if callable(written) and not hasattr(written, "written") and owner is not object:
             owner.build = guarded(written)  # pyright: ignore[reportAttributeAccessIssue]
-    _adopted.add(kind)
+    default: Any = getattr(kind, "trainable", True)
+    _adopted[kind] = default if isinstance(default, bool) else True
+    return _adopted[kind]

@@ -62,12 +62,16 @@ class View:
 class Trainable:
     """Whether the layer and all below it train; setting it to False freezes the subtree.
 
-    Within a call it tells of the layers above as well.
+    Within a call it tells of the layers above as well. A class may say what its layers begin with:
+    ``trainable = False``, or a field of a dataclass.
     """
+
+    def __init__(self, default: bool = True) -> None:
+        self.default = default
 
     def __get__(self, layer: Any, owner: type) -> Any:
         if layer is None:
-            return self
+            return self.default
         scope = SCOPE.get()
         if scope is None:
             return layer._lamina.trainable
