@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -128,8 +128,7 @@ class Key:
     state: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """The call that is running; `dtype` is that of its arithmetic, if it is mixed."""
 
     frame: Frame

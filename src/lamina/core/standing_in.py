@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Generator
 
 import jax
@@ -44,7 +43,7 @@ def standing_in(variable: Variable, array: jax.Array) -> Generator[None]:
     frame.state, frame.drawn, frame.watch = outer.state, outer.drawn, outer.watch
     frame.losses = outer.losses
     frame.written = {**outer.written, id(variable): array}
-    token = SCOPE.set(dataclasses.replace(scope, frame=frame))
+    token = SCOPE.set(scope._replace(frame=frame))
     try:
         yield
     finally:

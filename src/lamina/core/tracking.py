@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -60,16 +60,15 @@ class _Place(NamedTuple):
     problem: str | None = None
 
 
-def _entries(layer: Tracked) -> Iterator[tuple[str, Any]]:
-    seen: set[int] = set()
-    for name, value in attributes(layer).items():
-        if isinstance(value, Variable):
-            seen.add(id(value))
-        yield name, value
+def _entries(layer: Tracked) -> Iterable[tuple[str, Any]]:
+    """What a layer leads to: its attributes, and by their names weights that none of them holds."""
+    held = attributes(layer)
     node = layer._lamina
-    for variable in (*node.loose, *node.declared):
-        if id(variable) not in seen and variable.name is not None and not variable.attached:
-            yield variable.name, variable
+    named = [v for v in (*node.loose, *node.declared) if not v.attached and v.name is not None]
+    if not named:
+        return held.items()
+    seen = {id(value) for value in held.values() if isinstance(value, Variable)}
+    return [*held.items(), *((str(v.name), v) for v in named if id(v) not in seen)]
 
 
 def _key_problem(key: Any, keys: Iterable[Any]) -> str | None:
@@ -127,7 +126,13 @@ def walk(root: Tracked, *, into: Tree | None = None, start: Any = None, path: st
     """
     tree = into or Tree()
     first = root if into is None else start
-    pending = [_Place(path, first, None if into is None else root)] if _is(first, _WALKED) else []
+    if not isinstance(first, _WALKED):
+        return tree
+    if isinstance(first, Variable) and id(first) not in tree.variables:  # most of what is added
+        tree.variables[id(first)] = (path, first)
+        tree.owners[id(first)] = root
+        return tree
+    pending = [_Place(path, first, None if into is None else root)]
     while pending:
         place = pending.pop()
         value = place.value
