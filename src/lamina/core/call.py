@@ -59,9 +59,12 @@ def invoke(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     return enter(frame, layer, "call", args, kwargs, mode, key)
 
 
+_NESTED = (list, tuple, dict)
+
+
 def _symbolic(value: Any) -> Symbolic | None:
     """A symbolic value among arguments, if there is one."""
-    if isinstance(value, list | tuple | dict):
+    if isinstance(value, _NESTED):
         inside = cast(Any, value)
         for item in inside.values() if isinstance(value, dict) else inside:
             found = _symbolic(item)

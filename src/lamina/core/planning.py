@@ -19,7 +19,7 @@ from lamina.core.plan import PlannedCall
 from lamina.core.reached import Reached, own_build
 from lamina.core.signature import build_arguments, method_of
 from lamina.core.specs import Arguments, Sizes, Spec, as_specs, blend, is_unknown, shapes_of
-from lamina.core.tracing import trace_state
+from lamina.core.tracing import is_running, trace_state
 from lamina.core.tracking import Memento, Tree, join, same_state, state_of, walk
 from lamina.core.variable import Variable
 from lamina.errors import BuildError, TrackingError
@@ -73,7 +73,8 @@ class Planner:
 
     def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
         """A layer's method is called with `inputs`, an (args, kwargs) pair."""
-        specs = Arguments(as_specs(inputs[0]), as_specs(inputs[1]))
+        args, kwargs = inputs
+        specs = Arguments(as_specs(args), as_specs(kwargs) if kwargs else {})
         called_at = site()
         record = self.open(layer, method, specs, called_at)
         call = PlannedCall(self.path_of(layer), type(layer).__name__, specs, None, called_at)
@@ -137,7 +138,7 @@ class Planner:
             self._place_variable(variable)
         self.used.add(key)
         kind = (variable.shape, variable.weight_dtype)
-        own = trace_state() == self._trace  # an inner trace takes what is made in it along
+        own = is_running(self._trace)  # an inner trace takes what is made in it along
         zeros = self._zeros.get(kind) if own else None
         if zeros is None:
             zeros = jax.lax.full(variable.shape, 0, variable.weight_dtype)

@@ -69,10 +69,10 @@ class Spec:
 
 
 def _dims(shape: Any) -> tuple[Dim, ...]:
-    if isinstance(shape, int | np.integer):
-        shape = (int(cast(int, shape)),)
     if shape.__class__ is tuple and all(map(_is_dim, shape)):
         return shape
+    if isinstance(shape, int | np.integer):
+        shape = (int(cast(int, shape)),)
     if isinstance(shape, str | Mapping) or not hasattr(shape, "__iter__"):
         raise InputError(
             explain(

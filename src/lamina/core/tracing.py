@@ -23,6 +23,7 @@ __all__ = [
     "evaluate_abstractly",
     "in_fresh_context",
     "in_loop",
+    "is_running",
     "is_staged",
     "is_traced",
     "outside_traces",
@@ -73,6 +74,11 @@ def in_loop(since: Any) -> bool:
 
 def _same(trace: Any, state: Any) -> bool:
     return getattr(state, "_trace_ref", None) == getattr(trace, "_weakref", object())
+
+
+def is_running(state: Any) -> bool:
+    """Whether the trace that `state` stands for is the innermost one."""
+    return _same(_core.trace_ctx.trace, state)
 
 
 def is_traced(value: Any) -> bool:
