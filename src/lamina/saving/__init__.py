@@ -1,6 +1,6 @@
 """Files: weights, whole models, exported programs. Nothing is ever unpickled or executed."""
 
-from lamina.saving.config import clone, from_config, get_config
+from lamina.saving.config import from_config, get_config
 from lamina.saving.exported import Exported, load_exported
 from lamina.saving.exporting import export
 from lamina.saving.models import load, save
@@ -8,7 +8,6 @@ from lamina.saving.weights import load_weights, save_weights
 
 __all__ = [
     "Exported",
-    "clone",
     "export",
     "from_config",
     "get_config",

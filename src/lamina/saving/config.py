@@ -12,7 +12,7 @@ from lamina.errors import InputError, explain
 from lamina.saving.making import Maker
 from lamina.saving.recording import Recorder
 
-__all__ = ["clone", "from_config", "get_config"]
+__all__ = ["from_config", "get_config"]
 
 
 def get_config(layer: Tracked) -> dict[str, Any]:
@@ -47,16 +47,6 @@ def from_config(kind: type, config: Mapping[str, Any]) -> Any:
     recorder = Recorder()
     described = recorder.record(with_layers, f"the config of {kind.__name__}")
     return kind(**given | Maker(recorder.named).make(described))
-
-
-def clone(layer: Any) -> Any:
-    """A layer of the same class and arguments; if the layer is built, so is the clone, anew."""
-    kind: Any = layer.__class__
-    twin = kind.from_config(layer.get_config())
-    built = layer._lamina.built
-    if built is not None and twin._lamina.built is None:
-        twin.build(*built.inputs.args, method=built.method, **built.inputs.kwargs)
-    return twin
 
 
 def _holds_layers(value: Any) -> bool:
