@@ -144,7 +144,11 @@ def run_passes(request: Request) -> Outcome:
                 failure = error
                 error.add_note(f"dims that are not known had the sizes {first} or {second} here")
             continue
-        _mark_unknown(outcome, once, first, second)
+        try:
+            _mark_unknown(outcome, once, first, second)
+        except BaseException:
+            outcome.planner.undo()
+            raise
         last = (small, large) == SIZES[-1]
         empty = any(0 in spec.shape for call in outcome.calls for spec in _specs(call.outputs))
         if not empty or (last and failure is None):

@@ -144,9 +144,8 @@ class OverTime(Units, Recurrence):
 
     def __init__(self, *args: Any, use_cudnn: bool | str = "auto", **options: Any) -> None:
         super().__init__(*args, **options)
-        check_choice(
-            self, "use_cudnn", use_cudnn, ("auto", False)
-        )  # there are kernels of XLA's alone
+        # Keras's option, for code that has it: the kernels are XLA's either way.
+        check_choice(self, "use_cudnn", use_cudnn, ("auto", False))
 
     @property
     def _state_count(self) -> int:
