@@ -72,8 +72,8 @@ def installed_fonts() -> tuple[str, ...]:
 
 @cache
 def _code_points(name: str) -> frozenset[int]:
-    files = (entry.fname for entry in font_manager.fontManager.ttflist if entry.name == name)
-    try:
-        return frozenset(font_manager.get_font(next(files)).get_charmap())
-    except (StopIteration, RuntimeError, OSError):  # not installed, or not readable
+    try:  # the file that is drawn with: other faces of a family may have fewer glyphs
+        file = font_manager.findfont(name, fallback_to_default=False)
+        return frozenset(font_manager.get_font(file).get_charmap())
+    except (ValueError, RuntimeError, OSError):  # not installed, or not readable
         return frozenset()
