@@ -43,13 +43,18 @@ def recurrence(name, batch=3, time=4, units=2, dtype="float32"):
     gates = cell.gates
     normal = drawing(dtype)
     inputs = {
-        "projected": normal(time, batch, gates * units),
+        "projected": normal(batch, time, gates * units),
         "start": tuple(normal(batch, units) for _ in range(arrays)),
         "kernel": normal(units, gates * units),
-        "bias": normal((2 * gates - cell.shared) * units),
+        "bias": normal(*bias_shape(cell, units)),
         "factors": normal(batch, units),
     }
     return cell, inputs
+
+
+def bias_shape(cell, units):
+    """One row for the input and one for the state, where not all of their shares are summed."""
+    return (cell.gates * units,) if cell.shared == cell.gates else (2, cell.gates * units)
 
 
 def attention(name, batch=3, source=5, time=4, units=2, size=3, channels=4, additive=True):
@@ -57,7 +62,7 @@ def attention(name, batch=3, source=5, time=4, units=2, size=3, channels=4, addi
     gates = cell.gates
     normal = drawing()
     inputs = {
-        "projected": normal(time, batch, gates * units),
+        "projected": normal(batch, time, gates * units),
         "start": tuple(normal(batch, units) for _ in range(arrays)),
         "keys": normal(batch, source, size),
         "values": normal(batch, source, channels),
@@ -66,7 +71,7 @@ def attention(name, batch=3, source=5, time=4, units=2, size=3, channels=4, addi
             normal(size) if additive else None,
             normal(channels, gates * units),
             normal(units, gates * units),
-            normal((2 * gates - cell.shared) * units),
+            normal(*bias_shape(cell, units)),
         ),
     }
     return cell, inputs
@@ -112,7 +117,7 @@ def attending(cell, mask=None):
 @pytest.mark.parametrize("name", CELLS)
 def test_gradients_are_those_of_autodiff(name, reverse) -> None:
     cell, inputs = recurrence(name)
-    mask = jnp.asarray(np.random.default_rng(1).random((4, 3)) < 0.6)
+    mask = jnp.asarray(np.random.default_rng(1).random((3, 4)) < 0.6)
     same_gradients(running(cell, mask, reverse), inputs)
     same_gradients(running(cell, None, reverse), inputs | {"bias": None, "factors": None})
 
@@ -122,6 +127,15 @@ def test_gradients_are_those_of_autodiff(name, reverse) -> None:
 def test_gradients_at_any_sizes(batch, time, units) -> None:
     cell, inputs = recurrence("lstm", batch, time, units)
     same_gradients(running(cell), inputs)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_gradients_over_many_steps(name, reverse) -> None:
+    """There the kernel is turned once, rather than in each step."""
+    cell, inputs = recurrence(name, time=40)
+    mask = jnp.asarray(np.random.default_rng(1).random((3, 40)) < 0.6)
+    same_gradients(running(cell, mask, reverse), inputs)
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])
@@ -137,17 +151,44 @@ def test_gradients_are_those_of_finite_differences(name) -> None:
         check_grads(lambda given: running(cell)(given, False), (inputs,), 1, ["rev"])
 
 
-def test_second_derivatives() -> None:
-    cell, inputs = recurrence("gru", 2, 3, 2)
-    run = running(cell)
+def same_curvature(run, inputs, name) -> None:
+    """Of second derivatives by one of the inputs, by hand and by autodiff."""
 
     def curvature(plain):
-        def slope(kernel):
-            return jax.grad(lambda k: loss(run(inputs | {"kernel": k}, plain)))(kernel).sum()
+        def slope(array):
+            return jax.grad(lambda a: loss(run(inputs | {name: a}, plain)))(array).sum()
 
-        return jax.grad(slope)(inputs["kernel"])
+        return jax.jit(jax.grad(slope))(inputs[name])
 
     np.testing.assert_allclose(curvature(False), curvature(True), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("time", [3, 20])
+def test_second_derivatives(time) -> None:
+    cell, inputs = recurrence("gru", 2, time, 2)
+    same_curvature(running(cell), inputs, "kernel")
+
+
+@pytest.mark.parametrize("additive", [True, False])
+def test_second_derivatives_with_attention(additive) -> None:
+    cell, inputs = attention("gru", 2, 3, 2, additive=additive)
+    same_curvature(attending(cell), inputs, "values")
+
+
+def test_second_derivatives_take_memory_by_the_step() -> None:
+    """Ten times the steps are ten times the memory, not a hundred times."""
+
+    def needed(time):
+        cell, inputs = recurrence("gru", 8, time, 8)
+        run = running(cell)
+
+        def slope(kernel):
+            return jax.grad(lambda k: loss(run(inputs | {"kernel": k}, False)))(kernel).sum()
+
+        program = jax.jit(jax.grad(slope)).lower(inputs["kernel"]).compile()
+        return program.memory_analysis().temp_size_in_bytes
+
+    assert needed(400) < 15 * needed(40)
 
 
 @pytest.mark.parametrize("additive", [True, False])
@@ -198,3 +239,21 @@ def test_gradients_over_devices_are_those_of_one() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_few_steps_turn_no_array(name) -> None:
+    """XLA on CPU takes longer to compile one transpose than several of a step's loops."""
+
+    def turns(time):
+        cell, inputs = recurrence(name, time=time)
+        run = running(cell, jnp.ones((3, time), bool))
+        return str(jax.make_jaxpr(jax.grad(lambda given: loss(run(given, False))))(inputs)).count(
+            "transpose["
+        )
+
+    assert (turns(16), turns(17)) == (0, 1)
+    cell, inputs = attention(name)
+    run = attending(cell, jnp.ones((3, 5), bool))
+    program = jax.make_jaxpr(jax.grad(lambda given: loss(run(given, False))))(inputs)
+    assert "transpose[" not in str(program)

@@ -33,12 +33,13 @@ def lookup(table: Operand, ids: Operand) -> jax.Array:
     # Below 0 is outside as well; ids that were computed XLA on CPU scatters gradients by faster.
     index = jnp.where(index < 0, rows.shape[0], index)
     dimensions = lax.GatherDimensionNumbers(
-        offset_dims=(index.ndim,), collapsed_slice_dims=(0,), start_index_map=(0,)
+        offset_dims=(1,), collapsed_slice_dims=(0,), start_index_map=(0,)
     )
-    return lax.gather(
+    found = lax.gather(
         rows,
-        lax.expand_dims(index, (index.ndim,)),
+        lax.reshape(index, (index.size, 1)),
         dimensions,
         slice_sizes=(1, rows.shape[1]),
         mode=lax.GatherScatterMode.FILL_OR_DROP,
     )
+    return lax.reshape(found, (*index.shape, rows.shape[1]))

@@ -137,10 +137,8 @@ class AttentionDecoder(Layer):
     ) -> tuple[Any, ...]:
         start = self._start(state, tokens.shape[0])
         read = self.attention.keys(values) if keys is None else keys
-        # Time goes first, where the scan wants it: [target, batch, embedding].
-        embedded = self.dropout(self.embed(lax.transpose(tokens, (1, 0))))
+        embedded = self.dropout(self.embed(tokens))
         cell = _CELLS[self.cell](lax.tanh, lax.logistic)
-        bias = self.bias.value
         attended = attend(
             cell,
             dense(embedded, self.kernel),
@@ -151,12 +149,12 @@ class AttentionDecoder(Layer):
                 self.attention.score_weights(),
                 self.context_kernel.value,
                 self.recurrent_kernel.value,
-                cell.joint(bias[0], bias[1]) if self.cell == "gru" else bias,
+                self.bias.value,
             ),
         )
         logits = self._logits(attended, embedded)
         after = attended.state if self.cell == "lstm" else attended.state[0]
-        seen = (lax.transpose(attended.attention, (1, 0, 2)),) if return_attention else ()
+        seen = (attended.attention,) if return_attention else ()
         return logits, after, *seen
 
     def remember(self, values: jax.Array) -> jax.Array:
@@ -171,7 +169,7 @@ class AttentionDecoder(Layer):
         seen = attended.outputs
         if self.readout is not None:
             seen = self.readout(jnp.concatenate([seen, attended.contexts, embedded], -1))
-        seen = self.dropout(lax.transpose(seen, (1, 0, 2)))
+        seen = self.dropout(seen)
         if self.output is not None:
             return self.output(seen)
         return dense(seen, self.embed.embeddings.value.T, self.output_bias)

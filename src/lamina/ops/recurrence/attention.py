@@ -12,7 +12,16 @@ from lamina.ops.arrays import alike, is_placed
 from lamina.ops.attention import masked_softmax, weighted_values
 from lamina.ops.dense import dense
 from lamina.ops.recurrence.cell import Cell, State
-from lamina.ops.recurrence.engine import over_time, pulled_back, shifted
+from lamina.ops.recurrence.engine import (
+    back,
+    no_steps,
+    over_time,
+    pulled_back,
+    step_of,
+    steps_of,
+    time_first,
+    with_step,
+)
 
 __all__ = ["Attended", "AttentionWeights", "Memory", "attend"]
 
@@ -38,8 +47,8 @@ class AttentionWeights(NamedTuple):
 
 
 class Attended(NamedTuple):
-    """Outputs ``[time, batch, units]``, attention ``[time, batch, source]``, contexts ``[time,
-    batch, channels]``, and the last state."""
+    """Outputs ``[batch, time, units]``, attention ``[batch, time, source]``, contexts ``[batch,
+    time, channels]``, and the last state."""
 
     outputs: jax.Array
     attention: jax.Array
@@ -48,8 +57,10 @@ class Attended(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What the backward pass reads of all steps: the rest of the state is that before them."""
+    """What the backward pass reads of all steps: h before them, ``[batch, time, units]``, and, time
+    first, the rest of the state before them, queries and gates."""
 
+    h: jax.Array
     rest: State
     queries: jax.Array
     gates: State
@@ -78,7 +89,7 @@ def attend(
 
     Args:
         cell: what a step does element by element.
-        projected: ``[time, batch, gates]``, the input's share.
+        projected: ``[batch, time, gates]``, the input's share.
         start: the state before the first step, arrays ``[batch, units]``.
         memory: what is attended to.
         weights: of the attention and of the cell.
@@ -87,8 +98,8 @@ def attend(
     Source: Bahdanau, Cho, Bengio, arXiv 1409.0473, section A; dot products: Luong, Pham, Manning,
     arXiv 1508.04025, scaled as in Vaswani et al., arXiv 1706.03762.
     """
-    if plain or is_placed(projected) or projected.shape[0] == 0:
-        return _forward(cell, projected, start, memory, weights, plain=True)[0]
+    if plain or is_placed(projected) or projected.shape[1] == 0:
+        return _plainly(cell, projected, start, memory, weights)
 
     @jax.custom_vjp
     def run(projected: Any, start: Any, memory: Any, weights: Any) -> Attended:
@@ -96,47 +107,69 @@ def attend(
 
     def forward(projected: Any, start: Any, memory: Any, weights: Any) -> Any:
         attended, kept = _forward(cell, projected, start, memory, weights)
-        return attended, (start, memory, weights, attended, kept)
+        return attended, (memory, weights, attended, kept)
 
     def backward(residuals: Any, slopes: Attended) -> Any:
-        start, memory, weights, attended, kept = residuals
-        return _backward(cell, start, memory, weights, attended, kept, slopes)
+        memory, weights, attended, kept = residuals
+        return _backward(cell, memory, weights, attended, kept, slopes)
 
     cast(Any, run).defvjp(forward, backward)
     return cast(Any, run)(*alike((projected, start, memory, weights)))
 
 
-def _joint(weights: AttentionWeights) -> jax.Array:
-    """The kernels that h meets, as one: ``[units, size + gates]``."""
-    return lax.concatenate([weights.query, weights.recurrent], 1)
+class _Made(NamedTuple):
+    """What a step makes; the state is that after it."""
+
+    state: State
+    attention: jax.Array
+    context: jax.Array
+    query: jax.Array
+    gates: State
+
+
+def _step(
+    cell: Cell, shares: State, state: State, memory: Memory, weights: AttentionWeights
+) -> _Made:
+    query, product = dense(state[0], weights.query), dense(state[0], weights.recurrent)
+    attention = masked_softmax(_scores(query, memory.keys, weights.score), memory.mask)
+    context = weighted_values(attention, memory.values)
+    read = cell.apart(dense(context, weights.context))
+    gates = cell.given(tuple(map(lax.add, shares, read)), product, weights.bias)
+    return _Made(cell.step(gates, state), attention, context, query, gates)
+
+
+def _plainly(
+    cell: Cell, projected: jax.Array, start: State, memory: Memory, weights: AttentionWeights
+) -> Attended:
+    """What is attended to, in a way that autodiff takes apart well."""
+
+    def step(state: State, at: jax.Array) -> tuple[State, tuple[jax.Array, ...]]:
+        made = _step(cell, cell.apart(at), state, memory, weights)
+        return made.state, (made.state[0], made.attention, made.context)
+
+    state, stacked = lax.scan(step, start, time_first(projected))
+    outputs, attention, contexts = map(time_first, stacked)
+    return Attended(outputs, attention, contexts, state)
 
 
 def _forward(
-    cell: Cell,
-    projected: jax.Array,
-    start: State,
-    memory: Memory,
-    weights: AttentionWeights,
-    *,
-    plain: bool = False,
+    cell: Cell, projected: jax.Array, start: State, memory: Memory, weights: AttentionWeights
 ) -> tuple[Attended, _Kept]:
-    """What is attended to, and what the backward pass by hand needs; `plain` is for autodiff."""
-    joint, size = _joint(weights), weights.query.shape[1]
+    """What is attended to, and what the backward pass by hand needs."""
 
-    def step(state: State, at: jax.Array) -> tuple[State, Any]:
-        both = dense(state[0], joint)
-        query, product = lax.split(both, (size, both.shape[1] - size), axis=1)
-        attention = masked_softmax(_scores(query, memory.keys, weights.score), memory.mask)
-        context = weighted_values(attention, memory.values)
-        read = cell.apart(dense(context, weights.context))
-        shares = cell.apart(at) if plain else cell.shares_at(projected, at)
-        gates = cell.given(tuple(map(lax.add, shares, read)), product, weights.bias)
-        after = cell.step(gates, state)
-        return after, (after[0], attention, context, _Kept(state[1:], query, gates))
+    def step(carry: Any, index: jax.Array) -> tuple[Any, tuple[State, jax.Array, State]]:
+        stacked, state = carry
+        made = _step(cell, cell.shares_at(projected, index), state, memory, weights)
+        parts = made.state[0], made.attention, made.context, state[0]
+        stacked = [with_step(*pair, index) for pair in zip(stacked, parts, strict=True)]
+        return (stacked, made.state), (state[1:], made.query, made.gates)
 
-    every_step = projected if plain else jnp.arange(projected.shape[0])
-    state, (outputs, attention, contexts, kept) = lax.scan(step, start, every_step)
-    return Attended(outputs, attention, contexts, state), kept
+    time = projected.shape[1]
+    likes = start[0], memory.keys[..., 0], memory.values[:, 0], start[0]
+    begin = [no_steps(like, time) for like in likes], start
+    (stacked, state), kept = lax.scan(step, begin, steps_of(projected))
+    outputs, attention, contexts, before = stacked
+    return Attended(outputs, attention, contexts, state), _Kept(before, *kept)
 
 
 def _scores(query: jax.Array, keys: jax.Array, score: jax.Array | None) -> jax.Array:
@@ -153,50 +186,57 @@ def _hidden(query: jax.Array, keys: jax.Array) -> jax.Array:
 
 def _backward(
     cell: Cell,
-    start: State,
     memory: Memory,
     weights: AttentionWeights,
     attended: Attended,
     kept: _Kept,
     slopes: Attended,
 ) -> tuple[jax.Array, State, Memory, AttentionWeights]:
-    before = (shifted(start[0], attended.outputs), *kept.rest)
-    turned, from_context = _joint(weights).T, weights.context.T
+    score = weights.score
 
-    def step(carry: Any, at: Any) -> Any:
-        d_state, d_memory = carry
-        d_output, d_attention, d_context, attention, query, gates, state = at
-        d_after = (d_state[0] + d_output, *d_state[1:])
+    def step(carry: Any, at: Any) -> tuple[Any, None]:
+        stacked, d_memory, d_state = carry
+        index, rest, query, gates = at
+        state = step_of(kept.h, index), *rest
+        d_after = (d_state[0] + step_of(slopes.outputs, index), *d_state[1:])
         d_gates, d_before = pulled_back(cell.step, (gates, state), d_after)
         d_read = lax.concatenate(d_gates[: cell.gates], 1)
-        d_context = d_context + dense(d_read, from_context)
-        d_attention = d_attention + _weighing(d_context, memory.values)
+        d_context = step_of(slopes.contexts, index) + back(d_read, weights.context)
+        d_attention = step_of(slopes.attention, index) + _weighing(d_context, memory.values)
+        attention = step_of(attended.attention, index)
         d_scores = _through_softmax(attention, d_attention, memory.mask)
-        d_query, d_memory = _through_scores(query, memory.keys, weights.score, d_scores, d_memory)
-        d_both = lax.concatenate([d_query, *cell.of_product(d_gates)], 1)
-        d_before = (d_before[0] + dense(d_both, turned), *d_before[1:])
-        return (d_before, d_memory), (d_read, d_both, d_context, d_scores)
+        d_query, d_memory = _through_scores(query, memory.keys, score, d_scores, d_memory)
+        d_product = lax.concatenate(cell.of_product(d_gates), 1)
+        d_h = back(d_query, weights.query) + back(d_product, weights.recurrent)
+        parts = [d_read, d_query, d_product, d_context, *([d_scores] if score is None else [])]
+        stacked = [with_step(*pair, index) for pair in zip(stacked, parts, strict=True)]
+        return (stacked, d_memory, (d_before[0] + d_h, *d_before[1:])), None
 
-    nothing = None
-    if weights.score is not None:
-        nothing = (jnp.zeros_like(memory.keys), jnp.zeros_like(weights.score))
-    (d_start, d_memory), (d_projected, d_both, d_contexts, d_scores) = lax.scan(
-        step,
-        (slopes.state, nothing),
-        (*slopes[:3], attended.attention, kept.queries, kept.gates, before),
-        reverse=True,
+    time, h = slopes.outputs.shape[1], slopes.state[0]
+    begin = (
+        [
+            no_steps(h, time, cell.gates),
+            no_steps(kept.queries[0], time),
+            no_steps(h, time, cell.gates),
+            no_steps(memory.values[:, 0], time),
+            *([no_steps(memory.keys[..., 0], time)] if score is None else []),
+        ],
+        None if score is None else (jnp.zeros_like(memory.keys), jnp.zeros_like(score)),
+        slopes.state,
     )
-    d_keys, d_score = d_memory or (_over_steps(d_scores, kept.queries), None)
-    if d_score is None:
-        d_keys = d_keys * memory.keys.shape[-1] ** -0.5
-    size = weights.query.shape[1]
-    d_joint = over_time(before[0], d_both)
+    every_step = steps_of(slopes.outputs), kept.rest, kept.queries, kept.gates
+    (stacked, d_memory, d_start), _ = lax.scan(step, begin, every_step, reverse=True)
+    d_projected, d_queries, d_products, d_contexts, *d_scores = stacked
+    if d_memory is None:
+        d_keys = _over_steps(d_scores[0], time_first(kept.queries))
+        d_memory = d_keys * memory.keys.shape[-1] ** -0.5, None
+    d_keys, d_score = d_memory
     d_weights = AttentionWeights(
-        d_joint[:, :size],
+        over_time(kept.h, d_queries),
         d_score,
         over_time(attended.contexts, d_projected),
-        d_joint[:, size:],
-        None if weights.bias is None else cell.d_bias(d_projected, d_both[..., size:]),
+        over_time(kept.h, d_products),
+        None if weights.bias is None else cell.d_bias(weights.bias, d_projected, d_products),
     )
     d_values = _over_steps(attended.attention, d_contexts)
     return d_projected, d_start, Memory(d_keys, d_values), d_weights
@@ -222,9 +262,10 @@ def _through_scores(
     hidden = _hidden(query, keys)
     at = lax.expand_dims(d_scores, (2,))
     d_hidden = at * (score * (1 - hidden * hidden))
-    return d_hidden.sum(1), (d_keys + d_hidden, d_score + (at * hidden).sum((0, 1)))
+    by_score = lax.dot_general(d_scores, hidden, (((0, 1), (0, 1)), ((), ())))
+    return d_hidden.sum(1), (d_keys + d_hidden, d_score + by_score)
 
 
 def _over_steps(left: jax.Array, right: jax.Array) -> jax.Array:
-    """``sum over time of left_s right_c``: ``[batch, source, channels]``."""
-    return lax.dot_general(left, right, (((0,), (0,)), ((1,), (1,))))
+    """``sum over time of left_s right_c``, of ``[batch, time, ...]``, for each row."""
+    return lax.dot_general(left, right, (((1,), (1,)), ((0,), (0,))))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 __all__ = ["Activation", "Cell", "State"]
@@ -44,34 +45,38 @@ class Cell(NamedTuple):
         sums = map(lax.add, inputs[: self.shared], products[: self.shared])
         return (*sums, *inputs[self.shared :], *products[self.shared :])
 
-    def joint(self, input_bias: jax.Array, product_bias: jax.Array) -> jax.Array:
-        """The biases of the two shares, ``[gates units]`` each, as one of what `step` is given."""
-        return lax.concatenate(self.meet(self.apart(input_bias), self.apart(product_bias)), 0)
-
     def of_product(self, given: State) -> State:
         """Of arrays such as `step` is given, those of the state's shares."""
         return given[: self.shared] + given[self.gates :]
 
     def shares_at(self, projected: jax.Array, index: jax.Array) -> State:
-        """The input's shares of the gates at a step, each read from ``[time, batch, gates]`` alone.
+        """The input's shares of the gates at a step, each read from ``[batch, time, gates]`` alone.
 
         XLA on CPU turns one slice of which several gates are cut into a function that it calls
         for each number, and a loop around that it leaves without vector instructions.
         """
-        batch, units = projected.shape[1], projected.shape[2] // self.gates
-        starts = [(index, 0, gate * units) for gate in range(self.gates)]
-        return tuple(lax.dynamic_slice(projected, at, (1, batch, units))[0] for at in starts)
+        batch, units = projected.shape[0], projected.shape[2] // self.gates
+        starts = [(0, index, gate * units) for gate in range(self.gates)]
+        size = batch, 1, units
+        return tuple(
+            lax.squeeze(lax.dynamic_slice(projected, at, size, allow_negative_indices=False), (1,))
+            for at in starts
+        )
 
     def given(self, shares: State, product: jax.Array, bias: jax.Array | None) -> State:
-        """What `step` is given, of the input's shares, the state's and the bias."""
-        gates = self.meet(shares, self.apart(product))
-        if bias is None:
-            return gates
-        rows = lax.split(bias, (gates[0].shape[-1],) * len(gates))
-        return tuple(gate + row for gate, row in zip(gates, rows, strict=True))
+        """What `step` is given, of the input's shares, the state's and the bias.
 
-    def d_bias(self, d_projected: jax.Array, d_products: jax.Array) -> jax.Array:
-        """The gradient of the bias, from those of the shares, ``[time, batch, gates]``."""
-        shared = self.shared * (d_products.shape[2] // self.gates)
-        parts = d_products[..., :shared], d_projected[..., shared:], d_products[..., shared:]
-        return lax.concatenate([part.sum((0, 1)) for part in parts], 0)
+        The bias is one row for either, ``[2, gates units]``, or one for both, ``[gates units]``.
+        """
+        products = self.apart(product)
+        if bias is not None:
+            rows = [self.apart(row) for row in (bias if bias.ndim == 2 else bias[None])]
+            shares = tuple(map(jnp.add, shares, rows[0]))
+            products = tuple(map(jnp.add, products, rows[1])) if len(rows) == 2 else products
+        return self.meet(shares, products)
+
+    def d_bias(self, bias: jax.Array, d_projected: jax.Array, d_products: jax.Array) -> jax.Array:
+        """The gradient of the bias, from those of the shares, ``[batch, time, gates]``."""
+        if bias.ndim == 1:
+            return d_projected.sum((0, 1))
+        return jnp.stack([d_projected.sum((0, 1)), d_products.sum((0, 1))])

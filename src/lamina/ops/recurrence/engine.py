@@ -7,25 +7,32 @@ from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from lamina import activations
-from lamina.ops.arrays import alike, is_placed
+from lamina.ops.arrays import alike, as_rows, is_placed
 from lamina.ops.dense import dense
 from lamina.ops.recurrence.cell import Cell, State
 
 __all__ = [
+    "alive_at",
+    "back",
     "by_hand",
+    "no_steps",
     "over_time",
     "pulled_back",
     "recur",
-    "shifted",
+    "step_of",
+    "steps_of",
+    "time_first",
     "where_alive",
+    "with_step",
 ]
 
 
 class _Steps(NamedTuple):
-    """What a step takes: ``[time, batch, gates]``, and where its inputs count, or None."""
+    """What a step takes: ``[batch, time, gates]``, and where its inputs count, or None."""
 
     projected: jax.Array
     alive: jax.Array | None
@@ -40,9 +47,10 @@ class _Weights(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What the backward pass reads of all steps: h after them, the rest of the state before."""
+    """What the backward pass reads of all steps: h before them, ``[batch, time, units]``, and, time
+    first, the rest of the state before them and the gates."""
 
-    outputs: jax.Array
+    h: jax.Array
     rest: State
     gates: State
 
@@ -74,13 +82,12 @@ def recur(
 
     Args:
         cell: what a step does element by element.
-        projected: ``[time, batch, gates]``, the input's share.
+        projected: ``[batch, time, gates]``, the input's share.
         start: the state before the first step, arrays ``[batch, units]``.
         kernel: ``[units, gates]``.
-        bias: added to what the cell's step is given, of all gates side by side;
-            :meth:`Cell.joint` makes one of two. It costs less here than in `projected`, of which
-            it would be one more copy.
-        mask: bool, ``[time, batch]``: where False the state stays.
+        bias: ``[gates]``, or one for the input's share and one for the state's, ``[2, gates]``.
+            It costs less here than in `projected`, of which it would be one more copy.
+        mask: bool, ``[batch, time]``: where False the state stays.
         factors: ``[batch, units]``, for h on its way into the gates.
         reverse: start at the last step; outputs stand where their inputs do.
         plain: leave the backward pass to autodiff, for cells that close over arrays, and for
@@ -88,21 +95,20 @@ def recur(
         unroll: write all steps into the program one after the other, rather than a loop.
 
     Returns:
-        ``(outputs, state)``: ``[time, batch, units]``, and the last state.
+        ``(outputs, state)``: ``[batch, time, units]``, and the last state.
     """
     steps, weights = _Steps(projected, mask), _Weights(kernel, bias, factors)
     way = _Way(reverse, unroll)
-    if plain or is_placed(projected) or projected.shape[0] == 0:  # there is no step to read
+    if plain or is_placed(projected) or projected.shape[1] == 0:  # there is no step to read
         return _plainly(cell, way, steps, start, weights)
 
     @jax.custom_vjp
     def run(steps: _Steps, start: State, weights: _Weights) -> tuple[jax.Array, State]:
-        kept, state = _forward(cell, way, steps, start, weights)
-        return kept.outputs, state
+        return _forward(cell, way, steps, start, weights)[0]
 
     def forward(steps: _Steps, start: State, weights: _Weights) -> Any:
-        kept, state = _forward(cell, way, steps, start, weights)
-        return (kept.outputs, state), (steps.alive, start, weights, kept)
+        made, kept = _forward(cell, way, steps, start, weights)
+        return made, (steps.alive, weights, kept)
 
     def backward(residuals: Any, slopes: Any) -> Any:
         return _backward(cell, way, *residuals, *slopes)
@@ -116,6 +122,7 @@ def by_hand(*functions: Any) -> bool:
     return all(function in _PLAIN for function in functions)
 
 
+_FEW = 16  # steps up to which a loop multiplies by a kernel turned, rather than by a turned copy
 _PLAIN = frozenset(
     {lax.tanh, lax.logistic, jnp.tanh, jax.nn.sigmoid, jax.nn.relu}
     | {getattr(activations, name) for name in activations.__all__ if name[0].islower()}
@@ -127,31 +134,75 @@ def _plainly(
 ) -> tuple[jax.Array, State]:
     """Outputs and the last state, in a way that autodiff takes apart well."""
 
-    def step(state: State, at: _Steps) -> tuple[State, jax.Array]:
+    def step(state: State, at: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array]:
+        index, projected = at
         product = dense(_read(state[0], weights), weights.kernel)
-        gates = cell.given(cell.apart(at.projected), product, weights.bias)
-        after = _where_alive(at.alive, cell.step(gates, state), state)
+        gates = cell.given(cell.apart(projected), product, weights.bias)
+        after = _where_alive(alive_at(steps.alive, index), cell.step(gates, state), state)
         return after, after[0]
 
-    state, outputs = lax.scan(step, start, steps, reverse=way.reverse, unroll=way.unroll)
-    return outputs, state
+    every_step = steps_of(steps.projected), time_first(steps.projected)
+    state, outputs = lax.scan(step, start, every_step, reverse=way.reverse, unroll=way.unroll)
+    return time_first(outputs), state
 
 
 def _forward(
     cell: Cell, way: _Way, steps: _Steps, start: State, weights: _Weights
-) -> tuple[_Kept, State]:
-    """What is kept of all steps, and the last state."""
+) -> tuple[tuple[jax.Array, State], _Kept]:
+    """Outputs, the last state, and what is kept of all steps."""
 
-    def step(state: State, at: tuple[jax.Array, jax.Array | None]) -> tuple[State, _Kept]:
-        index, alive = at
+    def step(carry: Any, index: jax.Array) -> tuple[Any, tuple[State, State]]:
+        outputs, before, state = carry
         product = dense(_read(state[0], weights), weights.kernel)
         gates = cell.given(cell.shares_at(steps.projected, index), product, weights.bias)
-        after = _where_alive(alive, cell.step(gates, state), state)
-        return after, _Kept(after[0], state[1:], gates)
+        after = _where_alive(alive_at(steps.alive, index), cell.step(gates, state), state)
+        outputs = with_step(outputs, after[0], index)
+        return (outputs, with_step(before, state[0], index), after), (state[1:], gates)
 
-    every_step = jnp.arange(steps.projected.shape[0]), steps.alive
-    state, kept = lax.scan(step, start, every_step, reverse=way.reverse, unroll=way.unroll)
-    return kept, state
+    time = steps.projected.shape[1]
+    room = no_steps(start[0], time)
+    (outputs, before, state), (rest, gates) = lax.scan(
+        step, (room, room, start), steps_of(steps.projected), reverse=way.reverse, unroll=way.unroll
+    )
+    return (outputs, state), _Kept(before, rest, gates)
+
+
+def time_first(array: jax.Array) -> jax.Array:
+    """``[batch, time, ...]`` as ``[time, batch, ...]``, and back."""
+    return lax.transpose(array, (1, 0, *range(2, array.ndim)))
+
+
+def steps_of(array: jax.Array) -> jax.Array:
+    """The numbers of the steps of an array ``[batch, time, ...]``: a constant, if known."""
+    time: Any = array.shape[1]
+    return cast(Any, np.arange(time)) if isinstance(time, int) else jnp.arange(time)
+
+
+def step_of(array: jax.Array, index: jax.Array) -> jax.Array:
+    """What a step has of an array ``[batch, time, ...]``."""
+    at = lax.dynamic_slice_in_dim(array, index, 1, 1, allow_negative_indices=False)
+    return lax.squeeze(at, (1,))
+
+
+def with_step(array: jax.Array, step: jax.Array, index: jax.Array) -> jax.Array:
+    """An array ``[batch, time, ...]`` with what a step has made in its place.
+
+    Steps that a scan stacks up stand time first; to turn them is one more copy, and XLA on CPU
+    compiles the transpose of an array for longer than several of a step's loops.
+    """
+    step = lax.expand_dims(step, (1,))
+    return lax.dynamic_update_slice_in_dim(array, step, index, 1, allow_negative_indices=False)
+
+
+def no_steps(like: jax.Array, time: int, gates: int = 1) -> jax.Array:
+    """Room for what steps make: zeros ``[batch, time, gates units]``, of ``[batch, units]``."""
+    zeros = jnp.zeros((like.shape[0], time, gates * like.shape[1]), like.dtype)
+    return alike((zeros, like))[0]
+
+
+def alive_at(mask: jax.Array | None, index: jax.Array) -> jax.Array | None:
+    """Where a step's input counts, ``[batch]``, of a mask ``[batch, time]``."""
+    return None if mask is None else step_of(mask, index)
 
 
 def _where_alive(alive: jax.Array | None, after: State, before: State) -> State:
@@ -166,51 +217,72 @@ def where_alive(alive: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
 
 
 def _read(h: jax.Array, weights: _Weights) -> jax.Array:
-    return h if weights.factors is None else h * weights.factors
+    """h on its way into the gates, ``[batch, units]`` or ``[batch, time, units]``."""
+    if weights.factors is None:
+        return h
+    return h * (weights.factors if h.ndim == 2 else lax.expand_dims(weights.factors, (1,)))
 
 
 def _backward(
     cell: Cell,
     way: _Way,
     mask: jax.Array | None,
-    start: State,
     weights: _Weights,
     kept: _Kept,
     d_outputs: jax.Array,
     d_last: State,
 ) -> tuple[_Steps, State, _Weights]:
-    before = (shifted(start[0], kept.outputs, way.reverse), *kept.rest)
-    turned = lax.transpose(weights.kernel, (1, 0))
+    time: Any = d_outputs.shape[1]
+    long = not isinstance(time, int) or time > _FEW
+    kernel = lax.transpose(weights.kernel, (1, 0)) if long else weights.kernel
+    turned = dense if long else back
 
-    def step(d_state: State, at: Any) -> tuple[State, tuple[jax.Array, State]]:
-        gates, alive, state, d_output = at
+    def step(carry: Any, at: Any) -> tuple[Any, None]:
+        d_products, d_others, d_state = carry
+        index, rest, gates = at
+        state = step_of(kept.h, index), *rest
+        alive = alive_at(mask, index)
 
         def advance(gates: State, state: State) -> State:
             return _where_alive(alive, cell.step(gates, state), state)
 
-        d_after = (d_state[0] + d_output, *d_state[1:])
+        d_after = (d_state[0] + step_of(d_outputs, index), *d_state[1:])
         d_gates, d_before = pulled_back(advance, (gates, state), d_after)
         d_product = lax.concatenate(cell.of_product(d_gates), 1)
-        d_before = (d_before[0] + _read(dense(d_product, turned), weights), *d_before[1:])
-        return d_before, (d_product, d_gates[cell.shared : cell.gates])
+        d_before = (d_before[0] + _read(turned(d_product, kernel), weights), *d_before[1:])
+        d_products = with_step(d_products, d_product, index)
+        others = zip(d_others, d_gates[cell.shared : cell.gates], strict=True)
+        return (d_products, [with_step(*pair, index) for pair in others], d_before), None
 
-    d_start, (d_products, d_others) = lax.scan(
-        step,
+    room = no_steps(d_last[0], time)
+    begin = (
+        no_steps(d_last[0], time, cell.gates),
+        [room] * (cell.gates - cell.shared),
         d_last,
-        (kept.gates, mask, before, d_outputs),
+    )
+    (d_products, d_others, d_start), _ = lax.scan(
+        step,
+        begin,
+        (steps_of(d_outputs), kept.rest, kept.gates),
         reverse=not way.reverse,
         unroll=way.unroll,
     )
     d_projected = d_products
     if d_others:  # the rest of the gradients are the same
-        d_shared = d_products[..., : cell.shared * start[0].shape[1]]
+        d_shared = d_products[..., : cell.shared * room.shape[2]]
         d_projected = lax.concatenate([d_shared, *d_others], 2)
-    d_kernel = over_time(_read(before[0], weights), d_products)
-    d_given = None if weights.bias is None else cell.d_bias(d_projected, d_products)
+    d_kernel = over_time(_read(kept.h, weights), d_products)
+    d_bias = None if weights.bias is None else cell.d_bias(weights.bias, d_projected, d_products)
     d_factors = None
     if weights.factors is not None:
-        d_factors = (dense(d_products, turned) * before[0]).sum(0)
-    return _Steps(d_projected, None), d_start, _Weights(d_kernel, d_given, d_factors)
+        d_factors = (back(d_products, weights.kernel) * kept.h).sum(1)
+    return _Steps(d_projected, None), d_start, _Weights(d_kernel, d_bias, d_factors)
+
+
+def back(slopes: jax.Array, kernel: jax.Array) -> jax.Array:
+    """``slopes kernel^T``, over the last axis of both."""
+    found = lax.dot_general(as_rows(slopes), kernel, (((1,), (1,)), ((), ())))
+    return lax.reshape(found, (*slopes.shape[:-1], kernel.shape[0]))
 
 
 def pulled_back(
@@ -221,19 +293,12 @@ def pulled_back(
     return pull(slopes)
 
 
-def shifted(start: jax.Array, states: jax.Array, reverse: bool = False) -> jax.Array:
-    """The state before each step."""
-    if reverse:
-        return jnp.concatenate([states[1:], start[None]])
-    return jnp.concatenate([start[None], states[:-1]])
-
-
 def over_time(left: jax.Array, right: jax.Array) -> jax.Array:
-    """The gradient of a kernel: ``sum over time and batch of left^T right``, as one product.
+    """The gradient of a kernel: ``sum over batch and time of left^T right``, as one product.
 
     Args:
-        left: ``[time, batch, units]``.
-        right: ``[time, batch, gates]``.
+        left: ``[batch, time, units]``.
+        right: ``[batch, time, gates]``.
 
     Returns:
         ``[units, gates]``.

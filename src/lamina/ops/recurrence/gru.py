@@ -11,7 +11,7 @@ from jax import lax
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.dense import dense
 from lamina.ops.recurrence.cell import Activation, Cell, State
-from lamina.ops.recurrence.engine import by_hand, recur, where_alive
+from lamina.ops.recurrence.engine import alive_at, by_hand, recur, steps_of, time_first, where_alive
 from lamina.ops.recurrence.sequence import over_sequence
 
 __all__ = ["gru", "gru_cell", "gru_project", "gru_step"]
@@ -153,7 +153,6 @@ def gru(
     shared = None if bias is None else cast(bias, dtype)
     functions = activation, recurrent_activation
     cell = gru_cell(*functions)
-    joint = None if shared is None or not reset_after else cell.joint(shared[0], shared[1])
 
     def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
         if not reset_after:
@@ -161,7 +160,7 @@ def gru(
                 projected, start, weights, alive, factors, functions, go_backwards, unroll
             )
         return recur(
-            cell, projected, start, weights, joint, alive, factors,
+            cell, projected, start, weights, shared, alive, factors,
             reverse=go_backwards, plain=not by_hand(*functions), unroll=unroll,
         )  # fmt: skip
 
@@ -176,7 +175,7 @@ def _reset_before(
     projected: jax.Array,
     start: State,
     kernel: jax.Array,
-    alive: jax.Array | None,
+    mask: jax.Array | None,
     factors: jax.Array | None,
     functions: tuple[Activation, Activation],
     reverse: bool,
@@ -184,10 +183,9 @@ def _reset_before(
 ) -> tuple[jax.Array, State]:
     """Two products that follow on each other, which only autodiff takes apart."""
 
-    def step(
-        state: jax.Array, at: tuple[jax.Array, jax.Array | None]
-    ) -> tuple[jax.Array, jax.Array]:
-        gates, alive = at
+    def step(state: jax.Array, at: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        index, gates = at
+        alive = alive_at(mask, index)
         after = gru_step(
             gates, state, kernel, activation=functions[0], recurrent_activation=functions[1],
             reset_after=False, recurrent_dropout=factors,
@@ -196,9 +194,9 @@ def _reset_before(
             after = where_alive(alive, after, state)
         return after, after
 
-    every_step = projected, alive
+    every_step = steps_of(projected), time_first(projected)
     state, outputs = lax.scan(step, start[0], every_step, reverse=reverse, unroll=unroll)
-    return outputs, (state,)
+    return time_first(outputs), (state,)
 
 
 def _halves(gates: jax.Array) -> Sequence[jax.Array]:

@@ -14,7 +14,7 @@ from lamina.ops.recurrence.cell import State
 __all__ = ["Run", "over_sequence"]
 
 Run = Callable[[jax.Array, State, jax.Array | None], tuple[jax.Array, State]]
-"""A recurrence over ``[time, batch, gates]``, from a state, where a mask ``[time, batch]`` holds;
+"""A recurrence over ``[batch, time, gates]``, from a state, where a mask ``[batch, time]`` holds;
 it gives the outputs of all steps and the last state."""
 
 
@@ -48,13 +48,11 @@ def over_sequence(
     """
     if dropout is not None:
         sequence = sequence * lax.expand_dims(cast(dropout, sequence.dtype), (1,))
-    projected = dense(lax.transpose(sequence, (1, 0, 2)), kernel, bias)  # [time, batch, gates]
-    alive = None if mask is None else lax.transpose(cast(mask, bool), (1, 0))  # [time, batch]
+    projected = dense(sequence, kernel, bias)
+    alive = None if mask is None else cast(mask, bool)
     start = tuple(_first_state(projected, units, given) for given in initial_state)
     outputs, state = run(projected, start, alive)
-    if go_backwards:
-        outputs = lax.rev(outputs, (0,))
-    return lax.transpose(outputs, (1, 0, 2)), state
+    return (lax.rev(outputs, (1,)) if go_backwards else outputs), state
 
 
 def _first_state(projected: jax.Array, units: int, given: Operand | None = None) -> jax.Array:
@@ -63,5 +61,5 @@ def _first_state(projected: jax.Array, units: int, given: Operand | None = None)
     It is made of the projected input, so that it has its sharding from the start: a scan's carry
     may not change it.
     """
-    zeros = lax.reduce_sum(lax.full_like(projected[..., :units], 0), (0,))
+    zeros = lax.reduce_sum(lax.full_like(projected[..., :units], 0), (1,))
     return zeros if given is None else zeros + cast(given, projected.dtype)

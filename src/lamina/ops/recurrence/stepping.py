@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.ops.arrays import Operand, cast
-from lamina.ops.recurrence.engine import where_alive
+from lamina.ops.recurrence.engine import step_of, steps_of, time_first, where_alive
 
 __all__ = ["Step", "over_steps", "zero_state"]
 
@@ -50,30 +50,32 @@ def over_steps(
     [[1.0, 1.0, 4.0, 8.0]]
     """
 
+    alive = None if mask is None else cast(mask, bool)
+
     def one(state: Any, at: Any) -> tuple[Any, jax.Array]:
-        x, alive, key = at
+        index, x, key = at
         output, after = step(x, state, key)
         if alive is not None:
-            after = jax.tree.map(partial(where_alive, alive), after, state)
+            after = jax.tree.map(partial(where_alive, step_of(alive, index)), after, state)
         return after, output
 
-    alive = None if mask is None else lax.transpose(cast(mask, bool), (1, 0))  # [time, batch]
-    every_step = jnp.swapaxes(sequence, 0, 1), alive, keys
+    every_step = steps_of(sequence), time_first(sequence), keys
     state, outputs = lax.scan(one, start, every_step, unroll=unroll)
+    outputs = time_first(outputs)
     if alive is not None:
         outputs = _held(outputs, alive, jax.tree.leaves(start)[0])
-    return jnp.swapaxes(outputs, 0, 1), state
+    return outputs, state
 
 
 def _held(outputs: jax.Array, alive: jax.Array, before: jax.Array) -> jax.Array:
-    """Outputs ``[time, batch, ...]``; where nothing is alive, the latest that was."""
-    if before.shape != outputs.shape[1:]:
-        before = jnp.zeros_like(outputs, shape=outputs.shape[1:])
-    every = jnp.concatenate([before.astype(outputs.dtype)[None], outputs])
-    steps = lax.broadcasted_iota(int, alive.shape, 0)
-    latest = lax.cummax(jnp.where(alive, steps + 1, 0), axis=0)  # 0 is before the first
+    """Outputs ``[batch, time, ...]``; where nothing is alive, the latest that was."""
+    if before.shape != (outputs.shape[0], *outputs.shape[2:]):
+        before = jnp.zeros_like(outputs[:, 0])
+    every = jnp.concatenate([before.astype(outputs.dtype)[:, None], outputs], 1)
+    steps = lax.broadcasted_iota(int, alive.shape, 1)
+    latest = lax.cummax(jnp.where(alive, steps + 1, 0), axis=1)  # 0 is before the first
     latest = lax.expand_dims(latest, tuple(range(2, outputs.ndim)))
-    return jnp.take_along_axis(every, latest, axis=0)
+    return jnp.take_along_axis(every, latest, axis=1)
 
 
 def zero_state(sequence: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
