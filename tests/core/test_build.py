@@ -547,6 +547,29 @@ def test_several_methods_build_one_set_of_weights():
     np.testing.assert_array_equal(kernel, layer.values()["encoder.kernel"])
 
 
+def test_what_is_built_is_planned_in_one_mode():
+    """A call that can add nothing is traced as it is asked for, and no more."""
+    modes = []
+
+    class Watched(Layer):
+        def __init__(self):
+            self.main, self.then = Affine(2), Affine(2)
+
+        def call(self, inputs, training=False):
+            modes.append(training)
+            return self.then(self.main(inputs))
+
+    layer = Watched()
+    layer.build((2, 3))
+    assert modes == [False, True]
+    layer(jnp.ones((4, 3)))  # a signature that was not planned
+    assert modes == [False, True, False, False]  # the plan, the call
+    layer.then = Affine(5)  # something to build: both modes again
+    modes.clear()
+    layer(jnp.ones((5, 3)))
+    assert modes == [False, True, False]
+
+
 def test_both_training_modes_are_planned():
     class Auxiliary(Layer):
         def __init__(self):

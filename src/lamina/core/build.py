@@ -132,7 +132,7 @@ def carry_out(
 ) -> dict[int, int]:
     """Plan a request and build what it asks for; how often its call reads each variable."""
     with _transaction():
-        outcome = run_passes(request)
+        outcome = run_passes(request, both=not _whole(request.root))
         planner = outcome.planner
         try:
             planner.apply()
@@ -146,6 +146,15 @@ def carry_out(
         for path, variable in missing:
             variable.path = path
         return outcome.reads
+
+
+def _whole(root: Tracked) -> bool:
+    """Whether all of a tree is built, so that no call in any mode has something to add."""
+    if root._lamina.built is None:
+        return False
+    tree = walk(root)
+    layers = all(layer._lamina.built is not None for _, layer in tree.layers.values())
+    return layers and all(variable.built for _, variable in tree.variables.values())
 
 
 def _values(

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["copied", "empty", "on_device", "serves"]
+__all__ = ["at_hand", "copied", "empty", "on_device", "serves"]
 
 _ALIGNMENT = 64  # bytes: from such a boundary JAX takes memory over as it is instead of copying it
 _BATCH = 1 << 20  # bytes handed over at a time: few calls for small arrays, little held for large
@@ -52,7 +52,7 @@ def copied(value: Any, dtype: Any = None) -> jax.Array:
     [1, 1]
     """
     kind = jax.dtypes.canonicalize_dtype(value.dtype if dtype is None else dtype)
-    if not isinstance(value, np.ndarray) and not _at_hand(value):
+    if not isinstance(value, np.ndarray) and not at_hand(value):
         return jnp.array(value, dtype=kind, copy=True)
     source: np.ndarray = np.asarray(cast(Any, value))
     own = empty(source.shape, kind)
@@ -60,7 +60,7 @@ def copied(value: Any, dtype: Any = None) -> jax.Array:
     return jax.device_put(own)
 
 
-def _at_hand(value: Any) -> bool:
+def at_hand(value: Any) -> bool:
     """Whether it is an array in the host's own memory, where JAX puts arrays by itself."""
     return (
         isinstance(value, jax.Array)

@@ -85,7 +85,7 @@ class _Place:
     index: int
 
 
-def _pass(request: Request, planner: Planner) -> Outcome:
+def _pass(request: Request, planner: Planner, both: bool) -> Outcome:
     """Trace the call in the mode asked for and, if the mode was read, in the other one.
 
     The tree stays as the pass made it, for `undo` or `apply` of its planner; where it fails, it is
@@ -96,7 +96,7 @@ def _pass(request: Request, planner: Planner) -> Outcome:
         method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
         reads = traced_call(planner, request, sizes, request.training)
         notes: tuple[str, ...] = ()
-        if planner.reads_training:
+        if both and planner.reads_training:
             notes = _other_mode(planner, request, sizes)
         return Outcome(planner, reads, planner.calls, notes)
     except BaseException:
@@ -118,26 +118,27 @@ def _other_mode(planner: Planner, request: Request, sizes: Sizes) -> tuple[str, 
         planner.recording = True
 
 
-def run_passes(request: Request) -> Outcome:
+def run_passes(request: Request, both: bool = True) -> Outcome:
     """One pass if every dim is known, else two of different sizes that are compared.
 
-    The tree stays as the last one made it.
+    The tree stays as the last one made it. Unless it is to see both modes, a pass sees that of
+    the request alone.
     """
     leaves = list(request.specs.leaves())
     names = tuple(dict.fromkeys(d for s in leaves for d in s.shape if isinstance(d, str)))
     if all(spec.known for spec in leaves):
-        return _pass(request, _planner(request, Sizes(1)))
+        return _pass(request, _planner(request, Sizes(1)), both)
     failure: Exception | None = None
     for small, large in SIZES:
         first, second = Sizes(small, names), Sizes(large, names)
         planner = _planner(request, first)
         try:
-            once = _pass(request, planner)
+            once = _pass(request, planner, both)
             planner.undo()
-            outcome = _pass(request, _planner(request, second, planner))
+            outcome = _pass(request, _planner(request, second, planner), both)
         except LaminaError:
             if planner.misfit is not None:  # said again, knowing which sizes are made up
-                _pass(request, _planner(request, second, planner))
+                _pass(request, _planner(request, second, planner), both)
             raise
         except Exception as error:
             if failure is None:

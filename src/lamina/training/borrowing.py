@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 
 from lamina.core.memory import copied
@@ -65,7 +64,7 @@ class Borrower:
         """Build what is not built, for a batch such as this, and borrow the arrays."""
         if self._borrowed and self._edition == Edition.current and self._program is not None:
             return self._program
-        root = Root(self.model, self.objective, (batch(),), {"training": True, "rng": 0})
+        root = Root(self.model, self.objective, (batch(),), {"training": True})
         reads = root.ensure()
         if self._seed is None:
             self._seed = _mix(self.model)
@@ -88,14 +87,13 @@ class Borrower:
         other = tuple(copied(variable.stored()) for variable in state.values())
         program = self._program
         if program is None or program.weights != weights or program.state != state:
-            key = jax.random.key(self._seed or 0)
             program = Program(
                 self.model,
                 self.objective,
                 self.optimizer,
                 weights,
                 state,
-                key,
+                self._seed or 0,
                 self._jit,
                 self._guarded,
             )

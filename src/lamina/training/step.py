@@ -18,6 +18,7 @@ from lamina.core.variable import Variable
 from lamina.lazy import lazily
 from lamina.training import padding
 from lamina.training.backward import look_finite
+from lamina.training.beginning import begun
 from lamina.training.objective import Objective, Verdict
 from lamina.training.scratch import compiled
 
@@ -56,7 +57,7 @@ class Program:
         optimizer: optax.GradientTransformation,
         weights: dict[str, Variable],
         state: dict[str, Variable],
-        key: Any,
+        seed: int,
         jit: bool,
         guarded: bool = True,
     ) -> None:
@@ -65,7 +66,7 @@ class Program:
         self.optimizer = optimizer
         self.weights = weights
         self.state = state
-        self.key = key
+        self.seed = seed
         self.guarded = guarded
         self._jit = jit
         self._slots = {id(variable): index for index, variable in enumerate(state.values())}
@@ -81,7 +82,7 @@ class Program:
     def start(self, weights: tuple[jax.Array, ...], state: tuple[jax.Array, ...]) -> Carry:
         """The carry before the first step."""
         named = dict(zip(self.weights, weights, strict=True))
-        leaves, self._structure = flatten(self._begun(named))
+        leaves, self._structure = flatten(begun(self.optimizer.init, named, self._jit))
         return apart(
             Carry(
                 weights,
@@ -93,18 +94,9 @@ class Program:
             )
         )
 
-    def _begun(self, named: dict[str, jax.Array]) -> Any:
-        """The optimizer's state before the first step: by one program, rather than one a shape.
-
-        Arrays that are spread over devices go in as they are, so that zeros like them are spread
-        alike; so do they for an optimizer that looks at their numbers.
-        """
-        if self._jit and all(len(array.devices()) == 1 for array in named.values()):
-            try:
-                return cast(Any, jax.jit)(self.optimizer.init)(named)
-            except jax.errors.JAXTypeError:
-                pass
-        return self.optimizer.init(named)
+    def key(self, count: Any) -> jax.Array:
+        """The key of a step, by how many healthy ones there were before it."""
+        return jax.random.fold_in(jax.random.key(self.seed), count)
 
     def optimizer_state(self, carry: Carry) -> Any:
         """The optimizer's state as the optimizer has it."""
@@ -122,7 +114,7 @@ class Program:
     ) -> tuple[jax.Array, tuple[Verdict, tuple[jax.Array, ...]]]:
         given = {id(v): a for v, a in zip(self.weights.values(), weights, strict=True)}
         given |= {id(v): a for v, a in zip(self.state.values(), state, strict=True)}
-        options = {"training": training, "rng": jax.random.fold_in(self.key, count)}
+        options = {"training": training, "rng": self.key(count)}
         root = Root(self.layer, self.objective, (batch,), options)
         root.ensure()
         with self.objective.keeping(kept):
@@ -149,8 +141,7 @@ class Program:
             return self._moved(carry, slopes, state, verdict)
 
         after = _chosen(healthy, slopes, moved, carry)
-        steps = carry.steps + healthy.astype(jnp.int32)
-        return after._replace(steps=steps, healthy=healthy), {"loss": loss, **verdict.logs}
+        return after._replace(healthy=healthy), {"loss": loss, **verdict.logs}
 
     def _moved(self, carry: Carry, slopes: Any, state: Any, verdict: Verdict) -> Carry:
         """What a step comes to where all is well."""
@@ -164,6 +155,7 @@ class Program:
             state=state,
             optimizer=tuple(leaves_of(after)),
             tallies=self._tally(carry.tallies, verdict),
+            steps=carry.steps + 1,
         )
 
     def _many(self, carry: Carry, data: Any, order: Any, first: Any, stop: Any) -> Carry:

@@ -187,7 +187,7 @@ class Trainer(Borrower):
             return
         count = int(self._carry.steps)
         assert self._program is not None
-        key = jax.random.fold_in(self._program.key, count)
+        key = self._program.key(count)
         self._carry = self._carry._replace(healthy=jnp.ones((), bool))
         self.recall()
         raise finite.error(self.model, self.objective, batch_of(count), key, count, count - before)
