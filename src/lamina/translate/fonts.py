@@ -72,8 +72,19 @@ def installed_fonts() -> tuple[str, ...]:
 
 @cache
 def _code_points(name: str) -> frozenset[int]:
-    try:  # the file that is drawn with: other faces of a family may have fewer glyphs
-        file = font_manager.findfont(name, fallback_to_default=False)
-        return frozenset(font_manager.get_font(file).get_charmap())
+    manager = font_manager.fontManager
+    faces = [entry for entry in manager.ttflist if entry.name == name]
+
+    def distance(face: font_manager.FontEntry) -> float:
+        """From what is drawn with, as matplotlib has it: other faces may have fewer glyphs."""
+        return (
+            manager.score_style("normal", face.style)
+            + manager.score_variant("normal", face.variant)
+            + manager.score_weight("normal", face.weight)
+            + manager.score_stretch("normal", face.stretch)
+        )
+
+    try:
+        return frozenset(font_manager.get_font(min(faces, key=distance).fname).get_charmap())
     except (ValueError, RuntimeError, OSError):  # not installed, or not readable
         return frozenset()
