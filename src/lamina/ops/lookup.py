@@ -32,6 +32,7 @@ def lookup(table: Operand, ids: Operand) -> jax.Array:
         index = cast(index, jnp.int32)
     # Below 0 is outside as well; ids that were computed XLA on CPU scatters gradients by faster.
     index = jnp.where(index < 0, rows.shape[0], index)
+    # Ids on one axis: else XLA copies the gradients once more on their way into the table.
     dimensions = lax.GatherDimensionNumbers(
         offset_dims=(1,), collapsed_slice_dims=(0,), start_index_map=(0,)
     )

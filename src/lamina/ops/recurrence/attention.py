@@ -11,17 +11,9 @@ from jax import lax
 from lamina.ops.arrays import alike, is_placed
 from lamina.ops.attention import masked_softmax, weighted_values
 from lamina.ops.dense import dense
+from lamina.ops.recurrence.axes import no_steps, step_of, steps_of, time_first, with_step
 from lamina.ops.recurrence.cell import Cell, State
-from lamina.ops.recurrence.engine import (
-    back,
-    no_steps,
-    over_time,
-    pulled_back,
-    step_of,
-    steps_of,
-    time_first,
-    with_step,
-)
+from lamina.ops.recurrence.engine import back, over_time, pulled_back
 
 __all__ = ["Attended", "AttentionWeights", "Memory", "attend"]
 

@@ -10,8 +10,9 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.dense import dense
+from lamina.ops.recurrence.axes import alive_at, steps_of, time_first, where_alive
 from lamina.ops.recurrence.cell import Activation, Cell, State
-from lamina.ops.recurrence.engine import alive_at, by_hand, recur, steps_of, time_first, where_alive
+from lamina.ops.recurrence.engine import by_hand, recur
 from lamina.ops.recurrence.sequence import over_sequence
 
 __all__ = ["gru", "gru_cell", "gru_project", "gru_step"]

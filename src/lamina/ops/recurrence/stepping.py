@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.ops.arrays import Operand, cast
-from lamina.ops.recurrence.engine import step_of, steps_of, time_first, where_alive
+from lamina.ops.recurrence.axes import step_of, steps_of, time_first, where_alive
 
 __all__ = ["Step", "over_steps", "zero_state"]
 

@@ -1,0 +1,65 @@
+"""Where a step stands in the arrays of all steps: batch first, then time."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lamina.ops.arrays import alike
+
+__all__ = [
+    "alive_at",
+    "no_steps",
+    "step_of",
+    "steps_of",
+    "time_first",
+    "where_alive",
+    "with_step",
+]
+
+
+def time_first(array: jax.Array) -> jax.Array:
+    """``[batch, time, ...]`` as ``[time, batch, ...]``, and back."""
+    return lax.transpose(array, (1, 0, *range(2, array.ndim)))
+
+
+def steps_of(array: jax.Array) -> jax.Array:
+    """The numbers of the steps of an array ``[batch, time, ...]``: a constant, if known."""
+    time: Any = array.shape[1]
+    return cast(Any, np.arange(time)) if isinstance(time, int) else jnp.arange(time)
+
+
+def step_of(array: jax.Array, index: jax.Array) -> jax.Array:
+    """What a step has of an array ``[batch, time, ...]``."""
+    at = lax.dynamic_slice_in_dim(array, index, 1, 1, allow_negative_indices=False)
+    return lax.squeeze(at, (1,))
+
+
+def with_step(array: jax.Array, step: jax.Array, index: jax.Array) -> jax.Array:
+    """An array ``[batch, time, ...]`` with what a step has made in its place.
+
+    Steps that a scan stacks up stand time first; to turn them is one more copy, and XLA on CPU
+    compiles the transpose of an array for longer than several of a step's loops.
+    """
+    step = lax.expand_dims(step, (1,))
+    return lax.dynamic_update_slice_in_dim(array, step, index, 1, allow_negative_indices=False)
+
+
+def no_steps(like: jax.Array, time: int, gates: int = 1) -> jax.Array:
+    """Room for what steps make: zeros ``[batch, time, gates units]``, of ``[batch, units]``."""
+    zeros = jnp.zeros((like.shape[0], time, gates * like.shape[1]), like.dtype)
+    return alike((zeros, like))[0]
+
+
+def alive_at(mask: jax.Array | None, index: jax.Array) -> jax.Array | None:
+    """Where a step's input counts, ``[batch]``, of a mask ``[batch, time]``."""
+    return None if mask is None else step_of(mask, index)
+
+
+def where_alive(alive: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+    """What is new, ``[batch, ...]``, where a mask ``[batch]`` holds, and elsewhere what is old."""
+    return lax.select(lax.broadcast_in_dim(alive, new.shape, (0,)), new, old)
