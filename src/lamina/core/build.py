@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -132,7 +133,7 @@ def carry_out(
 ) -> dict[int, int]:
     """Plan a request and build what it asks for; how often its call reads each variable."""
     with _transaction():
-        outcome = run_passes(request, both=not _whole(request.root))
+        outcome = run_passes(replace(request, both=not _whole(request.root)))
         planner = outcome.planner
         try:
             planner.apply()

@@ -27,7 +27,8 @@ class Request:
     """What is to be planned: a root entered by a method, with these specs, in this mode.
 
     Instead of a method's name it may be a function that calls the root. With `split`, what is not
-    known of the specs is so because `shard_map` has split it.
+    known of the specs is so because `shard_map` has split it. Unless `both`, the other mode is not
+    looked at.
     """
 
     root: Tracked
@@ -36,6 +37,7 @@ class Request:
     training: bool
     at: Site
     split: bool = False
+    both: bool = True
 
 
 @dataclass
@@ -85,7 +87,7 @@ class _Place:
     index: int
 
 
-def _pass(request: Request, planner: Planner, both: bool) -> Outcome:
+def _pass(request: Request, planner: Planner) -> Outcome:
     """Trace the call in the mode asked for and, if the mode was read, in the other one.
 
     The tree stays as the pass made it, for `undo` or `apply` of its planner; where it fails, it is
@@ -96,7 +98,7 @@ def _pass(request: Request, planner: Planner, both: bool) -> Outcome:
         method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
         reads = traced_call(planner, request, sizes, request.training)
         notes: tuple[str, ...] = ()
-        if both and planner.reads_training:
+        if request.both and planner.reads_training:
             notes = _other_mode(planner, request, sizes)
         return Outcome(planner, reads, planner.calls, notes)
     except BaseException:
@@ -118,27 +120,26 @@ def _other_mode(planner: Planner, request: Request, sizes: Sizes) -> tuple[str, 
         planner.recording = True
 
 
-def run_passes(request: Request, both: bool = True) -> Outcome:
+def run_passes(request: Request) -> Outcome:
     """One pass if every dim is known, else two of different sizes that are compared.
 
-    The tree stays as the last one made it. Unless it is to see both modes, a pass sees that of
-    the request alone.
+    The tree stays as the last one made it.
     """
     leaves = list(request.specs.leaves())
     names = tuple(dict.fromkeys(d for s in leaves for d in s.shape if isinstance(d, str)))
     if all(spec.known for spec in leaves):
-        return _pass(request, _planner(request, Sizes(1)), both)
+        return _pass(request, _planner(request, Sizes(1)))
     failure: Exception | None = None
     for small, large in SIZES:
         first, second = Sizes(small, names), Sizes(large, names)
         planner = _planner(request, first)
         try:
-            once = _pass(request, planner, both)
+            once = _pass(request, planner)
             planner.undo()
-            outcome = _pass(request, _planner(request, second, planner), both)
+            outcome = _pass(request, _planner(request, second, planner))
         except LaminaError:
             if planner.misfit is not None:  # said again, knowing which sizes are made up
-                _pass(request, _planner(request, second, planner), both)
+                _pass(request, _planner(request, second, planner))
             raise
         except Exception as error:
             if failure is None:
