@@ -9,11 +9,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from lamina.core.alone import Seen, alone
 from lamina.core.tracing import is_traced
 from lamina.core.tracking import Tree
 from lamina.core.trees import flatten, leaves_of, unflatten
+from lamina.ops.arrays import is_placed
 
 __all__ = ["Called", "bad", "look_finite", "origin"]
 
@@ -34,12 +36,29 @@ def look_finite(gradients: Sequence[jax.Array]) -> jax.Array:
     floating = [g for g in gradients if g.size and jnp.issubdtype(g.dtype, jnp.inexact)]
     every = -(-len(floating) // _MOST) or 1
     seen = [part for gradient in floating[::every] for part in _edges(gradient)]
-    alike: dict[Any, jax.Array] = {}  # one loop for all of a form, rather than one for each
-    for part in seen:
-        nothing, form = part * 0, jax.typeof(part)
-        alike[form] = alike[form] + nothing if form in alike else nothing
-    total = sum((jnp.sum(part, dtype=part.dtype) for part in alike.values()), jnp.zeros(()))
-    return jnp.isfinite(total)
+    return jnp.isfinite(sum(map(jnp.sum, _joined(seen)), jnp.zeros(())))
+
+
+def _joined(parts: Sequence[jax.Array]) -> list[jax.Array]:
+    """Zeros, or NaN for what is not finite, of all parts in one array, so that one loop reads them.
+
+    Those of a form are added, and then the shorter to the longer. Parts that are sharded
+    explicitly stay as they are: each would have to move to be joined.
+    """
+    alike: dict[Any, jax.Array] = {}
+    for part in parts:
+        nothing, form = jnp.real(part * 0).astype(jnp.float32), jax.typeof(part)
+        alike[form] = lax.add(alike[form], nothing) if form in alike else nothing
+    apart = [part for part in alike.values() if is_placed(part)]
+    rows = [part.reshape(-1) for part in alike.values() if not is_placed(part)]
+    joined: jax.Array | None = None
+    for row in sorted(rows, key=lambda row: row.size):
+        joined = row if joined is None else _lengthened(joined, row.size) + row
+    return apart if joined is None else [*apart, joined]
+
+
+def _lengthened(row: jax.Array, size: int) -> jax.Array:
+    return lax.pad(row, np.float32(0), [(0, size - row.size, 0)])
 
 
 def _edges(gradient: jax.Array) -> list[jax.Array]:
