@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
 import optax
 
 from benchmarks.adam import EPSILON, LEARNING_RATE
@@ -17,7 +16,7 @@ ADAM = optax.adam(LEARNING_RATE, eps=EPSILON)
 
 
 def step(problem: Problem) -> Callable[[], Any]:
-    source, before, labels = map(jnp.asarray, problem.rows)
+    source, before, labels = problem.rows
     model = Seq2Seq(
         problem.vocabulary,
         problem.vocabulary,

