@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,25 +48,31 @@ def _joined(parts: Sequence[jax.Array]) -> list[jax.Array]:
     """
     alike: dict[Any, jax.Array] = {}
     for part in parts:
-        nothing, form = jnp.real(part * 0).astype(jnp.float32), jax.typeof(part)
+        nothing, form = _nothing(part), jax.typeof(part)
         alike[form] = lax.add(alike[form], nothing) if form in alike else nothing
     apart = [part for part in alike.values() if is_placed(part)]
-    rows = [part.reshape(-1) for part in alike.values() if not is_placed(part)]
-    joined: jax.Array | None = None
-    for row in sorted(rows, key=lambda row: row.size):
-        joined = row if joined is None else _lengthened(joined, row.size) + row
-    return apart if joined is None else [*apart, joined]
+    rows = [lax.reshape(part, (part.size,)) for part in alike.values() if not is_placed(part)]
+    rows.sort(key=lambda row: row.size)
+    return [*apart, functools.reduce(_longer, rows)] if rows else apart
 
 
-def _lengthened(row: jax.Array, size: int) -> jax.Array:
-    return lax.pad(row, np.float32(0), [(0, size - row.size, 0)])
+def _longer(shorter: jax.Array, row: jax.Array) -> jax.Array:
+    """Both, the first one padded to the length of the other."""
+    return lax.add(lax.pad(shorter, np.float32(0), [(0, row.size - shorter.size, 0)]), row)
+
+
+def _nothing(part: jax.Array) -> jax.Array:
+    """0 for each number, or NaN for one that is not finite."""
+    zeros = lax.mul(part, lax.full_like(part, 0))
+    real = lax.real(zeros) if jnp.iscomplexobj(zeros) else zeros
+    return lax.convert_element_type(real, np.float32)
 
 
 def _edges(gradient: jax.Array) -> list[jax.Array]:
     if gradient.size <= _SMALL or gradient.ndim < 2:
         return [gradient]
     matrix = gradient.reshape(-1, gradient.shape[-1])
-    return [matrix[0], matrix[:, 0]]
+    return [lax.index_in_dim(matrix, 0, axis, keepdims=False) for axis in (0, 1)]
 
 
 def bad(tree: Any) -> bool:
