@@ -1,6 +1,7 @@
 """Backward passes written by hand, against autodiff of the plain scan and finite differences."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -189,6 +190,35 @@ def test_second_derivatives_take_memory_by_the_step() -> None:
         return program.memory_analysis().temp_size_in_bytes
 
     assert needed(400) < 15 * needed(40)
+
+
+def copies_in_loops(run, inputs, steps) -> list[str]:
+    """Of arrays of all steps, in the program of the gradients."""
+    slopes = jax.grad(lambda given: loss(run(given, False)))
+    text = jax.jit(slopes).lower(inputs).compile().as_text()
+    parts = {part.split(" ")[0].lstrip("%"): part for part in re.split(r"\n(?=%|ENTRY )", text)}
+    bodies = set(re.findall(r"body=%([\w.\-]+)", text))
+    assert len(bodies) >= 2, "a loop forwards and a loop backwards"
+    lines = [line for body in bodies for line in parts[body].splitlines() if " copy(" in line]
+    return [line for line in lines if re.search(rf"[\[,]{steps}[,\]]", line.split(" copy(")[0])]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("time", [13, 37])
+@pytest.mark.parametrize("name", ["gru", "lstm", "simple"])
+def test_no_step_copies_all_steps(name, time, masked) -> None:
+    """Sums and gradients stand where the shares did; XLA copies all of an array that is read
+    after a part of it is written."""
+    cell, inputs = recurrence(name, 4, time, 8)
+    mask = jnp.ones((4, time), bool) if masked else None
+    assert not copies_in_loops(running(cell, mask), inputs, time)
+
+
+@pytest.mark.parametrize("additive", [True, False])
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_no_step_with_attention_copies_all_steps(name, additive) -> None:
+    cell, inputs = attention(name, 4, 5, 13, 8, 8, 8, additive=additive)
+    assert not copies_in_loops(attending(cell), inputs, 13)
 
 
 @pytest.mark.parametrize("additive", [True, False])

@@ -11,7 +11,16 @@ from jax import lax
 from lamina.ops.arrays import alike, is_placed
 from lamina.ops.attention import masked_softmax, weighted_values
 from lamina.ops.dense import dense
-from lamina.ops.recurrence.axes import no_steps, step_of, steps_of, time_first, with_step
+from lamina.ops.recurrence.axes import (
+    added_at,
+    all_with_step,
+    before_steps,
+    no_steps,
+    step_of,
+    steps_of,
+    time_first,
+    with_step,
+)
 from lamina.ops.recurrence.cell import Cell, State
 from lamina.ops.recurrence.engine import back, over_time, pulled_back
 
@@ -49,13 +58,15 @@ class Attended(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What the backward pass reads of all steps: h before them, ``[batch, time, units]``, and, time
-    first, the rest of the state before them, queries and gates."""
+    """What the backward pass reads of all steps: h before them, ``[batch, time, units]``, queries,
+    ``[batch, time, size]``, the shares with the sums in them, ``[batch, time, gates]``, and, time
+    first, the rest of the state before them and what is in no sum."""
 
     h: jax.Array
-    rest: State
     queries: jax.Array
-    gates: State
+    shares: jax.Array
+    rest: State
+    own: State
 
 
 def attend(
@@ -109,25 +120,20 @@ def attend(
     return cast(Any, run)(*alike((projected, start, memory, weights)))
 
 
-class _Made(NamedTuple):
-    """What a step makes; the state is that after it."""
+class _Read(NamedTuple):
+    """What a step reads: the query, its weights, the context, and its share of the gates."""
 
-    state: State
+    query: jax.Array
     attention: jax.Array
     context: jax.Array
-    query: jax.Array
-    gates: State
+    share: jax.Array
 
 
-def _step(
-    cell: Cell, shares: State, state: State, memory: Memory, weights: AttentionWeights
-) -> _Made:
-    query, product = dense(state[0], weights.query), dense(state[0], weights.recurrent)
+def _read(h: jax.Array, memory: Memory, weights: AttentionWeights) -> _Read:
+    query = dense(h, weights.query)
     attention = masked_softmax(_scores(query, memory.keys, weights.score), memory.mask)
     context = weighted_values(attention, memory.values)
-    read = cell.apart(dense(context, weights.context))
-    gates = cell.given(tuple(map(lax.add, shares, read)), product, weights.bias)
-    return _Made(cell.step(gates, state), attention, context, query, gates)
+    return _Read(query, attention, context, dense(context, weights.context))
 
 
 def _plainly(
@@ -136,8 +142,10 @@ def _plainly(
     """What is attended to, in a way that autodiff takes apart well."""
 
     def step(state: State, at: jax.Array) -> tuple[State, tuple[jax.Array, ...]]:
-        made = _step(cell, cell.apart(at), state, memory, weights)
-        return made.state, (made.state[0], made.attention, made.context)
+        read = _read(state[0], memory, weights)
+        shares, product = cell.apart(at + read.share), dense(state[0], weights.recurrent)
+        state = cell.step(cell.given(shares, product, weights.bias), state)
+        return state, (state[0], read.attention, read.context)
 
     state, stacked = lax.scan(step, start, time_first(projected))
     outputs, attention, contexts = map(time_first, stacked)
@@ -149,19 +157,22 @@ def _forward(
 ) -> tuple[Attended, _Kept]:
     """What is attended to, and what the backward pass by hand needs."""
 
-    def step(carry: Any, index: jax.Array) -> tuple[Any, tuple[State, jax.Array, State]]:
-        stacked, state = carry
-        made = _step(cell, cell.shares_at(projected, index), state, memory, weights)
-        parts = made.state[0], made.attention, made.context, state[0]
-        stacked = [with_step(*pair, index) for pair in zip(stacked, parts, strict=True)]
-        return (stacked, made.state), (state[1:], made.query, made.gates)
+    def step(carry: Any, index: jax.Array) -> tuple[Any, tuple[State, State]]:
+        shares, stacked, state = carry
+        read, product = _read(state[0], memory, weights), dense(state[0], weights.recurrent)
+        shares = cell.summed_at(added_at(shares, read.share, index), product, weights.bias, index)
+        own = cell.own(product, weights.bias)
+        after = cell.step(cell.given_at(shares, own, weights.bias, index), state)
+        parts = read.query, read.attention, read.context, after[0]
+        return (shares, all_with_step(stacked, parts, index), after), (state[1:], own)
 
-    time = projected.shape[1]
-    likes = start[0], memory.keys[..., 0], memory.values[:, 0], start[0]
-    begin = [no_steps(like, time) for like in likes], start
-    (stacked, state), kept = lax.scan(step, begin, steps_of(projected))
-    outputs, attention, contexts, before = stacked
-    return Attended(outputs, attention, contexts, state), _Kept(before, *kept)
+    h, time = start[0], projected.shape[1]
+    likes = memory.keys[:, 0], memory.keys[..., 0], memory.values[:, 0], h
+    begin = projected, tuple(no_steps(like, time) for like in likes), start
+    (shares, stacked, state), (rest, own) = lax.scan(step, begin, steps_of(projected))
+    queries, attention, contexts, outputs = stacked
+    kept = _Kept(before_steps(h, outputs), queries, shares, rest, own)
+    return Attended(outputs, attention, contexts, state), kept
 
 
 def _scores(query: jax.Array, keys: jax.Array, score: jax.Array | None) -> jax.Array:
@@ -187,40 +198,45 @@ def _backward(
     score = weights.score
 
     def step(carry: Any, at: Any) -> tuple[Any, None]:
-        stacked, d_memory, d_state = carry
-        index, rest, query, gates = at
-        state = step_of(kept.h, index), *rest
+        d_shares, d_others, d_queries, stacked, d_memory, d_state = carry
+        index, rest, own = at
+        state, query = (step_of(kept.h, index), *rest), step_of(d_queries, index)
+        gates = cell.given_at(d_shares, own, weights.bias, index)
         d_after = (d_state[0] + step_of(slopes.outputs, index), *d_state[1:])
         d_gates, d_before = pulled_back(cell.step, (gates, state), d_after)
-        d_read = lax.concatenate(d_gates[: cell.gates], 1)
-        d_context = step_of(slopes.contexts, index) + back(d_read, weights.context)
+        d_share = lax.concatenate(d_gates[: cell.gates], 1)
+        d_context = step_of(slopes.contexts, index) + back(d_share, weights.context)
         d_attention = step_of(slopes.attention, index) + _weighing(d_context, memory.values)
         attention = step_of(attended.attention, index)
         d_scores = _through_softmax(attention, d_attention, memory.mask)
         d_query, d_memory = _through_scores(query, memory.keys, score, d_scores, d_memory)
         d_product = lax.concatenate(cell.of_product(d_gates), 1)
         d_h = back(d_query, weights.query) + back(d_product, weights.recurrent)
-        parts = [d_read, d_query, d_product, d_context, *([d_scores] if score is None else [])]
-        stacked = [with_step(*pair, index) for pair in zip(stacked, parts, strict=True)]
-        return (stacked, d_memory, (d_before[0] + d_h, *d_before[1:])), None
+        d_shares = with_step(d_shares, d_share, index)
+        d_others = all_with_step(d_others, d_gates[cell.gates :], index)
+        d_queries = with_step(d_queries, d_query, index)
+        parts = (d_context, d_scores)[: len(stacked)]
+        stacked = all_with_step(stacked, parts, index)
+        d_before = (d_before[0] + d_h, *d_before[1:])
+        return (d_shares, d_others, d_queries, stacked, d_memory, d_before), None
 
-    time, h = slopes.outputs.shape[1], slopes.state[0]
-    begin = (
-        [
-            no_steps(h, time, cell.gates),
-            no_steps(kept.queries[0], time),
-            no_steps(h, time, cell.gates),
-            no_steps(memory.values[:, 0], time),
-            *([no_steps(memory.keys[..., 0], time)] if score is None else []),
-        ],
-        None if score is None else (jnp.zeros_like(memory.keys), jnp.zeros_like(score)),
-        slopes.state,
+    time = slopes.outputs.shape[1]
+    room = (no_steps(memory.values[:, 0], time),)
+    if score is None:
+        room, d_memory = (*room, no_steps(memory.keys[..., 0], time)), None
+    else:
+        d_memory = jnp.zeros_like(memory.keys), jnp.zeros_like(score)
+    d_others = (no_steps(slopes.state[0], time),) * (cell.gates - cell.shared)
+    # The gradients of shares and queries take their places.
+    begin = kept.shares, d_others, kept.queries, room, d_memory, slopes.state
+    every_step = steps_of(slopes.outputs), kept.rest, kept.own
+    (d_projected, d_others, d_queries, stacked, d_memory, d_start), _ = lax.scan(
+        step, begin, every_step, reverse=True
     )
-    every_step = steps_of(slopes.outputs), kept.rest, kept.queries, kept.gates
-    (stacked, d_memory, d_start), _ = lax.scan(step, begin, every_step, reverse=True)
-    d_projected, d_queries, d_products, d_contexts, *d_scores = stacked
+    d_products = cell.with_others(d_projected, d_others)
+    d_contexts, *d_scores = stacked
     if d_memory is None:
-        d_keys = _over_steps(d_scores[0], time_first(kept.queries))
+        d_keys = _over_steps(d_scores[0], kept.queries)
         d_memory = d_keys * memory.keys.shape[-1] ** -0.5, None
     d_keys, d_score = d_memory
     d_weights = AttentionWeights(

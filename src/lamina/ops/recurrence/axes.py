@@ -12,7 +12,10 @@ from jax import lax
 from lamina.ops.arrays import alike
 
 __all__ = [
+    "added_at",
     "alive_at",
+    "all_with_step",
+    "before_steps",
     "no_steps",
     "step_of",
     "steps_of",
@@ -47,6 +50,30 @@ def with_step(array: jax.Array, step: jax.Array, index: jax.Array) -> jax.Array:
     """
     step = lax.expand_dims(step, (1,))
     return lax.dynamic_update_slice_in_dim(array, step, index, 1, allow_negative_indices=False)
+
+
+def all_with_step(
+    arrays: tuple[jax.Array, ...], steps: tuple[jax.Array, ...], index: jax.Array
+) -> tuple[jax.Array, ...]:
+    """Arrays ``[batch, time, ...]`` with what a step has made for each."""
+    return tuple(with_step(*pair, index) for pair in zip(arrays, steps, strict=True))
+
+
+def added_at(array: jax.Array, more: jax.Array, index: jax.Array) -> jax.Array:
+    """An array ``[batch, time, ...]`` with `more`, ``[batch, width]``, added to the first numbers
+    that it has of a step."""
+    at, more = (0, index, 0), lax.expand_dims(more, (1,))
+    there = lax.dynamic_slice(array, at, more.shape, allow_negative_indices=False)
+    sums = lax.add(there, more)
+    return lax.dynamic_update_slice(array, sums, at, allow_negative_indices=False)
+
+
+def before_steps(start: jax.Array, after: jax.Array, reverse: bool = False) -> jax.Array:
+    """What was there before each step, ``[batch, time, ...]``, of what was there after each."""
+    time, first = after.shape[1], lax.expand_dims(start, (1,))
+    if reverse:
+        return lax.concatenate([lax.slice_in_dim(after, 1, time, axis=1), first], 1)
+    return lax.concatenate([first, lax.slice_in_dim(after, 0, time - 1, axis=1)], 1)
 
 
 def no_steps(like: jax.Array, time: int, gates: int = 1) -> jax.Array:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from lamina.ops.recurrence.axes import added_at
 
 __all__ = ["Activation", "Cell", "State"]
 
@@ -49,19 +51,41 @@ class Cell(NamedTuple):
         """Of arrays such as `step` is given, those of the state's shares."""
         return given[: self.shared] + given[self.gates :]
 
-    def shares_at(self, projected: jax.Array, index: jax.Array) -> State:
-        """The input's shares of the gates at a step, each read from ``[batch, time, gates]`` alone.
+    def summed_at(
+        self, shares: jax.Array, product: jax.Array, bias: jax.Array | None, index: jax.Array
+    ) -> jax.Array:
+        """The input's shares ``[batch, time, gates]``, a step's made the sums that it is given.
 
-        XLA on CPU turns one slice of which several gates are cut into a function that it calls
-        for each number, and a loop around that it leaves without vector instructions.
+        They need no room of their own: the sums stand where the shares did, and the gradients of
+        both can stand there after them. All that a step reads of the shares it is to read
+        afterwards, of what is returned, for else XLA copies all of them at each step.
         """
-        batch, units = projected.shape[0], projected.shape[2] // self.gates
+        sums = product[:, : self.shared * (product.shape[1] // self.gates)]
+        for row in _rows(bias):
+            sums = jnp.add(sums, row[: sums.shape[1]])
+        return added_at(shares, sums, index)
+
+    def own(self, product: jax.Array, bias: jax.Array | None) -> State:
+        """Of a step's product, bias and all, what is in no sum."""
+        return self._biased(self.apart(product)[self.shared :], bias, 1)
+
+    def given_at(
+        self, shares: jax.Array, own: State, bias: jax.Array | None, index: jax.Array
+    ) -> State:
+        """What `step` is given, of shares with a step's sums in them and of what is in no sum.
+
+        The gates are read each by itself. XLA on CPU turns one slice of which several gates are
+        cut into a function that it calls for each number, and a loop around that it leaves
+        without vector instructions.
+        """
+        batch, units = shares.shape[0], shares.shape[2] // self.gates
         starts = [(0, index, gate * units) for gate in range(self.gates)]
         size = batch, 1, units
-        return tuple(
-            lax.squeeze(lax.dynamic_slice(projected, at, size, allow_negative_indices=False), (1,))
+        every = tuple(
+            lax.squeeze(lax.dynamic_slice(shares, at, size, allow_negative_indices=False), (1,))
             for at in starts
         )
+        return every[: self.shared] + self._biased(every[self.shared :], bias, 0) + own
 
     def given(self, shares: State, product: jax.Array, bias: jax.Array | None) -> State:
         """What `step` is given, of the input's shares, the state's and the bias.
@@ -70,13 +94,32 @@ class Cell(NamedTuple):
         """
         products = self.apart(product)
         if bias is not None:
-            rows = [self.apart(row) for row in (bias if bias.ndim == 2 else bias[None])]
+            rows = [self.apart(row) for row in _rows(bias)]
             shares = tuple(map(jnp.add, shares, rows[0]))
             products = tuple(map(jnp.add, products, rows[1])) if len(rows) == 2 else products
         return self.meet(shares, products)
+
+    def with_others(self, shares: jax.Array, others: State) -> jax.Array:
+        """Shares ``[batch, time, gates]`` with others in place of those that are not shared."""
+        if not others:
+            return shares
+        shared = shares[..., : shares.shape[2] // self.gates * self.shared]
+        return lax.concatenate([shared, *others], 2)
 
     def d_bias(self, bias: jax.Array, d_projected: jax.Array, d_products: jax.Array) -> jax.Array:
         """The gradient of the bias, from those of the shares, ``[batch, time, gates]``."""
         if bias.ndim == 1:
             return d_projected.sum((0, 1))
         return jnp.stack([d_projected.sum((0, 1)), d_products.sum((0, 1))])
+
+    def _biased(self, unshared: State, bias: jax.Array | None, row: int) -> State:
+        """Shares of the gates that are not shared, with a row of the bias, if it has so many."""
+        rows = [self.apart(each)[self.shared :] for each in _rows(bias)[row : row + 1]]
+        return tuple(map(jnp.add, unshared, rows[0])) if rows else unshared
+
+
+def _rows(bias: jax.Array | None) -> Sequence[jax.Array]:
+    """That of the input's shares, and that of the state's."""
+    if bias is None:
+        return []
+    return [bias[0], bias[1]] if bias.ndim == 2 else [bias]

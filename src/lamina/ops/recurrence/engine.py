@@ -14,6 +14,8 @@ from lamina.ops.arrays import alike, as_rows, is_placed
 from lamina.ops.dense import dense
 from lamina.ops.recurrence.axes import (
     alive_at,
+    all_with_step,
+    before_steps,
     no_steps,
     step_of,
     steps_of,
@@ -48,12 +50,14 @@ class _Weights(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What the backward pass reads of all steps: h before them, ``[batch, time, units]``, and, time
-    first, the rest of the state before them and the gates."""
+    """What the backward pass reads of all steps: h before them, ``[batch, time, units]``, the
+    shares with the sums in them, ``[batch, time, gates]``, and, time first, the rest of the state
+    before them and what is in no sum."""
 
     h: jax.Array
+    shares: jax.Array
     rest: State
-    gates: State
+    own: State
 
 
 class _Way(NamedTuple):
@@ -153,19 +157,20 @@ def _forward(
     """Outputs, the last state, and what is kept of all steps."""
 
     def step(carry: Any, index: jax.Array) -> tuple[Any, tuple[State, State]]:
-        outputs, before, state = carry
+        shares, outputs, state = carry
         product = dense(_read(state[0], weights), weights.kernel)
-        gates = cell.given(cell.shares_at(steps.projected, index), product, weights.bias)
+        shares = cell.summed_at(shares, product, weights.bias, index)
+        own = cell.own(product, weights.bias)
+        gates = cell.given_at(shares, own, weights.bias, index)
         after = _where_alive(alive_at(steps.alive, index), cell.step(gates, state), state)
-        outputs = with_step(outputs, after[0], index)
-        return (outputs, with_step(before, state[0], index), after), (state[1:], gates)
+        return (shares, with_step(outputs, after[0], index), after), (state[1:], own)
 
-    time = steps.projected.shape[1]
-    room = no_steps(start[0], time)
-    (outputs, before, state), (rest, gates) = lax.scan(
-        step, (room, room, start), steps_of(steps.projected), reverse=way.reverse, unroll=way.unroll
+    begin = steps.projected, no_steps(start[0], steps.projected.shape[1]), start
+    (shares, outputs, state), (rest, own) = lax.scan(
+        step, begin, steps_of(steps.projected), reverse=way.reverse, unroll=way.unroll
     )
-    return (outputs, state), _Kept(before, rest, gates)
+    before = before_steps(start[0], outputs, way.reverse)
+    return (outputs, state), _Kept(before, shares, rest, own)
 
 
 def _where_alive(alive: jax.Array | None, after: State, before: State) -> State:
@@ -197,8 +202,9 @@ def _backward(
 
     def step(carry: Any, at: Any) -> tuple[Any, None]:
         d_products, d_others, d_state = carry
-        index, rest, gates = at
+        index, rest, own = at
         state = step_of(kept.h, index), *rest
+        gates = cell.given_at(d_products, own, weights.bias, index)
         alive = alive_at(mask, index)
 
         def advance(gates: State, state: State) -> State:
@@ -209,26 +215,19 @@ def _backward(
         d_product = lax.concatenate(cell.of_product(d_gates), 1)
         d_before = (d_before[0] + _read(turned(d_product, kernel), weights), *d_before[1:])
         d_products = with_step(d_products, d_product, index)
-        others = zip(d_others, d_gates[cell.shared : cell.gates], strict=True)
-        return (d_products, [with_step(*pair, index) for pair in others], d_before), None
+        d_others = all_with_step(d_others, d_gates[cell.shared : cell.gates], index)
+        return (d_products, d_others, d_before), None
 
     room = no_steps(d_last[0], time)
-    begin = (
-        no_steps(d_last[0], time, cell.gates),
-        [room] * (cell.gates - cell.shared),
-        d_last,
-    )
+    # The gradients take the places of the shares.
     (d_products, d_others, d_start), _ = lax.scan(
         step,
-        begin,
-        (steps_of(d_outputs), kept.rest, kept.gates),
+        (kept.shares, (room,) * (cell.gates - cell.shared), d_last),
+        (steps_of(d_outputs), kept.rest, kept.own),
         reverse=not way.reverse,
         unroll=way.unroll,
     )
-    d_projected = d_products
-    if d_others:  # the rest of the gradients are the same
-        d_shared = d_products[..., : cell.shared * room.shape[2]]
-        d_projected = lax.concatenate([d_shared, *d_others], 2)
+    d_projected = cell.with_others(d_products, d_others)
     d_kernel = over_time(_read(kept.h, weights), d_products)
     d_bias = None if weights.bias is None else cell.d_bias(weights.bias, d_projected, d_products)
     d_factors = None
