@@ -140,6 +140,16 @@ def test_gradients_over_many_steps(name, reverse) -> None:
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_gradients_of_large_kernels(name) -> None:
+    """There the product with the kernel is made turned."""
+    cell, inputs = recurrence(name, 2, 3, 420)
+    mask = jnp.asarray([[True, True, False], [True, False, True]])
+    inputs["kernel"] = inputs["kernel"] * 0.1
+    same_gradients(running(cell, mask), inputs)
+    assert not copies_in_loops(running(cell), inputs, 3)
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm"])
 def test_gradients_in_half_precision(name) -> None:
     cell, inputs = recurrence(name, dtype="bfloat16")
     same_gradients(running(cell), inputs, rtol=0.1, atol=0.1)

@@ -128,6 +128,7 @@ def by_hand(*functions: Any) -> bool:
 
 
 _FEW = 16  # steps up to which a loop multiplies by a kernel turned, rather than by a turned copy
+_LARGE = 2**19  # numbers of a kernel from which on it stands on the left in products backwards
 _PLAIN = frozenset(
     {lax.tanh, lax.logistic, jnp.tanh, jax.nn.sigmoid, jax.nn.relu}
     | {getattr(activations, name) for name in activations.__all__ if name[0].islower()}
@@ -196,12 +197,13 @@ def _backward(
     d_last: State,
 ) -> tuple[_Steps, State, _Weights]:
     time: Any = d_outputs.shape[1]
-    long = not isinstance(time, int) or time > _FEW
-    kernel = lax.transpose(weights.kernel, (1, 0)) if long else weights.kernel
-    turned = dense if long else back
+    to_h, turned = _way_back(weights.kernel, time)
+
+    def read(d_read: jax.Array) -> jax.Array:
+        return _read(lax.transpose(d_read, (1, 0)) if turned else d_read, weights)
 
     def step(carry: Any, at: Any) -> tuple[Any, None]:
-        d_products, d_others, d_state = carry
+        d_products, d_others, d_state, d_read = carry
         index, rest, own = at
         state = step_of(kept.h, index), *rest
         gates = cell.given_at(d_products, own, weights.bias, index)
@@ -210,23 +212,24 @@ def _backward(
         def advance(gates: State, state: State) -> State:
             return _where_alive(alive, cell.step(gates, state), state)
 
-        d_after = (d_state[0] + step_of(d_outputs, index), *d_state[1:])
+        d_after = (d_state[0] + read(d_read) + step_of(d_outputs, index), *d_state[1:])
         d_gates, d_before = pulled_back(advance, (gates, state), d_after)
         d_product = lax.concatenate(cell.of_product(d_gates), 1)
-        d_before = (d_before[0] + _read(turned(d_product, kernel), weights), *d_before[1:])
         d_products = with_step(d_products, d_product, index)
         d_others = all_with_step(d_others, d_gates[cell.shared : cell.gates], index)
-        return (d_products, d_others, d_before), None
+        return (d_products, d_others, d_before, to_h(d_product)), None
 
     room = no_steps(d_last[0], time)
     # The gradients take the places of the shares.
-    (d_products, d_others, d_start), _ = lax.scan(
+    d_read = jnp.zeros_like(d_last[0].T if turned else d_last[0])
+    (d_products, d_others, d_start, d_read), _ = lax.scan(
         step,
-        (kept.shares, (room,) * (cell.gates - cell.shared), d_last),
+        (kept.shares, (room,) * (cell.gates - cell.shared), d_last, d_read),
         (steps_of(d_outputs), kept.rest, kept.own),
         reverse=not way.reverse,
         unroll=way.unroll,
     )
+    d_start = d_start[0] + read(d_read), *d_start[1:]
     d_projected = cell.with_others(d_products, d_others)
     d_kernel = over_time(_read(kept.h, weights), d_products)
     d_bias = None if weights.bias is None else cell.d_bias(weights.bias, d_projected, d_products)
@@ -234,6 +237,21 @@ def _backward(
     if weights.factors is not None:
         d_factors = (back(d_products, weights.kernel) * kept.h).sum(1)
     return _Steps(d_projected, None), d_start, _Weights(d_kernel, d_bias, d_factors)
+
+
+def _way_back(kernel: jax.Array, time: Any) -> tuple[Callable[[jax.Array], jax.Array], bool]:
+    """The product that takes the gradient of a product ``h kernel`` to that of h; and whether it
+    comes turned, ``[units, batch]``.
+
+    XLA on CPU multiplies by a library that copies what stands on the right, which for a large
+    kernel takes as long as the product with a few rows.
+    """
+    if kernel.size >= _LARGE:
+        return lambda d: lax.dot_general(kernel, d, (((1,), (1,)), ((), ()))), True
+    if isinstance(time, int) and time <= _FEW:
+        return lambda d: back(d, kernel), False
+    copy = lax.transpose(kernel, (1, 0))
+    return lambda d: dense(d, copy), False
 
 
 def back(slopes: jax.Array, kernel: jax.Array) -> jax.Array:
