@@ -84,6 +84,23 @@ def test_evaluate(trained, tmp_path) -> None:
     assert float(swapped.stdout.decode().split("chrF ")[1].split()[0]) < told["chrf"]
 
 
+def test_evaluate_reads_pairs_as_training_did(tmp_path) -> None:
+    pairs, folder = written(tmp_path / "pairs.tsv"), tmp_path / "model"
+    ended = run("train", pairs, "--out", folder, "--held-out", 20, "--swap", *arguments(epochs=1))
+    assert ended.returncode == 0, ended.stderr.decode()
+    scores = {
+        given: json.loads(run("evaluate", folder, pairs, "--json", "--beam", 1, *given).stdout)
+        for given in ((), ("--swap",), ("--no-swap",))
+    }
+    one, same, other = (told["chrf"] for told in scores.values())
+    assert one == same != other
+    refused = run(
+        "train", pairs, "--out", folder, "--held-out", 20, "--resume", *arguments(epochs=1)
+    )
+    assert refused.returncode != 0
+    assert "swap True, now False" in refused.stderr.decode()
+
+
 def test_serve(trained) -> None:
     command = [sys.executable, "-m", "lamina", "translate", "serve", str(trained[0]), "--port", "0"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}

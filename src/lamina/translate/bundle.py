@@ -25,7 +25,12 @@ __all__ = ["load", "replace", "save"]
 
 _FORMAT = "lamina.translator/1"
 _MODEL, _SETTINGS = "model.safetensors", "translator.json"
-_OPTIONS: dict[str, type] = {"divides": bool, "beam": int, "length_penalty": float}
+_OPTIONS: dict[str, type] = {
+    "divides": bool,
+    "beam": int,
+    "length_penalty": float,
+    "swapped": bool,
+}
 
 
 def save(translator: Translator, directory: str | os.PathLike[str]) -> None:
@@ -42,9 +47,7 @@ def save(translator: Translator, directory: str | os.PathLike[str]) -> None:
         "model_sha256": _digest(folder / _MODEL),
         "source_length": translator.source_length,
         "target_length": translator.target_length,
-        "divides": translator.divides,
-        "beam": translator.beam,
-        "length_penalty": translator.length_penalty,
+        **{name: getattr(translator, name) for name in _OPTIONS},
         "source": json.loads(translator.source.to_json()),
         "target": json.loads(translator.target.to_json()),
     }

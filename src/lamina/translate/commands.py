@@ -29,7 +29,6 @@ _MOST_HELD_OUT, _SHARE_HELD_OUT = 1000, 20  # pairs; one in so many
 Directory = Annotated[Path, typer.Argument(help="What `lamina translate train` wrote.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse lines that cannot be used.")]
 Beam = Annotated[int | None, typer.Option(min=1, help="Translations followed at once.")]
-Swap = Annotated[bool, typer.Option("--swap", help="The first column is the translation.")]
 Count = Annotated[int | None, typer.Option(min=1)]
 Share = Annotated[float | None, typer.Option(min=0, max=1)]
 
@@ -86,7 +85,9 @@ def train(
     beam: Beam = None,
     length_penalty: Annotated[float | None, typer.Option(min=0)] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and dropout.")] = None,
-    swap: Swap = False,
+    swap: Annotated[
+        bool, typer.Option("--swap", help="The first column is the translation.")
+    ] = False,
     strict: Strict = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where training in the directory stopped.")
@@ -98,10 +99,10 @@ def train(
         from lamina.translate import learning, recipe  # noqa: PLC0415 - needs an optional extra
     names = [field.name for field in dataclasses.fields(recipe.Recipe)]
     chosen = recipe.recipe_of(preset, **{name: given[name] for name in names})
-    found, report = read_pairs(pairs, longest=chosen.longest, strict=strict, swap=swap)
+    found, report = read_pairs(pairs, longest=chosen.longest, strict=strict, swap=chosen.swap)
     typer.echo(report)
     if validation:
-        judged, report = read_pairs(validation, strict=strict, swap=swap)
+        judged, report = read_pairs(validation, strict=strict, swap=chosen.swap)
         typer.echo(report)
     else:
         count = held or max(1, min(_MOST_HELD_OUT, len(found) // _SHARE_HELD_OUT))
@@ -166,7 +167,10 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A file for the translations.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The scores as one object.")] = False,
-    swap: Swap = False,
+    swap: Annotated[
+        bool | None,
+        typer.Option(help="Whether the first column is the translation; as in training."),
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """Print BLEU and chrF of translations of a test file."""
@@ -175,7 +179,8 @@ def evaluate(
     translator = bundle.load(directory)
     if length_penalty is not None:
         translator = dataclasses.replace(translator, length_penalty=length_penalty)
-    pairs, report = read_pairs(test, strict=strict, swap=swap)
+    swapped = translator.swapped if swap is None else swap
+    pairs, report = read_pairs(test, strict=strict, swap=swapped)
     typer.echo(report, err=as_json)
     began = time.perf_counter()
     found = Judge(pairs, lowercase, tokenize)(translator, beam)

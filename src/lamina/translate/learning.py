@@ -198,6 +198,7 @@ def _translator(course: _Course, batches: Batches) -> Translator:
         divides=True,
         beam=recipe.beam,
         length_penalty=recipe.length_penalty,
+        swapped=recipe.swap,
     )
 
 

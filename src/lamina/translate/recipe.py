@@ -44,6 +44,7 @@ class Recipe:
         average: how many epochs' last weights the model is the mean of.
         patience: how many epochs without a better BLEU are borne.
         longest: the most words a text may have to be learnt from.
+        swap: whether the first column of the pairs is the translation.
         beam: how many translations are followed at once.
         length_penalty: of the beam search.
         seed: of weights, order and dropout.
@@ -68,6 +69,7 @@ class Recipe:
     average: int = 3
     patience: int = 5
     longest: int = 80
+    swap: bool = False
     beam: int = 5
     length_penalty: float = 1.0
     seed: int = 0

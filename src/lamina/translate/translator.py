@@ -80,6 +80,8 @@ class Translator:
             there are any; otherwise they are refused.
         beam: how many translations are followed at once, unless a call says otherwise.
         length_penalty: of the beam search.
+        swapped: whether it learnt from pairs whose first column is the translation; those that it
+            is judged by are then read so too.
     """
 
     model: Seq2Seq
@@ -90,6 +92,7 @@ class Translator:
     divides: bool = False
     beam: int = 1
     length_penalty: float = 0.0
+    swapped: bool = False
 
     def __call__(self, texts: Sequence[str], beam: int | None = None) -> list[str]:
         """The translations of ``texts``, in their order; an empty text stays empty.
