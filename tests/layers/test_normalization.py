@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lamina.errors import InputError
+from lamina.initializers import Constant
 from lamina.layers import BatchNormalization, GroupNormalization, LayerNormalization
 
 PARTS = [(True, True), (True, False), (False, True)]
@@ -121,6 +122,46 @@ def test_batch_normalization_at_any_rank(compare, normal, shape, training) -> No
     compare(ours, theirs, normal(*shape), training=training)
 
 
+CLIPPED = {"rmin": 0.5, "rmax": 2.0, "dmax": 0.3}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("clipping", [None, {"rmax": 1.5}, CLIPPED])
+@pytest.mark.parametrize(("center", "scale"), PARTS)
+def test_batch_renormalization_equals_keras(
+    compare, normal, training, clipping, center, scale
+) -> None:
+    options = {"center": center, "scale": scale, "momentum": 0.7, "renorm": True}
+    options |= {"renorm_clipping": clipping, "renorm_momentum": 0.6, "epsilon": 0.1}
+    ours, theirs = BatchNormalization(**options), keras.layers.BatchNormalization(**options)
+    compare(ours, theirs, normal(6, 3), training=training)
+
+
+def test_statistics_of_renormalization_are_those_of_keras(normal) -> None:
+    options = {"momentum": 0.7, "renorm": True, "moving_variance_initializer": Constant(4.0)}
+    ours = BatchNormalization(**options)
+    options["moving_variance_initializer"] = keras.initializers.Constant(4.0)
+    theirs = keras.layers.BatchNormalization(**options)
+    for seed in range(3):
+        x = normal(5, 2) * (seed + 1) + seed
+        np.testing.assert_allclose(ours(x, training=True), theirs(x, training=True), atol=1e-5)
+    expected = {variable.name: np.asarray(variable) for variable in theirs.variables}
+    assert set(ours.values()) == set(expected)
+    for name, value in ours.values().items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6)
+
+
+def test_renormalization_begins_with_a_constant_variance() -> None:
+    drawn = BatchNormalization(moving_variance_initializer="random_uniform", renorm=True)
+    with pytest.raises(InputError, match="constant one, for renorm"):
+        drawn.build((2, 3))
+    given = BatchNormalization(
+        moving_variance_initializer=lambda _, shape, dtype: jnp.full(shape, 9.0, dtype), renorm=True
+    )
+    given.build((2, 3))
+    assert given.renorm_stddev.value.tolist() == [3.0, 3.0, 3.0]
+
+
 def test_moving_statistics_follow_the_batches(normal) -> None:
     layer = BatchNormalization(momentum=0.9)
     x = normal(64, 3) * 2 + 5
@@ -179,11 +220,22 @@ def test_an_axis_that_is_not_there(kind, axis) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"momentum": 1.5}, {"momentum": "high"}, {"epsilon": -1.0}, {"axis": "last"}],
+    [
+        {"momentum": 1.5},
+        {"momentum": "high"},
+        {"epsilon": -1.0},
+        {"axis": "last"},
+        {"renorm_momentum": 2},
+        {"renorm_clipping": {"rmost": 1.0}},
+        {"dmax": -1.0},
+        {"rmax": 0.0, "rmin": 1.0},
+    ],
 )
 def test_options_out_of_range(options) -> None:
+    bounds = {"dmax", "rmax"} & set(options)
+    given = {"renorm": True, "renorm_clipping": options} if bounds else options
     with pytest.raises(InputError, match=next(iter(options))):
-        BatchNormalization(**options)
+        BatchNormalization(**given)
 
 
 def test_an_axis_named_twice() -> None:

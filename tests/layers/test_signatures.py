@@ -17,7 +17,6 @@ LEFT_OUT = {
         "gptq_unpacked_column_size",
     },
     "Embedding": {"lora_rank", "lora_alpha", "quantization_config"},
-    "BatchNormalization": {"renorm", "renorm_clipping", "renorm_momentum"},
 }
 """What Keras's layers take and these do not, for a reason: adapters and quantization are layers
 around a layer, and the rest is rare."""

@@ -11,6 +11,7 @@ from lamina.layers.adaptive_pooling import (
     AdaptiveMaxPooling3D,
 )
 from lamina.layers.attention import AdditiveAttention, Attention, RotaryEmbedding
+from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.blocks import Residual, TransformerDecoderBlock, TransformerEncoderBlock
 from lamina.layers.convolution import (
     Conv1D,
@@ -55,11 +56,7 @@ from lamina.layers.merging import (
 )
 from lamina.layers.multi_head_attention import MultiHeadAttention
 from lamina.layers.noise import GaussianDropout, GaussianNoise
-from lamina.layers.normalization import (
-    BatchNormalization,
-    GroupNormalization,
-    LayerNormalization,
-)
+from lamina.layers.normalization import GroupNormalization, LayerNormalization
 from lamina.layers.plain import Identity, Lambda, Masking
 from lamina.layers.pooling import (
     AveragePooling1D,

@@ -11,7 +11,6 @@ import jax
 from lamina import initializers
 from lamina.layers.checks import (
     check_axes,
-    check_broadcast,
     check_choice,
     check_count,
     check_integers,
@@ -21,14 +20,11 @@ from lamina.layers.checks import (
 )
 from lamina.layers.weighted import Weighted
 from lamina.ops.normalization import (
-    batch_moments,
-    batch_norm,
     group_norm,
     layer_norm,
-    moving_average,
 )
 
-__all__ = ["BatchNormalization", "GroupNormalization", "LayerNormalization"]
+__all__ = ["GroupNormalization", "LayerNormalization"]
 
 
 class LayerNormalization(Weighted):
@@ -168,102 +164,4 @@ class GroupNormalization(Weighted):
         groups = inputs.shape[self.axis] if self.groups == -1 else self.groups
         return group_norm(
             inputs, self.gamma, self.beta, groups=groups, axis=self.axis, epsilon=self.epsilon
-        )
-
-
-class BatchNormalization(Weighted):
-    """Normalise each channel by the moments of the batch, or by their moving averages.
-
-    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, computed in at least float32. While
-    training, mean and variance are the batch's, and ``moving = moving momentum + batch (1 -
-    momentum)``. Outside of training, and where ``trainable`` is False, they are the moving ones.
-    Shapes: any, unchanged; weights ``gamma``, ``beta``, ``moving_mean`` and ``moving_variance``,
-    each ``[channels]``.
-
-    Args:
-        axis: the axis of the channels.
-        momentum: the share that the moving averages keep in a step, from 0 to 1.
-        epsilon: added to the variance.
-        center: whether there is a ``beta``.
-        scale: whether there is a ``gamma``.
-        beta_initializer: of ``beta``.
-        gamma_initializer: of ``gamma``.
-        moving_mean_initializer: of ``moving_mean``.
-        moving_variance_initializer: of ``moving_variance``.
-        synchronized: whether the moments are those of the whole batch where it is sharded; in a
-            program over sharded arrays they are so either way, as in Keras on JAX.
-        **options: ``beta_regularizer``, ``gamma_regularizer``, ``beta_constraint`` and
-            ``gamma_constraint``; ``name`` and the others of any layer.
-
-    Call takes ``mask``, bool, of the input's shape without its last axis: what is False does not
-    count in the batch's moments.
-
-    Raises:
-        InputError: ``axis`` is not in the input, ``momentum`` or ``epsilon`` is out of range, or
-            the mask does not fit.
-        UnknownNameError: an initializer has no such name.
-
-    Source: Ioffe, Szegedy, Batch normalization, arXiv 1502.03167.
-
-    >>> import jax.numpy as jnp
-    >>> layer = BatchNormalization(momentum=0.5, epsilon=0.0)
-    >>> layer(jnp.array([[1.0], [3.0]]), training=True).tolist()
-    [[-1.0], [1.0]]
-    >>> layer.moving_mean.value.tolist()
-    [1.0]
-    """
-
-    _weights = ("beta", "gamma")
-
-    def __init__(
-        self,
-        axis: int = -1,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: initializers.InitializerLike = "zeros",
-        gamma_initializer: initializers.InitializerLike = "ones",
-        moving_mean_initializer: initializers.InitializerLike = "zeros",
-        moving_variance_initializer: initializers.InitializerLike = "ones",
-        *,
-        synchronized: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(**options)
-        (self.axis,) = check_integers(self, "axis", axis)
-        self.momentum = check_within(self, "momentum", momentum)
-        self.epsilon = check_within(self, "epsilon", epsilon, high=math.inf)
-        self.center = center
-        self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.synchronized = synchronized
-
-    def build(self, input_shape: Any) -> None:
-        (axis,) = check_axes(self, (self.axis,), len(input_shape))
-        shape = (input_shape[axis],)
-        self.gamma = self._weight("gamma", shape) if self.scale else None
-        self.beta = self._weight("beta", shape) if self.center else None
-        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, trainable=False)
-        self.moving_variance = self.add_weight(
-            shape, self.moving_variance_initializer, trainable=False
-        )
-
-    def call(
-        self, inputs: jax.Array, training: bool = False, mask: jax.Array | None = None
-    ) -> jax.Array:
-        if mask is not None:
-            where = "the input's axes but the last"
-            check_broadcast(self, "a mask", mask, inputs.shape[:-1], where)
-        if training and self.trainable:
-            mean, variance = batch_moments(inputs, axis=self.axis, mask=mask)
-            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(moving_average(moving, batch, self.momentum))
-        else:
-            mean, variance = self.moving_mean, self.moving_variance
-        return batch_norm(
-            inputs, mean, variance, self.gamma, self.beta, axis=self.axis, epsilon=self.epsilon
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 import jax
@@ -18,6 +19,7 @@ __all__ = [
     "moments",
     "moving_average",
     "normalize",
+    "renormalized",
     "spread",
 ]
 
@@ -247,6 +249,50 @@ def batch_norm(
         _optional(beta, wide, kept),
     )
     return cast(y, dtype)
+
+
+def renormalized(
+    mean: jax.Array,
+    variance: jax.Array,
+    long_mean: Operand,
+    long_stddev: Operand,
+    gamma: Operand | None = None,
+    beta: Operand | None = None,
+    *,
+    epsilon: float = 1e-3,
+    rmin: float | None = None,
+    rmax: float | None = None,
+    dmax: float | None = None,
+) -> tuple[jax.Array, jax.Array]:
+    """Gamma and beta with which a batch comes out as by the moments of many.
+
+    ``gamma r`` and ``beta + gamma d``, with ``r = stddev / long_stddev`` and ``d = (mean -
+    long_mean) / long_stddev``, of which no gradient is taken, and ``stddev = sqrt(variance +
+    epsilon)``. ``long_stddev`` counts as ``sqrt(epsilon)`` at least.
+
+    Args:
+        mean, variance: of the batch, ``[channels]``.
+        long_mean, long_stddev: of many, ``[channels]``.
+        gamma, beta: ``[channels]``; None for 1 and 0.
+        epsilon: added to the variance.
+        rmin, rmax: the bounds of r.
+        dmax: that of the size of d.
+
+    Source: Ioffe, Batch renormalization, arXiv 1702.03275.
+
+    >>> one, two = jnp.ones(1), jnp.full(1, 2.0)
+    >>> gamma, beta = renormalized(two, 4 * one, one, 4 * one, epsilon=0.0)
+    >>> gamma.tolist(), beta.tolist()
+    ([0.5], [0.25])
+    """
+    stddev = lax.sqrt(variance + epsilon)
+    long = jnp.maximum(cast(long_stddev, mean.dtype), math.sqrt(epsilon))
+    r = jnp.clip(stddev / long, rmin, rmax)
+    d = (mean - cast(long_mean, mean.dtype)) / long
+    r, d = lax.stop_gradient((r, d if dmax is None else jnp.clip(d, -dmax, dmax)))
+    if gamma is not None:
+        r, d = r * cast(gamma, r.dtype), d * cast(gamma, r.dtype)
+    return r, d if beta is None else d + cast(beta, d.dtype)
 
 
 def spread(value: Operand, x: jax.Array, axes: Collection[int]) -> jax.Array:

@@ -1,0 +1,209 @@
+"""Batch normalization, and its renormalization."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lamina import initializers
+from lamina.core.variable import Variable
+from lamina.initializers.law import Initializer, Law, Shape, refuse
+from lamina.layers.checks import (
+    check_axes,
+    check_broadcast,
+    check_choice,
+    check_integers,
+    check_within,
+)
+from lamina.layers.weighted import Weighted
+from lamina.ops.normalization import batch_moments, batch_norm, moving_average, renormalized
+
+__all__ = ["BatchNormalization"]
+
+
+class BatchNormalization(Weighted):
+    """Normalise each channel by the moments of the batch, or by their moving averages.
+
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, computed in at least float32. While
+    training, mean and variance are the batch's, and ``moving = moving momentum + batch (1 -
+    momentum)``. Outside of training, and where ``trainable`` is False, they are the moving ones.
+    Shapes: any, unchanged; weights ``gamma``, ``beta``, ``moving_mean`` and ``moving_variance``,
+    each ``[channels]``.
+
+    Args:
+        axis: the axis of the channels.
+        momentum: the share that the moving averages keep in a step, from 0 to 1.
+        epsilon: added to the variance.
+        center: whether there is a ``beta``.
+        scale: whether there is a ``gamma``.
+        beta_initializer: of ``beta``.
+        gamma_initializer: of ``gamma``.
+        moving_mean_initializer: of ``moving_mean``.
+        moving_variance_initializer: of ``moving_variance``.
+        renorm: whether batches are renormalized, for small ones or rows that hang together: while
+            training ``gamma`` is ``gamma r`` and ``beta`` is ``beta + gamma d``, with ``r = stddev
+            / renorm_stddev`` and ``d = (mean - renorm_mean) / renorm_stddev``, no gradient through
+            them, and ``stddev = sqrt(variance + epsilon)``. The moving averages are of mean and
+            stddev. Weights ``moving_stddev``, ``renorm_mean`` and ``renorm_stddev`` come on top.
+        renorm_clipping: the bounds ``rmin`` and ``rmax`` of r, and ``dmax`` of the size of d; those
+            that are not there bound nothing.
+        renorm_momentum: the share that ``renorm_mean`` and ``renorm_stddev`` keep in a step.
+        synchronized: whether the moments are those of the whole batch where it is sharded; in a
+            program over sharded arrays they are so either way, as in Keras on JAX.
+        **options: ``beta_regularizer``, ``gamma_regularizer``, ``beta_constraint`` and
+            ``gamma_constraint``; ``name`` and the others of any layer.
+
+    Call takes ``mask``, bool, of the input's shape without its last axis: what is False does not
+    count in the batch's moments.
+
+    Raises:
+        InputError: ``axis`` is not in the input, ``momentum``, ``epsilon`` or a bound is out of
+            range, or the mask does not fit.
+        UnknownNameError: an initializer has no such name.
+
+    Source: Ioffe, Szegedy, Batch normalization, arXiv 1502.03167; renormalization: Ioffe, arXiv
+    1702.03275.
+
+    >>> import jax.numpy as jnp
+    >>> layer = BatchNormalization(momentum=0.5, epsilon=0.0)
+    >>> layer(jnp.array([[1.0], [3.0]]), training=True).tolist()
+    [[-1.0], [1.0]]
+    >>> layer.moving_mean.value.tolist()
+    [1.0]
+    """
+
+    _weights = ("beta", "gamma")
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: initializers.InitializerLike = "zeros",
+        gamma_initializer: initializers.InitializerLike = "ones",
+        moving_mean_initializer: initializers.InitializerLike = "zeros",
+        moving_variance_initializer: initializers.InitializerLike = "ones",
+        *,
+        renorm: bool = False,
+        renorm_clipping: Mapping[str, float | None] | None = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        (self.axis,) = check_integers(self, "axis", axis)
+        self.momentum = check_within(self, "momentum", momentum)
+        self.epsilon = check_within(self, "epsilon", epsilon, high=math.inf)
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.renorm = renorm
+        self.renorm_clipping = self._bounds(renorm_clipping)
+        self.renorm_momentum = check_within(self, "renorm_momentum", renorm_momentum)
+        self.synchronized = synchronized
+
+    def build(self, input_shape: Any) -> None:
+        (axis,) = check_axes(self, (self.axis,), len(input_shape))
+        shape = (input_shape[axis],)
+        self.gamma = self._weight("gamma", shape) if self.scale else None
+        self.beta = self._weight("beta", shape) if self.center else None
+        statistic = functools.partial(self.add_weight, shape, trainable=False)
+        self.moving_mean = statistic(self.moving_mean_initializer)
+        self.moving_variance = statistic(self.moving_variance_initializer)
+        if self.renorm:
+            stddev = _root(self.moving_variance_initializer)
+            self.moving_stddev = statistic(stddev)
+            self.renorm_mean = statistic(self.moving_mean_initializer)
+            self.renorm_stddev = statistic(stddev)
+
+    def call(
+        self, inputs: jax.Array, training: bool = False, mask: jax.Array | None = None
+    ) -> jax.Array:
+        if mask is not None:
+            where = "the input's axes but the last"
+            check_broadcast(self, "a mask", mask, inputs.shape[:-1], where)
+        gamma, beta = self.gamma, self.beta
+        if training and self.trainable:
+            mean, variance = batch_moments(inputs, axis=self.axis, mask=mask)
+            if self.renorm:
+                gamma, beta = self._renormalized(mean, variance)
+            self._follow(mean, variance)
+        else:
+            mean, variance = self.moving_mean, self.moving_variance
+        return batch_norm(inputs, mean, variance, gamma, beta, axis=self.axis, epsilon=self.epsilon)
+
+    def _renormalized(self, mean: jax.Array, variance: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """What gamma and beta are for a batch of these moments."""
+        return renormalized(
+            mean,
+            variance,
+            self.renorm_mean,
+            self.renorm_stddev,
+            self.gamma,
+            self.beta,
+            epsilon=self.epsilon,
+            **self.renorm_clipping,
+        )
+
+    def _follow(self, mean: jax.Array, variance: jax.Array) -> None:
+        """Move the averages towards the moments of a batch."""
+        _move(self.moving_mean, mean, self.momentum)
+        if not self.renorm:
+            _move(self.moving_variance, variance, self.momentum)
+            return
+        stddev = lax.sqrt(variance + self.epsilon)
+        _move(self.moving_stddev, stddev, self.momentum)
+        _move(self.renorm_mean, mean, self.renorm_momentum)
+        _move(self.renorm_stddev, stddev, self.renorm_momentum)
+        moved = self.moving_stddev.value
+        self.moving_variance.assign(jnp.maximum(moved * moved - self.epsilon, 0))
+
+    def _bounds(self, given: Mapping[str, float | None] | None) -> dict[str, float]:
+        """What bounds the corrections."""
+        bounds = {name: bound for name, bound in (given or {}).items() if bound is not None}
+        for name, bound in bounds.items():
+            check_choice(self, "renorm_clipping", name, ("rmin", "rmax", "dmax"))
+            check_within(self, name, bound, high=math.inf)
+        check_within(self, "rmax", bounds.get("rmax", math.inf), bounds.get("rmin", 0.0), math.inf)
+        return bounds
+
+
+def _move(average: Variable, new: jax.Array, momentum: float) -> None:
+    average.assign(moving_average(average, new, momentum))
+
+
+@dataclass(frozen=True)
+class _Root(Initializer):
+    """The square roots of what another one gives."""
+
+    of: Initializer
+
+    def law(self, shape: Shape) -> Law:
+        law = self.of.law(shape)
+        if law.kind != "constant":
+            raise refuse(self, "a variance that is drawn", "a constant one, for renorm", self.of)
+        return replace(law, value=np.sqrt(law.value))
+
+
+def _root(initializer: Any) -> Any:
+    if isinstance(initializer, Initializer):
+        return _Root(initializer)
+
+    @functools.wraps(initializer)
+    def draw(*args: Any, **options: Any) -> jax.Array:
+        return jnp.sqrt(initializer(*args, **options))
+
+    return draw
