@@ -14,7 +14,7 @@ from lamina.ops.dense import dense
 from lamina.ops.recurrence.axes import (
     added_at,
     all_with_step,
-    before_steps,
+    before_all,
     no_steps,
     step_of,
     steps_of,
@@ -22,7 +22,7 @@ from lamina.ops.recurrence.axes import (
     with_step,
 )
 from lamina.ops.recurrence.cell import Cell, State
-from lamina.ops.recurrence.engine import back, over_time, pulled_back
+from lamina.ops.recurrence.engine import back, over_time, pulled_back, state_before
 
 __all__ = ["Attended", "AttentionWeights", "Memory", "attend"]
 
@@ -58,14 +58,14 @@ class Attended(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What the backward pass reads of all steps: h before them, ``[batch, time, units]``, queries,
-    ``[batch, time, size]``, the shares with the sums in them, ``[batch, time, gates]``, and, time
-    first, the rest of the state before them and what is in no sum."""
+    """What the backward pass reads: the state before the first step, ``[batch, units]``, and after
+    each, ``[batch, time, units]``; of all steps the queries, ``[batch, time, size]``, and the
+    shares with the sums in them, ``[batch, time, gates]``; and, time first, what is in no sum."""
 
-    h: jax.Array
+    start: State
+    after: State
     queries: jax.Array
     shares: jax.Array
-    rest: State
     own: State
 
 
@@ -157,22 +157,22 @@ def _forward(
 ) -> tuple[Attended, _Kept]:
     """What is attended to, and what the backward pass by hand needs."""
 
-    def step(carry: Any, index: jax.Array) -> tuple[Any, tuple[State, State]]:
+    def step(carry: Any, index: jax.Array) -> tuple[Any, State]:
         shares, stacked, state = carry
         read, product = _read(state[0], memory, weights), dense(state[0], weights.recurrent)
         shares = cell.summed_at(added_at(shares, read.share, index), product, weights.bias, index)
         own = cell.own(product, weights.bias)
         after = cell.step(cell.given_at(shares, own, weights.bias, index), state)
-        parts = read.query, read.attention, read.context, after[0]
-        return (shares, all_with_step(stacked, parts, index), after), (state[1:], own)
+        parts = read.query, read.attention, read.context, *after
+        return (shares, all_with_step(stacked, parts, index), after), own
 
-    h, time = start[0], projected.shape[1]
-    likes = memory.keys[:, 0], memory.keys[..., 0], memory.values[:, 0], h
+    time = projected.shape[1]
+    likes = memory.keys[:, 0], memory.keys[..., 0], memory.values[:, 0], *start
     begin = projected, tuple(no_steps(like, time) for like in likes), start
-    (shares, stacked, state), (rest, own) = lax.scan(step, begin, steps_of(projected))
-    queries, attention, contexts, outputs = stacked
-    kept = _Kept(before_steps(h, outputs), queries, shares, rest, own)
-    return Attended(outputs, attention, contexts, state), kept
+    (shares, stacked, state), own = lax.scan(step, begin, steps_of(projected))
+    queries, attention, contexts, *after = stacked
+    kept = _Kept(start, tuple(after), queries, shares, own)
+    return Attended(after[0], attention, contexts, state), kept
 
 
 def _scores(query: jax.Array, keys: jax.Array, score: jax.Array | None) -> jax.Array:
@@ -199,8 +199,8 @@ def _backward(
 
     def step(carry: Any, at: Any) -> tuple[Any, None]:
         d_shares, d_others, d_queries, stacked, d_memory, d_state = carry
-        index, rest, own = at
-        state, query = (step_of(kept.h, index), *rest), step_of(d_queries, index)
+        index, own = at
+        state, query = state_before(kept.start, kept.after, index), step_of(d_queries, index)
         gates = cell.given_at(d_shares, own, weights.bias, index)
         d_after = (d_state[0] + step_of(slopes.outputs, index), *d_state[1:])
         d_gates, d_before = pulled_back(cell.step, (gates, state), d_after)
@@ -229,7 +229,7 @@ def _backward(
     d_others = (no_steps(slopes.state[0], time),) * (cell.gates - cell.shared)
     # The gradients of shares and queries take their places.
     begin = kept.shares, d_others, kept.queries, room, d_memory, slopes.state
-    every_step = steps_of(slopes.outputs), kept.rest, kept.own
+    every_step = steps_of(slopes.outputs), kept.own
     (d_projected, d_others, d_queries, stacked, d_memory, d_start), _ = lax.scan(
         step, begin, every_step, reverse=True
     )
@@ -239,11 +239,12 @@ def _backward(
         d_keys = _over_steps(d_scores[0], kept.queries)
         d_memory = d_keys * memory.keys.shape[-1] ** -0.5, None
     d_keys, d_score = d_memory
+    h = before_all(kept.start[0], kept.after[0])
     d_weights = AttentionWeights(
-        over_time(kept.h, d_queries),
+        over_time(h, d_queries),
         d_score,
         over_time(attended.contexts, d_projected),
-        over_time(kept.h, d_products),
+        over_time(h, d_products),
         None if weights.bias is None else cell.d_bias(weights.bias, d_projected, d_products),
     )
     d_values = _over_steps(attended.attention, d_contexts)

@@ -15,7 +15,8 @@ __all__ = [
     "added_at",
     "alive_at",
     "all_with_step",
-    "before_steps",
+    "before",
+    "before_all",
     "no_steps",
     "step_of",
     "steps_of",
@@ -68,8 +69,17 @@ def added_at(array: jax.Array, more: jax.Array, index: jax.Array) -> jax.Array:
     return lax.dynamic_update_slice(array, sums, at, allow_negative_indices=False)
 
 
-def before_steps(start: jax.Array, after: jax.Array, reverse: bool = False) -> jax.Array:
-    """What was there before each step, ``[batch, time, ...]``, of what was there after each."""
+def before(
+    start: jax.Array, after: jax.Array, index: jax.Array, reverse: bool = False
+) -> jax.Array:
+    """What was there before a step, of what was there after each, ``[batch, time, ...]``."""
+    first = after.shape[1] - 1 if reverse else 0
+    earlier = step_of(after, index + 1 if reverse else index - 1)
+    return lax.select(lax.broadcast_in_dim(index == first, start.shape, ()), start, earlier)
+
+
+def before_all(start: jax.Array, after: jax.Array, reverse: bool = False) -> jax.Array:
+    """What was there before each step, ``[batch, time, ...]``."""
     time, first = after.shape[1], lax.expand_dims(start, (1,))
     if reverse:
         return lax.concatenate([lax.slice_in_dim(after, 1, time, axis=1), first], 1)

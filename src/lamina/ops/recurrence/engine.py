@@ -15,7 +15,8 @@ from lamina.ops.dense import dense
 from lamina.ops.recurrence.axes import (
     alive_at,
     all_with_step,
-    before_steps,
+    before,
+    before_all,
     no_steps,
     step_of,
     steps_of,
@@ -31,6 +32,7 @@ __all__ = [
     "over_time",
     "pulled_back",
     "recur",
+    "state_before",
 ]
 
 
@@ -50,13 +52,13 @@ class _Weights(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What the backward pass reads of all steps: h before them, ``[batch, time, units]``, the
-    shares with the sums in them, ``[batch, time, gates]``, and, time first, the rest of the state
-    before them and what is in no sum."""
+    """What the backward pass reads: the state before the first step, ``[batch, units]``, and after
+    each, ``[batch, time, units]``; the shares with the sums in them, ``[batch, time, gates]``; and,
+    time first, what is in no sum."""
 
-    h: jax.Array
+    start: State
+    after: State
     shares: jax.Array
-    rest: State
     own: State
 
 
@@ -157,21 +159,24 @@ def _forward(
 ) -> tuple[tuple[jax.Array, State], _Kept]:
     """Outputs, the last state, and what is kept of all steps."""
 
-    def step(carry: Any, index: jax.Array) -> tuple[Any, tuple[State, State]]:
-        shares, outputs, state = carry
+    def step(carry: Any, index: jax.Array) -> tuple[Any, State]:
+        shares, every_after, state = carry
         product = dense(_read(state[0], weights), weights.kernel)
         shares = cell.summed_at(shares, product, weights.bias, index)
         own = cell.own(product, weights.bias)
         gates = cell.given_at(shares, own, weights.bias, index)
         after = _where_alive(alive_at(steps.alive, index), cell.step(gates, state), state)
-        return (shares, with_step(outputs, after[0], index), after), (state[1:], own)
+        return (shares, all_with_step(every_after, after, index), after), own
 
-    begin = steps.projected, no_steps(start[0], steps.projected.shape[1]), start
-    (shares, outputs, state), (rest, own) = lax.scan(
-        step, begin, steps_of(steps.projected), reverse=way.reverse, unroll=way.unroll
+    room = tuple(no_steps(each, steps.projected.shape[1]) for each in start)
+    (shares, every_after, state), own = lax.scan(
+        step,
+        (steps.projected, room, start),
+        steps_of(steps.projected),
+        reverse=way.reverse,
+        unroll=way.unroll,
     )
-    before = before_steps(start[0], outputs, way.reverse)
-    return (outputs, state), _Kept(before, shares, rest, own)
+    return (every_after[0], state), _Kept(start, every_after, shares, own)
 
 
 def _where_alive(alive: jax.Array | None, after: State, before: State) -> State:
@@ -204,8 +209,8 @@ def _backward(
 
     def step(carry: Any, at: Any) -> tuple[Any, None]:
         d_products, d_others, d_state, d_read = carry
-        index, rest, own = at
-        state = step_of(kept.h, index), *rest
+        index, own = at
+        state = state_before(kept.start, kept.after, index, way.reverse)
         gates = cell.given_at(d_products, own, weights.bias, index)
         alive = alive_at(mask, index)
 
@@ -225,17 +230,18 @@ def _backward(
     (d_products, d_others, d_start, d_read), _ = lax.scan(
         step,
         (kept.shares, (room,) * (cell.gates - cell.shared), d_last, d_read),
-        (steps_of(d_outputs), kept.rest, kept.own),
+        (steps_of(d_outputs), kept.own),
         reverse=not way.reverse,
         unroll=way.unroll,
     )
     d_start = d_start[0] + read(d_read), *d_start[1:]
     d_projected = cell.with_others(d_products, d_others)
-    d_kernel = over_time(_read(kept.h, weights), d_products)
+    h = before_all(kept.start[0], kept.after[0], way.reverse)
+    d_kernel = over_time(_read(h, weights), d_products)
     d_bias = None if weights.bias is None else cell.d_bias(weights.bias, d_projected, d_products)
     d_factors = None
     if weights.factors is not None:
-        d_factors = (back(d_products, weights.kernel) * kept.h).sum(1)
+        d_factors = (back(d_products, weights.kernel) * h).sum(1)
     return _Steps(d_projected, None), d_start, _Weights(d_kernel, d_bias, d_factors)
 
 
@@ -252,6 +258,11 @@ def _way_back(kernel: jax.Array, time: Any) -> tuple[Callable[[jax.Array], jax.A
         return lambda d: back(d, kernel), False
     copy = lax.transpose(kernel, (1, 0))
     return lambda d: dense(d, copy), False
+
+
+def state_before(start: State, after: State, index: jax.Array, reverse: bool = False) -> State:
+    """The state before a step, of that after each, ``[batch, time, units]``."""
+    return tuple(before(*pair, index, reverse) for pair in zip(start, after, strict=True))
 
 
 def back(slopes: jax.Array, kernel: jax.Array) -> jax.Array:
