@@ -225,8 +225,8 @@ def _backward(
         return (d_products, d_others, d_before, to_h(d_product)), None
 
     room = no_steps(d_last[0], time)
-    # The gradients take the places of the shares.
     d_read = jnp.zeros_like(d_last[0].T if turned else d_last[0])
+    # The gradients take the places of the shares.
     (d_products, d_others, d_start, d_read), _ = lax.scan(
         step,
         (kept.shares, (room,) * (cell.gates - cell.shared), d_last, d_read),
