@@ -139,6 +139,19 @@ def test_a_table_says_whether_targets_are_met(median, word):
     assert row[4] == f"0.65x Keras: {word}"
 
 
+@pytest.mark.parametrize(("plus", "word"), [(0.0, "met"), (0.1, "missed")])
+def test_a_target_is_judged_by_the_ratio_that_is_shown(plus, word):
+    """That of each round; what is added to a target is added to the peer's own figure."""
+    found = line(0.5)
+    found.figures["Lamina"] = Figure(0.8, 0.8, 0.8, 3)  # a slow round has moved the medians
+    case = tiny(
+        contenders=everyone("build", "Keras"), targets={"time": {"Keras": Target(0.65, plus)}}
+    )
+    _, row = pages.table(case, [found])
+    assert row[3] == "0.50x"
+    assert row[4].endswith(word)
+
+
 def test_a_page_says_who_is_left_out_and_why():
     given = dataclasses.replace(line(0.5), skipped={"PyTorch": "torch not installed"}, apart=0.0)
     said = " ".join(pages.remarks(tiny(), [given]))

@@ -151,6 +151,16 @@ def test_statistics_of_renormalization_are_those_of_keras(normal) -> None:
         np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("center", "scale"), [*PARTS, (False, False)])
+def test_renormalization_keeps_the_dtype_of_the_layer(normal, center, scale) -> None:
+    options = {"center": center, "scale": scale, "dtype": "mixed_bfloat16"}
+    outputs = [
+        BatchNormalization(renorm=renorm, **options)(normal(4, 3), training=True)
+        for renorm in (False, True)
+    ]
+    assert [y.dtype for y in outputs] == [jnp.bfloat16, jnp.bfloat16]
+
+
 def test_renormalization_begins_with_a_constant_variance() -> None:
     drawn = BatchNormalization(moving_variance_initializer="random_uniform", renorm=True)
     with pytest.raises(InputError, match="constant one, for renorm"):

@@ -24,6 +24,7 @@ from lamina.layers.checks import (
     check_within,
 )
 from lamina.layers.weighted import Weighted
+from lamina.ops.arrays import cast, float_dtype
 from lamina.ops.normalization import batch_moments, batch_norm, moving_average, renormalized
 
 __all__ = ["BatchNormalization"]
@@ -143,7 +144,8 @@ class BatchNormalization(Weighted):
             self._follow(mean, variance)
         else:
             mean, variance = self.moving_mean, self.moving_variance
-        return batch_norm(inputs, mean, variance, gamma, beta, axis=self.axis, epsilon=self.epsilon)
+        y = batch_norm(inputs, mean, variance, gamma, beta, axis=self.axis, epsilon=self.epsilon)
+        return cast(y, float_dtype(inputs, self.gamma, self.beta))  # renormalized they are wide
 
     def _renormalized(self, mean: jax.Array, variance: jax.Array) -> tuple[jax.Array, jax.Array]:
         """What gamma and beta are for a batch of these moments."""

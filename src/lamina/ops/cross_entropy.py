@@ -1,7 +1,7 @@
 """Cross-entropy of predicted distributions, from logits or from probabilities.
 
-What is trained on most is written in JAX's own operations: they are traced in a fifth of the time
-that NumPy's take, once for the plan and again for the gradient.
+What is trained on most is written in JAX's own operations. NumPy's are programs of their own, each
+traced by itself, once for the plan and again for the gradient.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ def _backward(
         d_shares = with_step(d_shares, d_share, index)
         d_others = all_with_step(d_others, d_gates[cell.gates :], index)
         d_queries = with_step(d_queries, d_query, index)
-        parts = (d_context, d_scores)[: len(stacked)]
+        parts = (d_context, d_scores) if score is None else (d_context,)
         stacked = all_with_step(stacked, parts, index)
         d_before = (d_before[0] + d_h, *d_before[1:])
         return (d_shares, d_others, d_queries, stacked, d_memory, d_before), None

@@ -86,9 +86,9 @@ def before_all(start: jax.Array, after: jax.Array, reverse: bool = False) -> jax
     return lax.concatenate([first, lax.slice_in_dim(after, 0, time - 1, axis=1)], 1)
 
 
-def no_steps(like: jax.Array, time: int, gates: int = 1) -> jax.Array:
-    """Room for what steps make: zeros ``[batch, time, gates units]``, of ``[batch, units]``."""
-    zeros = jnp.zeros((like.shape[0], time, gates * like.shape[1]), like.dtype)
+def no_steps(like: jax.Array, time: int) -> jax.Array:
+    """Room for what steps make: zeros ``[batch, time, units]``, of ``[batch, units]``."""
+    zeros = jnp.zeros((like.shape[0], time, like.shape[1]), like.dtype)
     return alike((zeros, like))[0]
 
 
