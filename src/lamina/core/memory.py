@@ -66,8 +66,8 @@ def at_hand(value: Any) -> bool:
         isinstance(value, jax.Array)
         and not isinstance(value, Tracer)
         and not value.committed
+        and jax.default_backend() == "cpu"  # else there may be no CPU to ask for
         and value.devices() == {jax.local_devices(backend="cpu")[0]}
-        and jax.default_backend() == "cpu"
         and not jnp.issubdtype(value.dtype, jax.dtypes.extended)
     )
 

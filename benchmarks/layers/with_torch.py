@@ -1,0 +1,69 @@
+"""PyTorch: its own GRU and LSTM, on a GPU cuDNN's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.layers import Recurrent, weight
+from benchmarks.torch_device import DEVICE
+
+ORDERS = {"GRU": (1, 0, 2), "LSTM": (0, 1, 2, 3)}  # of the gates, there and back
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A gradient, put as Keras has its weight only when it is read: that takes time."""
+
+    tensor: torch.Tensor
+    order: tuple[int, ...]
+    is_cuda: bool
+
+    def detach(self) -> torch.Tensor:
+        found = turned(self.tensor.detach(), self.order)
+        return found.mT if found.ndim == 2 else found
+
+
+def turned(array: torch.Tensor, order: tuple[int, ...]) -> torch.Tensor:
+    """Gates, which stand along the first axis, in another order."""
+    parts = array.chunk(len(order))
+    return torch.cat([parts[index] for index in order])
+
+
+def both(problem: Recurrent) -> Callable[[], Any]:
+    order, units = ORDERS[problem.layer], problem.units
+    gates = len(order) * units
+    two_rows = problem.layer == "GRU"
+    shapes = {
+        "kernel": (units, gates),
+        "recurrent_kernel": (units, gates),
+        "bias": (2, gates) if two_rows else (gates,),
+    }
+    keys = {name: f"{name} {shape} 0" for name, shape in shapes.items()}
+    given = {name: torch.from_numpy(weight(keys[name], shapes[name])) for name in shapes}
+    bias = given["bias"] if two_rows else torch.stack([given["bias"], 0 * given["bias"]])
+    layer = getattr(nn, problem.layer)(units, units, batch_first=True).to(DEVICE)
+    state = {
+        "weight_ih_l0": turned(given["kernel"].T, order),
+        "weight_hh_l0": turned(given["recurrent_kernel"].T, order),
+        "bias_ih_l0": turned(bias[0], order),
+        "bias_hh_l0": turned(bias[1], order),
+    }
+    layer.load_state_dict(state)
+    (x,) = (torch.from_numpy(x).to(DEVICE).requires_grad_() for x in problem.inputs)
+    parameters = [getattr(layer, name) for name in state]
+
+    def run() -> Any:
+        loss = (layer(x)[0] ** 3).mean()
+        by_input, kernel, recurrent, *biases = torch.autograd.grad(loss, [x, *parameters])
+        bias = torch.stack(biases, -1) if two_rows else biases[0]
+        slopes = {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias}
+        cuda = x.is_cuda
+        named = {keys[name]: Turned(slope, order, cuda) for name, slope in slopes.items()}
+        return {"loss": loss, "weights": named, "inputs": [by_input]}
+
+    return run

@@ -1,0 +1,14 @@
+"""PyTorch on the device of the case, with products of float32 as JAX takes them there by default."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+__all__ = ["DEVICE"]
+
+DEVICE = torch.device("cuda" if os.environ.get("JAX_PLATFORMS") == "cuda" else "cpu")
+
+if DEVICE.type == "cuda":
+    torch.set_float32_matmul_precision("high")  # TensorFloat-32
