@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from lamina import losses, metrics
+from lamina import Spec, losses, metrics
 from lamina.errors import InputError, UnknownNameError
 
 RNG = np.random.default_rng(0)
@@ -304,7 +304,7 @@ def test_thresholds_are_counted_as_comparisons_would_count_them():
 
 def test_classes_and_columns_are_known_from_the_predictions():
     score = metrics.FBetaScore()
-    state = score.init(None, jax.ShapeDtypeStruct((None, 5), "float32"))
+    state = score.init(None, Spec((None, 5), "float32"))
     assert state[0].shape == (5,)
     grown = score.update(score.init(), ONE_HOT, SHARES)
     assert grown[0].shape == (5,)
