@@ -30,7 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = _chosen(options.names)
     if not chosen and not options.record:
         return _list()
-    machine.pin()
+    if len({case.device for case in chosen}) > 1:
+        parser.error("cases on a GPU have all cores and cases on the CPU few: run them apart")
+    if all(case.device == "cpu" for case in chosen):
+        machine.pin()
+    elif not machine.accelerator():
+        sys.exit("There is no GPU here that nvidia-smi knows.")
     if options.check:
         return _check(chosen)
     effort = QUICK if options.quick else FULL
@@ -80,7 +85,7 @@ def _measure(case: Case, effort: Effort) -> Record:
     lines = run_case(case, effort, lambda text: print(text, file=sys.stderr, flush=True))
     print(f"\n{case.title}\n{pages.plain(pages.table(case, lines))}")
     print("\n".join(pages.remarks(case, lines)), flush=True)
-    return Record(case.name, case.title, machine.facts(), lines)
+    return Record(case.name, case.title, machine.facts(case.device), lines)
 
 
 def _failed(record: Record) -> bool:

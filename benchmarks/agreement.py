@@ -35,7 +35,7 @@ def arrays_of(result: Any) -> Arrays:
 
 
 def _array(leaf: Any) -> np.ndarray:
-    return np.asarray(leaf.detach() if hasattr(leaf, "detach") else leaf)
+    return np.asarray(leaf.detach().cpu() if hasattr(leaf, "detach") else leaf)
 
 
 def difference(ours: Arrays, theirs: Arrays) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-__all__ = ["METRICS", "PEERS", "Case", "Metric", "Peer", "Row", "Target", "everyone"]
+__all__ = ["DEVICES", "METRICS", "PEERS", "Case", "Metric", "Peer", "Row", "Target", "everyone"]
 
 Row = Mapping[str, Any]
 
@@ -36,6 +36,13 @@ PEERS = {
     "Equinox": Peer("with_equinox", ("equinox",)),
     "PyTorch": Peer("with_torch", ("torch",)),
     "NumPy": Peer("with_numpy", ("numpy",)),
+}
+
+
+# What computes: how the processes of contenders are told.
+DEVICES = {
+    "cpu": {"JAX_PLATFORMS": "cpu"},
+    "gpu": {"JAX_PLATFORMS": "cuda", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},  # shared by all
 }
 
 
@@ -86,6 +93,8 @@ class Case:
         cached: whether compiled programs are kept on disk from one process to the next.
         settings: of the environment of all contenders.
         optional: run by its name only.
+        device: what computes, a key of DEVICES. On a GPU products of float32 are as JAX takes
+            them there by default, in TensorFloat-32.
         processes: how many each contender is timed in, one after the other: how fast short steps
             are depends on where a process happens to have its memory.
     """
@@ -106,6 +115,7 @@ class Case:
     settings: Mapping[str, str] = field(default_factory=dict)
     optional: bool = False
     processes: int = 1
+    device: str = "cpu"
 
     def place(self, column: str) -> tuple[str, str]:
         """The module and the function of a contender."""

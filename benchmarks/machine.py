@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["THREADS", "facts", "forget_peak", "peak", "pin"]
+__all__ = ["THREADS", "accelerator", "facts", "forget_peak", "peak", "pin"]
 
 THREADS = 2
 _LIBRARIES = [
@@ -63,11 +64,25 @@ def forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def facts() -> dict[str, str]:
-    """What a figure depends on besides the code."""
-    found = {
+def accelerator() -> str:
+    """The GPU with its driver, if there is one."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+    return ""
+
+
+def facts(device: str = "cpu") -> dict[str, str]:
+    """What a figure depends on besides the code.
+
+    Args:
+        device: on which the case computes; a GPU's cases have all cores.
+    """
+    used = THREADS if device == "cpu" else "all"
+    found = {} if device == "cpu" else {"GPU": accelerator()}
+    found |= {
         "processor": _processor(),
-        "cores": f"{os.cpu_count()} ({THREADS} used)",
+        "cores": f"{os.cpu_count()} ({used} used)",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }

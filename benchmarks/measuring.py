@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.agreement import Arrays, difference
-from benchmarks.case import METRICS, Case, Row, label, peer_of
+from benchmarks.case import DEVICES, METRICS, Case, Row, label, peer_of
 from benchmarks.figures import Figure, figure, ratio
 
 __all__ = ["FULL", "QUICK", "Effort", "Line", "run_case"]
@@ -134,7 +134,7 @@ class Contender:
 def _environment(case: Case, column: str, folder: Path) -> dict[str, str]:
     """The environment of a contender's process; all keep compiled modules, as installed ones do."""
     paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
-    settings = {"PYTHONPATH": os.pathsep.join(paths), "JAX_PLATFORMS": "cpu", **case.settings}
+    settings = {"PYTHONPATH": os.pathsep.join(paths), **DEVICES[case.device], **case.settings}
     if case.cached:
         settings["JAX_COMPILATION_CACHE_DIR"] = str(folder / f"compiled {column}")
         settings["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"

@@ -1,4 +1,4 @@
-"""PyTorch on the device of the case, with products of float32 as JAX takes them there by default."""
+"""PyTorch on the device of the case, its products of float32 as JAX takes them there."""
 
 from __future__ import annotations
 

@@ -92,6 +92,8 @@ def wait(result: Any) -> Any:
     for leaf in leaves(result).values():
         if hasattr(leaf, "block_until_ready"):
             leaf.block_until_ready()
+        elif getattr(leaf, "is_cuda", False):
+            sys.modules["torch"].cuda.synchronize()
     return result
 
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import agreement, figures, measuring, pages, quality, records
+from benchmarks import agreement, figures, machine, measuring, pages, quality, records
 from benchmarks import case as cases
 from benchmarks import layers as alone
 from benchmarks.__main__ import main
@@ -277,6 +277,21 @@ def test_the_command_lists_and_refuses(capsys):
         main(["nothing"])
     with pytest.raises(SystemExit):
         main(["forward", "--quick", "--record"])
+    with pytest.raises(SystemExit):
+        main(["forward", "recurrent-gpu"])
+
+
+def test_a_case_on_a_gpu_needs_one(monkeypatch):
+    monkeypatch.setattr(machine, "accelerator", lambda: "")
+    with pytest.raises(SystemExit, match="no GPU"):
+        main(["recurrent-gpu"])
+
+
+def test_a_gpu_is_among_the_facts(monkeypatch):
+    monkeypatch.setattr(machine, "accelerator", lambda: "Some GPU, 1.2")
+    assert machine.facts("gpu")["GPU"] == "Some GPU, 1.2"
+    assert machine.facts("gpu")["cores"].endswith("(all used)")
+    assert "GPU" not in machine.facts()
 
 
 @pytest.mark.parametrize("page", quality.SENTENCES)

@@ -7,6 +7,26 @@ from benchmarks.layers.table import ENTRIES
 SURE = [name for name, entry in ENTRIES.items() if not entry.random]
 RANDOM = [name for name, entry in ENTRIES.items() if entry.random]
 
+RECURRENT = [
+    {"layer": layer, "batch": batch, "time": time, "units": units}
+    for layer in ("GRU", "LSTM")
+    for batch, time, units in (
+        (1, 64, 128),
+        (32, 16, 128),
+        (32, 64, 128),
+        (32, 64, 512),
+        (32, 16, 1024),
+        (128, 64, 128),
+        (32, 256, 128),
+        (32, 512, 64),
+    )
+]
+TINY = [
+    {"layer": layer, "batch": 2, "time": 3, "units": units}
+    for layer in ("GRU", "LSTM")
+    for units in (4, 8)
+]
+
 
 def _case(name: str, title: str, function: str, layers: list[str], tolerance: float | None) -> Case:
     return Case(
@@ -31,26 +51,22 @@ CASES = [
         package="layers",
         problem=Recurrent,
         contenders=everyone("both", "Keras"),
-        rows=[
-            {"layer": layer, "batch": batch, "time": time, "units": units}
-            for layer in ("GRU", "LSTM")
-            for batch, time, units in (
-                (1, 64, 128),
-                (32, 16, 128),
-                (32, 64, 128),
-                (32, 64, 512),
-                (32, 16, 1024),
-                (128, 64, 128),
-                (32, 256, 128),
-                (32, 512, 64),
-            )
-        ],
-        quick=[
-            {"layer": layer, "batch": 2, "time": 3, "units": units}
-            for layer in ("GRU", "LSTM")
-            for units in (4, 8)
-        ],
+        rows=RECURRENT,
+        quick=TINY,
         tolerance=1e-3,
         targets={"time": {"Keras": Target(0.8)}},
+    ),
+    Case(
+        name="recurrent-gpu",
+        title="On a GPU, GRU and LSTM, forward and backward, by size; PyTorch's are cuDNN's",
+        package="layers",
+        problem=Recurrent,
+        contenders=everyone("both", "Keras", "PyTorch"),
+        rows=RECURRENT,
+        quick=TINY,
+        tolerance=1e-3,
+        targets={"time": {"Keras": Target(0.8), "PyTorch": Target(1.0)}},
+        optional=True,
+        device="gpu",
     ),
 ]

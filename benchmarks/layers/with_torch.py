@@ -17,15 +17,15 @@ ORDERS = {"GRU": (1, 0, 2), "LSTM": (0, 1, 2, 3)}  # of the gates, there and bac
 
 @dataclass(frozen=True)
 class Turned:
-    """A gradient, put as Keras has its weight only when it is read: that takes time."""
+    """Gradients, put as Keras has its weight only when they are read: that takes time."""
 
-    tensor: torch.Tensor
+    rows: tuple[torch.Tensor, ...]
     order: tuple[int, ...]
     is_cuda: bool
 
     def detach(self) -> torch.Tensor:
-        found = turned(self.tensor.detach(), self.order)
-        return found.mT if found.ndim == 2 else found
+        rows = [turned(row.detach(), self.order) for row in self.rows]
+        return torch.stack(rows) if len(rows) > 1 else rows[0].T if rows[0].ndim > 1 else rows[0]
 
 
 def turned(array: torch.Tensor, order: tuple[int, ...]) -> torch.Tensor:
@@ -60,10 +60,10 @@ def both(problem: Recurrent) -> Callable[[], Any]:
     def run() -> Any:
         loss = (layer(x)[0] ** 3).mean()
         by_input, kernel, recurrent, *biases = torch.autograd.grad(loss, [x, *parameters])
-        bias = torch.stack(biases, -1) if two_rows else biases[0]
-        slopes = {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias}
+        bias = biases if two_rows else biases[:1]
+        slopes = {"kernel": [kernel], "recurrent_kernel": [recurrent], "bias": bias}
         cuda = x.is_cuda
-        named = {keys[name]: Turned(slope, order, cuda) for name, slope in slopes.items()}
+        named = {keys[name]: Turned(tuple(rows), order, cuda) for name, rows in slopes.items()}
         return {"loss": loss, "weights": named, "inputs": [by_input]}
 
     return run

@@ -42,6 +42,22 @@ CASES = [
         headline=True,
     ),
     Case(
+        name="step-gpu",
+        title="On a GPU, train step called one by one, MLP 784-256-256-10, Adam",
+        package="mlp",
+        problem=Problem,
+        contenders=everyone("step", "raw JAX", "Keras", "Flax NNX", "Equinox", "PyTorch")
+        | {"Keras: train_on_batch": "step_on_batch", "PyTorch: compiled": "compiled_step"},
+        rows=[{"batch": 64}],
+        quick=[{"batch": 8, "hidden": 32}],
+        tolerance=1e-4,
+        checks=3,
+        targets={"time": {"raw JAX": Target(1.1)}},
+        headline=True,
+        optional=True,
+        device="gpu",
+    ),
+    Case(
         name="fit",
         title="`fit` on arrays in memory, MLP 784-256-256-10, a step",
         package="mlp",

@@ -1,4 +1,4 @@
-"""PyTorch: eager, its optimizer fused."""
+"""PyTorch: its optimizer fused; eager, and compiled, replayed as CUDA graphs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import nn
 
 from benchmarks.adam import EPSILON, LEARNING_RATE
 from benchmarks.mlp import Problem
+from benchmarks.torch_device import DEVICE
 
 
 def model_of(problem: Problem) -> nn.Sequential:
@@ -24,11 +25,11 @@ def model_of(problem: Problem) -> nn.Sequential:
         for layer, (kernel, bias) in zip(model[::2], problem.weights, strict=True):
             layer.weight.copy_(torch.from_numpy(kernel.T))
             layer.bias.copy_(torch.from_numpy(bias))
-    return model
+    return model.to(DEVICE)
 
 
 def forward(problem: Problem) -> Callable[[], Any]:
-    model, x = model_of(problem).eval(), torch.from_numpy(problem.inputs)
+    model, x = model_of(problem).eval(), torch.from_numpy(problem.inputs).to(DEVICE)
 
     def run() -> Any:
         with torch.inference_mode():
@@ -38,13 +39,23 @@ def forward(problem: Problem) -> Callable[[], Any]:
 
 
 def step(problem: Problem) -> Callable[[], Any]:
+    return _trained(problem, lambda model: model)
+
+
+def compiled_step(problem: Problem) -> Callable[[], Any]:
+    return _trained(problem, lambda model: torch.compile(model, mode="reduce-overhead"))
+
+
+def _trained(problem: Problem, ready: Callable[[nn.Module], Any]) -> Callable[[], Any]:
     model = model_of(problem)
-    x, y = torch.from_numpy(problem.inputs), torch.from_numpy(problem.labels).long()
+    call = ready(model)
+    x = torch.from_numpy(problem.inputs).to(DEVICE)
+    y = torch.from_numpy(problem.labels).long().to(DEVICE)
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=EPSILON, fused=True)
 
     def run() -> Any:
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x), y)
+        loss = nn.functional.cross_entropy(call(x), y)
         loss.backward()
         optimizer.step()
         return loss

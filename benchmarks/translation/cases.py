@@ -22,6 +22,28 @@ CASES = [
         headline=True,
     ),
     Case(
+        name="translation-gpu",
+        title="On a GPU, translation step: GRU encoder, attention decoder, Adam",
+        package="translation",
+        problem=Problem,
+        contenders=everyone("step", "raw JAX", "Keras", "PyTorch")
+        | {"PyTorch: compiled": "compiled_step"},
+        rows=[FULL],
+        quick=QUICK,
+        tolerance=1e-4,
+        checks=3,
+        targets={
+            "time": {
+                "Keras": Target(0.65),
+                "PyTorch": Target(1.0),
+                "PyTorch: compiled": Target(1.0),
+            }
+        },
+        headline=True,
+        optional=True,
+        device="gpu",
+    ),
+    Case(
         name="translation-pages",
         title="Translation step, where glibc asks for large pages of memory",
         package="translation",

@@ -1,4 +1,5 @@
-"""PyTorch: `nn.GRU`, a loop over `nn.GRUCell` with attention, eager, the optimizer fused.
+"""PyTorch: `nn.GRU`, a loop over `nn.GRUCell` with attention, the optimizer fused; eager, and
+compiled, with what is captured replayed as CUDA graphs.
 
 The encoder reads padding as if it were text, which is the faster of the two; rows have none here.
 """
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from benchmarks.adam import EPSILON, LEARNING_RATE
+from benchmarks.torch_device import DEVICE
 from benchmarks.translation import Problem
 
 
@@ -78,14 +80,24 @@ def set_weights(model: Translator, given: dict[str, np.ndarray]) -> None:
 
 
 def step(problem: Problem) -> Callable[[], Any]:
+    return _trained(problem, lambda model: model)
+
+
+def compiled_step(problem: Problem) -> Callable[[], Any]:
+    return _trained(problem, lambda model: torch.compile(model, mode="reduce-overhead"))
+
+
+def _trained(problem: Problem, ready: Callable[[Translator], Any]) -> Callable[[], Any]:
     model = Translator(problem)
     set_weights(model, problem.weights)
-    source, before, labels = (torch.from_numpy(rows).long() for rows in problem.rows)
+    model.to(DEVICE)
+    call = ready(model)
+    source, before, labels = (torch.from_numpy(rows).long().to(DEVICE) for rows in problem.rows)
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=EPSILON, fused=True)
 
     def run() -> Any:
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(source, before).flatten(0, 1), labels.flatten())
+        loss = nn.functional.cross_entropy(call(source, before).flatten(0, 1), labels.flatten())
         loss.backward()
         optimizer.step()
         return loss
