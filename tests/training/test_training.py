@@ -548,3 +548,33 @@ def test_layers_that_no_call_reaches_are_told_of_once():
         warnings.simplefilter("error")
         model.fit(X, Y, verbose=0)
     assert model.plan((2, 5)).unused == ("idle.0", "idle.1")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("jit", [True, False])
+def test_layers_added_between_fits_are_built_and_trained(jit) -> None:
+    class Growing(lamina.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [layers.Dense(3)]
+
+        def call(self, x):
+            for block in self.blocks:
+                x = block(x)
+            return x
+
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    model = Growing()
+    model.compile("sgd", "mean_squared_error", jit=jit)
+    model.fit(x, x, verbose=0)
+    model.evaluate(x, x, verbose=0)
+    model.blocks.append(layers.Dense(3))
+    model.fit(x, x, verbose=0)
+    assert len(model.values()) == 4
+    first = model.values()
+    model.fit(x, x, verbose=0)
+    assert all(not np.array_equal(value, first[path]) for path, value in model.values().items())
+    model.blocks.append(layers.Dense(3))
+    model.evaluate(x, x, verbose=0)
+    assert len(model.values()) == 6
+    assert model.predict(x, verbose=0).shape == (8, 3)

@@ -13,7 +13,6 @@ from jax.core import Tracer
 from lamina.core.adding import COLLECTED, collect
 from lamina.core.call import invoke
 from lamina.core.node import Edition, Tracked, site
-from lamina.core.reached import is_unbuilt
 from lamina.core.root import Root
 from lamina.core.scope import SCOPE, as_key, as_mode
 from lamina.core.signature import as_inputs
@@ -171,8 +170,7 @@ class Compiled:
         root = Root(self._layer, self._method, args, kwargs)
         root.ensure()
         if self._form() != self._seen:
-            if any(is_unbuilt(layer) for _, layer in walk(self._layer).layers.values()):
-                root.ensure(again=True)
+            root.ensure_all()
             self._variables = tuple(v for _, v in walk(self._layer).variables.values())
             self._programs.clear()
             self._seen = self._form()

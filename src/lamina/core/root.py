@@ -14,6 +14,7 @@ from lamina.core.build import carry_out
 from lamina.core.entering import enter
 from lamina.core.node import Tracked, site
 from lamina.core.passes import Request
+from lamina.core.reached import is_unbuilt
 from lamina.core.scope import Frame, Key, as_key, as_mode
 from lamina.core.seeds import LOCK
 from lamina.core.signature import as_inputs, key_of, method_of
@@ -66,6 +67,13 @@ class Root:
                 node.known.clear()
             node.known[self.signature] = reads
             return reads
+
+    def ensure_all(self) -> dict[int, int]:
+        """The same, and build what was added to a tree that had been built for such a call."""
+        reads = self.ensure()
+        if any(is_unbuilt(layer) for _, layer in walk(self.layer).layers.values()):
+            return self.ensure(again=True)
+        return reads
 
     def _plan(self, specs: Arguments) -> dict[int, int]:
         request = Request(self.layer, self.method, specs, self.training, site())

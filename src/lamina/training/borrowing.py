@@ -65,7 +65,7 @@ class Borrower:
         if self._borrowed and self._edition == Edition.current and self._program is not None:
             return self._program
         root = Root(self.model, self.objective, (batch(),), {"training": True})
-        reads = root.ensure()
+        reads = root.ensure_all()
         if self._seed is None:
             self._seed = _mix(self.model)
         with LOCK:
