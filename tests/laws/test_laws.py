@@ -175,6 +175,13 @@ ROWS = [
         ((None, 3),),
         (floats(2, 4),),
     ),
+    Row(
+        "Dense, adapted",
+        lambda: layers.Dense(4, lora_rank=2, lora_alpha=3),
+        (floats(2, 3),),
+        ((None, 3),),
+        (floats(2, 4),),
+    ),
     Row("Embedding", lambda: layers.Embedding(7, 4), (ids(2, 5),), (Spec((None, None), "int32"),)),
     Row("GRU", lambda: layers.GRU(4), SEQUENCE, UNKNOWN, WRONG),
     Row(

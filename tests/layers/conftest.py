@@ -8,6 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+PATHS = {f"lora_{weight}_{x}": f"lora.{x}" for weight in ("kernel", "embeddings") for x in "ab"}
+"""Where weights stand here that Keras keeps under other names."""
+
+
+def _path(variable: Any) -> str:
+    return PATHS.get(variable.name, variable.name)
+
 
 def _loss(outputs: Any) -> jax.Array:
     return sum((jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(outputs)), jnp.zeros(()))
@@ -19,7 +26,7 @@ def _weights(theirs: Any) -> dict[str, np.ndarray]:
     for variable in theirs.trainable_variables + theirs.non_trainable_variables:
         if "seed" not in variable.name:
             drawn = rng.normal(size=variable.shape).astype("float32")
-            found[variable.name] = abs(drawn) + 0.5 if "variance" in variable.name else drawn
+            found[_path(variable)] = abs(drawn) + 0.5 if "variance" in variable.name else drawn
     return found
 
 
@@ -35,11 +42,11 @@ def _compare(ours: Any, theirs: Any, *inputs: Any, **options: Any) -> Any:
     theirs.build(inputs[0].shape)
     weights = _weights(theirs)
     for variable in theirs.variables:
-        if variable.name in weights:
-            variable.assign(weights[variable.name])
+        if _path(variable) in weights:
+            variable.assign(weights[_path(variable)])
     ours.build(*inputs, **{name: x for name, x in options.items() if name != "training"})
     ours.set_values(weights)
-    trained = [variable.name for variable in theirs.trainable_variables]
+    trained = [_path(variable) for variable in theirs.trainable_variables]
     kept = [variable.value for variable in theirs.non_trainable_variables]
     floating = [x for x in inputs if jnp.issubdtype(x.dtype, jnp.floating)]
 
@@ -59,7 +66,7 @@ def _compare(ours: Any, theirs: Any, *inputs: Any, **options: Any) -> Any:
     (gradient, (outputs, new)), (expected, (wanted, state)) = both
     _close(outputs, wanted)
     _close(gradient, expected)
-    names = [variable.name for variable in theirs.non_trainable_variables]
+    names = [_path(variable) for variable in theirs.non_trainable_variables]
     for name, value in zip(names, state, strict=True):
         if name in weights:
             _close(new[name], value)

@@ -9,17 +9,11 @@ import pytest
 from lamina import Layer, layers
 
 LEFT_OUT = {
-    "Dense": {"lora_rank", "lora_alpha", "quantization_config"},
-    "EinsumDense": {
-        "lora_rank",
-        "lora_alpha",
-        "quantization_config",
-        "gptq_unpacked_column_size",
-    },
-    "Embedding": {"lora_rank", "lora_alpha", "quantization_config"},
+    "Dense": {"quantization_config"},
+    "EinsumDense": {"quantization_config", "gptq_unpacked_column_size"},
+    "Embedding": {"quantization_config"},
 }
-"""What Keras's layers take and these do not, for a reason: adapters and quantization are layers
-around a layer, and the rest is rare."""
+"""What Keras's layers take and these do not: there is no quantization of weights."""
 
 OPTIONAL = {f"{name}{rank}D" for name in ("AveragePooling", "AvgPool") for rank in (1, 2, 3)}
 """Layers whose first argument has a default here, as its counterpart for maxima has in Keras."""

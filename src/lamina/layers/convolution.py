@@ -9,6 +9,7 @@ import jax
 from lamina import activations, initializers
 from lamina.errors import InputError, explain
 from lamina.layers.checks import check_count, check_multiple
+from lamina.layers.low_rank import Adaptable
 from lamina.layers.spatial import Spatial
 from lamina.layers.weighted import Weighted
 from lamina.ops.convolution import conv, extent
@@ -72,7 +73,7 @@ class Convolving(Spatial, Weighted):
         }
 
 
-class Convolution(Convolving):
+class Convolution(Convolving, Adaptable):
     """A kernel slid over space, and an activation; :func:`lamina.ops.convolution.conv`.
 
     ``y[p, f] = act(sum_{k, c} x[s p + d k, c] kernel[k, c, f] + bias[f])``, s the stride and d
@@ -145,12 +146,12 @@ class Convolution(Convolving):
         check_multiple(self, "channels", channels, "groups", self.groups)
         seen = None if channels is None else channels // self.groups
         shape = (*self.kernel_size, seen, self.filters)
-        self.kernel = self._weight("kernel", shape)
+        self.kernel = self._kernel(shape)
         self.bias = self._add_bias(self.filters)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         self._check(inputs.shape)
-        return self.activation(conv(inputs, self.kernel, self.bias, **self._window))
+        return self.activation(conv(inputs, self._changed(), self.bias, **self._window))
 
 
 class Conv1D(Convolution):

@@ -8,13 +8,13 @@ import jax
 
 from lamina import activations, initializers
 from lamina.layers.checks import check_count, check_rank
-from lamina.layers.weighted import Weighted
+from lamina.layers.low_rank import Adaptable
 from lamina.ops.dense import dense
 
 __all__ = ["Dense"]
 
 
-class Dense(Weighted):
+class Dense(Adaptable):
     """An affine map of the last axis and an activation: ``y = act(x kernel + bias)``.
 
     Shapes: ``[..., features] -> [..., units]``; weights ``kernel [features, units]`` and
@@ -27,7 +27,8 @@ class Dense(Weighted):
         kernel_initializer: of ``kernel``.
         bias_initializer: of ``bias``.
         **options: ``kernel_regularizer``, ``bias_regularizer``, ``kernel_constraint`` and
-            ``bias_constraint``; ``name`` and the others of any layer.
+            ``bias_constraint``; ``lora_rank`` and ``lora_alpha``, of :meth:`enable_lora`; ``name``
+            and the others of any layer.
 
     Raises:
         InputError: ``units`` is not a whole number above 0, or the input is a scalar.
@@ -59,8 +60,9 @@ class Dense(Weighted):
 
     def build(self, input_shape: Any) -> None:
         check_rank(self, input_shape, "features")
-        self.kernel = self._weight("kernel", (input_shape[-1], self.units))
+        self.kernel = self._kernel((input_shape[-1], self.units))
         self.bias = self._weight("bias", (self.units,)) if self.use_bias else None
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        return self.activation(dense(inputs, self.kernel, self.bias))
+        outputs = dense(inputs, self.kernel, self.bias)
+        return self.activation(self._with_change(outputs, lambda kernel: dense(inputs, kernel)))

@@ -11,8 +11,8 @@ import jax
 from lamina import activations, initializers
 from lamina.core.node import Tracked
 from lamina.errors import InputError
+from lamina.layers.low_rank import Adaptable
 from lamina.layers.refusing import refusal
-from lamina.layers.weighted import Weighted
 from lamina.ops.einsum import einsum
 
 __all__ = ["EinsumDense"]
@@ -22,7 +22,7 @@ Size = int | None
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
 
-class EinsumDense(Weighted):
+class EinsumDense(Adaptable):
     """A product by an equation, a bias and an activation: ``y = act(einsum(x, kernel) + bias)``.
 
     Shapes: as the equation says; weights ``kernel``, the sizes of its letters, and ``bias``, those
@@ -38,7 +38,8 @@ class EinsumDense(Weighted):
         kernel_initializer: of ``kernel``; it counts the summed axes as inputs.
         bias_initializer: of ``bias``.
         **options: ``kernel_regularizer``, ``bias_regularizer``, ``kernel_constraint`` and
-            ``bias_constraint``; ``name`` and the others of any layer.
+            ``bias_constraint``; ``lora_rank`` and ``lora_alpha``, of :meth:`enable_lora`; ``name``
+            and the others of any layer.
 
     Raises:
         InputError: the equation is none of these, or the shapes do not fit it.
@@ -74,11 +75,15 @@ class EinsumDense(Weighted):
     def build(self, input_shape: Any) -> None:
         kernel, bias, inputs, outputs = _shapes(self, tuple(input_shape))
         initializer = initializers.with_axes(self.kernel_initializer, inputs, outputs)
-        self.kernel = self._weight("kernel", kernel, initializer)
+        self.kernel = self._kernel(kernel, initializer)
         self.bias = None if bias is None else self._weight("bias", bias)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        return self.activation(einsum(self.equation, inputs, self.kernel, self.bias))
+        if self.lora is not None and not _ends_alike(self.equation):
+            return self.activation(einsum(self.equation, inputs, self._changed(), self.bias))
+        outputs = einsum(self.equation, inputs, self.kernel, self.bias)
+        changed = self._with_change(outputs, lambda a: einsum(self.equation, inputs, a))
+        return self.activation(changed)
 
 
 class _Shapes(NamedTuple):
@@ -92,6 +97,12 @@ class _Shapes(NamedTuple):
     bias: tuple[Size, ...] | None
     input_axes: tuple[int, ...]
     output_axes: tuple[int, ...]
+
+
+def _ends_alike(equation: str) -> bool:
+    """Whether the kernel's last axis is the output's, and not one of the input's."""
+    inputs, kernel, outputs = re.split(",|->", equation)
+    return kernel[-1] == outputs[-1] and kernel[-1] not in inputs
 
 
 def _shapes(layer: EinsumDense, input_shape: tuple[Size, ...]) -> _Shapes:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from lamina import initializers
 from lamina.layers.checks import check_count, check_shape, check_within
-from lamina.layers.weighted import Weighted
+from lamina.layers.low_rank import Adaptable
 from lamina.ops.dense import dense
 from lamina.ops.lookup import lookup
 
@@ -19,7 +19,7 @@ __all__ = ["Embedding", "ReversibleEmbedding"]
 _AXES = "input_dim, output_dim"
 
 
-class Embedding(Weighted):
+class Embedding(Adaptable):
     """A vector for each id: ``y[..., :] = embeddings[x[...], :]``.
 
     Shapes: ``[...] -> [..., output_dim]``; weights ``embeddings [input_dim, output_dim]``. Floats
@@ -32,8 +32,8 @@ class Embedding(Weighted):
         embeddings_initializer: of ``embeddings``.
         mask_zero: whether id 0 is padding, which :meth:`compute_mask` tells the layers after it.
         weights: a matrix that ``embeddings`` starts as, bare or in a list.
-        **options: ``embeddings_regularizer`` and ``embeddings_constraint``; ``name`` and the
-            others of any layer.
+        **options: ``embeddings_regularizer`` and ``embeddings_constraint``; ``lora_rank`` and
+            ``lora_alpha``, of :meth:`enable_lora`; ``name`` and the others of any layer.
 
     Raises:
         InputError: a dim is not a whole number above 0, or ``weights`` have another shape.
@@ -48,6 +48,7 @@ class Embedding(Weighted):
     """
 
     _weights = ("embeddings",)
+    _adapted = "embeddings"
 
     def __init__(
         self,
@@ -70,11 +71,11 @@ class Embedding(Weighted):
         self.mask_zero = mask_zero
 
     def build(self, input_shape: Any = (None,)) -> None:
-        shape = (self.input_dim, self.output_dim)
-        self.embeddings = self._weight("embeddings", shape)
+        self.embeddings = self._kernel((self.input_dim, self.output_dim))
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        return lookup(self.embeddings, inputs)
+        outputs = lookup(self.embeddings, inputs)
+        return self._with_change(outputs, lambda embeddings: lookup(embeddings, inputs))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return inputs != 0 if self.mask_zero else None
@@ -153,6 +154,9 @@ class ReversibleEmbedding(Embedding):
         if self.reverse_dtype is not None:
             inputs, kernel = inputs.astype(self.reverse_dtype), kernel.astype(self.reverse_dtype)
         logits = dense(inputs, kernel)
+        if self.lora is not None and self.tie_weights:
+            a, b = self.lora(self.embeddings.value)
+            logits += dense(dense(inputs, b.T), a.T).astype(logits.dtype)
         cap = self.logit_soft_cap
         return logits if cap is None else cap * jnp.tanh(logits / cap)
 

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 
 from lamina import initializers
-from lamina.layers.weighted import Weighted
+from lamina.layers.low_rank import Adaptable
 from lamina.ops.dense import dense
 
 __all__ = ["Projection"]
 
 
-class Projection(Weighted):
+class Projection(Adaptable):
     """An affine map from the last axes to others: ``y = sum_f x_f kernel_f + bias``.
 
     What an EinsumDense does, as one product of matrices, which is faster in the backward pass.
@@ -57,12 +57,17 @@ class Projection(Weighted):
         shape = (*input_shape[-self.axes :], *self.shape)
         inputs, outputs = range(self.axes), range(self.axes, len(shape))
         initializer = initializers.with_axes(self.kernel_initializer, inputs, outputs)
-        self.kernel = self._weight("kernel", shape, initializer)
+        self.kernel = self._kernel(shape, initializer)
         self.bias = self._weight("bias", self.shape) if self.use_bias else None
 
     def call(self, inputs: jax.Array) -> jax.Array:
         leading, features = inputs.shape[: -self.axes], math.prod(inputs.shape[-self.axes :])
-        kernel = jnp.reshape(self.kernel.value, (features, math.prod(self.shape)))
+        rows = jnp.reshape(inputs, (*leading, features))
+
+        def product(kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
+            shape = kernel.shape[self.axes :]
+            outputs = dense(rows, jnp.reshape(kernel, (features, math.prod(shape))), bias)
+            return jnp.reshape(outputs, (*leading, *shape))
+
         bias = None if self.bias is None else jnp.reshape(self.bias.value, (-1,))
-        outputs = dense(jnp.reshape(inputs, (*leading, features)), kernel, bias)
-        return jnp.reshape(outputs, (*leading, *self.shape))
+        return self._with_change(product(self.kernel.value, bias), product)
