@@ -104,11 +104,23 @@ def test_reductions_are_those_of_keras(reduction, ignore_class, weights):
     np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["MeanSquaredError", "SparseCategoricalCrossentropy"])
+def test_values_come_in_a_dtype_if_one_is_asked_for(name):
+    labels = LABELS if name.startswith("Sparse") else ONE_HOT
+    for dtype, tolerance in (("bfloat16", 1e-2), ("float16", 2e-3), ("float32", 1e-6)):
+        ours, theirs = (getattr(m, name)(dtype=dtype) for m in (losses, keras.losses))
+        found = ours(labels, SHARES)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(float(found), float(theirs(labels, SHARES)), rtol=tolerance)
+    as_they_are = getattr(losses, name)()
+    assert as_they_are(labels, jnp.asarray(SHARES, "bfloat16")).dtype == "float32"
+
+
 @pytest.mark.parametrize("name", sorted({case[0] for case in CASES}))
 def test_options_bear_keras_names_and_defaults(name):
     ours = signature(getattr(losses, name)).parameters
     theirs = signature(getattr(keras.losses, name)).parameters
-    assert set(ours) == set(theirs) - {"dtype"}
+    assert set(ours) == set(theirs)
     for option in set(ours) - {"name"}:
         assert ours[option].default == theirs[option].default
     assert getattr(losses, name)().per_example is not None

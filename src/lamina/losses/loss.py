@@ -19,6 +19,7 @@ __all__ = ["BuiltIn", "FunctionLoss", "Loss", "LossFunction", "reduce"]
 
 LossFunction: TypeAlias = Callable[[Any, Any], Any]
 
+_SHARED = ("name", "reduction", "dtype")
 _REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
 
 
@@ -33,6 +34,8 @@ class Loss:
         name: for logs; the class's name if left out.
         reduction: `"sum_over_batch_size"` or `"mean"`, as above; `"mean_with_sample_weight"`
             divides by the sum of the weights; `"sum"`; `"none"` or None keeps the values.
+        dtype: in which floating labels and predictions are taken, and the values come; None
+            leaves them be, and counts half precision in float32.
 
     Raises:
         InputError: the reduction is none of those.
@@ -46,6 +49,7 @@ class Loss:
 
     name: str | None = None
     reduction: str | None = "sum_over_batch_size"
+    dtype: Any = None
 
     def __post_init__(self) -> None:
         if self.name is None:
@@ -66,7 +70,10 @@ class Loss:
 
     def per_example(self, y_true: Any, y_pred: Any) -> jax.Array:
         """The values before reduction, as an array."""
-        return jnp.asarray(self.call(y_true, y_pred))
+        if self.dtype is None:
+            return jnp.asarray(self.call(y_true, y_pred))
+        y_true, y_pred = (_floating(given, self.dtype) for given in (y_true, y_pred))
+        return jnp.asarray(self.call(y_true, y_pred), self.dtype)
 
     def mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
         """Which of the values count, where the loss leaves some out; None if all do."""
@@ -86,7 +93,7 @@ class BuiltIn(Loss):
     function: ClassVar[Callable[..., jax.Array]]
 
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:
-        names = [field.name for field in fields(self) if field.name not in ("name", "reduction")]
+        names = [field.name for field in fields(self) if field.name not in _SHARED]
         return type(self).function(y_true, y_pred, **{name: getattr(self, name) for name in names})
 
 
@@ -99,10 +106,11 @@ class FunctionLoss(Loss):
         *,
         name: str | None = None,
         reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
         **options: Any,
     ) -> None:
         own = getattr(function, "__name__", None) or snake(type(function).__name__)
-        super().__init__(name=name or own, reduction=reduction)
+        super().__init__(name=name or own, reduction=reduction, dtype=dtype)
         self.function = functools.partial(function, **options) if options else function
 
     def __repr__(self) -> str:
@@ -110,6 +118,12 @@ class FunctionLoss(Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return self.function(y_true, y_pred)
+
+
+def _floating(given: Any, dtype: Any) -> Any:
+    """Floating numbers in a dtype; whole ones as they are."""
+    array = jnp.asarray(given)
+    return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
 
 def reduce(
