@@ -162,67 +162,67 @@ def run_case(case: Case, effort: Effort, tell: Callable[[str], None]) -> list[Li
     lacks = {column: peer_of(column).lacks() for column in case.contenders}
     columns = [column for column, reason in lacks.items() if not reason]
     skipped = {column: reason for column, reason in lacks.items() if reason}
-    in_turns = any(not METRICS[name].fresh for name in case.metrics)
-    in_new = any(METRICS[name].fresh for name in case.metrics)
-    lines: list[Line] = []
-    with tempfile.TemporaryDirectory(prefix="lamina-bench-") as name, ExitStack() as stack:
+    rows = case.quick if effort is QUICK else case.rows
+    taken = [_Turns(case, row, dict(skipped)) for row in rows]
+    with tempfile.TemporaryDirectory(prefix="lamina-bench-") as name:
         folder = Path(name)
-        workers = {
-            column: stack.enter_context(contender(case, column, folder))
-            for column in columns
-            if in_turns
-        }
-        for row in case.quick if effort is QUICK else case.rows:
-            tell(f"{case.name}: {label(row)}")
-            if in_turns:
-                lines += _in_turns(case, row, workers, dict(skipped), folder, effort)
-            if in_new:
-                lines += _in_new_processes(case, row, columns, dict(skipped), folder, effort)
+        if any(not METRICS[metric].fresh for metric in case.metrics):
+            for _ in range(min(case.processes, effort.processes)):
+                with _contenders(case, columns, folder) as workers:
+                    for turns in taken:
+                        tell(f"{case.name}: {label(turns.row)}")
+                        turns.take(workers, effort)
+        lines: list[Line] = []
+        for turns in taken:
+            lines += turns.lines()
+            if any(METRICS[metric].fresh for metric in case.metrics):
+                tell(f"{case.name}: {label(turns.row)}, in new processes")
+                lines += _in_new_processes(case, turns.row, columns, skipped, folder, effort)
     return lines
 
 
-def _in_turns(
-    case: Case,
-    row: Row,
-    workers: dict[str, Contender],
-    skipped: dict[str, str],
-    folder: Path,
-    effort: Effort,
-) -> list[Line]:
-    """What can be run over and over: samples one after the other."""
-    running: dict[str, Contender] = {}
-    results: dict[str, list[Arrays]] = {}
-    for column, worker in workers.items():
-        with _skipping(skipped, column):
-            worker.open(row)
-            results[column] = worker.ask("results", case.checks)
-            running[column] = worker
-    apart = _compare(case, results, skipped, running)
-    if OURS not in running:  # nothing to compare with
-        running = {}
-    lines = []
-    if "time" in case.metrics:
-        samples = _samples(running, effort)
-        for _ in range(min(case.processes, effort.processes) - 1):
-            for column, more in _anew(case, row, list(samples), folder, effort).items():
-                samples[column] += more
-        lines.append(Line.of(label(row), "time", samples))
-    if "calls" in case.metrics:
-        counts = {column: [one.ask("calls")] for column, one in running.items()}
-        lines.append(Line.of(label(row), "calls", counts))
-    return [_completed(line, skipped, apart) for line in lines]
-
-
-def _anew(
-    case: Case, row: Row, columns: list[str], folder: Path, effort: Effort
-) -> dict[str, list[float]]:
-    """Samples of new processes."""
+@contextmanager
+def _contenders(case: Case, columns: list[str], folder: Path) -> Iterator[dict[str, Contender]]:
     with ExitStack() as stack:
-        fresh = {c: stack.enter_context(contender(case, c, folder)) for c in columns}
-        for worker in fresh.values():
-            worker.open(row)
-            worker.ask("results", case.checks)
-        return _samples(fresh, effort)
+        yield {c: stack.enter_context(contender(case, c, folder)) for c in columns}
+
+
+@dataclass
+class _Turns:
+    """What of a row can be run over and over: samples one after the other."""
+
+    case: Case
+    row: Row
+    skipped: dict[str, str]
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    calls: dict[str, list[float]] = field(default_factory=dict)
+    apart: float | None = None
+
+    def take(self, workers: dict[str, Contender], effort: Effort) -> None:
+        """Samples of these processes, behind those of earlier ones."""
+        running: dict[str, Contender] = {}
+        results: dict[str, list[Arrays]] = {}
+        for column, worker in workers.items():
+            if column not in self.skipped:
+                with _skipping(self.skipped, column):
+                    worker.open(self.row)
+                    results[column] = worker.ask("results", self.case.checks)
+                    running[column] = worker
+        apart = _compare(self.case, results, self.skipped, running)
+        self.apart = max((x for x in (apart, self.apart) if x is not None), default=None)
+        if OURS not in running:  # nothing to compare with
+            running = {}
+        if "time" in self.case.metrics:
+            more = _samples(running, effort)
+            self.samples = {c: [*self.samples.get(c, []), *runs] for c, runs in more.items()}
+        if "calls" in self.case.metrics:
+            self.calls = {column: [one.ask("calls")] for column, one in running.items()}
+
+    def lines(self) -> list[Line]:
+        kinds = {"time": self.samples, "calls": self.calls}
+        wanted = [metric for metric in kinds if metric in self.case.metrics]
+        lines = [Line.of(label(self.row), metric, kinds[metric]) for metric in wanted]
+        return [_completed(line, self.skipped, self.apart) for line in lines]
 
 
 def _samples(running: dict[str, Contender], effort: Effort) -> dict[str, list[float]]:
@@ -241,9 +241,10 @@ def _samples(running: dict[str, Contender], effort: Effort) -> dict[str, list[fl
 
 
 def _in_new_processes(
-    case: Case, row: Row, columns: list[str], skipped: dict[str, str], folder: Path, effort: Effort
+    case: Case, row: Row, columns: list[str], lacking: dict[str, str], folder: Path, effort: Effort
 ) -> list[Line]:
     """What happens once in a process: new ones in every round."""
+    skipped = dict(lacking)
     wanted = [name for name in case.metrics if METRICS[name].fresh]
     samples: dict[str, dict[str, list[float]]] = {name: {} for name in wanted}
     results: dict[str, list[Arrays]] = {}

@@ -241,7 +241,7 @@ def test_a_case_from_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setitem(PEERS, "PyTorch", Peer("with_torch", ("no_such_module",)))
     case, told = tiny(metrics=("time", "calls", "peak", "process")), []
     lines = run_case(case, Effort(rounds=2, seconds=0, sample=0, processes=1), told.append)
-    assert told == ["tiny: layers 2, units 3"]
+    assert told == ["tiny: layers 2, units 3", "tiny: layers 2, units 3, in new processes"]
     assert [one.metric for one in lines] == ["time", "calls", "peak", "process"]
     for one in lines:
         assert set(one.figures) == {"Lamina", WEIGHTS}

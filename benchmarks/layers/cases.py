@@ -28,7 +28,14 @@ TINY = [
 ]
 
 
-def _case(name: str, title: str, function: str, layers: list[str], tolerance: float | None) -> Case:
+def _case(
+    name: str,
+    title: str,
+    function: str,
+    layers: list[str],
+    tolerance: float | None,
+    processes: int = 1,
+) -> Case:
     return Case(
         name=name,
         title=title,
@@ -38,12 +45,13 @@ def _case(name: str, title: str, function: str, layers: list[str], tolerance: fl
         rows=[{"layer": layer} for layer in layers],
         quick=[{"layer": layer, "batch": 2} for layer in layers],
         tolerance=tolerance,
+        processes=processes,
     )
 
 
 CASES = [
-    _case("layers-forward", "Layers, forward", "forward", SURE, 1e-4),
-    _case("layers-both", "Layers, forward and backward", "both", SURE, 1e-3),
+    _case("layers-forward", "Layers, forward", "forward", SURE, 1e-4, 5),
+    _case("layers-both", "Layers, forward and backward", "both", SURE, 1e-3, 3),
     _case("layers-random", "Layers that draw, forward and backward", "both", RANDOM, None),
     Case(
         name="recurrent",
