@@ -131,9 +131,9 @@ UNKNOWN = ((None, "time", 3),)
 WRONG = (floats(2, 5, 4),)
 
 
-def over_space(name, *args, weights=False, **options):
+def over_space(name, *args, weights=False, rank=None, **options):
     """A row of a layer over space; one with `weights` takes other channels no more."""
-    rank = int(name[name.rindex("D") - 1])
+    rank = rank or int(name[name.rindex("D") - 1])
     space, unknown = [4] * rank, [None] * rank
     inputs, other = floats(2, *space, 2), floats(2, *space, 4)
     make = lambda: getattr(layers, name)(*args, **options)  # noqa: E731
@@ -332,6 +332,10 @@ ROWS = [
     Row("Identity", layers.Identity, SEQUENCE, UNKNOWN),
     Row("Lambda", lambda: layers.Lambda(jnp.sum, arguments={"axis": -1}), SEQUENCE, UNKNOWN),
     Row("Masking", layers.Masking, SEQUENCE, UNKNOWN),
+    Row("Rescaling", lambda: layers.Rescaling(2.0, offset=1.0), SEQUENCE, UNKNOWN),
+    Row("Normalization", layers.Normalization, SEQUENCE, UNKNOWN, WRONG),
+    over_space("CenterCrop", 3, 2, rank=2),
+    over_space("Resizing", 5, 2, crop_to_aspect_ratio=True, rank=2),
     *[
         Row(name, lambda name=name: Merged(getattr(layers, name)()), SEQUENCE * 2, UNKNOWN * 2)
         for name in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")

@@ -72,6 +72,7 @@ from lamina.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from lamina.layers.preprocessing import CenterCrop, Normalization, Rescaling, Resizing
 from lamina.layers.recurrent import (
     GRU,
     LSTM,
@@ -156,6 +157,7 @@ __all__ = [
     "AvgPool3D",
     "BatchNormalization",
     "Bidirectional",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -218,13 +220,16 @@ __all__ = [
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
+    "Rescaling",
     "Reshape",
     "Residual",
+    "Resizing",
     "ReversibleEmbedding",
     "RotaryEmbedding",
     "SeparableConv1D",
