@@ -20,6 +20,8 @@ def layer_of(problem: Problem) -> Any:
     variables = [v for v in _ordered(layer) if "float" in str(v.dtype)]
     for variable, key in zip(variables, _keys(variables), strict=True):
         variable.assign(weight(key, variable.shape))
+    if hasattr(layer, "finalize_state"):  # it computes with copies
+        layer.finalize_state()
     return layer
 
 

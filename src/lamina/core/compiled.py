@@ -80,7 +80,7 @@ _plain: set[type] = set()
 def _is_array(value: Any) -> bool:
     """Whether it is an array, or a list or a tuple of arrays, which JAX takes apart by itself."""
     if value.__class__ in (list, tuple):
-        return all(item.__class__ in _plain or _is_single(item) for item in value)
+        return _plain.issuperset(map(type, value)) or all(map(_is_single, value))
     return _is_single(value)
 
 
@@ -130,8 +130,29 @@ class Compiled:
         self._programs: dict[Any, Any] = {}
         self._seen: list[Any] = []
         self._held: list[tuple[Any, tuple[Any, ...]]] = []
+        self._usual: tuple[int, Any, tuple[Variable, ...]] = (-1, None, ())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        edition, program, variables = self._usual
+        if (
+            edition == Edition.current
+            and len(args) == 1
+            and not kwargs
+            and args[0].__class__ in _plain
+            and SCOPE.get() is None
+        ):
+            try:
+                values = [*map(_value, variables)] if variables else ()
+                outputs = program(values, args[0])
+            except TypeError:  # perhaps an array is on loan
+                return self._call(args, kwargs)
+            if outputs.__class__ is _More or COLLECTED.get() is not None:
+                return self._hand_over(outputs)
+            return outputs
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call of any kind; that of one array, on the tree as it was, is done already."""
         if SCOPE.get() is not None:
             return _within(self._layer, self._method, args, kwargs)
         if self._edition != Edition.current or (self._held and not _as_held(self._held)):
@@ -176,6 +197,8 @@ class Compiled:
             self._seen = self._form()
         self._held = containers(self._layer)
         self._edition = Edition.current
+        usual = -1 if self._held else self._edition
+        self._usual = (usual, self._program(()), self._variables)
 
     def _form(self) -> list[Any]:
         """The tree's layers and variables themselves, where they stand, and what is frozen."""
