@@ -138,7 +138,7 @@ class Compiled:
             edition == Edition.current
             and len(args) == 1
             and not kwargs
-            and args[0].__class__ in _plain
+            and (args[0].__class__ in _plain or _is_array(args[0]))
             and SCOPE.get() is None
         ):
             try:
