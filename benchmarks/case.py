@@ -96,7 +96,8 @@ class Case:
         device: what computes, a key of DEVICES. On a GPU products of float32 are as JAX takes
             them there by default, in TensorFloat-32.
         processes: how many each contender is timed in, one after the other: how fast short steps
-            are depends on where a process happens to have its memory.
+            are depends on where a process happens to have its memory. What happens once in a
+            process is measured in so many at least.
     """
 
     name: str

@@ -248,7 +248,8 @@ def _in_new_processes(
     wanted = [name for name in case.metrics if METRICS[name].fresh]
     samples: dict[str, dict[str, list[float]]] = {name: {} for name in wanted}
     results: dict[str, list[Arrays]] = {}
-    for number in range(effort.processes + 1):
+    count = max(effort.processes, case.processes) if effort.processes > 1 else 1
+    for number in range(count + 1):
         for column in [column for column in columns if column not in skipped]:
             with contender(case, column, folder) as opened, _skipping(skipped, column):
                 opened.open(row)

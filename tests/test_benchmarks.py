@@ -262,6 +262,13 @@ def test_samples_of_several_processes_are_put_together(processes, allowed):
     assert line.ratios[WEIGHTS].runs == 2 * min(processes, allowed)
 
 
+@pytest.mark.parametrize(("effort", "runs"), [(1, 1), (2, 3)])
+def test_what_happens_once_is_measured_in_so_many_processes(effort, runs):
+    case = tiny(contenders=everyone("build", WEIGHTS), metrics=("first",), processes=3)
+    (line,) = run_case(case, Effort(2, seconds=0, sample=0, processes=effort), lambda _: None)
+    assert {figure.runs for figure in line.figures.values()} == {runs}
+
+
 def test_who_disagrees_takes_no_part():
     results = {"Lamina": [{"x": np.ones(1)}], "Keras": [{"x": np.zeros(1)}]}
     running, skipped = {"Lamina": None, "Keras": None}, {}

@@ -67,6 +67,7 @@ CASES = [
         tolerance=1e-4,
         targets={"first": {"Keras": Target(0.45)}},
         headline=True,
+        processes=21,
     ),
     Case(
         name="translation-first-cached",
