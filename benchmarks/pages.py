@@ -81,7 +81,7 @@ def _verdicts(line: Line, targets: Mapping[str, Target]) -> str:
 
 
 def _within(line: Line, column: str, target: Target) -> bool:
-    """By the ratio that is shown, or where something is added by the figures themselves."""
+    """By the median of ratios, or where something is added by the figures themselves."""
     if not target.plus and column in line.ratios:
         return line.ratios[column].median <= target.ratio
     limit = target.ratio * line.figures[column].median + target.plus

@@ -14,6 +14,7 @@ from rich.console import Console
 
 import lamina
 from lamina import Model, Sequential, Trainer, layers, losses
+from lamina.core import root
 from lamina.errors import InputError, LaminaError, UnknownNameError
 from lamina.training import Callback, NotFiniteError
 from lamina.training.backward import look_finite
@@ -578,3 +579,18 @@ def test_layers_added_between_fits_are_built_and_trained(jit) -> None:
     model.evaluate(x, x, verbose=0)
     assert len(model.values()) == 6
     assert model.predict(x, verbose=0).shape == (8, 3)
+
+
+def test_looking_at_weights_plans_no_step_again(monkeypatch) -> None:
+    """Not even where a layer is never reached, and so never built."""
+    model = network()
+    model.idle = layers.Dense(3)
+    trainer = Trainer(model, optax.sgd(0.1), CROSS_ENTROPY)
+    with pytest.warns(UserWarning, match="idle"):
+        trainer.step((X[:8], Y[:8]))
+    planned = []
+    monkeypatch.setattr(root, "carry_out", lambda request: planned.append(request))
+    for _ in range(2):
+        model.values()
+        trainer.step((X[:8], Y[:8]))
+    assert not planned

@@ -130,31 +130,36 @@ class Compiled:
         self._programs: dict[Any, Any] = {}
         self._seen: list[Any] = []
         self._held: list[tuple[Any, tuple[Any, ...]]] = []
+        # For a call of one array on the tree as it is: its edition, the program, the variables.
         self._usual: tuple[int, Any, tuple[Variable, ...]] = (-1, None, ())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         edition, program, variables = self._usual
+        arrays = args
         if (
-            edition == Edition.current
-            and len(args) == 1
-            and not kwargs
-            and (args[0].__class__ in _plain or _is_array(args[0]))
-            and SCOPE.get() is None
+            edition != Edition.current
+            or len(args) != 1
+            or kwargs
+            or not (args[0].__class__ in _plain or _is_array(args[0]))
+            or SCOPE.get() is not None
         ):
-            try:
-                values = [*map(_value, variables)] if variables else ()
-                outputs = program(values, args[0])
-            except TypeError:  # perhaps an array is on loan
-                return self._call(args, kwargs)
-            if outputs.__class__ is _More or COLLECTED.get() is not None:
-                return self._hand_over(outputs)
-            return outputs
-        return self._call(args, kwargs)
+            if SCOPE.get() is not None:
+                return _within(self._layer, self._method, args, kwargs)
+            program, arrays = self._chosen(args, kwargs)
+            variables = self._variables
+        values = [*map(_value, variables)] if variables else ()
+        try:
+            outputs = program(values, *arrays)
+        except TypeError:
+            if not any(hasattr(value, "recall") for value in values):
+                raise
+            outputs = program([variable.stored() for variable in variables], *arrays)
+        if outputs.__class__ is _More or COLLECTED.get() is not None:
+            return self._hand_over(outputs)
+        return outputs
 
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A call of any kind; that of one array, on the tree as it was, is done already."""
-        if SCOPE.get() is not None:
-            return _within(self._layer, self._method, args, kwargs)
+    def _chosen(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+        """The program for a call of any kind, and the arrays that it is given."""
         if self._edition != Edition.current or (self._held and not _as_held(self._held)):
             self._refresh(args, kwargs)
         form: Any = ()
@@ -166,17 +171,7 @@ class Compiled:
         else:
             if kwargs:
                 form, arrays = _with_modes(args, kwargs)
-        program = self._programs.get(form) or self._program(form)
-        values = [*map(_value, self._variables)] if self._variables else ()
-        try:
-            outputs = program(values, *arrays)
-        except TypeError:
-            if not any(hasattr(value, "recall") for value in values):
-                raise
-            outputs = program([variable.stored() for variable in self._variables], *arrays)
-        if outputs.__class__ is _More or COLLECTED.get() is not None:
-            return self._hand_over(outputs)
-        return outputs
+        return self._program(form), arrays
 
     def _hand_over(self, outputs: Any) -> Any:
         """What the call assigned and added goes where it belongs; the outputs are left."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from lamina.core.node import Site, Tracked
 from lamina.core.specs import Arguments
+from lamina.core.tracking import Tree
 from lamina.core.variable import Variable
 
-__all__ = ["Reached", "is_unbuilt", "own_build"]
+__all__ = ["Reached", "is_unbuilt", "own_build", "unbuilt"]
 
 
 @dataclass
@@ -36,3 +37,8 @@ def own_build(layer: Tracked) -> Callable[..., Any] | None:
 def is_unbuilt(layer: Tracked) -> bool:
     """Whether the layer declares weights itself and has not been asked to yet."""
     return layer._lamina.built is None and own_build(layer) is not None
+
+
+def unbuilt(tree: Tree) -> list[Tracked]:
+    """The layers of a tree that have not been asked for the weights that they declare."""
+    return [layer for _, layer in tree.layers.values() if is_unbuilt(layer)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from lamina.core.build import carry_out
 from lamina.core.entering import enter
 from lamina.core.node import Tracked, site
 from lamina.core.passes import Request
-from lamina.core.reached import is_unbuilt
+from lamina.core.reached import unbuilt
 from lamina.core.scope import Frame, Key, as_key, as_mode
 from lamina.core.seeds import LOCK
 from lamina.core.signature import as_inputs, key_of, method_of
@@ -68,10 +68,14 @@ class Root:
             node.known[self.signature] = reads
             return reads
 
-    def ensure_all(self) -> dict[int, int]:
-        """The same, and build what was added to a tree that had been built for such a call."""
-        reads = self.ensure()
-        if any(is_unbuilt(layer) for _, layer in walk(self.layer).layers.values()):
+    def ensure_all(self, idle: Sequence[Tracked] = ()) -> dict[int, int]:
+        """The same, and build what was added to a tree that had been built for such a call.
+
+        Args:
+            idle: layers that are known not to be reached, and so not to be built.
+        """
+        reads, passed = self.ensure(), set(map(id, idle))
+        if any(id(layer) not in passed for layer in unbuilt(walk(self.layer))):
             return self.ensure(again=True)
         return reads
 

@@ -11,12 +11,14 @@ from lamina.core.node import Tracked, site
 from lamina.core.scope import SCOPE, current_planner
 from lamina.core.specs import SIZES
 from lamina.errors import InputError, explain
+from lamina.ops.spatial import DataFormat
 
 __all__ = [
     "check_axes",
     "check_broadcast",
     "check_choice",
     "check_count",
+    "check_data_format",
     "check_each",
     "check_filled",
     "check_integers",
@@ -76,6 +78,16 @@ def check_choice(layer: Tracked, name: str, value: Any, choices: tuple[Any, ...]
     if value not in choices:
         raise _bad_option(layer, name, value, f"one of {', '.join(map(repr, choices))}")
     return value
+
+
+def check_data_format(layer: Tracked, value: Any) -> DataFormat:
+    """The option ``data_format``; where it is left out the channels are last.
+
+    Raises:
+        InputError: it is neither that nor one of the two.
+    """
+    choices = (None, "channels_last", "channels_first")
+    return check_choice(layer, "data_format", value, choices) or "channels_last"
 
 
 def check_integers(layer: Tracked, name: str, value: Any) -> tuple[int, ...]:

@@ -94,7 +94,8 @@ class Convolution(Convolving, Adaptable):
         use_bias: whether a bias is added.
         kernel_initializer: of ``kernel``.
         bias_initializer: of ``bias``.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        **options: ``lora_rank`` and ``lora_alpha``, of :meth:`enable_lora`; ``name``,
+            ``trainable`` and ``dtype``, as for any layer.
 
     Raises:
         InputError: a size is not a whole number above 0, ``groups`` does not divide filters and

@@ -14,7 +14,7 @@ import numpy as np
 from lamina.core.node import Tracked
 from lamina.errors import InputError
 from lamina.layer import Layer
-from lamina.layers.checks import check_choice, check_count, check_rank
+from lamina.layers.checks import check_choice, check_count, check_data_format, check_rank
 from lamina.layers.refusing import refusal
 from lamina.ops.arrays import cast, float_dtype
 from lamina.ops.images import center_crop, crop_to_aspect, image_axes, pad_to_aspect, resize
@@ -203,9 +203,7 @@ class ImageSize(Layer):
         super().__init__(**options)
         self.height = check_count(self, "height", height)
         self.width = check_count(self, "width", width)
-        choices = (None, "channels_last", "channels_first")
-        chosen = check_choice(self, "data_format", data_format, choices)
-        self.data_format: DataFormat = chosen or "channels_last"
+        self.data_format: DataFormat = check_data_format(self, data_format)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
@@ -331,7 +329,7 @@ def _kept(layer: Normalization, rank: int) -> tuple[int, ...]:
 def _refusal(layer: Tracked, expected: str, received: str) -> InputError:
     return refusal(
         layer,
-        "cannot work so",
+        "has options or data that do not fit together",
         expected=expected,
         received=received,
         remedy="Correct the options, or the data that it is used with.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lamina.layer import Layer
-from lamina.layers.checks import check_choice, check_each, check_rank, check_room
+from lamina.layers.checks import check_choice, check_data_format, check_each, check_rank, check_room
 from lamina.ops.spatial import DataFormat, channel_axis, spatial_axes
 
 __all__ = ["Spatial"]
@@ -38,9 +38,7 @@ class Spatial(Layer):
 
     def __init__(self, data_format: DataFormat | None = None, **options: Any) -> None:
         super().__init__(**options)
-        choices = (None, "channels_last", "channels_first")
-        chosen = check_choice(self, "data_format", data_format, choices)
-        self.data_format: DataFormat = chosen or "channels_last"
+        self.data_format: DataFormat = check_data_format(self, data_format)
         self._least = (0,) * self.rank
 
     def build(self, input_shape: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.core.memory import copied
 from lamina.core.node import Edition, Tracked
+from lamina.core.reached import unbuilt
 from lamina.core.root import Root
 from lamina.core.seeds import LOCK
 from lamina.core.tracking import frozen_variables, unused_layers, walk
@@ -56,6 +57,7 @@ class Borrower:
         self._program: Program | None = None
         self._borrowed = False
         self._warned = False
+        self._idle: list[Tracked] = []  # no call reaches them
         self._rate: float | None = None  # set before there is an optimizer's state
         self._restored: dict[str, np.ndarray] | None = None  # of a checkpoint, for the first step
         self._fills: bool | None = None
@@ -65,11 +67,12 @@ class Borrower:
         if self._borrowed and self._edition == Edition.current and self._program is not None:
             return self._program
         root = Root(self.model, self.objective, (batch(),), {"training": True})
-        reads = root.ensure_all()
+        reads = root.ensure_all(self._idle)
         if self._seed is None:
             self._seed = _mix(self.model)
         with LOCK:
             tree = walk(self.model)
+            self._idle = unbuilt(tree)
             unused = unused_layers(tree, set(reads))
             if unused and not self._warned:
                 self._warned = True
