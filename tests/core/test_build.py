@@ -570,6 +570,34 @@ def test_what_is_built_is_planned_in_one_mode():
     assert modes == [False, True, False]
 
 
+def test_layers_that_are_alike_in_both_modes_are_planned_in_one():
+    """Dropout and its like read the mode for numbers alone; whoever overrides them may do more."""
+    traced = []
+
+    class Watched(Layer):
+        def __init__(self, dropout):
+            self.main, self.dropout = lamina.layers.GRU(2, dropout=0.1), dropout
+
+        def call(self, inputs):
+            traced.append(self.dropout)
+            return self.dropout(self.main(inputs))
+
+    class More(lamina.layers.Dropout):
+        def __init__(self, rate):
+            super().__init__(rate)
+            self.aux = Affine(2)
+
+        def call(self, inputs, training=False):
+            return self.aux(inputs) if training else super().call(inputs, training)
+
+    Watched(lamina.layers.Dropout(0.5)).build((2, 3, 4))
+    assert len(traced) == 1
+    traced.clear()
+    layer = Watched(More(0.5))
+    layer.build((2, 3, 4))
+    assert len(traced) == 2 and layer.dropout.aux.built
+
+
 def test_both_training_modes_are_planned():
     class Auxiliary(Layer):
         def __init__(self):

@@ -586,7 +586,9 @@ def test_3_complete(row):
 @rows
 def test_4_pure_plan(row):
     layer = row.make()
-    layer.plan(*row.inputs)
+    alike = [layer.plan(*row.inputs, training=training) for training in (False, True)]
+    assert alike[0].variables == alike[1].variables and alike[0].notes == alike[1].notes == ()
+    assert [c.path for c in alike[0].calls] == [c.path for c in alike[1].calls]
     gc.freeze()  # what other tests left is not looked through
     try:
         before, arrays = snapshot(layer), len(jax.live_arrays())

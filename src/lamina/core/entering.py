@@ -38,7 +38,7 @@ def enter(
         given = kwargs
         if info.training_at is not None:
             given = {**kwargs, "training": training}
-            if planner is not None:
+            if planner is not None and info.reads_training:
                 planner.reads_training = True
         if callable(method):
             return method(*args, **kwargs)

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ __all__ = [
     "as_inputs",
     "build_arguments",
     "by_default",
+    "either_mode",
     "given_specs",
     "key_of",
     "method_of",
@@ -28,13 +29,16 @@ __all__ = [
 
 RESERVED = ("rng", "method", "seed")
 
+_F = TypeVar("_F", bound=Callable[..., Any])
+
 
 @dataclass(frozen=True)
 class Method:
     """What one method of a layer class takes.
 
     `counts` are the numbers of arguments by position that say all, where inputs are of the usual
-    kind: given by position or by name.
+    kind: given by position or by name. `reads_training` says that weights and inner calls may
+    depend on the mode.
     """
 
     label: str
@@ -43,6 +47,7 @@ class Method:
     training_at: int | None
     training_default: bool
     counts: range = range(0)
+    reads_training: bool = False
 
     def split_training(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -157,7 +162,17 @@ def _read(kind: type, name: str, function: Any) -> Method:
         training_at=at,
         training_default=default is True,
         counts=range(required, len(rest) + 1) if usual else range(0),
+        reads_training=at is not None and not getattr(function, "either_mode", False),
     )
+
+
+def either_mode(function: _F) -> _F:
+    """Mark a method that has the same weights, calls and errors in both training modes.
+
+    It need not be planned in the other one for its own sake. What overrides it is not marked.
+    """
+    function.either_mode = True  # type: ignore[attr-defined]
+    return function
 
 
 def as_inputs(tree: Any, label: str = "The data") -> Any:

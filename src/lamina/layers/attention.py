@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 import jax
 import jax.numpy as jnp
 
+from lamina.core.signature import either_mode
 from lamina.layer import Layer
 from lamina.layers.checks import check_choice, check_rank, check_shape, check_within
 from lamina.layers.refusing import refusal
@@ -76,6 +77,7 @@ class Attention(Layer):
         self.scale = self.add_weight((), "ones") if self.use_scale else None
         self.concat_score_weight = self.add_weight((), "ones") if concat else None
 
+    @either_mode
     def call(
         self,
         inputs: list[jax.Array],

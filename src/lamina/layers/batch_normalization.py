@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 
 from lamina import initializers
+from lamina.core.signature import either_mode
 from lamina.core.variable import Variable
 from lamina.initializers.law import Initializer, Law, Shape, refuse
 from lamina.layers.checks import (
@@ -130,6 +131,7 @@ class BatchNormalization(Weighted):
             self.renorm_mean = statistic(self.moving_mean_initializer)
             self.renorm_stddev = statistic(stddev)
 
+    @either_mode
     def call(
         self, inputs: jax.Array, training: bool = False, mask: jax.Array | None = None
     ) -> jax.Array:

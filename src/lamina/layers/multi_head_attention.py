@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina import initializers
+from lamina.core.signature import either_mode
 from lamina.errors import InputError
 from lamina.layer import Layer
 from lamina.layers.attention_cache import Cache, check_cache, empty_cache, extended, filled_mask
@@ -166,6 +167,7 @@ class MultiHeadAttention(Weighted):
         features: tuple[int, ...] = self.output_shape or (query_shape[-1],)
         self.attention_output = self._projection(features, axes=2)
 
+    @either_mode
     def call(
         self,
         query: jax.Array,

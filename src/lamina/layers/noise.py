@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from lamina.core.signature import either_mode
 from lamina.layer import Layer
 from lamina.layers.checks import check_within
 from lamina.ops.noise import gaussian_dropout, gaussian_noise
@@ -47,6 +48,7 @@ class Noise(Layer):
         """The inputs with noise on them."""
         raise NotImplementedError
 
+    @either_mode
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
         if not training or self._amount == 0:
             return inputs

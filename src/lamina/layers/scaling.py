@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from lamina import initializers
+from lamina.core.signature import either_mode
 from lamina.core.standing_in import standing_in
 from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
@@ -130,6 +131,7 @@ class SpectralNormalization(Layer):
         self.vector_u = self.add_weight(shape, small, dtype=weight.dtype, trainable=False)
         self.sigma = self.add_weight((), "ones", dtype="float32", trainable=False)
 
+    @either_mode
     def call(self, inputs: jax.Array, training: bool = False) -> jax.Array:
         weight = self._weight()
         value, sigma = weight.value, self.sigma.value

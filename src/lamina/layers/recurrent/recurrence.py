@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.precision import compute_dtype, lowered
+from lamina.core.signature import either_mode
 from lamina.core.trees import flatten, leaves_of, map_tree
 from lamina.core.variable import Variable
 from lamina.errors import BuildError, InputError, explain
@@ -76,6 +77,7 @@ class Recurrence(Layer):
                 self._state_specs(input_shape),
             )
 
+    @either_mode
     def call(
         self,
         sequences: jax.Array,

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from lamina import activations, initializers
 from lamina.core.precision import compute_dtype
+from lamina.core.signature import either_mode
 from lamina.layer import Layer
 from lamina.layers.checks import check_choice, check_count, check_rank, check_within
 from lamina.layers.recurrent.recurrence import Recurrence
@@ -171,6 +172,7 @@ class Cell(Units):
         check_rank(self, input_shape, "batch, features")
         self._add_weights(input_shape)
 
+    @either_mode
     def call(
         self,
         inputs: jax.Array,
