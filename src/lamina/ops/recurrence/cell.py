@@ -100,11 +100,14 @@ class Cell(NamedTuple):
         return self.meet(shares, products)
 
     def with_others(self, shares: jax.Array, others: State) -> jax.Array:
-        """Shares ``[batch, time, gates]`` with others in place of those that are not shared."""
-        if not others:
-            return shares
-        shared = shares[..., : shares.shape[2] // self.gates * self.shared]
-        return lax.concatenate([shared, *others], 2)
+        """Shares ``[batch, time, gates]`` with others in place of those that are not shared.
+
+        They are written over a copy: to join them to what stays is one more loop and copy.
+        """
+        units = shares.shape[2] // self.gates
+        for gate, other in enumerate(others, self.shared):
+            shares = lax.dynamic_update_slice(shares, other, (0, 0, gate * units))
+        return shares
 
     def d_bias(self, bias: jax.Array, d_projected: jax.Array, d_products: jax.Array) -> jax.Array:
         """The gradient of the bias, from those of the shares, ``[batch, time, gates]``."""
