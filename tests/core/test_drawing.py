@@ -164,6 +164,17 @@ def test_orthogonal_matrices(shape, dtype):
     np.testing.assert_allclose(gram, np.eye(len(gram)), atol=0.02 if dtype == "bfloat16" else 1e-5)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (5, 40), (300, 100), (0, 4), (4, 0)])
+def test_orthogonal_matrices_are_those_of_reflections(shape):
+    """Long matrices are made orthogonal in another way than others, to the same numbers."""
+    values = drawn(ORTHOGONAL, shape, "float64")
+    tall = (max(shape), min(shape))
+    normal = drawn(initializers.RandomNormal(stddev=1.0), tall, "float64")
+    q, r = np.linalg.qr(normal)
+    q = q * np.where(np.diagonal(r) < 0, -1, 1)
+    np.testing.assert_allclose(values, q if shape == tall else q.T, atol=1e-13)
+
+
 def test_constants_and_identity():
     assert drawn(initializers.Zeros(), (2, 3), "int32").dtype == np.int32
     assert drawn(initializers.Ones(), (), "bool").item() is True

@@ -237,11 +237,24 @@ def _orthogonal(
     tall = (max(rows, columns), min(rows, columns))
     wide = np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
     normal = Law("normal", stddev=1.0)
-    q, r = np.linalg.qr(_random(normal, tall, wide, key, range(tall[0] * tall[1])).reshape(tall))
-    q *= np.where(np.diagonal(r) < 0, -1, 1).astype(wide)  # so that q is uniform (Mezzadri, 2007)
-    q *= law.gain
+    drawn = _random(normal, tall, wide, key, range(tall[0] * tall[1])).reshape(tall)
+    q = law.gain * _orthonormal(drawn.astype(np.float64))
     matrix = q if rows >= columns else q.T
     return matrix.reshape(-1)[span.start : span.stop].astype(dtype)
+
+
+def _orthonormal(matrix: Numbers) -> Numbers:
+    """The Q of ``matrix = Q R``, R's diagonal positive, so that Q is uniform (Mezzadri, 2007).
+
+    Of a long matrix of normal numbers the columns are nearly orthogonal as they are: its condition
+    is about 6 at most. So R may be found from their products without loss, in a fraction of the
+    time that reflections take.
+    """
+    rows, columns = matrix.shape
+    if rows < 2 * columns:
+        q, r = np.linalg.qr(matrix)
+        return q * np.where(np.diagonal(r) < 0, -1, 1)
+    return matrix @ np.linalg.inv(np.linalg.cholesky(matrix.T @ matrix).T)
 
 
 def _random(
