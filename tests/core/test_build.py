@@ -15,6 +15,7 @@ import pytest
 import lamina
 from lamina import Layer, Spec
 from lamina.core.tracking import Memento
+from lamina.layers.noise import Noise
 
 
 class Affine(Layer):
@@ -590,12 +591,21 @@ def test_layers_that_are_alike_in_both_modes_are_planned_in_one():
         def call(self, inputs, training=False):
             return self.aux(inputs) if training else super().call(inputs, training)
 
+    class Noisier(Noise):
+        def __init__(self, amount):
+            super().__init__(amount)
+            self.aux = Affine(2)
+
+        def noisy(self, key, inputs):
+            return self.aux(inputs)
+
     Watched(lamina.layers.Dropout(0.5)).build((2, 3, 4))
     assert len(traced) == 1
-    traced.clear()
-    layer = Watched(More(0.5))
-    layer.build((2, 3, 4))
-    assert len(traced) == 2 and layer.dropout.aux.built
+    for kind in (More, Noisier):
+        traced.clear()
+        layer = Watched(kind(0.5))
+        layer.build((2, 3, 4))
+        assert len(traced) == 2 and layer.dropout.aux.built
 
 
 def test_both_training_modes_are_planned():

@@ -162,14 +162,16 @@ def _read(kind: type, name: str, function: Any) -> Method:
         training_at=at,
         training_default=default is True,
         counts=range(required, len(rest) + 1) if usual else range(0),
-        reads_training=at is not None and not getattr(function, "either_mode", False),
+        reads_training=at is not None
+        and not (getattr(function, "either_mode", False) and kind.__module__.startswith("lamina.")),
     )
 
 
 def either_mode(function: _F) -> _F:
     """Mark a method that has the same weights, calls and errors in both training modes.
 
-    It need not be planned in the other one for its own sake. What overrides it is not marked.
+    It need not be planned in the other one for its own sake. That holds for classes of Lamina's
+    own: what is derived from them elsewhere may do more, in methods that this one calls too.
     """
     function.either_mode = True  # type: ignore[attr-defined]
     return function
