@@ -246,9 +246,9 @@ def _orthogonal(
 def _orthonormal(matrix: Numbers) -> Numbers:
     """The Q of ``matrix = Q R``, R's diagonal positive, so that Q is uniform (Mezzadri, 2007).
 
-    Of a long matrix of normal numbers the columns are nearly orthogonal as they are: its condition
-    is about 6 at most. So R may be found from their products without loss, in a fraction of the
-    time that reflections take.
+    Of a long matrix of normal numbers the columns are nearly orthogonal as they are: of a large one
+    the condition is below 6. So R may be found from their products without loss that would count,
+    in a fraction of the time that reflections take.
     """
     rows, columns = matrix.shape
     if rows < 2 * columns:
