@@ -36,8 +36,10 @@ def _mode(problem: Problem) -> dict[str, Any]:
 
 def forward(problem: Problem) -> Callable[[], Any]:
     run, mode = lamina.jit(layer_of(problem)), _mode(problem)
-    arguments = problem.arguments(map(jnp.asarray, problem.inputs))
-    return lambda: run(*arguments, **mode)
+    first, *others = problem.arguments(map(jnp.asarray, problem.inputs))
+    if others or mode:
+        return lambda: run(first, *others, **mode)
+    return lambda: run(first)
 
 
 def both(problem: Problem) -> Callable[[], Any]:

@@ -15,7 +15,7 @@ from lamina.constraints import ConstraintLike
 from lamina.core import adding, reading
 from lamina.core import call as calling
 from lamina.core import entry as building
-from lamina.core.node import ATTRIBUTE, Edition, Node, Tracked, site
+from lamina.core.node import ATTRIBUTE, EDITION, Node, Tracked, site
 from lamina.core.plan import Plan
 from lamina.core.precision import policy
 from lamina.core.scope import SCOPE, fresh_key
@@ -215,11 +215,11 @@ class Layer(Tracked):
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
         if isinstance(value, reading.COUNTED):
-            Edition.advance()
+            EDITION.advance()
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        Edition.advance()
+        EDITION.advance()
 
     def __repr__(self) -> str:
         return reading.text(self)

@@ -15,7 +15,7 @@ from lamina import initializers
 from lamina.core import mistakes
 from lamina.core.drawing import draw, draw_callable, says_law
 from lamina.core.memory import on_device
-from lamina.core.node import Built, Edition, Tracked, site
+from lamina.core.node import EDITION, Built, Tracked, site
 from lamina.core.passes import Outcome, Request, run_passes
 from lamina.core.plan import Plan, PlannedVariable
 from lamina.core.seeds import LOCK, Seeds
@@ -212,7 +212,7 @@ def _commit(
             node.built = Built(request.at, record.method, record.inputs, record.outputs)
             node.declared = record.declared
     if values:
-        Edition.advance()
+        EDITION.advance()
     root = request.root._lamina
     root.origin = origin
     if root.built is None:

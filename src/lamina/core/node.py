@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATTRIBUTE",
+    "EDITION",
     "Built",
-    "Edition",
     "Node",
     "Site",
     "Symbolic",
@@ -86,19 +86,24 @@ def site(frame: FrameType | None = None) -> Site:
     return Site(start.f_code.co_filename, start.f_lineno)
 
 
-class Edition:
+class _Edition:
     """A count of the changes made from outside to any tree: compiled callables compare it.
 
     It saves them a walk at every call. Assigning a layer, a variable or a container to an
     attribute counts, and so does freezing; a change inside a list does not.
     """
 
-    number = itertools.count(1)
-    current = 0
+    __slots__ = ("current", "number")
 
-    @classmethod
-    def advance(cls) -> None:
-        cls.current = next(cls.number)
+    def __init__(self) -> None:
+        self.current = 0
+        self.number = itertools.count(1)
+
+    def advance(self) -> None:
+        self.current = next(self.number)
+
+
+EDITION = _Edition()
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.memory import copied
-from lamina.core.node import Edition, Tracked
+from lamina.core.node import EDITION, Tracked
 from lamina.core.root import by_identity
 from lamina.core.scope import SCOPE
 from lamina.core.tracking import children, frozen_layers, frozen_variables, walk
@@ -82,7 +82,7 @@ class Trainable:
 
     def __set__(self, layer: Tracked, value: bool) -> None:
         layer._lamina.trainable = bool(value)
-        Edition.advance()
+        EDITION.advance()
 
 
 class BuiltFlag:

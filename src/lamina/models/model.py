@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from lamina.core import reading
-from lamina.core.compiled import Compiled
+from lamina.core.compiled import compiled
 from lamina.core.signature import as_inputs
 from lamina.core.trees import map_tree
 from lamina.errors import InputError, explain
@@ -307,11 +307,10 @@ class Model(Inspected):
         return cast(Trainer, trainer)
 
     def _call_compiled(self, inputs: Any) -> Any:
-        compiled = self._lamina.predictor
-        if compiled is None:
-            compiled = Compiled(self, functools.partial(call_on, self))
-            self._lamina.predictor = compiled
-        return compiled(inputs)
+        predictor = self._lamina.predictor
+        if predictor is None:
+            predictor = self._lamina.predictor = compiled(self, functools.partial(call_on, self))
+        return predictor(inputs)
 
 
 _GRAPH = frozenset({"inputs", "outputs", "graph"})

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any
 
-from lamina.core.node import Edition, Node, Tracked
+from lamina.core.node import EDITION, Node, Tracked
 from lamina.core.tracking import Memento, walk
 
 __all__ = ["all_or_nothing"]
@@ -35,7 +35,7 @@ def all_or_nothing(root: Tracked) -> Generator[None]:
         for variable, value, trainable in variables:
             variable.trainable = trainable
             variable._value = value
-        Edition.advance()
+        EDITION.advance()
         raise
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lamina.core.memory import copied
-from lamina.core.node import Edition, Tracked
+from lamina.core.node import EDITION, Tracked
 from lamina.core.reached import unbuilt
 from lamina.core.root import Root
 from lamina.core.seeds import LOCK
@@ -64,7 +64,7 @@ class Borrower:
 
     def prepare(self, batch: Callable[[], object]) -> Program:
         """Build what is not built, for a batch such as this, and borrow the arrays."""
-        if self._borrowed and self._edition == Edition.current and self._program is not None:
+        if self._borrowed and self._edition == EDITION.current and self._program is not None:
             return self._program
         root = Root(self.model, self.objective, (batch(),), {"training": True})
         reads = root.ensure_all(self._idle)
@@ -81,7 +81,7 @@ class Borrower:
             weights = {p: v for key, (p, v) in tree.variables.items() if key not in frozen}
             state = {p: v for key, (p, v) in tree.variables.items() if key in frozen}
             self._borrow(weights, state)
-        self._edition = Edition.current
+        self._edition = EDITION.current
         assert self._program is not None
         return self._program
 

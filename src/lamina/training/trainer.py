@@ -15,7 +15,7 @@ import numpy as np
 
 from lamina import saving
 from lamina.core import reading
-from lamina.core.node import Edition, Tracked
+from lamina.core.node import EDITION, Tracked
 from lamina.core.seeds import LOCK
 from lamina.core.signature import as_inputs
 from lamina.core.tracking import walk
@@ -298,9 +298,9 @@ class Trainer(Borrower):
         """The present state, copied on the device, and `more`: arrays, and what JSON can hold."""
         if self._carry is None or self._program is None:
             raise InputError(snapshots.nothing_yet(self.model))
-        if self._described is None or self._described[0] != Edition.current:
+        if self._described is None or self._described[0] != EDITION.current:
             with LOCK:
-                self._described = Edition.current, describe(walk(self.model))
+                self._described = EDITION.current, describe(walk(self.model))
         fills = self._program.pads.training
         about = {"seed": self._seed, "epochs": self.epochs, "fills": fills, "more": more}
         metadata = copy.deepcopy(self._described[1])
