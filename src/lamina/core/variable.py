@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -204,11 +204,9 @@ class Variable:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.value, dtype=dtype, copy=copy)
 
-    def __getattr__(self, name: str) -> Any:
-        # Methods of arrays (T, astype, reshape, at, ...) act on the value.
-        if name.startswith("_") or not hasattr(jax.Array, name):
-            raise AttributeError(f"Variable has no attribute {name!r}")
-        return getattr(self.value, name)
+    if TYPE_CHECKING:  # what arrays have besides; see below
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __len__(self) -> int:
         return len(self.value)
@@ -303,6 +301,12 @@ for _name in ["lt", "le", "gt", "ge"]:
     setattr(Variable, f"__{_name}__", _forward(getattr(operator, f"__{_name}__")))
 for _name in ["neg", "pos", "abs", "invert"]:
     setattr(Variable, f"__{_name}__", _unary(getattr(operator, f"__{_name}__")))
+
+# What arrays have besides (T, astype, reshape, at, ...) is the value's. They are properties, since
+# with a `__getattr__` Python would look up every attribute of a variable the slow way.
+for _name in {name for name in dir(jax.Array) if not name.startswith("_")} - {"shape"}:
+    if _name not in vars(Variable):
+        setattr(Variable, _name, property(operator.attrgetter(f"value.{_name}")))
 
 
 # To JAX's functions a variable is a tree of one leaf, and what they make of that is an array.
