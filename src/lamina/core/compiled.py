@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-from jax.core import Tracer
 
 from lamina.core.adding import COLLECTED, collect
 from lamina.core.call import invoke
@@ -18,7 +17,7 @@ from lamina.core.root import Root
 from lamina.core.scope import SCOPE, as_key, as_mode
 from lamina.core.signature import as_inputs
 from lamina.core.tracking import containers, walk
-from lamina.core.trees import flatten, unflatten
+from lamina.core.trees import PLAIN, are_arrays, flatten, unflatten
 from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
 
@@ -73,23 +72,6 @@ def _as_held(held: list[tuple[Any, tuple[Any, ...]]]) -> bool:
 
 
 _scope, _collected = SCOPE.get, COLLECTED.get  # looked up once, as calls in the thousands count
-
-_plain: set[type] = set()
-"""Classes of arrays: to find one here takes a tenth of the time of asking JAX."""
-
-
-def _is_array(value: Any) -> bool:
-    """Whether it is an array, or a list or a tuple of arrays, which JAX takes apart by itself."""
-    if value.__class__ in (list, tuple):
-        return _plain.issuperset(map(type, value)) or all(map(_is_single, value))
-    return _is_single(value)
-
-
-def _is_single(value: Any) -> bool:
-    found = isinstance(value, jax.Array)
-    if found and not isinstance(value, Tracer):
-        _plain.add(value.__class__)
-    return found
 
 
 def _with_modes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
@@ -163,7 +145,7 @@ class _Compiled:
         form: Any = ()
         arrays = args
         for value in args:
-            if value.__class__ not in _plain and not _is_array(value):
+            if value.__class__ not in PLAIN and not are_arrays(value):
                 form, arrays = _taken_apart(args, kwargs)
                 break
         else:
@@ -245,7 +227,7 @@ def compiled(layer: Tracked, method: str | Callable[..., Any] | None = None) -> 
         edition, program, variables = usual[0]
         if (
             edition == EDITION.current
-            and (given.__class__ in _plain or _is_array(given))
+            and (given.__class__ in PLAIN or are_arrays(given))
             and not others
             and not named
             and _scope() is None

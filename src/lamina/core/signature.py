@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.core.node import site
 from lamina.core.specs import Arguments, Spec, as_specs, map_specs
-from lamina.core.trees import as_array, flatten, map_tree
+from lamina.core.trees import are_arrays, as_array, flatten, map_tree
 from lamina.errors import InputError, explain, nearest
 
 __all__ = [
@@ -183,9 +183,8 @@ def as_inputs(tree: Any, label: str = "The data") -> Any:
     Raises:
         InputError: an array holds objects or text.
     """
-
-    if tree.__class__ is tuple and all(isinstance(leaf, jax.Array) for leaf in tree):
-        return tree  # the usual case
+    if are_arrays(tree):
+        return tree
 
     def as_input(leaf: Any) -> Any:
         if isinstance(leaf, jax.Array):
