@@ -209,6 +209,8 @@ class Layer(Tracked):
     non_trainable_weights = reading.View(reading.non_trainable_variables)
     name = reading.View(reading.name)
     dtype = reading.View(reading.dtype)
+    compute_dtype = reading.View(reading.compute_dtype)
+    variable_dtype = reading.View(reading.variable_dtype)
     trainable = reading.Trainable()
     built = reading.BuiltFlag()
 

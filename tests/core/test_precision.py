@@ -89,6 +89,39 @@ def test_a_dtype_is_a_policy_of_its_own() -> None:
     assert dtypes(layer) == {"bfloat16"}
 
 
+@pytest.mark.parametrize(
+    ("name", "computed", "kept"),
+    [
+        (None, "float32", "float32"),
+        ("mixed_bfloat16", "bfloat16", "float32"),
+        ("bfloat16", "bfloat16", "bfloat16"),
+    ],
+)
+def test_a_layer_says_what_it_computes_in(name, computed, kept) -> None:
+    layer, theirs = layers.Dense(2, dtype=name), keras.layers.Dense(2, dtype=name)
+    assert (layer.compute_dtype, layer.variable_dtype) == (computed, kept)
+    assert (theirs.compute_dtype, theirs.variable_dtype) == (computed, kept)
+
+
+class Casts(lamina.Layer):
+    def call(self, inputs):
+        return inputs.astype(self.compute_dtype)
+
+
+class Around(lamina.Layer):
+    def __init__(self):
+        super().__init__(dtype="mixed_bfloat16")
+        self.inner = Casts()
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+def test_what_a_layer_computes_in_is_what_the_call_around_it_does() -> None:
+    assert Casts()(arrays(1, 3)).dtype == jnp.float32
+    assert Around()(arrays(1, 3)).dtype == jnp.bfloat16
+
+
 def test_integers_and_masks_stay() -> None:
     model = Sequential([layers.Embedding(7, 4, mask_zero=True), layers.GRU(3)])
     mixed = Sequential(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lamina import Sequential, layers
+from lamina import Sequential, activations, layers
 from lamina.errors import BuildError, InputError
 from lamina.layers import ELU, LeakyReLU, PReLU, ReLU, Softmax
 
@@ -132,3 +132,25 @@ def test_a_mask_that_does_not_fit(shape) -> None:
 @pytest.mark.parametrize("layer", [ReLU(6.0, 0.1), LeakyReLU(), ELU(), Softmax()])
 def test_half_precision(layer) -> None:
     assert layer(jnp.ones((2, 3), "bfloat16")).dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Dense(3, "softmax"),
+        layers.EinsumDense("abc,cd->abd", (None, 3), "softmax"),
+        layers.Conv1D(3, 2, activation="softmax"),
+        layers.Conv1DTranspose(3, 2, activation="softmax"),
+        layers.DepthwiseConv1D(2, activation="softmax"),
+        layers.SeparableConv1D(3, 2, activation="softmax"),
+        layers.Activation("softmax"),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_an_activation_may_be_taken_off_or_changed(normal, layer) -> None:
+    x = normal(2, 5, 4)
+    expected = layer(x)
+    layer.activation = None
+    np.testing.assert_allclose(activations.softmax(layer(x)), expected, rtol=1e-5)
+    layer.activation = "softmax"
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-5)

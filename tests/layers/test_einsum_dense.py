@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lamina import initializers
+from lamina import Sequential, initializers, layers
 from lamina.core.drawing import draw
 from lamina.errors import BuildError, InputError
 from lamina.layers import EinsumDense
@@ -131,3 +131,30 @@ def test_shapes_that_do_not_fit(arguments, shape) -> None:
 def test_a_weight_of_a_size_that_is_not_known() -> None:
     with pytest.raises(BuildError, match="not known"):
         EinsumDense("abc,bc->ab", None).build((None, None, 3))
+
+
+@pytest.mark.parametrize(
+    ("equation", "output", "axes", "kept"),
+    [
+        ("abc,cd->abd", (None, 4), 2, True),
+        ("abc,cde->abde", (None, 4, 2), 2, True),
+        ("...b,bc->...c", 4, 2, True),
+        ("ab...,bc->ac...", 4, 1, True),
+        ("ab...,bc->ac...", 4, 2, False),
+        ("abc,bd->adc", (5, 3), 2, False),
+        ("abc,bc->ab", (5,), 3, False),
+    ],
+)
+def test_a_mask_is_passed_on_where_its_axes_stay(normal, equation, output, axes, kept) -> None:
+    x = normal(2, 5, 3)
+    mask = np.ones(x.shape[:axes], bool)
+    found = EinsumDense(equation, output).compute_mask(x, mask)
+    assert found is (mask if kept else None)
+    assert EinsumDense(equation, output).compute_mask(x) is None
+
+
+def test_a_mask_of_axes_that_are_gone_hides_nothing() -> None:
+    ids = jnp.array([[1, 2, 0, 3], [4, 0, 0, 0]])
+    row = [layers.Embedding(5, 6, mask_zero=True), EinsumDense("abc,bd->adc", (4, 6))]
+    model = Sequential([*row, layers.GlobalAveragePooling1D()])
+    np.testing.assert_allclose(model(ids), row[1](row[0](ids)).mean(1), rtol=1e-5)

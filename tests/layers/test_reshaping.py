@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import lamina
 from lamina import Sequential, layers
 from lamina.errors import InputError
 
@@ -151,6 +152,26 @@ def test_a_target_shape_that_no_longer_fits() -> None:
     layer.build((None, None, 3))
     with pytest.raises(InputError, match="multiple of 5"):
         layer(jnp.ones((2, 4, 3)))
+
+
+@pytest.mark.parametrize("target", [(15,), (3, 5), (7, -1)])
+def test_a_target_shape_may_say_what_is_not_known(target) -> None:
+    layer = layers.Reshape(target)
+    known = tuple(None if size == -1 else size for size in target)
+    assert layer.compute_output_shape((2, None, 5)) == (2, *known)
+    assert layer.compute_output_shape((None, None, None)) == (None, *known)
+    assert keras.layers.Reshape(target).compute_output_shape((2, None, 5)) == (2, *known)
+    model = Sequential([lamina.Input((None, 5)), layer, layers.Flatten()])
+    rows = 21 if -1 in target else 3
+    assert model(jnp.ones((2, rows, 5))).shape == (2, rows * 5)
+    with pytest.raises(InputError, match=r"fill its target_shape(.|\n)*20 elements"):
+        model(jnp.ones((2, 4, 5)))
+
+
+def test_what_is_known_must_fill_a_target_shape_where_other_axes_are_not() -> None:
+    for spec in ((None, 48), (None, 96), (None, 240)):  # sizes that a plan makes up elsewhere
+        with pytest.raises(InputError, match="fill its target_shape"):
+            layers.Reshape((4, 4)).build(spec)
 
 
 @pytest.mark.parametrize("dims", [(0, 1), (1, 3), (1, 1), "12", None, 2])

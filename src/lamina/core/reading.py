@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core import precision
 from lamina.core.memory import copied
 from lamina.core.node import EDITION, Tracked
 from lamina.core.root import by_identity
@@ -169,6 +170,16 @@ def name(layer: Tracked) -> str:
 def dtype(layer: Tracked) -> str:
     """The dtype of the weights that the layer declares, or the policy of mixed precision."""
     return layer._lamina.dtype or "float32"
+
+
+def compute_dtype(layer: Tracked) -> str:
+    """The dtype that the layer computes in: in a call, that of the layers around it if mixed."""
+    return str(precision.compute_dtype(layer))
+
+
+def variable_dtype(layer: Tracked) -> str:
+    """The dtype of the weights that the layer declares."""
+    return precision.weights_dtype(layer._lamina.dtype) or "float32"
 
 
 def values(layer: Tracked, trainable: bool | None = None) -> dict[str, jax.Array]:

@@ -48,7 +48,7 @@ class Activation(Layer):
         self.activation = activations.get(activation)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        return self.activation(inputs)
+        return activations.get(self.activation)(inputs)
 
 
 class ReLU(Layer):

@@ -128,20 +128,22 @@ def check_each(
 
 
 def check_filled(
-    layer: Tracked, name: str, target: tuple[int, ...], sizes: tuple[int, ...]
+    layer: Tracked, name: str, target: tuple[int, ...], sizes: tuple[Any, ...]
 ) -> tuple[int, ...]:
-    """The option, a shape, with what is left of these sizes for its -1, if they fill it.
+    """The option, a shape, with what is left of these sizes for its -1.
 
     Raises:
-        InputError: they do not. While a plan tries its first sizes, a ValueError.
+        InputError: they do not fill it, and none of them is made up or unknown.
     """
+    if None in sizes:
+        return target
     given = math.prod(size for size in target if size != -1)
     left = math.prod(sizes) // max(given, 1)
     filled = tuple(left if size == -1 else size for size in target)
-    if math.prod(filled) == math.prod(sizes):
+    if math.prod(filled) == math.prod(sizes) or _made_up(layer):
         return filled
     count = f"a multiple of {given}" if -1 in target else f"{given}"
-    raise _misfit(
+    raise InputError(
         explain(
             f"{_name(layer)} got an input that does not fill its {name}.",
             where=_where(layer),
@@ -205,11 +207,9 @@ def check_room(layer: Tracked, sizes: tuple[Any, ...], least: tuple[int, ...], a
         InputError: a size is smaller. While a plan tries its first sizes, a ValueError.
     """
     planner = current_planner()
+    if planner is not None and (not planner.is_building(layer) or _made_up(layer)):
+        return
     made_up = planner is not None and planner.sizes.nameless > 1
-    if planner is not None and not planner.is_building(layer):
-        return
-    if planner is not None and made_up and not planner.earlier:
-        return
     known = [(size, low) for size, low in zip(sizes, least, strict=True) if size is not None]
     if any(size < low and (size > 0 or not made_up) for size, low in known):
         raise _misfit(
@@ -292,6 +292,18 @@ def _bad_option(layer: Tracked, name: str, value: Any, expected: str) -> InputEr
             remedy=f"Correct {name} where the layer is made.",
         )
     )
+
+
+def _made_up(layer: Tracked) -> bool:
+    """Whether sizes here may be made up, as they are while a plan is traced for unknown dims.
+
+    Its second pass tells `build` which are.
+    """
+    planner = current_planner()
+    if planner is None or planner.sizes.nameless == 1:
+        return False
+    told = planner.is_building(layer) and planner.earlier and not planner.checking
+    return not told
 
 
 def _misfit(text: str) -> Exception:

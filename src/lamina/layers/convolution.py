@@ -152,7 +152,8 @@ class Convolution(Convolving, Adaptable):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         self._check(inputs.shape)
-        return self.activation(conv(inputs, self._changed(), self.bias, **self._window))
+        outputs = conv(inputs, self._changed(), self.bias, **self._window)
+        return activations.get(self.activation)(outputs)
 
 
 class Conv1D(Convolution):

@@ -65,4 +65,5 @@ class Dense(Adaptable):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         outputs = dense(inputs, self.kernel, self.bias)
-        return self.activation(self._with_change(outputs, lambda kernel: dense(inputs, kernel)))
+        changed = self._with_change(outputs, lambda kernel: dense(inputs, kernel))
+        return activations.get(self.activation)(changed)

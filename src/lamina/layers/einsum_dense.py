@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -80,10 +81,17 @@ class EinsumDense(Adaptable):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         if self.lora is not None and not _ends_alike(self.equation):
-            return self.activation(einsum(self.equation, inputs, self._changed(), self.bias))
-        outputs = einsum(self.equation, inputs, self.kernel, self.bias)
-        changed = self._with_change(outputs, lambda a: einsum(self.equation, inputs, a))
-        return self.activation(changed)
+            outputs = einsum(self.equation, inputs, self._changed(), self.bias)
+        else:
+            outputs = einsum(self.equation, inputs, self.kernel, self.bias)
+            outputs = self._with_change(outputs, lambda a: einsum(self.equation, inputs, a))
+        return activations.get(self.activation)(outputs)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """That of the inputs, if the axes that it is for stay in front; else none."""
+        if mask is None or mask.ndim > _kept_in_front(self.equation, inputs.ndim):
+            return None
+        return mask
 
 
 class _Shapes(NamedTuple):
@@ -103,6 +111,15 @@ def _ends_alike(equation: str) -> bool:
     """Whether the kernel's last axis is the output's, and not one of the input's."""
     inputs, kernel, outputs = re.split(",|->", equation)
     return kernel[-1] == outputs[-1] and kernel[-1] not in inputs
+
+
+def _kept_in_front(equation: str, rank: int) -> int:
+    """How many axes of an input of that rank are the output's first ones, too."""
+    inputs, _, outputs = re.split(",|->", equation)
+    dots = rank - len(inputs.replace(".", ""))
+    before, after = (text.replace("...", "." * dots) for text in (inputs, outputs))
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
+    return len(list(same))
 
 
 def _shapes(layer: EinsumDense, input_shape: tuple[Size, ...]) -> _Shapes:

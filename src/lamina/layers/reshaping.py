@@ -99,10 +99,13 @@ class Reshape(Rearranging):
 
     def build(self, input_shape: Any) -> None:
         check_rank(self, input_shape, "batch")
+        check_filled(self, "target_shape", self.target_shape, tuple(input_shape[1:]))
 
     def call(self, inputs: jax.Array) -> jax.Array:
         batch, *sizes = inputs.shape
         target = check_filled(self, "target_shape", self.target_shape, tuple(sizes))
+        if math.prod(target) != math.prod(sizes):  # a plan's sizes for dims that are not known
+            return lax.full((batch, *target), 0, inputs.dtype)
         return lax.reshape(inputs, (batch, *target))
 
 

@@ -93,7 +93,8 @@ class DepthwiseConvolution(Convolving):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         self._check(inputs.shape)
-        return self.activation(depthwise_conv(inputs, self.kernel, self.bias, **self._window))
+        outputs = depthwise_conv(inputs, self.kernel, self.bias, **self._window)
+        return activations.get(self.activation)(outputs)
 
 
 class DepthwiseConv1D(DepthwiseConvolution):
@@ -204,7 +205,7 @@ class SeparableConvolution(Convolving):
         self._check(inputs.shape)
         alone = depthwise_conv(inputs, self.depthwise_kernel, **self._window)
         mixed = conv(alone, self.pointwise_kernel, self.bias, data_format=self.data_format)
-        return self.activation(mixed)
+        return activations.get(self.activation)(mixed)
 
 
 class SeparableConv1D(SeparableConvolution):

@@ -109,7 +109,7 @@ class ConvolutionTranspose(Convolving):
         spread = conv_transpose(
             inputs, self.kernel, self.bias, output_padding=self.output_padding, **self._window
         )
-        return self.activation(spread)
+        return activations.get(self.activation)(spread)
 
     def _behind(self, output_padding: Any) -> tuple[int, ...] | None:
         if output_padding is None:
