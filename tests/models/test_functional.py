@@ -268,3 +268,29 @@ def test_arrays_come_by_the_names_of_their_inputs(tmp_path):
     np.testing.assert_allclose(model.predict(given).shape, (5, 1))
     with pytest.raises(InputError, match="title, tags"):
         model({"tags": given["tags"], "text": given["title"]})
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "bool", "float16"])
+def test_arrays_become_what_their_input_holds_them_in(dtype):
+    a, b = Input((2,), name="a"), Input((2,), name="b")
+    one, two = np.full((1, 2), 200).astype(dtype), np.full((1, 2), 201).astype(dtype)
+    expected = one.astype("float32") - two.astype("float32")
+    np.testing.assert_array_equal(Model([a, b], a - b)([one, two]), expected)
+    np.testing.assert_array_equal(Model([a, b], a - b).predict([one, two]), expected)
+    double = Sequential([Input((2,)), layers.Lambda(lambda x: x + x)])
+    assert double(one).dtype == jnp.float32
+    np.testing.assert_array_equal(double(one), 2 * one.astype("float32"))
+
+
+def test_arrays_stay_what_their_input_cannot_hold():
+    i = Input((2,), dtype="int32")
+    np.testing.assert_allclose(Model(i, i + 1)(np.array([[1.5, 2.5]])), [[2.5, 3.5]])
+    assert Model(i, i + 1)(np.array([[250, 255]], "uint8")).tolist() == [[251, 256]]
+
+
+def test_a_list_does_not_stand_for_a_dict_of_inputs():
+    left, right = Input((3,), name="left"), Input((3,), name="right")
+    model = Model({"right": right, "left": left}, left - right)
+    with pytest.raises(InputError, match="left, right"):
+        model([np.ones((1, 3)), np.zeros((1, 3))])
+    assert model({"left": np.ones((1, 3)), "right": np.zeros((1, 3))}).tolist() == [[1, 1, 1]]

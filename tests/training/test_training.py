@@ -594,3 +594,10 @@ def test_looking_at_weights_plans_no_step_again(monkeypatch) -> None:
         model.values()
         trainer.step((X[:8], Y[:8]))
     assert not planned
+
+
+@pytest.mark.parametrize("name", ["train_step", "test_step", "compute_loss"])
+def test_a_method_that_keras_would_call_is_not_passed_over(name):
+    kind = type("Own", (Sequential,), {name: lambda self, *_: None})
+    with pytest.raises(InputError, match=rf"{name}(.|\n)*train_loss"):
+        kind([layers.Dense(1)]).compile("sgd", "mse")

@@ -60,6 +60,7 @@ class Frame:
         self.drawn: dict[Any, int] = {}
         self.losses: list[Any] = []
         self.frozen: set[int] | None = None
+        self.masks: dict[int, tuple[Any, Any]] = {}  # of models' outputs, each with its trace
 
     def read(self, variable: Variable) -> Any:
         key = id(variable)

@@ -6,14 +6,14 @@ import inspect
 import operator
 from typing import Any, NamedTuple, cast
 
+from lamina.core.masks import mask_after, note_mask, with_masks
 from lamina.core.reading import name as name_of
 from lamina.core.root import covers
-from lamina.core.signature import method_of
 from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.trees import flatten, leaves_of, map_tree, unflatten
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.ends import ENDS, Ended
+from lamina.models.ends import ENDS, Ended, as_declared
 from lamina.models.model import Model
 from lamina.models.symbol import Applied, Symbol
 
@@ -118,22 +118,37 @@ class Functional(Ended, Model):
         self._lamina.ends = found
         return found
 
-    def call(self, *inputs: Any) -> Any:
-        made: list[list[Any]] = [self._arranged(inputs)]
-        masks: list[list[Any]] = [[None] * len(made[0])]
+    def call(self, *inputs: Any, mask: Any = None) -> Any:
+        outputs, masks = self._run(inputs, mask)
+        note_mask(self, masks)
+        return outputs
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self._run((inputs,), mask)[1]
+
+    def _run(self, inputs: tuple[Any, ...], mask: Any) -> tuple[Any, Any]:
+        """The outputs, and their masks in the same form."""
+        wanted: list[Spec] = flatten(self.graph.inputs, is_leaf=_is_spec)[0]
+        made = [[*map(as_declared, self._arranged(inputs), wanted)]]
+        masks: list[list[Any]] = [_one_for_each(self._in_order(mask), len(made[0]))]
         for step in self.graph.steps:
             layer: Any = getattr(self, step.layer)
             args, kwargs = _filled((step.args, step.kwargs), made)
-            known = _filled(step.args[0], masks) if step.args else None
-            known = None if _all_none(known) else known
-            takes = "mask" in method_of(layer.__class__, "call").signature.parameters
-            if takes and known is not None and "mask" not in kwargs:
-                kwargs = {**kwargs, "mask": known}
-            outputs = layer(*args, **kwargs)
+            known, named = _masks((step.args, step.kwargs), masks)
+            outputs = layer(*args, **with_masks(layer, kwargs, known, named))
             made.append(leaves_of(outputs))
-            mask = layer.compute_mask(args[0], known) if args else None
-            masks.append(_one_for_each(mask, len(made[-1])))
-        return _filled(self.graph.outputs, made)
+            after = mask_after(layer, args, known[0] if known else None)
+            masks.append(_one_for_each(after, len(made[-1])))
+        return _filled(self.graph.outputs, made), _filled(self.graph.outputs, masks)
+
+    def _in_order(self, given: Any) -> Any:
+        """What a dict holds for each input, in the order of the graph's inputs."""
+        if not isinstance(given, dict):
+            return given
+        known = cast("dict[Any, Any]", given)
+        named: Any = self.graph.inputs
+        names: Any = sorted(cast("dict[Any, Any]", named)) if isinstance(named, dict) else None
+        return [known.get(name) for name in names or self.graph.names]
 
     def _arranged(self, inputs: tuple[Any, ...]) -> list[Any]:
         """The arrays in the order of the graph's inputs."""
@@ -152,6 +167,8 @@ class Functional(Ended, Model):
             if set(names) != set(known):
                 raise _unfit(self, [name or "an Input without a name" for name in names], [*known])
             given = [known[name] for name in names]
+        if isinstance(named, dict) and isinstance(given, list | tuple) and given is not inputs:
+            raise _unfit(self, list(cast("dict[str, Any]", named)), ["a list, without names"])
         arrays = leaves_of(given)
         specs = [as_specs(array) for array in arrays]
         fits = len(wanted) == len(arrays) and all(
@@ -265,8 +282,13 @@ def _is_spec(leaf: Any) -> bool:
     return isinstance(leaf, Spec)
 
 
-def _all_none(mask: Any) -> bool:
-    return all(leaf is None for leaf in leaves_of(mask))
+def _masks(tree: Any, masks: list[list[Any]]) -> Any:
+    """The masks of what a tree refers to; None for the rest."""
+    return map_tree(
+        lambda leaf: masks[leaf.step][leaf.output] if isinstance(leaf, Ref) else None,
+        tree,
+        is_leaf=_is_ref,
+    )
 
 
 def _one_for_each(mask: Any, count: int) -> list[Any]:

@@ -120,8 +120,10 @@ class Model(Inspected):
 
         Raises:
             UnknownNameError: no optimizer, loss or metric of that name.
-            InputError: an option is no good.
+            InputError: an option is no good, or the class has a method that Keras would call in
+                training, such as ``train_step``, and that is not called here.
         """
+        self._check_methods()
         self._lamina.training_state = Trainer(
             self,
             optimizers.get(
@@ -142,6 +144,21 @@ class Model(Inspected):
             on_nonfinite=on_nonfinite,
             steps_per_execution=steps_per_execution,
         )
+
+    def _check_methods(self) -> None:
+        """See that the class has no method that would be passed over in silence."""
+        own = [name for name in _OF_KERAS if hasattr(type(self), name)]
+        if own:
+            raise InputError(
+                explain(
+                    f"{type(self).__name__} has a method {own[0]}, which nothing here would call.",
+                    where=f"made at {self._lamina.made_at}",
+                    expected="train_loss(self, batch), which gives the loss of a batch",
+                    received=", ".join(own),
+                    remedy="Write a train_loss; or give the method another name, if it is for a "
+                    "loop of your own.",
+                )
+            )
 
     def fit(
         self,
@@ -312,6 +329,8 @@ class Model(Inspected):
             predictor = self._lamina.predictor = compiled(self, functools.partial(call_on, self))
         return predictor(inputs)
 
+
+_OF_KERAS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
 
 _GRAPH = frozenset({"inputs", "outputs", "graph"})
 """Options of a graph; where a subclass passes them on, its models are graphs, too."""

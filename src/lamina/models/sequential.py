@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lamina.core.signature import method_of
+from lamina.core.masks import mask_after, note_mask, with_masks
 from lamina.core.specs import Spec, map_specs
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.ends import Ended
+from lamina.models.ends import Ended, as_declared
 from lamina.models.model import Model
 from lamina.models.symbol import Symbol
 
@@ -20,7 +20,7 @@ class Sequential(Ended, Model):
     """Layers applied one after the other: ``f_n(... f_2(f_1(x)))``.
 
     A mask that a layer computes from its inputs (``compute_mask``) is passed on to the layers
-    whose `call` takes one, until a layer without ``supports_masking`` consumes it.
+    whose `call` takes one, and from the last one to the loss and the metrics.
 
     Args:
         layers: the layers, in order. An Input may stand first, or the first layer be given an
@@ -107,11 +107,13 @@ class Sequential(Ended, Model):
         )
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
+        if self.start is not None:
+            inputs = as_declared(inputs, self.start)
         for layer in self.layers:
-            takes_mask = "mask" in method_of(type(layer), "call").signature.parameters
-            outputs = layer(inputs, mask=mask) if takes_mask and mask is not None else layer(inputs)
-            mask = layer.compute_mask(inputs, mask)
+            outputs = layer(inputs, **with_masks(layer, {}, (mask,), {}))
+            mask = mask_after(layer, (inputs,), mask)
             inputs = outputs
+        note_mask(self, mask)
         return inputs
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

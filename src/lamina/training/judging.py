@@ -9,9 +9,8 @@ from typing import Any, cast
 
 from lamina import metrics
 from lamina.errors import InputError, explain
-from lamina.losses.shapes import spread
 from lamina.metrics import Metric
-from lamina.training.outputs import Output
+from lamina.training.outputs import Output, counted
 
 __all__ = ["Judge", "judges"]
 
@@ -52,9 +51,7 @@ class Judge:
                     remedy="Give metrics as a dict by the names of outputs.",
                 )
             )
-        weights = found.weights if self.weighted else None
-        if kept is not None:
-            weights = kept if weights is None else weights * spread(kept, weights)
+        weights = counted(found, found.weights if self.weighted else None, kept)
         return found.labels, found.values, weights
 
 

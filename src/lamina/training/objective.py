@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from lamina import losses
 from lamina.core.adding import noted, penalties
+from lamina.core.masks import noted_mask
 from lamina.core.node import Tracked
 from lamina.core.scope import SCOPE
 from lamina.core.signature import method_of
@@ -21,7 +22,7 @@ from lamina.losses.loss import BuiltIn
 from lamina.losses.shapes import spread
 from lamina.metrics import FunctionMetric, LossMetric, Metric, State
 from lamina.training.judging import Judge, judges
-from lamina.training.outputs import Output, by_output, check_count, outputs_of
+from lamina.training.outputs import Output, by_output, check_count, counted, outputs_of
 
 __all__ = ["Objective", "Verdict", "call_on", "never_reached", "unpack"]
 
@@ -171,18 +172,20 @@ class Objective:
         inputs, labels, weights = unpack(batch)
         if self.loss is None or labels is None:
             return self._added_alone(batch, inputs)
-        outputs = outputs_of(call_on(self.layer, inputs), labels, weights, self.names)
+        found = call_on(self.layer, inputs)
+        _, masks = noted_mask(self.layer)
+        outputs = outputs_of(found, labels, weights, self.names, masks)
         several = len(outputs) > 1
-        found = {of.name: _term(one, of, kept) for one, of in self.paired(outputs)}
-        if not found:
+        terms = {of.name: _term(one, of, kept) for one, of in self.paired(outputs)}
+        if not terms:
             raise InputError(_nothing_to_minimise(self.layer, False))
         scales = self._scales([output.name for output in outputs])
-        terms = [term if scales[n] == 1.0 else scales[n] * term for n, term in found.items()]
-        logs = {f"{name}_loss": term for name, term in found.items()} if several else {}
+        scaled = [term if scales[n] == 1.0 else scales[n] * term for n, term in terms.items()]
+        logs = {f"{name}_loss": term for name, term in terms.items()} if several else {}
         parts = [judge.part(outputs, kept) for judge in self.judges]
         self._forms = [(_form(y), _form(p)) for y, p, _ in parts]
         size = _size(batch) if kept is None else jnp.sum(kept)
-        return Verdict(sum(terms[1:], terms[0]), logs, parts, size)
+        return Verdict(sum(scaled[1:], scaled[0]), logs, parts, size)
 
     def _added_alone(self, batch: Any, inputs: Any) -> Verdict:
         """Nothing but what the layers themselves add to the loss."""
@@ -214,12 +217,14 @@ class Objective:
 
 def _term(loss: Loss, output: Output, kept: Any) -> jax.Array:
     check_count(output)
-    if kept is None:
+    usual = type(loss).__call__ is Loss.__call__
+    if kept is None and (output.mask is None or not usual):
         return loss(output.labels, output.values, output.weights)
     values = loss.per_example(output.labels, output.values)
-    mask = loss.mask(output.labels, output.values)
-    rows = spread(kept, values)
-    mask = rows if mask is None else rows * spread(mask, values)
+    if output.mask is not None and output.mask.ndim > values.ndim:  # a loss of whole examples
+        output = output._replace(mask=None)
+    rows = counted(output, loss.mask(output.labels, output.values), kept)
+    mask = None if rows is None else spread(rows, values)
     return losses.reduce(values, output.weights, mask, loss.reduction)
 
 

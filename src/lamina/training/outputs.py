@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, cast
 import jax.numpy as jnp
 
 from lamina.errors import InputError, explain, nearest
+from lamina.losses.shapes import spread
 
-__all__ = ["Output", "by_output", "check_count", "outputs_of"]
+__all__ = ["Output", "by_output", "check_count", "counted", "outputs_of"]
 
 
 class Output(NamedTuple):
@@ -19,10 +20,11 @@ class Output(NamedTuple):
     labels: Any
     values: Any
     weights: Any
+    mask: Any = None
 
 
 def outputs_of(
-    outputs: Any, labels: Any, weights: Any, names: Sequence[str] | None = None
+    outputs: Any, labels: Any, weights: Any, names: Sequence[str] | None = None, masks: Any = None
 ) -> list[Output]:
     """The outputs of a call, in order, with what belongs to each.
 
@@ -31,6 +33,7 @@ def outputs_of(
         labels: in the same form, or in a list in the order of the outputs, or by name.
         weights: of the examples, for all outputs or in the same form.
         names: of outputs in a list; ``output_0``, ``output_1``, ... if None.
+        masks: which steps of the outputs count, in the form of the outputs.
 
     Raises:
         InputError: the labels are not of the form of the outputs.
@@ -40,16 +43,37 @@ def outputs_of(
     """
     values = _named(outputs, names)
     if values is None:
-        return [Output("", labels, outputs, weights)]
+        return [Output("", labels, outputs, weights, _fitting(masks, outputs))]
+    hidden = _named(masks, names) or {}
     if len(values) == 1 and not _nested(labels):
-        ((_, value),) = values.items()
-        return [Output("", labels, value, weights)]
+        ((name, value),) = values.items()
+        return [Output("", labels, value, weights, _fitting(hidden.get(name), value))]
     truth = by_output("labels", labels, list(values))
     if weights is None or not _nested(weights):
         scale = dict.fromkeys(values, weights)
     else:
         scale = by_output("sample weights", weights, list(values))
-    return [Output(name, truth.get(name), v, scale.get(name)) for name, v in values.items()]
+    return [
+        Output(name, truth.get(name), v, scale.get(name), _fitting(hidden.get(name), v))
+        for name, v in values.items()
+    ]
+
+
+def counted(output: Output, weights: Any, kept: Any) -> Any:
+    """What each example, or each step of one, counts; None where all count alike.
+
+    Args:
+        output: whose mask hides steps.
+        weights: of the examples.
+        kept: examples that count, the others are there to fill up a batch.
+    """
+    parts = [jnp.asarray(part) for part in (weights, kept, output.mask) if part is not None]
+    if not parts:
+        return None
+    longest, *others = sorted(parts, key=lambda part: -part.ndim)
+    for part in others:
+        longest = longest * spread(part, longest)
+    return longest
 
 
 def by_output(what: str, given: Any, names: list[str]) -> dict[str, Any]:
@@ -96,6 +120,15 @@ def _named(outputs: Any, names: Sequence[str] | None) -> dict[str, Any] | None:
     if names is None or len(names) != len(listed):
         names = [f"output_{index}" for index in range(len(listed))]
     return dict(zip(names, listed, strict=True))
+
+
+def _fitting(mask: Any, values: Any) -> Any:
+    """The mask, if it is one of steps of these values."""
+    if mask is None:
+        return None
+    shape, sizes = jnp.shape(mask), getattr(values, "shape", ())
+    fits = len(shape) < len(sizes) and shape == sizes[: len(shape)]
+    return jnp.asarray(mask, jnp.float32) if fits else None
 
 
 def _nested(tree: Any) -> bool:
