@@ -163,3 +163,9 @@ def test_a_layer_without_such_a_weight() -> None:
 def test_iterations_must_be_a_count(iterations) -> None:
     with pytest.raises(InputError, match="power_iterations"):
         SpectralNormalization(layers.Dense(2), iterations)
+
+
+def test_spectral_normalization_keeps_its_weights_in_float32_in_mixed_precision() -> None:
+    layer = layers.SpectralNormalization(layers.Dense(2), dtype="mixed_bfloat16")
+    assert layer(jnp.ones((1, 4))).dtype == jnp.bfloat16
+    assert {str(value.dtype) for value in layer.values().values()} == {"float32"}

@@ -37,6 +37,8 @@ def test_a_config_has_what_was_given_and_the_defaults():
     [
         layers.Dense(3, kernel_initializer=initializers.HeNormal(seed=1), bias_regularizer="l2"),
         layers.Bidirectional(layers.LSTM(3), merge_mode="sum"),
+        layers.SimpleRNN(3, "relu"),
+        layers.GRU(3, use_cudnn=False),
         layers.Lambda(lambda x: x * 2),
         Scaled(3.0, name="scaled"),
         layers.MultiHeadAttention(2, 4),

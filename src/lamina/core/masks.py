@@ -66,4 +66,4 @@ def mask_after(layer: Any, args: tuple[Any, ...], mask: Any) -> Any:
 
 
 def _none(mask: Any) -> bool:
-    return all(leaf is None for leaf in leaves_of(mask))
+    return mask is None or not leaves_of(mask)

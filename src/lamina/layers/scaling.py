@@ -128,7 +128,7 @@ class SpectralNormalization(Layer):
         weight = self._weight()
         small = initializers.TruncatedNormal(stddev=0.02)
         shape = (1, weight.shape[-1])
-        self.vector_u = self.add_weight(shape, small, dtype=weight.dtype, trainable=False)
+        self.vector_u = self.add_weight(shape, small, dtype=weight.weight_dtype, trainable=False)
         self.sigma = self.add_weight((), "ones", dtype="float32", trainable=False)
 
     @either_mode

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from lamina import activations, initializers
-from lamina.layers.recurrent.units import Cell, OverTime, Units
+from lamina.layers.recurrent.units import Cell, Kernels, OverTime, Units
 from lamina.ops.recurrence import State, gru, gru_project, gru_step
 
 __all__ = ["GRU", "GRUCell"]
@@ -90,7 +90,7 @@ class GRUCell(GRUUnits, Cell):
     """
 
 
-class GRU(GRUUnits, OverTime):
+class GRU(GRUUnits, OverTime, Kernels):
     """A gated recurrent unit over a sequence; :func:`lamina.ops.recurrence.gru_step` is one step.
 
     Shapes: ``[batch, time, features] -> [batch, units]``, or ``[batch, time, units]`` with

@@ -8,7 +8,7 @@ import jax
 
 from lamina import activations, initializers
 from lamina.layers.recurrent.forget_bias import forget_ones
-from lamina.layers.recurrent.units import Cell, OverTime, Units
+from lamina.layers.recurrent.units import Cell, Kernels, OverTime, Units
 from lamina.ops.dense import dense
 from lamina.ops.recurrence import State, lstm, lstm_step
 
@@ -89,7 +89,7 @@ class LSTMCell(LSTMUnits, Cell):
     """
 
 
-class LSTM(LSTMUnits, OverTime):
+class LSTM(LSTMUnits, OverTime, Kernels):
     """A long short-term memory over a sequence; :func:`lamina.ops.recurrence.lstm_step` is a step.
 
     Shapes: ``[batch, time, features] -> [batch, units]``, or ``[batch, time, units]`` with

@@ -19,7 +19,7 @@ from lamina.ops.arrays import cast, float_dtype
 from lamina.ops.dropout import dropout_factors
 from lamina.ops.recurrence import State
 
-__all__ = ["Cell", "Dropping", "OverTime", "Units"]
+__all__ = ["Cell", "Dropping", "Kernels", "OverTime", "Units"]
 
 
 class Dropping(Layer):
@@ -143,11 +143,6 @@ class Units(Weighted, Dropping):
 class OverTime(Units, Recurrence):
     """The base of layers of units over a sequence."""
 
-    def __init__(self, *args: Any, use_cudnn: bool | str = "auto", **options: Any) -> None:
-        super().__init__(*args, **options)
-        # Keras's option, for code that has it: the kernels are XLA's either way.
-        check_choice(self, "use_cudnn", use_cudnn, ("auto", False))
-
     @property
     def _state_count(self) -> int:
         return self._arrays
@@ -158,6 +153,14 @@ class OverTime(Units, Recurrence):
         drops = self._drops(sequences, training)
         how = {"go_backwards": self.go_backwards, "unroll": self.unroll}
         return self._over(sequences, start, mask, **drops, **how)
+
+
+class Kernels(Recurrence):
+    """Keras's option for code that has it: the kernels are XLA's either way."""
+
+    def __init__(self, *, use_cudnn: bool | str = "auto", **options: Any) -> None:
+        super().__init__(**options)
+        check_choice(self, "use_cudnn", use_cudnn, ("auto", False))
 
 
 class Cell(Units):
