@@ -113,9 +113,9 @@ class _Compiled:
         self._programs: dict[Any, Any] = {}
         self._seen: list[Any] = []
         self._held: list[tuple[Any, tuple[Any, ...]]] = []
-        # What a call of one array on the tree as it is needs: its edition, the program, and the
-        # variables. A plain tuple, which Python takes apart soonest.
-        self.usual: list[tuple[int, Any, tuple[Variable, ...]]] = [(-1, None, ())]
+        # What a call of one array on the tree as it is needs: its edition, the program, the
+        # variables, and what lists and dicts hold. A plain tuple, which Python takes apart soonest.
+        self.usual: list[tuple[int, Any, tuple[Variable, ...], Any]] = [(-1, None, (), [])]
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call with arguments of any kind, wherever it is."""
@@ -172,8 +172,7 @@ class _Compiled:
             self._seen = self._form()
         self._held = containers(self._layer)
         self._edition = EDITION.current
-        usual = -1 if self._held else self._edition
-        self.usual[0] = (usual, self._program(()), self._variables)
+        self.usual[0] = (self._edition, self._program(()), self._variables, self._held)
 
     def _form(self) -> list[Any]:
         """The tree's layers and variables themselves, where they stand, and what is frozen."""
@@ -224,13 +223,14 @@ def compiled(layer: Tracked, method: str | Callable[..., Any] | None = None) -> 
     usual = programs.usual
 
     def call(given: Any = _Absent, /, *others: Any, **named: Any) -> Any:
-        edition, program, variables = usual[0]
+        edition, program, variables, held = usual[0]
         if (
             edition == EDITION.current
             and (given.__class__ in PLAIN or are_arrays(given))
             and not others
             and not named
             and _scope() is None
+            and (not held or _as_held(held))
         ):
             if not variables:
                 outputs = program(given)
