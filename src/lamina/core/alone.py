@@ -48,8 +48,9 @@ def alone(
     given = {id(v): value for v, value in zip(seen.variables, values, strict=True)}
     frame = Frame(seen.layer, values=given, path_of=tree.path)
     key = None if seen.key is None else Key(seen.key, trace_state())
-    token = SCOPE.set(Scope(frame, seen.layer, seen.training, key, seen.dtype))
+    around = SCOPE.get()
     try:
+        SCOPE.set(Scope(frame, seen.layer, seen.training, key, seen.dtype))
         return enter(frame, seen.layer, "call", args, kwargs, seen.training, key)
     finally:
-        SCOPE.reset(token)
+        SCOPE.set(around)

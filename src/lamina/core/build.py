@@ -14,6 +14,7 @@ import numpy as np
 from lamina import initializers
 from lamina.core import mistakes
 from lamina.core.drawing import draw, draw_callable, says_law
+from lamina.core.interrupts import HeldBack
 from lamina.core.memory import on_device
 from lamina.core.node import EDITION, Built, Tracked, site
 from lamina.core.passes import Outcome, Request, run_passes
@@ -22,7 +23,7 @@ from lamina.core.seeds import LOCK, Seeds
 from lamina.core.specs import Arguments
 from lamina.core.tracing import outside_traces
 from lamina.core.tracking import Tree, frozen_variables, topmost_without, walk
-from lamina.core.variable import Variable
+from lamina.core.variable import Variable, store
 from lamina.errors import TrackingError, explain
 
 __all__ = ["Request", "carry_out", "make_plan", "outputs_of"]
@@ -135,17 +136,20 @@ def carry_out(
     with _transaction():
         outcome = run_passes(replace(request, both=not _whole(request.root)))
         planner = outcome.planner
+        done = False
         try:
             planner.apply()
             tree = _final_tree(outcome)
             missing = [(p, v) for p, v in tree.variables.values() if not v.built]
             origin, values = _values(request.root, tree, missing, seed, source)
-        except BaseException:
-            planner.undo()
-            raise
-        _commit(request, outcome, origin, values)
-        for path, variable in missing:
-            variable.path = path
+            with HeldBack():
+                _commit(request, outcome, origin, values)
+                for path, variable in missing:
+                    variable.path = path
+                done = True
+        finally:
+            if not done:
+                planner.undo()
         return outcome.reads
 
 
@@ -202,8 +206,7 @@ def _commit(
     origin: tuple[int, int] | None,
     values: list[tuple[Variable, jax.Array]],
 ) -> None:
-    for variable, value in values:
-        variable.store(value)
+    store([variable for variable, _ in values], [value for _, value in values])
     for record in outcome.planner.reached.values():
         node = record.layer._lamina
         if id(record.layer) in outcome.planner.strays:

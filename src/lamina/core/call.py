@@ -113,11 +113,11 @@ def apply(
             return root.enter(scope.frame), dict(values)
     root.ensure()
     given = by_identity(layer, values)
-    token = SCOPE.set(None)
     try:
+        SCOPE.set(None)
         outputs, frame = root.run(given)
     finally:
-        SCOPE.reset(token)
+        SCOPE.set(scope)
     collect(layer, frame.losses, given)
     variables = walk(layer).by_path()
     given |= frame.written
@@ -149,11 +149,12 @@ class Checkpoint:
             given = {id(v): value for v, value in zip(variables, values, strict=True)}
             frame = Frame(outer.root, values=given, path_of=outer.path_of, parent=outer)
             inner = None if key is None else Key(key, trace_state())
-            token = SCOPE.set(Scope(frame, scope.layer, scope.training, inner, scope.dtype))
+            around = SCOPE.get()
             try:
+                SCOPE.set(Scope(frame, scope.layer, scope.training, inner, scope.dtype))
                 outputs = invoke(self._layer, inner_args, inner_kwargs)
             finally:
-                SCOPE.reset(token)
+                SCOPE.set(around)
             for place, count in frame.reads.items():
                 outer.reads[place] = outer.reads.get(place, 0) + count
             writers.update(frame.writers)

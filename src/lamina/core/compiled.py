@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from lamina.core.adding import COLLECTED, collect
+from lamina.core.assignment import stored_together, value_of
 from lamina.core.call import invoke
 from lamina.core.node import EDITION, Tracked, site
 from lamina.core.root import Root
@@ -18,7 +19,7 @@ from lamina.core.scope import SCOPE, as_key, as_mode
 from lamina.core.signature import as_inputs
 from lamina.core.tracking import containers, walk
 from lamina.core.trees import PLAIN, are_arrays, flatten, unflatten
-from lamina.core.variable import Variable
+from lamina.core.variable import Variable, store
 from lamina.errors import InputError, explain
 
 __all__ = ["compiled", "jit"]
@@ -124,19 +125,7 @@ class _Compiled:
         program, arrays = self._chosen(args, kwargs)
         if not self._variables:
             return self.hand_over(program(*arrays))
-        return self.hand_over(self.on_weights(program, self._variables, arrays))
-
-    def on_weights(
-        self, program: Any, variables: tuple[Variable, ...], arrays: tuple[Any, ...]
-    ) -> Any:
-        """Run a program on the weights; those that are lent out come back first."""
-        values = [variable._value for variable in variables]
-        try:
-            return program(values, *arrays)
-        except TypeError:
-            if not any(hasattr(value, "recall") for value in values):
-                raise
-        return program([variable.stored() for variable in variables], *arrays)
+        return self.hand_over(program(stored_together(self._variables), *arrays))
 
     def _chosen(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
         """The program for a call of any kind, and the arrays that it is given."""
@@ -156,8 +145,8 @@ class _Compiled:
     def hand_over(self, outputs: Any) -> Any:
         """What the call assigned and added goes where it belongs; the outputs are left."""
         outputs, written, losses = outputs if isinstance(outputs, _More) else (outputs, {}, [])
-        for index, value in written.items():
-            self._variables[index].store(value)
+        if written:
+            store([self._variables[index] for index in written], list(written.values()))
         collect(self._layer, losses)
         return outputs
 
@@ -235,10 +224,13 @@ def compiled(layer: Tracked, method: str | Callable[..., Any] | None = None) -> 
             if not variables:
                 outputs = program(given)
                 return programs.hand_over(outputs) if outputs.__class__ is _More else outputs
+            values = list(map(value_of, variables))  # at one moment, as `stored_together` has it
             try:
-                outputs = program([variable._value for variable in variables], given)
+                outputs = program(values, given)
             except TypeError:
-                outputs = programs.on_weights(program, variables, (given,))
+                if not any(hasattr(value, "recall") for value in values):
+                    raise
+                outputs = program(stored_together(variables), given)
             if outputs.__class__ is not _More and _collected() is None:
                 return outputs
             return programs.hand_over(outputs)

@@ -33,8 +33,8 @@ def enter(
         dtype = arithmetic_dtype(layer._lamina.dtype, dtype)
         if dtype is not None:
             args, kwargs = lowered((args, kwargs), dtype)
-    token = SCOPE.set(Scope(frame, layer, training, key, dtype))
     try:
+        SCOPE.set(Scope(frame, layer, training, key, dtype))
         given = kwargs
         if info.training_at is not None:
             given = {**kwargs, "training": training}
@@ -60,4 +60,4 @@ def enter(
         )
         raise
     finally:
-        SCOPE.reset(token)
+        SCOPE.set(around)  # not by a token, which an interrupt after `set` would keep from us

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 
 from lamina.core import mistakes
+from lamina.core.interrupts import HeldBack
 from lamina.core.node import Node, Site, Tracked, site
 from lamina.core.plan import PlannedCall
 from lamina.core.reached import Reached, own_build
@@ -202,10 +203,11 @@ class Planner:
 
     def undo(self) -> None:
         """Put the tree back as it was."""
-        for record in self.reached.values():
-            if record.layer._lamina.built is None:
-                record.layer._lamina.declared = []
-        self.original.restore()
+        with HeldBack():
+            for record in self.reached.values():
+                if record.layer._lamina.built is None:
+                    record.layer._lamina.declared = []
+            self.original.restore()
 
     def checkpoint(self) -> dict[str, Any]:
         """What has been found so far, to go back to."""

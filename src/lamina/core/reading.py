@@ -13,12 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import precision
+from lamina.core.assignment import stored_together
 from lamina.core.memory import copied
 from lamina.core.node import EDITION, Tracked
 from lamina.core.root import by_identity
 from lamina.core.scope import SCOPE
 from lamina.core.tracking import children, frozen_layers, frozen_variables, walk
-from lamina.core.variable import Variable
+from lamina.core.variable import Variable, store
 from lamina.errors import InputError, explain
 from lamina.names import snake
 
@@ -185,11 +186,19 @@ def variable_dtype(layer: Tracked) -> str:
 def values(layer: Tracked, trainable: bool | None = None) -> dict[str, jax.Array]:
     tree = walk(layer)
     frozen = frozen_variables(tree) if trainable is not None else set[int]()
-    return {
-        path: variable.value
+    chosen = {
+        path: variable
         for key, (path, variable) in tree.variables.items()
         if _visible(variable) and (trainable is None or (key not in frozen) == trainable)
     }
+    return dict(zip(chosen, _read(list(chosen.values())), strict=True))
+
+
+def _read(variables: list[Variable]) -> list[Any]:
+    """The values that stand for variables here; outside of calls, those of one moment."""
+    if SCOPE.get() is None:
+        return stored_together(variables)
+    return [variable.value for variable in variables]
 
 
 def set_values(layer: Tracked, given: Mapping[str, Any]) -> None:
@@ -206,13 +215,16 @@ def set_values(layer: Tracked, given: Mapping[str, Any]) -> None:
     found = by_identity(layer, given)
     pairs = [(v, found[key]) for key, (_, v) in walk(layer).variables.items()]
     arrays = [(v, _cast(v, value)) for v, value in pairs]
-    for variable, array in arrays:
-        variable.assign(array)
+    if SCOPE.get() is None:
+        store([variable for variable, _ in arrays], [array for _, array in arrays])
+    else:
+        for variable, array in arrays:
+            variable.assign(array)
 
 
 def weights(layer: Tracked) -> list[np.ndarray]:
     """Copies of all weights, in the order of `variables`."""
-    return [np.array(variable.value) for variable in variables(layer)]
+    return [np.array(value) for value in _read(variables(layer))]
 
 
 def set_weights(layer: Tracked, given: Sequence[Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from lamina.core import adding, mistakes
+from lamina.core.assignment import reading
 from lamina.core.build import carry_out
 from lamina.core.entering import enter
 from lamina.core.node import Tracked, site
@@ -22,6 +23,7 @@ from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.tracing import in_fresh_context, split_axes, trace_state
 from lamina.core.tracking import Tree, walk
 from lamina.core.trees import as_array, flatten, map_tree
+from lamina.core.variable import store
 from lamina.errors import InputError, LaminaError, TraceError, explain, nearest
 
 __all__ = ["Root", "by_identity"]
@@ -101,8 +103,8 @@ class Root:
         """Run on the weights that the layer holds, and keep what was assigned."""
         self.ensure()
         outputs, frame = self.run(None)
-        for key, value in frame.written.items():
-            frame.writers[key].store(value, frame.path_of(frame.writers[key]))
+        if frame.written:
+            store([frame.writers[key] for key in frame.written], list(frame.written.values()))
         adding.collect(self.layer, frame.losses)
         return outputs
 
@@ -116,7 +118,7 @@ class Root:
         self.ensure()
         frame = self._frame(None)
         frame.watch = watch
-        self.enter(frame)
+        self._entered(frame)
 
     def _frame(self, values: dict[int, Any] | None) -> Frame:
         @functools.cache
@@ -142,7 +144,7 @@ class Root:
         """
         frame = self._frame(values)
         try:
-            outputs = self.enter(frame)
+            outputs = self._entered(frame)
             if not self._short(frame, self.ensure()):
                 return outputs, frame
             if not self._short(frame, self.ensure(again=True)):
@@ -153,7 +155,7 @@ class Root:
 
         def anew() -> Any:
             frames.append(self._frame(values))
-            return self.enter(frames[-1])
+            return self._entered(frames[-1])
 
         outputs = in_fresh_context(anew)
         frame = frames[-1]
@@ -163,6 +165,12 @@ class Root:
             paths = [names[key][0] for key in short if key in names]
             raise TraceError(mistakes.stale(type(self.layer).__name__, paths))
         return outputs, frame
+
+    def _entered(self, frame: Frame) -> Any:
+        if frame.values is not None:
+            return self.enter(frame)
+        with reading(frame.stored):
+            return self.enter(frame)
 
     def enter(self, frame: Frame) -> Any:
         return enter(

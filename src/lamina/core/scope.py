@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from lamina.core.assignment import Reader
 from lamina.core.node import Tracked, site
 from lamina.core.tracing import in_loop, is_traced, trace_state
 from lamina.core.trees import as_array
@@ -61,6 +62,7 @@ class Frame:
         self.losses: list[Any] = []
         self.frozen: set[int] | None = None
         self.masks: dict[int, tuple[Any, Any]] = {}  # of models' outputs, each with its trace
+        self.stored = Reader()
 
     def read(self, variable: Variable) -> Any:
         key = id(variable)
@@ -73,7 +75,7 @@ class Frame:
             return self._given(variable)
         if not variable.built and self.grow is not None:
             self.grow()
-        return variable.stored()
+        return self.stored.read(variable)
 
     def _given(self, variable: Variable) -> Any:
         assert self.values is not None

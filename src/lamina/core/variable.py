@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
@@ -12,14 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import constraints, initializers, regularizers
+from lamina.core.assignment import assign_together
 from lamina.core.node import Site, site
 from lamina.core.scope import SCOPE
+from lamina.core.seeds import LOCK
 from lamina.core.specs import Spec
 from lamina.core.tracing import is_traced
 from lamina.core.trees import as_array
 from lamina.errors import BuildError, InputError, TraceError, explain
 
-__all__ = ["Loan", "Variable"]
+__all__ = ["Loan", "Variable", "store"]
 
 _FLOAT32 = np.dtype("float32")
 
@@ -168,26 +170,8 @@ class Variable:
         if scope is not None:
             scope.frame.write(self, array)
         else:
-            self.store(array)
+            store([self], [array])
         return self
-
-    def store(self, array: Any, path: str | None = None) -> None:
-        """Keep a concrete array."""
-        if is_traced(array):
-            raise TraceError(
-                explain(
-                    f"{path or self.describe()} was assigned a value that exists only while JAX "
-                    "traces.",
-                    where=f"declared at {self.declared_at}",
-                    expected="a concrete array",
-                    received=f"a tracer, {type(array).__name__}",
-                    remedy="Use outputs, new_values = layer.apply(values, ...) inside jit, grad "
-                    "and vmap, and set_values(new_values) outside.",
-                )
-            )
-        if self._value is not None:
-            self.stored()  # what is lent out comes back first
-        self._value = array
 
     def assign_add(self, value: Any) -> Variable:
         return self.assign(self.value + jnp.asarray(value))
@@ -257,6 +241,32 @@ class Variable:
         state = "" if self.built else ", not built"
         frozen = "" if self.trainable else ", not trainable"
         return f"Variable(shape={self.shape}, dtype={self.weight_dtype}{frozen}{state})"
+
+
+def store(variables: Sequence[Variable], arrays: Sequence[Any]) -> None:
+    """Keep concrete arrays in variables, all of them at once.
+
+    Raises:
+        TraceError: one exists only while JAX traces; nothing was changed.
+    """
+    for variable, array in zip(variables, arrays, strict=True):
+        if is_traced(array):
+            raise TraceError(
+                explain(
+                    f"{variable.path or variable.describe()} was assigned a value that exists only "
+                    "while JAX traces.",
+                    where=f"declared at {variable.declared_at}",
+                    expected="a concrete array",
+                    received=f"a tracer, {type(array).__name__}",
+                    remedy="Use outputs, new_values = layer.apply(values, ...) inside jit, grad "
+                    "and vmap, and set_values(new_values) outside.",
+                )
+            )
+    with LOCK:  # what is lent out comes back first, and is not lent again meanwhile
+        for variable in variables:
+            if variable.built:
+                variable.stored()
+        assign_together(variables, arrays)
 
 
 def _forward(operation: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,7 +16,7 @@ from lamina.core.passes import Request
 from lamina.core.seeds import LOCK
 from lamina.core.tracing import outside_traces
 from lamina.core.tracking import Tree, join, walk
-from lamina.core.variable import Variable
+from lamina.core.variable import Variable, store
 from lamina.errors import BuildError, FileFormatError, TraceError, explain
 from lamina.saving.files import Entry, TensorFile
 from lamina.saving.making import Maker
@@ -136,11 +137,13 @@ class Loading:
                 found.unexpected[name] = self.entries[name]
         if not found.fits:
             raise MisfitError(found)
+        arrays: list[Any] = []
         for variable in variables:
             path = tree.variables[id(variable)][0]
             array = self.read(found.sources[path], variable, path)
             sharding = variable.stored().sharding
-            variable.store(outside_traces(partial(jax.device_put, array, sharding)))
+            arrays.append(outside_traces(partial(jax.device_put, array, sharding)))
+        store(variables, arrays)
 
     def _match(self, tree: Tree) -> Match:
         wanted = {path: _wanted(variable) for path, variable in tree.variables.values()}

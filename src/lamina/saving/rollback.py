@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any
 
+from lamina.core.assignment import assign_together
+from lamina.core.interrupts import HeldBack
 from lamina.core.node import EDITION, Node, Tracked
 from lamina.core.tracking import Memento, walk
 
@@ -29,13 +31,14 @@ def all_or_nothing(root: Tracked) -> Generator[None]:
     try:
         yield
     except BaseException:
-        attributes.restore()
-        for node, state in nodes:
-            node.__setstate__(state)
-        for variable, value, trainable in variables:
-            variable.trainable = trainable
-            variable._value = value
-        EDITION.advance()
+        with HeldBack():
+            attributes.restore()
+            for node, state in nodes:
+                node.__setstate__(state)
+            for variable, _, trainable in variables:
+                variable.trainable = trainable
+            assign_together([v for v, _, _ in variables], [value for _, value, _ in variables])
+            EDITION.advance()
         raise
 
 

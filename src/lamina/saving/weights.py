@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.assignment import stored_together
 from lamina.core.node import Tracked
 from lamina.core.seeds import LOCK
 from lamina.core.tracking import Tree, walk
@@ -64,8 +65,9 @@ def write_tree(layer: Tracked, path: str | os.PathLike[str], model: Any) -> None
         _check_built(layer, tree, metadata)
         metadata.model = model
         arrays: dict[str, np.ndarray] = {}
-        for name, variable in tree.variables.values():
-            arrays[name], dtype = storable(np.asarray(variable.stored()))
+        values = stored_together([variable for _, variable in tree.variables.values()])
+        for (name, _), value in zip(tree.variables.values(), values, strict=True):
+            arrays[name], dtype = storable(np.asarray(value))
             if dtype is not None:
                 metadata.dtypes[name] = dtype
         write(path, arrays, text(metadata))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lamina.core.assignment import assign_together
+from lamina.core.interrupts import HeldBack
 from lamina.core.memory import copied
 from lamina.core.node import EDITION, Tracked
 from lamina.core.reached import unbuilt
@@ -80,8 +83,9 @@ class Borrower:
             frozen = frozen_variables(tree)
             weights = {p: v for key, (p, v) in tree.variables.items() if key not in frozen}
             state = {p: v for key, (p, v) in tree.variables.items() if key in frozen}
+            edition = EDITION.current
             self._borrow(weights, state)
-        self._edition = EDITION.current
+            self._edition = edition
         assert self._program is not None
         return self._program
 
@@ -100,33 +104,41 @@ class Borrower:
                 self._jit,
                 self._guarded,
             )
-            self._program = program
-            self._carry = program.start(own, other)
+            carry = program.start(own, other)
             if self._restored is not None:
-                self._carry = snapshots.put_back(program, self._carry, self._restored)
+                carry = snapshots.put_back(program, carry, self._restored)
                 program.pads.training = self._fills
-                self._restored = None
             if self._rate is not None:
-                self._carry = rates.replaced(program, self._carry, self._rate)
-                self._rate = None
+                carry = rates.replaced(program, carry, self._rate)
+            self._program, self._carry = program, carry
+            self._restored = self._rate = None
         else:
             assert self._carry is not None
             self._carry = self._carry._replace(weights=own, state=other)
-        for variable in (*weights.values(), *state.values()):
-            variable._value = self
+        variables = [*weights.values(), *state.values()]
         self._borrowed = True
+        assign_together(variables, repeat(self, len(variables)))
+
+    def _keeping(self) -> HeldBack:
+        """While a step takes the carry and gives another, nothing comes between.
+
+        Python that runs before the arrays are given up, to trace the step, may be broken off.
+        """
+        before = self._carry
+        assert before is not None
+        return HeldBack(lambda: self._carry is before and not before.steps.is_deleted())
 
     def recall(self) -> None:
         """Give the arrays back to their variables."""
         with LOCK:
             if not self._borrowed or self._program is None or self._carry is None:
                 return
+            self._edition = -1  # before the next step they are borrowed again
             program, carry = self._program, self._carry
             pairs = [*zip(program.weights.values(), carry.weights, strict=True)]
             pairs += [*zip(program.state.values(), carry.state, strict=True)]
-            for variable, array in pairs:
-                if variable._value is self:
-                    variable._value = array
+            lent = [(variable, array) for variable, array in pairs if variable._value is self]
+            assign_together([variable for variable, _ in lent], [array for _, array in lent])
             self._borrowed = False
 
 

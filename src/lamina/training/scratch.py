@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-__all__ = ["PIECE", "compiled", "largest"]
+__all__ = ["PIECE", "calls_python", "compiled", "largest"]
 
 PIECE = 2**25 - 2**16  # bytes: two of them fill one heap of a thread of glibc's
 
@@ -16,8 +16,12 @@ PIECE = 2**25 - 2**16  # bytes: two of them fill one heap of a thread of glibc's
 OPTION = "xla_multiheap_size_constraint_per_heap"
 
 
-class _WholeError(Exception):
-    """A program's working memory must stay in one piece."""
+class _OtherwiseError(Exception):
+    """A program must be compiled in another way, by the function that this holds."""
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        super().__init__()
+        self.run = run
 
 
 def compiled(
@@ -34,7 +38,8 @@ def compiled(
     Args:
         function: of arrays and pytrees of them.
         jit: if not, the function as it is.
-        donate: whether the first argument's arrays may be used up.
+        donate: whether the first argument's arrays may be used up. A program that calls Python
+            on the CPU leaves them: what Python raises there ends the program, without a result.
     """
     if not jit:
         return function
@@ -43,8 +48,11 @@ def compiled(
         return plain
 
     def checked(*args: Any) -> Any:
-        if _on_disk() or largest(plain.trace(*args).jaxpr) > PIECE:
-            raise _WholeError
+        program = plain.trace(*args).jaxpr
+        if donate and calls_python(program):
+            raise _OtherwiseError(jax.jit(function))
+        if _on_disk() or largest(program) > PIECE:
+            raise _OtherwiseError(plain)
         return plain(*args)  # traced already
 
     run: Any = jax.jit(
@@ -57,8 +65,8 @@ def compiled(
         nonlocal run
         try:
             return run(*args)
-        except _WholeError:
-            run = plain
+        except _OtherwiseError as other:
+            run = other.run
         except RuntimeError as error:
             if OPTION not in str(error):  # an XLA that does not know it
                 raise
@@ -77,6 +85,16 @@ def largest(jaxpr: Any) -> int:
     """
     made = (variable.aval for equation in _all(jaxpr) for variable in equation.outvars)
     return max(map(_size, made), default=0)
+
+
+def calls_python(jaxpr: Any) -> bool:
+    """Whether a program calls back into Python while it runs.
+
+    >>> import jax.numpy as jnp
+    >>> calls_python(jax.make_jaxpr(jnp.sin)(1.0))
+    False
+    """
+    return any("callback" in equation.primitive.name for equation in _all(jaxpr))
 
 
 def _on_disk() -> bool:

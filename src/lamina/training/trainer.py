@@ -105,7 +105,8 @@ class Trainer(Borrower):
         logs: dict[str, jax.Array]
         with LOCK:  # a look from another thread comes before or after
             program = self.prepare(lambda: arrays)
-            self._carry, logs = program.one(self._carry, arrays)
+            with self._keeping():
+                self._carry, logs = program.one(self._carry, arrays)
         return logs
 
     def steps(
@@ -119,11 +120,12 @@ class Trainer(Borrower):
                 self.wait()  # two windows are the most that is held
             with LOCK:
                 program, carry = self.prepare(lambda: data.like(order.shape[1])), self._carry
-                if count is None:
-                    self._carry = program.many(carry, rows, places, start, end)
-                else:
-                    left = count - skipped
-                    self._carry, _ = program.many_padded(carry, rows, places, left, start, end)
+                left = None if count is None else count - skipped
+                with self._keeping():
+                    if left is None:
+                        self._carry = program.many(carry, rows, places, start, end)
+                    else:
+                        self._carry, _ = program.many_padded(carry, rows, places, left, start, end)
 
     def can_fill_up(self, data: Arrays, orders: tuple[jax.Array, jax.Array]) -> bool:
         """Whether the last batch of an order may be filled up with rows that do not count."""
@@ -143,8 +145,9 @@ class Trainer(Borrower):
             still = self._carry._replace(healthy=jnp.zeros((), bool))
             [(rows, places, start, end, skipped)] = data.windows(order, last, last + 1)
             left = data.count - skipped
-            carry, found = program.many_padded(still, rows, places, left, start, end)
-            self._carry = carry._replace(healthy=healthy)
+            with self._keeping():
+                carry, found = program.many_padded(still, rows, places, left, start, end)
+                self._carry = carry._replace(healthy=healthy)
             return found
 
         return loss
