@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.core import reading
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback
+from lamina.training.records import Kinds, is_count, is_dict, is_number, optional
 
 __all__ = ["EarlyStopping", "Monitor"]
 
@@ -170,9 +171,16 @@ class EarlyStopping(Monitor):
             if self.verbose:
                 print(f"the weights of epoch {self.best_epoch + 1} are back")
 
+    _kinds: ClassVar[Kinds] = {
+        "best": optional(is_number),
+        "wait": is_count,
+        "stopped_epoch": is_count,
+        "best_epoch": is_count,
+        "best_weights": optional(is_dict),
+    }
+
     def get_state(self) -> dict[str, Any]:
-        names = ("best", "wait", "stopped_epoch", "best_epoch", "best_weights")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in self._kinds}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update({name: state[name] for name in self._kinds})
