@@ -18,6 +18,7 @@ from lamina.core.specs import Spec
 from lamina.core.tracing import is_traced
 from lamina.core.trees import as_array
 from lamina.errors import BuildError, InputError, TraceError, explain
+from lamina.narrowing import array_of
 
 __all__ = ["Loan", "Variable"]
 
@@ -151,7 +152,7 @@ class Variable:
 
     def assign(self, value: Any) -> Variable:
         """Give the variable a new value of the same shape; it is cast to the variable's dtype."""
-        array = as_array(value)
+        array = value if isinstance(value, jax.Array) else as_array(value, self.describe())
         if array is None or array.shape != self.shape:
             raise InputError(
                 explain(
@@ -190,10 +191,10 @@ class Variable:
         self._value = array
 
     def assign_add(self, value: Any) -> Variable:
-        return self.assign(self.value + jnp.asarray(value))
+        return self.assign(self.value + array_of(value))
 
     def assign_sub(self, value: Any) -> Variable:
-        return self.assign(self.value - jnp.asarray(value))
+        return self.assign(self.value - array_of(value))
 
     def numpy(self) -> np.ndarray:
         return np.asarray(self.value)
@@ -268,7 +269,7 @@ def _forward(operation: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], 
 
 def _reflected(operation: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], Any]:
     def method(self: Variable, other: Any) -> Any:
-        return operation(jnp.asarray(other), self.value)
+        return operation(array_of(other), self.value)
 
     return method
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from lamina import saving
 from lamina.core import reading
+from lamina.core.inputs import as_inputs
 from lamina.core.node import EDITION, Tracked
 from lamina.core.seeds import LOCK
-from lamina.core.signature import as_inputs
 from lamina.core.tracking import walk
 from lamina.errors import InputError
 from lamina.saving.metadata import Metadata, describe
