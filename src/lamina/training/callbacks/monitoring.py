@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -64,7 +65,9 @@ class Monitor(Callback):
         return float(found)
 
     def improves(self, value: float, on: float | None) -> bool:
-        """Whether a value is better than another; any is better than none."""
+        """Whether a value is better than another; any but NaN is better than none."""
+        if math.isnan(value):
+            return False
         if on is None:
             return True
         if self._up():
