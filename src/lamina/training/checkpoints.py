@@ -124,7 +124,7 @@ def forget(directory: str | os.PathLike[str]) -> None:
     They are left where another run holds the lock, or where they cannot be removed.
     """
     with contextlib.suppress(OSError, InputError):
-        if not folders(directory):
+        if not os.path.isdir(directory):
             return
         with FolderLock(directory):
             for folder in folders(directory):

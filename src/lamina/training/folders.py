@@ -65,8 +65,9 @@ class FolderLock:
         _locks.discard(self)
         if descriptor is None:
             return
-        if os.name == "posix":  # before the lock ends: later it may be the file of another run
-            self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what is left of a lock is none
+            if os.name == "posix" and self._is(descriptor):  # before the lock ends, not after it
+                self._path.unlink()
         os.close(descriptor)
         if os.name != "posix":
             with contextlib.suppress(OSError):
