@@ -14,7 +14,7 @@ PUBLIC = {
     "activations", "added_losses", "checkpoint", "constraints", "dtype_policy", "errors",
     "initializers", "jit", "layers", "load",
     "load_exported", "remat", "losses", "metrics", "regularizers",
-    "set_dtype_policy", "set_seed",
+    "set_build_wait", "set_dtype_policy", "set_seed",
 }  # fmt: skip
 
 

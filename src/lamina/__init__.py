@@ -13,6 +13,7 @@ from lamina import (
 from lamina.core.adding import added_losses
 from lamina.core.call import checkpoint, remat
 from lamina.core.compiled import jit
+from lamina.core.lock import set_build_wait
 from lamina.core.plan import Plan
 from lamina.core.precision import dtype_policy, set_dtype_policy
 from lamina.core.seeds import set_seed
@@ -47,6 +48,7 @@ __all__ = [
     "metrics",
     "regularizers",
     "remat",
+    "set_build_wait",
     "set_dtype_policy",
     "set_seed",
 ]

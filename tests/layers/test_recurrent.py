@@ -182,6 +182,29 @@ def test_dropped_features_do_not_count(normal, kind) -> None:
     )
 
 
+@kinds
+def test_dropped_features_may_be_infinite(normal, kind) -> None:
+    x = normal(BATCH, TIME, FEATURES)
+    layer = KINDS[kind](UNITS, dropout=1.0)
+    spoilt = jnp.full_like(x, jnp.inf).at[0].set(jnp.nan)
+    outputs, pull = jax.vjp(lambda x: layer(x, training=True, rng=KEY), spoilt)
+    np.testing.assert_array_equal(outputs, layer(x, training=True, rng=KEY))
+    np.testing.assert_array_equal(pull(outputs)[0], 0)
+
+
+@pytest.mark.parametrize("activation", ["tanh", lambda x: jnp.tanh(x)], ids=["by hand", "plain"])
+def test_a_dropped_state_may_be_infinite(normal, activation) -> None:
+    x = normal(BATCH, 1, FEATURES)
+    layer = SimpleRNN(UNITS, activation=activation, recurrent_dropout=1.0)
+
+    def run(state):
+        return layer(x, initial_state=state, training=True, rng=KEY)
+
+    outputs, pull = jax.vjp(run, jnp.full((BATCH, UNITS), jnp.inf))
+    np.testing.assert_array_equal(outputs, run(jnp.zeros((BATCH, UNITS))))
+    np.testing.assert_array_equal(pull(outputs)[0], 0)
+
+
 def test_dropout_without_a_key(normal) -> None:
     with pytest.raises(LaminaError, match="no key"):
         GRU(UNITS, dropout=0.5)(normal(BATCH, TIME, FEATURES), training=True)

@@ -195,6 +195,8 @@ def test_a_cell_drops_the_same_at_every_step(kind) -> None:
     still(x[:, 0], states)
     dropped = still(x[:, 0], states, training=True, rng=KEY)[0]
     np.testing.assert_allclose(dropped, still(0 * x[:, 0], states)[0], atol=1e-6)
+    spoilt = jnp.full_like(x[:, 0], jnp.nan)
+    np.testing.assert_array_equal(still(spoilt, states, training=True, rng=KEY)[0], dropped)
 
 
 class Normed(LSTMCell):

@@ -105,6 +105,10 @@ def test_dropout_and_the_start_of_its_gates(normal) -> None:
         assert not np.allclose(still, noisy)
         np.testing.assert_array_equal(layer(x, training=True, rng=KEY), noisy)
     assert layer.bias.value.tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
+    layer = ConvLSTM1D(2, 3, dropout=1.0)
+    dropped = layer(x, training=True, rng=KEY)
+    spoilt = jnp.full_like(x, jnp.inf)
+    np.testing.assert_array_equal(layer(spoilt, training=True, rng=KEY), dropped)
 
 
 def test_unknown_sizes_of_space() -> None:

@@ -160,3 +160,20 @@ def test_spatial_dropout_refuses() -> None:
         with pytest.raises(InputError, match="axes") as caught:
             kind(0.5)(jnp.ones((2,) * (rank + 1)))
         assert "channels" in str(caught.value)
+
+
+DROPPING = [layer for layer in EVERY if isinstance(layer, Dropout)]
+
+
+@pytest.mark.parametrize("layer", [*DROPPING, Dropout(0.5, (None, 1, None))], ids=repr)
+def test_what_is_dropped_may_be_infinite(layer) -> None:
+    ones = jnp.ones((8, 6, 4))
+    values = np.asarray(layer(ones * 7.0, training=True, rng=KEY))
+    dropped = values == values.min()
+    spoilt = jnp.where(dropped, jnp.where(ones.cumsum(0) % 2 == 0, jnp.inf, jnp.nan), 7.0)
+    found, pull = jax.vjp(lambda x: layer(x, training=True, rng=KEY), spoilt)
+    np.testing.assert_array_equal(found, values)
+    assert 0 < dropped.mean() < 1
+    slopes = np.asarray(pull(jnp.where(dropped, jnp.nan, 1.0))[0])
+    np.testing.assert_array_equal(slopes[dropped], 0)
+    assert (slopes[~dropped] > 0).all()

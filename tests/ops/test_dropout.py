@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lamina.ops.dropout import alpha_dropout, dropout, dropout_factors
+from lamina.ops.dropout import alpha_dropout, dropout, dropout_factors, scaled
 
 KEY = jax.random.key(7)
 
@@ -65,3 +65,44 @@ def test_alpha_dropout_puts_what_it_drops_to_one_value() -> None:
 def test_whole_numbers_become_floating() -> None:
     y = alpha_dropout(KEY, jnp.arange(10), 0.5)
     assert y.dtype == "float32"
+
+
+SPOILT = jnp.where(jnp.arange(400).reshape(20, 20) % 3 == 0, jnp.inf, jnp.nan)
+SHAPES = [None, (20, 1), (1, None)]
+
+
+@pytest.mark.parametrize("noise_shape", SHAPES)
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("drop", [dropout, alpha_dropout])
+def test_what_is_dropped_does_not_matter(drop, jit: bool, noise_shape) -> None:
+    def run(x):
+        return drop(KEY, x, 0.5, noise_shape)
+
+    run = jax.jit(run) if jit else run
+    dropped = np.asarray(drop(KEY, jnp.full((20, 20), 7.0), 0.5, noise_shape)) < 5
+    assert dropped.any() and not dropped.all()
+    found = np.asarray(run(SPOILT))
+    np.testing.assert_array_equal(found[dropped], np.asarray(run(jnp.ones((20, 20))))[dropped])
+    assert not np.isfinite(found[~dropped]).any()
+    through = jax.vjp(run, SPOILT)[1](SPOILT)[0]
+    np.testing.assert_array_equal(np.asarray(through)[dropped], 0)
+
+
+@pytest.mark.parametrize("noise_shape", SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 1.0])
+def test_finite_numbers_are_those_of_a_product(rate: float, dtype: str, noise_shape) -> None:
+    x = jax.random.normal(jax.random.key(1), (20, 20)).astype(dtype)
+    shape = (20, 20) if noise_shape is None else tuple(s or 20 for s in noise_shape)
+    factors = dropout_factors(KEY, rate, shape, dtype)
+    np.testing.assert_array_equal(dropout(KEY, x, rate, noise_shape), x * factors)
+    np.testing.assert_array_equal(scaled(x, factors), x * factors)
+
+
+def test_factors_of_zero_drop_infinity_and_its_gradients() -> None:
+    factors = dropout_factors(KEY, 0.5, (20, 20))
+    dropped = np.asarray(factors) == 0
+    values, pull = jax.vjp(scaled, SPOILT, factors)
+    for array in (values, pull(SPOILT)[0]):
+        np.testing.assert_array_equal(np.asarray(array)[dropped], 0)
+        assert not np.isfinite(np.asarray(array)[~dropped]).any()

@@ -330,7 +330,7 @@ def test_training_ends_without_an_error_where_that_is_asked(how):
     told = [callbacks.TerminateOnNaN()] if how == "callback" else []
     with pytest.warns(UserWarning, match="Training stops"):
         history = model.fit(nan_at(40), Y, 16, epochs=5, shuffle=False, callbacks=told, verbose=0)
-    assert history.epoch == [0] and np.isfinite(history.history["loss"]).all()
+    assert history.epoch == [0] and np.isnan(history.history["loss"]).all()
     assert all(np.isfinite(value).all() for value in model.values().values())
     with pytest.raises(NotFiniteError):
         fit_nan = compiled()

@@ -115,8 +115,12 @@ def test_an_earlier_training_is_not_written_over(whole) -> None:
     assert (folder / "model.safetensors").read_bytes() == before
 
 
-def test_a_damaged_beginning(tmp_path) -> None:
-    (tmp_path / "training.json").write_text("{", "utf-8")
+@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000, None])
+def test_a_damaged_beginning(tmp_path, text) -> None:
+    if text is None:
+        (tmp_path / "training.json").mkdir()
+    else:
+        (tmp_path / "training.json").write_text(text, "utf-8")
     with pytest.raises(FileFormatError, match="damaged"):
         train(tmp_path, resume=True)
 

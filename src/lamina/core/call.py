@@ -10,6 +10,7 @@ import jax
 
 from lamina.core.adding import collect
 from lamina.core.entering import enter
+from lamina.core.inputs import as_arguments
 from lamina.core.node import Symbolic, Tracked, site
 from lamina.core.reached import is_unbuilt, own_build
 from lamina.core.root import Root, by_identity
@@ -22,7 +23,7 @@ from lamina.core.scope import (
     as_mode,
     current_planner,
 )
-from lamina.core.signature import as_inputs, build_arguments, method_of
+from lamina.core.signature import build_arguments, method_of
 from lamina.core.specs import as_specs, shapes_of
 from lamina.core.tracing import is_staged, trace_state
 from lamina.core.tracking import walk
@@ -49,7 +50,7 @@ def invoke(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     mode = as_mode(training, scope.training)
     rng = kwargs.pop("rng", None)
     key = scope.key if rng is None else Key(as_key(rng), trace_state())
-    args, kwargs = as_inputs(args), as_inputs(kwargs) if kwargs else kwargs
+    args, kwargs = as_arguments(args, kwargs, info.label)
     frame = scope.frame
     if frame.planner is None and is_unbuilt(layer):
         if frame.grow is not None:
@@ -136,7 +137,7 @@ class Checkpoint:
             return invoke(self._layer, args, kwargs)
         outer = scope.frame
         variables = [variable for _, variable in walk(self._layer).variables.values()]
-        args, kwargs = as_inputs((args, kwargs))
+        args, kwargs = as_arguments(args, kwargs, type(self._layer).__name__)
         leaves, structure = flatten((args, kwargs))
         places = [index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
         writers: dict[int, Variable] = {}

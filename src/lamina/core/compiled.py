@@ -13,10 +13,10 @@ import jax
 from lamina.core.adding import COLLECTED, collect
 from lamina.core.assignment import stored_together, value_of
 from lamina.core.call import invoke
+from lamina.core.inputs import as_arguments
 from lamina.core.node import EDITION, Tracked, site
 from lamina.core.root import Root
 from lamina.core.scope import SCOPE, as_key, as_mode
-from lamina.core.signature import as_inputs
 from lamina.core.tracking import containers, walk
 from lamina.core.trees import PLAIN, are_arrays, flatten, unflatten
 from lamina.core.variable import Variable, store
@@ -84,7 +84,7 @@ def _with_modes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tup
 
 def _taken_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Form, tuple[Any, ...]]:
     """Arguments by name, nested, or static: arrays are traced, the rest is compiled in."""
-    leaves, structure = flatten(as_inputs((args, _settled(kwargs))))
+    leaves, structure = flatten(as_arguments(args, _settled(kwargs), "The compiled call"))
     places = tuple(index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array))
     static = tuple(None if index in places else leaf for index, leaf in enumerate(leaves))
     return _Form(structure, places, static), tuple(leaves[index] for index in places)

@@ -13,12 +13,13 @@ from lamina.core import adding, mistakes
 from lamina.core.assignment import reading
 from lamina.core.build import carry_out
 from lamina.core.entering import enter
+from lamina.core.inputs import as_arguments
 from lamina.core.node import Tracked, site
 from lamina.core.passes import Request
 from lamina.core.reached import unbuilt
 from lamina.core.scope import Frame, Key, as_key, as_mode
 from lamina.core.seeds import LOCK
-from lamina.core.signature import as_inputs, key_of, method_of
+from lamina.core.signature import key_of, method_of
 from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.tracing import in_fresh_context, split_axes, trace_state
 from lamina.core.tracking import Tree, walk
@@ -49,7 +50,7 @@ class Root:
         self.method = method
         self.training = as_mode(training, info.training_default)
         self.key = None if rng is None else Key(as_key(rng), trace_state())
-        self.args, self.kwargs = as_inputs((args, kwargs), info.label)
+        self.args, self.kwargs = as_arguments(args, kwargs, info.label)
         self.signature = key_of(method, self.training, self.args, self.kwargs)
 
     def ensure(self, again: bool = False) -> dict[int, int]:
@@ -241,7 +242,7 @@ def by_identity(layer: Tracked, values: Mapping[str, Any]) -> dict[int, Any]:
     for path, variable in variables.items():
         if path in missing:
             continue
-        array = as_array(values[path])
+        array = as_array(values[path], f"{label}, in {path!r},")
         if array is None:
             problems.append(f"no array: {path}, got {values[path]!r}")
         elif array.shape != variable.shape:

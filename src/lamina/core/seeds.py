@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import jax
 import numpy as np
 
 from lamina.core.drawing import draw
+from lamina.core.lock import LOCK
 from lamina.core.memory import on_device
 from lamina.core.node import site
 from lamina.core.specs import Spec
@@ -17,9 +17,6 @@ from lamina.errors import InputError, explain
 from lamina.initializers import Initializer
 
 __all__ = ["LOCK", "Seeds", "as_seed", "set_seed"]
-
-LOCK = threading.RLock()
-"""One build at a time in the process: first calls from two threads build once."""
 
 _NO_PATH = "an array by itself"
 """Stands for the path of what is drawn for no weight; no attribute is called so."""

@@ -6,19 +6,17 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import jax
-import numpy as np
 
 from lamina.core.node import site
 from lamina.core.specs import Arguments, Spec, as_specs, map_specs
-from lamina.core.trees import are_arrays, as_array, flatten, map_tree
+from lamina.core.trees import flatten
 from lamina.errors import InputError, explain, nearest
 
 __all__ = [
     "Method",
-    "as_inputs",
     "build_arguments",
     "by_default",
     "either_mode",
@@ -175,49 +173,6 @@ def either_mode(function: _F) -> _F:
     """
     function.either_mode = True  # type: ignore[attr-defined]
     return function
-
-
-def as_inputs(tree: Any, label: str = "The data") -> Any:
-    """The arguments as `call` gets them: arrays are JAX's, the rest stays.
-
-    Raises:
-        InputError: an array holds objects or text.
-    """
-    if are_arrays(tree):
-        return tree
-
-    def as_input(leaf: Any) -> Any:
-        if isinstance(leaf, jax.Array):
-            return leaf
-        if not isinstance(leaf, np.ndarray | np.generic):
-            return leaf
-        array = as_array(leaf)
-        if array is None:
-            raise InputError(_not_numbers(label, cast(np.ndarray, leaf)))
-        return array
-
-    return map_tree(as_input, tree)
-
-
-_KINDS = {
-    "O": "objects",
-    "S": "bytes",
-    "U": "text",
-    "M": "dates",
-    "m": "time spans",
-    "V": "records",
-}
-
-
-def _not_numbers(label: str, array: np.ndarray) -> str:
-    return explain(
-        f"{label} got an array of {_KINDS.get(array.dtype.kind, 'masked numbers')}.",
-        where=f"called at {site()}",
-        expected="arrays of numbers or bools",
-        received=f"dtype {array.dtype}, shape {array.shape}",
-        remedy="Turn it into numbers first: text into ids by a vocabulary, ragged lists into "
-        "padded arrays, masked arrays into an array and a mask.",
-    )
 
 
 def key_of(method: Any, training: bool, args: Any, kwargs: Any) -> Any:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from lamina import narrowing
 from lamina.core.memory import copied
 from lamina.core.tracing import is_staged
 from lamina.errors import InputError, explain
@@ -20,6 +21,7 @@ __all__ = [
     "as_array",
     "flatten",
     "leaves_of",
+    "leaves_with_paths",
     "map_pairs",
     "map_tree",
     "unflatten",
@@ -61,12 +63,18 @@ def _is_array(value: Any) -> bool:
     return found
 
 
-def as_array(value: Any) -> Any:
-    """A value as an array of numbers; None if it is none, or if a mask says that some count not."""
+def as_array(value: Any, what: str = "An array") -> Any:
+    """A value as an array of numbers; None if it is none, or if a mask says that some count not.
+
+    Raises:
+        InputError: it has an integer that does not fit into the dtype that JAX keeps it in; the
+            error calls the array `what`.
+    """
     if isinstance(value, jax.Array):
         return value
     if isinstance(value, np.ma.MaskedArray):
         return None
+    narrowing.check(value, what)
     try:
         if not isinstance(value, np.ndarray):
             return jnp.asarray(value)
@@ -74,6 +82,8 @@ def as_array(value: Any) -> Any:
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
         return jnp.asarray(array) if is_staged() else copied(array)
+    except OverflowError as error:  # of Python's integers, which JAX checks by itself
+        raise InputError(narrowing.too_wide(what, str(error))) from None
     except (TypeError, ValueError):
         return None
 
@@ -104,6 +114,16 @@ def flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], Any]:
 def leaves_of(tree: Any) -> list[Any]:
     """The leaves of a tree."""
     return jax.tree.leaves(tree)
+
+
+def leaves_with_paths(tree: Any) -> list[tuple[str, Any]]:
+    """The leaves of a tree, each with where it stands.
+
+    >>> leaves_with_paths({"a": (1, 2)})
+    [("['a'][0]", 1), ("['a'][1]", 2)]
+    """
+    tools = cast(Any, jax.tree_util)
+    return [(tools.keystr(p), leaf) for p, leaf in tools.tree_flatten_with_path(tree)[0]]
 
 
 def unflatten(structure: Any, leaves: Iterable[Any]) -> Any:

@@ -20,6 +20,7 @@ from lamina.core.specs import Spec
 from lamina.core.tracing import is_traced
 from lamina.core.trees import as_array
 from lamina.errors import BuildError, InputError, TraceError, explain
+from lamina.narrowing import array_of
 
 __all__ = ["Loan", "Variable", "store"]
 
@@ -153,7 +154,7 @@ class Variable:
 
     def assign(self, value: Any) -> Variable:
         """Give the variable a new value of the same shape; it is cast to the variable's dtype."""
-        array = as_array(value)
+        array = value if isinstance(value, jax.Array) else as_array(value, self.describe())
         if array is None or array.shape != self.shape:
             raise InputError(
                 explain(
@@ -174,10 +175,10 @@ class Variable:
         return self
 
     def assign_add(self, value: Any) -> Variable:
-        return self.assign(self.value + jnp.asarray(value))
+        return self.assign(self.value + array_of(value))
 
     def assign_sub(self, value: Any) -> Variable:
-        return self.assign(self.value - jnp.asarray(value))
+        return self.assign(self.value - array_of(value))
 
     def numpy(self) -> np.ndarray:
         return np.asarray(self.value)
@@ -278,7 +279,7 @@ def _forward(operation: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], 
 
 def _reflected(operation: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], Any]:
     def method(self: Variable, other: Any) -> Any:
-        return operation(jnp.asarray(other), self.value)
+        return operation(array_of(other), self.value)
 
     return method
 

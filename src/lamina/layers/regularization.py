@@ -26,7 +26,8 @@ __all__ = [
 class Dropout(Noise):
     """Zero elements at random while training: ``y = x m / (1 - rate)``, E[m] = 1 - rate.
 
-    Outside of training ``y = x``. Shapes: any, unchanged.
+    What is dropped is 0, infinity and NaN too. Outside of training ``y = x``. Shapes: any,
+    unchanged.
 
     Args:
         rate: the probability of a zero, from 0 to 1.

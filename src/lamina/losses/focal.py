@@ -8,7 +8,9 @@ from jax.typing import ArrayLike
 
 from lamina.losses.functions import pair
 from lamina.losses.shapes import match_labels
+from lamina.narrowing import array_of
 from lamina.ops import cross_entropy as entropy
+from lamina.ops.arrays import as_ids
 
 __all__ = [
     "binary_focal_crossentropy",
@@ -86,9 +88,9 @@ def categorical_generalized_cross_entropy(
 
     Source: Zhang, Sabuncu, arXiv 1805.07836.
     """
-    y, p = match_labels(jnp.asarray(y_true), jnp.asarray(y_pred))
+    y, p = match_labels(array_of(y_true), array_of(y_pred))
     p = p.astype(jnp.promote_types(p.dtype, jnp.float32))
-    number = y.astype(jnp.int32)[..., None]
+    number = as_ids(y)[..., None]
     known = (number >= 0) & (number < p.shape[-1])
     share = jnp.take_along_axis(p, number, axis=-1, mode="clip")
     return jnp.where(known, (1.0 - jnp.power(share, q)) / q, jnp.nan).squeeze(-1)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lamina.losses.shapes import match_labels, match_shapes
+from lamina.narrowing import array_of
 from lamina.ops import cross_entropy as entropy
 
 __all__ = [
@@ -164,7 +165,7 @@ def sparse_categorical_crossentropy(
     >>> print(sparse_categorical_crossentropy(labels, logits, True, ignore_class=-1))
     [1.3862944 0.       ]
     """
-    y, p = match_labels(jnp.asarray(y_true), jnp.asarray(y_pred), axis)
+    y, p = match_labels(array_of(y_true), array_of(y_pred), axis)
     if ignore_class is None:
         return entropy.sparse_cross_entropy(y, p, from_logits=from_logits, axis=axis)
     kept = y != ignore_class
@@ -177,9 +178,9 @@ def sparse_categorical_crossentropy(
 
 def pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Labels and predictions as floats of 32 bits at least, in one shape."""
-    p = jnp.asarray(y_pred)
+    p = array_of(y_pred)
     p = p.astype(jnp.promote_types(p.dtype, jnp.float32))
-    return match_shapes(jnp.asarray(y_true).astype(p.dtype), p)
+    return match_shapes(array_of(y_true).astype(p.dtype), p)
 
 
 def _mean(values: jax.Array, axis: int = -1) -> jax.Array:

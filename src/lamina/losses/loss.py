@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import spread
 from lamina.names import snake
+from lamina.narrowing import array_of
 
 __all__ = ["BuiltIn", "FunctionLoss", "Loss", "LossFunction", "reduce"]
 
@@ -122,7 +123,7 @@ class FunctionLoss(Loss):
 
 def _floating(given: Any, dtype: Any) -> Any:
     """Floating numbers in a dtype; whole ones as they are."""
-    array = jnp.asarray(given)
+    array = array_of(given)
     return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
 
@@ -161,7 +162,7 @@ def reduce(
 
 
 def _fit(sample_weight: ArrayLike, values: jax.Array) -> jax.Array:
-    weights = jnp.asarray(sample_weight)
+    weights = array_of(sample_weight)
     return spread(weights, values) if values.ndim else weights.astype(values.dtype)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from lamina.errors import InputError, explain
 from lamina.losses.focal import (
@@ -36,6 +35,7 @@ from lamina.losses.loss import BuiltIn
 from lamina.losses.overlap import circle, dice, tversky
 from lamina.losses.sequences import ctc
 from lamina.losses.shapes import match_labels
+from lamina.narrowing import array_of
 
 __all__ = [
     "CTC",
@@ -171,7 +171,7 @@ class SparseCategoricalCrossentropy(BuiltIn):
     def mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
         if self.ignore_class is None:
             return None
-        labels, _ = match_labels(jnp.asarray(y_true), jnp.asarray(y_pred), self.axis)
+        labels, _ = match_labels(array_of(y_true), array_of(y_pred), self.axis)
         return labels != self.ignore_class
 
 

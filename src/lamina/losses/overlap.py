@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lamina.losses.functions import pair
+from lamina.narrowing import array_of
+from lamina.ops.arrays import as_ids
 
 __all__ = ["circle", "dice", "tversky"]
 
@@ -77,11 +79,11 @@ def circle(
 
     Source: Sun et al., arXiv 2002.10857.
     """
-    p = jnp.asarray(y_pred)
+    p = array_of(y_pred)
     p = p.astype(jnp.promote_types(p.dtype, jnp.float32))
-    labels = jnp.asarray(y_true).astype(jnp.int32).reshape(-1)
-    others = p if ref_embeddings is None else jnp.asarray(ref_embeddings).astype(p.dtype)
-    known = labels if ref_labels is None else jnp.asarray(ref_labels).astype(jnp.int32).reshape(-1)
+    labels = as_ids(y_true).reshape(-1)
+    others = p if ref_embeddings is None else array_of(ref_embeddings).astype(p.dtype)
+    known = labels if ref_labels is None else as_ids(ref_labels).reshape(-1)
     distance = jnp.maximum(1.0 - p @ others.T, 0.0)
     alike = labels[:, None] == known[None, :]
     positive = alike & ~jnp.eye(*alike.shape, dtype=bool) if remove_diagonal else alike

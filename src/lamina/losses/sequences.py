@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
+from lamina.narrowing import array_of
 
 if TYPE_CHECKING:
     import optax
@@ -34,7 +35,7 @@ def ctc(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
 
     Source: Graves et al., Connectionist temporal classification, ICML 2006.
     """
-    labels, logits = jnp.asarray(y_true), jnp.asarray(y_pred)
+    labels, logits = array_of(y_true), array_of(y_pred)
     if labels.ndim != 2 or logits.ndim != 3 or labels.shape[0] != logits.shape[0]:
         raise InputError(
             explain(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lamina.errors import InputError, explain
+from lamina.narrowing import array_of
 
 __all__ = ["match_labels", "match_ranks", "match_shapes", "spread"]
 
@@ -67,7 +68,7 @@ def spread(weights: ArrayLike, values: jax.Array) -> jax.Array:
     >>> spread(jnp.array([1.0, 2.0]), jnp.zeros((2, 3))).tolist()
     [[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]
     """
-    w = jnp.asarray(weights).astype(values.dtype)
+    w = array_of(weights).astype(values.dtype)
     while w.ndim > values.ndim and w.shape[-1] == 1:
         w = w.squeeze(-1)
     column = w.reshape(w.shape + (1,) * (values.ndim - w.ndim))

@@ -11,6 +11,8 @@ from jax.typing import ArrayLike
 
 from lamina.losses.shapes import match_labels, match_shapes
 from lamina.metrics.metric import BuiltIn, MeanMetric, fitting
+from lamina.narrowing import array_of
+from lamina.ops.arrays import as_ids
 
 __all__ = [
     "Accuracy",
@@ -35,7 +37,7 @@ def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     >>> accuracy(jnp.array([1, 2]), jnp.array([1, 3])).tolist()
     [1.0, 0.0]
     """
-    y, p = match_shapes(jnp.asarray(y_true), jnp.asarray(y_pred))
+    y, p = match_shapes(array_of(y_true), array_of(y_pred))
     return _hits(y == p)
 
 
@@ -43,25 +45,25 @@ def binary_accuracy(
     y_true: ArrayLike, y_pred: ArrayLike, threshold: float | jax.Array = 0.5
 ) -> jax.Array:
     """``y = [p > threshold]`` for labels of 0 and 1; the threshold for logits is 0."""
-    y, p = match_shapes(jnp.asarray(y_true), jnp.asarray(y_pred))
+    y, p = match_shapes(array_of(y_true), array_of(y_pred))
     return _hits(y == (p > threshold).astype(y.dtype))
 
 
 def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """``argmax y = argmax p`` over the last axis, for one-hot y."""
-    y, p = match_shapes(jnp.asarray(y_true), jnp.asarray(y_pred))
+    y, p = match_shapes(array_of(y_true), array_of(y_pred))
     return _hits(jnp.argmax(y, -1) == jnp.argmax(p, -1))
 
 
 def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     """``y = argmax p`` over the last axis, for class numbers y ([...] or [..., 1])."""
-    y, p = match_labels(jnp.asarray(y_true), jnp.asarray(y_pred))
+    y, p = match_labels(array_of(y_true), array_of(y_pred))
     return _hits(y == jnp.argmax(p, axis=-1))
 
 
 def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> jax.Array:
     """Whether argmax y is among the `k` classes predicted most likely, for one-hot y."""
-    return sparse_top_k_categorical_accuracy(jnp.argmax(jnp.asarray(y_true), -1), y_pred, k)
+    return sparse_top_k_categorical_accuracy(jnp.argmax(array_of(y_true), -1), y_pred, k)
 
 
 def sparse_top_k_categorical_accuracy(
@@ -74,8 +76,8 @@ def sparse_top_k_categorical_accuracy(
     >>> sparse_top_k_categorical_accuracy(jnp.array([0, 2]), jnp.array([[3, 2, 1], [3, 2, 1]]), 2)
     Array([1., 0.], dtype=float32)
     """
-    y, p = match_labels(jnp.asarray(y_true), jnp.asarray(y_pred))
-    label = y.astype(jnp.int32)[..., None]
+    y, p = match_labels(array_of(y_true), array_of(y_pred))
+    label = as_ids(y)[..., None]
     if from_sorted_ids:
         return _hits((label == p[..., :k]).any(-1))
     score = jnp.take_along_axis(p, label, axis=-1, mode="clip")

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import match_shapes, spread
 from lamina.metrics.metric import Metric, State, divide
+from lamina.narrowing import array_of
 
 __all__ = [
     "FalseNegatives",
@@ -47,7 +48,7 @@ class _Share(Metric):
     def update(
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
-        y, p = match_shapes(jnp.asarray(y_true), jnp.asarray(y_pred))
+        y, p = match_shapes(array_of(y_true), array_of(y_pred))
         if self.top_k is not None:
             p = _likeliest(p, self.top_k)
         if self.class_id is not None:
@@ -129,7 +130,7 @@ class _Count(Metric):
     def update(
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
-        y, p = match_shapes(jnp.asarray(y_true), jnp.asarray(y_pred))
+        y, p = match_shapes(array_of(y_true), array_of(y_pred))
         w = jnp.ones(p.shape, jnp.float32)
         if sample_weight is not None:
             w = spread(sample_weight, w)

@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import spread
 from lamina.names import snake
+from lamina.narrowing import array_of
 
 __all__ = [
     "BuiltIn",
@@ -86,7 +87,7 @@ class Sum(Metric):
         /,
         sample_weight: ArrayLike | None = None,
     ) -> State:
-        v = jnp.asarray(values).astype(jnp.float32)
+        v = array_of(values).astype(jnp.float32)
         w = 1.0 if sample_weight is None else spread(sample_weight, v)
         return (state[0] + jnp.sum(v * w),)
 
@@ -118,7 +119,7 @@ class Mean(Metric):
         sample_weight: ArrayLike | None = None,
     ) -> State:
         total, count = state
-        v = jnp.asarray(values).astype(jnp.float32)
+        v = array_of(values).astype(jnp.float32)
         w = jnp.ones_like(v) if sample_weight is None else spread(sample_weight, v)
         inner = tuple(range(1, v.ndim))
         return total + (v * w).mean(inner).sum(), count + w.mean(inner).sum()
@@ -209,7 +210,7 @@ def fitting(
 ) -> jax.Array:
     """The values of the function that the shapes fit: binary, sparse or categorical."""
     binary, sparse, categorical = kinds
-    y, p = jnp.asarray(y_true), jnp.asarray(y_pred)
+    y, p = array_of(y_true), array_of(y_pred)
     if p.ndim < 2 or p.shape[-1] == 1:
         return binary(y, p)
     return (sparse if y.ndim < p.ndim or y.shape[-1] == 1 else categorical)(y, p)

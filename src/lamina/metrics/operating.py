@@ -14,6 +14,7 @@ from lamina.errors import InputError, explain
 from lamina.losses.shapes import match_shapes, spread
 from lamina.metrics.metric import State, divide
 from lamina.metrics.thresholds import Counted, counts
+from lamina.narrowing import array_of
 
 __all__ = [
     "PrecisionAtRecall",
@@ -50,7 +51,7 @@ class _Best(Counted):
     def update(
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
-        y, p = match_shapes(jnp.asarray(y_true), jnp.asarray(y_pred))
+        y, p = match_shapes(array_of(y_true), array_of(y_pred))
         w = jnp.ones(p.shape, jnp.float32)
         if sample_weight is not None:
             w = spread(sample_weight, w)

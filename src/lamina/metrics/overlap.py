@@ -13,6 +13,8 @@ from jax.typing import ArrayLike
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import spread
 from lamina.metrics.metric import Metric, State, divide
+from lamina.narrowing import array_of
+from lamina.ops.arrays import as_ids
 
 __all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]
 
@@ -65,13 +67,13 @@ class IoU(Metric):
     def update(
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
-        y, p = jnp.asarray(y_true), jnp.asarray(y_pred)
+        y, p = array_of(y_true), array_of(y_pred)
         y = y if self.sparse_y_true else jnp.argmax(y, self.axis)
         p = p if self.sparse_y_pred else jnp.argmax(p, self.axis)
         w = jnp.ones(y.shape, jnp.float32)
         if sample_weight is not None:
             w = spread(sample_weight, w)
-        y, p = (array.astype(jnp.int32).reshape(-1) for array in (y, p))
+        y, p = (as_ids(array).reshape(-1) for array in (y, p))
         known = (y >= 0) & (y < self.num_classes) & (p >= 0) & (p < self.num_classes)
         if self.ignore_class is not None:
             known &= y != self.ignore_class
@@ -145,5 +147,5 @@ class BinaryIoU(IoU):
     def update(
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
-        yes = jnp.asarray(y_pred) >= self.threshold
+        yes = array_of(y_pred) >= self.threshold
         return super().update(state, y_true, yes, sample_weight=sample_weight)

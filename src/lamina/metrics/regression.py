@@ -13,6 +13,7 @@ from lamina import losses
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import match_ranks, match_shapes, spread
 from lamina.metrics.metric import BuiltIn, MeanMetric, Metric, State
+from lamina.narrowing import array_of
 
 __all__ = [
     "ConcordanceCorrelation",
@@ -81,7 +82,7 @@ class RootMeanSquaredError(MeanMetric):
     direction = "down"
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
-        y, p = match_shapes(jnp.asarray(y_true), jnp.asarray(y_pred))
+        y, p = match_shapes(array_of(y_true), array_of(y_pred))
         return jnp.square((p - y).astype(jnp.float32))
 
     def result(self, state: State) -> jax.Array:
@@ -211,9 +212,9 @@ def _columns(array: Any) -> int:
 
 
 def _floats(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    p = jnp.asarray(y_pred)
+    p = array_of(y_pred)
     p = p.astype(jnp.promote_types(p.dtype, jnp.float32))
-    return match_shapes(*match_ranks(jnp.asarray(y_true).astype(p.dtype), p))
+    return match_shapes(*match_ranks(array_of(y_true).astype(p.dtype), p))
 
 
 def _standard(x: jax.Array, axis: int) -> jax.Array:

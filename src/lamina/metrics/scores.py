@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import spread
 from lamina.metrics.metric import Metric, State
+from lamina.narrowing import array_of
 
 __all__ = ["F1Score", "FBetaScore"]
 
@@ -63,7 +64,7 @@ class FBetaScore(Metric):
     def update(
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
-        y, p = jnp.asarray(y_true), jnp.asarray(y_pred)
+        y, p = array_of(y_true), array_of(y_pred)
         if y.ndim != 2 or y.shape != p.shape:
             raise InputError(_bad("shape", "[batch, classes] twice", (y.shape, p.shape)))
         if self.threshold is None:

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import match_shapes, spread
 from lamina.metrics.metric import Metric, State, divide
+from lamina.narrowing import array_of
 
 __all__ = ["AUC", "Counted", "counts", "histogram"]
 
@@ -137,7 +138,7 @@ class AUC(Counted):
     def update(
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
-        y, p = match_shapes(jnp.asarray(y_true), jnp.asarray(y_pred))
+        y, p = match_shapes(array_of(y_true), array_of(y_pred))
         p = p.astype(jnp.float32)
         p = jax.nn.sigmoid(p) if self.from_logits else p
         w = jnp.ones(p.shape, jnp.float32)

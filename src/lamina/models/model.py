@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.core import reading
 from lamina.core.compiled import compiled
-from lamina.core.signature import as_inputs
+from lamina.core.inputs import as_inputs
 from lamina.core.trees import map_tree
 from lamina.errors import InputError, explain
 from lamina.models.inspected import Inspected

@@ -7,9 +7,12 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-__all__ = ["Operand", "alike", "as_rows", "cast", "float_dtype", "is_placed"]
+from lamina.narrowing import array_of
+
+__all__ = ["Operand", "alike", "as_ids", "as_rows", "cast", "float_dtype", "is_placed"]
 
 
 class Operand(Protocol):
@@ -46,7 +49,29 @@ def cast(operand: Operand, dtype: Any) -> jax.Array:
     array = operand if isinstance(operand, jax.Array) else getattr(operand, "value", None)
     if array is not None and array.dtype == dtype:  # itself, or what a variable holds
         return array
-    return jnp.asarray(operand, dtype)
+    return array_of(operand, dtype)
+
+
+def as_ids(values: Any) -> jax.Array:
+    """Ids or class numbers as int32; what int32 cannot hold, NaN too, becomes its least number.
+
+    That lies outside of every range of ids.
+
+    >>> as_ids(jnp.array([1.0, jnp.nan, 2.0**32 + 2**16])).tolist()
+    [1, -2147483648, -2147483648]
+    """
+    ids = array_of(values)
+    if ids.dtype == jnp.int32:
+        return ids
+    if np.can_cast(ids.dtype, np.int32):
+        return ids.astype(jnp.int32)
+    if jnp.issubdtype(ids.dtype, jnp.floating):
+        fits = jnp.abs(ids) < 2.0**31
+    else:
+        fits = ids <= jnp.asarray(2**31 - 1, ids.dtype)
+        if jnp.issubdtype(ids.dtype, jnp.signedinteger):
+            fits &= ids >= jnp.asarray(-(2**31), ids.dtype)
+    return jnp.where(fits, ids.astype(jnp.int32), jnp.iinfo(jnp.int32).min)
 
 
 def as_rows(array: jax.Array) -> jax.Array:

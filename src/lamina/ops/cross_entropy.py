@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from lamina.ops.arrays import as_rows
+from lamina.narrowing import array_of
+from lamina.ops.arrays import as_ids, as_rows
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "sparse_cross_entropy"]
 
@@ -52,7 +53,7 @@ def sparse_cross_entropy(
     scores = _wide(predictions)
     if axis not in (-1, scores.ndim - 1):
         scores = jnp.moveaxis(scores, axis, -1)
-    numbers = jnp.asarray(labels, jnp.int32)
+    numbers = as_ids(labels)
     if from_logits:
         rows = as_rows(scores)
         flat = lax.reshape(numbers, rows.shape[:-1])
@@ -85,7 +86,7 @@ def cross_entropy(
         log_p = jax.nn.log_softmax(scores, axis)
     else:
         log_p = jnp.log(_inside(scores / scores.sum(axis, keepdims=True)))
-    return -jnp.sum(jnp.asarray(targets) * log_p, axis)
+    return -jnp.sum(array_of(targets) * log_p, axis)
 
 
 def binary_cross_entropy(
@@ -104,7 +105,7 @@ def binary_cross_entropy(
     >>> binary_cross_entropy(jnp.array([0.0, 1.0]), jnp.array([-20.0, -20.0])).tolist()[1]
     20.0
     """
-    t, scores = jnp.asarray(targets), _wide(predictions)
+    t, scores = array_of(targets), _wide(predictions)
     if from_logits:
         log_p, log_q = jax.nn.log_sigmoid(scores), jax.nn.log_sigmoid(-scores)
     else:
@@ -180,5 +181,5 @@ def _inside(p: jax.Array) -> jax.Array:
 
 def _wide(x: ArrayLike) -> jax.Array:
     """As floats of 32 bits at least: in half precision the sums would lose too much."""
-    x = jnp.asarray(x)
+    x = array_of(x)
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from lamina.ops.arrays import float_dtype
 
-__all__ = ["alpha_dropout", "dropout", "dropout_factors"]
+__all__ = ["alpha_dropout", "dropout", "dropout_factors", "scaled"]
 
 _FLOOR = -1.6732632423543772 * 1.0507009873554805  # what selu tends to far below 0
 
@@ -30,13 +30,28 @@ def dropout_factors(
     [0.0, 2.0]
     """
     kept = jax.random.bernoulli(key, 1 - rate, shape)
-    return kept.astype(dtype) * (0 if rate == 1 else 1 / (1 - rate))
+    return kept.astype(dtype) * _scale(rate)
+
+
+def scaled(x: jax.Array, factors: jax.Array) -> jax.Array:
+    """``x factors``, and 0 wherever a factor is 0, infinity and NaN in x too; so are gradients.
+
+    Args:
+        x: ``[...]``.
+        factors: of :func:`dropout_factors`, broadcast against x.
+
+    >>> scaled(jnp.array([jnp.inf, 1.0]), jnp.array([0.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
+    return jnp.where(factors != 0, x, 0) * factors
 
 
 def dropout(
     key: jax.Array, x: jax.Array, rate: float, noise_shape: Sequence[int | None] | None = None
 ) -> jax.Array:
     """Zero elements at random: ``y = x m / (1 - rate)``, with m 0 or 1 and E[m] = 1 - rate.
+
+    What is dropped is 0, infinity and NaN too, and so is its gradient.
 
     Args:
         key: a jax.random key; the same key drops the same elements.
@@ -56,7 +71,8 @@ def dropout(
     >>> sorted(set(map(tuple, dropped.tolist())))
     [(0.0, 0.0), (2.0, 2.0)]
     """
-    return x * dropout_factors(key, rate, _sizes(noise_shape, x), x.dtype)
+    kept = jax.random.bernoulli(key, 1 - rate, _sizes(noise_shape, x))
+    return jnp.where(kept, x * _scale(rate), 0)
 
 
 def alpha_dropout(
@@ -87,6 +103,11 @@ def alpha_dropout(
     a = ((1 - rate) * (1 + rate * _FLOOR**2)) ** -0.5
     b = -a * rate * _FLOOR
     return a * jnp.where(kept, x, jnp.asarray(_FLOOR, float_dtype(x))) + b
+
+
+def _scale(rate: float) -> float:
+    """What kept elements are multiplied by, so that the mean stays."""
+    return 0.0 if rate == 1 else 1 / (1 - rate)
 
 
 def _sizes(noise_shape: Sequence[int | None] | None, x: jax.Array) -> list[int]:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.ops.arrays import Operand, cast
+from lamina.ops.arrays import Operand, as_ids
 
 __all__ = ["lookup"]
 
@@ -19,7 +19,7 @@ def lookup(table: Operand, ids: Operand) -> jax.Array:
 
     Args:
         table: ``[rows, units]``, floating.
-        ids: ``[...]``; what is not int32 or int64 is cast to int32.
+        ids: ``[...]``, cast to int32; one that it cannot hold is outside.
 
     Returns:
         ``[..., units]``, in the table's dtype.
@@ -27,9 +27,7 @@ def lookup(table: Operand, ids: Operand) -> jax.Array:
     >>> lookup(jnp.array([[1.0], [2.0]]), jnp.array([1, 0, 2, -1])).tolist()
     [[2.0], [1.0], [nan], [nan]]
     """
-    rows, index = jnp.asarray(table), jnp.asarray(ids)
-    if index.dtype not in (jnp.int32, jnp.int64):
-        index = cast(index, jnp.int32)
+    rows, index = jnp.asarray(table), as_ids(ids)
     # Below 0 is outside as well; ids that were computed XLA on CPU scatters gradients by faster.
     index = jnp.where(index < 0, rows.shape[0], index)
     # Ids on one axis: else XLA copies the gradients once more on their way into the table.

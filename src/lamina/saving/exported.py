@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.signature import as_inputs
+from lamina.core.inputs import as_inputs
 from lamina.core.specs import Spec, as_specs, map_specs
 from lamina.core.trees import flatten
 from lamina.errors import FileFormatError, InputError, LaminaError, explain

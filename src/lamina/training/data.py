@@ -9,14 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina import narrowing
+from lamina.core import inputs
+from lamina.core.inputs import as_inputs
 from lamina.core.memory import empty, serves
-from lamina.core.signature import as_inputs
 from lamina.core.trees import flatten, map_tree, unflatten
 from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.training import windows
 
-__all__ = ["Arrays", "batches_of", "is_batches", "of_numpy", "weighted"]
+__all__ = ["Arrays", "batches_of", "check_integers", "is_batches", "of_numpy", "weighted"]
 
 _LARGE = 1 << 20  # bytes
 
@@ -36,6 +38,19 @@ def of_numpy(given: Any) -> Any:
     if str(tensor.dtype).endswith("bfloat16"):  # which NumPy knows nothing of
         return np.asarray(cast(Any, jax.dlpack.from_dlpack)(tensor))
     return np.asarray(tensor.cpu())
+
+
+def check_integers(data: Any, label: str) -> None:
+    """See that JAX can keep the integers of arrays in memory; those of mapped files are read later.
+
+    Raises:
+        InputError: it cannot; the error names the label, the place and the integer.
+    """
+
+    def in_memory(leaf: Any) -> Any:
+        return None if isinstance(leaf, np.memmap) else of_numpy(leaf)
+
+    inputs.check_integers(map_tree(in_memory, data), label)
 
 
 def is_batches(x: Any) -> bool:
@@ -145,6 +160,7 @@ def _taken_over(leaf: Any) -> Any:
         return given
     if given.nbytes < _LARGE or given.dtype.kind not in "biuf":
         return given
+    narrowing.check(given, "The data")
     kind = windows.canonical(given)
     if not serves(given, kind):
         own = empty(given.shape, kind)

@@ -108,14 +108,17 @@ class Fit:
 
     def _begin(self, told: Callbacks) -> tuple[int, int]:
         """The epoch and the step in it to begin with: the first, or where a checkpoint was made."""
-        saved = None if self.keeper is None else self.keeper.begin(self.trainer)
-        if saved is None:
-            self.feed.start(0, self.epochs - self.initial_epoch, None)
-            return self.initial_epoch, 0
-        epoch, first = saved["epoch"], saved["step"]
-        self.feed.start(first, self.epochs - epoch, saved["place"])
-        told.set_states(saved["callbacks"])
-        self.model.stop_training = saved["stopped"]
+        found = None if self.keeper is None else self.keeper.begin(told.check_states)
+        saved = None if found is None else found.about["more"]
+        epoch, first, place = self.initial_epoch, 0, None
+        if saved is not None:
+            epoch, first, place = saved["epoch"], saved["step"], saved["place"]
+        self.feed.start(first, self.epochs - epoch, place)
+        if self.keeper is not None:
+            self.keeper.go_on(self.trainer, found)
+        if saved is not None:
+            told.set_states(saved["callbacks"])
+            self.model.stop_training = saved["stopped"]
         return epoch, first
 
     def _epoch(self, epoch: int, first: int, told: Callbacks) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from lamina.errors import InputError, explain
 from lamina.training.callbacks import BackupAndRestore
-from lamina.training.data import Arrays, is_batches, weighted
+from lamina.training.data import Arrays, check_integers, is_batches, weighted
 from lamina.training.feeding import ArrayFeed, BatchFeed, Feed
 from lamina.training.keeping import Keeper
 from lamina.training.objective import unpack
@@ -38,9 +38,12 @@ def examples(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
     """Arrays of examples, or what gives batches.
 
     Raises:
-        InputError: the arrays do not fit together, or there are labels beside batches.
+        InputError: the arrays do not fit together, or have integers that JAX cannot keep; or there
+            are labels beside batches.
     """
     if not is_batches(x):
+        for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+            check_integers(part, name)
         return Arrays(
             x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
         )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lamina.errors import InputError, explain
-from lamina.training import checkpoints
+from lamina.training import checkpoints, records
+from lamina.training.contents import Checkpoint
+from lamina.training.folders import FolderLock
 from lamina.training.snapshots import Snapshot
 from lamina.training.trainer import Trainer
 
@@ -34,7 +37,9 @@ class Keeper:
         resume: go on from the newest. Otherwise the directory must hold none.
 
     Raises:
-        InputError: there are checkpoints that `resume` was not said of.
+        InputError: there are checkpoints that `resume` was not said of, or another run writes to
+            the directory.
+        OSError: the directory cannot be made or written to.
     """
 
     directory: str | os.PathLike[str]
@@ -45,14 +50,19 @@ class Keeper:
     _saved: float = field(default_factory=time.monotonic)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _writing: Future[Path] | None = None
+    _lock: FolderLock | None = None
 
-    def begin(self, trainer: Trainer) -> dict[str, Any] | None:
-        """Go on from the newest checkpoint; what was saved with it, None if there is none."""
+    def begin(self, check: Callable[[Any], None]) -> Checkpoint | None:
+        """Lock the directory, and find the checkpoint to go on from, if there is one.
+
+        Args:
+            check: raises FileFormatError where the states of callbacks in a checkpoint are no
+                such states.
+        """
+        self._lock = FolderLock(self.directory)
         checkpoints.clean(self.directory)
         if self.resume:
-            found = trainer.resume(self.directory)
-            self._last = trainer.wait()
-            return found and found["more"]
+            return checkpoints.newest(self.directory, functools.partial(_check, check))
         there = checkpoints.folders(self.directory)
         if there:
             raise InputError(
@@ -64,6 +74,17 @@ class Keeper:
                 )
             )
         return None
+
+    def go_on(self, trainer: Trainer, found: Checkpoint | None) -> None:
+        """Let a trainer go on from what was found.
+
+        Raises:
+            FileFormatError: it is of another model. Nothing was changed.
+        """
+        if found is not None:
+            trainer.resume(found)
+        if self.resume:
+            self._last = trainer.wait()
 
     def left(self, step: int) -> int | None:
         """How many steps may be made before one falls due; None where time decides."""
@@ -93,12 +114,16 @@ class Keeper:
             self._settle(raises=True)
 
     def close(self) -> None:
-        """Wait for what is being written."""
-        self._settle()
-        self._pool.shutdown()
+        """Wait for what is being written, and let others write to the directory."""
+        try:
+            self._settle()
+        finally:
+            self._pool.shutdown()
+            if self._lock is not None:
+                self._lock.close()
 
     def _write(self, snapshot: Snapshot) -> Path:
-        return checkpoints.write(self.directory, snapshot.contents(), self.keep)
+        return checkpoints.write(self.directory, snapshot.contents(), self.keep, locked=True)
 
     def _settle(self, raises: bool = False) -> None:
         """Wait for the writer; a failure is told of, for training to go on, or raised."""
@@ -111,3 +136,11 @@ class Keeper:
             if raises:
                 raise
             warnings.warn(f"Training goes on without a checkpoint. {error}", stacklevel=2)
+
+
+def _check(check: Callable[[Any], None], found: Checkpoint) -> None:
+    """See that a checkpoint says where a run stood, and in what states its callbacks were."""
+    more = found.about["more"]
+    records.check_run(more)
+    if more is not None:
+        check(more["callbacks"])

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.signature import as_inputs
+from lamina.core.inputs import as_inputs
 from lamina.core.trees import flatten, leaves_of, map_tree, unflatten
 from lamina.errors import InputError, explain
-from lamina.training.data import Arrays, batches_of, is_batches
+from lamina.training.data import Arrays, batches_of, check_integers, is_batches
 from lamina.training.objective import unpack
 from lamina.training.prefetching import Prefetched, on_device
 
@@ -31,9 +31,13 @@ def predict(call: Callable[[Any], Any], x: Any, batch_size: int, steps: int | No
         steps: batches at most.
 
     Raises:
-        InputError: there is no batch, or an output has no row for each example.
+        InputError: there is no batch, an output has no row for each example, or the data have
+            integers that JAX cannot keep.
     """
-    found = _on_batches(call, x) if is_batches(x) else _on_rows(call, Arrays(x), batch_size)
+    batches = is_batches(x)
+    if not batches:
+        check_integers(x, "x")
+    found = _on_batches(call, x) if batches else _on_rows(call, Arrays(x), batch_size)
     gathered = _Gathered()
     waiting: deque[tuple[Any, int]] = deque()
     for outputs in itertools.islice(found, steps):

@@ -11,7 +11,7 @@ from typing import Any, cast
 import jax
 import numpy as np
 
-from lamina.core.signature import as_inputs
+from lamina.core.inputs import as_inputs
 from lamina.core.trees import map_tree
 from lamina.training.data import of_numpy
 

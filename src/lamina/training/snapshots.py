@@ -15,7 +15,8 @@ from lamina.core.node import Tracked
 from lamina.core.trees import map_tree, unflatten
 from lamina.errors import FileFormatError, explain
 from lamina.saving.metadata import Metadata
-from lamina.training.checkpoints import Checkpoint, Contents
+from lamina.training import records
+from lamina.training.contents import Checkpoint, Contents
 from lamina.training.step import Carry, Program
 
 __all__ = [
@@ -43,7 +44,7 @@ class Snapshot(NamedTuple):
         """All of it in the host's memory; this waits for the device."""
         weights = (*self.carry.weights, *self.carry.state)
         training = _named(self.optimizer, self.carry)
-        about = _without_arrays(self.about, "about", training)
+        about = records.without_arrays(self.about, "about", training)
         return Contents(
             {name: np.asarray(array) for name, array in zip(self.names, weights, strict=True)},
             self.metadata,
@@ -60,9 +61,8 @@ def take(program: Program, carry: Carry, metadata: Metadata, about: dict[str, An
 
 
 def joined(found: Checkpoint) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays of a checkpoint, and what else it holds, with its own arrays in it again."""
-    arrays = found.training()
-    return arrays, _with_arrays(found.about, arrays)
+    """The arrays of a checkpoint, and what else it holds."""
+    return dict(found.arrays), found.about
 
 
 def put_back(program: Program, carry: Carry, arrays: Mapping[str, np.ndarray]) -> Carry:
@@ -90,35 +90,10 @@ def without_tallies(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: array for name, array in arrays.items() if not name.startswith(_TALLIES)}
 
 
-_OPTIMIZER, _TALLIES, _ARRAY = "optimizer/", "tallies/", "array"
+_OPTIMIZER, _TALLIES = "optimizer/", "tallies/"
 
 
 _copied: Any = cast(Any, jax.jit)(functools.partial(map_tree, cast(Any, jnp.copy)))
-
-
-def _without_arrays(value: Any, name: str, arrays: dict[str, Any]) -> Any:
-    """What JSON can hold of a value; its arrays are put among others, by name."""
-    if isinstance(value, Mapping):
-        items = cast(Mapping[str, Any], value).items()
-        return {key: _without_arrays(inner, f"{name}/{key}", arrays) for key, inner in items}
-    if isinstance(value, list | tuple):
-        listed = enumerate(cast(list[Any], value))
-        return [_without_arrays(inner, f"{name}/{index}", arrays) for index, inner in listed]
-    if not hasattr(value, "dtype"):
-        return value
-    arrays[name] = value
-    return {_ARRAY: name}
-
-
-def _with_arrays(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    if isinstance(value, list):
-        return [_with_arrays(inner, arrays) for inner in cast(list[Any], value)]
-    if not isinstance(value, dict):
-        return value
-    items = cast(dict[str, Any], value)
-    if set(items) == {_ARRAY}:
-        return arrays.pop(items[_ARRAY])
-    return {key: _with_arrays(inner, arrays) for key, inner in items.items()}
 
 
 def by_name(tree: Any) -> dict[str, Any]:

@@ -140,7 +140,8 @@ class Program:
         def moved(slopes: Any) -> Carry:
             return self._moved(carry, slopes, state, verdict)
 
-        after = _chosen(healthy, slopes, moved, carry)
+        before = carry._replace(tallies=self._told(carry, verdict))
+        after = _chosen(healthy, slopes, moved, before)
         return after._replace(healthy=healthy), {"loss": loss, **verdict.logs}
 
     def _moved(self, carry: Carry, slopes: Any, state: Any, verdict: Verdict) -> Carry:
@@ -203,7 +204,17 @@ class Program:
         return cast(Any, jax.lax.fori_loop)(first, stop, one, tallies)
 
     def _tally(self, tallies: Tallies, verdict: Verdict) -> Tallies:
-        (total, count), logs, states = tallies
+        states = tuple(
+            metric.update(state, labels, outputs, sample_weight=weights)
+            for metric, state, (labels, outputs, weights) in zip(
+                self.objective.metrics, tallies[2], verdict.parts, strict=True
+            )
+        )
+        return (*self._sums(tallies, verdict), states)
+
+    def _sums(self, tallies: Tallies, verdict: Verdict) -> tuple[Any, Any]:
+        """The tallies of the loss and of the logs with those of a batch."""
+        (total, count), logs, _ = tallies
         size = verdict.size
         told = zip(self.objective.log_names, logs, strict=True)
         return (
@@ -214,13 +225,13 @@ class Program:
                 else (t, c)
                 for name, (t, c) in told
             ),
-            tuple(
-                metric.update(state, labels, outputs, sample_weight=weights)
-                for metric, state, (labels, outputs, weights) in zip(
-                    self.objective.metrics, states, verdict.parts, strict=True
-                )
-            ),
         )
+
+    def _told(self, carry: Carry, verdict: Verdict) -> Tallies:
+        """The tallies after a step that changes nothing: the loss of the first such step counts."""
+        sums = self._sums(carry.tallies, verdict)
+        kept = map_pairs(lambda a, b: jnp.where(carry.healthy, a, b), sums, carry.tallies[:2])
+        return (*kept, carry.tallies[2])
 
     def _results(self, tallies: Tallies) -> tuple[jax.Array, ...]:
         (total, count), logs, states = tallies

@@ -15,15 +15,16 @@ import numpy as np
 
 from lamina import saving
 from lamina.core import reading
+from lamina.core.inputs import as_inputs
 from lamina.core.node import EDITION, Tracked
 from lamina.core.seeds import LOCK
-from lamina.core.signature import as_inputs
 from lamina.core.tracking import walk
 from lamina.errors import InputError
 from lamina.saving.metadata import Metadata, describe
 from lamina.training import averaging, checkpoints, finite, optimizers, padding, rates, snapshots
 from lamina.training.borrowing import Borrower
 from lamina.training.callbacks.told import DeviceLogs
+from lamina.training.contents import Checkpoint
 from lamina.training.data import Arrays
 from lamina.training.objective import Objective
 from lamina.training.pacing import checked
@@ -250,7 +251,7 @@ class Trainer(Borrower):
             The folder of the checkpoint, on the disk when this returns.
 
         Raises:
-            InputError: no step was made yet.
+            InputError: no step was made yet, or another run writes to the directory.
             OSError: it cannot be written; those that are there are as they were.
         """
         return checkpoints.write(directory, self.snapshot().contents(), keep)
@@ -281,13 +282,17 @@ class Trainer(Borrower):
             raise FileNotFoundError(errno.ENOENT, snapshots.none_there(directory))
         return trainer
 
-    def resume(self, directory: str | PathLike[str]) -> dict[str, Any] | None:
-        """Go on from the newest whole checkpoint of a directory, if there is one.
+    def resume(self, directory: str | PathLike[str] | Checkpoint) -> dict[str, Any] | None:
+        """Go on from a checkpoint, or from the newest whole one of a directory, if there is one.
 
         Returns:
             What is known of it, under `"more"` what `snapshot` was given; or None.
+
+        Raises:
+            FileFormatError: it is of another model, or all are damaged. Nothing was changed.
         """
-        found = checkpoints.newest(directory)
+        given = isinstance(directory, Checkpoint)
+        found = directory if given else checkpoints.newest(directory)
         if found is None:
             return None
         self.recall()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from lamina import narrowing
 from lamina.core.memory import empty, serves
 
 __all__ = ["Window", "canonical", "gathered", "wanted"]
@@ -96,5 +97,7 @@ def _taken(array: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
     if own.dtype == array.dtype:
         np.take(array, rows, axis=0, out=own[: len(rows)], mode="clip")  # else it is buffered
     else:
-        own[: len(rows)] = array[rows]
+        taken = array[rows]
+        narrowing.check(taken, "The data")
+        own[: len(rows)] = taken
     return own

@@ -148,7 +148,7 @@ class Batches(Callback):
         return {"epoch": self._epoch}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        self._next = self._epoch = state["epoch"]
+        self._next = self._epoch = int(state["epoch"])
 
 
 class _Rows:

@@ -7,13 +7,14 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from lamina.errors import InputError
 from lamina.translate import bundle
 from lamina.translate.extras import extras
+from lamina.translate.lines import LIMITS
 from lamina.translate.pairs import Report, held_out, read_pairs
 from lamina.translate.reading import groups_of, texts_of
 from lamina.translate.translator import Translation
@@ -28,6 +29,12 @@ _MOST_HELD_OUT, _SHARE_HELD_OUT = 1000, 20  # pairs; one in so many
 
 Directory = Annotated[Path, typer.Argument(help="What `lamina translate train` wrote.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse lines that cannot be used.")]
+Unbounded = Annotated[
+    bool,
+    typer.Option(
+        "--no-limits", help="Read files of more than 10 million lines, 16 MiB a line or 4 GiB."
+    ),
+]
 Beam = Annotated[int | None, typer.Option(min=1, help="Translations followed at once.")]
 Count = Annotated[int | None, typer.Option(min=1)]
 Share = Annotated[float | None, typer.Option(min=0, max=1)]
@@ -89,6 +96,7 @@ def train(
         bool, typer.Option("--swap", help="The first column is the translation.")
     ] = False,
     strict: Strict = False,
+    no_limits: Unbounded = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where training in the directory stopped.")
     ] = False,
@@ -99,10 +107,12 @@ def train(
         from lamina.translate import learning, recipe  # noqa: PLC0415 - needs an optional extra
     names = [field.name for field in dataclasses.fields(recipe.Recipe)]
     chosen = recipe.recipe_of(preset, **{name: given[name] for name in names})
-    found, report = read_pairs(pairs, longest=chosen.longest, strict=strict, swap=chosen.swap)
+    limits = None if no_limits else LIMITS
+    how: Any = {"strict": strict, "swap": chosen.swap, "limits": limits}
+    found, report = read_pairs(pairs, longest=chosen.longest, **how)
     typer.echo(report)
     if validation:
-        judged, report = read_pairs(validation, strict=strict, swap=chosen.swap)
+        judged, report = read_pairs(validation, **how)
         typer.echo(report)
     else:
         count = held or max(1, min(_MOST_HELD_OUT, len(found) // _SHARE_HELD_OUT))
@@ -172,6 +182,7 @@ def evaluate(
         typer.Option(help="Whether the first column is the translation; as in training."),
     ] = None,
     strict: Strict = False,
+    no_limits: Unbounded = False,
 ) -> None:
     """Print BLEU and chrF of translations of a test file."""
     with extras("Evaluating a translator"):
@@ -180,7 +191,8 @@ def evaluate(
     if length_penalty is not None:
         translator = dataclasses.replace(translator, length_penalty=length_penalty)
     swapped = translator.swapped if swap is None else swap
-    pairs, report = read_pairs(test, strict=strict, swap=swapped)
+    limits = None if no_limits else LIMITS
+    pairs, report = read_pairs(test, strict=strict, swap=swapped, limits=limits)
     typer.echo(report, err=as_json)
     began = time.perf_counter()
     found = Judge(pairs, lowercase, tokenize)(translator, beam)

@@ -140,10 +140,12 @@ def _begun(folder: Path, pairs: Sequence[Pair], recipe: Recipe, resume: bool) ->
 
 def _earlier(path: Path, wanted: dict[str, Any], recipe: Recipe, resume: bool) -> _Course:
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise ValueError("no regular file")
         held: dict[str, Any] = json.loads(path.read_text("utf-8"))
         differs = [name for name in wanted if held.get(name) != wanted[name]]
         pieces = [Subwords.from_json(json.dumps(held[name])) for name in ("source", "target")]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FileFormatError(
             explain(
                 f"{os.fspath(path)!r} is damaged.",

@@ -2,30 +2,27 @@
 
 A file has two columns, parted by a tab; a third one, of attribution, is left out, and so are the
 numbers of Tatoeba's own export. Two files of one column each serve as well. Any of them may be
-compressed by gzip. Every line that cannot be used is known by its number and its reason.
+compressed by gzip. Every line that cannot be used is known by its number and its reason. Files are
+read line by line, and no further than `Limits` says.
 """
 
 from __future__ import annotations
 
-import gzip
 import os
 import unicodedata
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from lamina.errors import FileFormatError, InputError, explain
+from lamina.errors import FileFormatError, explain
+from lamina.translate.lines import LIMITS, Limits, rows_of
 
 __all__ = ["Pair", "Report", "has_control", "held_out", "read_pairs"]
 
-_MOST_BYTES = 1 << 20  # of a line; the rest of a longer one is read past
 _A_WORD = 8  # characters; what a word counts as in scripts without spaces
 _SHOWN = 5  # line numbers told of each reason
-_NOT_UTF8 = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
 
 
 class Pair(NamedTuple):
@@ -66,6 +63,7 @@ def read_pairs(
     longest: int | None = None,
     strict: bool = False,
     swap: bool = False,
+    limits: Limits | None = LIMITS,
 ) -> tuple[list[Pair], Report]:
     """The pairs of a file of two columns, or of two files of one.
 
@@ -74,11 +72,13 @@ def read_pairs(
         longest: the most words a text may have, or eight times as many characters.
         strict: raise at the first line that cannot be used, rather than leave it out.
         swap: whether the first column is the translation.
+        limits: the most that is read of a file; None for no bounds.
 
     Raises:
         OSError: a file cannot be read.
-        FileFormatError: a file is damaged, in UTF-16, or not as long as the other; or, if strict,
-            a line cannot be used.
+        FileFormatError: a file is no regular file (but a pipe, or a device), is damaged, larger
+            than the limits, in UTF-16 or UTF-32, or not as long as the other; or, if strict, a
+            line cannot be used.
         InputError: there are more than two files.
 
     >>> import tempfile
@@ -91,7 +91,7 @@ def read_pairs(
     files = [Path(path) for path in paths]
     report = Report(" and ".join(os.fspath(path) for path in files))
     pairs: list[Pair] = []
-    for number, columns in _rows(files):
+    for number, columns in rows_of(files, limits):
         report.lines = number
         try:
             source, target = (_checked(text, longest) for text in _texts(columns))
@@ -135,66 +135,6 @@ def has_control(text: str) -> bool:
     )
 
 
-def _rows(files: Sequence[Path]) -> Iterator[tuple[int, list[bytes]]]:
-    """Line numbers from 1, and the columns of each line."""
-    if len(files) == 1:
-        for number, line in enumerate(_lines(files[0]), 1):
-            yield number, line.split(b"\t")
-        return
-    if len(files) != 2:
-        raise InputError(
-            explain(
-                "Pairs come from one file or from two.",
-                expected="PAIRS.tsv, or SOURCE and TARGET of one text a line",
-                received=f"{len(files)} files",
-                remedy="Put them together first: cat A.tsv B.tsv > PAIRS.tsv.",
-            )
-        )
-    for number, lines in enumerate(zip_longest(*map(_lines, files)), 1):
-        if None in lines:
-            raise _unequal(files, number)
-        yield number, [line.replace(b"\t", b" ") for line in lines]
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file, without their ends; a line that is too long is cut short."""
-    with path.open("rb") as raw:
-        is_gzip = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        stream = gzip.GzipFile(fileobj=raw) if is_gzip else raw
-        try:
-            yield from _split(path, stream)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise FileFormatError(
-                explain(
-                    f"{os.fspath(path)!r} is damaged: it cannot be decompressed to its end.",
-                    received=str(error),
-                    remedy="Fetch the file again.",
-                )
-            ) from error
-
-
-def _split(path: Path, stream: Any) -> Iterator[bytes]:
-    line: bytes = stream.readline(_MOST_BYTES)
-    encoding = next((name for mark, name in _NOT_UTF8.items() if line.startswith(mark)), None)
-    if encoding is not None:
-        raise FileFormatError(
-            explain(
-                f"{os.fspath(path)!r} is not in UTF-8.",
-                expected="UTF-8",
-                received=encoding,
-                remedy=f"Convert it: iconv -f {encoding} -t UTF-8 FILE > NEW.",
-            )
-        )
-    line = line.removeprefix(b"\xef\xbb\xbf")
-    while line:
-        rest = line
-        while len(rest) == _MOST_BYTES and not rest.endswith(b"\n"):
-            rest = stream.readline(_MOST_BYTES)
-        yield line.rstrip(b"\r\n")
-        line = stream.readline(_MOST_BYTES)
-
-
 def _texts(columns: list[bytes]) -> Iterable[bytes]:
     """Source and target among the columns of a line."""
     if len(columns) == 4 and columns[0].isdigit() and columns[2].isdigit():
@@ -231,17 +171,5 @@ def _refused(name: str, number: int, reason: str) -> FileFormatError:
             f"{name}, line {number}: a line {reason}.",
             expected="a text, a tab and its translation, in UTF-8",
             remedy="Correct the line, or leave --strict out to skip such lines.",
-        )
-    )
-
-
-def _unequal(files: Sequence[Path], number: int) -> FileFormatError:
-    return FileFormatError(
-        explain(
-            "The two files do not have the same number of lines.",
-            where=f"{os.fspath(files[0])}, {os.fspath(files[1])}",
-            expected="the translation of line n of the first in line n of the second",
-            received=f"one ends before line {number}",
-            remedy="Align them again; an empty line is a line, too.",
         )
     )

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lamina.errors import InputError, explain
+from lamina.translate.lines import MARK, check_encoding
 from lamina.translate.pairs import Report, has_control
 
 __all__ = ["groups_of", "texts_of"]
 
 _NAME = "standard input"
+_MOST = 1 << 24  # bytes of a line
 
 
 def texts_of(given: Sequence[str] | None, report: Report, strict: bool) -> Iterator[str]:
@@ -22,9 +24,10 @@ def texts_of(given: Sequence[str] | None, report: Report, strict: bool) -> Itera
     such lines.
 
     Raises:
-        InputError: strict, and there is such a line.
+        FileFormatError: standard input is in UTF-16 or UTF-32.
+        InputError: a line of it has more than 16 MiB; or strict, and there is such a line.
     """
-    source: Iterable[Any] = given or getattr(sys.stdin, "buffer", sys.stdin)
+    source: Iterable[Any] = given or _lines(getattr(sys.stdin, "buffer", sys.stdin))
     report.name = "arguments" if given else _NAME
     for number, raw in enumerate(source, 1):
         report.lines = number
@@ -40,6 +43,19 @@ def groups_of(texts: Iterator[str], size: int) -> Iterator[list[str]]:
     """Several texts at a time, the last time perhaps fewer."""
     while group := list(itertools.islice(texts, size)):
         yield group
+
+
+def _lines(stream: Any) -> Iterator[Any]:
+    """The lines of a stream, none of them longer than what memory is for."""
+    number = 0
+    while line := stream.readline(_MOST + 1):
+        number += 1
+        if len(line) > _MOST:
+            raise _refused(_NAME, number, f"of more than {_MOST:,} bytes")
+        if number == 1 and isinstance(line, bytes):
+            check_encoding(line, _NAME)
+            line = line.removeprefix(MARK)
+        yield line
 
 
 def _read(raw: str | bytes) -> tuple[str, str | None]:

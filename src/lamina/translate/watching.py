@@ -62,7 +62,8 @@ class Keeper(Callback):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self._recent = [dict(values) for values in state["recent"]]
-        self._best, self._waited = list(state["best"]), state["waited"]
+        bleu, loss = map(float, state["best"])
+        self._best, self._waited = [bleu, loss], int(state["waited"])
 
 
 class Pace(Callback):
@@ -136,7 +137,7 @@ class Clock(Callback):
         return {"spent": self._spent()}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        self._began = self._now() - state["spent"]
+        self._began = self._now() - float(state["spent"])
 
     def _spent(self) -> float:
         return self._now() - self._began

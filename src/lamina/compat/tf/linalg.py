@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from lamina.compat.tf.missing import missing
 from lamina.compat.tf.tensors import Value, tensor
 from lamina.compat.tf.tensors import tensor as tensor_of
+from lamina.narrowing import array_of
 
 __all__ = ["band_part", "diag", "diag_part", "einsum", "matmul", "norm", "tensordot", "trace"]
 
@@ -35,7 +36,7 @@ def norm(
     tensor: Value, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False
 ) -> jax.Array:
     """The length of a vector, or of all elements as one vector; other norms by `ord`."""
-    array = jnp.asarray(tensor)
+    array = array_of(tensor)
     if ord == "euclidean":
         return jnp.sqrt(jnp.sum(jnp.square(jnp.abs(array)), axis=axis, keepdims=keepdims))
     if axis is None:

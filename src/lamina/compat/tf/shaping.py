@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.compat.tf.tensors import Dims, Shape, Value, dims, is_static, tensor
+from lamina.narrowing import array_of
 
 __all__ = [
     "boolean_mask",
@@ -61,7 +62,7 @@ def size(input: Value) -> int:
 
 def reshape(tensor: Value, shape: Dims) -> jax.Array:
     """The same elements in another shape; one size may be -1."""
-    return jnp.reshape(jnp.asarray(tensor), dims(shape))
+    return jnp.reshape(array_of(tensor), dims(shape))
 
 
 def expand_dims(input: Value, axis: int) -> jax.Array:
@@ -96,7 +97,7 @@ def repeat(input: Value, repeats: Any, axis: int | None = None) -> jax.Array:
 
 def reverse(tensor: Value, axis: Axes) -> jax.Array:
     """Back to front along axes."""
-    return jnp.flip(jnp.asarray(tensor), _axes(axis))
+    return jnp.flip(array_of(tensor), _axes(axis))
 
 
 def roll(input: Value, shift: Any, axis: Axes) -> jax.Array:
@@ -108,7 +109,7 @@ def pad(
     tensor: Value, paddings: Any, mode: str = "CONSTANT", constant_values: float = 0
 ) -> jax.Array:
     """Wider by `paddings[i] = (before, after)` on axis i."""
-    array, widths = jnp.asarray(tensor), np.asarray(paddings).tolist()
+    array, widths = array_of(tensor), np.asarray(paddings).tolist()
     if mode.upper() == "CONSTANT":
         return jnp.pad(array, widths, constant_values=constant_values)
     return jnp.pad(array, widths, mode=mode.lower())
@@ -160,7 +161,7 @@ def where(condition: Value, x: Value | None = None, y: Value | None = None) -> j
 
 def boolean_mask(tensor: Value, mask: Value) -> jax.Array:
     """The elements at which the mask, known without tracing, is True."""
-    return jnp.asarray(tensor)[np.asarray(mask)]
+    return array_of(tensor)[np.asarray(mask)]
 
 
 def meshgrid(*args: Value, indexing: str = "xy") -> list[jax.Array]:

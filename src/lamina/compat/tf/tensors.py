@@ -7,10 +7,10 @@ from typing import Any, SupportsIndex, TypeAlias, cast
 
 import jax
 import jax.core
-import jax.numpy as jnp
 import numpy as np
 
 from lamina import Variable
+from lamina.narrowing import array_of
 
 __all__ = ["Dims", "Shape", "Value", "dims", "is_static", "is_traced", "tensor"]
 
@@ -40,10 +40,13 @@ class Shape(np.ndarray):
 def tensor(value: Any, dtype: Any = None) -> jax.Array:
     """The array that TensorFlow would make of a value: of a list, a number, a variable.
 
+    Raises:
+        InputError: an integer does not fit into the 32 bits that JAX keeps.
+
     >>> tensor([1.0, 2.0]).dtype
     dtype('float32')
     """
-    return jnp.asarray(value, dtype=dtype)
+    return array_of(value, dtype)
 
 
 def is_static(values: Any) -> bool:

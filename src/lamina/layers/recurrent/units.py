@@ -16,7 +16,7 @@ from lamina.layers.recurrent.recurrence import Recurrence
 from lamina.layers.recurrent.states import fitting
 from lamina.layers.weighted import Weighted
 from lamina.ops.arrays import cast, float_dtype
-from lamina.ops.dropout import dropout_factors
+from lamina.ops.dropout import dropout_factors, scaled
 from lamina.ops.recurrence import State
 
 __all__ = ["Cell", "Dropping", "Kernels", "OverTime", "Units"]
@@ -193,7 +193,7 @@ class Cell(Units):
             output, after = self._over(inputs, tuple(before), mask, **drops, unroll=unroll)
         else:
             dtype, dropout = float_dtype(inputs, self.kernel, *before), drops["dropout"]
-            x = inputs if dropout is None else inputs * dropout
+            x = inputs if dropout is None else scaled(inputs, dropout)
             started = tuple(cast(state, dtype) for state in before)
             after = self._step(x, started, drops["recurrent_dropout"])
             output = after[0]

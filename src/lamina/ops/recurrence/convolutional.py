@@ -7,6 +7,7 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.convolution import Padding, conv
+from lamina.ops.dropout import scaled
 from lamina.ops.recurrence.cell import Activation, State
 from lamina.ops.recurrence.lstm import lstm_cell
 from lamina.ops.recurrence.stepping import over_steps, zero_state
@@ -72,7 +73,7 @@ def conv_lstm(
     dtype = float_dtype(sequence, kernel, recurrent_kernel, bias, *(initial_state or ()))
     x, weights = cast(sequence, dtype), cast(recurrent_kernel, dtype)
     if dropout is not None:
-        x = x * lax.expand_dims(cast(dropout, dtype), (1,))
+        x = scaled(x, lax.expand_dims(cast(dropout, dtype), (1,)))
     if go_backwards:
         x, mask = lax.rev(x, (1,)), None if mask is None else lax.rev(cast(mask, bool), (1,))
     batch, time, *rest = x.shape
@@ -84,7 +85,9 @@ def conv_lstm(
     cell = lstm_cell(activation, recurrent_activation, axis=axis)
 
     def step(gates: jax.Array, state: State, _: None) -> tuple[jax.Array, State]:
-        h = state[0] if recurrent_dropout is None else state[0] * cast(recurrent_dropout, dtype)
+        h = state[0]
+        if recurrent_dropout is not None:
+            h = scaled(h, cast(recurrent_dropout, dtype))
         after = cell(gates, conv(h, weights, padding="same", data_format=data_format), state)
         return after[0], after
 

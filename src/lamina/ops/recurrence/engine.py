@@ -12,6 +12,7 @@ from jax import lax
 from lamina import activations
 from lamina.ops.arrays import alike, as_rows, is_placed
 from lamina.ops.dense import dense
+from lamina.ops.dropout import scaled
 from lamina.ops.recurrence.axes import (
     alive_at,
     all_with_step,
@@ -189,7 +190,7 @@ def _read(h: jax.Array, weights: _Weights) -> jax.Array:
     """h on its way into the gates, ``[batch, units]`` or ``[batch, time, units]``."""
     if weights.factors is None:
         return h
-    return h * (weights.factors if h.ndim == 2 else lax.expand_dims(weights.factors, (1,)))
+    return scaled(h, weights.factors if h.ndim == 2 else lax.expand_dims(weights.factors, (1,)))
 
 
 def _backward(
@@ -241,7 +242,8 @@ def _backward(
     d_bias = None if weights.bias is None else cell.d_bias(weights.bias, d_projected, d_products)
     d_factors = None
     if weights.factors is not None:
-        d_factors = (back(d_products, weights.kernel) * h).sum(1)
+        counts = lax.expand_dims(weights.factors, (1,)) != 0
+        d_factors = (back(d_products, weights.kernel) * jnp.where(counts, h, 0)).sum(1)
     return _Steps(d_projected, None), d_start, _Weights(d_kernel, d_bias, d_factors)
 
 

@@ -10,6 +10,7 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.dense import dense
+from lamina.ops.dropout import scaled
 from lamina.ops.recurrence.axes import alive_at, steps_of, time_first, where_alive
 from lamina.ops.recurrence.cell import Activation, Cell, State
 from lamina.ops.recurrence.engine import by_hand, recur
@@ -94,7 +95,7 @@ def gru_step(
     """
     units = state.shape[-1]
     kernel = cast(recurrent_kernel, state.dtype)
-    read = state if recurrent_dropout is None else state * recurrent_dropout
+    read = state if recurrent_dropout is None else scaled(state, recurrent_dropout)
     if reset_after:
         row = None if bias is None else cast(bias, state.dtype)[1]
         cell = gru_cell(activation, recurrent_activation)

@@ -7,6 +7,7 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.dense import dense
+from lamina.ops.dropout import scaled
 from lamina.ops.recurrence.cell import Activation, Cell, State
 from lamina.ops.recurrence.engine import by_hand, recur
 from lamina.ops.recurrence.sequence import over_sequence
@@ -64,7 +65,7 @@ def lstm_step(
     >>> c[0].tolist()
     [0.5, 0.5, 0.5]
     """
-    h = state[0] if recurrent_dropout is None else state[0] * recurrent_dropout
+    h = state[0] if recurrent_dropout is None else scaled(state[0], recurrent_dropout)
     product = dense(h, cast(recurrent_kernel, h.dtype))
     return lstm_cell(activation, recurrent_activation)(projected, product, state)
 

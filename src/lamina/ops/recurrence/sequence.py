@@ -9,6 +9,7 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast
 from lamina.ops.dense import dense
+from lamina.ops.dropout import scaled
 from lamina.ops.recurrence.cell import State
 
 __all__ = ["Run", "over_sequence"]
@@ -47,7 +48,7 @@ def over_sequence(
         ``(outputs, state)``: ``[batch, time, units]``, and the last state.
     """
     if dropout is not None:
-        sequence = sequence * lax.expand_dims(cast(dropout, sequence.dtype), (1,))
+        sequence = scaled(sequence, lax.expand_dims(cast(dropout, sequence.dtype), (1,)))
     projected = dense(sequence, kernel, bias)
     alive = None if mask is None else cast(mask, bool)
     start = tuple(_first_state(projected, units, given) for given in initial_state)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar, cast
+
+from lamina.training import records
 
 __all__ = ["EVENTS", "Callback", "History", "LambdaCallback"]
 
@@ -44,6 +46,8 @@ class Callback:
 
     model: Any = None
     params: dict[str, Any] | None = None
+    _kinds: ClassVar[records.Kinds] = {}
+    """The entries of a state, where `set_state` is Lamina's: one without them is damaged."""
 
     def set_model(self, model: Any) -> None:
         self.model = model
@@ -92,6 +96,10 @@ class Callback:
         """A prediction ended."""
 
 
+def _is_lists(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(records.is_list, cast(Any, value).values()))
+
+
 class History(Callback):
     """What `fit` returns: ``history`` maps each name to its values, an epoch each."""
 
@@ -104,6 +112,8 @@ class History(Callback):
         given: Mapping[str, float] = logs or {}
         for name, value in given.items():
             self.history.setdefault(name, []).append(value)
+
+    _kinds: ClassVar[records.Kinds] = {"epoch": records.is_list, "history": _is_lists}
 
     def get_state(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "history": self.history}

@@ -10,7 +10,8 @@ __all__ = ["TerminateOnNaN"]
 class TerminateOnNaN(Callback):
     """Ends training, with a warning, when a loss is not finite; weights are those before it.
 
-    Without it training ends with an error that says where the numbers went wrong.
+    The epoch reports the loss as it was, infinite or NaN. Without this callback training ends with
+    an error that says where the numbers went wrong.
 
     Args:
         raise_error: end with that error all the same.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.core import reading
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback
+from lamina.training.records import Kinds, is_count, is_dict, is_number, optional
 
 __all__ = ["EarlyStopping", "Monitor"]
 
@@ -63,7 +65,9 @@ class Monitor(Callback):
         return float(found)
 
     def improves(self, value: float, on: float | None) -> bool:
-        """Whether a value is better than another; any is better than none."""
+        """Whether a value is better than another; any but NaN is better than none."""
+        if math.isnan(value):
+            return False
         if on is None:
             return True
         if self._up():
@@ -170,9 +174,16 @@ class EarlyStopping(Monitor):
             if self.verbose:
                 print(f"the weights of epoch {self.best_epoch + 1} are back")
 
+    _kinds: ClassVar[Kinds] = {
+        "best": optional(is_number),
+        "wait": is_count,
+        "stopped_epoch": is_count,
+        "best_epoch": is_count,
+        "best_weights": optional(is_dict),
+    }
+
     def get_state(self) -> dict[str, Any]:
-        names = ("best", "wait", "stopped_epoch", "best_epoch", "best_weights")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in self._kinds}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update({name: state[name] for name in self._kinds})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback
 from lamina.training.callbacks.monitoring import Monitor
+from lamina.training.records import Kinds, is_count, is_integer, is_number, optional
 
 __all__ = ["LearningRateScheduler", "ReduceLROnPlateau"]
 
@@ -48,6 +49,8 @@ class LearningRateScheduler(Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
             logs["learning_rate"] = self.model._lamina.training_state.learning_rate
+
+    _kinds: ClassVar[Kinds] = {"epoch": is_integer}
 
     def get_state(self) -> dict[str, Any]:
         return {"epoch": self._epoch}
@@ -139,8 +142,14 @@ class ReduceLROnPlateau(Monitor):
                 if self.verbose:
                     print(f"epoch {epoch + 1}: learning rate {self.trainer.learning_rate:g}")
 
+    _kinds: ClassVar[Kinds] = {
+        "best": optional(is_number),
+        "wait": is_count,
+        "cooldown_counter": is_count,
+    }
+
     def get_state(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("best", "wait", "cooldown_counter")}
+        return {name: getattr(self, name) for name in self._kinds}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update({name: state[name] for name in self._kinds})

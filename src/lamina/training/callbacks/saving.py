@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina import saving
 from lamina.errors import InputError, explain
 from lamina.training import checkpoints
 from lamina.training.callbacks.base import Callback
 from lamina.training.callbacks.monitoring import Monitor
+from lamina.training.folders import check_file, check_folder
+from lamina.training.records import Kinds, is_count, is_number, optional
 
 __all__ = ["BackupAndRestore", "ModelCheckpoint"]
 
@@ -31,6 +33,7 @@ class ModelCheckpoint(Monitor):
 
     Raises:
         InputError: save_freq is neither; the path holds a name that is not among the logs.
+        OSError: as training begins, its folder cannot be made or written to.
 
     >>> best = ModelCheckpoint("best.lamina", save_best_only=True)
     """
@@ -61,6 +64,11 @@ class ModelCheckpoint(Monitor):
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         if self.save_best_only:
             super().on_train_begin(logs)
+        fixed, brace, _ = self.filepath.partition("{")
+        if brace:
+            check_folder(os.path.dirname(fixed))
+        else:
+            check_file(fixed)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._epoch = epoch
@@ -103,11 +111,13 @@ class ModelCheckpoint(Monitor):
                 )
             ) from None
 
+    _kinds: ClassVar[Kinds] = {"best": optional(is_number), "_seen": is_count}
+
     def get_state(self) -> dict[str, Any]:
         return {"best": self.best, "_seen": self._seen}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update({name: state[name] for name in self._kinds})
 
 
 class BackupAndRestore(Callback):
@@ -120,7 +130,8 @@ class BackupAndRestore(Callback):
         delete_checkpoint: remove them when training has come to its end.
 
     Raises:
-        InputError: save_freq is neither.
+        InputError: save_freq is neither; as training begins, another run writes to the folder.
+        OSError: as training begins, the folder cannot be made or written to.
 
     >>> backup = BackupAndRestore("backup", save_freq=1000)
     """

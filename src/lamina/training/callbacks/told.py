@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.training import records
 from lamina.training.callbacks.base import EVENTS, Callback
 
 __all__ = ["Callbacks", "DeviceLogs", "plain"]
@@ -80,15 +81,29 @@ class Callbacks:
         keepers = [callback for callback in self.all if isinstance(callback, Callback)]
         return [(type(callback).__name__, callback.get_state()) for callback in keepers]
 
+    def check_states(self, states: Sequence[Sequence[Any]]) -> None:
+        """See that states are such as Lamina's own callbacks give.
+
+        Raises:
+            FileFormatError: one is not.
+        """
+        for callback, state in self._paired(states):
+            if type(callback).set_state.__module__.startswith("lamina."):
+                records.check(f"the state of {type(callback).__name__}", state, callback._kinds)
+
     def set_states(self, states: Sequence[Sequence[Any]]) -> None:
-        """Give the callbacks their states back: to those of one class in their order."""
+        """Give the callbacks their states back."""
+        for callback, state in self._paired(states):
+            callback.set_state(state)
+
+    def _paired(self, states: Sequence[Sequence[Any]]) -> Iterator[tuple[Callback, Any]]:
+        """Callbacks with their states: those of one class in their order."""
         left = list(states)
         for callback in self.all:
             kind = type(callback).__name__
-            found = next((entry for entry in left if entry[0] == kind), None)
-            if found is not None and isinstance(callback, Callback):
-                left.remove(found)
-                callback.set_state(found[1])
+            at = next((index for index, entry in enumerate(left) if entry[0] == kind), None)
+            if at is not None and isinstance(callback, Callback):
+                yield callback, left.pop(at)[1]
 
 
 def _overrides(callback: Any, event: str) -> bool:

@@ -8,12 +8,18 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.errors import LaminaError, explain
 from lamina.training.callbacks.base import Callback
+from lamina.training.folders import check_folder
+from lamina.training.records import Kinds, is_count, is_list, is_text
 
 __all__ = ["CSVLogger", "TensorBoard"]
+
+
+def _is_texts(value: Any) -> bool:
+    return is_list(value) and all(map(is_text, value))
 
 
 class CSVLogger(Callback):
@@ -24,6 +30,9 @@ class CSVLogger(Callback):
         separator: between the columns.
         append: add rows to a file that is there, under the columns that it has, in place of
             beginning it anew.
+
+    Raises:
+        OSError: as training begins, the file cannot be written.
 
     >>> logger = CSVLogger("log.csv")
     """
@@ -39,6 +48,8 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._begun, self._keys = False, []
+        with open(self.filename, "a", encoding="utf-8"):  # a bad path fails before the first step
+            pass
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         given: dict[str, Any] = dict(logs or {})
@@ -59,6 +70,8 @@ class CSVLogger(Callback):
         """The names over the columns of the file that is there."""
         with open(self.filename, encoding="utf-8", newline="") as stream:
             return next(csv.reader(stream, delimiter=self.sep))[1:]
+
+    _kinds: ClassVar[Kinds] = {"size": is_count, "keys": _is_texts}
 
     def get_state(self) -> dict[str, Any]:
         size = os.path.getsize(self.filename) if self._begun else 0
@@ -82,6 +95,7 @@ class TensorBoard(Callback):
 
     Raises:
         LaminaError: TensorBoard is not installed.
+        OSError: as training begins, `log_dir` cannot be made or written to.
     """
 
     def __init__(
@@ -97,6 +111,7 @@ class TensorBoard(Callback):
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._steps = 0
+        check_folder(self.log_dir)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         for name, value in dict(logs or {}).items():
@@ -124,6 +139,8 @@ class TensorBoard(Callback):
             return  # a curve is one number a step
         told = summaries.Summary(value=[summaries.Summary.Value(tag=tag, simple_value=value)])
         self._writers[place].add_event(events.Event(wall_time=time.time(), step=step, summary=told))
+
+    _kinds: ClassVar[Kinds] = {"steps": is_count}
 
     def get_state(self) -> dict[str, Any]:
         return {"steps": self._steps}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import lamina
+from lamina import narrowing
 from lamina.compat.tf.missing import missing
 from lamina.errors import InputError, explain
 
@@ -58,7 +59,7 @@ def pad_sequences(
         value: what they are filled up with.
 
     Raises:
-        InputError: a side is neither of the two.
+        InputError: a side is neither of the two, or an integer does not fit into the dtype.
 
     >>> pad_sequences([[1], [2, 3, 4]], maxlen=2, padding="post").tolist()
     [[1, 0], [3, 4]]
@@ -79,6 +80,7 @@ def pad_sequences(
     padded = np.full((len(rows), length, *inner), value, dtype)
     for target, row in zip(padded, rows, strict=True):
         kept = row[max(0, len(row) - length) :] if truncating == "pre" else row[:length]
+        narrowing.check(kept, "A sequence", dtype=padded.dtype)
         if len(kept):
             target[slice(-len(kept), None) if padding == "pre" else slice(len(kept))] = kept
     return padded
