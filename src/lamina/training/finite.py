@@ -92,7 +92,10 @@ def _first(model: Tracked, objective: Objective, batch: Any, key: Any) -> Found:
         return Found(f"the batch itself holds {_rows(batch)}", "Clean the data before training.")
     for path, variable in walk(model).variables.values():
         if bad(variable.stored()):
-            what = f"the weight {path!r} is not finite, from the gradients of the step before"
+            what = (
+                f"the weight {path!r} is not finite, from the gradients of the step before, of "
+                "which only the edges are checked"
+            )
             return Found(what, _CLIP, path.rpartition(".")[0])
     calls: list[Called] = []
     found: list[Found] = []
