@@ -11,7 +11,7 @@ import pytest
 
 import lamina
 from lamina import Layer, layers
-from lamina.core.lock import LOCK
+from lamina.core.lock import LOCK, TURN
 from lamina.errors import InputError, LaminaError
 
 X = np.ones((2, 3), "float32")
@@ -19,8 +19,8 @@ X = np.ones((2, 3), "float32")
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr(LOCK, "told_after", 0.01)
-    monkeypatch.setattr(LOCK, "patience", 0.1)
+    monkeypatch.setattr(TURN, "told_after", 0.01)
+    monkeypatch.setattr(TURN, "patience", 0.1)
 
 
 class Waiting(Layer):
@@ -58,8 +58,8 @@ def test_threads_that_wait_for_each_other_end_in_an_error(short):
 
 
 def test_a_wait_that_ends_is_no_error(monkeypatch):
-    monkeypatch.setattr(LOCK, "told_after", 0.01)
-    monkeypatch.setattr(LOCK, "patience", None)
+    monkeypatch.setattr(TURN, "told_after", 0.01)
+    monkeypatch.setattr(TURN, "patience", None)
     waits, goes_on = threading.Event(), threading.Event()
     dense = layers.Dense(4)
 
@@ -82,28 +82,32 @@ def test_a_wait_that_ends_is_no_error(monkeypatch):
     assert len(told) == 1 and "has waited 0.01 s" in told[0]
 
 
-def test_it_is_taken_again_by_its_own_thread_alone():
+def test_its_own_thread_need_not_wait(short):
+    def wait():
+        try:
+            TURN.wait()
+        except LaminaError:
+            found.append(False)
+
+    found = []
     with LOCK, LOCK:
-        assert LOCK.holder == threading.get_ident()
-        found = []
-        thread = threading.Thread(target=lambda: found.append(LOCK.acquire(False)))
+        TURN.wait()
+        thread = threading.Thread(target=wait)
         thread.start()
         thread.join()
-        assert found == [False]
-    assert LOCK.acquire(False)
-    LOCK.release()
+    assert found == [False]
 
 
 def test_the_wait_is_set(monkeypatch):
-    monkeypatch.setattr(LOCK, "patience", LOCK.patience)
-    assert LOCK.patience == 600
+    monkeypatch.setattr(TURN, "patience", TURN.patience)
+    assert TURN.patience == 600
     lamina.set_build_wait(5)
-    assert LOCK.patience == 5
+    assert TURN.patience == 5
     lamina.set_build_wait(None)
-    assert LOCK.patience is None
+    assert TURN.patience is None
     lamina.set_build_wait(float("inf"))
-    assert LOCK.patience == threading.TIMEOUT_MAX
+    assert TURN.patience == threading.TIMEOUT_MAX
     for bad in (0, -1, "5", True, float("nan")):
         with pytest.raises(InputError, match="not a time to wait"):
             lamina.set_build_wait(bad)
-    assert LOCK.patience == threading.TIMEOUT_MAX
+    assert TURN.patience == threading.TIMEOUT_MAX

@@ -23,6 +23,7 @@ import pytest
 
 import lamina
 from lamina import Model, Sequential, layers
+from lamina.core.lock import LOCK
 from lamina.core.scope import SCOPE
 from lamina.training.callbacks import LambdaCallback
 
@@ -121,6 +122,7 @@ def moments(job, model, at_most):
 
 def check_usable(model):
     assert SCOPE.get() is None
+    assert "owner=0" in repr(LOCK)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if model.built:
         assert all(np.isfinite(value).all() for value in model.values().values())

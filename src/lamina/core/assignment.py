@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
-from lamina.core.seeds import LOCK
+from lamina.core.lock import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Generator

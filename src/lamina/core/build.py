@@ -15,11 +15,12 @@ from lamina import initializers
 from lamina.core import mistakes
 from lamina.core.drawing import draw, draw_callable, says_law
 from lamina.core.interrupts import HeldBack
+from lamina.core.lock import LOCK, TURN
 from lamina.core.memory import on_device
 from lamina.core.node import EDITION, Built, Tracked, site
 from lamina.core.passes import Outcome, Request, run_passes
 from lamina.core.plan import Plan, PlannedVariable
-from lamina.core.seeds import LOCK, Seeds
+from lamina.core.seeds import Seeds
 from lamina.core.specs import Arguments
 from lamina.core.tracing import outside_traces
 from lamina.core.tracking import Tree, frozen_variables, topmost_without, walk
@@ -35,6 +36,7 @@ def _transaction() -> Generator[None]:
 
     Otherwise it walks all that the process holds, time and again, and frees nothing.
     """
+    TURN.wait()
     with LOCK:
         resting = gc.isenabled()
         gc.disable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -13,44 +14,51 @@ from typing import Any, cast
 from lamina.core.node import Site, site
 from lamina.errors import InputError, LaminaError, explain
 
-__all__ = ["LOCK", "set_build_wait"]
+__all__ = ["LOCK", "TURN", "set_build_wait"]
 
-_RLock: Any = type(threading.RLock())
+LOCK = threading.RLock()
+"""One build at a time in the process: first calls from two threads build once.
+
+It is Python's own lock, whose `with` no interrupt can break off between taking and giving back.
+"""
+
 _LIBRARY = os.path.dirname(threading.__file__) + os.sep
+_PAUSE = 0.005  # seconds between two looks at the lock
 
 
-class _BuildLock(_RLock):
-    """A lock that its thread may take again; to wait for another thread's has an end.
+class _Turn:
+    """Waiting for another thread's build, which has an end.
 
-    A `call` that is being planned holds it. Where such a call waits for a second thread that calls
-    a layer for the first time, the two would wait for each other for ever.
+    A `call` that is being planned holds the lock. Where such a call waits for a second thread that
+    calls a layer for the first time, the two would wait for each other for ever.
     """
 
-    holder: int = 0  # the thread that took it last
     patience: float | None = 600.0  # seconds until waiting is an error
-    told_after: float = 30.0  # seconds until it is told of
+    told_after: float = 30.0  # seconds until a warning
 
-    def __enter__(self) -> bool:
-        if not self.acquire(False):
-            self._wait()
-        self.holder = threading.get_ident()
-        return True
+    def wait(self) -> None:
+        """Return once no other thread holds the lock; nothing is taken.
 
-    def _wait(self) -> None:
-        began, patience = time.monotonic(), self.patience
-        first = self.told_after if patience is None else min(self.told_after, patience)
-        if self.acquire(True, first):
+        Raises:
+            LaminaError: that took longer than it may.
+        """
+        holder = _holder()
+        if holder in (0, threading.get_ident()):
             return
-        if patience is None or patience > first:
-            warnings.warn(self._text(first), UserWarning, stacklevel=3)
-            left = -1.0 if patience is None else max(0.0, began + patience - time.monotonic())
-            if self.acquire(True, left):
-                return
-        raise LaminaError(self._text(patience or 0.0))
+        began, warned = time.monotonic(), False
+        while (holder := _holder()) != 0:
+            waited = time.monotonic() - began
+            if self.patience is not None and waited >= self.patience:
+                raise LaminaError(self._text(self.patience, holder))
+            if not warned and waited >= self.told_after:
+                warned = True
+                warnings.warn(self._text(self.told_after, holder), UserWarning, stacklevel=3)
+            time.sleep(_PAUSE)
 
-    def _text(self, seconds: float) -> str:
-        name = next((t.name for t in threading.enumerate() if t.ident == self.holder), "that ended")
-        place = _place(sys._current_frames().get(self.holder))
+    @staticmethod
+    def _text(seconds: float, holder: int) -> str:
+        name = next((t.name for t in threading.enumerate() if t.ident == holder), "that ended")
+        place = _place(sys._current_frames().get(holder))
         return explain(
             f"This thread has waited {seconds:g} s for another one to build, step or save a layer.",
             where=f"thread {threading.current_thread().name!r}, at {site()}",
@@ -59,6 +67,15 @@ class _BuildLock(_RLock):
             remedy="If that thread waits for this one, in a layer's call, build the layer of this "
             "one before; if it takes long, lamina.set_build_wait(None).",
         )
+
+
+TURN = _Turn()
+
+
+def _holder() -> int:
+    """The thread that holds the lock, 0 if none does; the lock tells it in its text alone."""
+    found = re.search(r"owner=(\d+)", repr(LOCK))
+    return int(found[1]) if found else 0
 
 
 def _place(frame: FrameType | None) -> Site | None:
@@ -70,10 +87,6 @@ def _place(frame: FrameType | None) -> Site | None:
             return site(frame)
         frame = frame.f_back
     return None
-
-
-LOCK = _BuildLock()
-"""One build at a time in the process: first calls from two threads build once."""
 
 
 def set_build_wait(seconds: float | None) -> None:
@@ -103,4 +116,4 @@ def set_build_wait(seconds: float | None) -> None:
                 remedy="Give 600, for example.",
             )
         )
-    LOCK.patience = None if number is None else min(float(number), threading.TIMEOUT_MAX)
+    TURN.patience = None if number is None else min(float(number), threading.TIMEOUT_MAX)

@@ -14,11 +14,11 @@ from lamina.core.assignment import reading
 from lamina.core.build import carry_out
 from lamina.core.entering import enter
 from lamina.core.inputs import as_arguments
+from lamina.core.lock import LOCK, TURN
 from lamina.core.node import Tracked, site
 from lamina.core.passes import Request
 from lamina.core.reached import unbuilt
 from lamina.core.scope import Frame, Key, as_key, as_mode
-from lamina.core.seeds import LOCK
 from lamina.core.signature import key_of, method_of
 from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.tracing import in_fresh_context, split_axes, trace_state
@@ -59,6 +59,7 @@ class Root:
         reads = None if again else node.known.get(self.signature)
         if reads is not None:
             return reads
+        TURN.wait()
         with LOCK:
             reads = None if again else node.known.get(self.signature)
             if reads is None:

@@ -16,7 +16,7 @@ from lamina.core.tracing import outside_traces
 from lamina.errors import InputError, explain
 from lamina.initializers import Initializer
 
-__all__ = ["LOCK", "Seeds", "as_seed", "set_seed"]
+__all__ = ["Seeds", "as_seed", "set_seed"]
 
 _NO_PATH = "an array by itself"
 """Stands for the path of what is drawn for no weight; no attribute is called so."""

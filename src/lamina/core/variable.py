@@ -13,9 +13,9 @@ import numpy as np
 
 from lamina import constraints, initializers, regularizers
 from lamina.core.assignment import assign_together
+from lamina.core.lock import LOCK
 from lamina.core.node import Site, site
 from lamina.core.scope import SCOPE
-from lamina.core.seeds import LOCK
 from lamina.core.specs import Spec
 from lamina.core.tracing import is_traced
 from lamina.core.trees import as_array

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 
 from lamina.core.alone import Seen, alone
+from lamina.core.lock import LOCK
 from lamina.core.node import Tracked
-from lamina.core.seeds import LOCK
 from lamina.core.signature import method_of
 from lamina.core.specs import Arguments, Spec, map_specs
 from lamina.core.tracing import in_fresh_context

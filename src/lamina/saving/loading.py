@@ -11,9 +11,9 @@ import jax
 import numpy as np
 
 from lamina.core.build import carry_out
+from lamina.core.lock import LOCK
 from lamina.core.node import Tracked
 from lamina.core.passes import Request
-from lamina.core.seeds import LOCK
 from lamina.core.tracing import outside_traces
 from lamina.core.tracking import Tree, join, walk
 from lamina.core.variable import Variable, store

@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from lamina.core.lock import LOCK
 from lamina.core.node import Tracked
-from lamina.core.seeds import LOCK
 from lamina.core.tracking import Tree, walk
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.saving.files import TensorFile

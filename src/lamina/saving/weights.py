@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from lamina.core.assignment import stored_together
+from lamina.core.lock import LOCK
 from lamina.core.node import Tracked
-from lamina.core.seeds import LOCK
 from lamina.core.tracking import Tree, walk
 from lamina.errors import BuildError, explain
 from lamina.saving.files import TensorFile, storable, write

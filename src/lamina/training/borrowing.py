@@ -11,11 +11,11 @@ import numpy as np
 
 from lamina.core.assignment import assign_together
 from lamina.core.interrupts import HeldBack
+from lamina.core.lock import LOCK, TURN
 from lamina.core.memory import copied
 from lamina.core.node import EDITION, Tracked
 from lamina.core.reached import unbuilt
 from lamina.core.root import Root
-from lamina.core.seeds import LOCK
 from lamina.core.tracking import frozen_variables, unused_layers, walk
 from lamina.core.variable import Variable
 from lamina.training import rates, snapshots
@@ -64,6 +64,11 @@ class Borrower:
         self._rate: float | None = None  # set before there is an optimizer's state
         self._restored: dict[str, np.ndarray] | None = None  # of a checkpoint, for the first step
         self._fills: bool | None = None
+
+    def _wait_to_borrow(self) -> None:
+        """Before arrays are borrowed, let another thread's build end."""
+        if self._edition != EDITION.current:
+            TURN.wait()
 
     def prepare(self, batch: Callable[[], object]) -> Program:
         """Build what is not built, for a batch such as this, and borrow the arrays."""

@@ -16,8 +16,8 @@ import numpy as np
 from lamina import saving
 from lamina.core import reading
 from lamina.core.inputs import as_inputs
+from lamina.core.lock import LOCK
 from lamina.core.node import EDITION, Tracked
-from lamina.core.seeds import LOCK
 from lamina.core.tracking import walk
 from lamina.errors import InputError
 from lamina.saving.metadata import Metadata, describe
@@ -104,6 +104,7 @@ class Trainer(Borrower):
         """
         arrays = as_inputs(batch)
         logs: dict[str, jax.Array]
+        self._wait_to_borrow()
         with LOCK:  # a look from another thread comes before or after
             program = self.prepare(lambda: arrays)
             with self._keeping():
@@ -119,6 +120,7 @@ class Trainer(Borrower):
         ):
             if number:
                 self.wait()  # two windows are the most that is held
+            self._wait_to_borrow()
             with LOCK:
                 program, carry = self.prepare(lambda: data.like(order.shape[1])), self._carry
                 left = None if count is None else count - skipped
