@@ -1,7 +1,8 @@
 """The server of a translator: many clients at once, against one after the other.
 
 All texts are of the same model, whose end mark is too unlikely to be written, so that every
-translation has the full length.
+translation has the full length. A text waits 5 ms for others to be translated with, which counts
+for a client that is alone.
 """
 
 from __future__ import annotations

@@ -225,13 +225,17 @@ def test_idle_connections_make_room(limit) -> None:
         assert [read(client) for client in idle] == [b""] * 4
 
 
-def test_a_flood_of_connections_that_are_reset() -> None:
-    with served(connections=2) as server:
-        for _ in range(200):
-            with connect(server, HEALTH) as client:
-                reset = struct.pack("ii", 1, 0)
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("data", [b"", HEALTH])
+def test_clients_that_are_gone_before_their_turn(data, reset, caplog) -> None:
+    with served(connections=1, deadline=60.0) as server:
+        with connect(server, b"P"):
+            for _ in range(500):
+                with connect(server, data) as client:
+                    how = struct.pack("ii", reset, 0)
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
         assert admits(server)
+    assert caplog.text == ""
 
 
 def test_connections_beyond_room_are_bounded() -> None:

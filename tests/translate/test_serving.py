@@ -215,6 +215,7 @@ def test_it_is_for_this_machine_alone() -> None:
     with serving.server(Shouting(), port=0) as server:
         assert server.server_address[0] == "127.0.0.1"
         assert server.url == f"http://127.0.0.1:{server.server_address[1]}"
+        assert server._socket.proto == socket.IPPROTO_TCP  # or asyncio leaves Nagle's delay on
 
 
 def test_ipv6() -> None:

@@ -1,11 +1,14 @@
 """How a server ends: real processes, real signals."""
 
 import contextlib
+import http.client
+import itertools
 import json
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 
 from tests.translate.served import HEALTH, answers, is_guarded, post, read, read_one
 
+JSON = {"Content-Type": "application/json"}
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = """
 import sys
@@ -35,7 +39,7 @@ def listen():
 translator = Told()
 threading.Thread(target=listen, daemon=True).start()
 bundle.load = lambda directory: translator
-serving.Limits = lambda *given, **named: Limits(*given, **named, **OPTIONS)
+serving.Limits = lambda *given, **named: Limits(*given, **named)._replace(**OPTIONS)
 commands.app(["serve", ".", "--port", "0"])
 """
 
@@ -110,6 +114,42 @@ def test_an_idle_server_stops(sent) -> None:
             process.send_signal(sent)
             assert read(client) == b""
         ended(process)
+
+
+def test_no_request_is_lost() -> None:
+    """Clients that ask on and on have an answer to each request until the port is closed."""
+    found: list[int | str] = []
+
+    def ask(address: tuple[str, int]) -> None:
+        client = http.client.HTTPConnection(*address, timeout=60)
+        for number in itertools.count():
+            if number == 1:
+                connected.wait(60)
+            try:
+                client.request("POST", "/translate", '{"text": "a"}', JSON)
+                answer = client.getresponse()
+                answer.read()
+                found.append(answer.status)
+            except ConnectionRefusedError:
+                return
+            except (OSError, http.client.HTTPException) as error:
+                found.append(repr(error))
+                return
+
+    connected = threading.Barrier(9)
+    with running(grace=60, requests=10**9) as (process, address):
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+        threads = [threading.Thread(target=ask, args=(address,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        connected.wait(60)
+        process.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert set(found) == {200}
 
 
 def test_the_grace_has_an_end() -> None:

@@ -21,6 +21,7 @@ from lamina.translate.limits import Limits, client_of
 __all__ = ["Connection", "Room", "connections"]
 
 _LINGER = 2.0  # seconds for a client to read why it was refused
+_LAST = 0.2  # seconds at a stop for a request that is on its way
 
 
 class Room:
@@ -31,6 +32,7 @@ class Room:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.is_closing = False  # each connection has one answer left at most
         self._open: dict[Connection, str] = {}
 
     def admit(self, connection: Connection, client: str) -> bool:
@@ -88,7 +90,7 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         limits = self.room.limits
         if self.client is not None and self.room.admit(self, client_of(self.client[0])):
-            self._after(limits.deadline, self._expire)
+            self._after(_LAST if self.room.is_closing else limits.deadline, self._expire)
         else:
             self._refuse(self._unavailable("Too many connections; try again soon."))
             if len(self.connections) > 2 * limits.connections:  # no time to linger
@@ -122,14 +124,13 @@ class Connection(H11Protocol):
         self._proceed()
 
     def shutdown(self) -> None:
-        """Let the request under way be answered, and close."""
+        """Answer the request under way, or on its way, and close."""
+        self.room.is_closing = True
         if self.is_busy:
-            super().shutdown()
-            self.cycle.scope["headers"] = [*self.headers, (b"connection", b"close")]
-        elif self._received:
-            self._refuse(self._unavailable("The server is stopping."))
+            self._answer_last()
         elif not self._is_ending:
-            self.timeout_keep_alive_handler()
+            self._unset_keepalive_if_required()
+            self._after(_LAST, self._stop)
 
     def timeout_keep_alive_handler(self) -> None:
         """Close, when what was answered has been read or a deadline has passed."""
@@ -168,6 +169,8 @@ class Connection(H11Protocol):
             super().data_received(request)
             if self.is_busy:
                 self.cycle.waiting_for_100_continue = False  # it was told before
+                if self.room.is_closing:
+                    self._answer_last()
 
     def _request(self) -> bytes:
         """The next request, taken from what was received; nothing if it is not complete."""
@@ -213,6 +216,16 @@ class Connection(H11Protocol):
     def _unavailable(self, reason: str) -> RefusedError:
         wait = str(math.ceil(self.room.limits.deadline))
         return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, reason, Retry_After=wait)
+
+    def _answer_last(self) -> None:
+        self.cycle.keep_alive = False
+        self.cycle.scope["headers"] = [*self.headers, (b"connection", b"close")]
+
+    def _stop(self) -> None:
+        if self._received:
+            self._refuse(self._unavailable("The server is stopping."))
+        else:
+            self.timeout_keep_alive_handler()
 
     def _expire(self) -> None:
         """The deadline of a request has passed."""

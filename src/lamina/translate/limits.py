@@ -34,7 +34,7 @@ class Limits(NamedTuple):
     characters: int = 2000
     requests: int = 60
     connections: int = 256
-    connections_of_client: int = 100
+    connections_of_client: int = 128
     batch: int = 16
     gather: float = 0.005
     deadline: float = 10.0
