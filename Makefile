@@ -38,7 +38,7 @@ bench-check: .venv-bench/done  ## measure again, and name what got worse than th
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 .venv/demo: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[translate]'
+	$(BIN)/python -m pip install --quiet --editable '.[serve,translate]'
 	@touch $@
 
 .venv/test: .venv/bin/python pyproject.toml

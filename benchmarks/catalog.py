@@ -16,6 +16,7 @@ FAMILIES = (
     "importing",
     "overhead",
     "loading",
+    "serving",
     "layers",
     "breakdown",
 )

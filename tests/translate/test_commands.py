@@ -104,7 +104,8 @@ def test_evaluate_reads_pairs_as_training_did(tmp_path) -> None:
 def test_serve(trained) -> None:
     command = [sys.executable, "-m", "lamina", "translate", "serve", str(trained[0]), "--port", "0"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as server:
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([*command, "--batch", "4"], env=environment, **pipes) as server:
         assert server.stdout is not None
         url = server.stdout.readline().decode().split()[0]
         assert url.startswith("http://127.0.0.1:")
@@ -113,4 +114,22 @@ def test_serve(trained) -> None:
         asked = urllib.request.Request(f"{url}/translate", body, headers)
         with urllib.request.urlopen(asked, timeout=60) as answer:
             assert json.load(answer)["translation"].startswith("Die ")
+        with urllib.request.urlopen(f"{url}/healthz", timeout=60) as answer:
+            assert json.load(answer) == {"status": "ok"}
         server.terminate()
+        out, err = server.communicate(timeout=60)
+        assert (server.returncode, out.decode()) == (0, "stopped\n")
+        assert "compiling" in err.decode()
+        assert "bee" not in err.decode()
+
+
+def test_serve_needs_packages() -> None:
+    code = (
+        "import sys; sys.modules['uvicorn'] = None; sys.argv[1:] = ['translate', 'serve', '.']; "
+        "from lamina.cli import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "Serving a translator needs packages that are not installed." in ended.stderr
+    assert "pip install 'lamina[serve]'" in ended.stderr
+    assert "Traceback" not in ended.stderr

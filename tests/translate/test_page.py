@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from lamina.translate import serving
-from tests.translate.test_serving import served
+from tests.translate.served import served
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
@@ -39,7 +38,8 @@ def browse(folder: Path, *options: object) -> str:
 
 @pytest.fixture(scope="module")
 def running():
-    yield from served(serving.Limits(characters=50, requests=1000))
+    with served(requests=1000) as server:
+        yield server
 
 
 def test_a_translation_and_its_alignment(running, tmp_path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -219,22 +220,25 @@ def serve(
     ] = "127.0.0.1",
     characters: Annotated[int, typer.Option(min=1, help="The most of a text.")] = 2000,
     requests: Annotated[int, typer.Option(min=1, help="The most a minute of a client.")] = 60,
+    connections: Annotated[int, typer.Option(min=1, help="The most that are open.")] = 256,
+    batch: Annotated[int, typer.Option(min=1, help="The most texts translated at once.")] = 16,
     beam: Beam = None,
 ) -> None:
     """Serve a page to translate on, and look at the alignment."""
-    from lamina.translate import serving  # noqa: PLC0415 - http.server is needed here alone
-
-    translator = bundle.load(directory)
-    if beam is not None:
-        translator = dataclasses.replace(translator, beam=beam)
-    limits = serving.Limits(characters, requests)
-    with serving.server(translator, host, port, limits) as running:
-        typer.echo(f"{running.url}  (stop with Ctrl-C)")
-        sys.stdout.flush()
-        try:
+    with extras("Serving a translator", "serve"):
+        from lamina.translate import serving  # noqa: PLC0415 - needs an optional extra
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop, as Ctrl-C is
+    try:
+        translator = bundle.load(directory)
+        if beam is not None:
+            translator = dataclasses.replace(translator, beam=beam)
+        limits = serving.Limits(characters, requests, connections, batch=batch)
+        with serving.server(translator, host, port, limits, progress=True) as running:
+            typer.echo(f"{running.url}  (stop with Ctrl-C)")
+            sys.stdout.flush()
             running.serve_forever()
-        except KeyboardInterrupt:
-            typer.echo("stopped")
+    except KeyboardInterrupt:
+        typer.echo("stopped")
 
 
 def _draw(translations: list[Translation], path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +14,13 @@ from numpy.typing import NDArray
 
 import lamina
 from lamina.errors import InputError, explain
-from lamina.seq2seq import Seq2Seq
+from lamina.seq2seq import Decoded, Seq2Seq
 from lamina.translate.vocabulary import Tokens
 
 __all__ = ["Translation", "Translator"]
 
 _MOST_ROWS = 320  # that one run of the model follows, those of a beam counted each
+_STEP = 4  # from one number of rows to the next, where all are compiled in advance
 _NARROWEST = 16  # ids of a source row; others are twice as wide, and twice that
 _ROOM = 8  # ids that a translation may have beyond twice its source's
 _SENTENCE_ENDS = tuple(".!?。！？…؟۔।")
@@ -108,17 +110,27 @@ class Translator:
         """
         return [translation.text for translation in self.translate(texts, beam)]
 
-    def translate(self, texts: Sequence[str], beam: int | None = None) -> list[Translation]:
-        """The same, with tokens, attention and probability."""
+    def translate(
+        self, texts: Sequence[str], beam: int | None = None, *, batch: int | None = None
+    ) -> list[Translation]:
+        """The same, with tokens, attention and probability.
+
+        Args:
+            texts: any number of strings.
+            beam: how many translations are followed at once; the translator's own if None.
+            batch: the most texts, or parts of texts, that one run of the model reads, a positive
+                integer; as many as are translated fastest if None.
+        """
         beam = self.beam if beam is None else beam
         pieces = list(self._pieces(texts))
         # Texts of one length together, so that little is padded.
         order = sorted(range(len(pieces)), key=lambda at: len(pieces[at].ids))
-        size = 1 << max(0, (_MOST_ROWS // max(1, beam)).bit_length() - 1)
+        rows = _rows(_MOST_ROWS // max(1, beam), 2) if batch is None else _rows(batch, _STEP)
+        size = rows[-1]
         found: dict[int, Translation] = {}
         for first in range(0, len(order), size):
             some = order[first : first + size]
-            found |= zip(some, self._run([pieces[at] for at in some], beam), strict=True)
+            found |= zip(some, self._run([pieces[at] for at in some], beam, rows), strict=True)
         parts: list[list[Translation]] = [[] for _ in texts]
         for at, piece in enumerate(pieces):
             parts[piece.of].append(found[at])
@@ -135,6 +147,31 @@ class Translator:
                 self._check_length(self.source.split(text))
         return self.source.encode(texts, self.source_length)
 
+    def check(self, text: str) -> None:
+        """Find out whether a text can be translated.
+
+        Raises:
+            InputError: it is too long, and the translator does not divide texts.
+        """
+        if not self.divides:
+            self._check_length(self.source.split(text))
+
+    def sizes(self, batch: int) -> list[tuple[int, int]]:
+        """The sizes, rows and ids a row, that :meth:`translate` runs the model in.
+
+        Args:
+            batch: that of :meth:`translate`.
+        """
+        widths = [self.width(0)]
+        while widths[-1] < self.source_length:
+            widths.append(self.width(widths[-1] + 1))
+        return [(rows, width) for width in widths for rows in _rows(batch, _STEP)]
+
+    def prepare(self, size: tuple[int, int]) -> None:
+        """Compile the model for one of :meth:`sizes`, so that no translation waits for it."""
+        ids = np.full(size, self.source.unknown, np.int32)
+        np.asarray(self._decode(ids, self.beam).tokens)  # wait for it
+
     def width(self, longest: int) -> int:
         """The number of ids that rows are padded to, so that few sizes are compiled."""
         doublings = max(0, math.ceil(math.log2(max(1, longest) / _NARROWEST)))
@@ -150,16 +187,18 @@ class Translator:
             for part in _parts(tokens, self.source_length):
                 yield _Piece(at, row[part], tokens[part])
 
-    def _run(self, pieces: list[_Piece], beam: int) -> list[Translation]:
-        rows = 1 << (len(pieces) - 1).bit_length()  # a power of two, so that few are compiled
+    def _run(self, pieces: list[_Piece], beam: int, rows: list[int]) -> list[Translation]:
+        """Translate pieces padded to one of the numbers of rows, so that few are compiled."""
         width = self.width(max(len(piece.ids) for piece in pieces))
-        ids = np.full((rows, width), self.source.pad, np.int32)
+        ids = np.full((rows[bisect_left(rows, len(pieces))], width), self.source.pad, np.int32)
         for row, piece in zip(ids, pieces, strict=False):
             row[: len(piece.ids)] = piece.ids
-        most = min(self.target_length, 2 * width + _ROOM)
-        decoded = self._generate(ids, most, beam, self.length_penalty if beam > 1 else 0.0)
-        found = zip(pieces, *map(np.asarray, decoded), strict=False)
+        found = zip(pieces, *map(np.asarray, self._decode(ids, beam)), strict=False)
         return [self._translation(*one) for one in found]
+
+    def _decode(self, ids: NDArray[np.int32], beam: int) -> Decoded:
+        most = min(self.target_length, 2 * ids.shape[1] + _ROOM)
+        return self._generate(ids, most, beam, self.length_penalty if beam > 1 else 0.0)
 
     def _translation(
         self,
@@ -224,6 +263,14 @@ class Translator:
                     remedy="Give one date at a time, or shorten the text.",
                 )
             )
+
+
+def _rows(most: int, step: int) -> list[int]:
+    """Powers of two up to ``most``, each ``step`` times the one before, from 1 on."""
+    rows = [1 << max(0, most.bit_length() - 1)]
+    while rows[0] > 1:
+        rows.insert(0, max(1, rows[0] // step))
+    return rows
 
 
 def _parts(tokens: list[str], most: int) -> Iterator[slice]:

@@ -1,0 +1,24 @@
+"""The case of a server."""
+
+from benchmarks.case import Case, Target
+from benchmarks.serving import Problem
+
+ALONE = "Lamina: one client at a time"
+
+CASES = [
+    Case(
+        name="serve",
+        title="`lamina translate serve`, a request of many clients at once; against one at a time",
+        package="serving",
+        problem=Problem,
+        contenders={"Lamina": "together", ALONE: "alone"},
+        rows=[
+            {"clients": 16, "units": 64},
+            {"clients": 16, "units": 256, "vocabulary": 4000},
+            {"clients": 64, "requests": 1280, "units": 64},
+        ],
+        quick=[{"clients": 2, "requests": 8, "length": 16, "units": 8}],
+        tolerance=1e-3,
+        targets={"time": {ALONE: Target(0.25)}},
+    )
+]

@@ -1,0 +1,203 @@
+"""The answers of the server: the page, translations, errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from importlib import resources
+from typing import NamedTuple
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lamina.errors import InputError
+from lamina.translate.batching import Batcher
+from lamina.translate.limits import Limits, Rates, client_of
+from lamina.translate.translator import Translator
+
+__all__ = ["application", "is_local"]
+
+_PAGE = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+}
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d*)?")
+
+
+class _Asked(NamedTuple):
+    """A text, and when it came."""
+
+    text: str
+    at: float
+
+
+def application(translator: Translator, limits: Limits, *, local: bool) -> Starlette:
+    """The application that serves a translator.
+
+    Args:
+        translator: compiled for batches of ``limits.batch``.
+        limits: of texts, requests and batches.
+        local: whether it is for this machine alone, and other names of it are refused.
+    """
+    site = _Site(translator, limits)
+    routes = [Route(path, site.page) for path in _PAGE]
+    routes += [
+        Route("/healthz", site.health),
+        Route("/translate", site.translate, methods=["POST"]),
+    ]
+    application = Starlette(
+        routes=routes,
+        middleware=[Middleware(_Guard, local=local)],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+        lifespan=site.lifespan,
+    )
+    application.router.redirect_slashes = False
+    return application
+
+
+class _Site:
+    """The answers of the server."""
+
+    def __init__(self, translator: Translator, limits: Limits) -> None:
+        self._translator = translator
+        self._limits = limits
+        self._rates = Rates(limits.requests)
+        self._batcher = Batcher(self._answers, limits.batch, limits.gather)
+        folder = resources.files("lamina.translate").joinpath("page")
+        self._pages = {
+            path: Response(folder.joinpath(name).read_bytes(), media_type=kind)
+            for path, (name, kind) in _PAGE.items()
+        }
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncGenerator[None]:
+        with self._batcher:
+            yield
+
+    async def page(self, request: Request) -> Response:
+        return self._pages[request.url.path]
+
+    async def health(self, _: Request) -> Response:
+        return _told({"status": "ok"})
+
+    async def translate(self, request: Request) -> Response:
+        text = await self._text(request)
+        wait = self._rates.wait(client_of(request.client.host if request.client else "0.0.0.0"))
+        if wait:
+            reason = f"Too many requests; try again in {wait} s."
+            raise HTTPException(429, reason, {"Retry-After": str(wait)})
+        try:
+            self._translator.check(text)
+            body = await self._batcher(_Asked(text, time.perf_counter()))
+        except InputError as error:
+            raise HTTPException(400, str(error).partition("\n")[0]) from None
+        except asyncio.CancelledError:  # the server stops, and its grace is over
+            wait = str(math.ceil(self._limits.deadline))
+            raise HTTPException(503, "The server is stopping.", {"Retry-After": wait}) from None
+        return Response(body, media_type="application/json")
+
+    async def _text(self, request: Request) -> str:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":  # which browsers send to no other site unasked
+            raise HTTPException(415, "Send application/json.")
+        try:
+            text = json.loads(await request.body())["text"]
+            text.encode()  # no half of a surrogate pair
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise HTTPException(400, 'Send {"text": "..."}.') from None
+        if len(text) > self._limits.characters:
+            reason = f"The text is longer than {self._limits.characters:,} characters."
+            raise HTTPException(413, reason)
+        return text
+
+    def _answers(self, asked: Sequence[_Asked]) -> list[bytes]:
+        """The bodies of answers: in the thread of batches, so that others are not kept waiting."""
+        found = self._translator.translate([one.text for one in asked], batch=self._limits.batch)
+        now = time.perf_counter()
+        return [
+            _json({**translation.to_dict(), "seconds": round(now - one.at, 3)})
+            for one, translation in zip(asked, found, strict=True)
+        ]
+
+
+class _Guard:
+    """Lets in who asked for this server, and no page of another site."""
+
+    def __init__(self, app: ASGIApp, local: bool) -> None:
+        self._app = app
+        self._local = local
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            if not self._is_asked(headers.get("host", "")):
+                app = _error(421, "This is not that server.")
+            elif scope["method"] not in ("GET", "HEAD") and _is_cross_site(headers):
+                app = _error(403, "Pages of other sites cannot translate here.")
+        await app(scope, receive, send)
+
+    def _is_asked(self, host: str) -> bool:
+        """Whether a browser asked for this machine, not for a name that was led here."""
+        found = _HOST.fullmatch(host)
+        return not self._local or (found is not None and is_local(found[1] or found[2]))
+
+
+def _is_cross_site(headers: Headers) -> bool:
+    """Whether a page of another origin makes the request, as the browser tells."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
+
+
+def is_local(host: str) -> bool:
+    """Whether this is a name or an address of the loopback interface."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _error(error.status_code, error.detail, error.headers)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    """An error that nobody foresaw: where it arose is told, without its message or a text."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = f" in {at.tb_frame.f_code.co_filename}, line {at.tb_lineno}" if at else ""
+    print(f"lamina: {type(error).__name__}{where}", file=sys.stderr, flush=True)
+    return _error(500, "The translation failed.")
+
+
+def _error(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
+    return _told({"error": reason}, status, {**(headers or {}), "Connection": "close"})
+
+
+def _told(
+    held: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(_json(held), status, headers, "application/json")
+
+
+def _json(held: Mapping[str, object]) -> bytes:
+    return json.dumps(held, ensure_ascii=False).encode()
