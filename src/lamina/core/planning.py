@@ -14,6 +14,7 @@ from typing import Any
 import jax
 
 from lamina.core import mistakes
+from lamina.core.allowance import ALLOWANCE
 from lamina.core.node import Node, Site, Tracked, site
 from lamina.core.plan import PlannedCall
 from lamina.core.reached import Reached, own_build
@@ -60,6 +61,7 @@ class Planner:
         self.running: list[Tracked] = []
         self.checking: dict[int, Iterator[Variable]] = {}
         self.declared: dict[int, Variable] = {}
+        self._allowance = ALLOWANCE.get()
         self._trace: Any = None
         self._zeros: dict[Any, Any] = {}
         if earlier is None:
@@ -73,6 +75,8 @@ class Planner:
 
     def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
         """A layer's method is called with `inputs`, an (args, kwargs) pair."""
+        if self._allowance is not None:
+            self._allowance.call()
         args, kwargs = inputs
         specs = Arguments(as_specs(args), as_specs(kwargs) if kwargs else {})
         called_at = site()
@@ -173,6 +177,8 @@ class Planner:
     def tracing(self) -> Generator[None]:
         """The trace of the call; nothing that was made in it is held when it ends."""
         self._trace = trace_state()
+        if self._allowance is not None:
+            self._allowance.trace()
         try:
             yield
         finally:
