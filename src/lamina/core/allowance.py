@@ -1,7 +1,8 @@
 """What may be made while a file is loaded: no more than the file accounts for.
 
 A few bytes of a file can ask for a billion layers, calls or weights. While one is loaded, layers
-are counted as they are made, calls as they are traced, and weights before they get values.
+are counted as they are made, calls and weights as they are traced, and numbers before they are
+drawn.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from lamina.errors import FileFormatError, explain
 
 __all__ = ["ALLOWANCE", "Allowance", "allowing"]
 
-_LAYERS, _LAYERS_EACH = 1_000, 20
-_CALLS, _CALLS_EACH = 8_192, 4
+_LAYERS, _LAYERS_EACH = 16_384, 20
+_CALLS, _CALLS_EACH = 16_384, 8
+_REPEATS, _REPEATS_EACH = 8_192, 2
+_WEIGHTS, _WEIGHTS_EACH = 1_024, 2
 _TRACES = 32
-_WEIGHTS = 1 << 20
+_NUMBERS, _NUMBERS_EACH = 1 << 20, 2
 
 
 class Allowance:
@@ -25,52 +28,68 @@ class Allowance:
 
     Args:
         path: of the file, for errors.
-        parts: how many arrays the file holds; :meth:`describe` adds the layers that it describes.
-        elements: how many numbers are in the file's arrays.
+        arrays: how many arrays the file holds, those known by a second path counted again.
+        numbers: how many numbers are in them; None where the tree is the program's own.
 
-    For each part there may be 20 layers, beside 1,000, and 4 calls in one trace, beside 8,192; in
-    all traces together 32 times as many calls. Weights of layers that build themselves as they are
-    made may have twice the file's numbers, beside a million.
+    There may be 16,384 layers, and 20 more for each array; as many calls in one trace, and 8 more;
+    8,192 calls of layers that were called before in the trace, and 2 more; 1,024 weights, and 2
+    more. All traces together may have 32 times as many calls as one. Models that build themselves
+    as they are made may draw a million numbers, and 2 more for each of the file's.
     """
 
-    def __init__(self, path: str, parts: int, elements: int) -> None:
+    def __init__(self, path: str, arrays: int, numbers: int | None) -> None:
         self._path = path
-        self._parts = parts
-        self._elements = 2 * elements + _WEIGHTS
-        self._layers = self._calls = self._all_calls = 0
-
-    def describe(self) -> None:
-        """The file describes one more layer."""
-        self._parts += 1
+        self._arrays = arrays
+        self._numbers = numbers
+        self._made = self._drawn = self._traced = self._repeats = 0
+        self._calls = self._again = self._weights = 0
 
     def layer(self) -> None:
         """One more layer is made."""
-        self._layers += 1
-        self._check("layers", self._layers, _LAYERS + _LAYERS_EACH * self._parts)
+        self._made += 1
+        self._check("layers", self._made, _LAYERS + _LAYERS_EACH * self._arrays)
+
+    def repeat(self) -> None:
+        """The file tells of one more call, or of a second place of a layer."""
+        self._repeats += 1
+        self._check("calls of layers", self._repeats, _CALLS + _CALLS_EACH * self._arrays)
 
     def trace(self) -> None:
         """A call of the whole tree is traced."""
-        self._calls = 0
+        self._calls = self._again = self._weights = 0
 
-    def call(self) -> None:
-        """One more layer is called while calls are traced."""
+    def call(self, again: bool) -> None:
+        """One more layer is called while calls are traced; perhaps again."""
         self._calls += 1
-        self._all_calls += 1
-        most = _CALLS + _CALLS_EACH * self._parts
+        self._again += again
+        self._traced += 1
+        most = _CALLS + _CALLS_EACH * self._arrays
         self._check("calls of layers", self._calls, most)
-        self._check("calls of layers", self._all_calls, _TRACES * most)
+        self._check("calls of layers", self._traced, _TRACES * most)
+        self._check(
+            "calls of the same layers", self._again, _REPEATS + _REPEATS_EACH * self._arrays
+        )
 
-    def weights(self, elements: int) -> None:
-        """Weights of so many numbers get values that are not the file's."""
-        self._elements -= elements
-        self._check("numbers in weights", -self._elements, 0)
+    def weight(self) -> None:
+        """One more weight is declared while calls are traced."""
+        self._weights += 1
+        self._check("weights", self._weights, _WEIGHTS + _WEIGHTS_EACH * self._arrays)
+
+    def draw(self, numbers: int) -> bool:
+        """So many numbers are drawn, which are not the file's; whether functions may draw them,
+        rather than laws alone: not those that a file has named."""
+        if self._numbers is None:
+            return True
+        self._drawn += numbers
+        self._check("numbers", self._drawn, _NUMBERS + _NUMBERS_EACH * self._numbers)
+        return False
 
     def _check(self, what: str, count: int, most: int) -> None:
         if count > most:
             raise FileFormatError(
                 explain(
                     f"{self._path!r} asks for more {what} than it accounts for.",
-                    expected=f"at most {most:,} {what}" if most else f"no more {what}",
+                    expected=f"at most {most:,} {what} for {self._arrays:,} arrays",
                     received=f"{count:,} or more",
                     remedy="Make and build the model yourself, and call load_weights on it.",
                 )

@@ -169,15 +169,14 @@ def _values(
         given = source(tree)
         return origin, _placed(missing, lambda v, p: given[p].astype(v.weight_dtype, copy=False))
     allowance = ALLOWANCE.get()
-    if allowance is not None:  # a model from a file builds itself; the file's values come later
-        allowance.weights(sum(variable.size for _, variable in missing))
+    calls = allowance is None or allowance.draw(sum(v.size for _, v in missing))
     counted = seed is None and origin is None and bool(missing)
     if seed is not None:
         origin = (seed, 0)
     elif counted:
         origin = (Seeds.seed, Seeds.trees)
     drawn_from = origin or (0, 0)
-    values = _placed(missing, lambda v, p: _drawn(v, p, drawn_from, allowance is None))
+    values = _placed(missing, lambda v, p: _drawn(v, p, drawn_from, calls))
     Seeds.trees += counted  # only a build that went through uses up a number
     return origin, values
 

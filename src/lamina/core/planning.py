@@ -76,7 +76,7 @@ class Planner:
     def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
         """A layer's method is called with `inputs`, an (args, kwargs) pair."""
         if self._allowance is not None:
-            self._allowance.call()
+            self._allowance.call(id(layer) in self.reached)
         args, kwargs = inputs
         specs = Arguments(as_specs(args), as_specs(kwargs) if kwargs else {})
         called_at = site()
@@ -121,6 +121,8 @@ class Planner:
             raise TrackingError(mistakes.weight_in_call(self, layer))
         if is_unknown(shape):
             raise BuildError(mistakes.unknown_dim(self, layer, shape))
+        if self._allowance is not None:
+            self._allowance.weight()
         variable = make()
         self.declared[id(variable)] = variable
         record = self.reached.get(id(layer))

@@ -89,8 +89,8 @@ class Lambda(Layer):
     def _check(self, inputs: Any, outputs: Any) -> None:
         came, found = (shapes_of(as_specs(value)) for value in (inputs, outputs))
         whole = callable(self.output_shape)
-        expected: Any = self.output_shape(came) if whole else self.output_shape
-        expected = tuple(expected) if isinstance(expected, list | tuple) else (expected,)
+        shape: Any = self.output_shape(came) if whole else self.output_shape
+        expected = tuple(cast("list[Any]", shape)) if isinstance(shape, list | tuple) else (shape,)
         compared = found if whole else found[1:]
         pairs = zip(expected, compared, strict=False)
         fits = all(size is None or size == other for size, other in pairs)

@@ -72,10 +72,11 @@ class Loading:
         Raises:
             FileFormatError: the file does not fit; the error lists every entry that does not.
         """
-        sizes = sum(entry.size for entry in self.entries.values())
-        parts = len(self.entries) + len(walk(self.root).layers)
         allowance = ALLOWANCE.get() if self._whole else None
-        with allowing(allowance or Allowance(self.file.path, parts, sizes)):
+        if allowance is None:
+            arrays = len(self.entries) + len(self.metadata.aliases)
+            allowance = Allowance(self.file.path, arrays + len(walk(self.root).layers), None)
+        with allowing(allowance):
             self._run()
 
     def _run(self) -> None:

@@ -44,7 +44,7 @@ class Maker:
             "partial": self._partial,
             "function": lambda fields: names.function(plain.text_of(fields["name"])),
             "class": lambda fields: names.layer(plain.text_of(fields["class"])),
-            "same": lambda fields: self._layers[fields["number"]],
+            "same": self._same,
             "layer": self._layer,
             "namedtuple": self._namedtuple,
             "dataclass": self._dataclass,
@@ -83,9 +83,6 @@ class Maker:
 
     def _layer(self, fields: dict[str, Any]) -> Tracked:
         kind = self._names.layer(plain.text_of(fields["class"]))
-        allowance = ALLOWANCE.get()
-        if allowance is not None:
-            allowance.describe()
         args, kwargs = self._list(fields["args"]), self._named(fields["kwargs"])
         layer = _constructed(kind, args, kwargs)
         if not isinstance(layer, Tracked):
@@ -96,10 +93,15 @@ class Maker:
         self._layers[number] = layer
         return layer
 
+    def _same(self, fields: dict[str, Any]) -> Tracked:
+        _repeated()
+        return self._layers[fields["number"]]
+
     def _namedtuple(self, fields: dict[str, Any]) -> Any:
         kind: Any = self._names.data(plain.text_of(fields["class"]))
         if not plain.is_namedtuple(kind):
             raise_not_there(fields["class"], "a named tuple", kind)
+        _repeated()
         return _constructed(kind, self._list(fields["items"]), {})
 
     def _dataclass(self, fields: dict[str, Any]) -> Any:
@@ -107,6 +109,13 @@ class Maker:
         if not dataclasses.is_dataclass(kind):
             raise_not_there(fields["class"], "a dataclass", kind)
         return _constructed(kind, [], self._named(fields["fields"]))
+
+
+def _repeated() -> None:
+    """Count a call that the file tells of, or a second place of a layer."""
+    allowance = ALLOWANCE.get()
+    if allowance is not None:
+        allowance.repeat()
 
 
 def _constructed(kind: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:

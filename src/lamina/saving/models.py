@@ -140,7 +140,8 @@ def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | No
             raise _weights_alone(file.path)
         names = Names(custom_objects)
         entries = file.entries(stored.dtypes).values()
-        allowance = Allowance(file.path, len(entries), sum(entry.size for entry in entries))
+        arrays, numbers = len(entries) + len(stored.aliases), sum(entry.size for entry in entries)
+        allowance = Allowance(file.path, arrays, numbers)
         with allowing(allowance):
             root = Maker(names).make(stored.model)
             if not isinstance(root, Tracked):
