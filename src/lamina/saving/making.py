@@ -19,6 +19,9 @@ from lamina.saving.lookup import Names, raise_not_there
 
 __all__ = ["Maker"]
 
+_STEP = "lamina.models.functional:Step"
+"""A call of a layer in a graph."""
+
 
 class Maker:
     """Makes values from what a :class:`Recorder` wrote.
@@ -101,7 +104,8 @@ class Maker:
         kind: Any = self._names.data(plain.text_of(fields["class"]))
         if not plain.is_namedtuple(kind):
             raise_not_there(fields["class"], "a named tuple", kind)
-        _repeated()
+        if fields["class"] == _STEP:
+            _repeated()
         return _constructed(kind, self._list(fields["items"]), {})
 
     def _dataclass(self, fields: dict[str, Any]) -> Any:
