@@ -136,11 +136,11 @@ def _unknown_dtype(path: str, received: str) -> FileFormatError:
 
 def _not_safetensors(path: str, reason: str) -> FileFormatError:
     received = reason
-    with contextlib.suppress(OSError), open(path, "rb") as stream:
-        start = stream.read(8)
-        received = next(
-            (f"{kind} ({reason})" for m, kind in _MAGIC.items() if m == start[: len(m)]), reason
-        )
+    if os.path.isfile(path):  # what is none, a pipe for one, may wait for ever to be opened
+        with contextlib.suppress(OSError), open(path, "rb") as stream:
+            start = stream.read(8)
+            found = (f"{kind} ({reason})" for m, kind in _MAGIC.items() if m == start[: len(m)])
+            received = next(found, reason)
     return FileFormatError(
         explain(
             f"{path!r} is not a safetensors file, or was cut short.",
