@@ -58,11 +58,13 @@ class Allowance:
         """A call of the whole tree is traced."""
         self._calls = self._again = self._weights = 0
 
-    def call(self, again: bool) -> None:
-        """One more layer is called while calls are traced; perhaps again."""
-        self._calls += 1
+    def call(self, again: bool, inputs: int = 0) -> None:
+        """One more layer is called while calls are traced, perhaps again; 16 inputs, numbers among
+        them, are as much as another call."""
+        calls = 1 + inputs // 16
+        self._calls += calls
+        self._traced += calls
         self._again += again
-        self._traced += 1
         most = _CALLS + _CALLS_EACH * self._arrays
         self._check("calls of layers", self._calls, most)
         self._check("calls of layers", self._traced, _TRACES * most)

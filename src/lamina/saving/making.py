@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ class Maker:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._layers: dict[int, Tracked] = {}
+        self._numbers = 0.0
         self._kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
             "float": plain.float_of,
             "complex": plain.complex_of,
@@ -43,7 +45,7 @@ class Maker:
             "array": plain.array_of,
             "scalar": lambda fields: plain.array_of(fields)[()],
             "jax array": lambda fields: jnp.asarray(plain.array_of(fields)),
-            "initializer": lambda fields: initializers.from_config(self._make(fields["config"])),
+            "initializer": self._initializer,
             "partial": self._partial,
             "function": lambda fields: names.function(plain.text_of(fields["name"])),
             "class": lambda fields: names.layer(plain.text_of(fields["class"])),
@@ -75,7 +77,16 @@ class Maker:
         return self._kinds[fields["is"]](fields)
 
     def _list(self, items: Any) -> list[Any]:
+        self._numbers += sum(isinstance(item, int | float) for item in items)
+        if self._numbers > plain.LARGEST:
+            raise ValueError(f"lists hold more than {plain.LARGEST:,} numbers: those are weights")
         return [self._make(item) for item in items]
+
+    def _initializer(self, fields: dict[str, Any]) -> Any:
+        numbers, self._numbers = self._numbers, -math.inf  # of which an array is made once
+        made = initializers.from_config(self._make(fields["config"]))
+        self._numbers = numbers
+        return made
 
     def _named(self, items: dict[str, Any]) -> dict[str, Any]:
         return {name: self._make(item) for name, item in items.items()}
