@@ -20,9 +20,6 @@ from lamina.saving.lookup import Names, raise_not_there
 
 __all__ = ["Maker"]
 
-_STEP = "lamina.models.functional:Step"
-"""A call of a layer in a graph."""
-
 
 class Maker:
     """Makes values from what a :class:`Recorder` wrote.
@@ -62,7 +59,11 @@ class Maker:
             FileFormatError: it stands for nothing, or for a class that is not there.
         """
         try:
-            return self._make(described)
+            made = self._make(described)
+            allowance = ALLOWANCE.get()
+            if allowance is not None:
+                allowance.listed(int(self._numbers))
+            return made
         except FileFormatError:
             raise
         except Exception as error:
@@ -108,15 +109,15 @@ class Maker:
         return layer
 
     def _same(self, fields: dict[str, Any]) -> Tracked:
-        _repeated()
+        allowance = ALLOWANCE.get()
+        if allowance is not None:
+            allowance.repeat()
         return self._layers[fields["number"]]
 
     def _namedtuple(self, fields: dict[str, Any]) -> Any:
         kind: Any = self._names.data(plain.text_of(fields["class"]))
         if not plain.is_namedtuple(kind):
             raise_not_there(fields["class"], "a named tuple", kind)
-        if fields["class"] == _STEP:
-            _repeated()
         return _constructed(kind, self._list(fields["items"]), {})
 
     def _dataclass(self, fields: dict[str, Any]) -> Any:
@@ -124,13 +125,6 @@ class Maker:
         if not dataclasses.is_dataclass(kind):
             raise_not_there(fields["class"], "a dataclass", kind)
         return _constructed(kind, [], self._named(fields["fields"]))
-
-
-def _repeated() -> None:
-    """Count a call that the file tells of, or a second place of a layer."""
-    allowance = ALLOWANCE.get()
-    if allowance is not None:
-        allowance.repeat()
 
 
 def _constructed(kind: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:

@@ -19,7 +19,7 @@ Wanted = tuple[tuple[int, ...], Any]
 """The shape and dtype of a weight."""
 
 _MOST_PAIRS = 100_000  # of names that are compared for an error's remedy
-_MOST_LINES = 1_000  # of entries that an error lists
+_MOST_LINES = 200  # of entries that an error lists
 _MOST_NEAR = 100  # names, and characters of each, among which the nearest is looked for
 
 _KINDS = (np.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
