@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: demo test lint types floors tests bench bench-check clean
+.PHONY: demo test lint types floors tests fuzz bench bench-check clean
 
 demo: .venv/demo  ## train the date translator, show it, keep it in demo/
 	$(BIN)/lamina demo --out demo
@@ -24,6 +24,10 @@ floors: .venv/test
 
 tests: .venv/test
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+FUZZ ?= 600
+fuzz: .venv/test  ## read thousands of changed files, FUZZ for each loader
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 bench: .venv-bench/done  ## run Lamina and its peers side by side, keep the record, fill the docs
 	.venv-bench/bin/python -m benchmarks all --record

@@ -15,6 +15,7 @@ from lamina.constraints import ConstraintLike
 from lamina.core import adding, reading
 from lamina.core import call as calling
 from lamina.core import entry as building
+from lamina.core.allowance import ALLOWANCE
 from lamina.core.node import ATTRIBUTE, EDITION, Node, Tracked, site
 from lamina.core.plan import Plan
 from lamina.core.precision import policy
@@ -63,6 +64,9 @@ class Layer(Tracked):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         layer = super().__new__(cls)
+        allowance = ALLOWANCE.get()
+        if allowance is not None:
+            allowance.layer()
         trains = building.adopt(cls)
         scope = SCOPE.get()
         made_in = 0 if scope is None else scope.frame.number

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from collections import OrderedDict
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -85,11 +86,39 @@ PLAIN = [
 
 @pytest.mark.parametrize("given", PLAIN)
 def test_plain_arguments_come_back(path, given) -> None:
-    loaded = round_trip(Net(*given, option=given[-1]), path)
+    model = Net(*given, option=given[-1])
+    loaded = round_trip(model, path, custom_objects={"Config": Config})
     assert loaded.given == (given[0], given[1:], None, {"option": given[-1]})
     assert [type(v) for v in loaded.given[1]] == [
         np.dtype if isinstance(v, type) else type(v) for v in given[1:]
     ] or any(isinstance(v, np.dtype) for v in given)
+
+
+class Pair(NamedTuple):
+    left: object
+    right: object
+
+
+class Summing(Model):
+    def __init__(self, weights=None) -> None:
+        super().__init__()
+        self.weights, self.dense = weights, layers.Dense(2)
+
+    def call(self, pair):
+        return self.dense(pair.left) + self.dense(pair.right)
+
+
+@pytest.mark.parametrize("weights", [None, Pair(1, 2), Config(3)])
+def test_classes_of_data_come_from_the_caller(path, weights) -> None:
+    model = Summing(weights)
+    expected = model(Pair(X, X))
+    model.save(path)
+    with pytest.raises(FileFormatError, match=r"Pass custom_objects=\{'(Pair|Config)'"):
+        lamina.load(path)
+    known = {"Pair": Pair, f"{__name__}.Config": Config}
+    loaded = lamina.load(path, custom_objects=known)
+    assert loaded.weights == weights and type(loaded.weights) is type(weights)
+    np.testing.assert_array_equal(loaded(Pair(X, X)), expected)
 
 
 def test_nan_and_arrays_come_back(path) -> None:

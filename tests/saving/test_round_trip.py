@@ -119,7 +119,7 @@ def test_into_a_built_layer_and_into_one_that_is_not(path, monkeypatch) -> None:
     [
         {"query": (None, 3), "values": (None, "time", 6)},
         {"query": Spec((8, 3), "bfloat16"), "values": (8, 2, 6)},
-        {"query": (8, 3), "values": (8, 2, 6), "scale": "double"},
+        {"query": (8, 3), "values": (8, 2, 6), "scale": 2},
     ],
 )
 def test_specs_come_back(path, specs) -> None:
@@ -138,14 +138,14 @@ class Nested(Layer):
         self.dense = layers.Dense(2)
 
     def call(self, batch, pair, mode):
-        assert isinstance(pair, Pair)
-        assert mode == (1, None, "a")
-        return self.dense(batch[1][0] + batch[3]) + pair.left + pair.right
+        assert isinstance(pair, tuple)
+        assert mode == (1, None, 2.5)
+        return self.dense(batch[1][0] + batch[3]) + pair[0] + pair[1]
 
 
 def test_nested_inputs_come_back(path) -> None:
     one = jnp.ones((2, 3))
-    inputs = {1: [one, None], 3: one}, Pair(jnp.ones(2), jnp.ones((2, 1))), (1, None, "a")
+    inputs = {1: [one, None], 3: one}, (jnp.ones(2), jnp.ones((2, 1))), (1, None, 2.5)
     layer = Nested()
     expected = layer(*inputs)
     layer.save_weights(path)
@@ -153,6 +153,42 @@ def test_nested_inputs_come_back(path) -> None:
     fresh.load_weights(path)
     assert fresh._lamina.built.entries == layer._lamina.built.entries
     np.testing.assert_array_equal(expected, fresh(*inputs))
+
+
+def test_text_among_the_inputs_is_no_part_of_a_file(path) -> None:
+    layer = Attention()
+    layer.build(query=(8, 3), values=(8, 2, 6), scale="double")
+    layer.save_weights(path)
+    assert "double" not in path.read_bytes().decode("latin-1")
+    fresh = Attention()
+    fresh.load_weights(path)
+    (entry,) = fresh._lamina.built.entries.values()
+    assert list(entry.kwargs) == ["query", "values"]
+    equal(layer, fresh)
+    expected = layer(QUERY, VALUES, scale="double")
+    np.testing.assert_array_equal(fresh(QUERY, VALUES, scale="double"), expected)
+
+
+@pytest.mark.parametrize("odd", [Pair(jnp.ones(2), jnp.ones((2, 1))), ("text",), {"a": "text"}])
+def test_a_file_of_weights_brings_no_class_and_no_text(path, odd) -> None:
+    class Odd(Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, x, odd):
+            return self.dense(x)
+
+    layer = Odd()
+    layer(jnp.ones((2, 3)), odd)
+    layer.save_weights(path)
+    assert metadata(path)["builds"][0]["specs"] is None
+    fresh = Odd()
+    with pytest.raises(ValueError, match="does not say for which inputs call was built"):
+        fresh.load_weights(path)
+    fresh.build((2, 3), odd)
+    fresh.load_weights(path)
+    equal(layer, fresh)
 
 
 class Keyed(Layer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 
 from lamina import initializers
 from lamina.core import mistakes
+from lamina.core.allowance import ALLOWANCE
 from lamina.core.drawing import draw, draw_callable, says_law
 from lamina.core.interrupts import HeldBack
 from lamina.core.lock import LOCK, TURN
@@ -54,12 +56,8 @@ def _final_tree(outcome: Outcome) -> Tree:
     for variable in planner.declared.values():
         if id(variable) not in tree.variables:
             raise TrackingError(mistakes.stray_variable(planner, variable))
-    paths = [path for path, _ in tree.variables.values()]
-    twice = (
-        sorted({path for path in paths if paths.count(path) > 1})
-        if len(set(paths)) < len(paths)
-        else []
-    )
+    paths = Counter(path for path, _ in tree.variables.values())
+    twice = sorted(path for path, count in paths.items() if count > 1)
     if twice:
         raise TrackingError(
             explain(
@@ -176,13 +174,15 @@ def _values(
     if source is not None:
         given = source(tree)
         return origin, _placed(missing, lambda v, p: given[p].astype(v.weight_dtype, copy=False))
+    allowance = ALLOWANCE.get()
+    calls = allowance is None or allowance.draw(sum(v.size for _, v in missing))
     counted = seed is None and origin is None and bool(missing)
     if seed is not None:
         origin = (seed, 0)
     elif counted:
         origin = (Seeds.seed, Seeds.trees)
     drawn_from = origin or (0, 0)
-    values = _placed(missing, lambda v, p: _drawn(v, p, drawn_from))
+    values = _placed(missing, lambda v, p: _drawn(v, p, drawn_from, calls))
     Seeds.trees += counted  # only a build that went through uses up a number
     return origin, values
 
@@ -194,11 +194,16 @@ def _placed(
     return [(v, array) for (_, v), array in zip(missing, arrays, strict=True)]
 
 
-def _drawn(variable: Variable, path: str, origin: tuple[int, int]) -> np.ndarray | jax.Array:
+def _drawn(
+    variable: Variable, path: str, origin: tuple[int, int], calls: bool
+) -> np.ndarray | jax.Array:
+    """The first values of a variable; those of a function, if it may be called, or zeros."""
     initializer, shape, dtype = variable.initializer, variable.shape, variable.weight_dtype
     at = variable.declared_at
     if says_law(initializer):
         return draw(initializer, shape, dtype, seed=origin, path=path, at=at)
+    if not calls:
+        return np.zeros(shape, dtype)
     return draw_callable(initializer, shape, dtype, seed=origin, path=path, at=at)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 
 from lamina.core import mistakes
+from lamina.core.allowance import ALLOWANCE
 from lamina.core.interrupts import HeldBack
 from lamina.core.node import Node, Site, Tracked, site
 from lamina.core.plan import PlannedCall
@@ -22,6 +23,7 @@ from lamina.core.signature import build_arguments, method_of
 from lamina.core.specs import Arguments, Sizes, Spec, as_specs, blend, is_unknown, shapes_of
 from lamina.core.tracing import is_running, trace_state
 from lamina.core.tracking import Memento, Tree, join, same_state, state_of, walk
+from lamina.core.trees import leaves_of
 from lamina.core.variable import Variable
 from lamina.errors import BuildError, TrackingError
 
@@ -61,6 +63,7 @@ class Planner:
         self.running: list[Tracked] = []
         self.checking: dict[int, Iterator[Variable]] = {}
         self.declared: dict[int, Variable] = {}
+        self._allowance = ALLOWANCE.get()
         self._trace: Any = None
         self._zeros: dict[Any, Any] = {}
         if earlier is None:
@@ -74,6 +77,8 @@ class Planner:
 
     def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
         """A layer's method is called with `inputs`, an (args, kwargs) pair."""
+        if self._allowance is not None:
+            self._allowance.call(id(layer) in self.reached, len(leaves_of(inputs)))
         args, kwargs = inputs
         specs = Arguments(as_specs(args), as_specs(kwargs) if kwargs else {})
         called_at = site()
@@ -118,6 +123,8 @@ class Planner:
             raise TrackingError(mistakes.weight_in_call(self, layer))
         if is_unknown(shape):
             raise BuildError(mistakes.unknown_dim(self, layer, shape))
+        if self._allowance is not None:
+            self._allowance.weight()
         variable = make()
         self.declared[id(variable)] = variable
         record = self.reached.get(id(layer))
@@ -174,6 +181,8 @@ class Planner:
     def tracing(self) -> Generator[None]:
         """The trace of the call; nothing that was made in it is held when it ends."""
         self._trace = trace_state()
+        if self._allowance is not None:
+            self._allowance.trace()
         try:
             yield
         finally:

@@ -43,12 +43,31 @@ class Tree:
     def all_aliases(self) -> dict[str, str]:
         """Every other path of a layer or variable, with the path it goes by."""
         found = dict(self.aliases)
-        for alias, path in self.aliases.items():
-            if not path or alias.startswith(path + "."):
-                continue  # a child's link to its parent: a cycle, not a second place
-            for inner, _ in self.variables.values():
-                if inner.startswith(path + "."):
-                    found[alias + inner[len(path) :]] = inner
+        below = self._below() if self.aliases else {}
+        for alias, path in self._places():
+            for inner in below.get(path, ()):
+                found[alias + inner[len(path) :]] = inner
+        return found
+
+    def count_aliases(self) -> int:
+        """How many there are in :meth:`all_aliases`, or more, without making them."""
+        below = self._below() if self.aliases else {}
+        return sum(1 + len(below.get(path, ())) for _, path in self._places())
+
+    def _places(self) -> list[tuple[str, str]]:
+        """The second places of layers, with the first; not a child's link to its parent."""
+        places = self.aliases.items()
+        return [(a, path) for a, path in places if path and not a.startswith(path + ".")]
+
+    def _below(self) -> dict[str, list[str]]:
+        """The paths of the variables below each path that has a second place."""
+        found: dict[str, list[str]] = {path: [] for path in self.aliases.values()}
+        for path, _ in self.variables.values():
+            above = path.rpartition(".")[0]
+            while above:
+                if above in found:
+                    found[above].append(path)
+                above = above.rpartition(".")[0]
         return found
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import operator
 from typing import Any, NamedTuple, cast
 
+from lamina.core.allowance import ALLOWANCE
 from lamina.core.masks import mask_after, note_mask, with_masks
 from lamina.core.reading import name as name_of
 from lamina.core.root import covers
@@ -13,8 +13,9 @@ from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.trees import flatten, leaves_of, map_tree, unflatten
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.ends import ENDS, Ended, as_declared
+from lamina.models.ends import Ended, as_declared
 from lamina.models.model import Model
+from lamina.models.naming import check_names, named
 from lamina.models.symbol import Applied, Symbol
 
 __all__ = ["Functional", "Graph", "Ref", "Step"]
@@ -85,12 +86,14 @@ class Functional(Ended, Model):
         layers: dict[str, Layer] | None = None,
     ) -> None:
         super().__init__(name=name, trainable=trainable)
-        made = graph is None
+        made = graph is None or layers is None
         if graph is None or layers is None:
             graph, layers = _traced(inputs, outputs)
             self._lamina.arguments = ()
             given = {"name": name} if trainable else {"name": name, "trainable": False}
             self._lamina.keywords = {"graph": graph, "layers": layers, **given}
+        else:
+            _check_graph(graph, layers)
         self.graph = graph
         for key, layer in layers.items():
             setattr(self, key, layer)
@@ -210,7 +213,7 @@ def _traced(inputs: Any, outputs: Any) -> tuple[Graph, dict[str, Layer]]:
     places = {id(symbol): Ref(0, index) for index, symbol in enumerate(starts)}
     order = _order(ends, places)
     numbers = {id(applied): number for number, applied in enumerate(order, 1)}
-    layers = _named([applied.layer for applied in order])
+    layers = named([applied.layer for applied in order], Functional)
     names = {id(layer): name for name, layer in layers.items()}
 
     def refer(leaf: Any) -> Any:
@@ -254,24 +257,29 @@ def _order(ends: list[Symbol], places: dict[int, Ref]) -> list[Applied]:
     return sorted(found.values(), key=lambda applied: applied.number)
 
 
-def _named(layers: list[Any]) -> dict[str, Layer]:
-    """The layers by names that no other has, and that are no attribute of a model."""
-    found: dict[str, Layer] = {}
-    for layer in layers:
-        if any(layer is other for other in found.values()):
-            continue
-        plain = name_of(layer).replace(".", "_")
-        count, name = 0, plain
-        while name in found or _is_taken(name):
-            count += 1
-            name = f"{plain}_{count}"
-        found[name] = layer
-    return found
+def _check_graph(graph: Any, layers: Any) -> None:
+    """Let only a graph pass that calls its layers alone; a file may bring another one.
 
-
-def _is_taken(name: str) -> bool:
-    of_class = inspect.getattr_static(Functional, name, None) is not None
-    return name == "graph" or (name not in ENDS and of_class)
+    Raises:
+        InputError: it is another one, or a layer has the name of an attribute.
+    """
+    if type(graph) is Graph and isinstance(layers, dict):
+        names = cast("dict[Any, Any]", layers)
+        own = all(type(step) is Step and step.layer in names for step in graph.steps)
+        if own and all(isinstance(layer, Layer) for layer in names.values()):
+            check_names(names, Functional)
+            allowance = ALLOWANCE.get()
+            if allowance is not None:
+                allowance.repeat(max(0, len(graph.steps) - len(names)))
+            return
+    raise InputError(
+        explain(
+            "That is no graph of layers.",
+            expected="a Graph whose steps call its layers, and these by name",
+            received=f"a {type(graph).__name__}, and layers",
+            remedy="Write Model(inputs, outputs), with symbolic inputs and outputs.",
+        )
+    )
 
 
 def _is_ref(leaf: Any) -> bool:

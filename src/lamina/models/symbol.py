@@ -6,10 +6,13 @@ import itertools
 import operator
 from typing import Any, cast
 
+import jax
+
 from lamina.core.build import outputs_of
 from lamina.core.node import Symbolic, Tracked, site
 from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.trees import flatten, map_tree, unflatten
+from lamina.core.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 
@@ -110,13 +113,23 @@ def _spec(leaf: Any) -> Any:
     return leaf.spec if isinstance(leaf, Symbol) else as_specs(leaf)
 
 
+_BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+_COMPARED = ("lt", "le", "gt", "ge")
+_LOGICAL = ("and_", "or_", "xor")
+_UNARY = ("neg", "pos", "abs", "invert")
+_OPERATORS = (*_BINARY, *_COMPARED, *_LOGICAL, *_UNARY)
+
+
 class Operation(Layer):
     """One of Python's operators as a layer: ``operator.<name>(*inputs)``.
 
     Args:
-        name: of a function in the module `operator`.
+        function: the operator's name in the module `operator`, or `"getitem"`.
         index: what `getitem` takes.
         swapped: whether the two inputs come the other way round.
+
+    Raises:
+        InputError: there is no such operator, or the inputs are no arrays and numbers.
 
     >>> import jax.numpy as jnp
     >>> Operation("sub", swapped=True)(jnp.ones(2), 3.0).tolist()
@@ -124,20 +137,42 @@ class Operation(Layer):
     """
 
     def __init__(self, function: str, index: Any = None, swapped: bool = False) -> None:
+        if function != "getitem" and function not in _OPERATORS:
+            raise InputError(
+                explain(
+                    "That is not an operator on arrays.",
+                    expected=f"getitem, {', '.join(_OPERATORS)}",
+                    received=repr(function),
+                    remedy="Give one of those.",
+                )
+            )
         super().__init__(name=function)
         self.function, self.index, self.swapped = function, index, swapped
 
     def call(self, *inputs: Any) -> Any:
+        if not _are_operands(inputs):
+            raise InputError(
+                explain(
+                    f"The operator {self.function!r} works on arrays.",
+                    expected="one array or more, and numbers",
+                    received=", ".join(type(one).__name__ for one in inputs) or "nothing",
+                    remedy="Give an array.",
+                )
+            )
         if self.function == "getitem":
             return inputs[0][_read(self.index)]
         operands = inputs[::-1] if self.swapped else inputs
         return getattr(operator, self.function)(*operands)
 
 
-_BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
-_COMPARED = ("lt", "le", "gt", "ge")
-_LOGICAL = ("and_", "or_", "xor")
-_UNARY = ("neg", "pos", "abs", "invert")
+def _are_operands(inputs: tuple[Any, ...]) -> bool:
+    """Whether they are arrays and numbers, and one is an array of JAX's or a variable."""
+    arrays = [hasattr(one, "shape") and hasattr(one, "dtype") for one in inputs]
+    numbers = [isinstance(one, bool | int | float | complex) for one in inputs]
+    pairs = zip(arrays, numbers, strict=True)
+    return all(array or number for array, number in pairs) and any(
+        isinstance(one, jax.Array | Variable) for one in inputs
+    )
 
 
 def _add_operators() -> None:

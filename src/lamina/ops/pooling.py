@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
+from lamina.errors import InputError, explain
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.spatial import DataFormat, spatial_axes
 
@@ -26,6 +27,9 @@ __all__ = [
 ]
 
 Padding = Literal["valid", "same"]
+
+_MOST_CONSTANTS = 1 << 20  # counts that are a constant of the program rather than computed
+_MOST_POINTS = 1 << 24  # and windows, of which each is a constant
 
 
 def max_pool(
@@ -81,9 +85,13 @@ def average_pool(
     total = lax.reduce_window(wide, nothing, lax.add, window, steps, padding.upper())
     if padding == "valid":
         return cast(total / math.prod(window), dtype)
-    inside: NDArray[Any] = np.ones((), int)
-    for axis in spatial_axes(wide.ndim, data_format):
-        count = _real_points(wide.shape[axis], window[axis], steps[axis], total.shape[axis])
+    axes = spatial_axes(wide.ndim, data_format)
+    inside: Any = 1
+    few = math.prod(total.shape[axis] for axis in axes) <= _MOST_CONSTANTS
+    for axis in axes:
+        made: Any = np if few else jnp
+        windows = made.arange(total.shape[axis])
+        count = _real_points(wide.shape[axis], window[axis], steps[axis], windows)
         inside = inside * _along(count, axis, wide.ndim)
     return cast(total / inside.astype(total.dtype), dtype)
 
@@ -225,11 +233,11 @@ def _lowest(dtype: Any) -> Any:
     return np.asarray(jnp.iinfo(dtype).min, dtype)
 
 
-def _real_points(points: int, span: int, step: int, windows: int) -> NDArray[Any]:
+def _real_points(points: int, span: int, step: int, windows: Any) -> Any:
     """How many points of each window of ``"same"`` padding are not padding, ``[windows]``."""
-    before = max((windows - 1) * step + span - points, 0) // 2
-    starts = np.arange(windows) * step - before
-    return np.minimum(starts + span, points) - np.maximum(starts, 0)
+    before = max((len(windows) - 1) * step + span - points, 0) // 2
+    starts = windows * step - before
+    return (starts + span).clip(None, points) - starts.clip(0, None)
 
 
 def _some_point(x: jax.Array, axis: int) -> jax.Array:
@@ -241,16 +249,29 @@ def _some_point(x: jax.Array, axis: int) -> jax.Array:
 
 def _even_windows(points: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """The points of each window, ``[size, width]``, and which of them are inside; narrower
-    windows repeat their last point."""
+    windows repeat their last point.
+
+    Raises:
+        InputError: there are more than a program has room for.
+    """
+    if points + size > _MOST_POINTS:
+        raise InputError(
+            explain(
+                "Adaptive pooling has too many points or windows.",
+                expected=f"at most {_MOST_POINTS:,} of both on an axis",
+                received=f"{size:,} windows of {points:,} points",
+                remedy="Ask for fewer windows, or pool the input by a fixed size first.",
+            )
+        )
     order: NDArray[Any] = np.arange(size)
     starts, ends = order * points // size, -(-(order + 1) * points // size)
     index = starts[:, None] + np.arange(int((ends - starts).max()))
     return np.minimum(index, ends[:, None] - 1), index < ends[:, None]
 
 
-def _along(values: NDArray[Any], axis: int, rank: int) -> NDArray[Any]:
+def _along(values: Any, axis: int, rank: int) -> Any:
     """Values for one axis of an array of so many, ready to meet it."""
-    return np.expand_dims(values, tuple(other for other in range(rank) if other != axis))
+    return values.reshape([-1 if other == axis else 1 for other in range(rank)])
 
 
 def _side_by_side(x: jax.Array, index: NDArray[Any], axis: int) -> jax.Array:

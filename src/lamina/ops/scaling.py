@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+from typing import cast as typed
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,8 @@ from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.normalization import spread
 
 __all__ = ["rms_norm", "singular_value", "unit_norm"]
+
+_WRITTEN_OUT = 32  # iterations of a program that has no loop
 
 
 def rms_norm(
@@ -95,11 +99,18 @@ def singular_value(weight: Operand, u: Operand, iterations: int = 1) -> tuple[ja
     matrix = cast(weight, wide)
     matrix = lax.reshape(matrix, (matrix.size // matrix.shape[-1], matrix.shape[-1]))
     start = right = cast(u, wide)
-    left = jnp.zeros((1, matrix.shape[0]), wide)
-    for _ in range(iterations):
-        left = unit_norm(right @ matrix.T, epsilon=1e-7)
-        right = unit_norm(left @ matrix, epsilon=1e-7)
-    left, right = lax.stop_gradient((left, right))
+
+    def iterate(_: Any, pair: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        left = unit_norm(pair[1] @ matrix.T, epsilon=1e-7)
+        return left, unit_norm(left @ matrix, epsilon=1e-7)
+
+    pair = jnp.zeros((1, matrix.shape[0]), wide), right
+    if iterations <= _WRITTEN_OUT:
+        for step in range(iterations):
+            pair = iterate(step, pair)
+    else:
+        pair = typed(Any, lax.fori_loop)(0, iterations, iterate, pair)
+    left, right = lax.stop_gradient(pair)
     empty = jnp.all(matrix == 0)
     sigma = jnp.where(empty, 1, jnp.vdot(left @ matrix, right))
     return sigma, cast(jnp.where(empty, start, right), u.dtype)

@@ -9,6 +9,7 @@ from typing import Any
 from lamina.core.node import Tracked
 from lamina.core.trees import leaves_of
 from lamina.errors import InputError, explain
+from lamina.saving.lookup import Names
 from lamina.saving.making import Maker
 from lamina.saving.recording import Recorder
 
@@ -46,7 +47,7 @@ def from_config(kind: type, config: Mapping[str, Any]) -> Any:
     with_layers = {name: value for name, value in given.items() if _holds_layers(value)}
     recorder = Recorder()
     described = recorder.record(with_layers, f"the config of {kind.__name__}")
-    return kind(**given | Maker(recorder.named).make(described))
+    return kind(**given | Maker(Names(recorder.named)).make(described))
 
 
 def _holds_layers(value: Any) -> bool:

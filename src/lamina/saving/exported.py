@@ -18,7 +18,7 @@ from lamina.errors import FileFormatError, InputError, LaminaError, explain
 from lamina.lazy import lazily
 from lamina.saving.exporting import FORMAT, PROGRAM, VERSION, WEIGHTS, needing_flatbuffers
 from lamina.saving.files import TensorFile
-from lamina.saving.making import Maker
+from lamina.saving.inputs import inputs_of
 
 if TYPE_CHECKING:
     from jax import export as exporting
@@ -139,7 +139,7 @@ def _opened(file: TensorFile, content: dict[str, Any]) -> Exported:
     weights = {
         str(name): jnp.asarray(file.read(entries[WEIGHTS + name])) for name in content["weights"]
     }
-    inputs = Maker().arguments(content["inputs"]).kwargs
+    inputs = inputs_of(content["inputs"], text=True).kwargs
     with needing_flatbuffers():
         program = exporting.deserialize(bytearray(code))
     return Exported(program, str(content["model"]), inputs, weights)

@@ -5,46 +5,24 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
-import json
 import os
 import re
 import stat
 import uuid
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-import ml_dtypes
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 from lamina.core.memory import empty
 from lamina.errors import FileFormatError, explain
+from lamina.saving.dtypes import NATIVE
+from lamina.saving.header import Entry, entries_of, header_of
 
 __all__ = ["Entry", "TensorFile", "storable", "write"]
-
-_DTYPES: dict[str, Any] = {
-    "BOOL": np.bool_,
-    "U8": np.uint8,
-    "I8": np.int8,
-    "U16": np.uint16,
-    "I16": np.int16,
-    "U32": np.uint32,
-    "I32": np.int32,
-    "U64": np.uint64,
-    "I64": np.int64,
-    "F16": np.float16,
-    "BF16": ml_dtypes.bfloat16,
-    "F32": np.float32,
-    "F64": np.float64,
-    "C64": np.complex64,
-    "F8_E4M3": ml_dtypes.float8_e4m3fn,
-    "F8_E5M2": ml_dtypes.float8_e5m2,
-}
-_NATIVE = frozenset(np.dtype(kind).name for kind in _DTYPES.values()) - {"complex64"}
-"""What every safetensors has a name for; other arrays are stored as bytes, on one more axis."""
 
 _MAGIC = {
     b"\x89HDF": "an HDF5 file",
@@ -52,16 +30,6 @@ _MAGIC = {
     b"\x80": "a pickle, which Lamina never opens",
     b"\x93NUMPY": "a .npy file",
 }
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One array of a file: its true dtype and shape, and where its bytes are."""
-
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    start: int
-    nbytes: int
 
 
 class TensorFile:
@@ -83,27 +51,35 @@ class TensorFile:
         except OSError as error:
             _raise_unreadable(self.path, error)
         self._stream = open(self.path, "rb")  # noqa: SIM115 - closed by close()
+        try:
+            self._header, self._begin = self._checked()
+        except BaseException:
+            self.close()
+            raise
+
+    def _checked(self) -> tuple[dict[str, tuple[str, list[int], int, int]], int]:
         length = int.from_bytes(self._stream.read(8), "little")
-        header: dict[str, Any] = json.loads(self._stream.read(length))
-        header.pop("__metadata__", None)
-        self._begin = 8 + length
-        self._header = header
+        size = os.fstat(self._stream.fileno()).st_size
+        if length > size - 8:
+            raise _not_safetensors(self.path, f"a header of {length:,} bytes, of {size:,}")
+        try:
+            text = self._stream.read(length).decode()
+            return header_of(text, self.path, size - 8 - length), 8 + length
+        except FileFormatError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _not_safetensors(self.path, str(error)[:200]) from error
 
     def entries(self, dtypes: Mapping[str, str]) -> dict[str, Entry]:
-        """All arrays by name; `dtypes` says which ones are stored as bytes, and of what dtype."""
-        found: dict[str, Entry] = {}
-        for name, described in self._header.items():
-            begin, end = described["data_offsets"]
-            shape = tuple(described["shape"])
-            code = described["dtype"]
-            if name in dtypes:
-                dtype, shape = _dtype_named(self.path, dtypes[name]), shape[:-1]
-            elif code in _DTYPES:
-                dtype = np.dtype(_DTYPES[code])
-            else:
-                raise _unknown_dtype(self.path, f"{code}, of {name!r}")
-            found[name] = Entry(dtype, shape, self._begin + begin, end - begin)
-        return found
+        """All arrays by name; `dtypes` says which ones are stored as bytes, and of what dtype.
+
+        Raises:
+            FileFormatError: a dtype is not known, or not that of the array's bytes.
+        """
+        try:
+            return entries_of(self._header, dtypes, self._begin)
+        except ValueError as error:
+            raise _unknown_dtype(self.path, str(error)[:200]) from error
 
     def read(self, entry: Entry) -> np.ndarray:
         """The array of an entry, in memory of its own."""
@@ -112,7 +88,8 @@ class TensorFile:
         if self._stream.readinto(data.data) != entry.nbytes:
             raise _not_safetensors(self.path, "it was cut short while it was read")
         try:
-            return data.view(entry.dtype).reshape(entry.shape)
+            array = data != 0 if entry.dtype == np.bool_ else data.view(entry.dtype)
+            return array.reshape(entry.shape)
         except (ValueError, TypeError) as error:
             raise _not_safetensors(self.path, str(error)) from None
 
@@ -147,18 +124,11 @@ def _check_there(path: str) -> None:
     )
 
 
-def _dtype_named(path: str, name: str) -> np.dtype[Any]:
-    try:
-        return np.dtype(getattr(ml_dtypes, name, name))
-    except TypeError:
-        raise _unknown_dtype(path, repr(name)) from None
-
-
 def _unknown_dtype(path: str, received: str) -> FileFormatError:
     return FileFormatError(
         explain(
             f"{path!r} holds an array of a dtype that is not known here.",
-            expected=", ".join(sorted(_NATIVE)),
+            expected=", ".join(sorted(NATIVE)),
             received=received,
             remedy="Write the file again with arrays of another dtype.",
         )
@@ -167,11 +137,11 @@ def _unknown_dtype(path: str, received: str) -> FileFormatError:
 
 def _not_safetensors(path: str, reason: str) -> FileFormatError:
     received = reason
-    with contextlib.suppress(OSError), open(path, "rb") as stream:
-        start = stream.read(8)
-        received = next(
-            (f"{kind} ({reason})" for m, kind in _MAGIC.items() if m == start[: len(m)]), reason
-        )
+    if os.path.isfile(path):  # what is none, a pipe for one, may wait for ever to be opened
+        with contextlib.suppress(OSError), open(path, "rb") as stream:
+            start = stream.read(8)
+            found = (f"{kind} ({reason})" for m, kind in _MAGIC.items() if m == start[: len(m)])
+            received = next(found, reason)
     return FileFormatError(
         explain(
             f"{path!r} is not a safetensors file, or was cut short.",
@@ -193,7 +163,7 @@ def _raise_unreadable(path: str, error: OSError) -> NoReturn:
 def storable(array: np.ndarray) -> tuple[np.ndarray, str | None]:
     """An array as it is stored, and the dtype's name where it is stored as bytes."""
     array = np.asarray(array, order="C")
-    if array.dtype.name in _NATIVE:
+    if array.dtype.name in NATIVE:
         return array, None
     raw = np.frombuffer(array.tobytes(), np.uint8)
     return raw.reshape(*array.shape, array.dtype.itemsize), array.dtype.name

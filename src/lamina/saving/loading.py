@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
+from lamina.core.allowance import ALLOWANCE, Allowance, allowing
 from lamina.core.build import carry_out
 from lamina.core.lock import LOCK
 from lamina.core.node import Tracked
@@ -17,15 +18,22 @@ from lamina.core.passes import Request
 from lamina.core.tracing import outside_traces
 from lamina.core.tracking import Tree, join, walk
 from lamina.core.variable import Variable, store
-from lamina.errors import BuildError, FileFormatError, TraceError, explain
-from lamina.saving.files import Entry, TensorFile
-from lamina.saving.making import Maker
+from lamina.errors import BuildError, FileFormatError, explain
+from lamina.saving.entries import check_entry
+from lamina.saving.files import TensorFile
+from lamina.saving.header import Entry
+from lamina.saving.inputs import inputs_of
+from lamina.saving.lookup import Names
 from lamina.saving.matching import Match, Wanted, cast, match, misfit, renaming
-from lamina.saving.metadata import parse
-from lamina.saving.replay import lacks, no_specs, planned, request_of
+from lamina.saving.metadata import Build, parse
+from lamina.saving.replay import Missing, no_specs, planned, request_of
 from lamina.saving.rollback import all_or_nothing
 
-__all__ = ["Loading"]
+__all__ = ["Loading", "reading"]
+
+_MOST_IDLE = 64  # builds that make nothing of what is missing
+_MOST_WALKED = 10_000_000  # layers and weights that are looked at, those of each build counted
+_MOST_ALIASES = 1_000_000
 
 
 class Loading:
@@ -35,13 +43,19 @@ class Loading:
         root: of the tree.
         file: open.
         rename: the tree's names by the file's.
+        whole: what the names of classes stand for, where the tree was made from the file, too.
 
     Raises:
         InputError: `rename` does not fit the file.
+        FileFormatError: the file is damaged.
     """
 
     def __init__(
-        self, root: Tracked, file: TensorFile, rename: Mapping[str, str] | None = None
+        self,
+        root: Tracked,
+        file: TensorFile,
+        rename: Mapping[str, str] | None = None,
+        whole: Names | None = None,
     ) -> None:
         stored = parse(file.metadata, file.path)
         entries = file.entries(stored.dtypes)
@@ -50,6 +64,8 @@ class Loading:
         self.file = file
         self.entries: dict[str, Entry] = {new_name(name): e for name, e in entries.items()}
         self.metadata = stored.renamed(new_name)
+        self._whole = whole
+        self._walked = 0
 
     def run(self) -> None:
         """Do it all, or nothing.
@@ -57,6 +73,14 @@ class Loading:
         Raises:
             FileFormatError: the file does not fit; the error lists every entry that does not.
         """
+        allowance = ALLOWANCE.get() if self._whole else None
+        if allowance is None:
+            arrays = len(self.entries) + len(self.metadata.aliases)
+            allowance = Allowance(self.file.path, arrays + len(walk(self.root).layers), None)
+        with allowing(allowance):
+            self._run()
+
+    def _run(self) -> None:
         with LOCK:
             had = [variable for _, variable in walk(self.root).variables.values() if variable.built]
             try:
@@ -81,25 +105,17 @@ class Loading:
         builds = self.metadata.builds
         if not builds and not any(v.built for _, v in walk(self.root).variables.values()):
             raise no_specs(self.file.path, type(self.root).__name__)
-        maker = Maker()
-        maker.trust(self.root)
         try:
-            layers, missing = self._state()
-            for build in builds:
-                layer = layers.get(build.path)
-                if layer is None:
-                    continue
-                built = layer._lamina.built
-                if built is None or lacks(build.path, missing):
-                    request = request_of(layer, build, maker, self.file.path)
-                    self._carry_out(build.path, request)
-                    layers, missing = self._state()
-                elif layer is self.root and build.specs is not None:
-                    built.entries.setdefault(build.method, maker.arguments(build.specs))
-        except (BuildError, TraceError) as error:
-            error.add_note(f"while it was built from the specs in {self.file.path!r}")
+            self._build_all(builds)
+        except FileFormatError:
             raise
-        except (MisfitError, FileFormatError, OSError, MemoryError):
+        except BuildError as error:
+            problem = UnbuildableError(str(error))
+            for text in getattr(error, "__notes__", ()):
+                problem.add_note(text)
+            problem.add_note(f"while it was built from the specs in {self.file.path!r}")
+            raise problem from error
+        except (MisfitError, OSError):
             raise
         except Exception as error:
             found = self._match(walk(self.root))
@@ -107,12 +123,36 @@ class Loading:
                 raise MisfitError(found) from error
             raise self._bad_specs(error) from error
 
-    def _state(self) -> tuple[dict[str, Tracked], list[str]]:
+    def _build_all(self, builds: list[Build]) -> None:
+        idle = 0
+        layers, missing = self._state()
+        for build in builds:
+            layer = layers.get(build.path)
+            if layer is None:
+                continue
+            check_entry(layer, build.method, build.path, self.file.path)
+            built = layer._lamina.built
+            if built is None or missing.at(build.path):
+                request = request_of(layer, build, self.file.path, self._whole)
+                self._carry_out(build.path, request)
+                before = len(missing.names)
+                layers, missing = self._state()
+                idle += len(missing.names) == before
+                if idle > _MOST_IDLE:
+                    raise MisfitError(self._match(walk(self.root)))
+            elif layer is self.root and build.specs is not None:
+                specs = inputs_of(build.specs, classes=self._whole)
+                built.entries.setdefault(build.method, specs)
+
+    def _state(self) -> tuple[dict[str, Tracked], Missing]:
         """The layers by path, and the entries for which there is no variable yet."""
         tree = walk(self.root)
+        self._walked += len(tree.layers) + len(tree.variables)
+        if self._walked > _MOST_WALKED or tree.count_aliases() > _MOST_ALIASES:
+            raise self._too_much()
         there = {path for path, variable in tree.variables.values() if variable.built}
         there |= set(tree.all_aliases())
-        return dict(tree.layers.values()), [name for name in self.entries if name not in there]
+        return dict(tree.layers.values()), Missing(n for n in self.entries if n not in there)
 
     def _carry_out(self, prefix: str, request: Request) -> None:
         def source(tree: Tree) -> Mapping[str, np.ndarray]:
@@ -120,6 +160,7 @@ class Loading:
             found = match(new, {}, self.entries, self.metadata.aliases)
             if found.missing or found.differing:
                 raise MisfitError(self._match(walk(self.root)))
+            self._check_room(walk(self.root))
             return _Values(self, prefix, tree, found)
 
         reads = carry_out(request, source=source)
@@ -137,6 +178,7 @@ class Loading:
                 found.unexpected[name] = self.entries[name]
         if not found.fits:
             raise MisfitError(found)
+        self._check_room(tree)
         arrays: list[Any] = []
         for variable in variables:
             path = tree.variables[id(variable)][0]
@@ -144,6 +186,15 @@ class Loading:
             sharding = variable.stored().sharding
             arrays.append(outside_traces(partial(jax.device_put, array, sharding)))
         store(variables, arrays)
+
+    def _check_room(self, tree: Tree) -> None:
+        """A tree made from the file has no more numbers than the file, also by aliases."""
+        if self._whole is None:
+            return
+        there = sum(entry.size for entry in self.entries.values())
+        asked = sum(variable.size for _, variable in tree.variables.values())
+        if asked > there:
+            raise self._too_much()
 
     def _match(self, tree: Tree) -> Match:
         wanted = {path: _wanted(variable) for path, variable in tree.variables.values()}
@@ -155,9 +206,21 @@ class Loading:
         if self.root._lamina.built is not None:
             return found
         with contextlib.suppress(Exception):
-            wanted = planned(self.root, self.metadata, self.entries, self.file.path).weights
+            file, classes = self.file.path, self._whole
+            wanted = planned(self.root, self.metadata, self.entries, file, classes).weights
             return match(wanted, tree.all_aliases(), self.entries, self.metadata.aliases)
         return found
+
+    def _too_much(self) -> FileFormatError:
+        return FileFormatError(
+            explain(
+                f"{self.file.path!r} asks for more than it accounts for.",
+                where=f"{type(self.root).__name__} was made at {self.root._lamina.made_at}",
+                expected="weights, shared weights and builds as a model of its arrays has them",
+                received="many times as many",
+                remedy="Make and build the model yourself, and call load_weights on it.",
+            )
+        )
 
     def _bad_specs(self, error: Exception) -> FileFormatError:
         entered = self.metadata.builds[0].method
@@ -171,6 +234,32 @@ class Loading:
                 remedy="Give the file of this model, or build(...) the model before load_weights.",
             )
         )
+
+
+@contextlib.contextmanager
+def reading(path: str) -> Generator[None]:
+    """Say of whatever a file leads to that it is the file's.
+
+    Raises:
+        FileFormatError: instead of any other error but those of the disk.
+    """
+    try:
+        yield
+    except (FileFormatError, OSError):
+        raise
+    except Exception as error:
+        raise FileFormatError(
+            explain(
+                f"{path!r} cannot be loaded.",
+                expected="a file that Lamina wrote, of a model that this computer has room for",
+                received=f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}",
+                remedy="Make and build the model yourself, and call load_weights on it.",
+            )
+        ) from error
+
+
+class UnbuildableError(FileFormatError, BuildError):
+    """The build from the specs of a file does not work out: the model is at fault, or the file."""
 
 
 class MisfitError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,12 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.errors import FileFormatError, InputError, explain, nearest
-from lamina.saving.files import Entry
+from lamina.saving.header import Entry
 
 __all__ = ["Match", "Wanted", "cast", "match", "misfit", "renaming", "tail"]
 
 Wanted = tuple[tuple[int, ...], Any]
 """The shape and dtype of a weight."""
+
+_MOST_PAIRS = 100_000  # of names that are compared for an error's remedy
+_MOST_LINES = 200  # of entries that an error lists
+_MOST_NEAR = 100  # names, and characters of each, among which the nearest is looked for
 
 _KINDS = (np.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
 
@@ -106,6 +111,8 @@ def misfit(file: str, model: str, found: Match, made_at: object) -> FileFormatEr
             f"  {word} {path}, expected {_text(*wanted)}, got {_text(entry.shape, entry.dtype)}"
         )
     count = len(lines)
+    if count > _MOST_LINES:
+        lines[_MOST_LINES:] = [f"  and {count - _MOST_LINES:,} more"]
     symptom = f"{file!r} does not fit {model}: {count} entr{'y' if count == 1 else 'ies'}."
     weights = len(found.missing) + len(found.sources)
     entries = len(found.unexpected) + len(found.sources) + len(found.doubtful)
@@ -128,13 +135,17 @@ def _remedy(found: Match) -> str:
     renames = _renames(found)
     if renames:
         return f"If these are the same weights under other names, pass rename={renames!r}."
-    if found.missing and found.unexpected:
-        return nearest(next(iter(found.missing)), found.unexpected)
+    names = [name for name in found.unexpected if len(name) <= _MOST_NEAR]
+    first = next(iter(found.missing), "")
+    if first and len(first) <= _MOST_NEAR and 0 < len(names) <= _MOST_NEAR:
+        return nearest(first, names)
     return "Give the file of this model, or make the model as it was when it was saved."
 
 
 def _renames(found: Match) -> dict[str, str]:
     """Prefixes of the file's that, renamed, would give what is missing; all of it, or nothing."""
+    if len(found.missing) * len(found.unexpected) > _MOST_PAIRS:
+        return {}
     renames: dict[str, str] = {}
     left = dict(found.unexpected)
     for path, (shape, _) in found.missing.items():
@@ -196,7 +207,8 @@ def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[st
         return name
 
     made = [new_name(name) for name in names]
-    twice = next((name for name in made if made.count(name) > 1), None) if given else None
+    counts = Counter(made)
+    twice = next((name for name in made if counts[name] > 1), None) if given else None
     if twice is not None:
         both = [name for name, renamed in zip(names, made, strict=True) if renamed == twice]
         raise InputError(

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from lamina.core.specs import Arguments
 from lamina.core.tracking import Tree
-from lamina.errors import FileFormatError, explain
-from lamina.saving.recording import Recorder, UnrecordableError
+from lamina.errors import BuildError, FileFormatError, explain
+from lamina.json_text import excess, read_json
+from lamina.saving.entries import is_entry
+from lamina.saving.inputs import recorded_inputs
+from lamina.saving.recording import Recorder
 
 __all__ = ["Build", "Metadata", "describe", "parse", "text"]
 
@@ -62,30 +64,40 @@ class Metadata:
         )
 
 
-def _builds_of(tree: Tree) -> list[Build]:
+def _builds_of(tree: Tree, recorder: Recorder | None) -> list[Build]:
     """How each layer was built, from the root down.
 
     Of a layer that was entered from outside all entries count; of the others it is how they were
-    first reached, for what the builds of the layers above do not come to again.
+    first reached, for what the builds of the layers above do not come to again. Entries by methods
+    that no file may enter by are left out.
     """
     found: list[Build] = []
     for path, layer in tree.layers.values():
         built = layer._lamina.built
         if built is not None:
             entries = built.entries or {built.method: built.inputs}
-            found += [Build(path, method, _recorded(specs)) for method, specs in entries.items()]
+            found += [
+                Build(path, method, recorded_inputs(layer, method, specs, recorder))
+                for method, specs in entries.items()
+                if is_entry(layer, method)
+            ]
     return found
 
 
-def describe(tree: Tree) -> Metadata:
-    """All that a file says of a tree, but for the root's class."""
+def describe(tree: Tree, recorder: Recorder | None = None) -> Metadata:
+    """All that a file says of a tree, but for the root's class; of a whole model with a recorder,
+    which may name classes of inputs."""
     weights = {path for path, variable in tree.variables.values() if not variable.trainable}
     layers = [path for path, layer in tree.layers.values() if not layer._lamina.trainable]
-    return Metadata(_builds_of(tree), tree.all_aliases(), layers, sorted(weights))
+    return Metadata(_builds_of(tree, recorder), tree.all_aliases(), layers, sorted(weights))
 
 
 def text(metadata: Metadata) -> dict[str, str]:
-    """The metadata as a file holds it: one text, so that equal trees give equal files."""
+    """The metadata as a file holds it: one text, so that equal trees give equal files.
+
+    Raises:
+        BuildError: it is larger or deeper than what would be read again.
+    """
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -96,14 +108,18 @@ def text(metadata: Metadata) -> dict[str, str]:
         "dtypes": metadata.dtypes,
         "model": metadata.model,
     }
-    return {FORMAT: json.dumps(content, sort_keys=True, allow_nan=False)}
-
-
-def _recorded(specs: Arguments) -> Any:
-    try:
-        return Recorder().arguments(specs, "the specs")
-    except UnrecordableError:
-        return None
+    written = json.dumps(content, sort_keys=True, allow_nan=False)
+    problem = excess(written)
+    if problem is not None:
+        raise BuildError(
+            explain(
+                "The description of the model is too large to be read again.",
+                expected="fewer layers, and fewer of them in each other",
+                received=problem,
+                remedy="Use save_weights, or save the model in parts.",
+            )
+        )
+    return {FORMAT: written}
 
 
 def parse(given: dict[str, str], path: str) -> Metadata:
@@ -114,26 +130,48 @@ def parse(given: dict[str, str], path: str) -> Metadata:
     """
     if FORMAT not in given:
         return Metadata()
+    content = read_json(given[FORMAT], f"The metadata of {path!r}")
     try:
-        content = cast("dict[str, Any]", json.loads(given[FORMAT]))
         if content["version"] != VERSION:
             raise _bad_metadata(path, f"version {content['version']!r}", f"version {VERSION}")
         return Metadata(
-            [
-                Build(str(build["path"]), str(build["method"]), build["specs"])
-                for build in content["builds"]
-            ],
-            {str(alias): str(path) for alias, path in content["aliases"].items()},
-            [str(path) for path in content["frozen_layers"]],
-            [str(path) for path in content["frozen_weights"]],
-            {str(path): str(dtype) for path, dtype in content["dtypes"].items()},
+            _parsed_builds(content["builds"]),
+            _texts(content["aliases"]),
+            _list_of_texts(content["frozen_layers"]),
+            _list_of_texts(content["frozen_weights"]),
+            _texts(content["dtypes"]),
             content["model"],
         )
     except FileFormatError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        received = f"{type(error).__name__}: {error}"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        received = f"{type(error).__name__}: {str(error)[:200]}"
         raise _bad_metadata(path, received, "the JSON that Lamina writes") from error
+
+
+def _parsed_builds(builds: Any) -> list[Build]:
+    found = [Build(_text(b["path"]), _text(b["method"]), b["specs"]) for b in builds]
+    if len({(build.path, build.method) for build in found}) != len(found):
+        raise ValueError("a layer is built twice by one method")
+    return found
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text is expected, not a {type(value).__name__}")
+    return value
+
+
+def _texts(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError(f"an object is expected, not a {type(value).__name__}")
+    return {name: _text(item) for name, item in cast("dict[str, Any]", value).items()}
+
+
+def _list_of_texts(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise TypeError(f"a list is expected, not a {type(value).__name__}")
+    return [_text(item) for item in cast("list[Any]", value)]
 
 
 def _bad_metadata(path: str, received: str, expected: str) -> FileFormatError:

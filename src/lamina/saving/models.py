@@ -8,12 +8,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from lamina.core.allowance import Allowance, allowing
 from lamina.core.lock import LOCK
 from lamina.core.node import Tracked
 from lamina.core.tracking import Tree, walk
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.saving.files import TensorFile
-from lamina.saving.loading import Loading
+from lamina.saving.loading import Loading, reading
+from lamina.saving.lookup import Names
 from lamina.saving.making import Maker
 from lamina.saving.matching import Wanted
 from lamina.saving.metadata import Metadata, describe, parse
@@ -42,20 +44,22 @@ def save(layer: Tracked, path: str | os.PathLike[str]) -> None:
     recorder = Recorder()
     described = recorder.record(layer, type(layer).__name__)
     with LOCK:
-        metadata = describe(walk(layer))
+        metadata = describe(walk(layer), recorder)
         if metadata.builds:
             _check_remade(layer, described, recorder, metadata)
-        write_tree(layer, path, described)
+        metadata.model = described
+        write_tree(layer, path, metadata)
 
 
 def _check_remade(layer: Tracked, described: Any, recorder: Recorder, metadata: Metadata) -> None:
     """Make the layer again from what was recorded: it must plan what is there."""
     name = type(layer).__name__
     goal = walk(layer).by_path()
-    here = planned(layer, metadata, goal, "the recording")
+    names = Names(recorder.named)
+    here = planned(layer, metadata, goal, "the recording", names)
     try:
-        twin = Maker(recorder.named).make(described)
-        again = planned(twin, metadata, goal, "the recording")
+        twin = Maker(names).make(described)
+        again = planned(twin, metadata, goal, "the recording", names)
     except Exception as error:
         first = error.__cause__ or error  # rather than what stands around it
         reason = f"{type(first).__name__}: {str(first).partition(chr(10))[0]}"
@@ -113,29 +117,47 @@ def _not_remade(name: str, layer: Tracked, reason: str) -> BuildError:
 def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Make the model that :func:`save` wrote.
 
-    The classes in a file are looked up among the modules imported already, and in Lamina; no
-    module is imported because a file says so, and nothing in a file is executed.
+    Nothing is imported, called by its name or unpickled because a file says so. A file names
+    Lamina's own layers, losses, metrics, activations, initializers, regularizers and constraints,
+    some arithmetic of ``jax.numpy`` and ``jax.nn``, and layer classes of modules that the program
+    has imported, by module and name. Other functions and classes, dataclasses and named tuples
+    among them, come from `custom_objects`.
 
     Args:
         path: of the file.
-        custom_objects: classes and functions by name, where the lookup would not find them.
+        custom_objects: classes and functions. Each stands for the name that it was defined under,
+            and for its key: ``"module:Name"``, ``"module.Name"``, or a bare ``"Name"``, which
+            never stands in for what Lamina has itself.
 
     Raises:
         FileNotFoundError: there is no such file.
-        FileFormatError: it is damaged, holds weights alone, or names a class that is not there.
+        FileFormatError: it is damaged, holds weights alone, names what is not there, or asks for
+            more layers, calls or weights than it accounts for.
     """
-    with TensorFile(path) as file:
+    names = Names(custom_objects)
+    with TensorFile(path) as file, reading(file.path):
         stored = parse(file.metadata, file.path)
         if stored.model is None:
             raise _weights_alone(file.path)
-        root = Maker(custom_objects).make(stored.model)
-        Loading(root, file).run()
-        tree = walk(root)
-        for name, variable in tree.variables.values():
-            variable.trainable = name not in stored.frozen_weights
-        for name, layer in tree.layers.values():
-            layer._lamina.trainable = name not in stored.frozen_layers
+        entries = file.entries(stored.dtypes).values()
+        arrays, numbers = len(entries) + len(stored.aliases), sum(entry.size for entry in entries)
+        allowance = Allowance(file.path, arrays, numbers)
+        with allowing(allowance):
+            root = Maker(names).make(stored.model)
+            if not isinstance(root, Tracked):
+                raise _weights_alone(file.path)
+            Loading(root, file, whole=names).run()
+        _freeze(root, stored)
         return root
+
+
+def _freeze(root: Tracked, stored: Metadata) -> None:
+    tree = walk(root)
+    weights, layers = set(stored.frozen_weights), set(stored.frozen_layers)
+    for name, variable in tree.variables.values():
+        variable.trainable = name not in weights
+    for name, layer in tree.layers.values():
+        layer._lamina.trainable = name not in layers
 
 
 def _weights_alone(path: str) -> FileFormatError:

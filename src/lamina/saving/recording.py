@@ -11,7 +11,6 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any, cast
 
 import jax
@@ -23,26 +22,15 @@ from lamina.core.node import Tracked
 from lamina.core.specs import Arguments, Spec
 from lamina.core.variable import Variable
 from lamina.errors import LaminaError, explain
+from lamina.saving.dtypes import KEYS, key_dtype
+from lamina.saving.lookup import MODULES, label
+from lamina.saving.plain import LARGEST
 
-__all__ = ["FUNCTIONS", "KEYS", "Recorder", "UnrecordableError", "label"]
-
-FUNCTIONS: dict[str, ModuleType] = {"jax.nn": jax.nn, "jax.numpy": jnp}
-"""Modules of others whose public functions are known by name."""
-
-KEYS = ("threefry2x32", "rbg", "unsafe_rbg")
-"""JAX's kinds of random keys."""
-
-_LARGEST = 65_536
-"""The bytes of an array that an argument may hold; beyond that it is a weight."""
+__all__ = ["Recorder", "UnrecordableError"]
 
 
 class UnrecordableError(LaminaError):
     """A value that no text brings back."""
-
-
-def label(thing: Any) -> str:
-    """The module and the name of a class or function."""
-    return f"{thing.__module__}:{thing.__qualname__}"
 
 
 class Recorder:
@@ -179,7 +167,7 @@ class Recorder:
 
     def _array(self, value: Any, place: str) -> Any:
         array = np.asarray(value, order="C")
-        if array.nbytes > _LARGEST or array.dtype.hasobject:
+        if array.nbytes > LARGEST or array.dtype.hasobject:
             raise _unrecordable(place, value, f"an array of shape {array.shape}, {array.dtype}")
         kind = "scalar" if isinstance(value, np.generic) else "array"
         return {
@@ -207,9 +195,10 @@ class Recorder:
         }
 
     def _function(self, value: Callable[..., Any], place: str) -> Any:
-        for module, namespace in FUNCTIONS.items():
+        for module, namespace in MODULES.items():
             name = getattr(value, "__name__", "")
             if name and vars(namespace).get(name) is value:
+                self.named[f"{module}:{name}"] = value
                 return {"is": "function", "name": f"{module}:{name}"}
         name = getattr(value, "__qualname__", None)
         if not inspect.isfunction(value) or name is None or "<" in name:
@@ -220,11 +209,6 @@ class Recorder:
         name = label(thing)
         self.named[name] = thing
         return name
-
-
-def key_dtype(name: str) -> Any:
-    """The dtype of random keys of a kind."""
-    return jax.eval_shape(lambda: jax.random.key(0, impl=name)).dtype
 
 
 def _is_data(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import jax.numpy as jnp
@@ -13,28 +13,59 @@ from lamina.core.passes import Request
 from lamina.core.signature import method_of
 from lamina.core.tracking import join, walk
 from lamina.errors import FileFormatError, explain
-from lamina.saving.making import Maker
-from lamina.saving.matching import Wanted, tail
+from lamina.saving.entries import check_entry
+from lamina.saving.inputs import inputs_of
+from lamina.saving.lookup import Names
+from lamina.saving.matching import Wanted
 from lamina.saving.metadata import Build, Metadata
 
-__all__ = ["Planned", "lacks", "no_specs", "planned", "request_of"]
+__all__ = ["Missing", "Planned", "no_specs", "planned", "request_of"]
 
 
-def request_of(layer: Tracked, build: Build, maker: Maker, file: str) -> Request:
+def request_of(layer: Tracked, build: Build, file: str, classes: Names | None) -> Request:
     """A build as a request to the layer that stands where the built one stood.
 
+    Args:
+        layer: that stands there.
+        build: of the file.
+        file: its path, for errors.
+        classes: of a whole model, what the names of classes among its inputs stand for.
+
     Raises:
-        FileFormatError: its specs are not known.
+        FileFormatError: the method is no way in, or its specs are not known.
     """
+    check_entry(layer, build.method, build.path, file)
     if build.specs is None:
         raise no_specs(file, join(build.path, build.method))
+    specs = inputs_of(build.specs, classes=classes)
     training = method_of(type(layer), build.method).training_default
-    return Request(layer, build.method, maker.arguments(build.specs), training, site())
+    return Request(layer, build.method, specs, training, site())
 
 
-def lacks(path: str, missing: Collection[str]) -> bool:
-    """Whether something at or below a path is missing."""
-    return any(tail(name, path) is not None for name in missing)
+class Missing:
+    """Names of weights that are yet to be made, known by the paths that they stand below."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = set(names)
+        self._below: dict[str, int] = {}
+        for name in self.names:
+            self._count(name, 1)
+
+    def found(self, name: str) -> None:
+        if name in self.names:
+            self.names.remove(name)
+            self._count(name, -1)
+
+    def at(self, path: str) -> bool:
+        """Whether something at or below a path is missing."""
+        return self._below.get(path, 0) > 0
+
+    def _count(self, name: str, more: int) -> None:
+        above = name
+        while above:
+            self._below[above] = self._below.get(above, 0) + more
+            above = above.rpartition(".")[0]
+        self._below[""] = self._below.get("", 0) + more
 
 
 @dataclass
@@ -45,21 +76,21 @@ class Planned:
     calls: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def planned(root: Tracked, metadata: Metadata, goal: Collection[str], file: str) -> Planned:
+def planned(
+    root: Tracked, metadata: Metadata, goal: Iterable[str], file: str, classes: Names | None
+) -> Planned:
     """What the builds would make of a tree; `goal` are the weights to look for."""
-    maker = Maker()
-    maker.trust(root)
     layers = dict(walk(root).layers.values())
-    found = Planned()
+    found, missing = Planned(), Missing(goal)
     for build in metadata.builds:
         layer = layers.get(build.path)
-        missing = [name for name in goal if name not in found.weights]
-        if layer is None or (found.calls and not lacks(build.path, missing)):
+        if layer is None or (found.calls and not missing.at(build.path)):
             continue
-        plan = make_plan(request_of(layer, build, maker, file))
+        plan = make_plan(request_of(layer, build, file, classes))
         for variable in plan.variables:
             kind = (variable.shape, jnp.dtype(variable.dtype))
             found.weights.setdefault(join(build.path, variable.path), kind)
+            missing.found(join(build.path, variable.path))
         for call in plan.calls:
             found.calls.setdefault(join(build.path, call.path) or "the root", call.layer)
     return found

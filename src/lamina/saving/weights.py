@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from lamina.core.node import Tracked
 from lamina.core.tracking import Tree, walk
 from lamina.errors import BuildError, explain
 from lamina.saving.files import TensorFile, storable, write
-from lamina.saving.loading import Loading
+from lamina.saving.loading import Loading, reading
 from lamina.saving.metadata import Metadata, describe, text
 
 __all__ = ["load_weights", "save_weights", "write_tree"]
@@ -34,7 +33,7 @@ def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:
         BuildError: the layer is not built.
         OSError: the file cannot be written; the old one is as it was.
     """
-    write_tree(layer, path, None)
+    write_tree(layer, path)
 
 
 def load_weights(
@@ -54,16 +53,20 @@ def load_weights(
         FileFormatError: it is damaged, or of another model. Nothing was changed.
     """
     with TensorFile(path) as file:
-        Loading(layer, file, rename).run()
+        loading = Loading(layer, file, rename)
+        with reading(file.path):
+            loading.run()
 
 
-def write_tree(layer: Tracked, path: str | os.PathLike[str], model: Any) -> None:
-    """Write a tree's weights and, if given, the description of its root."""
+def write_tree(
+    layer: Tracked, path: str | os.PathLike[str], metadata: Metadata | None = None
+) -> None:
+    """Write a tree's weights, and what is known of them; by default what any file says."""
     with LOCK:
         tree = walk(layer)
-        metadata = describe(tree)
-        _check_built(layer, tree, metadata)
-        metadata.model = model
+        if metadata is None:
+            metadata = describe(tree)
+        _check_built(layer, tree)
         arrays: dict[str, np.ndarray] = {}
         values = stored_together([variable for _, variable in tree.variables.values()])
         for (name, _), value in zip(tree.variables.values(), values, strict=True):
@@ -73,19 +76,20 @@ def write_tree(layer: Tracked, path: str | os.PathLike[str], model: Any) -> None
         write(path, arrays, text(metadata))
 
 
-def _check_built(layer: Tracked, tree: Tree, metadata: Metadata) -> None:
+def _check_built(layer: Tracked, tree: Tree) -> None:
     unbuilt = [path for path, variable in tree.variables.values() if not variable.built]
-    if metadata.builds and not unbuilt:
+    built = any(layer._lamina.built is not None for _, layer in tree.layers.values())
+    if built and not unbuilt:
         return
     name = type(layer).__name__
     raise BuildError(
         explain(
             f"{name} is not built: it has no weights to save."
-            if not metadata.builds
+            if not built
             else f"{name} is not wholly built: {', '.join(unbuilt)} have no value yet.",
             where=f"made at {layer._lamina.made_at}",
             expected="a built layer",
-            received="one that was never called" if not metadata.builds else "new layers in it",
+            received="one that was never called" if not built else "new layers in it",
             remedy="Call it once, or build(...) it, and save it then.",
         )
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import lamina
 from lamina.errors import FileFormatError, explain
+from lamina.json_text import MOST_TEXT, read_json
 from lamina.seq2seq import Seq2Seq
 from lamina.translate.extras import extras
 from lamina.translate.translator import Translator
@@ -31,6 +33,7 @@ _OPTIONS: dict[str, type] = {
     "length_penalty": float,
     "swapped": bool,
 }
+_MOST = {"source_length": 65_536, "target_length": 65_536, "beam": 1_024}
 
 
 def save(translator: Translator, directory: str | os.PathLike[str]) -> None:
@@ -100,6 +103,14 @@ def _assembled(folder: Path, settings: dict[str, Any]) -> Translator:
         raise _unusable(folder / _MODEL, "is another model.", "a Seq2Seq", type(model).__name__)
     options = {name: settings[name] for name in _OPTIONS if name in settings}
     lengths = settings["source_length"], settings["target_length"]
+    sizes = len(source), len(target)
+    encoder: Any = model.encoder
+    wanted = encoder.embed.input_dim, model.decoder.embed.input_dim
+    marks = (source.pad, source.start, source.end)
+    if sizes != wanted or marks != (model.pad, model.start, model.end):
+        expected = f"vocabularies of {wanted[0]:,} and {wanted[1]:,} ids"
+        received = f"{sizes[0]:,} and {sizes[1]:,} ids, or other marks"
+        raise _unusable(folder / _SETTINGS, "does not belong to its model.", expected, received)
     return Translator(model, source, target, *lengths, **options)
 
 
@@ -114,7 +125,9 @@ def _tokens(held: dict[str, Any]) -> Tokens:
 
 def _settings(path: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(path.read_text("utf-8"))
+        if path.stat().st_size > MOST_TEXT:
+            raise ValueError("too large")
+        settings: Any = read_json(path.read_text("utf-8"), os.fspath(path))
         form = settings["format"]
     except (ValueError, TypeError, KeyError) as error:
         raise _unusable(path, "is damaged.", "JSON with a format", "other text") from error
@@ -126,6 +139,10 @@ def _settings(path: Path) -> dict[str, Any]:
     wrong = [name for name, kind in kinds.items() if type(settings.get(name)) is not kind]
     if wrong:
         raise _unusable(path, "is not whole.", "an entry for each setting", f"no {wrong[0]}")
+    beyond = [n for n, most in _MOST.items() if not 1 <= settings.get(n, 1) <= most]
+    if beyond or not 0 <= settings.get("length_penalty", 0.0) < math.inf:
+        names = ", ".join(beyond) or "length_penalty"
+        raise _unusable(path, "has a setting out of range.", f"at most {_MOST}", names)
     return settings
 
 
@@ -141,7 +158,8 @@ def _unusable(path: Path, symptom: str, expected: str, received: str) -> FileFor
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def replace(path: Path, text: str) -> None:

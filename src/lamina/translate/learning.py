@@ -17,6 +17,7 @@ from rich.table import Table
 
 import lamina
 from lamina.errors import FileFormatError, InputError, explain
+from lamina.json_text import read_json
 from lamina.seq2seq import Seq2Seq
 from lamina.translate import bundle
 from lamina.translate.buckets import Batches, shapes_for
@@ -142,10 +143,10 @@ def _earlier(path: Path, wanted: dict[str, Any], recipe: Recipe, resume: bool) -
     try:
         if not path.is_file():  # a pipe would be waited for
             raise ValueError("no regular file")
-        held: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        held: dict[str, Any] = read_json(path.read_text("utf-8"), os.fspath(path))
         differs = [name for name in wanted if held.get(name) != wanted[name]]
         pieces = [Subwords.from_json(json.dumps(held[name])) for name in ("source", "target")]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FileFormatError(
             explain(
                 f"{os.fspath(path)!r} is damaged.",

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from lamina.errors import FileFormatError, InputError, UnknownNameError, explain, nearest
-from lamina.translate.vocabulary import refuse_bare_string
+from lamina.json_text import read_json
+from lamina.translate.vocabulary import is_shown, refuse_bare_string
 
 __all__ = ["Kind", "Subwords", "tidy"]
 
@@ -191,11 +192,11 @@ class Subwords:
             FileFormatError: ``text`` is not JSON, or not of pieces.
         """
         try:
-            held = json.loads(text)
+            held = read_json(text, "The pieces")
             if held["format"] != _FORMAT:
                 raise KeyError(_FORMAT)
             made = cls(json.dumps(held["tokenizer"], ensure_ascii=False))
-            _ = made._pieces
+            _check_pieces(made._pieces)
         except Exception as error:  # what tokenizers raises has no narrower class
             raise FileFormatError(
                 explain(
@@ -209,12 +210,38 @@ class Subwords:
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        return Tokenizer.from_str(self.definition)
+        """Put together here: of the definition only the pieces count, and how they are joined."""
+        definition = json.loads(self.definition)
+        tokenizer = Tokenizer(_model_of(definition["model"]))
+        tokenizer.pre_tokenizer = _parting()
+        parts = [part["type"] for part in definition["pre_tokenizer"]["pretokenizers"]]
+        if parts != ["Metaspace", "Punctuation", "Split"] or definition["normalizer"] is not None:
+            raise ValueError(f"texts are parted by {parts}")
+        return tokenizer
 
     @cached_property
     def _pieces(self) -> list[str]:
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=False)
         return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def _model_of(model: Any) -> Any:
+    """The model of a tokenizer's definition: its pieces, and which pairs of them become one."""
+    vocabulary: dict[str, int] = model["vocab"]
+    if sorted(vocabulary.values()) != list(range(len(vocabulary))):
+        raise ValueError("ids are not counted from 0 on")
+    if model["type"] == "WordLevel":
+        return models.WordLevel(vocab=vocabulary, unk_token=_SPECIAL[3])
+    if model["type"] != "BPE":
+        raise ValueError(f"pieces of the kind {model['type']}")
+    pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
+    merges = [(first, second) for first, second in pairs]
+    return models.BPE(vocab=vocabulary, merges=merges, unk_token=_SPECIAL[3], fuse_unk=True)
+
+
+def _check_pieces(pieces: list[str]) -> None:
+    if tuple(pieces[: len(_SPECIAL)]) != _SPECIAL or not all(map(is_shown, pieces)):
+        raise ValueError("the first four pieces are no marks, or one is no text to be shown")
 
 
 def _parting() -> Any:

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lamina.errors import FileFormatError, InputError, explain
+from lamina.json_text import read_json
 
-__all__ = ["Tokens", "Vocabulary", "normalize", "refuse_bare_string"]
+__all__ = ["Tokens", "Vocabulary", "is_shown", "normalize", "refuse_bare_string"]
 
 _FORMAT = "lamina.vocabulary/1"
 _REPLACEMENT = "\ufffd"  # what an unknown id is written as
@@ -116,9 +117,11 @@ class Vocabulary:
 
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> Vocabulary:
-        """The vocabulary of all characters in ``texts``, sorted, so that their order is free."""
+        """The vocabulary of all characters in ``texts``, sorted, so that their order is free;
+        control characters are not of it."""
         refuse_bare_string(texts, "Vocabulary.from_texts")
-        return cls(tuple(sorted({char for text in texts for char in normalize(text)})))
+        found = {char for text in texts for char in normalize(text)}
+        return cls(tuple(sorted(char for char in found if is_shown(char))))
 
     def __len__(self) -> int:
         """The number of ids: the characters and the four special ids."""
@@ -216,9 +219,11 @@ class Vocabulary:
             FileFormatError: ``text`` is not JSON, or not a vocabulary.
         """
         try:
-            held = json.loads(text)
+            held = read_json(text, "The vocabulary")
             if held["format"] != _FORMAT:
                 raise KeyError(_FORMAT)
+            if not isinstance(held["characters"], str) or not is_shown(held["characters"]):
+                raise ValueError("characters that are no text to be shown")
             return cls(tuple(held["characters"]))
         except (ValueError, TypeError, KeyError) as error:
             raise FileFormatError(
@@ -239,6 +244,16 @@ class Vocabulary:
     def _row(self, text: str, start: bool, end: bool) -> list[int]:
         ids = [self._ids.get(char, self.unknown) for char in normalize(text)]
         return [self.start] * start + ids + [self.end] * end
+
+
+def is_shown(text: str) -> bool:
+    """Whether a text holds neither control characters, which a terminal would obey, nor halves of
+    characters.
+
+    >>> is_shown("a\u0301 b"), is_shown("\x1b[31m")
+    (True, False)
+    """
+    return not any(unicodedata.category(char) in ("Cc", "Cs") for char in text)
 
 
 def refuse_bare_string(texts: object, where: str) -> None:

@@ -14,6 +14,8 @@ from lamina.initializers import Constant, Initializer, KeyedFunction
 
 __all__ = ["ForgetOnes", "forget_ones"]
 
+_MOST = 1 << 20  # units whose biases are made before it is known that there is room for them
+
 
 @dataclass(frozen=True)
 class ForgetOnes:
@@ -47,7 +49,7 @@ def forget_ones(others: Initializer | KeyedFunction, units: int) -> Initializer 
     [0.0, 1.0, 0.0, 0.0]
     """
     law = others.law((units,)) if isinstance(others, Initializer) else None
-    if law is None or law.kind != "constant" or np.ndim(law.value) > 0:
+    if units > _MOST or law is None or law.kind != "constant" or np.ndim(law.value) > 0:
         return ForgetOnes(others)
     value = float(law.value)  # pyright: ignore[reportArgumentType] - one number
     return Constant(np.repeat([value, 1.0, value, value], units))

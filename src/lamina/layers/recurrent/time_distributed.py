@@ -65,8 +65,10 @@ class TimeDistributed(Layer):
 
         steps = inputs.shape[1]
         if self._keeps_state:
-            masks = [None] * steps if mask is None else [mask[:, at] for at in range(steps)]
-            every = [step(inputs[:, at], masks[at], None) for at in range(steps)]
+            every = [
+                step(inputs[:, at], None if mask is None else mask[:, at], None)
+                for at in range(steps)
+            ]
             return cast(Any, jax.tree).map(_stacked, *every)
         together = cast(Any, jax.vmap)(step, in_axes=(1, 1, 0), out_axes=1)
         return together(inputs, mask, step_keys(self, steps))

@@ -25,6 +25,8 @@ __all__ = [
     "with_step",
 ]
 
+_LONGEST = 1 << 20
+
 
 def time_first(array: jax.Array) -> jax.Array:
     """``[batch, time, ...]`` as ``[time, batch, ...]``, and back."""
@@ -32,9 +34,11 @@ def time_first(array: jax.Array) -> jax.Array:
 
 
 def steps_of(array: jax.Array) -> jax.Array:
-    """The numbers of the steps of an array ``[batch, time, ...]``: a constant, if known."""
+    """The numbers of the steps of an array ``[batch, time, ...]``: a constant, if known and not
+    too many to be one."""
     time: Any = array.shape[1]
-    return cast(Any, np.arange(time)) if isinstance(time, int) else jnp.arange(time)
+    small = isinstance(time, int) and time <= _LONGEST
+    return cast(Any, np.arange(time)) if small else jnp.arange(time)
 
 
 def step_of(array: jax.Array, index: jax.Array) -> jax.Array:

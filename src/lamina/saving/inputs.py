@@ -1,0 +1,144 @@
+"""The inputs of a build as a file holds them: specs and plain numbers, and no text but names.
+
+They go to a layer's own code, so a file of weights brings no text, no class and no function.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from lamina.core.node import Tracked
+from lamina.core.signature import Method, method_of
+from lamina.core.specs import Arguments, Spec
+from lamina.errors import FileFormatError, explain
+from lamina.saving import plain
+from lamina.saving.lookup import Names
+from lamina.saving.recording import Recorder, UnrecordableError
+
+__all__ = ["inputs_of", "recorded_inputs"]
+
+_MOST = (1 << 63) - 1
+_MOST_SPECS = 4_096
+
+
+def inputs_of(described: Any, *, text: bool = False, classes: Names | None = None) -> Arguments:
+    """The inputs that some JSON stands for.
+
+    Args:
+        described: the JSON.
+        text: whether text may be among them, where nobody is given it.
+        classes: where named tuples may be among them, what their names stand for: the caller's.
+
+    Raises:
+        FileFormatError: it stands for something else.
+    """
+    reader = _Reader(text, classes)
+    try:
+        args = tuple(map(reader.read, _listed(described["args"])))
+        kwargs = {plain.text_of(key): reader.read(v) for key, v in _listed(described["kwargs"])}
+    except FileFormatError:
+        raise
+    except Exception as error:
+        raise FileFormatError(
+            explain(
+                "The file says for which inputs something was built in a way that is not read.",
+                expected="specs of arrays, numbers, and lists, tuples and dicts of them",
+                received=f"{type(error).__name__}: {str(error)[:200]}",
+                remedy="Call the layer once, or build(...) it, and load the weights then.",
+            )
+        ) from error
+    return Arguments(args, kwargs)
+
+
+def _listed(items: Any) -> list[Any]:
+    if not isinstance(items, list):
+        raise ValueError("inputs are lists")
+    return cast("list[Any]", items)
+
+
+class _Reader:
+    def __init__(self, text: bool, classes: Names | None) -> None:
+        self._text = text
+        self._classes = classes
+        self._specs = 0
+        self._kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "float": plain.float_of,
+            "complex": plain.complex_of,
+            "spec": self._spec,
+            "tuple": lambda fields: tuple(map(self.read, _listed(fields["items"]))),
+            "dict": self._dict,
+            "namedtuple": self._namedtuple,
+        }
+
+    def read(self, described: Any) -> Any:
+        if isinstance(described, list):
+            return list(map(self.read, cast("list[Any]", described)))
+        if isinstance(described, dict):
+            fields = cast("dict[str, Any]", described)
+            return self._kinds[fields["is"]](fields)
+        if isinstance(described, str) and not self._text:
+            raise ValueError("text is no input that a file may bring")
+        if isinstance(described, int) and abs(described) > _MOST:
+            raise ValueError("a whole number is beyond 64 bits")
+        return described
+
+    def _spec(self, fields: dict[str, Any]) -> Spec:
+        self._specs += 1
+        if self._specs > _MOST_SPECS:
+            raise ValueError(f"there are more than {_MOST_SPECS:,} specs")
+        return plain.spec_of(fields)
+
+    def _dict(self, fields: dict[str, Any]) -> dict[Any, Any]:
+        return plain.dict_of(
+            fields, self.read, lambda key: key if isinstance(key, str) else self.read(key)
+        )
+
+    def _namedtuple(self, fields: dict[str, Any]) -> Any:
+        if self._classes is None:
+            raise ValueError("a class is named, which a file of weights may not do")
+        kind: Any = self._classes.given_data(plain.text_of(fields["class"]))
+        if not plain.is_namedtuple(kind):
+            raise ValueError(f"{kind.__name__} is no named tuple")
+        return kind(*map(self.read, _listed(fields["items"])))
+
+
+def recorded_inputs(
+    layer: Tracked, method: str, specs: Arguments, recorder: Recorder | None
+) -> Any:
+    """The inputs of a build as JSON; None where they hold what no file brings.
+
+    Text is left out where the method has a default for it.
+
+    Args:
+        layer: that was built.
+        method: by which the build entered.
+        specs: the inputs.
+        recorder: of a whole model, which may name classes; None for weights alone.
+    """
+    given = _without_text(method_of(type(layer), method), specs)
+    try:
+        described = (recorder or Recorder()).arguments(given, "the specs")
+        inputs_of(described, classes=None if recorder is None else Names(recorder.named))
+    except (UnrecordableError, FileFormatError):
+        return None
+    return described
+
+
+def _without_text(method: Method, specs: Arguments) -> Arguments:
+    if not any(isinstance(value, str) for value in (*specs.args, *specs.kwargs.values())):
+        return specs
+    parameters = method.signature.parameters
+    if any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters.values()):
+        return specs
+    kept: Mapping[str, Any] = {
+        name: value
+        for name, value in method.bind(specs.args, specs.kwargs).items()
+        if not isinstance(value, str) or name not in parameters or _is_needed(parameters[name])
+    }
+    return Arguments((), dict(kept))
+
+
+def _is_needed(parameter: inspect.Parameter) -> bool:
+    return parameter.default is inspect.Parameter.empty

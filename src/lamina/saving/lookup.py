@@ -1,0 +1,167 @@
+"""What the names in a file stand for; nothing is imported or run to find it.
+
+Lamina's own classes and functions, and JAX's, are those of :mod:`lamina.saving.known`. What else a
+file names comes from the caller, or is a layer class of a module that the program has imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from types import FunctionType, ModuleType
+from typing import Any, NoReturn
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.node import Tracked
+from lamina.errors import FileFormatError, explain
+from lamina.saving.known import ARITHMETIC, DATA, FUNCTIONS, LAYERS
+
+__all__ = ["MODULES", "Names", "label", "raise_not_there"]
+
+MODULES: dict[str, ModuleType] = {"jax.nn": jax.nn, "jax.numpy": jnp}
+"""Modules of JAX's whose functions are known by name."""
+
+_OURS = "lamina"
+_KNOWN = LAYERS | DATA | FUNCTIONS | ARITHMETIC
+
+
+def label(thing: Any) -> str:
+    """The module and the name of a class or function, ``module:Class.Inner``."""
+    return f"{thing.__module__}:{thing.__qualname__}"
+
+
+class Names:
+    """Looks names of the form ``module:Class.Inner`` up.
+
+    Args:
+        given: what names stand for. An entry matches by its key, the whole name with a colon or a
+            dot; or by its value, if that was defined under the name; or by its key, the bare name.
+            The last two never stand in for what Lamina has under the name itself.
+    """
+
+    def __init__(self, given: Mapping[str, Any] | None = None) -> None:
+        self._given = dict(given or {})
+
+    def layer(self, name: str) -> Any:
+        """The layer class of that name.
+
+        Raises:
+            FileFormatError: there is none.
+        """
+        found = self._found(name, LAYERS)
+        if found is None and not _is_ours(name):
+            found = _defined(name)
+        if not isinstance(found, type) or not issubclass(found, Tracked):
+            raise_not_there(name, "a subclass of lamina.Layer", found)
+        return found
+
+    def data(self, name: str) -> Any:
+        """The class of plain data of that name.
+
+        Raises:
+            FileFormatError: there is none.
+        """
+        found = self._found(name, DATA)
+        if not isinstance(found, type):
+            raise_not_there(name, "a dataclass or a named tuple", found)
+        return found
+
+    def given_data(self, name: str) -> Any:
+        """The same, of the caller's alone."""
+        found = self._whole(name) or self._short(name)
+        if not isinstance(found, type):
+            raise_not_there(name, "a named tuple", found)
+        return found
+
+    def function(self, name: str) -> Any:
+        """The function of that name.
+
+        Raises:
+            FileFormatError: there is none.
+        """
+        found = self._found(name, FUNCTIONS | ARITHMETIC)
+        if not callable(found):
+            raise_not_there(name, "a function that the model was made with", found)
+        return found
+
+    def _found(self, name: str, known: frozenset[str]) -> Any:
+        found = self._whole(name)
+        if found is None and name in _KNOWN:
+            return _known(name) if name in known else None
+        return self._short(name) if found is None else found
+
+    def _whole(self, name: str) -> Any:
+        """What the caller gives under the whole name."""
+        found = self._given.get(name)
+        return self._given.get(name.replace(":", ".")) if found is None else found
+
+    def _short(self, name: str) -> Any:
+        """What the caller gives under a part of the name, or was defined under it."""
+        for value in self._given.values():
+            if hasattr(value, "__qualname__") and label(value) == name:
+                return value
+        inner = name.partition(":")[2]
+        found = self._given.get(inner)
+        return self._given.get(inner.rpartition(".")[2]) if found is None else found
+
+
+def _is_ours(name: str) -> bool:
+    return name.partition(":")[0].partition(".")[0] == _OURS
+
+
+def _known(name: str) -> Any:
+    """What stands under a name of the lists; a module of Lamina's that has it is imported."""
+    module, _, inner = name.partition(":")
+    if name in ARITHMETIC:
+        return getattr(MODULES[module], inner, None)
+    importlib.import_module(module)
+    return _defined(name)
+
+
+def _defined(name: str) -> Any:
+    """The class or function that a module of the program defines under the name.
+
+    The way goes from the module through the bodies of classes alone: no attribute of a module or
+    an instance is followed, and nothing is computed on the way.
+    """
+    module, _, inner = name.partition(":")
+    start: Any = sys.modules.get(module)
+    # type() asks no object anything, as isinstance does: lazy modules would be imported
+    if not issubclass(type(start), ModuleType):
+        return None
+    found, kind = start, ModuleType
+    for part in inner.split("."):
+        if kind not in (ModuleType, type) or not part.isidentifier() or part[:2] == "__":
+            return None
+        found = kind.__getattribute__(found, "__dict__").get(part)
+        kind = next((k for k in (type, FunctionType) if issubclass(type(found), k)), object)
+    if kind is object or found.__module__ != module or found.__qualname__ != inner:
+        return None
+    return found
+
+
+def raise_not_there(name: str, wanted: str, found: Any) -> NoReturn:
+    """Raise the error of a name that stands for nothing, or for another kind of thing."""
+    module, _, inner = name[:200].partition(":")
+    short = inner.rpartition(".")[2]
+    received, remedy = "no such entry of custom_objects", "Pass"
+    if found is not None:
+        received = f"{found!r}, which is not"
+    elif "Layer" in wanted and not _is_ours(name):
+        received, remedy = (
+            "nothing of that name",
+            "Import the module that defines it first, or pass",
+        )
+        if module not in sys.modules:
+            received = f"the module {module!r}, which is not imported; a file may not import it"
+    raise FileFormatError(
+        explain(
+            f"The file names {inner!r} of {module!r}, and it is not there.",
+            expected=wanted,
+            received=received,
+            remedy=f"{remedy} custom_objects={{{short!r}: {short}}}.",
+        )
+    )
