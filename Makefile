@@ -25,7 +25,7 @@ floors: .venv/test
 tests: .venv/test
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
-FUZZ ?= 700
+FUZZ ?= 600
 fuzz: .venv/test  ## read thousands of changed files, FUZZ for each loader
 	$(BIN)/python -m tests.fuzz $(FUZZ)
 

@@ -49,6 +49,12 @@ class UnknownNameError(LaminaError, LookupError):
     """A name stands for nothing: an optimizer, a loss, an activation, a path."""
 
 
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
+}
+"""What a terminal would obey: names in messages may come from a file."""
+
+
 def explain(
     symptom: str,
     *,
@@ -71,7 +77,7 @@ def explain(
         ("remedy:", remedy),
     ]
     lines = [f"  {label:<9} {text}" for label, text in rows if text is not None]
-    return "\n".join([symptom, *lines])
+    return "\n".join([symptom, *lines]).translate(_CONTROLS)
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

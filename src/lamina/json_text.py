@@ -14,13 +14,16 @@ import numpy as np
 
 from lamina.errors import FileFormatError, explain
 
-__all__ = ["DEEPEST", "MOST_TEXT", "MOST_VALUES", "excess", "read_json"]
+__all__ = ["DEEPEST", "MOST_LISTS", "MOST_TEXT", "MOST_VALUES", "excess", "read_json"]
 
 MOST_TEXT = 64 << 20
 """The characters that a text may have."""
 
-MOST_VALUES = 2_000_000
+MOST_VALUES = 8_000_000
 """The values that a text may hold, those in lists and objects counted each."""
+
+MOST_LISTS = 1_000_000
+"""The lists and objects that a text may hold."""
 
 DEEPEST = 200
 """The lists and objects that may stand in each other."""
@@ -60,9 +63,12 @@ def excess(text: str) -> str | None:
     if len(text) > MOST_TEXT:
         return f"{len(text):,} characters, more than {MOST_TEXT:,}"
     bare = _STRING.sub("", text)
-    values = bare.count(",") + bare.count("[") + bare.count("{")
+    lists = bare.count("[") + bare.count("{")
+    values = bare.count(",") + lists
     if values > MOST_VALUES:
         return f"{values:,} values, more than {MOST_VALUES:,}"
+    if lists > MOST_LISTS:
+        return f"{lists:,} lists and objects, more than {MOST_LISTS:,}"
     brackets = np.frombuffer(_NO_BRACKET.sub("", bare).encode(), np.uint8)
     opens = (brackets == ord("[")) | (brackets == ord("{"))
     depth = int(np.cumsum(np.where(opens, 1, -1), dtype=np.int32).max(initial=0))

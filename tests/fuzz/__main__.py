@@ -45,4 +45,4 @@ def main(count: int, first: int) -> int:
 
 if __name__ == "__main__":
     given = [int(argument) for argument in sys.argv[1:]]
-    sys.exit(bool(main(*given, *(700, 0)[len(given) :])))
+    sys.exit(bool(main(*given, *(600, 0)[len(given) :])))

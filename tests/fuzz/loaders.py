@@ -92,6 +92,12 @@ def _built() -> Net:
     return net
 
 
+def _exported(path: Path) -> None:
+    model = Sequential([layers.Dense(2)])
+    model.build((None, 3))
+    model.export(path)
+
+
 def _tokens(kind: str, texts: list[str]) -> Vocabulary | Subwords:
     return Subwords.learn(texts * 9, 20) if kind == "subwords" else Vocabulary.from_texts(texts)
 
@@ -131,6 +137,7 @@ LOADERS = {
     "graph": Loader(_graph, _change_tensors, lamina.load),
     "weights": Loader(_weights, _change_tensors, lambda path: Net().load_weights(path)),
     "weights, built": Loader(_weights, _change_tensors, lambda path: _built().load_weights(path)),
+    "exported": Loader(_exported, _change_tensors, lamina.load_exported),
     "characters": Loader(_translator("characters"), _change_folder, bundle.load),
     "subwords": Loader(_translator("subwords"), _change_folder, bundle.load),
 }

@@ -54,11 +54,11 @@ def little_memory():
 def test_one_layer_called_20_000_times(path) -> None:
     row = [layer(DENSE, 2), *[SAME] * 19_999]
     write(path, layer(SEQUENTIAL, row, number=1), WEIGHTS)
-    refused(path, "more calls of layers than it accounts for")
+    refused(path, "more calls of the same layers than it accounts for")
     calls = [step("d", ref(at)) for at in range(20_000)]
     arrays = {"d.kernel": KERNEL, "d.bias": BIAS}
     write(path, graph({"d": layer(DENSE, 2)}, *calls), arrays)
-    refused(path, "more calls of layers than it accounts for")
+    refused(path, "more calls of the same layers than it accounts for")
 
 
 def test_calls_that_double_at_each_level(path) -> None:

@@ -34,7 +34,8 @@ class Allowance:
     There may be 16,384 layers, and 20 more for each array; as many calls in one trace, and 8 more;
     8,192 calls of layers that were called before in the trace, and 2 more; 1,024 weights, and 2
     more. All traces together may have 32 times as many calls as one. Models that build themselves
-    as they are made may draw a million numbers, and 2 more for each of the file's.
+    as they are made may draw a million numbers, and 2 more for each of the file's. Calls with many
+    inputs count more, and so do further calls of layers where the file has long lists of numbers.
     """
 
     def __init__(self, path: str, arrays: int, numbers: int | None) -> None:
@@ -43,26 +44,34 @@ class Allowance:
         self._numbers = numbers
         self._made = self._drawn = self._traced = self._repeats = 0
         self._calls = self._again = self._weights = 0
+        self._each = 1
 
     def layer(self) -> None:
         """One more layer is made."""
         self._made += 1
         self._check("layers", self._made, _LAYERS + _LAYERS_EACH * self._arrays)
 
-    def repeat(self) -> None:
-        """The file tells of one more call, or of a second place of a layer."""
-        self._repeats += 1
-        self._check("calls of layers", self._repeats, _CALLS + _CALLS_EACH * self._arrays)
+    def repeat(self, calls: int = 1) -> None:
+        """The file tells of so many more calls, or places, of layers that it has told of before."""
+        self._repeats += calls
+        most = _REPEATS + _REPEATS_EACH * self._arrays
+        self._check("calls of the same layers", self._repeats, most)
+
+    def listed(self, numbers: int) -> None:
+        """So many numbers stand in lists: layers may make arrays of them at each call."""
+        self._each = 1 + numbers // 1024
 
     def trace(self) -> None:
         """A call of the whole tree is traced."""
         self._calls = self._again = self._weights = 0
 
-    def call(self, again: bool) -> None:
-        """One more layer is called while calls are traced; perhaps again."""
-        self._calls += 1
-        self._again += again
-        self._traced += 1
+    def call(self, again: bool, inputs: int = 0) -> None:
+        """One more layer is called while calls are traced, perhaps again; four inputs, arrays and
+        numbers, are as much as another call."""
+        calls = 1 + inputs // 4
+        self._calls += calls
+        self._traced += calls
+        self._again += self._each if again else 0
         most = _CALLS + _CALLS_EACH * self._arrays
         self._check("calls of layers", self._calls, most)
         self._check("calls of layers", self._traced, _TRACES * most)

@@ -22,6 +22,7 @@ from lamina.core.signature import build_arguments, method_of
 from lamina.core.specs import Arguments, Sizes, Spec, as_specs, blend, is_unknown, shapes_of
 from lamina.core.tracing import is_running, trace_state
 from lamina.core.tracking import Memento, Tree, join, same_state, state_of, walk
+from lamina.core.trees import leaves_of
 from lamina.core.variable import Variable
 from lamina.errors import BuildError, TrackingError
 
@@ -76,7 +77,7 @@ class Planner:
     def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
         """A layer's method is called with `inputs`, an (args, kwargs) pair."""
         if self._allowance is not None:
-            self._allowance.call(id(layer) in self.reached)
+            self._allowance.call(id(layer) in self.reached, len(leaves_of(inputs)))
         args, kwargs = inputs
         specs = Arguments(as_specs(args), as_specs(kwargs) if kwargs else {})
         called_at = site()

@@ -35,8 +35,9 @@ class Lambda(Layer):
     """A function as a layer: ``y = function(x, **arguments)``.
 
     It may not hold weights of its own: what has weights is a :class:`lamina.Layer`. A model with
-    a Lambda in it can be saved if the function can be found by its name: one of Lamina's or of
-    ``jax.numpy`` or ``jax.nn``, or one that a ``def`` in a module makes.
+    a Lambda in it can be saved if the function has a name: one of Lamina's, of ``jax.numpy`` or
+    ``jax.nn``, or one that a ``def`` in a module makes. `lamina.load` finds Lamina's and plain
+    arithmetic by itself, and takes others as ``custom_objects``.
 
     Shapes: those of the function.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, NamedTuple, cast
 
+from lamina.core.allowance import ALLOWANCE
 from lamina.core.masks import mask_after, note_mask, with_masks
 from lamina.core.reading import name as name_of
 from lamina.core.root import covers
@@ -267,6 +268,9 @@ def _check_graph(graph: Any, layers: Any) -> None:
         own = all(type(step) is Step and step.layer in names for step in graph.steps)
         if own and all(isinstance(layer, Layer) for layer in names.values()):
             check_names(names, Functional)
+            allowance = ALLOWANCE.get()
+            if allowance is not None:
+                allowance.repeat(max(0, len(graph.steps) - len(names)))
             return
     raise InputError(
         explain(

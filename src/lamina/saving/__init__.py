@@ -1,4 +1,4 @@
-"""Files: weights, whole models, exported programs. Nothing is ever unpickled or executed."""
+"""Files: weights, whole models, exported programs. Nothing in them is unpickled or executed."""
 
 from lamina.saving.config import from_config, get_config
 from lamina.saving.exported import Exported, load_exported

@@ -88,7 +88,8 @@ class TensorFile:
         if self._stream.readinto(data.data) != entry.nbytes:
             raise _not_safetensors(self.path, "it was cut short while it was read")
         try:
-            return data.view(entry.dtype).reshape(entry.shape)
+            array = data != 0 if entry.dtype == np.bool_ else data.view(entry.dtype)
+            return array.reshape(entry.shape)
         except (ValueError, TypeError) as error:
             raise _not_safetensors(self.path, str(error)) from None
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from lamina.core.node import Tracked
 from lamina.core.signature import Method, method_of
-from lamina.core.specs import Arguments
+from lamina.core.specs import Arguments, Spec
 from lamina.errors import FileFormatError, explain
 from lamina.saving import plain
 from lamina.saving.lookup import Names
@@ -20,6 +20,7 @@ from lamina.saving.recording import Recorder, UnrecordableError
 __all__ = ["inputs_of", "recorded_inputs"]
 
 _MOST = (1 << 63) - 1
+_MOST_SPECS = 4_096
 
 
 def inputs_of(described: Any, *, text: bool = False, classes: Names | None = None) -> Arguments:
@@ -61,10 +62,11 @@ class _Reader:
     def __init__(self, text: bool, classes: Names | None) -> None:
         self._text = text
         self._classes = classes
+        self._specs = 0
         self._kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
             "float": plain.float_of,
             "complex": plain.complex_of,
-            "spec": plain.spec_of,
+            "spec": self._spec,
             "tuple": lambda fields: tuple(map(self.read, _listed(fields["items"]))),
             "dict": self._dict,
             "namedtuple": self._namedtuple,
@@ -81,6 +83,12 @@ class _Reader:
         if isinstance(described, int) and abs(described) > _MOST:
             raise ValueError("a whole number is beyond 64 bits")
         return described
+
+    def _spec(self, fields: dict[str, Any]) -> Spec:
+        self._specs += 1
+        if self._specs > _MOST_SPECS:
+            raise ValueError(f"there are more than {_MOST_SPECS:,} specs")
+        return plain.spec_of(fields)
 
     def _dict(self, fields: dict[str, Any]) -> dict[Any, Any]:
         return plain.dict_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -19,9 +20,6 @@ from lamina.saving.lookup import Names, raise_not_there
 
 __all__ = ["Maker"]
 
-_STEP = "lamina.models.functional:Step"
-"""A call of a layer in a graph."""
-
 
 class Maker:
     """Makes values from what a :class:`Recorder` wrote.
@@ -33,6 +31,7 @@ class Maker:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._layers: dict[int, Tracked] = {}
+        self._numbers = 0.0
         self._kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
             "float": plain.float_of,
             "complex": plain.complex_of,
@@ -43,7 +42,7 @@ class Maker:
             "array": plain.array_of,
             "scalar": lambda fields: plain.array_of(fields)[()],
             "jax array": lambda fields: jnp.asarray(plain.array_of(fields)),
-            "initializer": lambda fields: initializers.from_config(self._make(fields["config"])),
+            "initializer": self._initializer,
             "partial": self._partial,
             "function": lambda fields: names.function(plain.text_of(fields["name"])),
             "class": lambda fields: names.layer(plain.text_of(fields["class"])),
@@ -60,7 +59,11 @@ class Maker:
             FileFormatError: it stands for nothing, or for a class that is not there.
         """
         try:
-            return self._make(described)
+            made = self._make(described)
+            allowance = ALLOWANCE.get()
+            if allowance is not None:
+                allowance.listed(int(self._numbers))
+            return made
         except FileFormatError:
             raise
         except Exception as error:
@@ -75,7 +78,16 @@ class Maker:
         return self._kinds[fields["is"]](fields)
 
     def _list(self, items: Any) -> list[Any]:
+        self._numbers += sum(isinstance(item, int | float) for item in items)
+        if self._numbers > plain.LARGEST:
+            raise ValueError(f"lists hold more than {plain.LARGEST:,} numbers: those are weights")
         return [self._make(item) for item in items]
+
+    def _initializer(self, fields: dict[str, Any]) -> Any:
+        numbers, self._numbers = self._numbers, -math.inf  # of which an array is made once
+        made = initializers.from_config(self._make(fields["config"]))
+        self._numbers = numbers
+        return made
 
     def _named(self, items: dict[str, Any]) -> dict[str, Any]:
         return {name: self._make(item) for name, item in items.items()}
@@ -97,15 +109,15 @@ class Maker:
         return layer
 
     def _same(self, fields: dict[str, Any]) -> Tracked:
-        _repeated()
+        allowance = ALLOWANCE.get()
+        if allowance is not None:
+            allowance.repeat()
         return self._layers[fields["number"]]
 
     def _namedtuple(self, fields: dict[str, Any]) -> Any:
         kind: Any = self._names.data(plain.text_of(fields["class"]))
         if not plain.is_namedtuple(kind):
             raise_not_there(fields["class"], "a named tuple", kind)
-        if fields["class"] == _STEP:
-            _repeated()
         return _constructed(kind, self._list(fields["items"]), {})
 
     def _dataclass(self, fields: dict[str, Any]) -> Any:
@@ -113,13 +125,6 @@ class Maker:
         if not dataclasses.is_dataclass(kind):
             raise_not_there(fields["class"], "a dataclass", kind)
         return _constructed(kind, [], self._named(fields["fields"]))
-
-
-def _repeated() -> None:
-    """Count a call that the file tells of, or a second place of a layer."""
-    allowance = ALLOWANCE.get()
-    if allowance is not None:
-        allowance.repeat()
 
 
 def _constructed(kind: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:

@@ -19,7 +19,8 @@ Wanted = tuple[tuple[int, ...], Any]
 """The shape and dtype of a weight."""
 
 _MOST_PAIRS = 100_000  # of names that are compared for an error's remedy
-_MOST_LINES = 1_000  # of entries that an error lists
+_MOST_LINES = 200  # of entries that an error lists
+_MOST_NEAR = 100  # names, and characters of each, among which the nearest is looked for
 
 _KINDS = (np.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
 
@@ -134,8 +135,10 @@ def _remedy(found: Match) -> str:
     renames = _renames(found)
     if renames:
         return f"If these are the same weights under other names, pass rename={renames!r}."
-    if found.missing and 0 < len(found.unexpected) <= _MOST_LINES:
-        return nearest(next(iter(found.missing)), found.unexpected)
+    names = [name for name in found.unexpected if len(name) <= _MOST_NEAR]
+    first = next(iter(found.missing), "")
+    if first and len(first) <= _MOST_NEAR and 0 < len(names) <= _MOST_NEAR:
+        return nearest(first, names)
     return "Give the file of this model, or make the model as it was when it was saved."
 
 

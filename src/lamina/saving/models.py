@@ -134,11 +134,11 @@ def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | No
         FileFormatError: it is damaged, holds weights alone, names what is not there, or asks for
             more layers, calls or weights than it accounts for.
     """
+    names = Names(custom_objects)
     with TensorFile(path) as file, reading(file.path):
         stored = parse(file.metadata, file.path)
         if stored.model is None:
             raise _weights_alone(file.path)
-        names = Names(custom_objects)
         entries = file.entries(stored.dtypes).values()
         arrays, numbers = len(entries) + len(stored.aliases), sum(entry.size for entry in entries)
         allowance = Allowance(file.path, arrays, numbers)
