@@ -132,18 +132,31 @@ def _change_folder(folder: Path, rng: random.Random) -> None:
     about.write_text(json.dumps(settings), "utf-8")
 
 
+def _translator_of(folder: Path) -> None:
+    translator = bundle.load(folder)
+    for tokens in (translator.source, translator.target):
+        ids = tokens.encode(["low <unknown> lowest 12?", "", "\ud800"], start=True, end=True)
+        assert tokens.join(tokens.spell(ids[0])) is not None
+        tokens.split("lower 東京")
+
+
 LOADERS = {
     "row": Loader(_row, _change_tensors, lamina.load),
     "graph": Loader(_graph, _change_tensors, lamina.load),
     "weights": Loader(_weights, _change_tensors, lambda path: Net().load_weights(path)),
     "weights, built": Loader(_weights, _change_tensors, lambda path: _built().load_weights(path)),
     "exported": Loader(_exported, _change_tensors, lamina.load_exported),
+<<<<<<< HEAD
     "characters": Loader(_translator("characters"), _change_folder, bundle.load),
     "subwords": Loader(_translator("subwords"), _change_folder, bundle.load),
+=======
+    "characters": Loader(_translator("characters"), _change_folder, _translator_of),
+    "subwords": Loader(_translator("subwords"), _change_folder, _translator_of),
+>>>>>>> door
 }
 
 
-def attempt(loader: Loader, good: Path, seed: int) -> Exception | None:
+def attempt(loader: Loader, good: Path, seed: int) -> BaseException | None:
     """Read a changed copy of a good file beside it; the error that this gives, if it is one."""
     rng = random.Random(seed)
     copy = good.with_name(f"{good.name}-changed")
@@ -154,6 +167,8 @@ def attempt(loader: Loader, good: Path, seed: int) -> Exception | None:
     loader.change(copy, rng)
     try:
         loader.read(copy)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a library may panic
         return error
     return None

@@ -163,6 +163,20 @@ REFUSED = {
             )
         },
     ),
+<<<<<<< HEAD
+=======
+    "many axes, often": (
+        layer(
+            SEQUENTIAL,
+            [
+                layer("lamina.layers.reshaping:Reshape", [*[1] * 20_000, -1]),
+                *[layer(IDENTITY, number=at) for at in range(1, 500)],
+            ],
+            number=999,
+        ),
+        {},
+    ),
+>>>>>>> door
     "too many inputs": (layer(ADD), {"builds": builds([spec(None, 2)] * 5_000)}),
     "an alias of itself": (
         layer(DENSE, 2),

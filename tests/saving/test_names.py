@@ -19,7 +19,9 @@ from lamina import constraints as all_constraints
 from lamina import models as all_models
 from lamina import regularizers as all_regularizers
 from lamina import seq2seq as all_seq2seq
+from lamina.compat import tf
 from lamina.compat.tf.keras import layers as all_tf_layers
+from lamina.compat.tf.keras import models as all_tf_models
 from lamina.core.node import Tracked
 from lamina.errors import FileFormatError
 from lamina.saving import known
@@ -375,6 +377,19 @@ def test_graphs_are_read_whatever_ones_own_layers_are_called(path) -> None:
         np.testing.assert_array_equal(loaded(X), model(X))
 
 
+def test_models_of_tf_keras_are_found(path) -> None:
+    x = tf.keras.layers.Input((2,))
+    model = tf.keras.Model(x, tf.keras.layers.Dense(2)(x))
+    model.save(path)
+    loaded = tf.keras.models.load_model(path)
+    assert type(loaded) is type(model)
+    np.testing.assert_array_equal(loaded(X), model(X))
+    row = tf.keras.Sequential([tf.keras.layers.Embedding(4, 2), tf.keras.layers.Flatten()])
+    row(jnp.ones((1, 3), "int32"))
+    row.save(path)
+    assert type(lamina.load(path).layers[0]) is tf.keras.layers.Embedding
+
+
 class Point(NamedTuple):
     x: int
 
@@ -572,7 +587,7 @@ def test_the_lists_are_those_of_the_public_names() -> None:
     def is_data(one):
         return inspect.isclass(one) and hasattr(one, "__dataclass_fields__")
 
-    public = listed(layers, all_models, all_seq2seq, all_tf_layers, kind=is_layer)
+    public = listed(layers, all_models, all_seq2seq, all_tf_layers, all_tf_models, kind=is_layer)
     assert public | {OPERATION} == known.LAYERS
     data = listed(all_regularizers, all_constraints, losses, metrics, kind=is_data)
     others = {f"lamina.models.functional:{name}" for name in ("Graph", "Step", "Ref")}

@@ -162,6 +162,7 @@ def bad_pieces() -> dict[str, Any]:
         "no vocabulary": model(vocab=None),
         "a list of pieces": model(vocab=["a"]),
         "pairs of what is no piece": model(merges=[["q", "z"]]),
+        "pairs longer than any piece": model(merges=[["low", "<unknown>"]]),
         "pairs of three": model(merges=[["l", "o", "w"]]),
         "pairs of numbers": model(merges=[[1, 2]]),
         "pairs that are text": model(merges="lo"),

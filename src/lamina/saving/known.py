@@ -20,6 +20,7 @@ def _named(modules: dict[str, str]) -> frozenset[str]:
 LAYERS = _named(
     {
         "lamina.compat.tf.keras.layers": "Embedding Layer",
+        "lamina.compat.tf.keras.models": "Model",
         "lamina.layer": "Layer",
         "lamina.layers.activation": "Activation ELU LeakyReLU PReLU ReLU Softmax",
         "lamina.layers.adaptive_pooling": (

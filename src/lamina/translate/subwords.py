@@ -236,6 +236,9 @@ def _model_of(model: Any) -> Any:
         raise ValueError(f"pieces of the kind {model['type']}")
     pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
     merges = [(first, second) for first, second in pairs]
+    # the library does not check this, and panics
+    if not all({first, second, first + second} <= vocabulary.keys() for first, second in merges):
+        raise ValueError("a pair of what is no piece")
     return models.BPE(vocab=vocabulary, merges=merges, unk_token=_SPECIAL[3], fuse_unk=True)
 
 
