@@ -146,13 +146,8 @@ LOADERS = {
     "weights": Loader(_weights, _change_tensors, lambda path: Net().load_weights(path)),
     "weights, built": Loader(_weights, _change_tensors, lambda path: _built().load_weights(path)),
     "exported": Loader(_exported, _change_tensors, lamina.load_exported),
-<<<<<<< HEAD
-    "characters": Loader(_translator("characters"), _change_folder, bundle.load),
-    "subwords": Loader(_translator("subwords"), _change_folder, bundle.load),
-=======
     "characters": Loader(_translator("characters"), _change_folder, _translator_of),
     "subwords": Loader(_translator("subwords"), _change_folder, _translator_of),
->>>>>>> door
 }
 
 

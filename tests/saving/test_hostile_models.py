@@ -163,8 +163,6 @@ REFUSED = {
             )
         },
     ),
-<<<<<<< HEAD
-=======
     "many axes, often": (
         layer(
             SEQUENTIAL,
@@ -176,7 +174,6 @@ REFUSED = {
         ),
         {},
     ),
->>>>>>> door
     "too many inputs": (layer(ADD), {"builds": builds([spec(None, 2)] * 5_000)}),
     "an alias of itself": (
         layer(DENSE, 2),

@@ -72,13 +72,20 @@ def test_what_may_be_used_up_is_used_up(no_disk):
 
 
 def test_programs_that_jax_keeps_on_disk_stay_whole(tmp_path, recwarn):
-    before = jax.config.jax_compilation_cache_dir
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    wanted = {
+        "jax_compilation_cache_dir": str(tmp_path),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in wanted}
+    for name, value in wanted.items():
+        jax.config.update(name, value)
     reset_cache()
     try:
         compiled(lambda x: chain(x, 10))(jnp.ones((SIDE, SIDE)) / SIDE)
     finally:
-        jax.config.update("jax_compilation_cache_dir", before)
+        for name, value in before.items():
+            jax.config.update(name, value)
         reset_cache()
     assert list(tmp_path.iterdir())
     assert not [str(warned.message) for warned in recwarn]

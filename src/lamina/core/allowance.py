@@ -66,15 +66,9 @@ class Allowance:
         self._calls = self._again = self._weights = 0
 
     def call(self, again: bool, inputs: int = 0) -> None:
-<<<<<<< HEAD
-        """One more layer is called while calls are traced, perhaps again; four inputs, arrays and
-        numbers, are as much as another call."""
-        calls = 1 + inputs // 4
-=======
         """One more layer is called while calls are traced, perhaps again; two inputs, arrays of
         a few axes and numbers, are as much as another call."""
         calls = 1 + inputs // 2
->>>>>>> door
         self._calls += calls
         self._traced += calls
         self._again += self._each if again else 0

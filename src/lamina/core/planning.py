@@ -78,13 +78,9 @@ class Planner:
     def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
         """A layer's method is called with `inputs`, an (args, kwargs) pair."""
         if self._allowance is not None:
-<<<<<<< HEAD
-            self._allowance.call(id(layer) in self.reached, len(leaves_of(inputs)))
-=======
             leaves = leaves_of(inputs)
             axes = sum(getattr(leaf, "ndim", 0) for leaf in leaves)
             self._allowance.call(id(layer) in self.reached, len(leaves) + axes // 8)
->>>>>>> door
         args, kwargs = inputs
         specs = Arguments(as_specs(args), as_specs(kwargs) if kwargs else {})
         called_at = site()
