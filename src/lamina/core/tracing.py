@@ -3,10 +3,13 @@
 Three facts about the trace that is running are needed: its identity (state may not cross from
 one trace into another), whether it is staged (weights read there freeze into a program), and
 whether it is the body of a loop (a key drawn there is the same at every step).
+
+Exported programs need MLIR: the text of a program, and the operations of one that was read.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import sys
@@ -18,6 +21,10 @@ import jax
 from jax._src import core as _core  # the running trace has no public name
 from jax._src import shard_map as _shard_map  # nor have the specs of the body that is running
 from jax.core import Tracer
+from jax.extend import mlir as _extended
+from jax.extend.mlir import ir as _ir
+from jax.extend.mlir.dialects import stablehlo as _stablehlo
+from jax.interpreters.mlir import make_ir_context
 
 __all__ = [
     "evaluate_abstractly",
@@ -27,10 +34,14 @@ __all__ = [
     "is_staged",
     "is_traced",
     "outside_traces",
+    "parsed_program",
+    "program_text",
     "split_axes",
     "trace_state",
+    "with_program",
 ]
 
+_mlir, _operations = cast(Any, _extended), cast(Any, _ir)
 _take_state: Callable[[], Any] = cast(Any, _core).get_opaque_trace_state
 _LOOPS = frozenset({"scan", "while_body", "while_cond", "fori_loop"})
 _fresh = itertools.count()
@@ -165,3 +176,43 @@ def outside_traces(work: Callable[[], Any]) -> Any:
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(alone).result()
+
+
+def program_text(exported: Any) -> str:
+    """The program of a `jax.export.Exported` as text: StableHLO's versioned operations (VHLO) in
+    MLIR's generic form, without source locations."""
+    with make_ir_context():
+        module = _operations.Module.parse(exported.mlir_module_serialized)
+        return module.operation.get_asm(
+            print_generic_op_form=True, enable_debug_info=False, use_local_scope=True
+        )
+
+
+def parsed_program(text: str | Any) -> Any:
+    """The module of StableHLO that the text of a program, or a `jax.export.Exported`, stands for.
+
+    Raises:
+        Exception: the text is no program, or StableHLO's verifier refuses it.
+    """
+    code = text.encode() if isinstance(text, str) else text.mlir_module_serialized
+    with make_ir_context():
+        module = _mlir.deserialize_portable_artifact(code)
+        module.operation.verify()
+        return module
+
+
+def with_program(exported: Any, module: Any) -> Any:
+    """A `jax.export.Exported` with another program in place of its own, and without gradients.
+
+    Args:
+        exported: gives the signature: the shapes, dtypes, containers and platforms.
+        module: the program, which has that signature.
+    """
+    code = _mlir.serialize_portable_artifact(module, _stablehlo.get_current_version())
+    open_dims = "jax.uses_shape_polymorphism"
+    return dataclasses.replace(
+        exported,
+        mlir_module_serialized=code,
+        uses_global_constants=module.operation.attributes[open_dims].value,
+        _get_vjp=None,
+    )

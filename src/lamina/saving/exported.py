@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.inputs import as_inputs
-from lamina.core.specs import Spec, as_specs, map_specs
+from lamina.core.specs import Spec, as_specs
 from lamina.core.trees import flatten
-from lamina.errors import FileFormatError, InputError, LaminaError, explain
-from lamina.lazy import lazily
-from lamina.saving.exporting import FORMAT, PROGRAM, VERSION, WEIGHTS, needing_flatbuffers
+from lamina.errors import FileFormatError, InputError, explain
+from lamina.json_text import read_json
+from lamina.saving.exporting import FORMAT, PROGRAM, VERSION, WEIGHTS
 from lamina.saving.files import TensorFile
 from lamina.saving.inputs import inputs_of
-
-if TYPE_CHECKING:
-    from jax import export as exporting
-else:
-    exporting = lazily("jax.export")
+from lamina.saving.plain import text_of
+from lamina.saving.programs import has_specs, read_program
 
 __all__ = ["Exported", "load_exported"]
 
@@ -46,7 +42,7 @@ class Exported:
         self.weights = weights
         self.platforms: tuple[str, ...] = tuple(program.platforms)
         self._run: Any = jax.jit(program.call)
-        self._fixed = {name for name, spec in inputs.items() if not _specs_in(spec)}
+        self._fixed = {name for name, spec in inputs.items() if not has_specs(spec)}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs on inputs by position or by name; a program is compiled for each size.
@@ -90,24 +86,28 @@ class Exported:
 def load_exported(path: str | os.PathLike[str]) -> Exported:
     """The model that `Model.export` wrote, to be called; the model's own code is not needed.
 
-    Nothing in the file is unpickled or run when it is loaded. Its program is StableHLO, which
-    computes numbers from numbers and reaches neither files nor the network.
+    Nothing in the file is unpickled, imported or called by its name, and nothing is compiled or
+    run when it is loaded. The program is checked operation by operation: it computes arrays from
+    arrays, and reaches neither Python, nor files, nor the network. A program may still run for
+    ever, or take all memory, when it is called.
 
     Args:
         path: of the file.
 
+    Returns:
+        A callable that takes the model's inputs.
+
     Raises:
         FileNotFoundError: there is no such file.
-        FileFormatError: it is damaged, or was not written by `export`.
-        LaminaError: flatbuffers is not installed.
+        FileFormatError: it is damaged, or its program is not one that `export` writes.
     """
     with TensorFile(path) as file:
         content = _content(file)
         try:
             return _opened(file, content)
-        except LaminaError:
+        except (FileFormatError, OSError, MemoryError):
             raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except Exception as error:  # whatever JAX's parsers raise on text that is no program
             raise _damaged(file.path, f"{type(error).__name__}: {error}") from error
 
 
@@ -121,36 +121,51 @@ def _content(file: TensorFile) -> dict[str, Any]:
                 remedy="Give the file that model.export(path) wrote, or use lamina.load.",
             )
         )
-    try:
-        content = cast("dict[str, Any]", json.loads(file.metadata[FORMAT]))
-        version = content["version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(file.path, f"{type(error).__name__}: {error}") from error
-    if version != VERSION:
-        raise _damaged(file.path, f"version {version!r}, not {VERSION}")
-    return content
+    content = read_json(file.metadata[FORMAT], f"The description in {file.path!r}")
+    if not isinstance(content, dict) or "version" not in content:
+        raise _damaged(file.path, "a description without a version")
+    known = cast("dict[str, Any]", content)
+    if known["version"] != VERSION:
+        raise _damaged(file.path, f"version {known['version']!r}, not {VERSION}")
+    return known
 
 
 def _opened(file: TensorFile, content: dict[str, Any]) -> Exported:
     entries = file.entries(content["dtypes"])
+    names, platforms = _texts(content["weights"]), _texts(content["platforms"])
+    if set(entries) != {PROGRAM, *(WEIGHTS + name for name in names)}:
+        raise ValueError("the weights of the description are not those of the file")
     code = file.read(entries[PROGRAM]).tobytes()
     if hashlib.sha256(code).hexdigest() != content["sha256"]:
-        raise _damaged(file.path, "a program whose checksum is another")
-    weights = {
-        str(name): jnp.asarray(file.read(entries[WEIGHTS + name])) for name in content["weights"]
-    }
+        raise ValueError("the program's checksum is another")
     inputs = inputs_of(content["inputs"], text=True).kwargs
-    with needing_flatbuffers():
-        program = exporting.deserialize(bytearray(code))
-    return Exported(program, str(content["model"]), inputs, weights)
+    (outputs,) = inputs_of(content["outputs"]).args
+    shapes = [entries[WEIGHTS + name] for name in names]
+    program = read_program(code.decode(), shapes, inputs, outputs, platforms)
+    weights = {name: jnp.asarray(file.read(entries[WEIGHTS + name])) for name in names}
+    return Exported(program, text_of(content["model"]), inputs, weights)
+
+
+def _texts(value: Any) -> list[str]:
+    """A list of names, each of them once.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, list):
+        raise ValueError("a list of names is none")
+    names = [text_of(name) for name in cast("list[Any]", value)]
+    if len(set(names)) != len(names):
+        raise ValueError("a name is there twice")
+    return names
 
 
 def _damaged(path: str, received: str) -> FileFormatError:
     return FileFormatError(
         explain(
             f"The exported program in {path!r} cannot be read.",
-            expected="a whole file, of a Lamina and a JAX that can read it",
-            received=received,
+            expected="a whole file that export wrote, of a Lamina and a JAX that can read it",
+            received=received.partition("\n")[0][:300],
             remedy="Export the model again, with this version of Lamina and JAX.",
         )
     )
@@ -158,12 +173,6 @@ def _damaged(path: str, received: str) -> FileFormatError:
 
 def _is_spec(value: Any) -> bool:
     return isinstance(value, Spec)
-
-
-def _specs_in(value: Any) -> list[Spec]:
-    found: list[Spec] = []
-    map_specs(found.append, value)
-    return found
 
 
 def _fits(spec: Any, own: Any, sizes: dict[str, int]) -> bool:

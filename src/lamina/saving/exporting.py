@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,23 +15,19 @@ from lamina.core.alone import Seen, alone
 from lamina.core.lock import LOCK
 from lamina.core.node import Tracked
 from lamina.core.signature import method_of
-from lamina.core.specs import Arguments, Spec, map_specs
+from lamina.core.specs import Arguments, Spec
 from lamina.core.tracing import in_fresh_context
 from lamina.core.tracking import walk
-from lamina.errors import BuildError, InputError, LaminaError, explain
-from lamina.lazy import lazily
+from lamina.errors import BuildError, FileFormatError, InputError, explain
 from lamina.saving.files import storable, write
+from lamina.saving.inputs import inputs_of
+from lamina.saving.programs import has_specs, read_program, traced_program
 from lamina.saving.recording import Recorder, UnrecordableError
 
-if TYPE_CHECKING:
-    from jax import export as exporting
-else:
-    exporting = lazily("jax.export")
-
-__all__ = ["FORMAT", "PROGRAM", "VERSION", "WEIGHTS", "export", "needing_flatbuffers"]
+__all__ = ["FORMAT", "PROGRAM", "VERSION", "WEIGHTS", "export"]
 
 FORMAT = "lamina_exported"
-VERSION = 1
+VERSION = 2
 PROGRAM = "program"
 WEIGHTS = "weights/"
 
@@ -56,20 +51,19 @@ def export(
 
     Raises:
         BuildError: the layer is not built.
-        InputError: the program depends on a size that is left open, or an output is of a kind
-            that no file can hold.
-        LaminaError: flatbuffers is not installed.
+        InputError: the program depends on a size that is left open, an output is of a kind that
+            no file can hold, or the program calls a kernel that is not XLA's own.
         OSError: the file cannot be written; the old one is as it was.
     """
     built = layer._lamina.built
     if built is None:
         raise BuildError(_not_built(layer))
     wanted = _batch_open(built.entries.get("call", built.inputs)) if specs is None else specs
-    with LOCK, needing_flatbuffers():
+    with LOCK:
         tree = walk(layer)
         names = [name for name, _ in tree.variables.values()]
         stored = [np.asarray(variable.stored()) for _, variable in tree.variables.values()]
-        program = _program(layer, stored, wanted, platforms)
+        described, program = _described(layer, stored, wanted, platforms)
     kept = [storable(array) for array in stored]
     arrays = {WEIGHTS + name: array for name, (array, _) in zip(names, kept, strict=True)}
     dtypes = {
@@ -80,11 +74,11 @@ def export(
     content = {
         "version": VERSION,
         "model": type(layer).__name__,
-        "inputs": _recorded(_by_name(layer, wanted)),
         "weights": names,
         "dtypes": dtypes,
         "sha256": hashlib.sha256(program).hexdigest(),
         "jax": jax.__version__,
+        **described,
     }
     arrays[PROGRAM] = np.frombuffer(program, np.uint8)
     write(path, arrays, {FORMAT: json.dumps(content, sort_keys=True, allow_nan=False)})
@@ -98,16 +92,52 @@ def _batch_open(given: Arguments) -> Arguments:
     return given.map(lambda s: Spec(("batch", *s.shape[1:]), s.dtype) if s.ndim else s)
 
 
-def _program(
+def _described(
     layer: Tracked,
     weights: list[np.ndarray],
     specs: Arguments,
     platforms: Sequence[str] | None,
-) -> bytes:
-    tree, places = walk(layer), _places(layer, specs)
+) -> tuple[dict[str, Any], bytes]:
+    """The program, and what a reader has to know of it, which is tried by reading it."""
     inputs = _by_name(layer, specs)
+    try:
+        text, outputs, ran_on = traced_program(_pure(layer, specs), weights, inputs, platforms)
+    except Exception as error:
+        if "Inconclusive" in type(error).__name__ or "symbolic" in str(error).lower():
+            raise InputError(_depends(layer, specs, error)) from error
+        if "callback" in str(error) or "custom calls" in str(error):
+            raise InputError(_no_arithmetic(layer, error)) from error
+        raise
+    described = {
+        "inputs": _recorded(Arguments((), inputs), "the inputs", _no_input, layer),
+        "outputs": _recorded(Arguments((outputs,), {}), "the outputs", _no_output, layer),
+        "platforms": list(ran_on),
+    }
+    known = inputs_of(described["inputs"], text=True).kwargs
+    (given,) = inputs_of(described["outputs"]).args
+    try:
+        read_program(text, weights, known, given, ran_on)
+    except ValueError as error:
+        raise InputError(_no_arithmetic(layer, error)) from error
+    return described, text.encode()
+
+
+def _recorded(
+    given: Arguments, what: str, tell: Callable[[Tracked, Exception], str], layer: Tracked
+) -> Any:
+    try:
+        described = Recorder().arguments(given, what)
+        inputs_of(described, text=True)
+    except (UnrecordableError, FileFormatError) as error:
+        raise InputError(tell(layer, error)) from error
+    return described
+
+
+def _pure(layer: Tracked, specs: Arguments) -> Any:
+    """The layer's `call` in inference, as a function of its weights and its inputs."""
+    tree, places = walk(layer), _places(layer, specs)
     seen = Seen(layer, False, None, None, False)
-    static = {name: value for name, value in inputs.items() if not _has_spec(value)}
+    static = {k: value for k, value in _by_name(layer, specs).items() if not has_specs(value)}
 
     def run(values: list[Any], arrays: dict[str, Any]) -> Any:
         given = static | arrays
@@ -115,19 +145,7 @@ def _program(
         kwargs = {place: given[name] for name, place in places.items() if isinstance(place, str)}
         return in_fresh_context(lambda: alone(tree, seen, values, args, kwargs))
 
-    run.__name__ = type(layer).__name__
-    avals = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in weights]
-    arrays = {name: value for name, value in inputs.items() if name not in static}
-    try:
-        exported = exporting.export(jax.jit(run), platforms=platforms)(avals, _symbolic(arrays))
-    except Exception as error:
-        if "Inconclusive" not in type(error).__name__ and "symbolic" not in str(error).lower():
-            raise
-        raise InputError(_depends(layer, specs, error)) from error
-    try:
-        return bytes(exported.serialize())
-    except ValueError as error:
-        raise InputError(_no_tree(layer, error)) from error
+    return run
 
 
 def _by_name(layer: Tracked, specs: Arguments) -> dict[str, Any]:
@@ -138,59 +156,6 @@ def _places(layer: Tracked, specs: Arguments) -> dict[str, int | str]:
     """Of each input by name: its position among the arguments, or the name it is given by."""
     keys = {key: key for key in specs.kwargs}
     return method_of(type(layer), "call").bind(tuple(range(len(specs.args))), keys)
-
-
-def _has_spec(value: Any) -> bool:
-    found: list[Spec] = []
-    map_specs(found.append, value)
-    return bool(found)
-
-
-def _symbolic(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Specs as JAX has them; open sizes become symbols of one scope."""
-    scope: Any = exporting.SymbolicScope()
-    others = iter(range(10_000))
-
-    def symbol(axis: int, dim: Any) -> str:
-        if dim is None:
-            return "batch" if axis == 0 else f"open_{next(others)}"
-        return str(dim)
-
-    def form(spec: Spec) -> Any:
-        dims = [symbol(axis, dim) for axis, dim in enumerate(spec.shape)]
-        text = f"({', '.join(dims)}{',' if len(dims) == 1 else ''})"
-        return jax.ShapeDtypeStruct(exporting.symbolic_shape(text, scope=scope), spec.dtype)
-
-    return {name: map_specs(form, value) for name, value in inputs.items()}
-
-
-def _recorded(inputs: Mapping[str, Any]) -> Any:
-    try:
-        return Recorder().arguments(Arguments((), dict(inputs)), "the inputs")
-    except UnrecordableError as error:
-        raise InputError(str(error)) from error
-
-
-@contextmanager
-def needing_flatbuffers() -> Generator[None]:
-    """Say what to install where JAX lacks what it writes and reads programs with.
-
-    Raises:
-        LaminaError: flatbuffers is not installed.
-    """
-    try:
-        yield
-    except ImportError as error:
-        if "flatbuffers" not in str(error):
-            raise
-        raise LaminaError(
-            explain(
-                "Exported programs need a package that is not installed.",
-                expected="flatbuffers, which JAX writes and reads them with",
-                received="no flatbuffers",
-                remedy="pip install 'lamina[export]'",
-            )
-        ) from error
 
 
 def _not_built(layer: Tracked) -> str:
@@ -214,11 +179,32 @@ def _depends(layer: Tracked, specs: Arguments, error: Exception) -> str:
     )
 
 
-def _no_tree(layer: Tracked, error: Exception) -> str:
+def _no_input(layer: Tracked, error: Exception) -> str:
+    return explain(
+        f"{type(layer).__name__} takes an input that no exported program does.",
+        where=f"made at {layer._lamina.made_at}",
+        expected="arrays, numbers and text, and tuples, lists and dicts of them",
+        received=str(error).partition("\n")[0],
+        remedy="Let call take a dict.",
+    )
+
+
+def _no_output(layer: Tracked, error: Exception) -> str:
     return explain(
         f"{type(layer).__name__} gives outputs in a container that no file can hold.",
         where=f"made at {layer._lamina.made_at}",
         expected="arrays, and tuples, lists and dicts of them",
         received=str(error).partition("\n")[0],
         remedy="Let call return a dict.",
+    )
+
+
+def _no_arithmetic(layer: Tracked, error: Exception) -> str:
+    return explain(
+        f"{type(layer).__name__} cannot be exported: it computes more than arithmetic on arrays.",
+        where=f"made at {layer._lamina.made_at}",
+        expected="what XLA computes itself, on one device, without callbacks into Python and "
+        "kernels of others, such as LAPACK's",
+        received=str(error).partition("\n")[0][:200],
+        remedy="Compute that part outside the model.",
     )
