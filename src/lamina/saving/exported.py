@@ -19,7 +19,7 @@ from lamina.saving.exporting import FORMAT, PROGRAM, VERSION, WEIGHTS
 from lamina.saving.files import TensorFile
 from lamina.saving.inputs import inputs_of
 from lamina.saving.plain import text_of
-from lamina.saving.programs import has_specs, read_program
+from lamina.saving.programs import Traced, bounded_dims, has_specs, read_program
 
 __all__ = ["Exported", "load_exported"]
 
@@ -32,20 +32,30 @@ class Exported:
         inputs: their specs, by name.
         weights: arrays by path; they may be set, and the next call uses them.
         platforms: that the program runs on.
+        least: the smallest size that open dims may have, the batch aside.
     """
 
     def __init__(
-        self, program: Any, model: str, inputs: dict[str, Any], weights: dict[str, jax.Array]
+        self,
+        program: Any,
+        model: str,
+        inputs: dict[str, Any],
+        weights: dict[str, jax.Array],
+        least: int,
     ) -> None:
         self.model = model
         self.inputs = inputs
         self.weights = weights
+        self.least = least
         self.platforms: tuple[str, ...] = tuple(program.platforms)
         self._run: Any = jax.jit(program.call)
+        self._bounded = bounded_dims(inputs)
         self._fixed = {name for name, spec in inputs.items() if not has_specs(spec)}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs on inputs by position or by name; a program is compiled for each size.
+
+        Several inputs may also come in one list, tuple or dict.
 
         Raises:
             InputError: the inputs are not those that the program takes.
@@ -55,6 +65,8 @@ class Exported:
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         names = [name for name in self.inputs if name not in self._fixed]
+        if len(args) == 1 and not kwargs and isinstance(self.inputs[names[0]], Spec):
+            args, kwargs = _spread(args[0], names)
         given = dict(zip(names, args, strict=False)) | kwargs
         if len(args) > len(names) or set(given) != set(names):
             received = f"{len(args)} by position" + "".join(f", {name}" for name in kwargs)
@@ -66,9 +78,13 @@ class Exported:
             if structure != other:
                 raise InputError(self._misfit(f"this {name!r}", str(other)))
             for spec, own in zip(wanted, found, strict=True):
-                if not _fits(spec, own, sizes):
+                if not _fits(spec, own, sizes) or self._is_small(spec, own):
                     raise InputError(self._misfit(f"a {name!r} of this form", str(own)))
         return given
+
+    def _is_small(self, spec: Any, own: Any) -> bool:
+        pairs = zip(spec.shape[1:], own.shape[1:], strict=True) if isinstance(spec, Spec) else ()
+        return any(dim in self._bounded and size < self.least for dim, size in pairs)
 
     def _misfit(self, what: str, received: str) -> str:
         shown = {name: self.inputs[name] for name in self.inputs if name not in self._fixed}
@@ -76,7 +92,8 @@ class Exported:
             f"The exported {self.model} does not take {what}.",
             expected=", ".join(f"{name} {spec}" for name, spec in shown.items()),
             received=received,
-            remedy="Give arrays of those shapes and dtypes; a ? or a name is any size.",
+            remedy="Give arrays of those shapes and dtypes; a ? or a name is any size"
+            + (f" from {self.least} up." if self.least > 1 else "."),
         )
 
     def __repr__(self) -> str:
@@ -140,10 +157,10 @@ def _opened(file: TensorFile, content: dict[str, Any]) -> Exported:
         raise ValueError("the program's checksum is another")
     inputs = inputs_of(content["inputs"], text=True).kwargs
     (outputs,) = inputs_of(content["outputs"]).args
-    shapes = [entries[WEIGHTS + name] for name in names]
-    program = read_program(code.decode(), shapes, inputs, outputs, platforms)
+    traced = Traced(code.decode(), outputs, tuple(platforms), content["least"])
+    program = read_program(traced, [entries[WEIGHTS + name] for name in names], inputs)
     weights = {name: jnp.asarray(file.read(entries[WEIGHTS + name])) for name in names}
-    return Exported(program, text_of(content["model"]), inputs, weights)
+    return Exported(program, text_of(content["model"]), inputs, weights, traced.least)
 
 
 def _texts(value: Any) -> list[str]:
@@ -169,6 +186,14 @@ def _damaged(path: str, received: str) -> FileFormatError:
             remedy="Export the model again, with this version of Lamina and JAX.",
         )
     )
+
+
+def _spread(given: Any, names: list[str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Several inputs that come in one container, by position or by name."""
+    if isinstance(given, dict) and given.keys() == set(names):
+        return (), cast("dict[str, Any]", given)
+    items: list[Any] = cast("list[Any]", given) if isinstance(given, list | tuple) else [given]
+    return (tuple(items), {}) if len(items) == len(names) else ((cast(Any, given),), {})
 
 
 def _is_spec(value: Any) -> bool:
