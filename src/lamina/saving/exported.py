@@ -150,6 +150,8 @@ def _content(file: TensorFile) -> dict[str, Any]:
 def _opened(file: TensorFile, content: dict[str, Any]) -> Exported:
     entries = file.entries(content["dtypes"])
     names, platforms = _texts(content["weights"]), _texts(content["platforms"])
+    if not platforms:
+        raise ValueError("the description names no platform")
     if set(entries) != {PROGRAM, *(WEIGHTS + name for name in names)}:
         raise ValueError("the weights of the description are not those of the file")
     code = file.read(entries[PROGRAM]).tobytes()
