@@ -14,6 +14,7 @@ import pytest
 
 from lamina import losses
 from lamina.errors import InputError, UnknownNameError
+from tests.close import assert_close
 
 RNG = np.random.default_rng(0)
 SHARES = RNG.dirichlet(np.ones(5), size=(6,)).astype("float32")
@@ -145,22 +146,20 @@ def test_sequences_are_weighed_by_example_and_by_step():
     values = loss.per_example(labels, logits)
     assert values.shape == (2, 3)
     by_example = loss(labels, logits, jnp.array([1.0, 0.0]))
-    np.testing.assert_allclose(by_example, values[0].sum() / 6, rtol=1e-6)
+    assert_close(by_example, values[0].sum() / 6, rtol=1e-6)
     by_step = loss(labels, logits, jnp.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]))
-    np.testing.assert_allclose(by_step, (values[0, :2].sum() + values[1, 0]) / 6, rtol=1e-6)
+    assert_close(by_step, (values[0, :2].sum() + values[1, 0]) / 6, rtol=1e-6)
     true_mean = losses.SparseCategoricalCrossentropy(
         from_logits=True, reduction="mean_with_sample_weight"
     )
-    np.testing.assert_allclose(
-        true_mean(labels, logits, jnp.array([1.0, 0.0])), values[0].mean(), rtol=1e-6
-    )
+    assert_close(true_mean(labels, logits, jnp.array([1.0, 0.0])), values[0].mean(), rtol=1e-6)
 
 
 def test_ignored_labels_do_not_count():
     labels, logits = jnp.array([0, -1, 2]), jnp.asarray(LOGITS[:3]).at[1].set(jnp.nan)
     loss = losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
     kept = losses.SparseCategoricalCrossentropy(from_logits=True)(labels[::2], logits[::2])
-    np.testing.assert_allclose(loss(labels, logits), kept, rtol=1e-6)
+    assert_close(loss(labels, logits), kept, rtol=1e-6)
     assert loss.mask(labels, logits).tolist() == [True, False, True]
     gradient = quick(jax.grad(lambda z: loss(labels, z)))(logits)
     assert gradient[1].tolist() == [0.0] * 5
@@ -199,15 +198,13 @@ def test_functions_are_losses():
     loss = losses.get(spread)
     assert loss.name == "spread"
     assert repr(loss) == "FunctionLoss(spread)"
-    np.testing.assert_allclose(loss(BITS, LOGITS), np.abs(BITS - LOGITS).max(-1).mean(), rtol=1e-6)
+    assert_close(loss(BITS, LOGITS), np.abs(BITS - LOGITS).max(-1).mean(), rtol=1e-6)
     scaled = losses.FunctionLoss(losses.huber, delta=0.3)
     np.testing.assert_allclose(scaled(BITS, LOGITS), losses.Huber(0.3)(BITS, LOGITS))
     single = losses.get(lambda y, p: jnp.mean((y - p) ** 2))
-    np.testing.assert_allclose(
-        single(BITS, LOGITS), losses.MeanSquaredError()(BITS, LOGITS), rtol=1e-6
-    )
+    assert_close(single(BITS, LOGITS), losses.MeanSquaredError()(BITS, LOGITS), rtol=1e-6)
     weighed = single(BITS, LOGITS, WEIGHTS)
-    np.testing.assert_allclose(weighed, single(BITS, LOGITS) * WEIGHTS.mean(), rtol=1e-6)
+    assert_close(weighed, single(BITS, LOGITS) * WEIGHTS.mean(), rtol=1e-6)
 
 
 def test_a_users_own_class_works_as_in_keras():
@@ -221,14 +218,14 @@ def test_a_users_own_class_works_as_in_keras():
 
     loss = Power(2, reduction="sum")
     assert loss.name == "power"
-    np.testing.assert_allclose(
+    assert_close(
         loss(BITS, LOGITS), losses.MeanSquaredError(reduction="sum")(BITS, LOGITS), rtol=1e-6
     )
 
 
 def test_losses_run_inside_jit():
     loss = losses.SparseCategoricalCrossentropy(from_logits=True)
-    np.testing.assert_allclose(jax.jit(loss)(LABELS, LOGITS), loss(LABELS, LOGITS), rtol=1e-6)
+    assert_close(jax.jit(loss)(LABELS, LOGITS), loss(LABELS, LOGITS), rtol=1e-6)
 
 
 def test_an_empty_batch_is_no_nan():

@@ -14,6 +14,7 @@ import pytest
 
 from lamina import Spec, losses, metrics
 from lamina.errors import InputError, UnknownNameError
+from tests.close import assert_close
 
 RNG = np.random.default_rng(0)
 SHARES = RNG.dirichlet(np.ones(5), size=(12,)).astype("float32")
@@ -225,7 +226,7 @@ def test_states_go_through_jit_and_scan():
         return metric.result(jax.lax.scan(step, metric.init(), (y, p))[0])
 
     batches = over_batches(BITS.reshape(4, 3, 5), UNIT.reshape(4, 3, 5))
-    np.testing.assert_allclose(batches, run(metric, BITS, UNIT), rtol=1e-6)
+    assert_close(batches, run(metric, BITS, UNIT), rtol=1e-6)
 
 
 def test_nothing_seen_is_zero():
@@ -248,7 +249,7 @@ def test_losses_and_functions_are_metrics():
         return jnp.abs(y_true - y_pred) > 0.5
 
     assert metrics.get(far).name == "far"
-    np.testing.assert_allclose(run(metrics.get(far), BITS, UNIT), far(BITS, UNIT).mean(), rtol=1e-6)
+    assert_close(run(metrics.get(far), BITS, UNIT), far(BITS, UNIT).mean(), rtol=1e-6)
     assert metrics.get(losses.Huber).name == "huber"
     assert metrics.get(metrics.Recall).name == "recall"
     assert repr(metrics.get(far)) == "FunctionMetric(far)"
@@ -360,7 +361,7 @@ def test_ids_that_are_sorted_are_looked_up():
         theirs = keras.metrics.SparseTopKCategoricalAccuracy(k, from_sorted_ids=True)
         theirs.update_state(labels, ids)
         found = ours.result(ours.update(ours.init(), labels, ids))
-        np.testing.assert_allclose(found, theirs.result(), rtol=1e-6)
+        assert_close(found, theirs.result(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("weights", [np.ones(12, "float32"), WEIGHTS])
@@ -373,7 +374,7 @@ def test_a_class_that_is_ignored_does_not_count(weights):
     kept = LABELS != 2  # without weights Keras counts what it ignores as zeros
     left = ours.result(ours.update(ours.init(), LABELS[kept], SHARES[kept]))
     plain = ours.result(ours.update(ours.init(), LABELS, SHARES))
-    np.testing.assert_allclose(plain, left, rtol=1e-6)
+    assert_close(plain, left, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -389,7 +390,7 @@ def test_crossentropy_is_that_which_the_shapes_fit(labels, predictions, kind, na
     metric = metrics.get(name)
     assert metric.name == name
     found = metric.result(metric.update(metric.init(), labels, predictions))
-    np.testing.assert_allclose(found, kind(labels, predictions).mean(), rtol=1e-6)
+    assert_close(found, kind(labels, predictions).mean(), rtol=1e-6)
 
 
 def test_thresholds_too_few_and_classes_that_are_not_there_are_told():

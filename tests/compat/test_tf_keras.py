@@ -12,6 +12,7 @@ from lamina.compat import tf
 from lamina.compat.tf.keras import layers
 from lamina.compat.tf.keras.layers import Dense
 from lamina.errors import InputError, TraceError
+from tests.close import assert_close
 
 OPTIMIZERS = [
     ("SGD", {}),
@@ -77,7 +78,7 @@ def test_a_schedule_of_ones_own_drives_an_optimizer():
     for _ in range(3):
         update, state = optimizer.update(jnp.ones(()), state)
         steps.append(float(update))
-    np.testing.assert_allclose(steps, [0, -0.25, -0.5 * 2**-0.5], rtol=1e-6)
+    assert_close(steps, [0, -0.25, -0.5 * 2**-0.5], rtol=1e-6)
 
 
 def test_what_an_optimizer_does_not_take_is_an_error():
@@ -163,7 +164,7 @@ def test_callbacks_change_the_rate_of_an_optimizer():
         tf.keras.callbacks.EarlyStopping(monitor="loss", patience=9, restore_best_weights=True),
     ]
     history = model.fit(X, Y, epochs=3, verbose=0, callbacks=told).history
-    np.testing.assert_allclose(history["learning_rate"], [0.1, 0.05, 0.1 / 3], rtol=1e-6)
+    assert_close(history["learning_rate"], [0.1, 0.05, 0.1 / 3], rtol=1e-6)
     model.optimizer.learning_rate = 0.5
     assert model.optimizer.learning_rate == 0.5
 

@@ -10,6 +10,7 @@ from keras import ops
 
 import lamina
 from lamina.compat import tf
+from tests.close import assert_close
 
 VOCABULARY, EMBEDDING, UNITS, BATCH, TIME = 11, 6, 8, 4, 5
 
@@ -148,7 +149,7 @@ def test_a_step_runs_and_another_batch_size_fits(decoder, inputs):
     logits, state, weights = decoder(*inputs)
     assert (logits.shape, state.shape) == ((BATCH, VOCABULARY), (BATCH, UNITS))
     assert weights.shape == (BATCH, TIME, 1)
-    np.testing.assert_allclose(tf.reduce_sum(weights, axis=1), 1, rtol=1e-6)
+    assert_close(tf.reduce_sum(weights, axis=1), 1, rtol=1e-6)
     alone = decoder(*(array[:1] for array in inputs))[0]
     np.testing.assert_allclose(alone, logits[:1], atol=1e-6)
 

@@ -12,6 +12,7 @@ import pytest
 import lamina
 from lamina import Layer, Model, Sequential, Trainer, added_losses, layers, regularizers
 from lamina.errors import InputError, LaminaError, TraceError
+from tests.close import assert_close
 
 X = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3)), "float32")
 Y = jnp.asarray(np.random.default_rng(1).normal(size=(4, 2)), "float32")
@@ -175,7 +176,7 @@ class Rematerialised(Layer):
 def test_checkpoint_carries_losses():
     layer = Rematerialised()
     layer.build((None, 3))
-    np.testing.assert_allclose(total(lambda: layer(X)), jnp.mean(X**2), rtol=1e-6)
+    assert_close(total(lambda: layer(X)), jnp.mean(X**2), rtol=1e-6)
 
 
 class Scanned(Layer):

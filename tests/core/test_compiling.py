@@ -7,6 +7,7 @@ import pytest
 
 import lamina
 from lamina import Layer, layers
+from tests.close import assert_close
 
 X = jnp.ones((2, 3))
 
@@ -33,7 +34,7 @@ def test_a_list_or_dict_changed_in_place_is_seen() -> None:
         lambda: model.blocks.pop(),
     ]:
         change()
-        np.testing.assert_allclose(fast(X), model(X), rtol=1e-6)
+        assert_close(fast(X), model(X), rtol=1e-6)
     assert "extra.head.kernel" in model.values()
 
 
@@ -94,11 +95,11 @@ def test_arguments_of_every_kind_come_to_the_same(layer) -> None:
     expected, fast = layer(X), lamina.jit(layer)
     numbers = np.asarray(X)
     for given in (X, numbers, X):
-        np.testing.assert_allclose(fast(given), expected, rtol=1e-6)
-    np.testing.assert_allclose(fast(inputs=X), expected, rtol=1e-6)
-    np.testing.assert_allclose(fast(X, training=False), expected, rtol=1e-6)
-    np.testing.assert_allclose(jax.jit(fast)(X), expected, rtol=1e-6)
-    np.testing.assert_allclose(jax.vmap(fast)(X[:, None])[:, 0], expected, rtol=1e-6)
+        assert_close(fast(given), expected, rtol=1e-6)
+    assert_close(fast(inputs=X), expected, rtol=1e-6)
+    assert_close(fast(X, training=False), expected, rtol=1e-6)
+    assert_close(jax.jit(fast)(X), expected, rtol=1e-6)
+    assert_close(jax.vmap(fast)(X[:, None])[:, 0], expected, rtol=1e-6)
 
 
 def test_losses_and_penalties_reach_whoever_collects_them() -> None:
@@ -112,7 +113,7 @@ def test_losses_and_penalties_reach_whoever_collects_them() -> None:
         for _ in range(2):
             with lamina.added_losses() as added:
                 fast(X)
-            np.testing.assert_allclose(sum(map(float, added)), expected, rtol=1e-6)
+            assert_close(sum(map(float, added)), expected, rtol=1e-6)
 
 
 def test_it_says_what_it_compiles() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import lamina
 from lamina import Layer
+from tests.close import assert_close
 
 
 class Affine(Layer):
@@ -265,8 +266,8 @@ def test_a_layer_applied_inside_a_call_is_built_with_it():
     assert [v.path for v in model.plan((None, 3)).variables] == ["inner.kernel", "inner.bias"]
     assert not model.inner.built
     one, two = model(x)
-    np.testing.assert_allclose(one * 2, two, rtol=1e-6)
-    np.testing.assert_allclose(lamina.jit(model)(x)[0], model.inner(x), rtol=1e-6)
+    assert_close(one * 2, two, rtol=1e-6)
+    assert_close(lamina.jit(model)(x)[0], model.inner(x), rtol=1e-6)
     slopes = jax.grad(lambda values: model.apply(values, x)[0].sum())(model.values())
     assert float(slopes["inner.kernel"][0, 0]) == 12.0
 

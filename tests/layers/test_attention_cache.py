@@ -12,6 +12,7 @@ import lamina
 from lamina import Layer
 from lamina.errors import InputError
 from lamina.layers import GroupedQueryAttention, MultiHeadAttention, RotaryEmbedding
+from tests.close import assert_close
 
 Make = Callable[..., jax.Array]
 
@@ -129,11 +130,11 @@ def test_caches_that_do_not_fit(normal: Make, spoil, text) -> None:
 def test_rotated_places_may_be_given(normal: Make) -> None:
     layer, x = RotaryEmbedding(), normal(2, 4, 3, 6)
     moved = layer(x, start_index=2)
-    np.testing.assert_allclose(moved, layer(x, positions=jnp.arange(2, 6)), rtol=1e-6)
+    assert_close(moved, layer(x, positions=jnp.arange(2, 6)), rtol=1e-6)
     rows = jnp.stack([jnp.arange(4), jnp.arange(2, 6)])
-    np.testing.assert_allclose(layer(x, positions=rows)[1], moved[1], rtol=1e-6)
+    assert_close(layer(x, positions=rows)[1], moved[1], rtol=1e-6)
     near = RotaryEmbedding(scaling_factor=2.0)(x, positions=2 * jnp.arange(4))
-    np.testing.assert_allclose(near, layer(x), rtol=1e-6)
+    assert_close(near, layer(x), rtol=1e-6)
 
 
 def test_rotation_of_odd_features() -> None:

@@ -22,6 +22,7 @@ from lamina.layers import (
     TransformerDecoderBlock,
     TransformerEncoderBlock,
 )
+from tests.close import assert_close
 
 torch = pytest.importorskip("torch")  # the oracle of what Keras has no layer for
 FEATURES, HEADS, HIDDEN = 8, 2, 10
@@ -174,7 +175,7 @@ def test_blocks_in_half_precision(normal: Make) -> None:
 def test_a_residual_adds_what_goes_in(normal: Make) -> None:
     x = normal(2, 5, 3)
     layer = Residual(Dense(3))
-    np.testing.assert_allclose(layer(x), x + layer.layer(x), rtol=1e-6)
+    assert_close(layer(x), x + layer.layer(x), rtol=1e-6)
     inner = Residual(Sequential([LayerNormalization(), Dense(8, "gelu"), Dense(3), Dropout(0.1)]))
     assert inner(x, training=True, rng=0).shape == x.shape
     assert len(inner.values()) == 6
@@ -183,7 +184,7 @@ def test_a_residual_adds_what_goes_in(normal: Make) -> None:
 def test_a_residual_hands_a_mask_on(normal: Make) -> None:
     x, mask = normal(2, 5, 3), jnp.asarray([[1, 1, 0, 1, 1], [1, 0, 0, 0, 0]], bool)
     layer = Residual(GRU(3, return_sequences=True))
-    np.testing.assert_allclose(layer(x, mask), x + layer.layer(x, mask=mask), rtol=1e-6)
+    assert_close(layer(x, mask), x + layer.layer(x, mask=mask), rtol=1e-6)
     assert layer.compute_mask(x, mask) is mask
     assert Residual(Dense(3))(x, mask).shape == x.shape
 

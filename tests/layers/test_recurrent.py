@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import lamina
 from lamina.errors import BuildError, InputError, LaminaError
 from lamina.layers import GRU, LSTM, SimpleRNN
+from tests.close import assert_close
 
 BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 2
 KEY = jax.random.key(0)
@@ -107,10 +108,10 @@ def test_what_it_returns(normal) -> None:
     layer.return_sequences = True
     outputs = layer(x)
     assert outputs.shape == (BATCH, TIME, UNITS)
-    np.testing.assert_allclose(outputs[:, -1], last, rtol=1e-6)
+    assert_close(outputs[:, -1], last, rtol=1e-6)
     layer.return_state = True
     outputs, h, c = layer(x)
-    np.testing.assert_allclose(h, last, rtol=1e-6)
+    assert_close(h, last, rtol=1e-6)
     assert c.shape == (BATCH, UNITS)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from lamina import Layer, Model, Sequential, layers
 from lamina.errors import InputError, TraceError, UnknownNameError
+from tests.close import assert_close
 
 X = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
 
@@ -40,8 +41,8 @@ def test_a_layer_called_several_times_gives_a_list_in_order():
     steps = [first, zero(first), zero(one(zero(first)))]
     assert len(found["blocks.0"]) == 3
     for value, expected in zip(found["blocks.0"], steps, strict=True):
-        np.testing.assert_allclose(value, expected, rtol=1e-6)
-    np.testing.assert_allclose(found["blocks.1"], one(zero(first)), rtol=1e-6)
+        assert_close(value, expected, rtol=1e-6)
+    assert_close(found["blocks.1"], one(zero(first)), rtol=1e-6)
 
 
 def test_all_layers_by_default_aliases_by_their_own_path_and_modes():

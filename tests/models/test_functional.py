@@ -11,6 +11,7 @@ import pytest
 import lamina
 from lamina import Input, Model, Sequential, layers
 from lamina.errors import InputError, UnknownNameError
+from tests.close import assert_close
 
 
 def arrays(*shape):
@@ -29,7 +30,7 @@ def test_a_graph_is_built_when_made_and_computes_what_it_says():
     assert list(model.values()) == ["dense.kernel", "dense.bias", "dense_1.kernel", "dense_1.bias"]
     x = arrays(5, 4)
     hidden = model.dense(x)
-    np.testing.assert_allclose(model(x), model.dense_1(hidden) * 0.5 + hidden[:, :2], rtol=1e-6)
+    assert_close(model(x), model.dense_1(hidden) * 0.5 + hidden[:, :2], rtol=1e-6)
 
 
 def test_it_equals_keras():
@@ -61,7 +62,7 @@ def test_several_inputs_come_by_position_in_a_list_or_by_name():
     named = Model({"a": a, "b": b}, {"sum": 1 - (shared(a) + b)})
     for one, other in zip(listed(x, y), listed([x, y]), strict=True):
         np.testing.assert_array_equal(one, other)
-    np.testing.assert_allclose(named({"b": y, "a": x})["sum"], 1 - (shared(x) + y), rtol=1e-6)
+    assert_close(named({"b": y, "a": x})["sum"], 1 - (shared(x) + y), rtol=1e-6)
     assert list(listed.values()) == ["dense.kernel", "dense.bias"]
 
 
@@ -77,7 +78,7 @@ def test_masks_are_passed_on():
     embedded = layers.Embedding(9, 4, mask_zero=True)(tokens)
     model = Model(tokens, layers.GRU(3)(layers.Dropout(0.1)(embedded)))
     padded = model(jnp.array([[1, 2, 0, 0]]))
-    np.testing.assert_allclose(padded, model(jnp.array([[1, 2]])), rtol=1e-6)
+    assert_close(padded, model(jnp.array([[1, 2]])), rtol=1e-6)
 
 
 def test_copies_and_files_compute_the_same(tmp_path):
@@ -170,7 +171,7 @@ def test_the_ends_of_a_graph_are_those_of_the_layers_that_it_has_now():
     again = Model(model.input, model.output)
     assert again.other is model.dense_1
     given = arrays(5, 4)
-    np.testing.assert_allclose(again(given), model(given), rtol=1e-6)
+    assert_close(again(given), model(given), rtol=1e-6)
 
 
 def test_several_ends_keep_their_form():

@@ -7,6 +7,7 @@ import pytest
 import lamina
 from lamina import Sequential, layers
 from lamina.errors import InputError
+from tests.close import assert_close
 
 
 def test_a_mask_reaches_the_layer_that_takes_it():
@@ -81,4 +82,4 @@ def test_a_batch_is_judged_and_asked_by_itself():
     )
     outputs = model.predict_on_batch(x)
     assert type(outputs) is np.ndarray
-    np.testing.assert_allclose(outputs, model(x), rtol=1e-6)
+    assert_close(outputs, model(x), rtol=1e-6)

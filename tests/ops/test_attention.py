@@ -28,6 +28,7 @@ from lamina.ops.attention_masks import (
     unfold_weights,
     window_mask,
 )
+from tests.close import assert_close
 
 few = settings(deadline=None, max_examples=3)
 
@@ -40,9 +41,9 @@ def test_weights_sum_to_one_and_skip_what_is_masked() -> None:
     scores = normal(3, 5)
     mask = jnp.asarray([[1, 1, 1, 1, 1], [1, 0, 1, 0, 0], [0, 0, 0, 0, 1]], bool)
     weights = np.asarray(masked_softmax(scores, mask))
-    np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-6)
+    assert_close(weights.sum(-1), 1, rtol=1e-6)
     assert (weights[~np.asarray(mask)] == 0).all()
-    np.testing.assert_allclose(weights[0], jax.nn.softmax(scores[0]), rtol=1e-6)
+    assert_close(weights[0], jax.nn.softmax(scores[0]), rtol=1e-6)
     kept = np.exp(scores[1, jnp.array([0, 2])])
     np.testing.assert_allclose(weights[1, [0, 2]], kept / kept.sum(), rtol=1e-5)
 

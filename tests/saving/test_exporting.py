@@ -14,6 +14,7 @@ import pytest
 import lamina
 from lamina import Model, Sequential, Spec, layers
 from lamina.errors import BuildError, FileFormatError, InputError
+from tests.close import assert_close
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
 
@@ -85,7 +86,7 @@ def test_inputs_by_name_nested_and_static(tmp_path):
     expected = model(left, right, scale=3.0)
     for found in (exported(left, right), exported(right=right, left=left)):
         for name, value in expected.items():
-            np.testing.assert_allclose(found[name], value, rtol=1e-6)
+            assert_close(found[name], value, rtol=1e-6)
     for args, kwargs in (((left,), {}), ((left, right, right), {}), ((left, right["a"]), {})):
         with pytest.raises(InputError, match="does not take"):
             exported(*args, **kwargs)
@@ -141,7 +142,7 @@ def test_what_depends_on_an_open_size_is_told_and_can_be_exported_for_one(tmp_pa
         model.export(tmp_path / "rows")
     assert not (tmp_path / "rows").exists()
     model.export(tmp_path / "rows", (6, 4))
-    np.testing.assert_allclose(lamina.load_exported(tmp_path / "rows")(X), model(X), rtol=1e-6)
+    assert_close(lamina.load_exported(tmp_path / "rows")(X), model(X), rtol=1e-6)
 
 
 def test_a_model_that_is_not_built_and_outputs_of_no_known_kind(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 from jax.test_util import check_grads
 
 from lamina.seq2seq import BahdanauAttention, DotAttention
+from tests.close import assert_close
 
 BATCH, SOURCE, FEATURES, CHANNELS, UNITS = 2, 5, 3, 4, 6
 
@@ -57,7 +58,7 @@ def test_keys_may_be_given() -> None:
     np.testing.assert_allclose(keys, layer.keys(values), rtol=1e-5)
     given, own = layer(query, values, mask, keys), layer(query, values, mask)
     for one, other in zip(given, own, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+        assert_close(one, other, rtol=1e-6)
 
 
 def test_what_is_behind_the_mask_changes_nothing() -> None:
@@ -90,4 +91,4 @@ def test_dot_products_equal_their_equation() -> None:
     mean = np.einsum("bs,bsc->bc", expected, values)
     np.testing.assert_allclose(context, mean, rtol=1e-4, atol=1e-5)
     given = layer(query, values, mask, layer.keys(values))
-    np.testing.assert_allclose(given[1], weights, rtol=1e-6)
+    assert_close(given[1], weights, rtol=1e-6)

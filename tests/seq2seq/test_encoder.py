@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.seq2seq import Encoder
+from tests.close import assert_close
 
 TOKENS = jnp.asarray([[3, 1, 4, 1, 5], [2, 7, 0, 0, 0]])
 
@@ -15,8 +16,8 @@ def test_equals_its_parts() -> None:
     embedded = encoder.embed(TOKENS)
     there, first = encoder.forwards(embedded)
     back, last = encoder.backwards(embedded)
-    np.testing.assert_allclose(values[..., :4], there, rtol=1e-6)
-    np.testing.assert_allclose(values[:, ::-1, 4:], back, rtol=1e-6)
+    assert_close(values[..., :4], there, rtol=1e-6)
+    assert_close(values[:, ::-1, 4:], back, rtol=1e-6)
     expected = jnp.tanh(jnp.concatenate([first, last], -1) @ encoder.bridge.kernel)
     np.testing.assert_allclose(state, expected, rtol=1e-4, atol=1e-6)
 

@@ -17,6 +17,7 @@ import lamina
 from lamina import Sequential, layers
 from lamina.errors import InputError, LaminaError
 from lamina.training import NotFiniteError, callbacks
+from tests.close import assert_close
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(48, 4)).astype("float32")
@@ -123,7 +124,7 @@ def test_stopping_early_is_that_of_keras(monkeypatch, series, options):
 def test_plateaus_are_those_of_keras(series, options):
     ours = driven(callbacks.ReduceLROnPlateau(**options), series)[1]
     theirs = driven(keras.callbacks.ReduceLROnPlateau(**options), series)[1]
-    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    assert_close(ours, theirs, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_a_rate_is_set_and_used_and_logged():
         callbacks.LearningRateScheduler(lambda epoch, rate: rates[epoch]),
         callbacks.LambdaCallback(on_epoch_end=look),
     )
-    np.testing.assert_allclose(history.history["learning_rate"], rates, rtol=1e-6)
+    assert_close(history.history["learning_rate"], rates, rtol=1e-6)
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert not np.array_equal(kernels[1], kernels[2])
     model.optimizer.learning_rate = 0.5  # as Keras code sets it
@@ -367,7 +368,7 @@ def test_callbacks_of_keras_are_told_too():
     ]
     history = fit(compiled(), *told)
     assert losses == history.history["loss"]
-    np.testing.assert_allclose(history.history["learning_rate"], [0.01, 0.02, 0.03], rtol=1e-6)
+    assert_close(history.history["learning_rate"], [0.01, 0.02, 0.03], rtol=1e-6)
 
 
 def test_training_may_stop_after_a_batch():
@@ -438,7 +439,7 @@ def test_a_schedule_may_take_the_epoch_alone():
         lambda *known: 0.4 * 0.5 ** known[0],
     ):
         history = fit(compiled(), callbacks.LearningRateScheduler(schedule)).history
-        np.testing.assert_allclose(history["learning_rate"], [0.4, 0.2, 0.1], rtol=1e-6)
+        assert_close(history["learning_rate"], [0.4, 0.2, 0.1], rtol=1e-6)
 
 
 def test_the_columns_of_a_table_are_those_of_all_epochs(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from lamina.errors import InputError, UnknownNameError
 from lamina.translate.recipe import PRESETS, Recipe, recipe_of
+from tests.close import assert_close
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -56,4 +57,4 @@ def test_optimizers_with_a_clock_and_without_agree_at_first() -> None:
         optimizer = recipe.optimizer(100)
         return optimizer.update(slopes, optimizer.init(weights), weights)[0]["w"]
 
-    np.testing.assert_allclose(stepped(Recipe()), stepped(Recipe(minutes=5.0)), rtol=1e-6)
+    assert_close(stepped(Recipe()), stepped(Recipe(minutes=5.0)), rtol=1e-6)
