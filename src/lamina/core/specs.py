@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,12 @@ import numpy as np
 from lamina.core.node import site
 from lamina.core.trees import flatten, map_tree, unflatten
 from lamina.errors import InputError, explain
+from lamina.lazy import lazily
+
+if TYPE_CHECKING:
+    from jax import export as exporting
+else:
+    exporting = lazily("jax.export")
 
 __all__ = [
     "SIZES",
@@ -87,6 +93,9 @@ def _dims(shape: Any) -> tuple[Dim, ...]:
     for dim in shape:
         if dim is None or isinstance(dim, str):
             dims.append(dim)
+            continue
+        if exporting.is_symbolic_dim(dim):  # an array of a trace that leaves sizes open
+            dims.append(cast(Any, dim))
             continue
         try:
             size = operator.index(dim)

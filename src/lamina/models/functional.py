@@ -14,7 +14,7 @@ from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.ends import Ended, as_declared
 from lamina.models.model import Model
-from lamina.models.naming import check_names, named
+from lamina.models.naming import check_names, named, names_of_inputs
 from lamina.models.symbol import Applied, Symbol
 
 __all__ = ["Functional", "Graph", "Ref", "Step"]
@@ -127,6 +127,9 @@ class Functional(Ended, Model):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self._run((inputs,), mask)[1]
+
+    def _names_of_inputs(self) -> list[str]:
+        return names_of_inputs(self.graph.inputs, self.graph.names)
 
     def _run(self, inputs: tuple[Any, ...], mask: Any) -> tuple[Any, Any]:
         """The outputs, and their masks in the same form."""

@@ -79,7 +79,11 @@ class Inspected(Layer):
         given = None
         if specs or named:
             given = given_specs(method_of(type(self), "call"), specs, named)
-        saving.export(self, path, given, platforms)
+        saving.export(self, path, given, platforms, self._names_of_inputs())
+
+    def _names_of_inputs(self) -> Sequence[str]:
+        """Of the inputs by position, where `call` has no names for them."""
+        return ()
 
     def capture(
         self,

@@ -1,10 +1,10 @@
-"""The names of the layers of a graph, by which they are its attributes."""
+"""The names of a graph's layers, by which they are its attributes, and of its inputs."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 from lamina.core.node import ATTRIBUTE
 from lamina.core.reading import name as name_of
@@ -12,7 +12,7 @@ from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.ends import ENDS
 
-__all__ = ["check_names", "named"]
+__all__ = ["check_names", "named", "names_of_inputs"]
 
 
 def named(layers: Iterable[Any], kind: type) -> dict[str, Layer]:
@@ -46,6 +46,18 @@ def check_names(names: Iterable[Any], kind: type) -> None:
                     remedy="Give the layer another name.",
                 )
             )
+
+
+def names_of_inputs(inputs: Any, names: Sequence[str | None]) -> list[str]:
+    """The names of a graph's inputs: their own, the keys of their dict, or by their number.
+
+    >>> names_of_inputs([], ["image", None]), names_of_inputs(None, [None])
+    (['image', 'inputs_1'], ['inputs'])
+    """
+    if isinstance(inputs, dict):
+        return sorted(cast("dict[str, Any]", inputs))
+    plain = [f"inputs_{index}" for index in range(len(names))] if len(names) > 1 else ["inputs"]
+    return [name or other for name, other in zip(names, plain, strict=True)]
 
 
 def _is_taken(name: str, kind: type) -> bool:

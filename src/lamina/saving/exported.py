@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.signature import as_inputs
-from lamina.core.specs import Spec, as_specs
+from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.trees import flatten
 from lamina.errors import FileFormatError, InputError, explain
 from lamina.json_text import read_json
@@ -19,7 +19,7 @@ from lamina.saving.exporting import FORMAT, PROGRAM, VERSION, WEIGHTS
 from lamina.saving.files import TensorFile
 from lamina.saving.inputs import inputs_of
 from lamina.saving.plain import text_of
-from lamina.saving.programs import has_specs, read_program
+from lamina.saving.programs import Traced, named_dims, read_program
 
 __all__ = ["Exported", "load_exported"]
 
@@ -32,20 +32,29 @@ class Exported:
         inputs: their specs, by name.
         weights: arrays by path; they may be set, and the next call uses them.
         platforms: that the program runs on.
+        least: the smallest sizes of open dims, by name, where they are not 1.
     """
 
     def __init__(
-        self, program: Any, model: str, inputs: dict[str, Any], weights: dict[str, jax.Array]
+        self,
+        program: Any,
+        model: str,
+        inputs: dict[str, Any],
+        weights: dict[str, jax.Array],
+        least: dict[str, int],
     ) -> None:
         self.model = model
         self.inputs = inputs
         self.weights = weights
+        self.least = least
         self.platforms: tuple[str, ...] = tuple(program.platforms)
         self._run: Any = jax.jit(program.call)
-        self._fixed = {name for name, spec in inputs.items() if not has_specs(spec)}
+        self._named = named_dims(inputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs on inputs by position or by name; a program is compiled for each size.
+
+        Several inputs may also come in one list, tuple or dict.
 
         Raises:
             InputError: the inputs are not those that the program takes.
@@ -54,29 +63,35 @@ class Exported:
         return self._run(list(self.weights.values()), as_inputs(given))
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        names = [name for name in self.inputs if name not in self._fixed]
+        names = list(self._named)
+        if len(args) == 1 and not kwargs and names and _is_spec(self._named[names[0]]):
+            args, kwargs = _spread(args[0], names)
         given = dict(zip(names, args, strict=False)) | kwargs
         if len(args) > len(names) or set(given) != set(names):
             received = f"{len(args)} by position" + "".join(f", {name}" for name in kwargs)
             raise InputError(self._misfit("these inputs", received))
         sizes: dict[str, int] = {}
         for name in names:
-            wanted, structure = flatten(self.inputs[name], is_leaf=_is_spec)
+            wanted, structure = flatten(self._named[name], is_leaf=_is_spec)
             found, other = flatten(as_specs(given[name]), is_leaf=_is_spec)
             if structure != other:
                 raise InputError(self._misfit(f"this {name!r}", str(other)))
             for spec, own in zip(wanted, found, strict=True):
                 if not _fits(spec, own, sizes):
                     raise InputError(self._misfit(f"a {name!r} of this form", str(own)))
+        if any(sizes[name] < least for name, least in self.least.items()):
+            received = ", ".join(f"{name} = {sizes[name]}" for name in self.least)
+            raise InputError(self._misfit("inputs so small", received))
         return given
 
     def _misfit(self, what: str, received: str) -> str:
-        shown = {name: self.inputs[name] for name in self.inputs if name not in self._fixed}
+        forms = [f"{name} {Arguments((spec,), {})}" for name, spec in self._named.items()]
+        forms += [f"{name} from {size} up" for name, size in self.least.items()]
         return explain(
             f"The exported {self.model} does not take {what}.",
-            expected=", ".join(f"{name} {spec}" for name, spec in shown.items()),
+            expected=", ".join(forms),
             received=received,
-            remedy="Give arrays of those shapes and dtypes; a ? or a name is any size.",
+            remedy="Give arrays of those shapes and dtypes; a name is any size.",
         )
 
     def __repr__(self) -> str:
@@ -140,10 +155,11 @@ def _opened(file: TensorFile, content: dict[str, Any]) -> Exported:
         raise ValueError("the program's checksum is another")
     inputs = inputs_of(content["inputs"], text=True).kwargs
     (outputs,) = inputs_of(content["outputs"]).args
-    shapes = [entries[WEIGHTS + name] for name in names]
-    program = read_program(code.decode(), shapes, inputs, outputs, platforms)
+    least = dict(content["least"])
+    traced = Traced(code.decode(), outputs, tuple(platforms), least)
+    program = read_program(traced, [entries[WEIGHTS + name] for name in names], inputs)
     weights = {name: jnp.asarray(file.read(entries[WEIGHTS + name])) for name in names}
-    return Exported(program, text_of(content["model"]), inputs, weights)
+    return Exported(program, text_of(content["model"]), inputs, weights, least)
 
 
 def _texts(value: Any) -> list[str]:
@@ -171,6 +187,17 @@ def _damaged(path: str, received: str) -> FileFormatError:
     )
 
 
+def _spread(given: Any, names: list[str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Several inputs that come in one container, by position or by name."""
+    if isinstance(given, dict):
+        items = cast("dict[str, Any]", given)
+        return ((), items) if items.keys() == set(names) else ((items,), {})
+    if isinstance(given, list | tuple):
+        items = cast("list[Any]", given)
+        return (tuple(items) if len(items) == len(names) else (items,)), {}
+    return (given,), {}
+
+
 def _is_spec(value: Any) -> bool:
     return isinstance(value, Spec)
 
@@ -181,10 +208,8 @@ def _fits(spec: Any, own: Any, sizes: dict[str, int]) -> bool:
         return spec == own
     if np.dtype(spec.dtype) != np.dtype(own.dtype) or spec.ndim != own.ndim:
         return False
-    for axis, (dim, size) in enumerate(zip(spec.shape, own.shape, strict=True)):
-        wanted = dim
-        if (dim is None and axis == 0) or isinstance(dim, str):
-            wanted = sizes.setdefault(dim or "batch", cast(int, size))
-        if wanted is not None and wanted != size:
+    for dim, size in zip(spec.shape, own.shape, strict=True):
+        wanted = sizes.setdefault(dim, cast(int, size)) if isinstance(dim, str) else dim
+        if wanted != size:
             return False
     return True

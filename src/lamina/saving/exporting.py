@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -21,7 +22,13 @@ from lamina.core.tracking import walk
 from lamina.errors import BuildError, FileFormatError, InputError, explain
 from lamina.saving.files import storable, write
 from lamina.saving.inputs import inputs_of
-from lamina.saving.programs import has_specs, read_program, traced_program
+from lamina.saving.programs import (
+    Traced,
+    has_specs,
+    is_inconclusive,
+    read_program,
+    traced_program,
+)
 from lamina.saving.recording import Recorder, UnrecordableError
 
 __all__ = ["FORMAT", "PROGRAM", "VERSION", "WEIGHTS", "export"]
@@ -37,6 +44,7 @@ def export(
     path: str | os.PathLike[str],
     specs: Arguments | None = None,
     platforms: Sequence[str] | None = None,
+    names: Sequence[str] = (),
 ) -> None:
     """Write what `call` computes in inference, as StableHLO, and the weights beside it.
 
@@ -48,6 +56,7 @@ def export(
             specs, those the layer was built for, with the batch open.
         platforms: that the program is to run on, such as ``("cpu", "cuda", "tpu")``; the one
             at hand if None.
+        names: of the inputs, where `call` takes any number of them.
 
     Raises:
         BuildError: the layer is not built.
@@ -61,20 +70,20 @@ def export(
     wanted = _batch_open(built.entries.get("call", built.inputs)) if specs is None else specs
     with LOCK:
         tree = walk(layer)
-        names = [name for name, _ in tree.variables.values()]
+        paths = [path for path, _ in tree.variables.values()]
         stored = [np.asarray(variable.stored()) for _, variable in tree.variables.values()]
-        described, program = _described(layer, stored, wanted, platforms)
+        described, program = _described(_Entry(layer, tuple(names)), stored, wanted, platforms)
     kept = [storable(array) for array in stored]
-    arrays = {WEIGHTS + name: array for name, (array, _) in zip(names, kept, strict=True)}
+    arrays = {WEIGHTS + path: array for path, (array, _) in zip(paths, kept, strict=True)}
     dtypes = {
-        WEIGHTS + name: kind
-        for name, (_, kind) in zip(names, kept, strict=True)
+        WEIGHTS + path: kind
+        for path, (_, kind) in zip(paths, kept, strict=True)
         if kind is not None
     }
     content = {
         "version": VERSION,
         "model": type(layer).__name__,
-        "weights": names,
+        "weights": paths,
         "dtypes": dtypes,
         "sha256": hashlib.sha256(program).hexdigest(),
         "jax": jax.__version__,
@@ -92,34 +101,95 @@ def _batch_open(given: Arguments) -> Arguments:
     return given.map(lambda s: Spec(("batch", *s.shape[1:]), s.dtype) if s.ndim else s)
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """A layer's `call`, and the names of its inputs where it takes any number of them."""
+
+    layer: Tracked
+    names: tuple[str, ...]
+
+    def inputs(self, specs: Arguments) -> dict[str, Any]:
+        return self._renamed(self._bound(specs.args, specs.kwargs))
+
+    def pure(self, specs: Arguments) -> Any:
+        """The call in inference, as a function of the layer's weights and arrays by name."""
+        tree, keys = walk(self.layer), {key: key for key in specs.kwargs}
+        places = self._renamed(self._bound(tuple(range(len(specs.args))), keys))
+        static = {name: v for name, v in self.inputs(specs).items() if not has_specs(v)}
+        seen = Seen(self.layer, False, None, None, False)
+
+        def run(values: list[Any], arrays: dict[str, Any]) -> Any:
+            given = static | arrays
+            args = tuple(given[name] for name, place in places.items() if isinstance(place, int))
+            kwargs = {p: given[name] for name, p in places.items() if isinstance(p, str)}
+            return in_fresh_context(lambda: alone(tree, seen, values, args, kwargs))
+
+        return run
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        return method_of(type(self.layer), "call").bind(args, kwargs)
+
+    def _renamed(self, bound: dict[str, Any]) -> dict[str, Any]:
+        if len(self.names) != len(bound):
+            return bound
+        return dict(zip(self.names, bound.values(), strict=True))
+
+
 def _described(
-    layer: Tracked,
+    entry: _Entry,
     weights: list[np.ndarray],
     specs: Arguments,
     platforms: Sequence[str] | None,
 ) -> tuple[dict[str, Any], bytes]:
-    """The program, and what a reader has to know of it, which is tried by reading it."""
-    inputs = _by_name(layer, specs)
-    try:
-        text, outputs, ran_on = traced_program(_pure(layer, specs), weights, inputs, platforms)
-    except Exception as error:
-        if "Inconclusive" in type(error).__name__ or "symbolic" in str(error).lower():
-            raise InputError(_depends(layer, specs, error)) from error
-        if "callback" in str(error) or "custom calls" in str(error):
-            raise InputError(_no_arithmetic(layer, error)) from error
-        raise
+    """What a reader has to know of the program, and the program, which is tried by reading it."""
+    layer = entry.layer
+    traced, inputs = _traced(entry, weights, specs, platforms)
     described = {
         "inputs": _recorded(Arguments((), inputs), "the inputs", _no_input, layer),
-        "outputs": _recorded(Arguments((outputs,), {}), "the outputs", _no_output, layer),
-        "platforms": list(ran_on),
+        "outputs": _recorded(Arguments((traced.outputs,), {}), "the outputs", _no_output, layer),
+        "platforms": list(traced.platforms),
+        "least": traced.least,
     }
     known = inputs_of(described["inputs"], text=True).kwargs
-    (given,) = inputs_of(described["outputs"]).args
+    (outputs,) = inputs_of(described["outputs"]).args
     try:
-        read_program(text, weights, known, given, ran_on)
+        read_program(replace(traced, outputs=outputs), weights, known)
     except ValueError as error:
         raise InputError(_no_arithmetic(layer, error)) from error
-    return described, text.encode()
+    return described, traced.text.encode()
+
+
+def _traced(
+    entry: _Entry,
+    weights: list[np.ndarray],
+    specs: Arguments,
+    platforms: Sequence[str] | None,
+) -> tuple[Traced, dict[str, Any]]:
+    """The program, and its inputs by name.
+
+    Dims without a name may each have another size. Where that cannot be, as for arrays that are
+    added, those of one axis have the same size.
+    """
+    layer, first = entry.layer, None
+    equal = specs.map(_axes_named)
+    for given in (specs,) if equal == specs else (specs, equal):
+        inputs = entry.inputs(given)
+        try:
+            return traced_program(entry.pure(given), weights, inputs, platforms), inputs
+        except Exception as error:
+            if "callback" in str(error) or "custom calls" in str(error):
+                raise InputError(_no_arithmetic(layer, error)) from error
+            is_open = not all(spec.known for spec in given.leaves())
+            if not is_inconclusive(error) and not (is_open and isinstance(error, InputError)):
+                raise
+            first = first or error
+    assert first is not None
+    raise InputError(_depends(layer, specs, first)) from first
+
+
+def _axes_named(spec: Spec) -> Spec:
+    dims = [f"size_{i}" if i and dim is None else dim for i, dim in enumerate(spec.shape)]
+    return Spec(dims, spec.dtype)
 
 
 def _recorded(
@@ -133,31 +203,6 @@ def _recorded(
     return described
 
 
-def _pure(layer: Tracked, specs: Arguments) -> Any:
-    """The layer's `call` in inference, as a function of its weights and its inputs."""
-    tree, places = walk(layer), _places(layer, specs)
-    seen = Seen(layer, False, None, None, False)
-    static = {k: value for k, value in _by_name(layer, specs).items() if not has_specs(value)}
-
-    def run(values: list[Any], arrays: dict[str, Any]) -> Any:
-        given = static | arrays
-        args = tuple(given[name] for name, place in places.items() if isinstance(place, int))
-        kwargs = {place: given[name] for name, place in places.items() if isinstance(place, str)}
-        return in_fresh_context(lambda: alone(tree, seen, values, args, kwargs))
-
-    return run
-
-
-def _by_name(layer: Tracked, specs: Arguments) -> dict[str, Any]:
-    return method_of(type(layer), "call").bind(specs.args, specs.kwargs)
-
-
-def _places(layer: Tracked, specs: Arguments) -> dict[str, int | str]:
-    """Of each input by name: its position among the arguments, or the name it is given by."""
-    keys = {key: key for key in specs.kwargs}
-    return method_of(type(layer), "call").bind(tuple(range(len(specs.args))), keys)
-
-
 def _not_built(layer: Tracked) -> str:
     return explain(
         f"{type(layer).__name__} is not built: there is nothing to export.",
@@ -169,13 +214,15 @@ def _not_built(layer: Tracked) -> str:
 
 
 def _depends(layer: Tracked, specs: Arguments, error: Exception) -> str:
+    notes = [note for note in getattr(error, "__notes__", []) if note.startswith("in layer")]
     return explain(
         f"{type(layer).__name__} cannot be exported for sizes that are left open: what it "
         "computes depends on one.",
         where=f"made at {layer._lamina.made_at}",
         expected="arithmetic that is the same for every size",
-        received=f"{str(error).partition(chr(10))[0]} (inputs {specs})",
-        remedy="Give the sizes: model.export(path, (32, 8)), for example.",
+        received=f"{str(error).partition(chr(10))[0]} ({'; '.join([f'inputs {specs}', *notes])})",
+        remedy="Give the sizes, as in model.export(path, (32, 8)), or one name to dims that are "
+        'equal, as in model.export(path, ("batch", "time", 8), ("batch", "time", 8)).',
     )
 
 

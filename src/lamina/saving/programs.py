@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -20,13 +22,38 @@ if TYPE_CHECKING:
 else:
     exporting = lazily("jax.export")
 
-__all__ = ["has_specs", "read_program", "traced_program"]
+__all__ = [
+    "Traced",
+    "has_specs",
+    "is_inconclusive",
+    "named_dims",
+    "read_program",
+    "traced_program",
+]
 
 _NAME = re.compile(r"[A-Za-z]\w{0,99}", re.ASCII)
 _EXPRESSION = re.compile(r"(?:[A-Za-z]\w*(?:\^\d{1,2})?|\d{1,18}|[-+*(), ])++", re.ASCII)
+_MOST_LEAST = 256
 _LONGEST = 200
 _MOST_CHARACTERS = 100_000
 _MOST_ARRAYS = 10_000
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A program as text, and what a reader has to know of it.
+
+    Attributes:
+        text: the program.
+        outputs: their specs; a dim may be an expression of the inputs' dims.
+        platforms: that it runs on.
+        least: the smallest sizes of open dims, by name, where they are not 1.
+    """
+
+    text: str
+    outputs: Any
+    platforms: tuple[str, ...]
+    least: dict[str, int]
 
 
 def traced_program(
@@ -34,8 +61,11 @@ def traced_program(
     weights: Sequence[Any],
     inputs: Mapping[str, Any],
     platforms: Sequence[str] | None,
-) -> tuple[str, Any, tuple[str, ...]]:
-    """The program of a pure function as text, the specs of its outputs, and its platforms.
+) -> Traced:
+    """The program of a pure function.
+
+    Where its arithmetic is not the same for every size, as that of a convolution, which needs room
+    for its kernel, it is traced for all sizes from the smallest one up for which it is.
 
     Args:
         run: takes a list of weights and a dict of inputs.
@@ -47,50 +77,107 @@ def traced_program(
         ValueError: the program does what no exported one may do.
     """
     _check_dims(inputs)
-    made = _exported(run, weights, _symbolic(inputs, exporting.SymbolicScope()), platforms)
+
+    def trace(least: dict[str, int]) -> Any:
+        return _exported(run, weights, _symbolic(inputs, _scope(least)), platforms)
+
+    least, made = _smallest(trace, sorted(_bounded(inputs)))
     shapes = [[d if isinstance(d, int) else str(d) for d in aval.shape] for aval in made.out_avals]
     kinds = [aval.dtype for aval in made.out_avals]
     outputs = made.out_tree.unflatten(map(Spec, shapes, kinds))
-    return program_text(made), outputs, made.platforms
+    return Traced(program_text(made), outputs, made.platforms, least)
 
 
-def read_program(
-    text: str,
-    weights: Sequence[Any],
-    inputs: Mapping[str, Any],
-    outputs: Any,
-    platforms: Sequence[str],
-) -> Any:
-    """The program of a text as a `jax.export.Exported`; nothing of it is compiled or run.
+def _smallest(
+    trace: Callable[[dict[str, int]], Any], dims: Sequence[str]
+) -> tuple[dict[str, int], Any]:
+    """The smallest sizes of dims for which a program can be traced, and the program.
+
+    Raises:
+        Exception: what tracing raises for all sizes, where it can be traced for none.
+    """
+    first: Exception | None = None
+
+    def attempt(least: dict[str, int]) -> Any:
+        nonlocal first
+        try:
+            return trace({name: size for name, size in least.items() if size > 1})
+        except Exception as error:
+            if not is_inconclusive(error):
+                raise
+            first = first or error
+            return None
+
+    failed, size = 0, 1
+    while (made := attempt(dict.fromkeys(dims, size))) is None:
+        if size >= _MOST_LEAST or not dims:
+            raise cast(Exception, first)
+        failed, size = size, 2 * size
+    while size - failed > 1:
+        middle = (failed + size) // 2
+        found = attempt(dict.fromkeys(dims, middle))
+        made, size, failed = (found, middle, failed) if found else (made, size, middle)
+    least = dict.fromkeys(dims, size)
+    for name in dims if size > 1 and len(dims) > 1 else ():
+        found = attempt(least | {name: 1})
+        made, least = (found, least | {name: 1}) if found else (made, least)
+    return {name: size for name, size in least.items() if size > 1}, made
+
+
+def is_inconclusive(error: Exception) -> bool:
+    """Whether an error says that a program depends on a size that is left open."""
+    return "Inconclusive" in type(error).__name__
+
+
+def read_program(traced: Traced, weights: Sequence[Any], inputs: Mapping[str, Any]) -> Any:
+    """A program as a `jax.export.Exported`; nothing of it is compiled or run.
 
     Only its operations come from the text. All else is made here, by exporting a function of the
     same signature, which the program's has to equal.
 
     Args:
-        text: as `traced_program` gave it.
+        traced: as `traced_program` gave it, or a file.
         weights: arrays, or what else has a shape and a dtype.
         inputs: specs by name, and static values.
-        outputs: specs; a dim may be an expression of the inputs' dims, such as ``"2*time + 1"``.
-        platforms: that the program was written for.
 
     Raises:
         ValueError: the program does what no exported one may do, or has another signature.
     """
     _check_dims(inputs)
-    _check_dims(outputs, expressions=True)
-    check_text(text)
-    module = parsed_program(text)
+    _check_dims(traced.outputs, expressions=True)
+    for name, size in traced.least.items():
+        if name not in _bounded(inputs) or size not in range(2, _MOST_LEAST + 1):
+            raise ValueError(f"the smallest size of {name[:60]!r} is {size}")
+    check_text(traced.text)
+    module = parsed_program(traced.text)
     check_operations(module)
-    scope: Any = exporting.SymbolicScope()
+    scope = _scope(traced.least)
 
     def stand_in(*_: Any) -> Any:
-        return map_specs(lambda spec: jnp.zeros(_shape(spec.shape, scope), spec.dtype), outputs)
+        return map_specs(
+            lambda spec: jnp.zeros(_shape(spec.shape, scope), spec.dtype), traced.outputs
+        )
 
-    made = _exported(stand_in, weights, _symbolic(inputs, scope), platforms)
+    made = _exported(stand_in, weights, _symbolic(inputs, scope), traced.platforms)
     expected, received = _signature(parsed_program(made)), _signature(module)
     if expected != received:
         raise ValueError(f"the program is {received}, and its description {expected}")
     return with_program(made, module)
+
+
+def named_dims(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The specs among the inputs, with a name for each dim that is not known."""
+    others = itertools.count()
+
+    def name(axis: int, dim: Any) -> Any:
+        if dim is not None:
+            return dim
+        return "batch" if axis == 0 else f"open_{next(others)}"
+
+    def form(spec: Spec) -> Spec:
+        return Spec([name(axis, dim) for axis, dim in enumerate(spec.shape)], spec.dtype)
+
+    return {key: map_specs(form, value) for key, value in inputs.items() if has_specs(value)}
 
 
 def has_specs(value: Any) -> bool:
@@ -109,20 +196,24 @@ def _exported(
     return exporting.export(compiled, platforms=platforms)(given, inputs)
 
 
+def _bounded(inputs: Mapping[str, Any]) -> set[str]:
+    """The open dims that may have a smallest size: all that are never the first."""
+    specs = _specs_in(named_dims(inputs))
+    later = {dim for spec in specs for dim in spec.shape[1:] if isinstance(dim, str)}
+    return later - {cast(str, spec.shape[0]) for spec in specs if spec.shape}
+
+
+def _scope(least: Mapping[str, int]) -> Any:
+    return exporting.SymbolicScope([f"{name} >= {size}" for name, size in least.items()])
+
+
 def _symbolic(inputs: Mapping[str, Any], scope: Any) -> dict[str, Any]:
     """The arrays among the inputs as JAX has their specs; open dims are symbols of a scope."""
-    others = iter(range(_MOST_ARRAYS * 32))
-
-    def dim(axis: int, given: Any) -> Any:
-        if given is None:
-            return "batch" if axis == 0 else f"open_{next(others)}"
-        return given
 
     def form(spec: Spec) -> Any:
-        dims = [dim(axis, given) for axis, given in enumerate(spec.shape)]
-        return jax.ShapeDtypeStruct(_shape(dims, scope), spec.dtype)
+        return jax.ShapeDtypeStruct(_shape(spec.shape, scope), spec.dtype)
 
-    return {name: map_specs(form, value) for name, value in inputs.items() if has_specs(value)}
+    return map_specs(form, named_dims(inputs))
 
 
 def _shape(dims: Sequence[Any], scope: Any) -> Any:
