@@ -87,11 +87,10 @@ def average_pool(
         return cast(total / math.prod(window), dtype)
     axes = spatial_axes(wide.ndim, data_format)
     inside: Any = 1
-    few = math.prod(total.shape[axis] for axis in axes) <= _MOST_CONSTANTS
+    made: Any = np if _are_few([total.shape[axis] for axis in axes]) else jnp
     for axis in axes:
-        made: Any = np if few else jnp
-        windows = made.arange(total.shape[axis])
-        count = _real_points(wide.shape[axis], window[axis], steps[axis], windows)
+        sizes = wide.shape[axis], window[axis], steps[axis], total.shape[axis]
+        count = _real_points(*sizes, made)
         inside = inside * _along(count, axis, wide.ndim)
     return cast(total / inside.astype(total.dtype), dtype)
 
@@ -233,11 +232,17 @@ def _lowest(dtype: Any) -> Any:
     return np.asarray(jnp.iinfo(dtype).min, dtype)
 
 
-def _real_points(points: int, span: int, step: int, windows: Any) -> Any:
-    """How many points of each window of ``"same"`` padding are not padding, ``[windows]``."""
-    before = max((len(windows) - 1) * step + span - points, 0) // 2
-    starts = windows * step - before
-    return (starts + span).clip(None, points) - starts.clip(0, None)
+def _are_few(sizes: Sequence[Any]) -> bool:
+    """Whether counts of these sizes may be a constant of the program; open sizes may not."""
+    return all(isinstance(size, int) for size in sizes) and math.prod(sizes) <= _MOST_CONSTANTS
+
+
+def _real_points(points: int, span: int, step: int, windows: int, made: Any) -> Any:
+    """How many points of each window of ``"same"`` padding are not padding, ``[windows]``; by
+    NumPy, as a constant, or by JAX."""
+    before = made.maximum((windows - 1) * step + span - points, 0) // 2
+    starts = made.arange(windows) * step - before
+    return made.minimum(starts + span, points) - made.maximum(starts, 0)
 
 
 def _some_point(x: jax.Array, axis: int) -> jax.Array:

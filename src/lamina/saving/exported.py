@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.inputs import as_inputs
-from lamina.core.specs import Spec, as_specs
+from lamina.core.signature import as_inputs
+from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.trees import flatten
 from lamina.errors import FileFormatError, InputError, explain
 from lamina.json_text import read_json
@@ -19,7 +19,7 @@ from lamina.saving.exporting import FORMAT, PROGRAM, VERSION, WEIGHTS
 from lamina.saving.files import TensorFile
 from lamina.saving.inputs import inputs_of
 from lamina.saving.plain import text_of
-from lamina.saving.programs import Traced, bounded_dims, has_specs, read_program
+from lamina.saving.programs import Traced, named_dims, read_program
 
 __all__ = ["Exported", "load_exported"]
 
@@ -32,7 +32,7 @@ class Exported:
         inputs: their specs, by name.
         weights: arrays by path; they may be set, and the next call uses them.
         platforms: that the program runs on.
-        least: the smallest size that open dims may have, the batch aside.
+        least: the smallest sizes of open dims, by name, where they are not 1.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Exported:
         model: str,
         inputs: dict[str, Any],
         weights: dict[str, jax.Array],
-        least: int,
+        least: dict[str, int],
     ) -> None:
         self.model = model
         self.inputs = inputs
@@ -49,8 +49,7 @@ class Exported:
         self.least = least
         self.platforms: tuple[str, ...] = tuple(program.platforms)
         self._run: Any = jax.jit(program.call)
-        self._bounded = bounded_dims(inputs)
-        self._fixed = {name for name, spec in inputs.items() if not has_specs(spec)}
+        self._named = named_dims(inputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs on inputs by position or by name; a program is compiled for each size.
@@ -64,8 +63,8 @@ class Exported:
         return self._run(list(self.weights.values()), as_inputs(given))
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        names = [name for name in self.inputs if name not in self._fixed]
-        if len(args) == 1 and not kwargs and isinstance(self.inputs[names[0]], Spec):
+        names = list(self._named)
+        if len(args) == 1 and not kwargs and names and _is_spec(self._named[names[0]]):
             args, kwargs = _spread(args[0], names)
         given = dict(zip(names, args, strict=False)) | kwargs
         if len(args) > len(names) or set(given) != set(names):
@@ -73,13 +72,16 @@ class Exported:
             raise InputError(self._misfit("these inputs", received))
         sizes: dict[str, int] = {}
         for name in names:
-            wanted, structure = flatten(self.inputs[name], is_leaf=_is_spec)
+            wanted, structure = flatten(self._named[name], is_leaf=_is_spec)
             found, other = flatten(as_specs(given[name]), is_leaf=_is_spec)
             if structure != other:
                 raise InputError(self._misfit(f"this {name!r}", str(other)))
             for spec, own in zip(wanted, found, strict=True):
                 if not _fits(spec, own, sizes) or self._is_small(spec, own):
                     raise InputError(self._misfit(f"a {name!r} of this form", str(own)))
+        if any(sizes[name] < least for name, least in self.least.items()):
+            received = ", ".join(f"{name} = {sizes[name]}" for name in self.least)
+            raise InputError(self._misfit("inputs so small", received))
         return given
 
     def _is_small(self, spec: Any, own: Any) -> bool:
@@ -87,13 +89,13 @@ class Exported:
         return any(dim in self._bounded and size < self.least for dim, size in pairs)
 
     def _misfit(self, what: str, received: str) -> str:
-        shown = {name: self.inputs[name] for name in self.inputs if name not in self._fixed}
+        forms = [f"{name} {Arguments((spec,), {})}" for name, spec in self._named.items()]
+        forms += [f"{name} from {size} up" for name, size in self.least.items()]
         return explain(
             f"The exported {self.model} does not take {what}.",
-            expected=", ".join(f"{name} {spec}" for name, spec in shown.items()),
+            expected=", ".join(forms),
             received=received,
-            remedy="Give arrays of those shapes and dtypes; a ? or a name is any size"
-            + (f" from {self.least} up." if self.least > 1 else "."),
+            remedy="Give arrays of those shapes and dtypes; a name is any size.",
         )
 
     def __repr__(self) -> str:
@@ -159,10 +161,11 @@ def _opened(file: TensorFile, content: dict[str, Any]) -> Exported:
         raise ValueError("the program's checksum is another")
     inputs = inputs_of(content["inputs"], text=True).kwargs
     (outputs,) = inputs_of(content["outputs"]).args
-    traced = Traced(code.decode(), outputs, tuple(platforms), content["least"])
+    least = dict(content["least"])
+    traced = Traced(code.decode(), outputs, tuple(platforms), least)
     program = read_program(traced, [entries[WEIGHTS + name] for name in names], inputs)
     weights = {name: jnp.asarray(file.read(entries[WEIGHTS + name])) for name in names}
-    return Exported(program, text_of(content["model"]), inputs, weights, traced.least)
+    return Exported(program, text_of(content["model"]), inputs, weights, least)
 
 
 def _texts(value: Any) -> list[str]:
@@ -192,10 +195,13 @@ def _damaged(path: str, received: str) -> FileFormatError:
 
 def _spread(given: Any, names: list[str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Several inputs that come in one container, by position or by name."""
-    if isinstance(given, dict) and given.keys() == set(names):
-        return (), cast("dict[str, Any]", given)
-    items: list[Any] = cast("list[Any]", given) if isinstance(given, list | tuple) else [given]
-    return (tuple(items), {}) if len(items) == len(names) else ((cast(Any, given),), {})
+    if isinstance(given, dict):
+        items = cast("dict[str, Any]", given)
+        return ((), items) if items.keys() == set(names) else ((items,), {})
+    if isinstance(given, list | tuple):
+        items = cast("list[Any]", given)
+        return (tuple(items) if len(items) == len(names) else (items,)), {}
+    return (given,), {}
 
 
 def _is_spec(value: Any) -> bool:
@@ -208,10 +214,8 @@ def _fits(spec: Any, own: Any, sizes: dict[str, int]) -> bool:
         return spec == own
     if np.dtype(spec.dtype) != np.dtype(own.dtype) or spec.ndim != own.ndim:
         return False
-    for axis, (dim, size) in enumerate(zip(spec.shape, own.shape, strict=True)):
-        wanted = dim
-        if (dim is None and axis == 0) or isinstance(dim, str):
-            wanted = sizes.setdefault(dim or "batch", cast(int, size))
-        if wanted is not None and wanted != size:
+    for dim, size in zip(spec.shape, own.shape, strict=True):
+        wanted = sizes.setdefault(dim, cast(int, size)) if isinstance(dim, str) else dim
+        if wanted != size:
             return False
     return True

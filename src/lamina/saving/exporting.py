@@ -214,12 +214,13 @@ def _not_built(layer: Tracked) -> str:
 
 
 def _depends(layer: Tracked, specs: Arguments, error: Exception) -> str:
+    notes = [note for note in getattr(error, "__notes__", []) if note.startswith("in layer")]
     return explain(
         f"{type(layer).__name__} cannot be exported for sizes that are left open: what it "
         "computes depends on one.",
         where=f"made at {layer._lamina.made_at}",
         expected="arithmetic that is the same for every size",
-        received=f"{str(error).partition(chr(10))[0]} (inputs {specs})",
+        received=f"{str(error).partition(chr(10))[0]} ({'; '.join([f'inputs {specs}', *notes])})",
         remedy="Give the sizes, as in model.export(path, (32, 8)), or one name to dims that are "
         'equal, as in model.export(path, ("batch", "time", 8), ("batch", "time", 8)).',
     )

@@ -24,9 +24,9 @@ else:
 
 __all__ = [
     "Traced",
-    "bounded_dims",
     "has_specs",
     "is_inconclusive",
+    "named_dims",
     "read_program",
     "traced_program",
 ]
@@ -47,13 +47,13 @@ class Traced:
         text: the program.
         outputs: their specs; a dim may be an expression of the inputs' dims.
         platforms: that it runs on.
-        least: the smallest size that open dims may have, the batch aside.
+        least: the smallest sizes of open dims, by name, where they are not 1.
     """
 
     text: str
     outputs: Any
     platforms: tuple[str, ...]
-    least: int
+    least: dict[str, int]
 
 
 def traced_program(
@@ -78,43 +78,50 @@ def traced_program(
     """
     _check_dims(inputs)
 
-    def trace(least: int) -> Any:
-        scope = _scope(inputs, least)
-        return _exported(run, weights, _symbolic(inputs, scope), platforms)
+    def trace(least: dict[str, int]) -> Any:
+        return _exported(run, weights, _symbolic(inputs, _scope(least)), platforms)
 
-    least, made = _first_of(trace, _MOST_LEAST if bounded_dims(inputs) else 1)
+    least, made = _smallest(trace, sorted(_bounded(inputs)))
     shapes = [[d if isinstance(d, int) else str(d) for d in aval.shape] for aval in made.out_avals]
     kinds = [aval.dtype for aval in made.out_avals]
     outputs = made.out_tree.unflatten(map(Spec, shapes, kinds))
     return Traced(program_text(made), outputs, made.platforms, least)
 
 
-def _first_of(trace: Callable[[int], Any], most: int) -> tuple[int, Any]:
-    """The smallest size for which a program can be traced, and the program.
+def _smallest(
+    trace: Callable[[dict[str, int]], Any], dims: Sequence[str]
+) -> tuple[dict[str, int], Any]:
+    """The smallest sizes of dims for which a program can be traced, and the program.
 
     Raises:
-        Exception: what tracing raises for size 1, where it can be traced for none.
+        Exception: what tracing raises for all sizes, where it can be traced for none.
     """
     first: Exception | None = None
-    failed, least = 0, 1
-    while True:
+
+    def attempt(least: dict[str, int]) -> Any:
+        nonlocal first
         try:
-            made = trace(least)
-            break
-        except Exception as error:
-            first = first or error
-            if least >= most or not is_inconclusive(error):
-                raise first from None
-            failed, least = least, 2 * least
-    while least - failed > 1:
-        middle = (failed + least) // 2
-        try:
-            made, least = trace(middle), middle
+            return trace({name: size for name, size in least.items() if size > 1})
         except Exception as error:
             if not is_inconclusive(error):
                 raise
-            failed = middle
-    return least, made
+            first = first or error
+            return None
+
+    failed, size = 0, 1
+    while (made := attempt(dict.fromkeys(dims, size))) is None:
+        if size >= _MOST_LEAST or not dims:
+            raise cast(Exception, first)
+        failed, size = size, 2 * size
+    while size - failed > 1:
+        middle = (failed + size) // 2
+        found = attempt(dict.fromkeys(dims, middle))
+        made, size, failed = (found, middle, failed) if found else (made, size, middle)
+    least = dict.fromkeys(dims, size)
+    for name in dims if size > 1 and len(dims) > 1 else ():
+        found = attempt(least | {name: 1})
+        made, least = (found, least | {name: 1}) if found else (made, least)
+    return {name: size for name, size in least.items() if size > 1}, made
 
 
 def is_inconclusive(error: Exception) -> bool:
@@ -138,12 +145,13 @@ def read_program(traced: Traced, weights: Sequence[Any], inputs: Mapping[str, An
     """
     _check_dims(inputs)
     _check_dims(traced.outputs, expressions=True)
-    if traced.least not in range(1, _MOST_LEAST + 1):
-        raise ValueError(f"the smallest size of an open dim is {traced.least}")
+    for name, size in traced.least.items():
+        if name not in _bounded(inputs) or size not in range(2, _MOST_LEAST + 1):
+            raise ValueError(f"the smallest size of {name[:60]!r} is {size}")
     check_text(traced.text)
     module = parsed_program(traced.text)
     check_operations(module)
-    scope = _scope(inputs, traced.least)
+    scope = _scope(traced.least)
 
     def stand_in(*_: Any) -> Any:
         return map_specs(
@@ -157,11 +165,19 @@ def read_program(traced: Traced, weights: Sequence[Any], inputs: Mapping[str, An
     return with_program(made, module)
 
 
-def bounded_dims(inputs: Mapping[str, Any]) -> set[str | None]:
-    """The open dims that have a smallest size: all that are never the first."""
-    first: set[Any] = {spec.shape[0] for spec in _specs_in(inputs) if spec.shape}
-    later = {dim for spec in _specs_in(inputs) for dim in spec.shape[1:]}
-    return {dim for dim in later if dim is None or (isinstance(dim, str) and dim not in first)}
+def named_dims(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The specs among the inputs, with a name for each dim that is not known."""
+    others = itertools.count()
+
+    def name(axis: int, dim: Any) -> Any:
+        if dim is not None:
+            return dim
+        return "batch" if axis == 0 else f"open_{next(others)}"
+
+    def form(spec: Spec) -> Spec:
+        return Spec([name(axis, dim) for axis, dim in enumerate(spec.shape)], spec.dtype)
+
+    return {key: map_specs(form, value) for key, value in inputs.items() if has_specs(value)}
 
 
 def has_specs(value: Any) -> bool:
@@ -180,24 +196,15 @@ def _exported(
     return exporting.export(compiled, platforms=platforms)(given, inputs)
 
 
-def _named(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arrays among the inputs, with a name for each dim that is not known."""
-    others = itertools.count()
-
-    def name(axis: int, dim: Any) -> Any:
-        if dim is not None:
-            return dim
-        return "batch" if axis == 0 else f"open_{next(others)}"
-
-    def form(spec: Spec) -> Spec:
-        return Spec([name(axis, dim) for axis, dim in enumerate(spec.shape)], spec.dtype)
-
-    return {key: map_specs(form, value) for key, value in inputs.items() if has_specs(value)}
+def _bounded(inputs: Mapping[str, Any]) -> set[str]:
+    """The open dims that may have a smallest size: all that are never the first."""
+    specs = _specs_in(named_dims(inputs))
+    later = {dim for spec in specs for dim in spec.shape[1:] if isinstance(dim, str)}
+    return later - {cast(str, spec.shape[0]) for spec in specs if spec.shape}
 
 
-def _scope(inputs: Mapping[str, Any], least: int) -> Any:
-    names = sorted(cast("set[str]", bounded_dims(_named(inputs)))) if least > 1 else ()
-    return exporting.SymbolicScope([f"{name} >= {least}" for name in names])
+def _scope(least: Mapping[str, int]) -> Any:
+    return exporting.SymbolicScope([f"{name} >= {size}" for name, size in least.items()])
 
 
 def _symbolic(inputs: Mapping[str, Any], scope: Any) -> dict[str, Any]:
@@ -206,7 +213,7 @@ def _symbolic(inputs: Mapping[str, Any], scope: Any) -> dict[str, Any]:
     def form(spec: Spec) -> Any:
         return jax.ShapeDtypeStruct(_shape(spec.shape, scope), spec.dtype)
 
-    return map_specs(form, _named(inputs))
+    return map_specs(form, named_dims(inputs))
 
 
 def _shape(dims: Sequence[Any], scope: Any) -> Any:
