@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.signature import as_inputs
+from lamina.core.inputs import as_inputs
 from lamina.core.specs import Arguments, Spec, as_specs
 from lamina.core.trees import flatten
 from lamina.errors import FileFormatError, InputError, explain
@@ -77,16 +77,12 @@ class Exported:
             if structure != other:
                 raise InputError(self._misfit(f"this {name!r}", str(other)))
             for spec, own in zip(wanted, found, strict=True):
-                if not _fits(spec, own, sizes) or self._is_small(spec, own):
+                if not _fits(spec, own, sizes):
                     raise InputError(self._misfit(f"a {name!r} of this form", str(own)))
         if any(sizes[name] < least for name, least in self.least.items()):
             received = ", ".join(f"{name} = {sizes[name]}" for name in self.least)
             raise InputError(self._misfit("inputs so small", received))
         return given
-
-    def _is_small(self, spec: Any, own: Any) -> bool:
-        pairs = zip(spec.shape[1:], own.shape[1:], strict=True) if isinstance(spec, Spec) else ()
-        return any(dim in self._bounded and size < self.least for dim, size in pairs)
 
     def _misfit(self, what: str, received: str) -> str:
         forms = [f"{name} {Arguments((spec,), {})}" for name, spec in self._named.items()]
