@@ -112,8 +112,9 @@ ALLOWANCE: ContextVar[Allowance | None] = ContextVar("ALLOWANCE", default=None)
 @contextlib.contextmanager
 def allowing(allowance: Allowance) -> Generator[None]:
     """Let what is made meanwhile count."""
-    token = ALLOWANCE.set(allowance)
+    around = ALLOWANCE.get()
     try:
+        ALLOWANCE.set(allowance)
         yield
     finally:
-        ALLOWANCE.reset(token)
+        ALLOWANCE.set(around)

@@ -57,9 +57,9 @@ class Reader:
 @contextmanager
 def reading(reader: Reader) -> Generator[None]:
     """While this lasts, values that other threads replace are kept for the reader."""
-    with _ASSIGNING:
-        _READERS[id(reader)] = reader
     try:
+        with _ASSIGNING:
+            _READERS[id(reader)] = reader
         yield
     finally:
         _READERS.pop(id(reader), None)

@@ -94,8 +94,8 @@ def _dims(shape: Any) -> tuple[Dim, ...]:
         if dim is None or isinstance(dim, str):
             dims.append(dim)
             continue
-        if exporting.is_symbolic_dim(dim):  # an array of a trace that leaves sizes open
-            dims.append(cast(Any, dim))
+        if not isinstance(dim, int) and exporting.is_symbolic_dim(dim):
+            dims.append(cast(Any, dim))  # of an array in a trace that leaves sizes open
             continue
         try:
             size = operator.index(dim)
