@@ -1,9 +1,9 @@
 """The text of an exported program, checked before MLIR's parser sees it.
 
-MLIR's readers are native code that damaged input can crash: of 3,000 damaged files of bytecode,
-12 ended the process or ran for ever. So a program is stored as text, and only text in the narrow
-form that `export` writes reaches the parser: VHLO operations in generic form, tensors of numbers,
-and their attributes. What the operations do is checked after that, by `program_operations`.
+MLIR's readers are native code: damaged bytecode can end the process, or keep the reader busy for
+ever. So a program is stored as text, and only text in the narrow form that `export` writes reaches
+the parser: VHLO operations in generic form, tensors of numbers, and their attributes. What
+the operations do is checked after that, by `program_operations`.
 """
 
 from __future__ import annotations
