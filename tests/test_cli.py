@@ -120,7 +120,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lamina.translate.learning.train", stopped)
+    monkeypatch.setattr("lamina.translate.training.train", stopped)
     (tmp_path / "pairs").write_text("a\tb\nc\td\n")
     code, out, error = lamina_command(
         "translate", "train", tmp_path / "pairs", "--out", tmp_path / "made"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lamina import initializers
-from lamina.core.drawing import draw
+from lamina.core.initial.sampling import draw
 from lamina.errors import InputError, UnknownNameError
 
 NAMES = [

@@ -12,16 +12,18 @@ import numpy as np
 
 from lamina import regularizers, saving
 from lamina.constraints import ConstraintLike
-from lamina.core import adding, reading
-from lamina.core import call as calling
-from lamina.core import entry as building
 from lamina.core.allowance import ALLOWANCE
-from lamina.core.node import ATTRIBUTE, EDITION, Node, Tracked, site
-from lamina.core.plan import Plan
-from lamina.core.precision import policy
-from lamina.core.scope import SCOPE, fresh_key
-from lamina.core.specs import Spec
-from lamina.core.variable import Variable
+from lamina.core.building.plan import Plan
+from lamina.core.calling import call as calling
+from lamina.core.calling import entry as building
+from lamina.core.calling import views
+from lamina.core.running import added_losses
+from lamina.core.running.precision import policy
+from lamina.core.running.scope import SCOPE, fresh_key
+from lamina.core.sites import site
+from lamina.core.specs.spec import Spec
+from lamina.core.tree.node import ATTRIBUTE, EDITION, Node, Tracked
+from lamina.core.tree.variable import Variable
 from lamina.lazy import lazily
 from lamina.regularizers import RegularizerLike
 
@@ -125,7 +127,7 @@ class Layer(Tracked):
 
     def add_loss(self, loss: Any) -> None:
         """In `call`, add a number to the loss of training; see `lamina.added_losses`."""
-        adding.add_loss(self, loss)
+        added_losses.add_loss(self, loss)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute outputs; the first call builds. Takes ``training=`` and ``rng=`` as well."""
@@ -153,19 +155,19 @@ class Layer(Tracked):
 
     def values(self, trainable: bool | None = None) -> dict[str, jax.Array]:
         """The arrays of all weights by path; with `trainable`, those that train or do not."""
-        return reading.values(self, trainable)
+        return views.values(self, trainable)
 
     def set_values(self, values: Mapping[str, Any]) -> None:
         """Give every weight a value by path; strict, and all or nothing."""
-        reading.set_values(self, values)
+        views.set_values(self, values)
 
     def get_weights(self) -> list[np.ndarray]:
         """All weights as NumPy arrays, in the order of `weights`."""
-        return reading.weights(self)
+        return views.weights(self)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Give every weight a value, in the order of `get_weights`; all or nothing."""
-        reading.set_weights(self, weights)
+        views.set_weights(self, weights)
 
     def compute_output_shape(self, *shapes: Any, **named: Any) -> Any:
         """The shape of the outputs, or a tree of them, for inputs of the given specs."""
@@ -173,7 +175,7 @@ class Layer(Tracked):
 
     def count_params(self) -> int:
         """The number of scalars in all weights."""
-        return reading.count_params(self)
+        return views.count_params(self)
 
     def summary(self) -> None:
         """Print the tree with its weights."""
@@ -202,25 +204,25 @@ class Layer(Tracked):
         """A new layer from what `get_config` gave; layers in it are made anew, without weights."""
         return saving.from_config(cls, config)
 
-    layers = reading.View(reading.layers)
-    input = reading.View(reading.graph_input)
-    output = reading.View(reading.graph_output)
-    variables = reading.View(reading.variables)
-    weights = reading.View(reading.variables)
-    trainable_variables = reading.View(reading.trainable_variables)
-    trainable_weights = reading.View(reading.trainable_variables)
-    non_trainable_variables = reading.View(reading.non_trainable_variables)
-    non_trainable_weights = reading.View(reading.non_trainable_variables)
-    name = reading.View(reading.name)
-    dtype = reading.View(reading.dtype)
-    compute_dtype = reading.View(reading.compute_dtype)
-    variable_dtype = reading.View(reading.variable_dtype)
-    trainable = reading.Trainable()
-    built = reading.BuiltFlag()
+    layers = views.View(views.layers)
+    input = views.View(views.graph_input)
+    output = views.View(views.graph_output)
+    variables = views.View(views.variables)
+    weights = views.View(views.variables)
+    trainable_variables = views.View(views.trainable_variables)
+    trainable_weights = views.View(views.trainable_variables)
+    non_trainable_variables = views.View(views.non_trainable_variables)
+    non_trainable_weights = views.View(views.non_trainable_variables)
+    name = views.View(views.name)
+    dtype = views.View(views.dtype)
+    compute_dtype = views.View(views.compute_dtype)
+    variable_dtype = views.View(views.variable_dtype)
+    trainable = views.Trainable()
+    built = views.BuiltFlag()
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
-        if isinstance(value, reading.COUNTED):
+        if isinstance(value, views.COUNTED):
             EDITION.advance()
 
     def __delattr__(self, name: str) -> None:
@@ -228,7 +230,7 @@ class Layer(Tracked):
         EDITION.advance()
 
     def __repr__(self) -> str:
-        return reading.text(self)
+        return views.text(self)
 
 
 Layer.build.is_base = True  # type: ignore[attr-defined]

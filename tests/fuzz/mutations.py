@@ -18,7 +18,8 @@ TEXTS = [
     "namedtuple", "spec", "initializer", "tuple", "dict", "scalar", "jax array", "dtype",
     "os:system", "builtins:eval", "jax.numpy:load", "jax.numpy:tanh", "subprocess:Popen",
     "lamina.activations:jax.version.os.popen", "lamina.lazy:importlib.import_module",
-    "lamina.layers.dense:Dense", "lamina.layers.plain:Lambda", "lamina.layers.recurrent.gru:GRU",
+    "lamina.layers.dense:Dense", "lamina.layers.functions:Lambda",
+    "lamina.layers.recurrent.gru:GRU",
     "lamina.models.sequential:Sequential", "lamina.models.symbol:Operation",
     "lamina.models.functional:Step", "lamina.activations.functions:relu",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 
 import lamina
 from lamina import Layer, Sequential, Spec, layers
-from lamina.core.tracking import Memento, walk
+from lamina.core.tree.walk import Memento, walk
 from lamina.errors import InputError, TrackingError
 
 

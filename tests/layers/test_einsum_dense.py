@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lamina import Sequential, initializers, layers
-from lamina.core.drawing import draw
+from lamina.core.initial.sampling import draw
 from lamina.errors import BuildError, InputError
 from lamina.layers import EinsumDense
 

@@ -23,7 +23,7 @@ __all__ = [
     "write",
 ]
 
-DENSE, LAMBDA = "lamina.layers.dense:Dense", "lamina.layers.plain:Lambda"
+DENSE, LAMBDA = "lamina.layers.dense:Dense", "lamina.layers.functions:Lambda"
 SEQUENTIAL, FUNCTIONAL = (
     "lamina.models.sequential:Sequential",
     "lamina.models.functional:Functional",

@@ -72,7 +72,7 @@ def test_calls_that_double_at_each_level(path) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        "lamina.seq2seq.model:Seq2Seq",
+        "lamina.seq2seq.recurrent:Seq2Seq",
         "lamina.seq2seq.transformer:Transformer",
     ],
 )
@@ -94,7 +94,7 @@ def test_more_layers_than_arrays(path) -> None:
     row = [layer(DENSE, 2, number=number) for number in range(3_000)]
     write(path, layer(SEQUENTIAL, row, number=9_999), WEIGHTS)
     refused(path, "more weights than it accounts for")
-    row = [layer("lamina.layers.plain:Identity", number=number) for number in range(17_000)]
+    row = [layer("lamina.layers.functions:Identity", number=number) for number in range(17_000)]
     write(path, layer(SEQUENTIAL, row, number=99_999), WEIGHTS)
     refused(path, "more layers than it accounts for")
 
@@ -126,7 +126,7 @@ def test_a_size_in_a_file_of_weights_does_not_say_how_often_a_layer_is_called(pa
 
 
 def test_builds_that_lead_nowhere(path) -> None:
-    row = [layer("lamina.layers.plain:Identity", number=number) for number in range(200)]
+    row = [layer("lamina.layers.functions:Identity", number=number) for number in range(200)]
     described = layer(SEQUENTIAL, row, number=999)
     every = [*builds(), *(b for at in range(200) for b in builds(path=f"layers.{at}"))]
     arrays = {f"layers.{at}.nowhere": np.ones(1, "float32") for at in range(200)}
@@ -171,11 +171,19 @@ ONE = layer(DENSE, HUGE)
         (layer("lamina.layers.recurrent.conv_lstm:ConvLSTM1D", 10**9, 1), (1, 3, 9, 2), "not fit"),
         (layer(GRU, 2), (1, 2**31 - 1, 2), "does not fit"),
         (layer("lamina.layers.embedding:Embedding", HUGE, HUGE), (None, 2), ""),
-        (layer("lamina.layers.convolution:Conv2D", 2, 10**9), (1, 9, 9, 2), "cannot be built"),
-        (layer("lamina.layers.pooling:AveragePooling2D", 2, 1, "same"), (1, 2**20, 2**20, 1), ""),
-        (layer("lamina.layers.adaptive_pooling:AdaptiveMaxPooling1D", HUGE), (1, 9, 1), "too many"),
         (
-            layer("lamina.layers.adaptive_pooling:AdaptiveAveragePooling2D", 2),
+            layer("lamina.layers.convolution.convolution:Conv2D", 2, 10**9),
+            (1, 9, 9, 2),
+            "cannot be built",
+        ),
+        (
+            layer("lamina.layers.pooling.windowed:AveragePooling2D", 2, 1, "same"),
+            (1, 2**20, 2**20, 1),
+            "",
+        ),
+        (layer("lamina.layers.pooling.adaptive:AdaptiveMaxPooling1D", HUGE), (1, 9, 1), "too many"),
+        (
+            layer("lamina.layers.pooling.adaptive:AdaptiveAveragePooling2D", 2),
             (1, 2**31 - 1, 9, 1),
             "too many",
         ),
@@ -184,8 +192,8 @@ ONE = layer(DENSE, HUGE)
             (None, 2),
             "does not fit",
         ),
-        (layer("lamina.layers.multi_head_attention:MultiHeadAttention", HUGE, HUGE), (1, 2, 2), ""),
-        (layer("lamina.seq2seq.model:Seq2Seq", HUGE, HUGE, embedding=HUGE), (1, 2), ""),
+        (layer("lamina.layers.attention.multi_head:MultiHeadAttention", HUGE, HUGE), (1, 2, 2), ""),
+        (layer("lamina.seq2seq.recurrent:Seq2Seq", HUGE, HUGE, embedding=HUGE), (1, 2), ""),
     ],
 )
 def test_weights_are_known_before_they_are_made(path, described, shape, match) -> None:

@@ -60,8 +60,8 @@ def often(inner, count):
     return graph({"inner": inner}, *[step("inner", ref(at)) for at in range(count)], number=50)
 
 
-IDENTITY, ADD = "lamina.layers.plain:Identity", "lamina.layers.merging:Add"
-SEQ2SEQ, REPEAT = "lamina.seq2seq.model:Seq2Seq", "lamina.layers.reshaping:RepeatVector"
+IDENTITY, ADD = "lamina.layers.functions:Identity", "lamina.layers.merging:Add"
+SEQ2SEQ, REPEAT = "lamina.seq2seq.recurrent:Seq2Seq", "lamina.layers.reshaping:RepeatVector"
 WIDE = graph({"add": layer(ADD, number=1)}, step("add", [ref(0)] * 3_000), number=2)
 HELD = graph({"d": layer(IDENTITY, number=1)}, step("d", ref(0), [0] * 70_000), number=2)
 TALL = functools.reduce(
@@ -145,7 +145,7 @@ REFUSED = {
     "a base class": (layer("lamina.layer:Layer"), {}),
     "a model of nothing": (layer("lamina.models.model:Model"), {}),
     "a graph of nothing": (layer("lamina.models.model:Model", graph=1, layers=2), {}),
-    "the face of translators": (layer("lamina.seq2seq.face:Translating"), {}),
+    "the face of translators": (layer("lamina.seq2seq.base:Translating"), {}),
     "a search of endless length": (
         layer(SEQ2SEQ, 5, 5, **SMALL),
         {"builds": builds(IDS, 10**9, method="generate")},

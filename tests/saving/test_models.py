@@ -398,7 +398,7 @@ def named(name):
         "lamina.errors:LaminaError",
         "lamina.nowhere.else:Net",
         "lamina.__main__:main",
-        "lamina.core.node:Tracked.__init__",
+        "lamina.core.tree.node:Tracked.__init__",
         "antigravity:Layer",
         ":",
         "",

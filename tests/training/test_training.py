@@ -14,11 +14,11 @@ from rich.console import Console
 
 import lamina
 from lamina import Model, Sequential, Trainer, layers, losses
-from lamina.core import root
+from lamina.core.calling import root
 from lamina.errors import InputError, LaminaError, UnknownNameError
 from lamina.training import Callback, NotFiniteError
-from lamina.training.backward import look_finite
-from lamina.training.progress import Display
+from lamina.training.callbacks.progress_bar import Display
+from lamina.training.nonfinite.gradients import look_finite
 
 
 def data(count=200, features=5, classes=3):

@@ -11,7 +11,7 @@ from lamina.errors import FileFormatError, InputError
 from lamina.translate.commands import app
 from lamina.translate.lines import LIMITS, Limits
 from lamina.translate.pairs import Report, read_pairs
-from lamina.translate.reading import texts_of
+from lamina.translate.text_input import texts_of
 
 GOOD = "Go.\tGeh.\nHi.\tHallo!\n"
 posix = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs what POSIX has")

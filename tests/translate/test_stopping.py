@@ -24,7 +24,8 @@ import sys
 import threading
 import typer
 from pathlib import Path
-from lamina.translate import bundle, commands, serving
+from lamina.translate import bundle, commands
+from lamina.translate import serving
 from tests.translate.served import Waiting
 
 class Told(Waiting):

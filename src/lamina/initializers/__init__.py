@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError, UnknownNameError, explain
+from lamina.initializers.distribution import Initializer, Law, Shape, fans
 from lamina.initializers.fixed import STFT, Constant, Identity, Ones, Zeros
-from lamina.initializers.law import Initializer, Law, Shape, fans
 from lamina.initializers.random import (
     GlorotNormal,
     GlorotUniform,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar, cast
 
-from lamina.initializers.law import Initializer, Law, Shape, fans, refuse
+from lamina.initializers.distribution import Initializer, Law, Shape, fans, refuse
 
 __all__ = [
     "GlorotNormal",

@@ -2,18 +2,13 @@
 
 from lamina.layer import Layer
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
-from lamina.layers.adaptive_pooling import (
-    AdaptiveAveragePooling1D,
-    AdaptiveAveragePooling2D,
-    AdaptiveAveragePooling3D,
-    AdaptiveMaxPooling1D,
-    AdaptiveMaxPooling2D,
-    AdaptiveMaxPooling3D,
-)
-from lamina.layers.attention import AdditiveAttention, Attention, RotaryEmbedding
+from lamina.layers.attention.dot_product import AdditiveAttention, Attention, RotaryEmbedding
+from lamina.layers.attention.grouped_query import GroupedQueryAttention, GroupQueryAttention
+from lamina.layers.attention.multi_head import MultiHeadAttention
 from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.blocks import Residual, TransformerDecoderBlock, TransformerEncoderBlock
-from lamina.layers.convolution import (
+from lamina.layers.concatenation import Concatenate, Dot, concatenate, dot
+from lamina.layers.convolution.convolution import (
     Conv1D,
     Conv2D,
     Conv3D,
@@ -21,25 +16,26 @@ from lamina.layers.convolution import (
     Convolution2D,
     Convolution3D,
 )
+from lamina.layers.convolution.separable import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
+)
+from lamina.layers.convolution.transposed import (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+    Convolution1DTranspose,
+    Convolution2DTranspose,
+    Convolution3DTranspose,
+)
 from lamina.layers.dense import Dense
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding, ReversibleEmbedding
-from lamina.layers.global_pooling import (
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalAveragePooling3D,
-    GlobalAvgPool1D,
-    GlobalAvgPool2D,
-    GlobalAvgPool3D,
-    GlobalMaxPool1D,
-    GlobalMaxPool2D,
-    GlobalMaxPool3D,
-    GlobalMaxPooling1D,
-    GlobalMaxPooling2D,
-    GlobalMaxPooling3D,
-)
-from lamina.layers.grouped_query_attention import GroupedQueryAttention, GroupQueryAttention
-from lamina.layers.joining import Concatenate, Dot, concatenate, dot
+from lamina.layers.functions import Identity, Lambda, Masking
 from lamina.layers.merging import (
     Add,
     Average,
@@ -54,11 +50,31 @@ from lamina.layers.merging import (
     multiply,
     subtract,
 )
-from lamina.layers.multi_head_attention import MultiHeadAttention
 from lamina.layers.noise import GaussianDropout, GaussianNoise
 from lamina.layers.normalization import GroupNormalization, LayerNormalization
-from lamina.layers.plain import Identity, Lambda, Masking
-from lamina.layers.pooling import (
+from lamina.layers.pooling.adaptive import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
+from lamina.layers.pooling.global_pooling import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalAvgPool1D,
+    GlobalAvgPool2D,
+    GlobalAvgPool3D,
+    GlobalMaxPool1D,
+    GlobalMaxPool2D,
+    GlobalMaxPool3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
+from lamina.layers.pooling.windowed import (
     AveragePooling1D,
     AveragePooling2D,
     AveragePooling3D,
@@ -114,22 +130,6 @@ from lamina.layers.resizing import (
     ZeroPadding3D,
 )
 from lamina.layers.scaling import RMSNormalization, SpectralNormalization, UnitNormalization
-from lamina.layers.separable import (
-    DepthwiseConv1D,
-    DepthwiseConv2D,
-    SeparableConv1D,
-    SeparableConv2D,
-    SeparableConvolution1D,
-    SeparableConvolution2D,
-)
-from lamina.layers.transposed import (
-    Conv1DTranspose,
-    Conv2DTranspose,
-    Conv3DTranspose,
-    Convolution1DTranspose,
-    Convolution2DTranspose,
-    Convolution3DTranspose,
-)
 
 __all__ = [
     "ELU",

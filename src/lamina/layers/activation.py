@@ -12,7 +12,7 @@ from jax import lax
 
 from lamina import activations, initializers
 from lamina.layer import Layer
-from lamina.layers.checks import (
+from lamina.layers.bases.checks import (
     check_axes,
     check_broadcast,
     check_choice,
@@ -20,7 +20,7 @@ from lamina.layers.checks import (
     check_rank,
     check_within,
 )
-from lamina.layers.weighted import Weighted
+from lamina.layers.bases.weights import Weighted
 from lamina.ops.softmax import kept_softmax
 
 __all__ = ["ELU", "Activation", "LeakyReLU", "PReLU", "ReLU", "Softmax"]

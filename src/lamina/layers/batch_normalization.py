@@ -14,17 +14,17 @@ import numpy as np
 from jax import lax
 
 from lamina import initializers
-from lamina.core.signature import either_mode
-from lamina.core.variable import Variable
-from lamina.initializers.law import Initializer, Law, Shape, refuse
-from lamina.layers.checks import (
+from lamina.core.specs.signature import either_mode
+from lamina.core.tree.variable import Variable
+from lamina.initializers.distribution import Initializer, Law, Shape, refuse
+from lamina.layers.bases.checks import (
     check_axes,
     check_broadcast,
     check_choice,
     check_integers,
     check_within,
 )
-from lamina.layers.weighted import Weighted
+from lamina.layers.bases.weights import Weighted
 from lamina.ops.arrays import cast, float_dtype
 from lamina.ops.normalization import batch_moments, batch_norm, moving_average, renormalized
 

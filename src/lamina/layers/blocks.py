@@ -7,17 +7,17 @@ from typing import Any
 import jax
 
 from lamina import activations, initializers
-from lamina.core.signature import method_of
+from lamina.core.specs.signature import method_of
 from lamina.errors import InputError
 from lamina.layer import Layer
-from lamina.layers.attention_cache import Cache
-from lamina.layers.checks import check_count, check_multiple, check_rank, check_shape
+from lamina.layers.attention.cache import Cache
+from lamina.layers.attention.multi_head import MultiHeadAttention
+from lamina.layers.bases.checks import check_count, check_multiple, check_rank, check_shape
+from lamina.layers.bases.errors import refusal
+from lamina.layers.bases.inner_layers import check_layer
 from lamina.layers.dense import Dense
-from lamina.layers.multi_head_attention import MultiHeadAttention
 from lamina.layers.normalization import LayerNormalization
-from lamina.layers.refusing import refusal
 from lamina.layers.regularization import Dropout
-from lamina.layers.wrapping import check_layer
 
 __all__ = ["Residual", "TransformerDecoderBlock", "TransformerEncoderBlock"]
 

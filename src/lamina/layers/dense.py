@@ -7,8 +7,8 @@ from typing import Any
 import jax
 
 from lamina import activations, initializers
-from lamina.layers.checks import check_count, check_rank
-from lamina.layers.low_rank import Adaptable
+from lamina.layers.bases.checks import check_count, check_rank
+from lamina.layers.bases.low_rank import Adaptable
 from lamina.ops.dense import dense
 
 __all__ = ["Dense"]

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import jax
 
 from lamina import activations, initializers
-from lamina.core.node import Tracked
+from lamina.core.tree.node import Tracked
 from lamina.errors import InputError
-from lamina.layers.low_rank import Adaptable
-from lamina.layers.refusing import refusal
+from lamina.layers.bases.errors import refusal
+from lamina.layers.bases.low_rank import Adaptable
 from lamina.ops.einsum import einsum
 
 __all__ = ["EinsumDense"]

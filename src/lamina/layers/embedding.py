@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from lamina import initializers
-from lamina.layers.checks import check_count, check_shape, check_within
-from lamina.layers.low_rank import Adaptable
+from lamina.layers.bases.checks import check_count, check_shape, check_within
+from lamina.layers.bases.low_rank import Adaptable
 from lamina.ops.dense import dense
 from lamina.ops.lookup import lookup
 

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from lamina.layer import Layer
-from lamina.layers.checks import check_shape
-from lamina.layers.refusing import refusal
+from lamina.layers.bases.checks import check_shape
+from lamina.layers.bases.errors import refusal
 from lamina.ops.merging import chosen, masked_product, ranked, ranked_masks
 
 __all__ = [

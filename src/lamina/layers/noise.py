@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 
-from lamina.core.signature import either_mode
+from lamina.core.specs.signature import either_mode
 from lamina.layer import Layer
-from lamina.layers.checks import check_within
+from lamina.layers.bases.checks import check_within
 from lamina.ops.noise import gaussian_dropout, gaussian_noise
 
 __all__ = ["GaussianDropout", "GaussianNoise", "Noise"]

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from lamina import initializers
-from lamina.layers.checks import (
+from lamina.layers.bases.checks import (
     check_axes,
     check_choice,
     check_count,
@@ -18,7 +18,7 @@ from lamina.layers.checks import (
     check_rank,
     check_within,
 )
-from lamina.layers.weighted import Weighted
+from lamina.layers.bases.weights import Weighted
 from lamina.ops.normalization import (
     group_norm,
     layer_norm,

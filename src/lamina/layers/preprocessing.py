@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.node import Tracked
+from lamina.core.tree.node import Tracked
 from lamina.errors import InputError
 from lamina.layer import Layer
-from lamina.layers.checks import check_choice, check_count, check_data_format, check_rank
-from lamina.layers.refusing import refusal
+from lamina.layers.bases.checks import check_choice, check_count, check_data_format, check_rank
+from lamina.layers.bases.errors import refusal
 from lamina.ops.arrays import cast, float_dtype
 from lamina.ops.images import center_crop, crop_to_aspect, image_axes, pad_to_aspect, resize
 from lamina.ops.spatial import DataFormat

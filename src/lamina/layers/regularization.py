@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, cast
 import jax
 
 from lamina.layer import Layer
-from lamina.layers.checks import check_choice, check_count, check_rank, check_within
+from lamina.layers.bases.checks import check_choice, check_count, check_rank, check_within
 from lamina.layers.noise import Noise
 from lamina.ops.dropout import alpha_dropout, dropout
 from lamina.regularizers import L1L2

@@ -11,7 +11,7 @@ from jax import lax
 
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.layers.checks import (
+from lamina.layers.bases.checks import (
     check_choice,
     check_count,
     check_filled,

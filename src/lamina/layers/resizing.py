@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import jax
 
-from lamina.layers.checks import check_each
-from lamina.layers.spatial import Spatial
+from lamina.layers.bases.checks import check_each
+from lamina.layers.bases.spatial import Spatial
 from lamina.ops.spatial import DataFormat, crop, upsample, zero_pad
 
 __all__ = [

@@ -9,13 +9,13 @@ from typing import Any
 import jax
 
 from lamina import initializers
-from lamina.core.signature import either_mode
-from lamina.core.standing_in import standing_in
-from lamina.core.variable import Variable
+from lamina.core.running.substitution import standing_in
+from lamina.core.specs.signature import either_mode
+from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.layers.checks import check_axes, check_count, check_integers, check_within
-from lamina.layers.wrapping import check_layer
+from lamina.layers.bases.checks import check_axes, check_count, check_integers, check_within
+from lamina.layers.bases.inner_layers import check_layer
 from lamina.ops.scaling import rms_norm, singular_value, unit_norm
 
 __all__ = ["RMSNormalization", "SpectralNormalization", "UnitNormalization"]

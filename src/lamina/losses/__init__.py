@@ -9,30 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias, cast
 
 from lamina.errors import InputError, explain
-from lamina.losses.focal import (
-    binary_focal_crossentropy,
-    categorical_focal_crossentropy,
-    categorical_generalized_cross_entropy,
-)
-from lamina.losses.functions import (
-    binary_crossentropy,
-    categorical_crossentropy,
-    categorical_hinge,
-    cosine_similarity,
-    hinge,
-    huber,
-    kl_divergence,
-    log_cosh,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    mean_squared_logarithmic_error,
-    poisson,
-    sparse_categorical_crossentropy,
-    squared_hinge,
-)
-from lamina.losses.loss import FunctionLoss, Loss, LossFunction, reduce
-from lamina.losses.objects import (
+from lamina.losses.classes import (
     CTC,
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -56,6 +33,29 @@ from lamina.losses.objects import (
     SquaredHinge,
     Tversky,
 )
+from lamina.losses.focal import (
+    binary_focal_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
+)
+from lamina.losses.functions import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    categorical_hinge,
+    cosine_similarity,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
+from lamina.losses.loss import FunctionLoss, Loss, LossFunction, reduce
 from lamina.losses.overlap import circle, dice, tversky
 from lamina.losses.sequences import ctc
 from lamina.names import look_up, snake

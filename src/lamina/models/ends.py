@@ -6,9 +6,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.reading import View
-from lamina.core.specs import Spec
-from lamina.core.trees import leaves_of
+from lamina.core.calling.views import View
+from lamina.core.pytrees import leaves_of
+from lamina.core.specs.spec import Spec
 
 __all__ = ["ENDS", "Ended", "as_declared"]
 

@@ -6,16 +6,16 @@ import operator
 from typing import Any, NamedTuple, cast
 
 from lamina.core.allowance import ALLOWANCE
-from lamina.core.masks import mask_after, note_mask, with_masks
-from lamina.core.reading import name as name_of
-from lamina.core.root import covers
-from lamina.core.specs import Arguments, Spec, as_specs
-from lamina.core.trees import flatten, leaves_of, map_tree, unflatten
+from lamina.core.calling.root import covers
+from lamina.core.calling.views import name as name_of
+from lamina.core.pytrees import flatten, leaves_of, map_tree, unflatten
+from lamina.core.running.masks import mask_after, note_mask, with_masks
+from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.ends import Ended, as_declared
+from lamina.models.layer_names import check_names, named, names_of_inputs
 from lamina.models.model import Model
-from lamina.models.naming import check_names, named, names_of_inputs
 from lamina.models.symbol import Applied, Symbol
 
 __all__ = ["Functional", "Graph", "Ref", "Step"]

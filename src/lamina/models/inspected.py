@@ -7,14 +7,14 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
 from lamina import saving
-from lamina.core.reading import name as name_of
-from lamina.core.signature import given_specs, method_of
-from lamina.core.tracking import children
+from lamina.core.calling.views import name as name_of
+from lamina.core.specs.signature import given_specs, method_of
+from lamina.core.tree.walk import children
 from lamina.errors import UnknownNameError, explain, nearest
 from lamina.layer import Layer
-from lamina.models.capturing import capture
-from lamina.models.profiling import profile
-from lamina.training.given import positive
+from lamina.models.intermediate_outputs import capture
+from lamina.models.timing import profile
+from lamina.training.loop.arguments import positive
 
 if TYPE_CHECKING:
     from lamina.reports import Profile

@@ -9,20 +9,21 @@ from typing import Any, cast
 
 import numpy as np
 
-from lamina.core import reading
-from lamina.core.compiled import compiled
+from lamina.core.calling import views
+from lamina.core.calling.jit import compiled
 from lamina.core.inputs import as_inputs
-from lamina.core.trees import map_tree
+from lamina.core.pytrees import map_tree
 from lamina.errors import InputError, explain
 from lamina.models.inspected import Inspected
-from lamina.training import given, optimizers
 from lamina.training.callbacks import History
-from lamina.training.callbacks.told import Callbacks
-from lamina.training.evaluating import evaluate
-from lamina.training.fitting import Fit
-from lamina.training.objective import call_on
-from lamina.training.predicting import predict
-from lamina.training.trainer import Trainer
+from lamina.training.callbacks.reported import Callbacks
+from lamina.training.loop import arguments
+from lamina.training.loop.evaluate import evaluate
+from lamina.training.loop.fit import Fit
+from lamina.training.loop.predict import predict
+from lamina.training.loop.trainer import Trainer
+from lamina.training.optimizers import by_name
+from lamina.training.step.objective import call_on
 
 __all__ = ["Model"]
 
@@ -54,7 +55,7 @@ class Model(Inspected):
     """
 
     stop_training = False
-    optimizer = reading.View(lambda model: model._trainer())
+    optimizer = views.View(lambda model: model._trainer())
     """Has a ``learning_rate``, which may be set while the model learns."""
     graph_kind: type[Model] | None = None  # what `Model(inputs, outputs)` makes
 
@@ -126,7 +127,7 @@ class Model(Inspected):
         self._check_methods()
         self._lamina.training_state = Trainer(
             self,
-            optimizers.get(
+            by_name.get(
                 optimizer,
                 learning_rate=learning_rate,
                 clipnorm=clipnorm,
@@ -217,7 +218,7 @@ class Model(Inspected):
             InputError: data that do not fit together, before anything is trained.
             NotFiniteError: a loss or gradient was not finite; it names where that began.
         """
-        given.positive(
+        arguments.positive(
             batch_size=batch_size,
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
@@ -226,22 +227,22 @@ class Model(Inspected):
             validation_freq=validation_freq,
         )
         trainer = self._trainer()
-        data, rest = given.training_data(x, y, sample_weight, class_weight, validation_split)
-        validation = rest if validation_data is None else given.validation_data(validation_data)
+        data, rest = arguments.training_data(x, y, sample_weight, class_weight, validation_split)
+        validation = rest if validation_data is None else arguments.validation_data(validation_data)
         validate = None
         if validation is not None:
             size = validation_batch_size or batch_size
             validate = functools.partial(evaluate, trainer, validation, size, validation_steps)
         return Fit(
             trainer,
-            given.feed(data, batch_size, shuffle, steps_per_epoch),
+            arguments.feed(data, batch_size, shuffle, steps_per_epoch),
             epochs,
             initial_epoch,
             validate,
             validation_freq,
             callbacks or (),
             verbose,
-            given.keeper(callbacks or (), checkpoint_dir, checkpoint_every, keep, resume),
+            arguments.keeper(callbacks or (), checkpoint_dir, checkpoint_every, keep, resume),
         ).run()
 
     def evaluate(
@@ -259,12 +260,12 @@ class Model(Inspected):
 
         With `return_dict`, a dict of them by name.
         """
-        given.positive(batch_size=batch_size, steps=steps)
+        arguments.positive(batch_size=batch_size, steps=steps)
         trainer = self._trainer()
         told = Callbacks(callbacks or (), self, {"steps": steps, "verbose": verbose})
         told.tell("on_test_begin", {})
         try:
-            found = evaluate(trainer, given.examples(x, y, sample_weight), batch_size, steps)
+            found = evaluate(trainer, arguments.examples(x, y, sample_weight), batch_size, steps)
         finally:
             trainer.recall()
         told.tell("on_test_end", found)
@@ -279,7 +280,7 @@ class Model(Inspected):
         callbacks: Sequence[Any] | None = None,
     ) -> Any:
         """The outputs over data, as NumPy arrays, all batches in one."""
-        given.positive(batch_size=batch_size, steps=steps)
+        arguments.positive(batch_size=batch_size, steps=steps)
         told = Callbacks(callbacks or (), self, {"steps": steps, "verbose": verbose})
         told.tell("on_predict_begin", {})
         outputs = predict(self._call_compiled, x, batch_size, steps)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lamina.core.masks import mask_after, note_mask, with_masks
-from lamina.core.specs import Spec, map_specs
+from lamina.core.running.masks import mask_after, note_mask, with_masks
+from lamina.core.specs.spec import Spec, map_specs
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.ends import Ended, as_declared

@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import jax
 
-from lamina.core.build import outputs_of
-from lamina.core.node import Symbolic, Tracked, site
-from lamina.core.specs import Arguments, Spec, as_specs
-from lamina.core.trees import flatten, map_tree, unflatten
-from lamina.core.variable import Variable
+from lamina.core.building.transaction import outputs_of
+from lamina.core.pytrees import flatten, map_tree, unflatten
+from lamina.core.sites import site
+from lamina.core.specs.spec import Arguments, Spec, as_specs
+from lamina.core.tree.node import Symbolic, Tracked
+from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 

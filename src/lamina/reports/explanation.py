@@ -6,8 +6,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from lamina import initializers
-from lamina.core.node import Tracked
-from lamina.core.variable import Variable
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.variable import Variable
 from lamina.reports.facts import (
     Facts,
     awaited,
@@ -20,7 +20,7 @@ from lamina.reports.facts import (
     specs_text,
 )
 from lamina.reports.printing import line, plain, show
-from lamina.reports.why import FIXED, FOLLOWS, UNKNOWN, reasons
+from lamina.reports.shape_causes import FIXED, FOLLOWS, UNKNOWN, reasons
 
 __all__ = ["explanation_text", "print_explanation"]
 

@@ -12,15 +12,16 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamina.core.build import frozen_variables, make_plan
-from lamina.core.node import Site, Tracked, site
-from lamina.core.passes import Request
-from lamina.core.reached import own_build
-from lamina.core.scope import SCOPE
-from lamina.core.signature import Method, method_of
-from lamina.core.specs import Spec, map_specs
-from lamina.core.tracking import Tree, walk
-from lamina.core.variable import Variable
+from lamina.core.building.abstract_trace import Request
+from lamina.core.building.reached import own_build
+from lamina.core.building.transaction import frozen_variables, make_plan
+from lamina.core.running.scope import SCOPE
+from lamina.core.sites import Site, site
+from lamina.core.specs.signature import Method, method_of
+from lamina.core.specs.spec import Spec, map_specs
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.variable import Variable
+from lamina.core.tree.walk import Tree, walk
 from lamina.errors import LaminaError
 
 __all__ = [

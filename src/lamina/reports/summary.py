@@ -6,8 +6,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lamina.core.node import Tracked
-from lamina.core.variable import Variable
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.variable import Variable
 from lamina.reports.facts import Facts, awaited, inputs_text, parent_of, place, remedy, specs_text
 from lamina.reports.printing import line, plain, show, table
 

@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.core.node import Tracked
-from lamina.core.trees import leaves_of
+from lamina.core.pytrees import leaves_of
+from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
+from lamina.saving.decoding import Maker
+from lamina.saving.encoding import Recorder
 from lamina.saving.lookup import Names
-from lamina.saving.making import Maker
-from lamina.saving.recording import Recorder
 
 __all__ = ["from_config", "get_config"]
 

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.inputs import as_inputs
-from lamina.core.specs import Arguments, Spec, as_specs
-from lamina.core.trees import flatten
+from lamina.core.pytrees import flatten
+from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.errors import FileFormatError, InputError, explain
 from lamina.json_text import read_json
 from lamina.saving.exporting import FORMAT, PROGRAM, VERSION, WEIGHTS
 from lamina.saving.files import TensorFile
 from lamina.saving.inputs import inputs_of
-from lamina.saving.plain import text_of
+from lamina.saving.plain_data import text_of
 from lamina.saving.programs import Traced, named_dims, read_program
 
 __all__ = ["Exported", "load_exported"]

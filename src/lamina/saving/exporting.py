@@ -12,14 +12,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.alone import Seen, alone
+from lamina.core.calling.single_layer import Seen, alone
+from lamina.core.jax_internals import in_fresh_context
 from lamina.core.lock import LOCK
-from lamina.core.node import Tracked
-from lamina.core.signature import method_of
-from lamina.core.specs import Arguments, Spec
-from lamina.core.tracing import in_fresh_context
-from lamina.core.tracking import walk
+from lamina.core.specs.signature import method_of
+from lamina.core.specs.spec import Arguments, Spec
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.walk import walk
 from lamina.errors import BuildError, FileFormatError, InputError, explain
+from lamina.saving.encoding import Recorder, UnrecordableError
 from lamina.saving.files import storable, write
 from lamina.saving.inputs import inputs_of
 from lamina.saving.programs import (
@@ -29,7 +30,6 @@ from lamina.saving.programs import (
     read_program,
     traced_program,
 )
-from lamina.saving.recording import Recorder, UnrecordableError
 
 __all__ = ["FORMAT", "PROGRAM", "VERSION", "WEIGHTS", "export"]
 

@@ -9,13 +9,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from lamina.core.node import Tracked
-from lamina.core.signature import Method, method_of
-from lamina.core.specs import Arguments, Spec
+from lamina.core.specs.signature import Method, method_of
+from lamina.core.specs.spec import Arguments, Spec
+from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
-from lamina.saving import plain
+from lamina.saving import plain_data
+from lamina.saving.encoding import Recorder, UnrecordableError
 from lamina.saving.lookup import Names
-from lamina.saving.recording import Recorder, UnrecordableError
 
 __all__ = ["inputs_of", "recorded_inputs"]
 
@@ -37,7 +37,9 @@ def inputs_of(described: Any, *, text: bool = False, classes: Names | None = Non
     reader = _Reader(text, classes)
     try:
         args = tuple(map(reader.read, _listed(described["args"])))
-        kwargs = {plain.text_of(key): reader.read(v) for key, v in _listed(described["kwargs"])}
+        kwargs = {
+            plain_data.text_of(key): reader.read(v) for key, v in _listed(described["kwargs"])
+        }
     except FileFormatError:
         raise
     except Exception as error:
@@ -64,8 +66,8 @@ class _Reader:
         self._classes = classes
         self._specs = 0
         self._kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
-            "float": plain.float_of,
-            "complex": plain.complex_of,
+            "float": plain_data.float_of,
+            "complex": plain_data.complex_of,
             "spec": self._spec,
             "tuple": lambda fields: tuple(map(self.read, _listed(fields["items"]))),
             "dict": self._dict,
@@ -88,18 +90,18 @@ class _Reader:
         self._specs += 1
         if self._specs > _MOST_SPECS:
             raise ValueError(f"there are more than {_MOST_SPECS:,} specs")
-        return plain.spec_of(fields)
+        return plain_data.spec_of(fields)
 
     def _dict(self, fields: dict[str, Any]) -> dict[Any, Any]:
-        return plain.dict_of(
+        return plain_data.dict_of(
             fields, self.read, lambda key: key if isinstance(key, str) else self.read(key)
         )
 
     def _namedtuple(self, fields: dict[str, Any]) -> Any:
         if self._classes is None:
             raise ValueError("a class is named, which a file of weights may not do")
-        kind: Any = self._classes.given_data(plain.text_of(fields["class"]))
-        if not plain.is_namedtuple(kind):
+        kind: Any = self._classes.given_data(plain_data.text_of(fields["class"]))
+        if not plain_data.is_namedtuple(kind):
             raise ValueError(f"{kind.__name__} is no named tuple")
         return kind(*map(self.read, _listed(fields["items"])))
 

@@ -11,22 +11,22 @@ import jax
 import numpy as np
 
 from lamina.core.allowance import ALLOWANCE, Allowance, allowing
-from lamina.core.build import carry_out
+from lamina.core.building.abstract_trace import Request
+from lamina.core.building.transaction import carry_out
+from lamina.core.jax_internals import outside_traces
 from lamina.core.lock import LOCK
-from lamina.core.node import Tracked
-from lamina.core.passes import Request
-from lamina.core.tracing import outside_traces
-from lamina.core.tracking import Tree, join, walk
-from lamina.core.variable import Variable, store
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.variable import Variable, store
+from lamina.core.tree.walk import Tree, join, walk
 from lamina.errors import BuildError, FileFormatError, explain
-from lamina.saving.entries import check_entry
+from lamina.saving.build_methods import check_entry
+from lamina.saving.builds import Missing, no_specs, planned, request_of
 from lamina.saving.files import TensorFile
 from lamina.saving.header import Entry
 from lamina.saving.inputs import inputs_of
 from lamina.saving.lookup import Names
 from lamina.saving.matching import Match, Wanted, cast, match, misfit, renaming
 from lamina.saving.metadata import Build, parse
-from lamina.saving.replay import Missing, no_specs, planned, request_of
 from lamina.saving.rollback import all_or_nothing
 
 __all__ = ["Loading", "reading"]

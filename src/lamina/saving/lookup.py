@@ -1,7 +1,7 @@
 """What the names in a file stand for; nothing is imported or run to find it.
 
-Lamina's own classes and functions, and JAX's, are those of :mod:`lamina.saving.known`. What else a
-file names comes from the caller, or is a layer class of a module that the program has imported.
+Lamina's own classes and functions, and JAX's, are those of :mod:`lamina.saving.allowed_names`.
+What else a file names comes from the caller, or is a layer class of an imported module.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 import jax
 import jax.numpy as jnp
 
-from lamina.core.node import Tracked
+from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
-from lamina.saving.known import ARITHMETIC, DATA, FUNCTIONS, LAYERS
+from lamina.saving.allowed_names import ARITHMETIC, DATA, FUNCTIONS, LAYERS
 
 __all__ = ["MODULES", "Names", "label", "raise_not_there"]
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from lamina.core.tracking import Tree
+from lamina.core.tree.walk import Tree
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.json_text import excess, read_json
-from lamina.saving.entries import is_entry
+from lamina.saving.build_methods import is_entry
+from lamina.saving.encoding import Recorder
 from lamina.saving.inputs import recorded_inputs
-from lamina.saving.recording import Recorder
 
 __all__ = ["Build", "Metadata", "describe", "parse", "text"]
 

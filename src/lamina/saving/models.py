@@ -10,17 +10,17 @@ from typing import Any
 
 from lamina.core.allowance import Allowance, allowing
 from lamina.core.lock import LOCK
-from lamina.core.node import Tracked
-from lamina.core.tracking import Tree, walk
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.walk import Tree, walk
 from lamina.errors import BuildError, FileFormatError, explain
+from lamina.saving.builds import planned
+from lamina.saving.decoding import Maker
+from lamina.saving.encoding import Recorder, UnrecordableError
 from lamina.saving.files import TensorFile
 from lamina.saving.loading import Loading, reading
 from lamina.saving.lookup import Names
-from lamina.saving.making import Maker
 from lamina.saving.matching import Wanted
 from lamina.saving.metadata import Metadata, describe, parse
-from lamina.saving.recording import Recorder, UnrecordableError
-from lamina.saving.replay import planned
 from lamina.saving.weights import write_tree
 
 __all__ = ["load", "save"]

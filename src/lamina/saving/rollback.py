@@ -7,10 +7,10 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any
 
-from lamina.core.assignment import assign_together
 from lamina.core.interrupts import HeldBack
-from lamina.core.node import EDITION, Node, Tracked
-from lamina.core.tracking import Memento, walk
+from lamina.core.tree.node import EDITION, Node, Tracked
+from lamina.core.tree.values import assign_together
+from lamina.core.tree.walk import Memento, walk
 
 __all__ = ["all_or_nothing"]
 

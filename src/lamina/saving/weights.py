@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lamina.core.assignment import stored_together
 from lamina.core.lock import LOCK
-from lamina.core.node import Tracked
-from lamina.core.tracking import Tree, walk
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.values import stored_together
+from lamina.core.tree.walk import Tree, walk
 from lamina.errors import BuildError, explain
 from lamina.saving.files import TensorFile, storable, write
 from lamina.saving.loading import Loading, reading

@@ -9,7 +9,7 @@ from jax import lax
 
 from lamina.layer import Layer
 from lamina.layers import Dense
-from lamina.layers.checks import check_shape
+from lamina.layers.bases.checks import check_shape
 from lamina.ops.attention import masked_softmax, weighted_values
 
 __all__ = ["BahdanauAttention", "DotAttention"]

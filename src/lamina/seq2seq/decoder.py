@@ -11,7 +11,7 @@ from jax import lax
 
 from lamina.layer import Layer
 from lamina.layers import Dense, Dropout, Embedding
-from lamina.layers.checks import check_choice, check_count, check_shape
+from lamina.layers.bases.checks import check_choice, check_count, check_shape
 from lamina.ops.dense import dense
 from lamina.ops.recurrence import (
     Attended,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from lamina.layer import Layer
 from lamina.layers import GRU, LSTM, Dense, Dropout, Embedding
-from lamina.layers.checks import check_choice, check_count
+from lamina.layers.bases.checks import check_choice, check_count
 from lamina.seq2seq.decoder import CellKind, State
 
 __all__ = ["Encoder"]

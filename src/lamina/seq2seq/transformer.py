@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.specs import Spec
+from lamina.core.specs.spec import Spec
 from lamina.initializers import RandomNormal
 from lamina.layer import Layer
 from lamina.layers import (
@@ -17,9 +17,9 @@ from lamina.layers import (
     TransformerDecoderBlock,
     TransformerEncoderBlock,
 )
-from lamina.layers.checks import check_count
+from lamina.layers.bases.checks import check_count
 from lamina.ops.dense import dense
-from lamina.seq2seq.face import Translating
+from lamina.seq2seq.base import Translating
 
 __all__ = ["Transformer", "TransformerDecoder", "TransformerEncoder"]
 

@@ -17,7 +17,7 @@ from lamina.translate import bundle
 from lamina.translate.extras import extras
 from lamina.translate.lines import LIMITS
 from lamina.translate.pairs import Report, held_out, read_pairs
-from lamina.translate.reading import groups_of, texts_of
+from lamina.translate.text_input import groups_of, texts_of
 from lamina.translate.translator import Translation
 
 __all__ = ["app"]
@@ -105,7 +105,7 @@ def train(
     """Train a translator on pairs of texts."""
     given = dict(locals())
     with extras("Training a translator"):
-        from lamina.translate import learning, recipe  # noqa: PLC0415 - needs an optional extra
+        from lamina.translate import recipe, training  # noqa: PLC0415 - needs an optional extra
     names = [field.name for field in dataclasses.fields(recipe.Recipe)]
     chosen = recipe.recipe_of(preset, **{name: given[name] for name in names})
     limits = None if no_limits else LIMITS
@@ -119,7 +119,7 @@ def train(
         count = held or max(1, min(_MOST_HELD_OUT, len(found) // _SHARE_HELD_OUT))
         found, judged = held_out(found, count, chosen.seed)
     try:
-        learning.train(out, found, judged, chosen, resume=resume)
+        training.train(out, found, judged, chosen, resume=resume)
     except KeyboardInterrupt:
         typer.echo("stopped; the same command with --resume goes on", err=True)
         raise typer.Exit(130) from None
@@ -187,7 +187,7 @@ def evaluate(
 ) -> None:
     """Print BLEU and chrF of translations of a test file."""
     with extras("Evaluating a translator"):
-        from lamina.translate.judging import Judge  # noqa: PLC0415 - needs an optional extra
+        from lamina.translate.evaluation import Judge  # noqa: PLC0415 - needs an optional extra
     translator = bundle.load(directory)
     if length_penalty is not None:
         translator = dataclasses.replace(translator, length_penalty=length_penalty)

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.signature import method_of
+from lamina.core.specs.signature import method_of
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.layers.checks import check_choice
+from lamina.layers.bases.checks import check_choice
+from lamina.layers.bases.inner_layers import check_layer, made_anew
 from lamina.layers.recurrent.cells import as_list
-from lamina.layers.wrapping import check_layer, made_anew
 
 __all__ = ["Bidirectional"]
 

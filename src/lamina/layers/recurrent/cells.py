@@ -7,13 +7,13 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from lamina.core.node import Tracked
-from lamina.core.precision import compute_dtype
-from lamina.core.signature import method_of
-from lamina.core.trees import flatten, map_tree, unflatten
+from lamina.core.pytrees import flatten, map_tree, unflatten
+from lamina.core.running.precision import compute_dtype
+from lamina.core.specs.signature import method_of
+from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.layers.recurrent.recurrence import Recurrence
+from lamina.layers.recurrent.base import Recurrence
 from lamina.layers.recurrent.step_keys import step_keys
 from lamina.layers.recurrent.units import Dropping
 from lamina.ops.recurrence import over_steps

@@ -8,11 +8,11 @@ from typing import Any
 import jax
 
 from lamina import activations, initializers
-from lamina.core.precision import compute_dtype
-from lamina.layers.checks import check_count, check_rank
-from lamina.layers.convolution import Convolving
+from lamina.core.running.precision import compute_dtype
+from lamina.layers.bases.checks import check_count, check_rank
+from lamina.layers.convolution.convolution import Convolving
+from lamina.layers.recurrent.base import Recurrence
 from lamina.layers.recurrent.forget_bias import forget_ones
-from lamina.layers.recurrent.recurrence import Recurrence
 from lamina.layers.recurrent.units import Dropping
 from lamina.ops.convolution import conv
 from lamina.ops.recurrence import conv_lstm

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.drawing import draw
+from lamina.core.initial.sampling import draw
 from lamina.initializers import Constant, Initializer, KeyedFunction
 
 __all__ = ["ForgetOnes", "forget_ones"]

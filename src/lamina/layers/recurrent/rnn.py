@@ -6,10 +6,11 @@ from typing import Any
 
 import jax
 
-from lamina.core.precision import compute_dtype
-from lamina.core.trees import map_tree
+from lamina.core.pytrees import map_tree
+from lamina.core.running.precision import compute_dtype
 from lamina.layer import Layer
-from lamina.layers.checks import check_rank
+from lamina.layers.bases.checks import check_rank
+from lamina.layers.recurrent.base import Recurrence
 from lamina.layers.recurrent.cells import (
     as_list,
     check_cell,
@@ -17,8 +18,7 @@ from lamina.layers.recurrent.cells import (
     run_cell,
     state_specs,
 )
-from lamina.layers.recurrent.recurrence import Recurrence
-from lamina.layers.recurrent.stacked import StackedRNNCells
+from lamina.layers.recurrent.stacked_cells import StackedRNNCells
 from lamina.ops.arrays import float_dtype
 from lamina.ops.recurrence import zero_state
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.core.node import Tracked
-from lamina.core.trees import flatten, unflatten
+from lamina.core.pytrees import flatten, unflatten
+from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
-from lamina.layers.checks import check_shape
+from lamina.layers.bases.checks import check_shape
 
 __all__ = ["fitting"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import jax
 
-from lamina.core.scope import SCOPE
-from lamina.core.tracing import in_loop
+from lamina.core.jax_internals import in_loop
+from lamina.core.running.scope import SCOPE
 from lamina.layer import Layer
 
 __all__ = ["step_keys"]

@@ -7,12 +7,12 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from lamina.core.signature import method_of
-from lamina.core.tracking import walk
+from lamina.core.specs.signature import method_of
+from lamina.core.tree.walk import walk
 from lamina.layer import Layer
-from lamina.layers.checks import check_rank, check_shape
+from lamina.layers.bases.checks import check_rank, check_shape
+from lamina.layers.bases.inner_layers import check_layer
 from lamina.layers.recurrent.step_keys import step_keys
-from lamina.layers.wrapping import check_layer
 
 __all__ = ["TimeDistributed"]
 

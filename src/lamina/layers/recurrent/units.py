@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from lamina import activations, initializers
-from lamina.core.precision import compute_dtype
-from lamina.core.signature import either_mode
+from lamina.core.running.precision import compute_dtype
+from lamina.core.specs.signature import either_mode
 from lamina.layer import Layer
-from lamina.layers.checks import check_choice, check_count, check_rank, check_within
-from lamina.layers.recurrent.recurrence import Recurrence
+from lamina.layers.bases.checks import check_choice, check_count, check_rank, check_within
+from lamina.layers.bases.weights import Weighted
+from lamina.layers.recurrent.base import Recurrence
 from lamina.layers.recurrent.states import fitting
-from lamina.layers.weighted import Weighted
 from lamina.ops.arrays import cast, float_dtype
 from lamina.ops.dropout import dropout_factors, scaled
 from lamina.ops.recurrence import State

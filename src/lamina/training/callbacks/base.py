@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 
-from lamina.training import records
+from lamina.training.checkpoints import records
 
 __all__ = ["EVENTS", "Callback", "History", "LambdaCallback"]
 

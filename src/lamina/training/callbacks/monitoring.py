@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from lamina.core import reading
+from lamina.core.calling import views
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback
-from lamina.training.records import Kinds, is_count, is_dict, is_number, optional
+from lamina.training.checkpoints.records import Kinds, is_count, is_dict, is_number, optional
 
 __all__ = ["EarlyStopping", "Monitor"]
 
@@ -159,7 +159,7 @@ class EarlyStopping(Monitor):
         if self.improves(value, self.best):
             self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
-                self.best_weights = reading.values(self.model)
+                self.best_weights = views.values(self.model)
             if self.baseline is None or self.improves(value, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:
@@ -170,7 +170,7 @@ class EarlyStopping(Monitor):
         if self.verbose and self.stopped_epoch:
             print(f"epoch {self.stopped_epoch + 1}: stopped early")
         if self.best_weights is not None:
-            reading.set_values(self.model, self.best_weights)
+            views.set_values(self.model, self.best_weights)
             if self.verbose:
                 print(f"the weights of epoch {self.best_epoch + 1} are back")
 

@@ -1,0 +1,192 @@
+"""Passes: the call of a root traced abstractly, at one size or two, in one mode or both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any, cast
+
+import jax
+
+from lamina.core.building.planner import Planner
+from lamina.core.jax_internals import evaluate_abstractly, trace_state
+from lamina.core.pytrees import map_tree
+from lamina.core.running.layer_call import enter
+from lamina.core.running.scope import Frame, Key
+from lamina.core.sites import Site, edge
+from lamina.core.specs.signature import method_of
+from lamina.core.specs.spec import SIZES, Arguments, Sizes, Spec, blend, map_specs
+from lamina.core.tree.node import Tracked
+from lamina.errors import LaminaError
+
+__all__ = ["Outcome", "Request", "run_passes"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be planned: a root entered by a method, with these specs, in this mode.
+
+    Instead of a method's name it may be a function that calls the root. With `split`, what is not
+    known of the specs is so because `shard_map` has split it. Unless `both`, the other mode is not
+    looked at.
+    """
+
+    root: Tracked
+    method: str | Callable[..., Any]
+    specs: Arguments
+    training: bool
+    at: Site
+    split: bool = False
+    both: bool = True
+
+
+@dataclass
+class Outcome:
+    """A planner that went through, its call's reads, and the specs with what moved unknown."""
+
+    planner: Planner
+    reads: dict[int, int]
+    calls: list[Any]
+    notes: tuple[str, ...]
+
+
+def traced_call(planner: Planner, request: Request, sizes: Sizes, training: bool) -> dict[int, int]:
+    """Trace the request's call once; how often it read each variable."""
+    arrays: list[Any] = []
+
+    def hold(spec: Spec) -> int:
+        shape = tuple(sizes.of(dim) for dim in spec.shape)
+        arrays.append(jax.ShapeDtypeStruct(shape, spec.dtype))
+        return -len(arrays)
+
+    places = request.specs.map(lambda spec: _Place(hold(spec)))
+    reads: dict[int, int] = {}
+
+    def run(*given: Any) -> None:
+        def fill(tree: Any) -> Any:
+            return map_tree(
+                lambda leaf: given[-leaf.index - 1] if isinstance(leaf, _Place) else leaf, tree
+            )
+
+        frame = Frame(request.root, planner=planner, path_of=planner.path_of)
+        key = Key(jax.random.key(0), trace_state())
+        args, kwargs = fill(places.args), fill(places.kwargs)
+        with planner.tracing():
+            enter(frame, request.root, request.method, args, kwargs, training, key)
+        reads.update(frame.reads)
+
+    with edge(cast("FunctionType", run), request.at):
+        evaluate_abstractly(run, arrays)
+    return reads
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an array goes in a tree of arguments."""
+
+    index: int
+
+
+def _pass(request: Request, planner: Planner) -> Outcome:
+    """Trace the call in the mode asked for and, if the mode was read, in the other one.
+
+    The tree stays as the pass made it, for `undo` or `apply` of its planner; where it fails, it is
+    as it was.
+    """
+    sizes = planner.sizes
+    try:
+        method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
+        reads = traced_call(planner, request, sizes, request.training)
+        notes: tuple[str, ...] = ()
+        if request.both and planner.reads_training:
+            notes = _other_mode(planner, request, sizes)
+        return Outcome(planner, reads, planner.calls, notes)
+    except BaseException:
+        planner.undo()
+        raise
+
+
+def _other_mode(planner: Planner, request: Request, sizes: Sizes) -> tuple[str, ...]:
+    before = planner.checkpoint()
+    planner.recording = False
+    try:
+        traced_call(planner, request, sizes, not request.training)
+        return ()
+    except Exception as error:
+        planner.go_back(before)
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return (f"with training={not request.training}: {first}",)
+    finally:
+        planner.recording = True
+
+
+def run_passes(request: Request) -> Outcome:
+    """One pass if every dim is known, else two of different sizes that are compared.
+
+    The tree stays as the last one made it.
+    """
+    leaves = list(request.specs.leaves())
+    names = tuple(dict.fromkeys(d for s in leaves for d in s.shape if isinstance(d, str)))
+    if all(spec.known for spec in leaves):
+        return _pass(request, _planner(request, Sizes(1)))
+    failure: Exception | None = None
+    for small, large in SIZES:
+        first, second = Sizes(small, names), Sizes(large, names)
+        planner = _planner(request, first)
+        try:
+            once = _pass(request, planner)
+            planner.undo()
+            outcome = _pass(request, _planner(request, second, planner))
+        except LaminaError:
+            if planner.misfit is not None:  # said again, knowing which sizes are made up
+                _pass(request, _planner(request, second, planner))
+            raise
+        except Exception as error:
+            if failure is None:
+                failure = error
+                error.add_note(f"dims that are not known had the sizes {first} or {second} here")
+            continue
+        try:
+            _mark_unknown(outcome, once, first, second)
+        except BaseException:
+            outcome.planner.undo()
+            raise
+        last = (small, large) == SIZES[-1]
+        empty = any(0 in spec.shape for call in outcome.calls for spec in _specs(call.outputs))
+        if not empty or (last and failure is None):
+            return outcome
+        outcome.planner.undo()
+    assert failure is not None
+    raise failure
+
+
+def _planner(request: Request, sizes: Sizes, earlier: Planner | None = None) -> Planner:
+    return Planner(request.root, sizes, earlier, split=request.split)
+
+
+def _specs(tree: Any) -> list[Spec]:
+    found: list[Spec] = []
+    map_specs(found.append, tree)
+    return found
+
+
+def _mark_unknown(outcome: Outcome, once: Outcome, first: Sizes, second: Sizes) -> None:
+    """Where the two passes differ in a size, the size is unknown."""
+    names = {(first.of(name), second.of(name)): name for name in first.names}
+    known: dict[tuple[int, int], tuple[Any, ...]] = {}  # most are of a call and of a record
+
+    def blended(earlier: Any, later: Any) -> Any:
+        key = id(earlier), id(later)
+        if key not in known:
+            known[key] = earlier, later, blend(earlier, later, names)
+        return known[key][-1]
+
+    for earlier, later in zip(once.calls, outcome.calls, strict=False):
+        later.inputs = blended(earlier.inputs, later.inputs)
+        later.outputs = blended(earlier.outputs, later.outputs)
+    before = once.planner.by_path()
+    for path, record in outcome.planner.by_path().items():
+        if path in before:
+            record.inputs = blended(before[path].inputs, record.inputs)
+            record.outputs = blended(before[path].outputs, record.outputs)

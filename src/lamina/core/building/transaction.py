@@ -1,0 +1,235 @@
+"""The build: plan, check, draw. One transaction, carried out whole or not at all."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina import initializers
+from lamina.core.allowance import ALLOWANCE
+from lamina.core.building import errors
+from lamina.core.building.abstract_trace import Outcome, Request, run_passes
+from lamina.core.building.plan import Plan, PlannedVariable
+from lamina.core.initial.host_memory import on_device
+from lamina.core.initial.sampling import draw, draw_callable, says_law
+from lamina.core.initial.seeds import Seeds
+from lamina.core.interrupts import HeldBack
+from lamina.core.jax_internals import outside_traces
+from lamina.core.lock import LOCK, TURN
+from lamina.core.sites import site
+from lamina.core.specs.spec import Arguments
+from lamina.core.tree.node import EDITION, Built, Tracked
+from lamina.core.tree.variable import Variable, store
+from lamina.core.tree.walk import Tree, frozen_variables, topmost_without, walk
+from lamina.errors import TrackingError, explain
+
+__all__ = ["Request", "carry_out", "make_plan", "outputs_of"]
+
+
+@contextmanager
+def _transaction() -> Generator[None]:
+    """Hold the lock; Python's collector of cycles rests, since all that a plan makes is live.
+
+    Otherwise it walks all that the process holds, time and again, and frees nothing.
+    """
+    TURN.wait()
+    with LOCK:
+        resting = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if resting:
+                gc.enable()
+
+
+def _final_tree(outcome: Outcome) -> Tree:
+    """The tree as it stands once the builds' changes are kept; it must hold every weight."""
+    planner = outcome.planner
+    tree = walk(planner.root)
+    for variable in planner.declared.values():
+        if id(variable) not in tree.variables:
+            raise TrackingError(errors.stray_variable(planner, variable))
+    paths = Counter(path for path, _ in tree.variables.values())
+    twice = sorted(path for path, count in paths.items() if count > 1)
+    if twice:
+        raise TrackingError(
+            explain(
+                f"Two weights of {type(planner.root).__name__} have the path {twice[0]!r}.",
+                where=f"made at {planner.root._lamina.made_at}",
+                expected="a path of its own for each weight",
+                received=", ".join(twice),
+                remedy="Rename one of the attributes or weights.",
+            )
+        )
+    return tree
+
+
+def _as_plan(outcome: Outcome, tree: Tree) -> Plan:
+    planner = outcome.planner
+    frozen = frozen_variables(tree)
+    reached = {planner.path_of(record.layer) for record in planner.reached.values()}
+    reached |= {
+        tree.variables[key][0].rpartition(".")[0] for key in planner.used & set(tree.variables)
+    }
+    unused = topmost_without(reached, [path for path, _ in tree.layers.values()])
+    return Plan(
+        variables=tuple(
+            PlannedVariable(
+                path,
+                variable.shape,
+                str(variable.weight_dtype),
+                initializers.describe(variable.initializer),
+                key not in frozen,
+                variable.nbytes,
+                variable.declared_at,
+            )
+            for key, (path, variable) in tree.variables.items()
+        ),
+        calls=tuple(outcome.calls),
+        unused=tuple(unused),
+        aliases=tree.all_aliases(),
+        external=tuple(_external_label(item) for item in planner.external.values()),
+        notes=outcome.notes,
+    )
+
+
+def _external_label(item: Tracked | Variable) -> str:
+    if isinstance(item, Variable):
+        return item.describe()
+    return f"{type(item).__name__} made at {item._lamina.made_at}"
+
+
+def make_plan(request: Request) -> Plan:
+    """The plan of a request; the tree is left as it was."""
+    with _transaction():
+        outcome = run_passes(request)
+        try:
+            outcome.planner.apply()
+            return _as_plan(outcome, _final_tree(outcome))
+        finally:
+            outcome.planner.undo()
+
+
+def outputs_of(layer: Tracked, specs: Arguments, training: bool = False) -> Any:
+    """The specs of what a layer's `call` gives for some; the layer is left as it was."""
+    request = Request(layer, "call", specs, training, site())
+    with _transaction():
+        planner = run_passes(request).planner
+        planner.undo()
+        return planner.reached[id(layer)].outputs
+
+
+def carry_out(
+    request: Request,
+    *,
+    seed: int | None = None,
+    source: Callable[[Tree], Mapping[str, np.ndarray]] | None = None,
+) -> dict[int, int]:
+    """Plan a request and build what it asks for; how often its call reads each variable."""
+    with _transaction():
+        outcome = run_passes(replace(request, both=not _whole(request.root)))
+        planner = outcome.planner
+        done = False
+        try:
+            planner.apply()
+            tree = _final_tree(outcome)
+            missing = [(p, v) for p, v in tree.variables.values() if not v.built]
+            origin, values = _values(request.root, tree, missing, seed, source)
+            with HeldBack():
+                _commit(request, outcome, origin, values)
+                for path, variable in missing:
+                    variable.path = path
+                done = True
+        finally:
+            if not done:
+                planner.undo()
+        return outcome.reads
+
+
+def _whole(root: Tracked) -> bool:
+    """Whether all of a tree is built, so that no call in any mode has something to add."""
+    if root._lamina.built is None:
+        return False
+    tree = walk(root)
+    layers = all(layer._lamina.built is not None for _, layer in tree.layers.values())
+    return layers and all(variable.built for _, variable in tree.variables.values())
+
+
+def _values(
+    root: Tracked,
+    tree: Tree,
+    missing: list[tuple[str, Variable]],
+    seed: int | None,
+    source: Callable[[Tree], Mapping[str, np.ndarray]] | None,
+) -> tuple[tuple[int, int] | None, list[tuple[Variable, jax.Array]]]:
+    """The values of all variables at once: drawn, or from a file."""
+    origin = root._lamina.origin
+    if source is not None:
+        given = source(tree)
+        return origin, _placed(missing, lambda v, p: given[p].astype(v.weight_dtype, copy=False))
+    allowance = ALLOWANCE.get()
+    calls = allowance is None or allowance.draw(sum(v.size for _, v in missing))
+    counted = seed is None and origin is None and bool(missing)
+    if seed is not None:
+        origin = (seed, 0)
+    elif counted:
+        origin = (Seeds.seed, Seeds.trees)
+    drawn_from = origin or (0, 0)
+    values = _placed(missing, lambda v, p: _drawn(v, p, drawn_from, calls))
+    Seeds.trees += counted  # only a build that went through uses up a number
+    return origin, values
+
+
+def _placed(
+    missing: list[tuple[str, Variable]], value: Callable[[Variable, str], np.ndarray | jax.Array]
+) -> list[tuple[Variable, jax.Array]]:
+    arrays = outside_traces(lambda: on_device(value(v, p) for p, v in missing))
+    return [(v, array) for (_, v), array in zip(missing, arrays, strict=True)]
+
+
+def _drawn(
+    variable: Variable, path: str, origin: tuple[int, int], calls: bool
+) -> np.ndarray | jax.Array:
+    """The first values of a variable; those of a function, if it may be called, or zeros."""
+    initializer, shape, dtype = variable.initializer, variable.shape, variable.weight_dtype
+    at = variable.declared_at
+    if says_law(initializer):
+        return draw(initializer, shape, dtype, seed=origin, path=path, at=at)
+    if not calls:
+        return np.zeros(shape, dtype)
+    return draw_callable(initializer, shape, dtype, seed=origin, path=path, at=at)
+
+
+def _commit(
+    request: Request,
+    outcome: Outcome,
+    origin: tuple[int, int] | None,
+    values: list[tuple[Variable, jax.Array]],
+) -> None:
+    store([variable for variable, _ in values], [value for _, value in values])
+    for record in outcome.planner.reached.values():
+        node = record.layer._lamina
+        if id(record.layer) in outcome.planner.strays:
+            continue
+        if node.built is None:
+            node.built = Built(request.at, record.method, record.inputs, record.outputs)
+            node.declared = record.declared
+    if values:
+        EDITION.advance()
+    root = request.root._lamina
+    root.origin = origin
+    if root.built is None:
+        return
+    if isinstance(request.method, str):
+        root.built.entries.setdefault(request.method, request.specs)
+    elif id(request.root) in outcome.planner.reached:
+        record = outcome.planner.reached[id(request.root)]
+        root.built.entries.setdefault(record.method, record.inputs)

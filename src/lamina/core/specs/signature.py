@@ -1,0 +1,266 @@
+"""How a layer's methods take their inputs: by position, by name, nested, left out."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jax
+
+from lamina.core.pytrees import flatten
+from lamina.core.sites import site
+from lamina.core.specs.spec import Arguments, Spec, as_specs, map_specs
+from lamina.errors import InputError, explain, nearest
+
+__all__ = [
+    "Method",
+    "build_arguments",
+    "by_default",
+    "either_mode",
+    "given_specs",
+    "key_of",
+    "method_of",
+]
+
+RESERVED = ("rng", "method", "seed")
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Method:
+    """What one method of a layer class takes.
+
+    `counts` are the numbers of arguments by position that say all, where inputs are of the usual
+    kind: given by position or by name. `reads_training` says that weights and inner calls may
+    depend on the mode.
+    """
+
+    label: str
+    signature: inspect.Signature
+    inputs: tuple[str, ...]
+    training_at: int | None
+    training_default: bool
+    counts: range = range(0)
+    reads_training: bool = False
+
+    def split_training(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], bool | None]:
+        """Take `training` out of positional arguments."""
+        at = self.training_at
+        if at is None or len(args) <= at:
+            return args, kwargs.pop("training", None)
+        return (*args[:at], *args[at + 1 :]), args[at]
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The inputs by name, in the order of the signature; those left out are not there."""
+        if not kwargs and len(args) in self.counts:
+            return dict(zip(self.inputs, args, strict=False))
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise InputError(
+                explain(
+                    f"{self.label} does not take these inputs: {error}.",
+                    where=f"called at {site()}",
+                    expected=f"({', '.join(map(_parameter, self.signature.parameters.values()))})",
+                    received=_received(args, kwargs),
+                    remedy=_remedy(kwargs, self.inputs),
+                )
+            ) from None
+        found: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            kind = self.signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_POSITIONAL:
+                found |= {f"{name}_{index}": item for index, item in enumerate(value)}
+            elif kind is inspect.Parameter.VAR_KEYWORD:
+                found |= value
+            else:
+                found[name] = value
+        return found
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    return str(parameter.replace(annotation=inspect.Parameter.empty))
+
+
+def _remedy(kwargs: Iterable[str], inputs: tuple[str, ...]) -> str:
+    unknown = [name for name in kwargs if name not in inputs]
+    meant = nearest(unknown[0], inputs) if unknown and inputs else ""
+    return f"{meant} Pass each input once, by position or by name.".lstrip()
+
+
+def _received(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return f"({Arguments(as_specs(args), as_specs(kwargs))})"
+
+
+_methods: dict[Any, Method] = {}
+
+
+_PLAIN = Method(
+    "function",
+    inspect.Signature([inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)]),
+    (),
+    None,
+    False,
+)
+
+
+def method_of(kind: type, name: str | Callable[..., Any]) -> Method:
+    """What a layer class's method takes; remembered by the class and the function itself.
+
+    A root may be entered by a function that calls it, such as a loss, as well as by a method.
+    """
+    if callable(name):
+        return _PLAIN
+    function = getattr(kind, name, None) if isinstance(name, str) else None  # pyright: ignore
+    found = _methods.get((kind, function))
+    if found is None:
+        if not callable(function) or (name == "call" and getattr(function, "missing", False)):
+            raise InputError(
+                explain(
+                    f"{kind.__name__} has no method {name!r}.",
+                    where=f"called at {site()}",
+                    expected="the name of a method that computes the layer's outputs",
+                    received="nothing of that name",
+                    remedy=f"Define it on {kind.__name__}, or name a method that is there.",
+                )
+            )
+        found = _methods[kind, function] = _read(kind, name, function)
+    return found
+
+
+def _read(kind: type, name: str, function: Any) -> Method:
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    names = [parameter.name for parameter in parameters]
+    for reserved in RESERVED:
+        if reserved in names:
+            raise InputError(
+                explain(
+                    f"{kind.__name__}.{name} has an input named {reserved!r}.",
+                    where=f"called at {site()}",
+                    expected=f"names other than {', '.join(RESERVED)}: they are Lamina's",
+                    received=f"{name}({', '.join(names)})",
+                    remedy="Give the input another name; in call, self.rng() gives a key.",
+                )
+            )
+    at = names.index("training") if "training" in names else None
+    default = parameters[at].default if at is not None else False
+    rest = [parameter for parameter in parameters if parameter.name != "training"]
+    usual = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in rest)
+    required = sum(parameter.default is parameter.empty for parameter in rest)
+    return Method(
+        label=f"{kind.__name__}.{name}",
+        signature=inspect.Signature(rest),
+        inputs=tuple(parameter.name for parameter in rest),
+        training_at=at,
+        training_default=default is True,
+        counts=range(required, len(rest) + 1) if usual else range(0),
+        reads_training=at is not None
+        and not (getattr(function, "either_mode", False) and kind.__module__.startswith("lamina.")),
+    )
+
+
+def either_mode(function: _F) -> _F:
+    """Mark a method that has the same weights, calls and errors in both training modes.
+
+    It need not be planned in the other one for its own sake. That holds for classes of Lamina's
+    own: what is derived from them elsewhere may do more, in methods that this one calls too.
+    """
+    function.either_mode = True  # type: ignore[attr-defined]
+    return function
+
+
+def key_of(method: Any, training: bool, args: Any, kwargs: Any) -> Any:
+    """What a plan depends on: the method, the mode, shapes and dtypes, static values."""
+    leaves, structure = flatten((args, kwargs))
+    parts: list[Any] = []
+    for leaf in leaves:
+        if isinstance(leaf, jax.Array):
+            parts.append((leaf.shape, leaf.dtype))
+        else:
+            try:
+                hash(leaf)
+                parts.append((type(leaf), leaf))
+            except TypeError:
+                parts.append((type(leaf), id(leaf)))
+    return (method, training, structure, tuple(parts))
+
+
+def given_specs(method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+    """The specs that `build` and `plan` are given: shapes, specs, arrays, by position or name.
+
+    Keras's names for shapes serve too: ``input_shape=`` is the first input's, ``query_shape=``
+    that of the input named query.
+    """
+    named: dict[str, Any] = {}
+    for name, value in kwargs.items():
+        plain = name.removesuffix("_shape")
+        if name in method.inputs or plain == name:
+            named[name] = value
+        elif plain in method.inputs:
+            named[plain] = value
+        elif plain == "input" and method.inputs:
+            named[method.inputs[0]] = value
+        else:
+            named[name] = value
+    specs = Arguments(
+        tuple(as_specs(value, shapes=True) for value in args),
+        {name: as_specs(value, shapes=True) for name, value in named.items()},
+    )
+    method.bind(specs.args, specs.kwargs)
+    return specs
+
+
+def build_arguments(
+    build: Callable[..., Any], inputs: dict[str, Any], shape: Callable[[Any], Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a user's `build`: shapes by the names of the inputs, or by position."""
+    arrays = {name: shape(value) for name, value in inputs.items() if _has_spec(value)}
+    named = {f"{name}_shape": value for name, value in arrays.items()}
+    positional = list(arrays.values())
+    args: list[Any] = []
+    by_name: dict[str, Any] = {}
+    parameters = _parameters(build)
+    matched = sum(parameter.name in named for parameter in parameters)
+    all_inputs = {f"{name}_shape" for name in inputs}
+    for index, parameter in enumerate(parameters):
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            args.extend(positional[index:])
+        elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            taken = {other.name for other in parameters}
+            by_name |= {name: value for name, value in named.items() if name not in taken}
+        elif parameter.name in named:
+            by_name[parameter.name] = named[parameter.name]
+        elif parameter.name in all_inputs or matched > 0:
+            if parameter.default is inspect.Parameter.empty:
+                by_name[parameter.name] = None
+        elif index < len(positional):
+            by_name[parameter.name] = positional[index]
+        elif parameter.default is inspect.Parameter.empty:
+            by_name[parameter.name] = None
+    if args:
+        first = [by_name.pop(p.name) for p in parameters if p.name in by_name]
+        args = first + args
+    return args, by_name
+
+
+def by_default(build: Callable[..., Any] | None) -> tuple[Any, ...]:
+    """The shapes that a `build` takes where it is given none: of what depends on no input."""
+    defaults = [parameter.default for parameter in (_parameters(build) if build else ())]
+    return tuple(d for d in defaults if d is not None and d is not inspect.Parameter.empty)
+
+
+@functools.cache
+def _parameters(build: Callable[..., Any]) -> list[inspect.Parameter]:
+    return list(inspect.signature(build).parameters.values())[1:]
+
+
+def _has_spec(value: Any) -> bool:
+    found: list[Spec] = []
+    map_specs(found.append, value)
+    return bool(found)

@@ -1,0 +1,305 @@
+"""Specs: the shape and dtype of an input, dims that are not known, and trees of them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.pytrees import flatten, map_tree, unflatten
+from lamina.core.sites import site
+from lamina.errors import InputError, explain
+from lamina.lazy import lazily
+
+if TYPE_CHECKING:
+    from jax import export as exporting
+else:
+    exporting = lazily("jax.export")
+
+__all__ = [
+    "SIZES",
+    "Arguments",
+    "Dim",
+    "Sizes",
+    "Spec",
+    "as_specs",
+    "blend",
+    "is_array",
+    "is_unknown",
+    "map_specs",
+    "shapes_of",
+]
+
+Dim = int | str | None
+Static = bool | int | float | str | None
+_STATIC = (bool, int, float, str, type(None))
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The shape and dtype of one input.
+
+    A dim is a size, ``None`` (unknown) or a name (unknown, the same wherever the name stands).
+
+    >>> Spec((None, "time", 64))
+    Spec((None, 'time', 64), float32)
+    """
+
+    shape: tuple[Dim, ...]
+    dtype: Any = "float32"
+
+    def __init__(self, shape: Any, dtype: Any = "float32") -> None:
+        object.__setattr__(self, "shape", _dims(shape))
+        object.__setattr__(self, "dtype", _dtype(dtype))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def known(self) -> bool:
+        """Whether every dim has a size."""
+        return all(isinstance(dim, int) for dim in self.shape)
+
+    def __repr__(self) -> str:
+        return f"Spec({self.shape}, {self.dtype})"
+
+    def __str__(self) -> str:
+        dims = ", ".join("?" if dim is None else str(dim) for dim in self.shape)
+        return f"{self.dtype}[{dims}]"
+
+
+def _dims(shape: Any) -> tuple[Dim, ...]:
+    if shape.__class__ is tuple and all(map(_is_dim, shape)):
+        return shape
+    if isinstance(shape, int | np.integer):
+        shape = (int(cast(int, shape)),)
+    if isinstance(shape, str | Mapping) or not hasattr(shape, "__iter__"):
+        raise InputError(
+            explain(
+                "That is not a shape.",
+                where=f"given at {site()}",
+                expected="a tuple of sizes, None (unknown) or names",
+                received=repr(shape),  # pyright: ignore[reportUnknownArgumentType]
+                remedy="Write (None, 3), for example.",
+            )
+        )
+    dims: list[Dim] = []
+    for dim in shape:
+        if dim is None or isinstance(dim, str):
+            dims.append(dim)
+            continue
+        if not isinstance(dim, int) and exporting.is_symbolic_dim(dim):
+            dims.append(cast(Any, dim))  # of an array in a trace that leaves sizes open
+            continue
+        try:
+            size = operator.index(dim)
+        except TypeError:
+            size = -1
+        if size < 0 or isinstance(dim, bool):
+            raise InputError(
+                explain(
+                    f"A dim of the shape {tuple(shape)} is not a size.",
+                    where=f"given at {site()}",
+                    expected="whole numbers of 0 or more, None (unknown) or names",
+                    received=repr(dim),
+                    remedy="Write None where a size is not known.",
+                )
+            )
+        dims.append(size)
+    return tuple(dims)
+
+
+def _is_dim(dim: Any) -> bool:
+    return dim is None or (dim.__class__ is int and dim >= 0) or dim.__class__ is str
+
+
+def _dtype(dtype: Any) -> Any:
+    kind: Any = dtype
+    if not isinstance(kind, np.dtype):
+        try:
+            if jnp.issubdtype(dtype, jax.dtypes.extended):
+                return dtype
+            kind = jnp.dtype(dtype)
+        except TypeError:
+            kind = None
+    if kind is None or kind.kind in "OSUMm":
+        raise InputError(
+            explain(
+                f"{dtype!r} is not a dtype that arrays on a device can have.",
+                where=f"given at {site()}",
+                expected="a number or bool dtype, such as 'float32' or 'int32'",
+                received=repr(dtype),
+                remedy="Encode text and objects as numbers first.",
+            )
+        )
+    kind = cast(Any, kind)
+    return kind if kind.itemsize <= 4 else jax.dtypes.canonicalize_dtype(kind)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes that unknown dims take while a plan is traced."""
+
+    nameless: int
+    names: tuple[str, ...] = ()
+
+    def of(self, dim: Dim) -> int:
+        if isinstance(dim, int):
+            return dim
+        return self.nameless if dim is None else self.nameless * (self.names.index(dim) + 2)
+
+    def __str__(self) -> str:
+        return ", ".join([str(self.nameless), *(f"{n} = {self.of(n)}" for n in self.names)])
+
+
+SIZES = ((48, 96), (240, 480))
+"""Pairs of sizes: what differs between the two of a pair was unknown. The second pair is for
+programs that need more room."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Arguments of a call, positional and by name: specs where arrays stand, statics as given."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def map(self, function: Callable[[Spec], Any]) -> Arguments:
+        return Arguments(map_specs(function, self.args), map_specs(function, self.kwargs))
+
+    def leaves(self) -> Iterator[Spec]:
+        yield from _leaves(self.args)
+        yield from _leaves(self.kwargs)
+
+    def __str__(self) -> str:
+        by_name = [f"{name}={_text(value)}" for name, value in self.kwargs.items()]
+        return ", ".join([*map(_text, self.args), *by_name])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Spec):
+        return str(value)
+    if isinstance(value, dict):
+        items = cast(dict[Any, Any], value).items()
+        return "{" + ", ".join(f"{key!r}: {_text(item)}" for key, item in items) + "}"
+    if isinstance(value, tuple | list):
+        inside = ", ".join(map(_text, cast(list[Any], value)))
+        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+    return repr(value)
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value has a shape and a dtype: JAX's and NumPy's arrays, variables, specs."""
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(
+        dim is None or (isinstance(dim, int | np.integer | str) and not isinstance(dim, bool))
+        for dim in cast(list[Any], value)
+    )
+
+
+def is_unknown(shape: Any) -> bool:
+    """Whether a shape has a dim without a size."""
+    if not isinstance(shape, tuple | list):
+        return False
+    return any(dim is None or isinstance(dim, str) for dim in cast(list[Any], shape))
+
+
+def _leaves(value: Any) -> Iterator[Spec]:
+    found: list[Spec] = []
+    map_specs(found.append, value)
+    yield from found
+
+
+def map_specs(function: Callable[[Spec], Any], value: Any) -> Any:
+    """A tree with `function` applied to its specs; all else stays."""
+    if isinstance(value, Spec):
+        return function(value)
+    if isinstance(value, _STATIC):
+        return value
+    kind: Any = value.__class__
+    if kind is tuple or kind is list:
+        items: list[Any] = [map_specs(function, item) for item in value]
+        return items if kind is list else tuple(items)
+    if kind is dict:
+        return {key: map_specs(function, item) for key, item in value.items()}
+    return map_tree(
+        lambda leaf: function(leaf) if isinstance(leaf, Spec) else leaf,
+        value,
+        is_leaf=lambda leaf: isinstance(leaf, Spec),
+    )
+
+
+def _spec_of(array: Any) -> Spec:
+    """The spec of an array of JAX's, whose shape and dtype need no check."""
+    spec = object.__new__(Spec)
+    object.__setattr__(spec, "shape", array.shape)
+    object.__setattr__(spec, "dtype", array.dtype)
+    return spec
+
+
+def as_specs(value: Any, *, shapes: bool = False) -> Any:
+    """The specs of a tree of arrays; with `shapes`, bare shapes count as float32 specs."""
+    if isinstance(value, Spec):
+        return value
+    if isinstance(value, jax.Array):
+        return _spec_of(value)
+    if value.__class__ is tuple and not shapes:
+        return tuple([as_specs(item) for item in value])
+    if is_array(value):
+        return Spec(value.shape, value.dtype)
+    if shapes and _is_shape(value):
+        return Spec(value)
+    if isinstance(value, _STATIC):
+        return value
+    if isinstance(value, dict):
+        items = cast(Mapping[Any, Any], value).items()
+        return {key: as_specs(item, shapes=shapes) for key, item in items}
+    if isinstance(value, tuple | list):
+        inside = [as_specs(item, shapes=shapes) for item in cast(list[Any], value)]
+        if isinstance(value, list):
+            return inside
+        kind = cast(Any, value).__class__
+        return kind(*inside) if hasattr(kind, "_fields") else tuple(inside)
+    leaves, structure = flatten(value)
+    if len(leaves) == 1 and leaves[0] is value:
+        return value
+    return unflatten(structure, [as_specs(leaf, shapes=shapes) for leaf in leaves])
+
+
+def blend(earlier: Any, later: Any, names: dict[tuple[int, int], str] | None = None) -> Any:
+    """Specs of which both passes agree; a dim on which they do not is None, or its name."""
+    if isinstance(later, Arguments):
+        args = blend(earlier.args, later.args, names)
+        return Arguments(args, blend(earlier.kwargs, later.kwargs, names))
+    firsts: list[Spec] = []
+    map_specs(firsts.append, earlier)
+    pending = iter(firsts)
+
+    def one(spec: Spec) -> Spec:
+        other = next(pending, None)
+        if other is None or other.shape == spec.shape or len(other.shape) != len(spec.shape):
+            return spec
+        pairs = zip(other.shape, spec.shape, strict=True)
+        dims = [b if a == b else (names or {}).get((a, b)) for a, b in pairs]  # pyright: ignore
+        return Spec(tuple(dims), spec.dtype)
+
+    return map_specs(one, later)
+
+
+def shapes_of(value: Any, unknown: Callable[[Spec], tuple[Dim, ...]] | None = None) -> Any:
+    """The shapes in a tree of specs, as a `build` gets them: unknown dims are None."""
+
+    def shape(spec: Spec) -> tuple[int | None, ...]:
+        dims = unknown(spec) if unknown else spec.shape
+        return tuple(dim if isinstance(dim, int) else None for dim in dims)
+
+    return map_specs(shape, value)

@@ -1,0 +1,319 @@
+"""Tracking: a walk over what is there, from the root through attributes, lists, tuples, dicts."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+from lamina.core.tree.node import Tracked, attributes, slot_names
+from lamina.core.tree.variable import Variable
+from lamina.errors import TrackingError, explain
+
+__all__ = ["Memento", "Tree", "children", "containers", "join", "walk"]
+
+
+def join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+@dataclass
+class Tree:
+    """What a walk found: each layer and variable once, by its first path, in order."""
+
+    layers: dict[int, tuple[str, Tracked]] = field(default_factory=dict[int, tuple[str, Tracked]])
+    variables: dict[int, tuple[str, Variable]] = field(
+        default_factory=dict[int, tuple[str, Variable]]
+    )
+    aliases: dict[str, str] = field(default_factory=dict[str, str])
+    owners: dict[int, Tracked] = field(default_factory=dict[int, Tracked])
+
+    def copy(self) -> Tree:
+        return Tree(*(part.copy() for part in vars(self).values()))
+
+    def path(self, item: Tracked | Variable) -> str:
+        """Where a layer or variable stands; its class if it does not."""
+        found = self.layers.get(id(item)) or self.variables.get(id(item))
+        return type(item).__name__ if found is None else found[0]
+
+    def by_path(self) -> dict[str, Variable]:
+        return dict(self.variables.values())
+
+    def all_aliases(self) -> dict[str, str]:
+        """Every other path of a layer or variable, with the path it goes by."""
+        found = dict(self.aliases)
+        below = self._below() if self.aliases else {}
+        for alias, path in self._places():
+            for inner in below.get(path, ()):
+                found[alias + inner[len(path) :]] = inner
+        return found
+
+    def count_aliases(self) -> int:
+        """How many there are in :meth:`all_aliases`, or more, without making them."""
+        below = self._below() if self.aliases else {}
+        return sum(1 + len(below.get(path, ())) for _, path in self._places())
+
+    def _places(self) -> list[tuple[str, str]]:
+        """The second places of layers, with the first; not a child's link to its parent."""
+        places = self.aliases.items()
+        return [(a, path) for a, path in places if path and not a.startswith(path + ".")]
+
+    def _below(self) -> dict[str, list[str]]:
+        """The paths of the variables below each path that has a second place."""
+        found: dict[str, list[str]] = {path: [] for path in self.aliases.values()}
+        for path, _ in self.variables.values():
+            above = path.rpartition(".")[0]
+            while above:
+                if above in found:
+                    found[above].append(path)
+                above = above.rpartition(".")[0]
+        return found
+
+
+class _Place(NamedTuple):
+    path: str
+    value: Any
+    owner: Tracked | None
+    containers: tuple[int, ...] = ()
+    problem: str | None = None
+
+
+def _entries(layer: Tracked) -> Iterable[tuple[str, Any]]:
+    """What a layer leads to: its attributes, and by their names weights that none of them holds."""
+    held = attributes(layer)
+    node = layer._lamina
+    named = [v for v in (*node.loose, *node.declared) if not v.attached and v.name is not None]
+    if not named:
+        return held.items()
+    seen = {id(value) for value in held.values() if isinstance(value, Variable)}
+    return [*held.items(), *((str(v.name), v) for v in named if id(v) not in seen)]
+
+
+def _key_problem(key: Any, keys: Iterable[Any]) -> str | None:
+    name = str(key)
+    if "." in name:
+        return f"the key {key!r} holds a dot, which parts the names of a path"
+    if sum(str(other) == name for other in keys) > 1:
+        return f"two keys read {name!r} as text"
+    return None
+
+
+_CONTAINERS = (list, tuple, dict)
+_HOLDERS = (Tracked, *_CONTAINERS)
+_WALKED = (Variable, *_HOLDERS)
+
+
+def _is(value: Any, kinds: tuple[type, ...]) -> bool:
+    return isinstance(value, kinds)
+
+
+def _inside(place: _Place) -> list[_Place]:
+    """The places in a layer or container, in order."""
+    value = place.value
+    if isinstance(value, Tracked):
+        return [
+            _Place(join(place.path, name), inner, value)
+            for name, inner in _entries(value)
+            if isinstance(inner, _WALKED)
+        ]
+    chain = (*place.containers, id(value))
+    if isinstance(value, dict):
+        items = cast(dict[Any, Any], value)
+        return [
+            _Place(
+                join(place.path, str(key)),
+                inner,
+                place.owner,
+                chain,
+                place.problem or _key_problem(key, items),
+            )
+            for key, inner in items.items()
+            if isinstance(inner, _WALKED)
+        ]
+    return [
+        _Place(join(place.path, str(index)), inner, place.owner, chain, place.problem)
+        for index, inner in enumerate(cast(list[Any], value))
+        if isinstance(inner, _WALKED)
+    ]
+
+
+def walk(root: Tracked, *, into: Tree | None = None, start: Any = None, path: str = "") -> Tree:
+    """The tree below `root`, in the order of its attributes.
+
+    With `into`, the walk goes on from `start`, which stands at `path`, an attribute of `root`.
+    """
+    tree = into or Tree()
+    first = root if into is None else start
+    if not isinstance(first, _WALKED):
+        return tree
+    if isinstance(first, Variable) and id(first) not in tree.variables:  # most of what is added
+        tree.variables[id(first)] = (path, first)
+        tree.owners[id(first)] = root
+        return tree
+    pending = [_Place(path, first, None if into is None else root)]
+    while pending:
+        place = pending.pop()
+        value = place.value
+        if _is(value, _CONTAINERS):
+            if id(value) not in place.containers:
+                pending.extend(reversed(_inside(place)))
+            continue
+        if place.problem is not None:
+            raise TrackingError(_bad_key(root, place))
+        found = tree.variables if isinstance(value, Variable) else tree.layers
+        if id(value) in found:
+            known = found[id(value)][0]  # pyright: ignore[reportUnknownVariableType]
+            if known != place.path:
+                tree.aliases[place.path] = known
+            continue
+        if isinstance(value, Variable):
+            tree.variables[id(value)] = (place.path, value)
+            tree.owners[id(value)] = place.owner or root
+        else:
+            tree.layers[id(value)] = (place.path, value)
+            pending.extend(reversed(_inside(place)))
+    return tree
+
+
+def _bad_key(root: Tracked, place: _Place) -> str:
+    return explain(
+        f"A layer stands in a dict at {place.path!r} of {type(root).__name__}, but "
+        f"{place.problem}.",
+        where=f"made at {root._lamina.made_at}",
+        expected="keys that differ as text and hold no dot",
+        received=place.problem or "",
+        remedy="Rename the key.",
+    )
+
+
+def children(layer: Tracked) -> list[tuple[str, Tracked]]:
+    """The layers directly below a layer, with their names."""
+    found: dict[int, tuple[str, Tracked]] = {}
+    pending = list(reversed(_inside(_Place("", layer, None))))
+    while pending:
+        place = pending.pop()
+        if isinstance(place.value, Tracked):
+            if place.value is not layer:
+                found.setdefault(id(place.value), (place.path, place.value))
+        elif _is(place.value, _CONTAINERS) and id(place.value) not in place.containers:
+            pending.extend(reversed(_inside(place)))
+    return list(found.values())
+
+
+def containers(root: Tracked) -> list[tuple[Any, tuple[Any, ...]]]:
+    """What stands in the lists and dicts of a tree: as it changes, and as it is now.
+
+    Those that hold plain data alone are left out; a layer may come to stand in empty ones.
+    """
+    everything = Memento()
+    everything.add(root)
+    found: list[tuple[Any, tuple[Any, ...]]] = []
+    for value, _ in everything.states.values():
+        if _is(value, (list, dict)):
+            inside = value.values() if _is(value, (dict,)) else value
+            items = tuple(inside)
+            if not items or any(isinstance(item, _WALKED) for item in items):
+                found.append((inside, items))
+    return found
+
+
+class Memento:
+    """Shallow copies of layers, lists and dicts, so that they can be put back as they were.
+
+    A state is a dict of attributes for a layer, a copy for a list or a dict.
+    """
+
+    def __init__(self) -> None:
+        self.states: dict[int, tuple[Any, Any]] = {}
+
+    def add(self, start: Any) -> None:
+        """Save `start` and all that is reachable from it and not saved yet."""
+        pending = [start]
+        while pending:
+            value = pending.pop()
+            if isinstance(value, tuple):
+                inside: Iterable[Any] = cast(tuple[Any, ...], value)
+            elif id(value) in self.states:
+                continue
+            else:
+                state = state_of(value)
+                self.states[id(value)] = (value, state)
+                inside = state if _is(state, (list,)) else state.values()
+            pending += [item for item in inside if isinstance(item, _HOLDERS)]
+
+    def restore(self) -> None:
+        for container, state in self.states.values():
+            put_back(container, state)
+
+    def copy(self) -> Memento:
+        twin = Memento()
+        twin.states = dict(self.states)
+        return twin
+
+
+def state_of(value: Any) -> Any:
+    if isinstance(value, Tracked):
+        return attributes(value)
+    return list(cast(list[Any], value)) if isinstance(value, list) else dict(value)
+
+
+def same_state(left: Any, right: Any) -> bool:
+    """Whether two states hold the very same objects in the same order."""
+    if len(left) != len(right):
+        return False
+    if _is(left, (list,)):
+        return all(map(operator.is_, left, right))
+    return list(left) == list(right) and all(map(operator.is_, left.values(), right.values()))
+
+
+def put_back(container: Any, state: Any) -> None:
+    if same_state(state_of(container), state):
+        return
+    if _is(container, (list,)):
+        container[:] = state
+    elif _is(container, (dict,)):
+        container.clear()
+        container.update(state)
+    else:
+        slots = {name for name, _ in slot_names(container.__class__)}
+        for name in attributes(container):
+            object.__delattr__(container, name)
+        for name, value in state.items():
+            if name in slots:
+                object.__setattr__(container, name, value)
+            else:
+                container.__dict__[name] = value
+
+
+def frozen_layers(tree: Tree) -> set[int]:
+    """The layers that do not train: their own flag, or that of a layer above them."""
+    frozen: set[int] = set()
+    for key, (_, layer) in tree.layers.items():
+        if not layer._lamina.trainable and key not in frozen:
+            frozen |= set(walk(layer).layers)
+    return frozen
+
+
+def frozen_variables(tree: Tree) -> set[int]:
+    """The variables that do not train: their own flag, or a frozen layer above them."""
+    frozen = {key for key, (_, variable) in tree.variables.items() if not variable.trainable}
+    for _, layer in tree.layers.values():
+        if not layer._lamina.trainable:
+            frozen |= set(walk(layer).variables)
+    return frozen
+
+
+def unused_layers(tree: Tree, read: set[int]) -> list[str]:
+    """The paths of layers that are not built, nor any below them, and of which nothing is read."""
+    used = {path for path, layer in tree.layers.values() if layer._lamina.built is not None}
+    used |= {tree.path(tree.owners[key]) for key in read if key in tree.owners}
+    return topmost_without(used, [path for path, _ in tree.layers.values()])
+
+
+def topmost_without(used: set[str], paths: list[str]) -> list[str]:
+    """Of the paths below which nothing is used, those that stand below no other."""
+    parts = [path.split(".") for path in used]
+    busy = {".".join(part[:end]) for part in parts for end in range(len(part) + 1)}
+    idle = [path for path in paths if path not in busy]
+    return [path for path in idle if not any(path.startswith(f"{other}.") for other in idle)]

@@ -1,0 +1,191 @@
+"""Changes of low rank to weights that stay as they are: LoRA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import jax
+
+from lamina import initializers, regularizers
+from lamina.core.tree.variable import Variable
+from lamina.errors import InputError, explain
+from lamina.layer import Layer
+from lamina.layers.bases.checks import check_count, check_within
+from lamina.layers.bases.weights import Weighted
+from lamina.ops.arrays import cast
+from lamina.ops.dense import dense
+
+__all__ = ["Adaptable", "LowRank"]
+
+
+class LowRank(Layer):
+    """The factors of a change to a kernel: ``kernel + (alpha / rank) a b``.
+
+    Shapes: a kernel ``[..., units]`` gives ``([..., rank], [rank, units])``; weights ``a`` and
+    ``b`` of these shapes, in float32. What is drawn is ``a``; with ``b`` zeros nothing changes
+    at first.
+
+    Args:
+        rank: of the change.
+        alpha: the numerator of its scale.
+
+    >>> import jax.numpy as jnp
+    >>> a, b = LowRank(2, 2.0)(jnp.ones((3, 4)))
+    >>> a.shape, b.shape
+    ((3, 2), (2, 4))
+    """
+
+    a_initializer: initializers.InitializerLike = "he_uniform"
+    b_initializer: initializers.InitializerLike = "zeros"
+    regularizer: regularizers.RegularizerLike = None
+
+    def __init__(self, rank: int, alpha: float) -> None:
+        super().__init__()
+        self.rank = rank
+        self.alpha = alpha
+
+    def build(self, kernel_shape: Any) -> None:
+        *others, units = kernel_shape
+        options: dict[str, Any] = {"dtype": "float32", "regularizer": self.regularizer}
+        self.a = self.add_weight((*others, self.rank), self.a_initializer, **options)
+        self.b = self.add_weight((self.rank, units), self.b_initializer, **options)
+
+    def call(self, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return self.a.value, self.alpha / self.rank * self.b.value
+
+
+class Adaptable(Weighted):
+    """The base of layers whose kernel may be frozen under a change of low rank that trains.
+
+    What a layer makes of its kernel is linear in it, so that ``f(x, kernel + a b) = f(x, kernel)
+    + f(x, a) b``: the gradient of the change needs no product of the kernel's size.
+
+    Args:
+        lora_rank: of a change; None for none.
+        lora_alpha: the numerator of its scale ``lora_alpha / lora_rank``; the rank if None.
+        **options: as for any layer with weights.
+
+    Raises:
+        InputError: the rank is not a whole number above 0, alpha is below 0, or the kernel has a
+            constraint.
+    """
+
+    _adapted: ClassVar[str] = "kernel"
+
+    def __init__(
+        self, *, lora_rank: int | None = None, lora_alpha: float | None = None, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.lora: LowRank | None = None
+        if lora_rank is not None:
+            self.lora = self._change_of(lora_rank, lora_alpha)
+
+    def enable_lora(
+        self,
+        rank: int,
+        lora_alpha: float | None = None,
+        a_initializer: initializers.InitializerLike = "he_uniform",
+        b_initializer: initializers.InitializerLike = "zeros",
+    ) -> None:
+        """Freeze the kernel, and train a change of low rank: ``kernel + (lora_alpha / rank) a b``.
+
+        Before the build or after it; the weights ``lora.a`` and ``lora.b`` come at the next call.
+
+        Args:
+            rank: of the change.
+            lora_alpha: the numerator of its scale; the rank if None.
+            a_initializer: of ``a``.
+            b_initializer: of ``b``; zeros leave the outputs as they are at first.
+
+        Raises:
+            InputError: there is a change already, the rank is not a whole number above 0, alpha
+                is below 0, or the kernel has a constraint.
+
+        Source: Hu et al., LoRA: Low-rank adaptation of large language models, arXiv 2106.09685.
+
+        >>> import jax.numpy as jnp
+        >>> from lamina import layers
+        >>> layer = layers.Dense(4)
+        >>> before = layer(jnp.ones((2, 3)))
+        >>> layer.enable_lora(2)
+        >>> bool(jnp.array_equal(layer(jnp.ones((2, 3))), before))
+        True
+        >>> sorted(layer.values(trainable=True))
+        ['bias', 'lora.a', 'lora.b']
+        """
+        if self.lora is not None:
+            raise self._refusal("has LoRA already", "no lora_rank", f"lora_rank={self.lora.rank}")
+        change = self._change_of(rank, lora_alpha)
+        change.a_initializer = initializers.get(a_initializer)
+        change.b_initializer = initializers.get(b_initializer)
+        self._train_kernel(False)
+        self.lora = change
+        node = self._lamina
+        node.keywords = {**node.keywords, "lora_rank": change.rank, "lora_alpha": change.alpha}
+
+    def merge_lora(self) -> None:
+        """Add the change to the kernel, which trains again; the outputs stay as they are.
+
+        Raises:
+            InputError: there is no change, or it is not built.
+        """
+        kernel = getattr(self, self._adapted, None)
+        if self.lora is None or not self.lora.built or not isinstance(kernel, Variable):
+            raise self._refusal("has no LoRA to merge", "a layer called with LoRA", repr(self))
+        a, b = self.lora(kernel.value)
+        kernel.assign(kernel.value + cast(dense(a, b), kernel.dtype))
+        self._train_kernel(True)
+        self.lora = None
+        node = self._lamina
+        options = "lora_rank", "lora_alpha"
+        node.keywords = {k: value for k, value in node.keywords.items() if k not in options}
+
+    def _kernel(self, shape: Any, initializer: Any = None) -> Variable:
+        """Declare the kernel, frozen if there is a change."""
+        kernel = self._weight(self._adapted, shape, initializer)
+        kernel.trainable = self.lora is None
+        return kernel
+
+    def _with_change(
+        self, outputs: jax.Array, product: Callable[[jax.Array], jax.Array]
+    ) -> jax.Array:
+        """The outputs with the change in them, of what the layer makes of another kernel."""
+        if self.lora is None:
+            return outputs
+        a, b = self.lora(getattr(self, self._adapted).value)
+        return outputs + cast(dense(product(a), b), outputs.dtype)
+
+    def _changed(self) -> jax.Array:
+        """The kernel with the change in it."""
+        kernel: jax.Array = getattr(self, self._adapted).value
+        return self._with_change(kernel, lambda a: a)
+
+    def _train_kernel(self, trainable: bool) -> None:
+        kernel = getattr(self, self._adapted, None)
+        if isinstance(kernel, Variable):
+            kernel.trainable = trainable
+
+    def _change_of(self, rank: Any, alpha: Any) -> LowRank:
+        if getattr(self, f"{self._adapted}_constraint") is not None:
+            option = f"{self._adapted}_constraint"
+            raise self._refusal("has a constraint that LoRA would break", f"no {option}", option)
+        rank = check_count(self, "lora_rank", rank)
+        alpha = (
+            rank if alpha is None else check_within(self, "lora_alpha", alpha, 0.0, float("inf"))
+        )
+        change = LowRank(rank, alpha)
+        change.regularizer = getattr(self, f"{self._adapted}_regularizer")
+        return change
+
+    def _refusal(self, what: str, expected: str, received: str) -> InputError:
+        return InputError(
+            explain(
+                f"{type(self).__name__} {what}.",
+                where=f"made at {self._lamina.made_at}",
+                expected=expected,
+                received=received,
+                remedy="Call enable_lora once, on a layer whose kernel has no constraint, and "
+                "merge_lora after a call.",
+            )
+        )

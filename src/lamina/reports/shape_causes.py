@@ -1,0 +1,189 @@
+"""Why a weight has its shape: found by asking `build` again, one thing at a time doubled.
+
+What moves with an axis of an input, or with a whole number that the layer keeps, follows from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import jax
+
+from lamina.core.building.planner import Planner
+from lamina.core.building.reached import Reached, own_build
+from lamina.core.jax_internals import evaluate_abstractly, trace_state
+from lamina.core.pytrees import unflatten
+from lamina.core.running.scope import SCOPE, Frame, Key, Scope
+from lamina.core.sites import Site
+from lamina.core.specs.signature import build_arguments, method_of
+from lamina.core.specs.spec import Arguments, Sizes, Spec, shapes_of
+from lamina.core.tree.node import Tracked, attributes
+from lamina.core.tree.variable import Variable
+from lamina.core.tree.walk import Memento
+
+__all__ = ["FIXED", "FOLLOWS", "UNKNOWN", "reasons"]
+
+Shapes = list[tuple[int, ...]]
+FIXED, FOLLOWS, UNKNOWN = "fixed", "follows", "not known"
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """Something that can be doubled: what it is called, its size, how to double it."""
+
+    name: str
+    size: int
+    inputs: dict[str, Any]
+    attribute: tuple[str, Any] | None = None
+
+
+class _Probe(Planner):
+    """Takes down the shapes that a `build` asks for, and lets it do nothing else."""
+
+    def __init__(self, layer: Tracked) -> None:
+        super().__init__(layer, Sizes(1))
+        self.asked: Shapes = []
+
+    def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
+        variable = make()
+        if layer is self.root:
+            self.asked.append(variable.shape)
+        return variable
+
+    def open(self, layer: Tracked, method: str, specs: Arguments, called_at: Site) -> Reached:
+        return Reached(layer, method, specs, called_at)
+
+    def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
+        return None
+
+    def shapes(self, cause: _Cause) -> Shapes | None:
+        """What `build` asks for; None if it does not go through. The layer is left as it was."""
+        before = Memento()
+        before.add(self.root)
+        self.asked = []
+        self.building.append(self.root)
+        try:
+            if cause.attribute is not None:
+                object.__setattr__(self.root, *cause.attribute)
+            written = cast("Callable[..., Any]", own_build(self.root))
+            args, kwargs = build_arguments(written, cause.inputs, shapes_of)
+            with contextlib.redirect_stdout(io.StringIO()):
+                written(self.root, *args, **kwargs)
+            return self.asked
+        except Exception:
+            return None
+        finally:
+            self.building.pop()
+            before.restore()
+
+
+def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
+    """By variable that the layer's own `build` declares: what each of its axes follows from."""
+    node = layer._lamina
+    declared = [variable.shape for variable in node.declared]
+    if node.built is None or not declared or own_build(layer) is None:
+        return {}
+    unknown = {id(v): (UNKNOWN,) * v.ndim for v in node.declared}
+    try:
+        method = method_of(type(layer), node.built.method)
+        named = method.bind(node.built.inputs.args, node.built.inputs.kwargs)
+    except Exception:
+        return unknown
+    asked: list[tuple[_Cause, Shapes | None]] = []
+    plain = _Cause("", 0, named)
+
+    def ask() -> None:
+        probe = _Probe(layer)
+        frame = Frame(layer, planner=probe, path_of=probe.path_of)
+        token = SCOPE.set(Scope(frame, layer, False, Key(jax.random.key(0), trace_state())))
+        try:
+            for cause in (plain, *_causes(layer, named)):
+                asked.append((cause, probe.shapes(cause)))
+        finally:
+            SCOPE.reset(token)
+
+    evaluate_abstractly(ask, [])
+    if asked[0][1] != declared:
+        return unknown
+    return {
+        id(variable): tuple(
+            _reason(place, axis, variable.shape, asked[1:]) for axis in range(variable.ndim)
+        )
+        for place, variable in enumerate(node.declared)
+    }
+
+
+def _causes(layer: Tracked, named: dict[str, Any]) -> Iterator[_Cause]:
+    """Every known axis of the inputs, and every whole number among the attributes."""
+    for name, value in named.items():
+        yield from _axes(name, value, named)
+    for name, value in attributes(layer).items():
+        if _is_size(value):
+            yield _Cause(name, value, named, (name, 2 * value))
+        elif type(value) is tuple and all(map(_is_size, cast("tuple[Any, ...]", value))):
+            for index, (size, sizes) in enumerate(_doublings(cast("tuple[int, ...]", value))):
+                yield _Cause(f"{name}[{index}]", size, named, (name, sizes))
+
+
+def _axes(name: str, value: Any, named: dict[str, Any]) -> Iterator[_Cause]:
+    """Every known axis of one input."""
+    paths, structure = _flatten_with_path(value)
+    leaves = [leaf for _, leaf in paths]
+    for index, (path, spec) in enumerate(paths):
+        if not isinstance(spec, Spec):
+            continue
+        place = f"{name}{jax.tree_util.keystr(path)}"
+        for axis, (dim, shape) in enumerate(_doublings(spec.shape)):
+            if not _is_size(dim):
+                continue
+            others = [*leaves[:index], Spec(shape, spec.dtype), *leaves[index + 1 :]]
+            inputs = named | {name: unflatten(structure, others)}
+            yield _Cause(f"axis {axis - spec.ndim} of {place}", dim, inputs)
+
+
+def _flatten_with_path(value: Any) -> tuple[list[tuple[Any, Any]], Any]:
+    return cast(Any, jax.tree_util.tree_flatten_with_path)(value, is_leaf=_is_spec)
+
+
+def _is_spec(leaf: Any) -> bool:
+    return isinstance(leaf, Spec)
+
+
+def _doublings(sizes: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Each size, with all the sizes once it is doubled."""
+    for index, size in enumerate(sizes):
+        doubled = 2 * size if _is_size(size) else size
+        yield size, (*sizes[:index], doubled, *sizes[index + 1 :])
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _reason(
+    place: int, axis: int, shape: tuple[int, ...], asked: list[tuple[_Cause, Shapes | None]]
+) -> str:
+    """What one axis of one weight follows from."""
+    size = shape[axis]
+    moving: list[_Cause] = []
+    doubles = True
+    sure = True
+    for cause, shapes in asked:
+        if shapes is None or place >= len(shapes) or len(shapes[place]) != len(shape):
+            sure = False
+        elif shapes[place][axis] != size:
+            moving.append(cause)
+            doubles = doubles and shapes[place][axis] == 2 * size
+    names = [cause.name for cause in moving]
+    if not moving:
+        return FIXED if sure else UNKNOWN
+    product = math.prod(cause.size for cause in moving)
+    if not doubles or size % product:
+        return f"{FOLLOWS} {' and '.join(names)}"
+    factor = [] if size == product else [str(size // product)]
+    return " * ".join([*factor, *names])

@@ -1,0 +1,116 @@
+"""Plain data again from JSON: what names no class and no function."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from lamina.core.specs.spec import Spec
+from lamina.saving.dtypes import dtype_named
+
+__all__ = [
+    "LARGEST",
+    "array_of",
+    "complex_of",
+    "dict_of",
+    "float_of",
+    "is_namedtuple",
+    "is_size",
+    "spec_of",
+    "text_of",
+]
+
+LARGEST = 65_536
+"""The bytes of an array that an argument may hold; beyond that it is a weight."""
+
+_MOST_AXES = 32
+_MOST_SIZE = (1 << 31) - 1
+_MOST_OTHER_KEYS = 256
+_LARGEST_KEY = 1 << 60
+
+
+def float_of(fields: dict[str, Any]) -> float:
+    """A number that is not finite."""
+    return {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[fields["value"]]
+
+
+def complex_of(fields: dict[str, Any]) -> complex:
+    """A complex number, of the texts of its parts."""
+    real, imaginary = fields["parts"]
+    return complex(float(text_of(real)), float(text_of(imaginary)))
+
+
+def text_of(name: Any) -> str:
+    """A name.
+
+    Raises:
+        ValueError: it is not text.
+    """
+    if not isinstance(name, str):
+        raise ValueError("a name is not text")
+    return name
+
+
+def dict_of(
+    fields: dict[str, Any],
+    make: Callable[[Any], Any],
+    make_key: Callable[[Any], Any] | None = None,
+) -> dict[Any, Any]:
+    """A dict; not many of its keys may be of a kind whose hashes a file could choose.
+
+    Raises:
+        ValueError: there are more, or two entries have one key.
+    """
+    items = fields["items"]
+    others = sum(
+        not isinstance(key, str) and not (isinstance(key, int) and abs(key) < _LARGEST_KEY)
+        for key, _ in items
+    )
+    if others > _MOST_OTHER_KEYS:
+        raise ValueError(f"a dict has {others} keys that are neither text nor whole numbers")
+    made = {(make_key or make)(key): make(item) for key, item in items}
+    if len(made) != len(items):
+        raise ValueError("a dict has two entries of one key")
+    return made
+
+
+def spec_of(fields: dict[str, Any]) -> Spec:
+    """The spec of an array; its sizes may be None or names."""
+    return Spec(_shape(fields["shape"], free=True), dtype_named(fields["dtype"], keys=True))
+
+
+def array_of(fields: dict[str, Any]) -> np.ndarray:
+    """A small array.
+
+    Raises:
+        ValueError: shape, dtype and bytes do not belong together, or there are too many bytes.
+    """
+    shape, dtype = _shape(fields["shape"]), dtype_named(fields["dtype"])
+    data = base64.b64decode(text_of(fields["base64"]), validate=True)
+    if len(data) > LARGEST or len(data) != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{len(data):,} bytes are no array of shape {shape}, {dtype}")
+    return np.frombuffer(data, dtype).reshape(shape).copy()
+
+
+def is_size(value: Any) -> bool:
+    """Whether it may be the size of an axis, or a count."""
+    return type(value) is int and 0 <= value <= _MOST_SIZE
+
+
+def is_namedtuple(kind: type) -> bool:
+    """Whether a class is that of named tuples, and no class derived from one."""
+    return tuple in kind.__mro__ and "_fields" in vars(kind)
+
+
+def _shape(shape: Any, *, free: bool = False) -> tuple[Any, ...]:
+    sizes = cast("list[Any]", shape) if isinstance(shape, list) else [shape]
+    if not isinstance(shape, list) or len(sizes) > _MOST_AXES:
+        raise ValueError(f"a shape is a list of {_MOST_AXES} sizes at most")
+    for size in sizes:
+        if not is_size(size) and not (free and (size is None or isinstance(size, str))):
+            raise ValueError(f"{str(size)[:40]} is not the size of an axis")
+    return tuple(sizes)
