@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import jax.numpy as jnp
 
-from lamina.core.building.abstract_trace import Request
+from lamina.core.building.request import Request
 from lamina.core.building.transaction import make_plan
 from lamina.core.sites import site
 from lamina.core.specs.signature import method_of

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from lamina.core.jax_internals import trace_state
 from lamina.core.pytrees import leaves_of
-from lamina.core.running.scope import SCOPE
+from lamina.core.running.scope import current
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import frozen_variables, walk
@@ -60,8 +60,8 @@ def collect(layer: Tracked, losses: list[Any], values: Mapping[int, Any] | None 
 
 def noted() -> list[Any]:
     """What the call that is running has added so far."""
-    scope = SCOPE.get()
-    return [] if scope is None else scope.frame.losses
+    scope = current()
+    return [] if scope is None else scope.call.losses
 
 
 def penalties(
@@ -94,7 +94,7 @@ def add_loss(layer: Tracked, loss: Any) -> None:
         InputError: it is not a number.
         TraceError: it belongs to a transform within the call, and ends with that.
     """
-    scope = SCOPE.get()
+    scope = current()
     if scope is None:
         raise LaminaError(
             explain(
@@ -102,10 +102,10 @@ def add_loss(layer: Tracked, loss: Any) -> None:
                 remedy="Add losses inside call(); a penalty of a weight is its regularizer.",
             )
         )
-    path = scope.frame.path_of(layer)
+    path = scope.call.path_of(layer)
     label = f"{path} ({type(layer).__name__})" if path else type(layer).__name__
     where = f"made at {layer._lamina.made_at}"
-    if trace_state() != scope.frame.state:
+    if trace_state() != scope.call.state:
         raise TraceError(
             explain(
                 f"{label} adds a loss inside a transform of the call (a scan, while or cond "
@@ -129,4 +129,4 @@ def add_loss(layer: Tracked, loss: Any) -> None:
                     remedy="Take its mean: self.add_loss(loss.mean()).",
                 )
             )
-        scope.frame.losses.append(number)
+        scope.call.losses.append(number)

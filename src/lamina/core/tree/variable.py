@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
@@ -15,16 +16,37 @@ from lamina import constraints, initializers, regularizers
 from lamina.core.jax_internals import is_traced
 from lamina.core.lock import LOCK
 from lamina.core.pytrees import as_array
-from lamina.core.running.scope import SCOPE
 from lamina.core.sites import Site, site
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.values import assign_together
 from lamina.errors import BuildError, InputError, TraceError, explain
 from lamina.narrowing import array_of
 
-__all__ = ["Loan", "Variable", "store"]
+__all__ = ["SCOPE", "Loan", "Variable", "VariableScope", "store"]
 
 _FLOAT32 = np.dtype("float32")
+
+
+class _Values(Protocol):
+    """What a variable reads and assigns in the call that is running."""
+
+    def read(self, variable: Variable) -> Any: ...
+
+    def assign(self, variable: Variable, value: Any) -> None: ...
+
+
+class VariableScope(Protocol):
+    """What a variable needs to know of the call that is running."""
+
+    @property
+    def call(self) -> _Values: ...
+
+    @property
+    def dtype(self) -> Any: ...
+
+
+SCOPE: ContextVar[VariableScope | None] = ContextVar("lamina_scope", default=None)
+"""The scope of the innermost layer that is running; None outside of calls."""
 
 
 class Loan(Protocol):
@@ -123,7 +145,7 @@ class Variable:
         scope = SCOPE.get()
         if scope is None:
             return self.stored()
-        value: jax.Array = scope.frame.read(self)
+        value: jax.Array = scope.call.read(self)
         lowered = scope.dtype is not None and self._lowered
         return value.astype(scope.dtype) if lowered else value
 
@@ -169,7 +191,7 @@ class Variable:
         array = array.astype(self.weight_dtype)
         scope = SCOPE.get()
         if scope is not None:
-            scope.frame.write(self, array)
+            scope.call.assign(self, array)
         else:
             store([self], [array])
         return self

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
-from lamina.core.tree.node import Tracked, attributes, slot_names
+from lamina.core.tree.node import Tracked, attributes
 from lamina.core.tree.variable import Variable
 from lamina.errors import TrackingError, explain
 
-__all__ = ["Memento", "Tree", "children", "containers", "join", "walk"]
+__all__ = [
+    "Tree",
+    "children",
+    "is_unbuilt",
+    "join",
+    "own_build",
+    "unbuilt",
+    "walk",
+]
 
 
 def join(prefix: str, name: str) -> str:
@@ -100,8 +107,8 @@ def _key_problem(key: Any, keys: Iterable[Any]) -> str | None:
 
 
 _CONTAINERS = (list, tuple, dict)
-_HOLDERS = (Tracked, *_CONTAINERS)
-_WALKED = (Variable, *_HOLDERS)
+HOLDERS = (Tracked, *_CONTAINERS)
+WALKED = (Variable, *HOLDERS)
 
 
 def _is(value: Any, kinds: tuple[type, ...]) -> bool:
@@ -115,7 +122,7 @@ def _inside(place: _Place) -> list[_Place]:
         return [
             _Place(join(place.path, name), inner, value)
             for name, inner in _entries(value)
-            if isinstance(inner, _WALKED)
+            if isinstance(inner, WALKED)
         ]
     chain = (*place.containers, id(value))
     if isinstance(value, dict):
@@ -129,12 +136,12 @@ def _inside(place: _Place) -> list[_Place]:
                 place.problem or _key_problem(key, items),
             )
             for key, inner in items.items()
-            if isinstance(inner, _WALKED)
+            if isinstance(inner, WALKED)
         ]
     return [
         _Place(join(place.path, str(index)), inner, place.owner, chain, place.problem)
         for index, inner in enumerate(cast(list[Any], value))
-        if isinstance(inner, _WALKED)
+        if isinstance(inner, WALKED)
     ]
 
 
@@ -145,7 +152,7 @@ def walk(root: Tracked, *, into: Tree | None = None, start: Any = None, path: st
     """
     tree = into or Tree()
     first = root if into is None else start
-    if not isinstance(first, _WALKED):
+    if not isinstance(first, WALKED):
         return tree
     if isinstance(first, Variable) and id(first) not in tree.variables:  # most of what is added
         tree.variables[id(first)] = (path, first)
@@ -201,91 +208,6 @@ def children(layer: Tracked) -> list[tuple[str, Tracked]]:
     return list(found.values())
 
 
-def containers(root: Tracked) -> list[tuple[Any, tuple[Any, ...]]]:
-    """What stands in the lists and dicts of a tree: as it changes, and as it is now.
-
-    Those that hold plain data alone are left out; a layer may come to stand in empty ones.
-    """
-    everything = Memento()
-    everything.add(root)
-    found: list[tuple[Any, tuple[Any, ...]]] = []
-    for value, _ in everything.states.values():
-        if _is(value, (list, dict)):
-            inside = value.values() if _is(value, (dict,)) else value
-            items = tuple(inside)
-            if not items or any(isinstance(item, _WALKED) for item in items):
-                found.append((inside, items))
-    return found
-
-
-class Memento:
-    """Shallow copies of layers, lists and dicts, so that they can be put back as they were.
-
-    A state is a dict of attributes for a layer, a copy for a list or a dict.
-    """
-
-    def __init__(self) -> None:
-        self.states: dict[int, tuple[Any, Any]] = {}
-
-    def add(self, start: Any) -> None:
-        """Save `start` and all that is reachable from it and not saved yet."""
-        pending = [start]
-        while pending:
-            value = pending.pop()
-            if isinstance(value, tuple):
-                inside: Iterable[Any] = cast(tuple[Any, ...], value)
-            elif id(value) in self.states:
-                continue
-            else:
-                state = state_of(value)
-                self.states[id(value)] = (value, state)
-                inside = state if _is(state, (list,)) else state.values()
-            pending += [item for item in inside if isinstance(item, _HOLDERS)]
-
-    def restore(self) -> None:
-        for container, state in self.states.values():
-            put_back(container, state)
-
-    def copy(self) -> Memento:
-        twin = Memento()
-        twin.states = dict(self.states)
-        return twin
-
-
-def state_of(value: Any) -> Any:
-    if isinstance(value, Tracked):
-        return attributes(value)
-    return list(cast(list[Any], value)) if isinstance(value, list) else dict(value)
-
-
-def same_state(left: Any, right: Any) -> bool:
-    """Whether two states hold the very same objects in the same order."""
-    if len(left) != len(right):
-        return False
-    if _is(left, (list,)):
-        return all(map(operator.is_, left, right))
-    return list(left) == list(right) and all(map(operator.is_, left.values(), right.values()))
-
-
-def put_back(container: Any, state: Any) -> None:
-    if same_state(state_of(container), state):
-        return
-    if _is(container, (list,)):
-        container[:] = state
-    elif _is(container, (dict,)):
-        container.clear()
-        container.update(state)
-    else:
-        slots = {name for name, _ in slot_names(container.__class__)}
-        for name in attributes(container):
-            object.__delattr__(container, name)
-        for name, value in state.items():
-            if name in slots:
-                object.__setattr__(container, name, value)
-            else:
-                container.__dict__[name] = value
-
-
 def frozen_layers(tree: Tree) -> set[int]:
     """The layers that do not train: their own flag, or that of a layer above them."""
     frozen: set[int] = set()
@@ -317,3 +239,20 @@ def topmost_without(used: set[str], paths: list[str]) -> list[str]:
     busy = {".".join(part[:end]) for part in parts for end in range(len(part) + 1)}
     idle = [path for path in paths if path not in busy]
     return [path for path in idle if not any(path.startswith(f"{other}.") for other in idle)]
+
+
+def own_build(layer: Tracked) -> Callable[..., Any] | None:
+    """The `build` that the layer's class defines itself, as written."""
+    build = getattr(type(layer), "build", None)
+    written = getattr(build, "written", build)
+    return None if getattr(written, "is_base", False) else written
+
+
+def is_unbuilt(layer: Tracked) -> bool:
+    """Whether the layer declares weights itself and has not been asked to yet."""
+    return layer._lamina.built is None and own_build(layer) is not None
+
+
+def unbuilt(tree: Tree) -> list[Tracked]:
+    """The layers of a tree that have not been asked for the weights that they declare."""
+    return [layer for _, layer in tree.layers.values() if is_unbuilt(layer)]
