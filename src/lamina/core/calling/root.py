@@ -95,15 +95,27 @@ class Root:
     def call(self) -> Any:
         """Run on the weights that the layer holds, and keep what was assigned."""
         self.ensure()
-        outputs, call = self._run(lambda: LiveCall(self.layer, self._grow))
+        outputs, call = self._live()
         if call.written:
             store([call.writers[key] for key in call.written], list(call.written.values()))
         added_losses.collect(self.layer, call.losses)
         return outputs
 
+    def dry_run(self) -> Any:
+        """Run on the weights that the layer holds; what is assigned is dropped."""
+        return self._live()[0]
+
+    def _live(self) -> tuple[Any, Interpreter]:
+        return self._run(lambda: LiveCall(self.layer, self._grow))
+
     def run(self, values: dict[int, Any]) -> tuple[Any, Interpreter]:
         """Run on given values; the outputs, and the call with its effects."""
         return self._run(lambda: GivenCall(self.layer, values, grow=self._grow))
+
+    def apply(self, values: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
+        """Run on given values; the outputs, and what was assigned."""
+        outputs, call = self.run(values)
+        return outputs, call.written
 
     def watched(self, watch: Callable[[str, str, Any, Any], None]) -> None:
         """Run for the sake of looking: `watch(path, class, inputs, outputs)` for each call."""

@@ -13,6 +13,11 @@ from lamina.core.tree.walk import HOLDERS, WALKED, walk
 __all__ = ["Memento", "Snapshot", "containers", "put_back", "same_state", "state_of"]
 
 
+def _is(value: Any, kinds: tuple[type, ...]) -> bool:
+    """`isinstance` that leaves the type of a value as it is."""
+    return isinstance(value, kinds)
+
+
 class Memento:
     """Shallow copies of layers, lists and dicts, so that they can be put back as they were.
 
@@ -34,7 +39,7 @@ class Memento:
             else:
                 state = state_of(value)
                 self.states[id(value)] = (value, state)
-                inside = state if isinstance(state, (list,)) else state.values()
+                inside = state if _is(state, (list,)) else state.values()
             pending += [item for item in inside if isinstance(item, HOLDERS)]
 
     def layers(self) -> list[Tracked]:
@@ -61,7 +66,7 @@ def same_state(left: Any, right: Any) -> bool:
     """Whether two states hold the very same objects in the same order."""
     if len(left) != len(right):
         return False
-    if isinstance(left, (list,)):
+    if _is(left, (list,)):
         return all(map(operator.is_, left, right))
     return list(left) == list(right) and all(map(operator.is_, left.values(), right.values()))
 
@@ -69,9 +74,9 @@ def same_state(left: Any, right: Any) -> bool:
 def put_back(container: Any, state: Any) -> None:
     if same_state(state_of(container), state):
         return
-    if isinstance(container, (list,)):
+    if _is(container, (list,)):
         container[:] = state
-    elif isinstance(container, (dict,)):
+    elif _is(container, (dict,)):
         container.clear()
         container.update(state)
     else:
@@ -132,8 +137,8 @@ def containers(root: Tracked) -> list[tuple[Any, tuple[Any, ...]]]:
     everything.add(root)
     found: list[tuple[Any, tuple[Any, ...]]] = []
     for value, _ in everything.states.values():
-        if isinstance(value, (list, dict)):
-            inside = value.values() if isinstance(value, (dict,)) else value
+        if _is(value, (list, dict)):
+            inside = value.values() if _is(value, (dict,)) else value
             items = tuple(inside)
             if not items or any(isinstance(item, WALKED) for item in items):
                 found.append((inside, items))

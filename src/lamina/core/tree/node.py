@@ -6,7 +6,7 @@ import contextlib
 import copy
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lamina.core.sites import Site
@@ -117,9 +117,9 @@ class Node:
 
     def build_state(self) -> dict[str, Any]:
         """What a build, or the loading of a file, changes of a node, copied."""
-        built = self.built
         return {
-            "built": None if built is None else replace(built, entries=dict(built.entries)),
+            "built": self.built,
+            "entries": None if self.built is None else dict(self.built.entries),
             "declared": list(self.declared),
             "loose": list(self.loose),
             "origin": self.origin,
@@ -130,7 +130,10 @@ class Node:
     def put_back(self, state: dict[str, Any]) -> None:
         """Put back what :meth:`build_state` gave."""
         for name, value in state.items():
-            setattr(self, name, value)
+            if name != "entries":
+                setattr(self, name, value)
+        if self.built is not None:
+            self.built.entries = dict(state["entries"])
 
     def __getstate__(self) -> dict[str, Any]:
         # Signatures count reads by identity; a compiled step, or a graph, is of this very tree.

@@ -123,7 +123,7 @@ _LOOK = "Look at what this layer is given, and at its weights."
 
 def _in_loss(objective: Objective, root: Root, batch: Any, outputs: Any) -> Found | None:
     """What is wrong where every output is finite and the loss is not; None if the loss is."""
-    verdict: Verdict = root.run(None)[0]
+    verdict: Verdict = root.dry_run()
     if not bad(verdict.loss):
         return None
     outside = id_ranges.of_labels(objective, batch, outputs)
