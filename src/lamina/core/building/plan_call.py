@@ -41,6 +41,7 @@ class PlanCall(Interpreter):
         super().__init__(planner.root, parent=parent)
         self.planner = planner
         self._recorded = recorded
+        self._builds = len(planner.building)  # those around; more of them are within this call
         self._running: list[Tracked] = []
         self._zeros: dict[Any, Any] = {}
         if planner.allowance is not None and parent is None:
@@ -62,7 +63,7 @@ class PlanCall(Interpreter):
         return zeros
 
     def assign(self, variable: Variable, value: Any) -> None:
-        if self.planner.building:
+        if len(self.planner.building) > self._builds:
             raise TraceError(
                 explain(
                     f"{self.path_of(variable)} is assigned inside build, before it has a value.",

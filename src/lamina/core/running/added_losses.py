@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,20 @@ from lamina.errors import InputError, LaminaError, TraceError, explain
 
 __all__ = ["COLLECTED", "add_loss", "added_losses", "collect", "noted", "penalise", "penalties"]
 
-COLLECTED: ContextVar[list[jax.Array] | None] = ContextVar("lamina_losses", default=None)
+
+class _Collected(NamedTuple):
+    """The losses collected by a `with` block, and the call that the block is in."""
+
+    losses: list[jax.Array]
+    call: Any
+
+
+COLLECTED: ContextVar[_Collected | None] = ContextVar("lamina_losses", default=None)
+
+
+def _running() -> Any:
+    scope = current()
+    return None if scope is None else scope.call
 
 
 @contextlib.contextmanager
@@ -43,7 +56,7 @@ def added_losses() -> Generator[list[jax.Array]]:
     0.019999999552965164
     """
     found: list[jax.Array] = []
-    token = COLLECTED.set(found)
+    token = COLLECTED.set(_Collected(found, _running()))
     try:
         yield found
     finally:
@@ -51,11 +64,19 @@ def added_losses() -> Generator[list[jax.Array]]:
 
 
 def collect(layer: Tracked, losses: list[Any], values: Mapping[int, Any] | None = None) -> None:
-    """Hand over what a root's call added, if anyone collects it; `values` stand for weights."""
+    """Hand over what a root's call added, if a block around it collects that.
+
+    A pure call within another call is not collected outside of that one.
+
+    Args:
+        layer: the root.
+        losses: what its call added.
+        values: of its variables by identity; None (default) for those that they hold.
+    """
     found = COLLECTED.get()
-    if found is not None:
-        found += losses
-        found += penalties(layer, lambda v: v.value if values is None else values[id(v)])
+    if found is not None and found.call is _running():
+        found.losses.extend(losses)
+        found.losses.extend(penalties(layer, lambda v: v.value if values is None else values[id(v)]))
 
 
 def noted() -> list[Any]:
