@@ -10,11 +10,11 @@ from lamina import (
     metrics,
     regularizers,
 )
+from lamina.core.base.lock import set_build_wait
 from lamina.core.building.plan import Plan
+from lamina.core.building.seeds import set_seed
 from lamina.core.calling.call import checkpoint, remat
 from lamina.core.calling.jit import jit
-from lamina.core.initial.seeds import set_seed
-from lamina.core.lock import set_build_wait
 from lamina.core.running.added_losses import added_losses
 from lamina.core.running.precision import dtype_policy, set_dtype_policy
 from lamina.core.specs.spec import Spec

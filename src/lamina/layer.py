@@ -12,7 +12,8 @@ import numpy as np
 
 from lamina import regularizers, saving
 from lamina.constraints import ConstraintLike
-from lamina.core.allowance import ALLOWANCE
+from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.sites import site
 from lamina.core.building.plan import Plan
 from lamina.core.calling import call as calling
 from lamina.core.calling import entry as building
@@ -21,7 +22,6 @@ from lamina.core.running import added_losses
 from lamina.core.running.layer_call import fresh_key
 from lamina.core.running.precision import policy
 from lamina.core.running.scope import current
-from lamina.core.sites import site
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.node import ATTRIBUTE, EDITION, Node, Tracked
 from lamina.core.tree.variable import Variable

@@ -23,7 +23,7 @@ import pytest
 
 import lamina
 from lamina import Model, Sequential, layers
-from lamina.core.lock import LOCK
+from lamina.core.base.lock import LOCK
 from lamina.core.tree.variable import SCOPE
 from lamina.training.callbacks import LambdaCallback
 

@@ -12,10 +12,10 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
+from lamina.core.base.sites import Site, site
 from lamina.core.building.request import Request
 from lamina.core.building.transaction import frozen_variables, make_plan
 from lamina.core.running.scope import current
-from lamina.core.sites import Site, site
 from lamina.core.specs.signature import Method, method_of
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.core.tree.node import Tracked

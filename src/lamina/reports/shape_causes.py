@@ -15,8 +15,8 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from lamina.core.jax_internals import evaluate_abstractly
-from lamina.core.pytrees import unflatten
+from lamina.core.base.jax_internals import evaluate_abstractly
+from lamina.core.base.pytrees import unflatten
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key
 from lamina.core.running.scope import Scope, run_in

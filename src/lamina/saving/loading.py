@@ -10,11 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.allowance import ALLOWANCE, Allowance, allowing
+from lamina.core.base.allowance import ALLOWANCE, Allowance, allowing
+from lamina.core.base.jax_internals import outside_traces
+from lamina.core.base.lock import LOCK
 from lamina.core.building.request import Request
 from lamina.core.building.transaction import all_or_nothing, carry_out
-from lamina.core.jax_internals import outside_traces
-from lamina.core.lock import LOCK
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable, store
 from lamina.core.tree.walk import Tree, join, walk

@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import jax
 
+from lamina.core.base.jax_internals import evaluate_abstractly
+from lamina.core.base.pytrees import map_tree
+from lamina.core.base.sites import edge
 from lamina.core.building.plan_call import PlanCall
 from lamina.core.building.planner import Planner
 from lamina.core.building.request import Request
-from lamina.core.jax_internals import evaluate_abstractly
-from lamina.core.pytrees import map_tree
 from lamina.core.running.keys import Key
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.sizes import TooSmallError
-from lamina.core.sites import edge
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import SIZES, Sizes, Spec, blend, map_specs
 from lamina.errors import LaminaError

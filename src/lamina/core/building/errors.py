@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from lamina.core.base.sites import site
 from lamina.core.running.errors import layer_name, weight_in_call
-from lamina.core.sites import site
 from lamina.core.specs.spec import Arguments, Dim, Spec
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable

@@ -7,15 +7,15 @@ from typing import Any
 
 import jax
 
+from lamina.core.base.jax_internals import is_running
+from lamina.core.base.pytrees import leaves_of
+from lamina.core.base.sites import site
 from lamina.core.building.plan import PlannedCall
 from lamina.core.building.planner import Planner
 from lamina.core.building.request import base_build, request_for
-from lamina.core.jax_internals import is_running
-from lamina.core.pytrees import leaves_of
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.scope import current
-from lamina.core.sites import site
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.core.tree.node import Tracked

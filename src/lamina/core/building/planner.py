@@ -11,12 +11,12 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lamina.core.allowance import ALLOWANCE
+from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.sites import Site
 from lamina.core.building import errors
 from lamina.core.building.plan import PlannedCall
-from lamina.core.interrupts import HeldBack
 from lamina.core.running.errors import note
-from lamina.core.sites import Site
 from lamina.core.specs.signature import build_arguments, method_of
 from lamina.core.specs.spec import Arguments, Sizes, blend, is_unknown, shapes_of
 from lamina.core.tree.memento import Memento, Snapshot, same_state, state_of

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lamina.core.initial.seeds import as_seed
+from lamina.core.base.sites import Site, site
+from lamina.core.building.seeds import as_seed
 from lamina.core.running.errors import layer_name
 from lamina.core.running.scope import as_mode, current
-from lamina.core.sites import Site, site
 from lamina.core.specs.signature import by_default, given_specs, method_of
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.node import Tracked

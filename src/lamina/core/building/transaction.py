@@ -13,18 +13,18 @@ import jax
 import numpy as np
 
 from lamina import initializers
-from lamina.core.allowance import ALLOWANCE
+from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.host_memory import on_device
+from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.jax_internals import outside_traces
+from lamina.core.base.lock import LOCK, TURN
+from lamina.core.base.sites import site
 from lamina.core.building import errors
 from lamina.core.building.abstract_trace import Outcome, run_passes
 from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.core.building.request import Request
-from lamina.core.initial.host_memory import on_device
+from lamina.core.building.seeds import Seeds
 from lamina.core.initial.sampling import draw, draw_callable, says_law
-from lamina.core.initial.seeds import Seeds
-from lamina.core.interrupts import HeldBack
-from lamina.core.jax_internals import outside_traces
-from lamina.core.lock import LOCK, TURN
-from lamina.core.sites import site
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.memento import Snapshot
 from lamina.core.tree.node import EDITION, Tracked

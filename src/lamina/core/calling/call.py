@@ -8,16 +8,16 @@ from typing import Any, cast
 
 import jax
 
+from lamina.core.base.inputs import as_arguments
+from lamina.core.base.jax_internals import is_staged
+from lamina.core.base.pytrees import flatten, unflatten
+from lamina.core.base.sites import site
 from lamina.core.calling.root import Root, by_identity
-from lamina.core.inputs import as_arguments
-from lamina.core.jax_internals import is_staged
-from lamina.core.pytrees import flatten, unflatten
 from lamina.core.running.added_losses import collect
 from lamina.core.running.interpreter import Effects, Interpreter
 from lamina.core.running.keys import Key, as_key
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.scope import Scope, as_mode, current, run_in
-from lamina.core.sites import site
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Symbolic, Tracked
 from lamina.core.tree.walk import walk

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import jax
 
+from lamina.core.base.inputs import as_arguments
+from lamina.core.base.pytrees import PLAIN, are_arrays, flatten, unflatten
+from lamina.core.base.sites import site
 from lamina.core.calling.call import invoke
 from lamina.core.calling.root import Root
-from lamina.core.inputs import as_arguments
-from lamina.core.pytrees import PLAIN, are_arrays, flatten, unflatten
 from lamina.core.running.added_losses import COLLECTED, collect
 from lamina.core.running.keys import as_key
 from lamina.core.running.scope import as_mode
-from lamina.core.sites import site
 from lamina.core.tree.memento import containers
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.values import stored_together, value_of

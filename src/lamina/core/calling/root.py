@@ -8,18 +8,18 @@ from typing import Any
 
 import jax
 
+from lamina.core.base.inputs import as_arguments
+from lamina.core.base.jax_internals import in_fresh_context, split_axes
+from lamina.core.base.lock import LOCK, TURN
+from lamina.core.base.pytrees import as_array, map_tree
+from lamina.core.base.sites import site
 from lamina.core.building.request import Request
 from lamina.core.building.transaction import carry_out
-from lamina.core.inputs import as_arguments
-from lamina.core.jax_internals import in_fresh_context, split_axes
-from lamina.core.lock import LOCK, TURN
-from lamina.core.pytrees import as_array, map_tree
 from lamina.core.running import added_losses, errors
 from lamina.core.running.interpreter import GivenCall, Interpreter, LiveCall, WatchedCall
 from lamina.core.running.keys import Key, as_key
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.scope import as_mode
-from lamina.core.sites import site
 from lamina.core.specs.signature import key_of, method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.core.tree.node import Tracked

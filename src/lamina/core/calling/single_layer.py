@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lamina.core.jax_internals import trace_state
+from lamina.core.base.jax_internals import trace_state
 from lamina.core.running.interpreter import GivenCall
 from lamina.core.running.keys import Key
 from lamina.core.running.layer_call import run_layer

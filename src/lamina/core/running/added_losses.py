@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lamina.core.jax_internals import trace_state
-from lamina.core.pytrees import leaves_of
+from lamina.core.base.jax_internals import trace_state
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.running.scope import current
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
@@ -76,7 +76,9 @@ def collect(layer: Tracked, losses: list[Any], values: Mapping[int, Any] | None 
     found = COLLECTED.get()
     if found is not None and found.call is _running():
         found.losses.extend(losses)
-        found.losses.extend(penalties(layer, lambda v: v.value if values is None else values[id(v)]))
+        found.losses.extend(
+            penalties(layer, lambda v: v.value if values is None else values[id(v)])
+        )
 
 
 def noted() -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from lamina.core.sites import site
+from lamina.core.base.sites import site
 from lamina.core.tree.node import Tracked
 from lamina.errors import LaminaError, explain
 

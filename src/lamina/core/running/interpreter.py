@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from lamina.core.jax_internals import trace_state
+from lamina.core.base.jax_internals import trace_state
 from lamina.core.running.errors import layer_name, weight_in_call
 from lamina.core.specs.signature import build_arguments, method_of
 from lamina.core.specs.spec import as_specs, shapes_of

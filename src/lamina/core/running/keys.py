@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.jax_internals import in_loop, trace_state
-from lamina.core.pytrees import as_array
+from lamina.core.base.jax_internals import in_loop, trace_state
+from lamina.core.base.pytrees import as_array
+from lamina.core.base.sites import site
 from lamina.core.running.interpreter import Interpreter
-from lamina.core.sites import site
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, LaminaError, TraceError, explain
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from inspect import Parameter
 from typing import Any
 
-from lamina.core.jax_internals import trace_state
-from lamina.core.pytrees import leaves_of
+from lamina.core.base.jax_internals import trace_state
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.pytrees import map_tree
+from lamina.core.base.pytrees import map_tree
 from lamina.core.running.scope import current
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.node import Tracked

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, cast
 
-from lamina.core.jax_internals import is_traced
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.sites import site
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key
-from lamina.core.sites import site
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import SCOPE
 from lamina.errors import InputError, explain

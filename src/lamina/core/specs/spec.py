@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.pytrees import flatten, map_tree, unflatten
-from lamina.core.sites import site
+from lamina.core.base.pytrees import flatten, map_tree, unflatten
+from lamina.core.base.sites import site
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
 

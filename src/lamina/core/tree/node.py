@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lamina.core.sites import Site
+from lamina.core.base.sites import Site
 from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.planned_calls import PlannedCalls
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
 
-from lamina.core.lock import LOCK
+from lamina.core.base.lock import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Generator

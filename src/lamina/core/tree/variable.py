@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import constraints, initializers, regularizers
-from lamina.core.jax_internals import is_traced
-from lamina.core.lock import LOCK
-from lamina.core.pytrees import as_array
-from lamina.core.sites import Site, site
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.lock import LOCK
+from lamina.core.base.pytrees import as_array
+from lamina.core.base.sites import Site, site
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.values import assign_together
 from lamina.errors import BuildError, InputError, TraceError, explain

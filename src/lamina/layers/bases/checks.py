@@ -6,10 +6,10 @@ import math
 import operator
 from typing import Any, cast
 
+from lamina.core.base.sites import site
 from lamina.core.running.errors import layer_name
 from lamina.core.running.scope import current
 from lamina.core.running.sizes import TooSmallError, known_sizes
-from lamina.core.sites import site
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.ops.spatial import DataFormat

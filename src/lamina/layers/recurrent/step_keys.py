@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax
 
-from lamina.core.jax_internals import in_loop
+from lamina.core.base.jax_internals import in_loop
 from lamina.core.running.scope import current
 from lamina.layer import Layer
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lamina.core.base.host_memory import copied
+from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.lock import LOCK, TURN
 from lamina.core.calling.root import Root
-from lamina.core.initial.host_memory import copied
-from lamina.core.interrupts import HeldBack
-from lamina.core.lock import LOCK, TURN
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable

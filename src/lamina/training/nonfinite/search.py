@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.calling.root import Root
 from lamina.core.calling.single_layer import seen_now
-from lamina.core.jax_internals import is_traced
-from lamina.core.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import frozen_variables, walk
 from lamina.errors import InputError, LaminaError, explain

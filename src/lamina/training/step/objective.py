@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina import losses
-from lamina.core.pytrees import leaves_of
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.running.added_losses import noted, penalties
 from lamina.core.running.masks import noted_mask
 from lamina.core.running.scope import current

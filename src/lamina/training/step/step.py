@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.base.host_memory import copied
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.pytrees import flatten, leaves_of, map_pairs, map_tree, unflatten
 from lamina.core.calling.root import Root
-from lamina.core.initial.host_memory import copied
-from lamina.core.jax_internals import is_traced
-from lamina.core.pytrees import flatten, leaves_of, map_pairs, map_tree, unflatten
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.lazy import lazily
