@@ -34,9 +34,9 @@ class MisfitError(Exception):
 
     def explains(self, old: Dim, new: Dim) -> bool:
         """Whether an axis of the weight would go from one size to the other, or a multiple."""
-        if self.variable is None or len(self.variable.shape) != len(self.wanted):
+        if self.variable is None or len(self.variable.copy_shape) != len(self.wanted):
             return True
-        pairs = zip(self.variable.shape, self.wanted, strict=True)
+        pairs = zip(self.variable.copy_shape, self.wanted, strict=True)
         return any(
             had != wants
             and isinstance(old, int)
@@ -48,7 +48,7 @@ class MisfitError(Exception):
 
 def fitting(variable: Variable | None, wanted: Variable) -> Variable:
     """The weight that is there, if it is the one that is wanted."""
-    if variable is None or variable.shape != wanted.shape:
+    if variable is None or variable.copy_shape != wanted.shape:
         raise MisfitError(variable, wanted.shape)
     return variable
 
@@ -88,7 +88,7 @@ def misfit(
             f"and got {new.shape[axis]}."
         )
     if why.variable is not None:
-        expected += f" (weight of shape {why.variable.shape}; this input needs {why.wanted})"
+        expected += f" (weight of shape {why.variable.copy_shape}; this input needs {why.wanted})"
     return InputError(
         explain(
             symptom,

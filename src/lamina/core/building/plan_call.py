@@ -13,14 +13,14 @@ from lamina.core.base.sites import site
 from lamina.core.building.plan import PlannedCall
 from lamina.core.building.planner import Planner
 from lamina.core.building.request import base_build, request_for
-from lamina.core.running.interpreter import Interpreter
+from lamina.core.running.interpreter import Interpreter, Runner, Step
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import children
+from lamina.core.tree.walk import Tree, children
 from lamina.errors import TraceError, explain
 
 __all__ = ["PlanCall"]
@@ -47,20 +47,24 @@ class PlanCall(Interpreter):
         if planner.allowance is not None and parent is None:
             planner.allowance.trace()
 
-    def path_of(self, item: Tracked | Variable) -> str:
-        return self.planner.path_of(item)
+    @property
+    def tree(self) -> Tree:
+        return self.planner.tree
 
     def _unwritten(self, variable: Variable) -> Any:
         """Zeros of the variable's shape, made in the trace that is running."""
         self.planner.reads(variable, self._caller())
-        kind = (variable.shape, variable.weight_dtype)
+        kind = (variable.copy_shape, variable.weight_dtype)
         own = is_running(self.state)  # an inner trace takes what is made in it along
         zeros = self._zeros.get(kind) if own else None
         if zeros is None:
-            zeros = jax.lax.full(variable.shape, 0, variable.weight_dtype)
+            zeros = jax.lax.full(variable.copy_shape, 0, variable.weight_dtype)
             if own:
                 self._zeros[kind] = zeros
         return zeros
+
+    def shape_of(self, variable: Variable) -> tuple[int, ...]:
+        return variable.copy_shape
 
     def assign(self, variable: Variable, value: Any) -> None:
         if len(self.planner.building) > self._builds:
@@ -148,9 +152,15 @@ class PlanCall(Interpreter):
         open_dims = self.planner.sizes.nameless > 1
         return tuple(None if size == 0 and open_dims else size for size in sizes)
 
-    def child(self, values: Mapping[int, Any]) -> Interpreter:
-        """The same plan: weights read as zeros, whatever stands in for them."""
+    def child(
+        self, values: Mapping[int, Any], indices: Mapping[str, Any] | None = None
+    ) -> Interpreter:
+        """The same plan: weights read as zeros, whatever is given for them."""
         return PlanCall(self.planner, recorded=self._recorded, parent=self)
+
+    def run_copies(self, layer: Tracked, runner: Runner, step: Step) -> Any:
+        """One copy is planned, for all of them."""
+        return runner.plan(lambda inputs: step(self, inputs))
 
     def tracing(self, layer: Tracked) -> Interpreter | None:
         """A pure call of a layer of this tree is planned with it; its values stand for weights."""

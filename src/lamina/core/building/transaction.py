@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from lamina.core.specs.spec import Arguments
 from lamina.core.tree.memento import Snapshot
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import Tree, frozen_variables, topmost_without, walk
+from lamina.core.tree.walk import Tree, copy_paths, frozen_variables, topmost_without, walk
 from lamina.errors import TrackingError, explain
 
 __all__ = ["all_or_nothing", "carry_out", "make_plan", "outputs_of"]
@@ -94,15 +95,20 @@ def _as_plan(outcome: Outcome, tree: Tree) -> Plan:
         tree.variables[key][0].rpartition(".")[0] for key in planner.used & set(tree.variables)
     }
     unused = topmost_without(reached, [path for path, _ in tree.layers.values()])
+    shapes = {
+        key: (*tree.copies_of(path).values(), *variable.copy_shape)
+        for key, (path, variable) in tree.variables.items()
+    }
     return Plan(
         variables=tuple(
             PlannedVariable(
                 path,
-                variable.shape,
+                shapes[key],
                 str(variable.weight_dtype),
                 initializers.describe(variable.initializer),
                 key not in frozen,
-                variable.nbytes,
+                variable.nbytes
+                * math.prod(tree.copies_of(path).values() if not variable.copies else ()),
                 variable.declared_at,
             )
             for key, (path, variable) in tree.variables.items()
@@ -156,6 +162,8 @@ def carry_out(
             planner.apply()
             tree = _final_tree(outcome)
             missing = [(p, v) for p, v in tree.variables.values() if not v.built]
+            for path, variable in missing:
+                variable.stack(tuple(tree.copies_of(path).values()))
             origin, values = _values(request.root, tree, missing, seed, source)
             with HeldBack():
                 _commit(request, outcome, origin, values)
@@ -165,6 +173,9 @@ def carry_out(
         finally:
             if not done:
                 planner.undo()
+                for variable in planner.before.tree.by_path().values():
+                    if not variable.built:
+                        variable.stack(())
         return outcome.reads
 
 
@@ -197,7 +208,7 @@ def _values(
     elif counted:
         origin = (Seeds.seed, Seeds.trees)
     drawn_from = origin or (0, 0)
-    values = _placed(missing, lambda v, p: _drawn(v, p, drawn_from, calls))
+    values = _placed(missing, lambda v, p: _drawn(v, p, tree, drawn_from, calls))
     Seeds.trees += counted  # only a build that went through uses up a number
     return origin, values
 
@@ -210,10 +221,21 @@ def _placed(
 
 
 def _drawn(
+    variable: Variable, path: str, tree: Tree, origin: tuple[int, int], calls: bool
+) -> np.ndarray | jax.Array:
+    """The first values of a variable, those of each copy of its layer by themselves."""
+    if not variable.copies:
+        return _drawn_once(variable, path, origin, calls)
+    paths = copy_paths(path, tree.copies_of(path))
+    values = [np.asarray(_drawn_once(variable, one, origin, calls)) for one in paths]
+    return np.stack(values).reshape(variable.shape)
+
+
+def _drawn_once(
     variable: Variable, path: str, origin: tuple[int, int], calls: bool
 ) -> np.ndarray | jax.Array:
-    """The first values of a variable; those of a function, if it may be called, or zeros."""
-    initializer, shape, dtype = variable.initializer, variable.shape, variable.weight_dtype
+    """The first values of one copy; those of a function, if it may be called, or zeros."""
+    initializer, shape, dtype = variable.initializer, variable.copy_shape, variable.weight_dtype
     at = variable.declared_at
     if says_law(initializer):
         return draw(initializer, shape, dtype, seed=origin, path=path, at=at)

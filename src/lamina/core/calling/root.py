@@ -16,7 +16,8 @@ from lamina.core.base.sites import site
 from lamina.core.building.request import Request
 from lamina.core.building.transaction import carry_out
 from lamina.core.running import added_losses, errors
-from lamina.core.running.interpreter import GivenCall, Interpreter, LiveCall, WatchedCall
+from lamina.core.running.calls import GivenCall, LiveCall, WatchedCall
+from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key, as_key
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.scope import as_mode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Mapping
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +98,8 @@ def penalties(
         if variable.regularizer is not None
     }
     frozen = frozen_variables(tree) if penalised else set[int]()
-    return [v.regularizer(read(v)) for key, v in penalised.items() if key not in frozen]  # pyright: ignore[reportOptionalCall]
+    kept = [v for key, v in penalised.items() if key not in frozen]
+    return [jnp.sum(v.over_copies(cast(Any, v.regularizer), read(v))) for v in kept]
 
 
 def penalise(layer: Tracked, penalty: Callable[[Any], Any], outputs: Any) -> None:

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import itertools
+import zlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
+
+import jax.numpy as jnp
 
 from lamina.core.base.jax_internals import trace_state
 from lamina.core.running.errors import layer_name, weight_in_call
 from lamina.core.specs.signature import build_arguments, method_of
 from lamina.core.specs.spec import as_specs, shapes_of
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.values import Reader, reading
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Tree, frozen_layers, is_unbuilt, own_build, walk
-from lamina.errors import InputError, TraceError, TrackingError, explain
+from lamina.core.tree.walk import Tree, copy_paths, frozen_layers, is_unbuilt, own_build, walk
+from lamina.errors import TraceError, TrackingError, explain
 
-__all__ = ["Effects", "GivenCall", "Interpreter", "LiveCall", "WatchedCall"]
+__all__ = ["Effects", "Interpreter", "Runner", "Step"]
 
 _numbers = itertools.count(1)
+
+
+Step = Callable[["Interpreter", Any], Any]
+
+
+class Runner(Protocol):
+    """Runs the copies of a layer."""
+
+    def run(self, one: Callable[[Any, Any, Any], Any], values: Any) -> Any:
+        """All copies: ``one(values, index, inputs)`` gives outputs and effects of one.
+
+        Args:
+            one: runs one copy.
+            values: of all copies, on the first axis.
+        """
+        ...
+
+    def plan(self, one: Callable[[Any], Any]) -> Any:
+        """What all copies give, found from one: ``one(inputs)``."""
+        ...
 
 
 class Effects(NamedTuple):
@@ -83,6 +105,10 @@ class Interpreter:
         """The value of a variable in this call; nothing is counted."""
         key = id(variable)
         return self.written[key] if key in self.written else self._unwritten(variable)
+
+    def shape_of(self, variable: Variable) -> tuple[int, ...]:
+        """The shape of the value of a variable in this call."""
+        return self.peek(variable).shape
 
     def _unwritten(self, variable: Variable) -> Any:
         """The value of a variable that this call has not assigned."""
@@ -168,11 +194,32 @@ class Interpreter:
 
     # What layers ask of a call.
 
-    def path_of(self, item: Tracked | Variable) -> str:
-        """The path of a layer or variable below the root; its class where it has none."""
+    @property
+    def tree(self) -> Tree:
+        """The layers and variables of the root."""
         if self._tree is None:
             self._tree = walk(self.root)
-        return self._tree.path(item)
+        return self._tree
+
+    def path_of(self, item: Tracked | Variable) -> str:
+        """The path of a layer or variable below the root; its class where it has none."""
+        return self.tree.path(item)
+
+    def path_code(self, layer: Tracked) -> Any:
+        """A number of 32 bits that tells the layer's random keys from those of other layers."""
+        path = self.path_of(layer)
+        copies = self.tree.copies_of(path)
+        if not copies:
+            return zlib.crc32(path.encode())
+        codes = [zlib.crc32(one.encode()) for one in copy_paths(path, copies)]
+        place: Any = 0
+        for prefix, count in copies.items():
+            place = place * count + self.index_of(prefix)
+        return jnp.asarray(codes, jnp.uint32)[place]
+
+    def index_of(self, path: str) -> Any:
+        """The index of the copy that runs of the layer at a path; it may be traced."""
+        return 0 if self.parent is None else self.parent.index_of(path)
 
     def is_visible(self, variable: Variable) -> bool:
         """Whether `layer.variables` lists a variable."""
@@ -193,13 +240,27 @@ class Interpreter:
 
     # Calls within the call.
 
-    def child(self, values: Mapping[int, Any]) -> Interpreter:
+    def child(
+        self, values: Mapping[int, Any], indices: Mapping[str, Any] | None = None
+    ) -> Interpreter:
         """A call within this one, in the trace that is running, on other values.
 
         Args:
             values: by the identity of the variables; all others are read from this call.
+            indices: of the copies that run, by the path of the layer that stands for them; None
+                (default) for those of this call.
         """
-        return GivenCall(self.root, values, tree=self._tree, parent=self)
+        raise NotImplementedError
+
+    def run_copies(self, layer: Tracked, runner: Runner, step: Step) -> Any:
+        """Run the copies of a layer, each on its own values; see :mod:`lamina.core.running.copies`.
+
+        Args:
+            layer: the layer that stands for the copies.
+            runner: runs them one after the other, or at once.
+            step: runs one: ``step(call, inputs)``.
+        """
+        raise NotImplementedError
 
     def tracing(self, layer: Tracked) -> Interpreter | None:
         """The interpreter of a pure call (`apply`) of a layer in this call; None for its own."""
@@ -224,128 +285,6 @@ class Interpreter:
             self.assign(child.writers[key], value)
         self.losses += found.losses
         self.masks |= child.masks
-
-
-class LiveCall(Interpreter):
-    """A call on the values that the variables hold.
-
-    Args:
-        root: the layer that was called.
-        grow: builds what was added to the root's tree since it was built.
-    """
-
-    def __init__(self, root: Tracked, grow: Callable[[], None]) -> None:
-        super().__init__(root)
-        self.stored = Reader()
-        self._grow = grow
-
-    def around(self, function: Callable[[], Any]) -> Any:
-        with reading(self.stored):
-            return function()
-
-    def _unwritten(self, variable: Variable) -> Any:
-        if not variable.built:
-            self.grow()
-        return self.stored.read(variable)
-
-    def grow(self) -> None:
-        self._grow()
-
-
-class WatchedCall(LiveCall):
-    """A live call that reports every layer's call as it ends.
-
-    Args:
-        root: the layer that was called.
-        grow: builds what was added to the root's tree since it was built.
-        watch: called with the path, the class name, the inputs ``(args, kwargs)`` and the outputs.
-    """
-
-    def __init__(
-        self,
-        root: Tracked,
-        grow: Callable[[], None],
-        watch: Callable[[str, str, Any, Any], None],
-    ) -> None:
-        super().__init__(root, grow)
-        self._watch = watch
-
-    def run(
-        self,
-        layer: Tracked,
-        method: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        options: dict[str, Any],
-    ) -> Any:
-        outputs = super().run(layer, method, args, kwargs, options)
-        self._watch(self.path_of(layer), type(layer).__name__, (args, kwargs), outputs)
-        return outputs
-
-
-class GivenCall(Interpreter):
-    """A call on given values: of `apply`, of compiled programs and of training.
-
-    Args:
-        root: the layer that was called.
-        values: by the identity of the variables.
-        tree: the root's layers and variables; None (default) to walk them when a path is needed.
-        parent: the call that other variables are read from; None (default) for none.
-        grow: builds what was added to the root's tree; None (default) for the parent's way.
-    """
-
-    def __init__(
-        self,
-        root: Tracked,
-        values: Mapping[int, Any],
-        *,
-        tree: Tree | None = None,
-        parent: Interpreter | None = None,
-        grow: Callable[[], None] | None = None,
-    ) -> None:
-        super().__init__(root, tree=tree, parent=parent)
-        self._values = values
-        self._grow = grow
-
-    def _unwritten(self, variable: Variable) -> Any:
-        if id(variable) in self._values:
-            return self._values[id(variable)]
-        if self.parent is not None:
-            return self.parent.peek(variable)
-        if id(variable) in walk(self.root).variables:
-            raise InputError(
-                explain(
-                    f"{self.path_of(variable)} of {type(self.root).__name__} is not among the "
-                    "values given: it was built after they were taken.",
-                    where=f"declared at {variable.declared_at}",
-                    expected="a value for each path of values()",
-                    received="values without it",
-                    remedy="Take values() again.",
-                )
-            )
-        return variable.stored()  # of a frozen model outside of the tree
-
-    def run(
-        self,
-        layer: Tracked,
-        method: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        options: dict[str, Any],
-    ) -> Any:
-        # In the same trace, layers run as they do in the call around.
-        if self.parent is not None and self.parent.state == self.state:
-            return self.parent.run(layer, method, args, kwargs, options)
-        return super().run(layer, method, args, kwargs, options)
-
-    def trains(self, layer: Tracked) -> bool:
-        return super().trains(layer) if self.parent is None else self.parent.trains(layer)
-
-    def grow(self) -> None:
-        if self._grow is not None:
-            self._grow()
-        elif self.parent is not None:
-            self.parent.grow()
 
 
 def _build_weightless(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

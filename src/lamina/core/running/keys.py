@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 import jax
@@ -27,21 +26,20 @@ class Key:
     Args:
         value: the key as an array.
         drawn: the number of draws by the layer's path; None (default) for none so far.
-
-    Attributes:
-        state: the JAX trace in which the key was given.
+        state: the JAX trace in which the key was given; None (default) for the running one.
     """
 
     __slots__ = ("drawn", "state", "value")
 
-    def __init__(self, value: Any, drawn: dict[str, int] | None = None) -> None:
+    def __init__(self, value: Any, drawn: dict[str, int] | None = None, state: Any = None) -> None:
         self.value = value
-        self.state = trace_state()
+        self.state = trace_state() if state is None else state
         self.drawn: dict[str, int] = {} if drawn is None else drawn
 
-    def carried(self, value: Any) -> Key:
-        """The same key within a transform, where its array is `value`; the counts are shared."""
-        return Key(value, self.drawn)
+    @property
+    def is_outside_loop(self) -> bool:
+        """Whether the body of a loop is running that was entered after the key was given."""
+        return in_loop(self.state)
 
 
 def as_key(rng: Any) -> Any:
@@ -108,7 +106,7 @@ def split_for(call: Interpreter, layer: Tracked, key: Key | None) -> Any:
                 remedy="Pass a key to the call: layer(x, training=True, rng=jax.random.key(0)).",
             )
         )
-    if in_loop(key.state):
+    if key.is_outside_loop:
         raise TraceError(
             explain(
                 f"{label} draws from one key in the body of a loop: every step would get the "
@@ -121,5 +119,5 @@ def split_for(call: Interpreter, layer: Tracked, key: Key | None) -> Any:
         )
     count = key.drawn.get(path, 0)
     key.drawn[path] = count + 1
-    own = jax.random.fold_in(key.value, zlib.crc32(path.encode()))
+    own = jax.random.fold_in(key.value, call.path_code(layer))
     return jax.random.fold_in(own, count)

@@ -65,7 +65,8 @@ class Node:
     """The state of one layer as Lamina sees it.
 
     ``declared`` are the variables that its `build` asked for, in order; ``loose`` those made in
-    `__init__`. ``plans`` are the calls that were planned, with the weights that each reads.
+    `__init__`. ``copies`` is the number of equal layers that this one stands for, None for itself
+    alone. ``plans`` are the calls that were planned, with the weights that each reads.
     ``training_state`` and ``predictor`` are what `compile` and `predict` keep. ``penalty`` is the
     layer's `activity_regularizer`, ``expects`` the spec of its input, where the layer is to say
     what a `Sequential` begins with. ``applied`` are the inputs and outputs of its calls on symbolic
@@ -76,6 +77,7 @@ class Node:
         "applied",
         "arguments",
         "built",
+        "copies",
         "declared",
         "dtype",
         "ends",
@@ -104,6 +106,7 @@ class Node:
         self.dtype: str | None = None
         self.expects: Spec | None = None
         self.trainable = True
+        self.copies: int | None = None
         self.penalty: Callable[[Any], Any] | None = None
         self.built: Built | None = None
         self.declared: list[Variable] = []

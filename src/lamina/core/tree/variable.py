@@ -34,6 +34,8 @@ class _Values(Protocol):
 
     def assign(self, variable: Variable, value: Any) -> None: ...
 
+    def shape_of(self, variable: Variable) -> tuple[int, ...]: ...
+
 
 class VariableScope(Protocol):
     """What a variable needs to know of the call that is running."""
@@ -96,7 +98,7 @@ class Variable:
                     "of it.",
                 )
             )
-        self.shape: tuple[int, ...] = spec.shape  # pyright: ignore[reportAttributeAccessIssue]
+        self._shape: tuple[int, ...] = spec.shape  # pyright: ignore[reportAttributeAccessIssue]
         self.weight_dtype: Any = spec.dtype
         self.initializer = initializers.get(initializer)
         self.name = None if name is None else str(name)
@@ -108,6 +110,7 @@ class Variable:
         floating = spec.dtype is _FLOAT32 or jnp.issubdtype(spec.dtype, jnp.floating)
         self._lowered = self._trainable and floating
         self._value: Any = None
+        self.copies: tuple[int, ...] = ()  # the first axes, where it holds those of several layers
         self.attached = False  # whether an attribute of a layer holds it
 
     @property
@@ -121,6 +124,30 @@ class Variable:
     @property
     def built(self) -> bool:
         return self._value is not None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the axes; within the call of one of several copies, those of its value."""
+        if not self.copies:
+            return self._shape
+        scope = SCOPE.get()
+        return self._shape if scope is None else scope.call.shape_of(self)
+
+    @property
+    def copy_shape(self) -> tuple[int, ...]:
+        """The shape as the layer declared it, which is that of one copy."""
+        return self._shape[len(self.copies) :]
+
+    def stack(self, copies: tuple[int, ...]) -> None:
+        """Let the variable, which has no value yet, hold those of several copies of its layer."""
+        self._shape = (*copies, *self.copy_shape)
+        self.copies = copies
+
+    def over_copies(self, function: Callable[[Any], Any], value: Any) -> Any:
+        """A function of the value of each copy."""
+        for _ in self.copies:
+            function = jax.vmap(function)
+        return function(value)
 
     @property
     def nbytes(self) -> int:

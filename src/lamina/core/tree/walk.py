@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
@@ -13,6 +14,7 @@ from lamina.errors import TrackingError, explain
 __all__ = [
     "Tree",
     "children",
+    "copy_paths",
     "is_unbuilt",
     "join",
     "own_build",
@@ -35,6 +37,7 @@ class Tree:
     )
     aliases: dict[str, str] = field(default_factory=dict[str, str])
     owners: dict[int, Tracked] = field(default_factory=dict[int, Tracked])
+    copied: dict[str, int] = field(default_factory=dict[str, int])
 
     def copy(self) -> Tree:
         return Tree(*(part.copy() for part in vars(self).values()))
@@ -43,6 +46,11 @@ class Tree:
         """Where a layer or variable stands; its class if it does not."""
         found = self.layers.get(id(item)) or self.variables.get(id(item))
         return type(item).__name__ if found is None else found[0]
+
+    def copies_of(self, path: str) -> dict[str, int]:
+        """The layers at and above a path that stand for several copies, with their numbers."""
+        found = self.copied.items()
+        return {p: n for p, n in found if path == p or path.startswith(f"{p}.")} if found else {}
 
     def by_path(self) -> dict[str, Variable]:
         return dict(self.variables.values())
@@ -179,6 +187,8 @@ def walk(root: Tracked, *, into: Tree | None = None, start: Any = None, path: st
             tree.owners[id(value)] = place.owner or root
         else:
             tree.layers[id(value)] = (place.path, value)
+            if value._lamina.copies is not None:
+                tree.copied[place.path] = value._lamina.copies
             pending.extend(reversed(_inside(place)))
     return tree
 
@@ -192,6 +202,22 @@ def _bad_key(root: Tracked, place: _Place) -> str:
         received=place.problem or "",
         remedy="Rename the key.",
     )
+
+
+def copy_paths(path: str, copies: dict[str, int]) -> list[str]:
+    """The paths that the copies of what is at a path would have in lists, outermost first.
+
+    >>> copy_paths("blocks.block.kernel", {"blocks.block": 2})
+    ['blocks.0.kernel', 'blocks.1.kernel']
+    """
+    places = [prefix.count(".") for prefix in copies]
+    found: list[str] = []
+    for indices in itertools.product(*map(range, copies.values())):
+        parts = path.split(".")
+        for place, index in zip(places, indices, strict=True):
+            parts[place] = str(index)
+        found.append(".".join(parts))
+    return found
 
 
 def children(layer: Tracked) -> list[tuple[str, Tracked]]:

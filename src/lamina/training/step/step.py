@@ -286,7 +286,9 @@ def _chosen(healthy: jax.Array, slopes: Any, moved: Callable[[Any], Carry], befo
 
 
 def _allowed(variable: Variable, value: jax.Array) -> jax.Array:
-    return value if variable.constraint is None else variable.constraint(value)
+    return (
+        value if variable.constraint is None else variable.over_copies(variable.constraint, value)
+    )
 
 
 def _rows(data: Any, index: Any) -> Any:
