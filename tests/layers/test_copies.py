@@ -39,7 +39,7 @@ BLOCKS = {
     "state": lambda: Sequential([layers.Dense(8), layers.BatchNormalization()]),
     "losses": Noting,
     "recurrent": lambda: layers.GRU(8, return_sequences=True),
-    "transformer": lambda: layers.TransformerEncoderBlock(2, 16, dropout=0.5),
+    "transformer": lambda: layers.TransformerEncoderBlock(16, 2, dropout=0.5),
     "rematerialised": lambda: lamina.checkpoint(
         Sequential([layers.Dense(8), layers.Dropout(0.5), layers.BatchNormalization()])
     ),
@@ -102,9 +102,10 @@ def test_copies_are_what_a_list_is(kind, name, training):
     ours, theirs = run(copies, training), run(listed, training)
     assert_close(ours[0], theirs[0])
     assert_close(ours[2], theirs[2])
-    for which in (1, 3):
-        for path, value in ours[which].items():
-            assert_close(value, by_copy(theirs[which], path, n))
+    for which in (1, 3):  # together: some gradients are 0 but for rounding
+        mine = [jnp.zeros(1), *(value.ravel() for value in ours[which].values())]
+        other = [jnp.zeros(1), *(by_copy(theirs[which], path, n).ravel() for path in ours[which])]
+        assert_close(jnp.concatenate(mine), jnp.concatenate(other))
 
 
 def test_calls_again_draw_anew_as_those_of_a_list():
