@@ -23,8 +23,9 @@ from lamina.core.running.layer_call import fresh_key
 from lamina.core.running.precision import policy
 from lamina.core.running.scope import current
 from lamina.core.specs.spec import Spec
-from lamina.core.tree.node import ATTRIBUTE, EDITION, Node, Tracked
+from lamina.core.tree.node import ATTRIBUTE, EDITION, Node, Tracked, slot_names
 from lamina.core.tree.variable import Variable
+from lamina.core.tree.walk import may_hold_layers
 from lamina.lazy import lazily
 from lamina.regularizers import RegularizerLike
 
@@ -222,13 +223,15 @@ class Layer(Tracked):
     built = views.BuiltFlag()
 
     def __setattr__(self, name: str, value: Any) -> None:
+        held = self.__dict__.get(name)
+        counts = may_hold_layers(value) or may_hold_layers(held) or bool(slot_names(type(self)))
         object.__setattr__(self, name, value)
-        if isinstance(value, views.COUNTED):
-            EDITION.advance()
+        if counts:
+            EDITION.advance(self._lamina)
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        EDITION.advance()
+        EDITION.advance(self._lamina)
 
     def __repr__(self) -> str:
         return views.text(self)

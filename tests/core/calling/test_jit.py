@@ -4,9 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import numpy as np
+import pytest
 
 import lamina
-from lamina import Sequential, Trainer, layers
+from lamina import Layer, Sequential, Trainer, layers
+from lamina.core.calling import jit as jit_module
 
 X = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
 
@@ -48,3 +50,29 @@ def test_threads_may_call_while_another_trains():
             trainer.step((X, y))
         assert all(all(one.result()) for one in pending)
     np.testing.assert_allclose(fast(X), net(X), rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [[1, 2], [], {}, (), layers.Dense(3), [layers.Dense(3)]])
+def test_changes_of_other_trees_cost_no_walk(monkeypatch, value):
+    model, other = Sequential([layers.Dense(8)]), layers.Identity()
+    fast = lamina.jit(model)
+    expected = fast(X)
+    monkeypatch.setattr(jit_module, "Root", None)  # what a walk would begin with
+    other.kept = value
+    for _ in range(2):
+        np.testing.assert_array_equal(fast(X), expected)
+
+
+def test_a_change_of_an_attribute_that_held_a_layer_counts():
+    class Net(Layer):
+        def __init__(self):
+            self.inner = layers.Dense(4)
+
+        def call(self, inputs):
+            return inputs if self.inner is None else self.inner(inputs)
+
+    net = Net()
+    fast = lamina.jit(net)
+    assert fast(X).shape == (*X.shape[:-1], 4)
+    net.inner = None
+    np.testing.assert_array_equal(fast(X), X)

@@ -258,7 +258,7 @@ def _commit(
             node.built = replace(planner.records[key], at=request.at)
             node.declared = planner.weights[key]
     if values:
-        EDITION.advance()
+        EDITION.advance(*(layer._lamina for layer in planner.reached.values()))
     root = request.root._lamina
     root.origin = origin
     if root.built is None:

@@ -22,7 +22,7 @@ from lamina.core.tree.memento import containers
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.values import stored_together, value_of
 from lamina.core.tree.variable import SCOPE, Variable, store
-from lamina.core.tree.walk import walk
+from lamina.core.tree.walk import Watched, walk
 from lamina.errors import InputError, explain
 
 __all__ = ["compiled", "jit"]
@@ -112,7 +112,7 @@ class _Compiled:
     def __init__(self, layer: Tracked, method: str | Callable[..., Any]) -> None:
         self._layer = layer
         self._method = method
-        self._edition = -1
+        self._watched: Watched | None = None
         self._variables: tuple[Variable, ...] = ()
         self._programs: dict[Any, Any] = {}
         self._seen: list[Any] = []
@@ -132,8 +132,11 @@ class _Compiled:
 
     def _chosen(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
         """The program for a call of any kind, and the arrays that it is given."""
-        if self._edition != EDITION.current or (self._held and not _as_held(self._held)):
+        watched = self._watched
+        if watched is None or not watched.is_unchanged() or not _as_held(self._held):
             self._refresh(args, kwargs)
+        elif self.usual[0][0] != watched.edition:  # another tree has changed
+            self.usual[0] = (watched.edition, *self.usual[0][1:])
         form: Any = ()
         arrays = args
         for value in args:
@@ -157,14 +160,16 @@ class _Compiled:
         """Something was built, replaced or frozen somewhere: see whether it was here."""
         root = Root(self._layer, self._method, args, kwargs)
         root.ensure()
+        watched = Watched(self._layer)
         if self._form() != self._seen:
             root.ensure_all()
+            watched = Watched(self._layer)
             self._variables = tuple(v for _, v in walk(self._layer).variables.values())
             self._programs.clear()
             self._seen = self._form()
         self._held = containers(self._layer)
-        self._edition = EDITION.current
-        self.usual[0] = (self._edition, self._program(()), self._variables, self._held)
+        self._watched = watched
+        self.usual[0] = (watched.edition, self._program(()), self._variables, self._held)
 
     def _form(self) -> list[Any]:
         """The tree's layers and variables themselves, where they stand, and what is frozen."""

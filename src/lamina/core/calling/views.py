@@ -24,7 +24,6 @@ from lamina.errors import InputError, explain
 from lamina.names import snake
 
 __all__ = [
-    "COUNTED",
     "BuiltFlag",
     "Trainable",
     "View",
@@ -40,9 +39,6 @@ __all__ = [
     "variables",
     "weights",
 ]
-
-COUNTED = (Tracked, Variable, list, tuple, dict)
-"""What changes a tree when it is assigned to an attribute."""
 
 
 class View:
@@ -79,7 +75,7 @@ class Trainable:
 
     def __set__(self, layer: Tracked, value: bool) -> None:
         layer._lamina.trainable = bool(value)
-        EDITION.advance()
+        EDITION.advance(layer._lamina)
 
 
 class BuiltFlag:

@@ -125,7 +125,7 @@ class Snapshot:
             assign_together(
                 [v for v, _, _ in self._values], [value for _, value, _ in self._values]
             )
-            EDITION.advance()
+            EDITION.advance(*(node for node, _ in self._nodes))
 
 
 def containers(root: Tracked) -> list[tuple[Any, tuple[Any, ...]]]:

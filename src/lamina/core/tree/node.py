@@ -33,8 +33,9 @@ ATTRIBUTE = "_lamina"
 class _Edition:
     """A count of the changes made from outside to any tree: compiled callables compare it.
 
-    It saves them a walk at every call. Assigning a layer, a variable or a container to an
-    attribute counts, and so does freezing; a change inside a list does not.
+    It saves them a walk at every call. Assigning a layer, a variable or a container of such to an
+    attribute counts, and so do freezing and building; a change inside a list does not. Each node
+    keeps the number of its last change, so that changes of other trees cost little.
     """
 
     __slots__ = ("current", "number")
@@ -43,8 +44,11 @@ class _Edition:
         self.current = 0
         self.number = itertools.count(1)
 
-    def advance(self) -> None:
+    def advance(self, *nodes: Node) -> None:
+        """Count a change of some layers."""
         self.current = next(self.number)
+        for node in nodes:
+            node.edition = self.current
 
 
 EDITION = _Edition()
@@ -80,6 +84,7 @@ class Node:
         "copies",
         "declared",
         "dtype",
+        "edition",
         "ends",
         "expects",
         "keywords",
@@ -102,6 +107,7 @@ class Node:
         self.keywords = keywords
         self.made_at = made_at
         self.made_in = made_in
+        self.edition = 0
         self.name: str | None = None
         self.dtype: str | None = None
         self.expects: Spec | None = None

@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
-from lamina.core.tree.node import Tracked, attributes
+from lamina.core.tree.node import EDITION, Tracked, attributes
 from lamina.core.tree.variable import Variable
 from lamina.errors import TrackingError, explain
 
 __all__ = [
     "Tree",
+    "Watched",
     "children",
     "copy_paths",
     "is_unbuilt",
     "join",
+    "may_hold_layers",
     "own_build",
     "unbuilt",
     "walk",
@@ -202,6 +204,38 @@ def _bad_key(root: Tracked, place: _Place) -> str:
         received=place.problem or "",
         remedy="Rename the key.",
     )
+
+
+def may_hold_layers(value: Any) -> bool:
+    """Whether a value leads to layers or variables, or, as an empty list, may come to."""
+    if _is(value, (list, dict)):
+        inside = value.values() if _is(value, (dict,)) else value
+        return not inside or any(isinstance(item, WALKED) for item in inside)
+    if _is(value, (tuple,)):
+        return any(isinstance(item, WALKED) for item in value)
+    return isinstance(value, (Tracked, Variable))
+
+
+class Watched:
+    """A tree that is watched for changes from outside, at little cost where there are none.
+
+    Args:
+        root: the tree's root.
+    """
+
+    def __init__(self, root: Tracked) -> None:
+        self.edition = EDITION.current
+        self._nodes = [layer._lamina for _, layer in walk(root).layers.values()]
+        self._editions = [node.edition for node in self._nodes]
+
+    def is_unchanged(self) -> bool:
+        """Whether no layer of the tree has changed since; changes of other trees do not count."""
+        current = EDITION.current
+        if self.edition != current:
+            if [node.edition for node in self._nodes] != self._editions:
+                return False
+            self.edition = current
+        return True
 
 
 def copy_paths(path: str, copies: dict[str, int]) -> list[str]:
