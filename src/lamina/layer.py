@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import jax
 import numpy as np
@@ -15,8 +15,8 @@ from lamina.constraints import ConstraintLike
 from lamina.core.allowance import ALLOWANCE
 from lamina.core.building.plan import Plan
 from lamina.core.calling import call as calling
+from lamina.core.calling import constructor, views
 from lamina.core.calling import entry as building
-from lamina.core.calling import views
 from lamina.core.running import added_losses
 from lamina.core.running.precision import policy
 from lamina.core.running.scope import SCOPE, fresh_key
@@ -25,6 +25,7 @@ from lamina.core.specs.spec import Spec
 from lamina.core.tree.node import ATTRIBUTE, EDITION, Node, Tracked
 from lamina.core.tree.variable import Variable
 from lamina.lazy import lazily
+from lamina.options import LayerOptions
 from lamina.regularizers import RegularizerLike
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Layer(Tracked):
     ((2, 3), [Variable(shape=(3,), dtype=float32)])
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         layer = super().__new__(cls)
         allowance = ALLOWANCE.get()
         if allowance is not None:
@@ -76,24 +77,18 @@ class Layer(Tracked):
         node.dtype = policy(None)
         node.trainable = trains
         object.__setattr__(layer, ATTRIBUTE, node)  # dataclasses that are frozen forbid the other
+        constructor.check_arguments(layer, args, kwargs)
         return layer
 
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        trainable: bool = True,
-        dtype: Any = None,
-        activity_regularizer: RegularizerLike = None,
-        input_shape: Any = None,
-        input_dim: int | None = None,
-    ) -> None:
-        shape = input_shape if input_dim is None else (input_dim,)
-        self._lamina.name = name
+    def __init__(self, **options: Unpack[LayerOptions]) -> None:
+        constructor.check_options(self, options, LayerOptions.__optional_keys__)
+        features = options.get("input_dim")
+        shape = options.get("input_shape") if features is None else (features,)
+        self._lamina.name = options.get("name")
         self._lamina.expects = None if shape is None else Spec((None, *shape))
-        self._lamina.trainable = self._lamina.trainable and bool(trainable)
-        self._lamina.dtype = policy(dtype)
-        self._lamina.penalty = regularizers.get(activity_regularizer)
+        self._lamina.trainable = self._lamina.trainable and bool(options.get("trainable", True))
+        self._lamina.dtype = policy(options.get("dtype"))
+        self._lamina.penalty = regularizers.get(options.get("activity_regularizer"))
 
     # Two of the three verbs; `call` is the user's.
 
@@ -200,11 +195,11 @@ class Layer(Tracked):
         return saving.get_config(self)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """A new layer from what `get_config` gave; layers in it are made anew, without weights."""
         return saving.from_config(cls, config)
 
-    layers = views.View(views.layers)
+    layers = views.View[list["Layer"]](views.layers)
     input = views.View(views.graph_input)
     output = views.View(views.graph_output)
     variables = views.View(views.variables)

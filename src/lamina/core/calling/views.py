@@ -6,7 +6,7 @@ A view gives way to an attribute of the same name, so a user's `self.layers = [.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
@@ -45,20 +45,27 @@ COUNTED = (Tracked, Variable, list, tuple, dict)
 """What changes a tree when it is assigned to an attribute."""
 
 
-class View:
+T = TypeVar("T")
+
+
+class View(Generic[T]):
     """A property that an attribute of the instance overrides.
 
     The class itself does not have it, so that a dataclass may have a field of the name.
     """
 
-    def __init__(self, read: Callable[[Any], Any]) -> None:
+    def __init__(self, read: Callable[[Any], T]) -> None:
         self._read = read
         self.__doc__ = read.__doc__
 
-    def __get__(self, layer: Any, owner: type) -> Any:
+    def __get__(self, layer: Any, owner: type) -> T:
         if layer is None:
             raise AttributeError("only instances have this attribute")
         return self._read(layer)
+
+    if TYPE_CHECKING:  # At runtime there is none: an assignment makes an attribute of the instance.
+
+        def __set__(self, layer: Any, value: Any) -> None: ...
 
 
 class Trainable:
@@ -71,7 +78,7 @@ class Trainable:
     def __init__(self, default: bool = True) -> None:
         self.default = default
 
-    def __get__(self, layer: Any, owner: type) -> Any:
+    def __get__(self, layer: Any, owner: type) -> bool:
         if layer is None:
             return self.default
         scope = SCOPE.get()
@@ -90,7 +97,11 @@ class Trainable:
 class BuiltFlag:
     """Whether the layer is built. Keras code sets it; that is accepted and means nothing."""
 
-    def __get__(self, layer: Any, owner: type) -> Any:
+    @overload
+    def __get__(self, layer: None, owner: type) -> BuiltFlag: ...
+    @overload
+    def __get__(self, layer: Tracked, owner: type) -> bool: ...
+    def __get__(self, layer: Tracked | None, owner: type) -> BuiltFlag | bool:
         return self if layer is None else layer._lamina.built is not None
 
     def __set__(self, layer: Tracked, value: bool) -> None:
@@ -130,7 +141,7 @@ def _once_applied(layer: Tracked) -> tuple[Any, Any]:
     )
 
 
-def layers(layer: Tracked) -> list[Tracked]:
+def layers(layer: Tracked) -> list[Any]:
     """The layers directly below this one."""
     return [child for _, child in children(layer)]
 
