@@ -54,7 +54,7 @@ def _signature(init: Callable[..., None]) -> inspect.Signature:
     try:
         return inspect.signature(init)
     except ValueError:  # of a base class that is written in C
-        return inspect.signature(lambda *args, **options: None)  # pyright: ignore
+        return inspect.signature(lambda *args, **options: None)
 
 
 def check_options(layer: Tracked, options: Iterable[str], known: Iterable[str]) -> None:
