@@ -1,4 +1,4 @@
-"""`Layer`: the face of a tree of layers. What it names is done in `lamina.core`."""
+"""`Layer`, the base class of layers; its methods are implemented in `lamina.core`."""
 
 from __future__ import annotations
 
@@ -39,20 +39,24 @@ __all__ = ["Layer"]
 class Layer(Tracked):
     """An object that holds weights and layers, and computes outputs from inputs.
 
-    A subclass keeps its options and inner layers in ``__init__``, declares weights of its own in
-    ``build(self, input_shape)`` and does the arithmetic in ``call``. Weights come into being at
-    the first call, or at ``build(...)``, once the shapes of the inputs are known: all of them, or
-    none if anything is wrong.
+    A subclass keeps its options and inner layers in ``__init__``, declares its weights in
+    ``build(self, input_shape)`` and does the arithmetic in ``call``. The weights are created at the
+    first call, or by ``build(...)``, when the shapes of the inputs are known: all of them, or none
+    if there is an error.
 
     Args:
-        name: what reports call the layer; paths come from attributes.
-        trainable: False freezes the layer and all below it.
-        dtype: of the weights that the layer declares, float32 if None; or `"mixed_bfloat16"`, in
-            which the layer and those below it compute, on weights that are float32.
-        activity_regularizer: a penalty on each output, divided by the size of its first axis.
-        input_shape: of an example, for the first layer of a `Sequential`, which then is built when
-            it is made; an `Input` before the layer says the same.
-        input_dim: the same where an example has one axis.
+        name: str, name of the layer in reports; None (default) for one derived from its class.
+        trainable: bool, whether the weights of the layer and of its inner layers are trained;
+            True by default.
+        dtype: dtype of the layer's weights, or a mixed-precision policy such as
+            ``"mixed_bfloat16"``; float32 by default.
+        activity_regularizer: penalty on each output, divided by the batch size; None by default.
+        input_shape: shape of one example, without the batch axis, for the first layer of a
+            `Sequential`, which then is built immediately; None by default.
+        input_dim: size of the only axis of an example, short for ``input_shape``; None by default.
+
+    Raises:
+        InputError: an argument is unknown, missing or given twice.
 
     >>> import jax.numpy as jnp
     >>> class Scale(Layer):

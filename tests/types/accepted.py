@@ -1,6 +1,7 @@
 """Correct code with the types that pyright finds in it; `test_accepted.py` runs it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, assert_type
 
 import jax
@@ -28,6 +29,23 @@ class Scale(Layer):
         assert_type(self.inner, layers.Dense)
         assert_type(self.gain, Variable)
         return self.factor * self.gain * inputs + jnp.sum(self.gain)
+
+
+class Frozen(Layer):
+    """A layer whose weights are not trained at first."""
+
+    trainable = False
+
+
+@dataclass
+class Data(Layer):
+    """A layer made of fields, one with the name of a view."""
+
+    units: int = 3
+    name: str = "data"
+
+    def __post_init__(self) -> None:
+        self.dense = layers.Dense(self.units)
 
 
 class Named(Layer):
@@ -61,6 +79,9 @@ assert_type(scale, Scale)
 assert_type(scale.inner.units, int)
 named = Named()
 assert_type(named.trainable, bool)
+assert_type(Frozen().trainable, bool)
+assert_type(Data(units=4).dense, layers.Dense)
+assert_type(Data().name, str)
 
 convolution = layers.Conv2D(8, 3, kernel_constraint="unit_norm")
 assert_type(convolution, layers.Conv2D)

@@ -1,4 +1,4 @@
-"""A named cell of state: shape, dtype, initializer, and once built an array."""
+"""Variables: the weights and other state of layers."""
 
 from __future__ import annotations
 
@@ -34,16 +34,24 @@ class Loan(Protocol):
 
 
 class Variable(ArrayMethods):
-    """One cell of a layer's state; it works as an array in jnp functions and in arithmetic.
+    """A weight or another part of a layer's state; it works as an array in ``jax.numpy``.
+
+    It has the attributes, methods and operators of a ``jax.Array``. Functions of ``jax.lax`` need
+    its ``value``.
 
     Args:
-        shape: sizes of the axes.
+        shape: tuple of int, sizes of the axes.
         initializer: a name, an initializer, or a callable ``(key, shape, dtype)``.
-        dtype: of the array; float32 where none is given.
-        trainable: whether optimizers change it.
-        name: its path within the layer where no attribute holds it.
-        regularizer: its penalty in training; a name or a function, see `lamina.regularizers`.
-        constraint: what a step of training puts it back with; see `lamina.constraints`.
+        dtype: dtype of the array; float32 by default.
+        trainable: bool, whether optimizers update it; True by default.
+        name: str, its path in the layer if no attribute holds it; None by default.
+        regularizer: penalty added to the loss, a name or a function; None by default. See
+            `lamina.regularizers`.
+        constraint: function applied after each training step, or its name; None by default. See
+            `lamina.constraints`.
+
+    Raises:
+        BuildError: a size is unknown.
 
     >>> Variable((2, 3), "zeros").shape
     (2, 3)
