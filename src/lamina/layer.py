@@ -1,11 +1,11 @@
-"""`Layer`: the face of a tree of layers. What it names is done in `lamina.core`."""
+"""`Layer`, the base class of layers; its methods are implemented in `lamina.core`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import jax
 import numpy as np
@@ -16,8 +16,8 @@ from lamina.core.base.allowance import ALLOWANCE
 from lamina.core.base.sites import site
 from lamina.core.building.plan import Plan
 from lamina.core.calling import call as calling
+from lamina.core.calling import constructor, views
 from lamina.core.calling import entry as building
-from lamina.core.calling import views
 from lamina.core.running import added_losses
 from lamina.core.running.layer_call import fresh_key
 from lamina.core.running.precision import policy
@@ -27,6 +27,7 @@ from lamina.core.tree.node import ATTRIBUTE, EDITION, Node, Tracked, slot_names
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import may_hold_layers
 from lamina.lazy import lazily
+from lamina.options import LayerOptions
 from lamina.regularizers import RegularizerLike
 
 if TYPE_CHECKING:
@@ -40,20 +41,24 @@ __all__ = ["Layer"]
 class Layer(Tracked):
     """An object that holds weights and layers, and computes outputs from inputs.
 
-    A subclass keeps its options and inner layers in ``__init__``, declares weights of its own in
-    ``build(self, input_shape)`` and does the arithmetic in ``call``. Weights come into being at
-    the first call, or at ``build(...)``, once the shapes of the inputs are known: all of them, or
-    none if anything is wrong.
+    A subclass keeps its options and inner layers in ``__init__``, declares its weights in
+    ``build(self, input_shape)`` and does the arithmetic in ``call``. The weights are created at the
+    first call, or by ``build(...)``, when the shapes of the inputs are known: all of them, or none
+    if there is an error.
 
     Args:
-        name: what reports call the layer; paths come from attributes.
-        trainable: False freezes the layer and all below it.
-        dtype: of the weights that the layer declares, float32 if None; or `"mixed_bfloat16"`, in
-            which the layer and those below it compute, on weights that are float32.
-        activity_regularizer: a penalty on each output, divided by the size of its first axis.
-        input_shape: of an example, for the first layer of a `Sequential`, which then is built when
-            it is made; an `Input` before the layer says the same.
-        input_dim: the same where an example has one axis.
+        name: str, name of the layer in reports; None (default) for one derived from its class.
+        trainable: bool, whether the weights of the layer and of its inner layers are trained;
+            True by default.
+        dtype: dtype of the layer's weights, or a mixed-precision policy such as
+            ``"mixed_bfloat16"``; float32 by default.
+        activity_regularizer: penalty on each output, divided by the batch size; None by default.
+        input_shape: shape of one example, without the batch axis, for the first layer of a
+            `Sequential`, which then is built immediately; None by default.
+        input_dim: size of the only axis of an example, short for ``input_shape``; None by default.
+
+    Raises:
+        InputError: an argument is unknown, missing or given twice.
 
     >>> import jax.numpy as jnp
     >>> class Scale(Layer):
@@ -66,7 +71,7 @@ class Layer(Tracked):
     ((2, 3), [Variable(shape=(3,), dtype=float32)])
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         layer = super().__new__(cls)
         allowance = ALLOWANCE.get()
         if allowance is not None:
@@ -78,24 +83,18 @@ class Layer(Tracked):
         node.dtype = policy(None)
         node.trainable = trains
         object.__setattr__(layer, ATTRIBUTE, node)  # dataclasses that are frozen forbid the other
+        constructor.check_arguments(layer, args, kwargs)
         return layer
 
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        trainable: bool = True,
-        dtype: Any = None,
-        activity_regularizer: RegularizerLike = None,
-        input_shape: Any = None,
-        input_dim: int | None = None,
-    ) -> None:
-        shape = input_shape if input_dim is None else (input_dim,)
-        self._lamina.name = name
+    def __init__(self, **options: Unpack[LayerOptions]) -> None:
+        constructor.check_options(self, options, LayerOptions.__optional_keys__)
+        features = options.get("input_dim")
+        shape = options.get("input_shape") if features is None else (features,)
+        self._lamina.name = options.get("name")
         self._lamina.expects = None if shape is None else Spec((None, *shape))
-        self._lamina.trainable = self._lamina.trainable and bool(trainable)
-        self._lamina.dtype = policy(dtype)
-        self._lamina.penalty = regularizers.get(activity_regularizer)
+        self._lamina.trainable = self._lamina.trainable and bool(options.get("trainable", True))
+        self._lamina.dtype = policy(options.get("dtype"))
+        self._lamina.penalty = regularizers.get(options.get("activity_regularizer"))
 
     # Two of the three verbs; `call` is the user's.
 
@@ -202,11 +201,11 @@ class Layer(Tracked):
         return saving.get_config(self)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """A new layer from what `get_config` gave; layers in it are made anew, without weights."""
         return saving.from_config(cls, config)
 
-    layers = views.View(views.layers)
+    layers = views.View[list["Layer"]](views.layers)
     input = views.View(views.graph_input)
     output = views.View(views.graph_output)
     variables = views.View(views.variables)

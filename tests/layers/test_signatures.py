@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from lamina import Layer, layers
+from lamina.core.calling.constructor import argument_names
+from lamina.options import LayerOptions
 
 LEFT_OUT = {
     "Dense": {"quantization_config"},
@@ -25,20 +27,19 @@ SHARED = sorted(
 )
 
 
+BY_NAME_ALONE = inspect.Parameter.KEYWORD_ONLY
+DEFAULTS = {"trainable": True}
+"""Of the options in a `TypedDict`, which has no defaults; that of all others is None."""
+
+
 def parameters(kind):
-    """The parameters of a constructor, those of the bases that its options reach behind its own."""
+    """The parameters of a constructor, and the options that it passes on."""
+    inits = [owner.__init__ for owner in kind.__mro__ if "__init__" in vars(owner)]
+    known = [inspect.signature(init).parameters for init in inits]
     found = {}
-    for owner in kind.__mro__:
-        if "__init__" in vars(owner):
-            own = inspect.signature(owner.__init__).parameters.values()
-            more = {p.name: p for p in own if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-            found |= {name: p for name, p in more.items() if name not in (*found, "self")}
-            if not any(p.kind is p.VAR_KEYWORD for p in own):
-                break
-    for weight in getattr(kind, "_weights", ()):
-        for rule in ("regularizer", "constraint"):
-            name = f"{weight}_{rule}"
-            found[name] = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+    for name in argument_names(kind):
+        option = inspect.Parameter(name, BY_NAME_ALONE, default=DEFAULTS.get(name))
+        found[name] = next((own[name] for own in known if name in own), option)
     return found
 
 
@@ -76,3 +77,17 @@ def test_positions_are_those_of_keras(name):
 def test_every_layer_is_a_layer():
     kinds = [getattr(layers, name) for name in layers.__all__]
     assert all(issubclass(kind, Layer) for kind in kinds if inspect.isclass(kind))
+
+
+def test_the_defaults_of_the_options_of_every_layer():
+    names = "name", "trainable", "dtype", "penalty", "expects"
+    given = Layer(
+        name=None,
+        trainable=True,
+        dtype=None,
+        activity_regularizer=None,
+        input_shape=None,
+        input_dim=None,
+    )
+    assert LayerOptions.__optional_keys__ == given._lamina.keywords.keys()
+    assert all(getattr(given._lamina, n) == getattr(Layer()._lamina, n) for n in names)

@@ -71,6 +71,21 @@ def a_layer_in_a_closure():
     Net(lambda self, x: hidden(x))(X)
 
 
+@program
+def a_misspelt_argument():
+    layers.Dense(4, activaton="relu")
+
+
+@program
+def a_misspelt_option():
+    layers.Dense(4, trainabel=False)
+
+
+@program
+def an_argument_too_many():
+    layers.Dense(4, "relu", True, "zeros", "zeros", "l2")
+
+
 class Plain:
     pass
 

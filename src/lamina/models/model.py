@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Model(Inspected):
     """Has a ``learning_rate``, which may be set while the model learns."""
     graph_kind: type[Model] | None = None  # what `Model(inputs, outputs)` makes
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         given = bool(args) or not _GRAPH.isdisjoint(kwargs)
         kind = Model.graph_kind if cls is Model and given else None
         return super().__new__(cast(Any, kind or cls), *args, **kwargs)

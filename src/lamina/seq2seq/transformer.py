@@ -254,6 +254,10 @@ class Transformer(Translating):
     ) -> None:
         super().__init__(**options)
         hidden = 4 * embedding if intermediate_dim is None else intermediate_dim
-        kind = {"num_heads": num_heads, "num_layers": num_layers, "dropout": dropout}
+        kind: dict[str, Any] = {
+            "num_heads": num_heads,
+            "num_layers": num_layers,
+            "dropout": dropout,
+        }
         self.encoder = TransformerEncoder(source_vocabulary, embedding, hidden, **kind)
         self.decoder = TransformerDecoder(target_vocabulary, embedding, hidden, **kind)

@@ -1,12 +1,12 @@
-"""Reading a tree: its layers, variables and values, and the views that `Layer` shows of them.
+"""The layers, variables and values of a tree, and the properties of `Layer` that return them.
 
-A view gives way to an attribute of the same name, so a user's `self.layers = [...]` is theirs.
+An attribute of the instance overrides such a property: a user may assign `self.layers = [...]`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
@@ -40,34 +40,40 @@ __all__ = [
     "weights",
 ]
 
+T = TypeVar("T")
 
-class View:
+
+class View(Generic[T]):
     """A property that an attribute of the instance overrides.
 
     The class itself does not have it, so that a dataclass may have a field of the name.
     """
 
-    def __init__(self, read: Callable[[Any], Any]) -> None:
+    def __init__(self, read: Callable[[Any], T]) -> None:
         self._read = read
         self.__doc__ = read.__doc__
 
-    def __get__(self, layer: Any, owner: type) -> Any:
+    def __get__(self, layer: Any, owner: type) -> T:
         if layer is None:
             raise AttributeError("only instances have this attribute")
         return self._read(layer)
+
+    if TYPE_CHECKING:  # At runtime there is none: an assignment makes an attribute of the instance.
+
+        def __set__(self, layer: Any, value: Any) -> None: ...
 
 
 class Trainable:
     """Whether the layer and all below it train; setting it to False freezes the subtree.
 
-    Within a call it tells of the layers above as well. A class may say what its layers begin with:
-    ``trainable = False``, or a field of a dataclass.
+    In a call it is False if an outer layer is frozen. A class may set the initial value, by
+    ``trainable = False`` or a field of a dataclass.
     """
 
     def __init__(self, default: bool = True) -> None:
         self.default = default
 
-    def __get__(self, layer: Any, owner: type) -> Any:
+    def __get__(self, layer: Any, owner: type) -> bool:
         if layer is None:
             return self.default
         scope = current()
@@ -79,9 +85,13 @@ class Trainable:
 
 
 class BuiltFlag:
-    """Whether the layer is built. Keras code sets it; that is accepted and means nothing."""
+    """Whether the layer is built. Assignments, as in code for Keras, have no effect."""
 
-    def __get__(self, layer: Any, owner: type) -> Any:
+    @overload
+    def __get__(self, layer: None, owner: type) -> BuiltFlag: ...
+    @overload
+    def __get__(self, layer: Tracked, owner: type) -> bool: ...
+    def __get__(self, layer: Tracked | None, owner: type) -> BuiltFlag | bool:
         return self if layer is None else layer._lamina.built is not None
 
     def __set__(self, layer: Tracked, value: bool) -> None:
@@ -121,7 +131,7 @@ def _once_applied(layer: Tracked) -> tuple[Any, Any]:
     )
 
 
-def layers(layer: Tracked) -> list[Tracked]:
+def layers(layer: Tracked) -> list[Any]:
     """The layers directly below this one."""
     return [child for _, child in children(layer)]
 
@@ -142,17 +152,17 @@ def _split(layer: Tracked, trainable: bool) -> list[Variable]:
 
 
 def trainable_variables(layer: Tracked) -> list[Variable]:
-    """The variables that training changes."""
+    """The variables that training updates."""
     return _split(layer, True)
 
 
 def non_trainable_variables(layer: Tracked) -> list[Variable]:
-    """The variables that training leaves: statistics, and what is frozen."""
+    """The variables that optimizers do not update: statistics, and frozen weights."""
     return _split(layer, False)
 
 
 def name(layer: Tracked) -> str:
-    """The name given, or the class's in snake case."""
+    """The name of the layer; by default its class in snake case."""
     given = layer._lamina.name
     if given is not None:
         return given
@@ -160,17 +170,17 @@ def name(layer: Tracked) -> str:
 
 
 def dtype(layer: Tracked) -> str:
-    """The dtype of the weights that the layer declares, or the policy of mixed precision."""
+    """The dtype of the layer's weights, or its mixed-precision policy."""
     return layer._lamina.dtype or "float32"
 
 
 def compute_dtype(layer: Tracked) -> str:
-    """The dtype that the layer computes in: in a call, that of the layers around it if mixed."""
+    """The dtype of the layer's computation; in a call, that of the outer layers if mixed."""
     return str(precision.compute_dtype(layer))
 
 
 def variable_dtype(layer: Tracked) -> str:
-    """The dtype of the weights that the layer declares."""
+    """The dtype of the layer's weights."""
     return precision.weights_dtype(layer._lamina.dtype) or "float32"
 
 
@@ -186,7 +196,7 @@ def values(layer: Tracked, trainable: bool | None = None) -> dict[str, jax.Array
 
 
 def _read(variables: list[Variable]) -> list[Any]:
-    """The values that stand for variables here; outside of calls, those of one moment."""
+    """The current values; outside of calls, a consistent snapshot."""
     if current() is None:
         return stored_together(variables)
     return [variable.value for variable in variables]
@@ -256,7 +266,7 @@ def count_params(layer: Tracked) -> int:
 
 
 def text(layer: Tracked) -> str:
-    """The class with the arguments that it was made with."""
+    """The class and the arguments of the constructor."""
     node = layer._lamina
     given = [repr(value) for value in node.arguments]
     given += [f"{key}={value!r}" for key, value in node.keywords.items()]

@@ -1,12 +1,11 @@
-"""A named cell of state: shape, dtype, initializer, and once built an array."""
+"""Variables: the weights and other state of layers."""
 
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +17,7 @@ from lamina.core.base.lock import LOCK
 from lamina.core.base.pytrees import as_array
 from lamina.core.base.sites import Site, site
 from lamina.core.specs.spec import Spec
+from lamina.core.tree.array_methods import ArrayMethods
 from lamina.core.tree.values import assign_together
 from lamina.errors import BuildError, InputError, TraceError, explain
 from lamina.narrowing import array_of
@@ -57,23 +57,29 @@ class Loan(Protocol):
     def recall(self) -> None: ...
 
 
-class Variable:
-    """One cell of a layer's state; it works as an array in jnp functions and in arithmetic.
+class Variable(ArrayMethods):
+    """A weight or another part of a layer's state; it works as an array in ``jax.numpy``.
+
+    It has the attributes, methods and operators of a ``jax.Array``. Functions of ``jax.lax`` need
+    its ``value``.
 
     Args:
-        shape: sizes of the axes.
+        shape: tuple of int, sizes of the axes.
         initializer: a name, an initializer, or a callable ``(key, shape, dtype)``.
-        dtype: of the array; float32 where none is given.
-        trainable: whether optimizers change it.
-        name: its path within the layer where no attribute holds it.
-        regularizer: its penalty in training; a name or a function, see `lamina.regularizers`.
-        constraint: what a step of training puts it back with; see `lamina.constraints`.
+        dtype: dtype of the array; float32 by default.
+        trainable: bool, whether optimizers update it; True by default.
+        name: str, its path in the layer if no attribute holds it; None by default.
+        regularizer: penalty added to the loss, a name or a function; None by default. See
+            `lamina.regularizers`.
+        constraint: function applied after each training step, or its name; None by default. See
+            `lamina.constraints`.
+
+    Raises:
+        BuildError: a size is unknown.
 
     >>> Variable((2, 3), "zeros").shape
     (2, 3)
     """
-
-    __array_priority__ = 1000  # NumPy leaves arithmetic with a variable to the variable
 
     def __init__(
         self,
@@ -235,42 +241,10 @@ class Variable:
     def __jax_array__(self) -> jax.Array:
         return self.value
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(  # pyright: ignore[reportIncompatibleMethodOverride] - NumPy gives no context
+        self, dtype: Any = None, copy: bool | None = None
+    ) -> np.ndarray:
         return np.array(self.value, dtype=dtype, copy=copy)
-
-    if TYPE_CHECKING:  # what arrays have besides; see below
-
-        def __getattr__(self, name: str) -> Any: ...
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.value)
-
-    def __getitem__(self, index: Any) -> jax.Array:
-        return self.value[index]
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
-
-    def __int__(self) -> int:
-        return int(self.value)
-
-    def __float__(self) -> float:
-        return float(self.value)
-
-    def __complex__(self) -> complex:
-        return complex(self.value)
-
-    def __index__(self) -> int:
-        return operator.index(self.value)
-
-    def __round__(self, digits: int = 0) -> Any:
-        return self.value.round(digits)
-
-    def __format__(self, spec: str) -> str:
-        return format(self.value, spec) if spec else repr(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         twin = object.__new__(type(self))
@@ -317,56 +291,6 @@ def store(variables: Sequence[Variable], arrays: Sequence[Any]) -> None:
             if variable.built:
                 variable.stored()
         assign_together(variables, arrays)
-
-
-def _forward(operation: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], Any]:
-    def method(self: Variable, other: Any) -> Any:
-        return operation(self.value, other.value if isinstance(other, Variable) else other)
-
-    return method
-
-
-def _reflected(operation: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], Any]:
-    def method(self: Variable, other: Any) -> Any:
-        return operation(array_of(other), self.value)
-
-    return method
-
-
-def _unary(operation: Callable[[Any], Any]) -> Callable[[Variable], Any]:
-    return lambda self: operation(self.value)
-
-
-Variable.__divmod__ = _forward(divmod)  # type: ignore[attr-defined]
-Variable.__rdivmod__ = _reflected(divmod)  # type: ignore[attr-defined]
-for _name in [
-    "add",
-    "sub",
-    "mul",
-    "truediv",
-    "floordiv",
-    "mod",
-    "pow",
-    "matmul",
-    "and",
-    "or",
-    "xor",
-    "lshift",
-    "rshift",
-]:
-    _operation = getattr(operator, f"__{_name}__")
-    setattr(Variable, f"__{_name}__", _forward(_operation))
-    setattr(Variable, f"__r{_name}__", _reflected(_operation))
-for _name in ["lt", "le", "gt", "ge"]:
-    setattr(Variable, f"__{_name}__", _forward(getattr(operator, f"__{_name}__")))
-for _name in ["neg", "pos", "abs", "invert"]:
-    setattr(Variable, f"__{_name}__", _unary(getattr(operator, f"__{_name}__")))
-
-# What arrays have besides (T, astype, reshape, at, ...) is the value's. They are properties, since
-# with a `__getattr__` Python would look up every attribute of a variable the slow way.
-for _name in {name for name in dir(jax.Array) if not name.startswith("_")} - {"shape"}:
-    if _name not in vars(Variable):
-        setattr(Variable, _name, property(operator.attrgetter(f"value.{_name}")))
 
 
 # To JAX's functions a variable is a tree of one leaf, and what they make of that is an array.

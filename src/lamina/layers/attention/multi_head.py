@@ -280,7 +280,8 @@ class MultiHeadAttention(Weighted):
         return weighted_heads(dropout(key, weights, self.dropout), values), weights
 
     def _projection(self, shape: Sequence[int], axes: int = 1) -> Projection:
-        options = self._options_of("kernel", "bias") | {"dtype": self._lamina.dtype}
+        options: dict[str, Any] = self._options_of("kernel", "bias")
+        options["dtype"] = self._lamina.dtype
         options["activity_regularizer"] = self.activity_regularizer
         return Projection(shape, axes, self.use_bias, **options)
 
