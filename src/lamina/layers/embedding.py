@@ -43,7 +43,7 @@ class Embedding(Adaptable):
         embeddings_constraint: function applied to ``embeddings`` after each training step, a name,
             a :class:`lamina.constraints.Constraint` or a function ``array -> array``; None by
             default.
-        lora_rank: positive integer, rank of a LoRA update of the frozen kernel, see
+        lora_rank: positive integer, rank of a LoRA update of the frozen ``embeddings``, see
             :meth:`enable_lora`; None (default) for no LoRA.
         lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
             rank by default.
@@ -124,7 +124,7 @@ class ReversibleEmbedding(Embedding):
         embeddings_constraint: function applied to ``embeddings`` after each training step, a name,
             a :class:`lamina.constraints.Constraint` or a function ``array -> array``; None by
             default.
-        lora_rank: positive integer, rank of a LoRA update of the frozen kernel, see
+        lora_rank: positive integer, rank of a LoRA update of the frozen ``embeddings``, see
             :meth:`enable_lora`; None (default) for no LoRA.
         lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
             rank by default.
