@@ -200,7 +200,7 @@ def check_rank(layer: Tracked, shape: Any, axes: str, *, exactly: bool = False) 
         layer,
         "got an input with the wrong number of axes",
         expected=f"[{axes}]" if exactly or axes.endswith("...") else f"[..., {axes}]",
-        received="a value that is no array"
+        received="a value that is not an array"
         if shape is None
         else (f"{len(dims)} axes" if one and dims != () else f"shape {shape}"),
         remedy="Pass an array that has these axes.",
