@@ -1,4 +1,4 @@
-"""The options that every layer takes, as a type: editors complete them, checkers refuse others."""
+"""The options of every layer, as types: editors complete them, and type checkers refuse others."""
 
 from __future__ import annotations
 
@@ -6,26 +6,35 @@ from typing import Any, TypedDict
 
 from lamina.regularizers import RegularizerLike
 
-__all__ = ["LayerOptions"]
+__all__ = ["CommonOptions", "LayerOptions"]
 
 
-class LayerOptions(TypedDict, total=False):
-    """The options of :class:`lamina.Layer`, which every layer passes on to it.
+class CommonOptions(TypedDict, total=False):
+    """The options that no layer takes by position.
 
     Args:
-        name: what reports call the layer; None (default) for a name made of its class.
-        trainable: whether the weights of the layer and of all layers in it are trained;
+        trainable: bool, whether the weights of the layer and of its inner layers are trained;
             True by default.
-        dtype: of the layer's weights, float32 by default, or a policy of mixed precision such as
-            ``"mixed_bfloat16"``.
-        activity_regularizer: a penalty of each output, divided by the batch size; None by default.
-        input_shape: of one example, for the first layer of a :class:`lamina.Sequential`.
-        input_dim: the same where an example has one axis.
+        dtype: dtype of the layer's weights, or a mixed-precision policy such as
+            ``"mixed_bfloat16"``; float32 by default.
+        input_shape: shape of one example, without the batch axis, for the first layer of a
+            :class:`lamina.Sequential`; None by default.
+    """
+
+    trainable: bool
+    dtype: Any
+    input_shape: Any
+
+
+class LayerOptions(CommonOptions, total=False):
+    """The options of :class:`lamina.Layer`, which every layer accepts.
+
+    Args:
+        name: str, name of the layer in reports; None (default) for one derived from its class.
+        activity_regularizer: penalty on each output, divided by the batch size; None by default.
+        input_dim: size of the only axis of an example, short for ``input_shape``; None by default.
     """
 
     name: str | None
-    trainable: bool
-    dtype: Any
     activity_regularizer: RegularizerLike
-    input_shape: Any
     input_dim: int | None

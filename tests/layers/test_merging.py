@@ -148,7 +148,7 @@ def test_a_list_whose_batch_is_not_known() -> None:
     layer = Add()
     layer.build([(None, 3), (None, "time", 3)])
     assert layer(draw((2, 3), (2, 5, 3))).shape == (2, 5, 3)
-    with pytest.raises(InputError, match="do not go together"):
+    with pytest.raises(InputError, match="do not broadcast"):
         layer(draw((2, 3), (2, 5, 4)))
 
 
@@ -156,7 +156,7 @@ def test_a_list_whose_batch_is_not_known() -> None:
     "inputs", [jnp.ones((2, 3)), [], {"x": jnp.ones((2, 3))}, [1.0, 2.0], jnp.ones((2, 3)).tolist]
 )
 def test_what_is_no_list_of_arrays(inputs) -> None:
-    with pytest.raises(InputError, match="in one list"):
+    with pytest.raises(InputError, match="as one list"):
         Add()(inputs)
 
 
@@ -164,7 +164,7 @@ def test_what_is_no_list_of_arrays(inputs) -> None:
     "shapes", [[(2, 3), (2, 4)], [(2, 3), (3, 3)], [(2, 3), (1, 3)], [(2, 3, 4), (2, 3)]]
 )
 def test_shapes_that_do_not_go_together(shapes) -> None:
-    with pytest.raises(InputError, match="do not go together") as caught:
+    with pytest.raises(InputError, match="do not broadcast") as caught:
         Multiply()(draw(*shapes))
     assert str(shapes[1]) in str(caught.value)
 
@@ -191,7 +191,7 @@ def test_wrong_masks() -> None:
     [(1, [(2, 3, 4), (2, 3, 5)]), (-1, [(2, 3), (2, 3, 4)]), (1, [(2, 3), (3, 3)])],
 )
 def test_what_cannot_follow_one_another(axis, shapes) -> None:
-    with pytest.raises(InputError, match="cannot follow one another"):
+    with pytest.raises(InputError, match="cannot be concatenated"):
         Concatenate(axis)(draw(*shapes))
 
 

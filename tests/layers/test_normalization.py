@@ -163,7 +163,7 @@ def test_renormalization_keeps_the_dtype_of_the_layer(normal, center, scale) -> 
 
 def test_renormalization_begins_with_a_constant_variance() -> None:
     drawn = BatchNormalization(moving_variance_initializer="random_uniform", renorm=True)
-    with pytest.raises(InputError, match="constant one, for renorm"):
+    with pytest.raises(InputError, match="constant variance, for renorm"):
         drawn.build((2, 3))
     given = BatchNormalization(
         moving_variance_initializer=lambda _, shape, dtype: jnp.full(shape, 9.0, dtype), renorm=True

@@ -174,7 +174,7 @@ def test_builds_from_shapes_with_unknown_dims() -> None:
 
 @pytest.mark.parametrize("sizes", [(0, 4, 3), (7, 0, 3), (7, 4, 0)])
 def test_sizes_are_checked(sizes) -> None:
-    with pytest.raises(InputError, match="whole number above 0"):
+    with pytest.raises(InputError, match="a positive integer"):
         AttentionDecoder(*sizes)
 
 

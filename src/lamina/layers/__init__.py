@@ -37,6 +37,7 @@ from lamina.layers.dense import Dense
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding, ReversibleEmbedding
 from lamina.layers.functions import Identity, Lambda, Masking
+from lamina.layers.images import CenterCrop, Resizing
 from lamina.layers.merging import (
     Add,
     Average,
@@ -89,7 +90,7 @@ from lamina.layers.pooling.windowed import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from lamina.layers.preprocessing import CenterCrop, Normalization, Rescaling, Resizing
+from lamina.layers.preprocessing import Normalization, Rescaling
 from lamina.layers.recurrent import (
     GRU,
     LSTM,

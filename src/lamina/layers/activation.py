@@ -1,11 +1,11 @@
-"""Activations as layers of their own."""
+"""Activation functions as layers."""
 
 from __future__ import annotations
 
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 from jax import lax
@@ -20,20 +20,23 @@ from lamina.layers.bases.checks import (
     check_rank,
     check_within,
 )
+from lamina.layers.bases.options import AlphaOptions
 from lamina.layers.bases.weights import Weighted
 from lamina.ops.softmax import kept_softmax
+from lamina.options import LayerOptions
 
 __all__ = ["ELU", "Activation", "LeakyReLU", "PReLU", "ReLU", "Softmax"]
 
 
 class Activation(Layer):
-    """A function of each element: ``y = act(x)``.
+    """Applies an activation function: ``y = act(x)``.
 
     Shapes: any, unchanged.
 
     Args:
-        activation: a name or a function of one array.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        activation: name of an activation or function of one array; None for ``y = x``.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
         UnknownNameError: there is no activation of that name.
@@ -43,7 +46,9 @@ class Activation(Layer):
     [0.0, 2.0]
     """
 
-    def __init__(self, activation: activations.ActivationLike, **options: Any) -> None:
+    def __init__(
+        self, activation: activations.ActivationLike, **options: Unpack[LayerOptions]
+    ) -> None:
         super().__init__(**options)
         self.activation = activations.get(activation)
 
@@ -52,18 +57,20 @@ class Activation(Layer):
 
 
 class ReLU(Layer):
-    """``x`` above a threshold, up to a largest value; a slope of ``x - threshold`` below.
+    """The rectified linear unit, with an optional slope, threshold and maximum.
 
+    ``y = min(x, max_value)`` where ``x >= threshold``, else ``y = negative_slope (x - threshold)``.
     Shapes: any, unchanged.
 
     Args:
-        max_value: the largest value; None for none.
-        negative_slope: the slope below the threshold.
-        threshold: where ``x`` begins to be let through.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        max_value: float >= 0, maximum of the output; None (default) for no maximum.
+        negative_slope: float >= 0, slope below the threshold; 0 by default.
+        threshold: float >= 0, smallest input that is passed on; 0 by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: an option is below 0.
+        InputError: an option is negative.
 
     >>> import jax.numpy as jnp
     >>> ReLU(max_value=6.0, negative_slope=0.5)(jnp.array([-2.0, 1.0, 9.0])).tolist()
@@ -75,7 +82,7 @@ class ReLU(Layer):
         max_value: float | None = None,
         negative_slope: float = 0.0,
         threshold: float = 0.0,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
         positive = functools.partial(check_within, self, high=math.inf)
@@ -88,23 +95,24 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """``x`` above 0, ``negative_slope x`` below.
+    """The leaky rectified linear unit: ``y = x`` where ``x >= 0``, else ``y = negative_slope x``.
 
     Shapes: any, unchanged.
 
     Args:
-        negative_slope: the slope below 0.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        negative_slope: float >= 0, slope for negative inputs; 0.3 by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``negative_slope`` is below 0.
+        InputError: ``negative_slope`` is negative.
 
     >>> import jax.numpy as jnp
     >>> LeakyReLU(0.5)(jnp.array([-2.0, 1.0])).tolist()
     [-1.0, 1.0]
     """
 
-    def __init__(self, negative_slope: float = 0.3, **options: Any) -> None:
+    def __init__(self, negative_slope: float = 0.3, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.negative_slope = check_within(self, "negative_slope", negative_slope, high=math.inf)
 
@@ -113,20 +121,28 @@ class LeakyReLU(Layer):
 
 
 class PReLU(Weighted):
-    """``x`` above 0, ``alpha x`` below, with ``alpha`` learnt for each element of an example.
+    """The parametric rectified linear unit: ``y = x`` where ``x >= 0``, else ``y = alpha x``.
 
-    Shapes: ``[batch, ...]``, unchanged; weight ``alpha``, the sizes of the input without the batch,
-    1 on ``shared_axes``.
+    ``alpha`` is trained. Shapes: ``[batch, ...]``, unchanged; weight ``alpha`` has the shape of one
+    example, with size 1 on ``shared_axes``.
 
     Args:
-        alpha_initializer: of ``alpha``.
-        shared_axes: the axis or axes along which ``alpha`` is the same, the batch being 0.
-        **options: ``alpha_regularizer`` and ``alpha_constraint``; ``name`` and the others of any
-            layer.
+        alpha_initializer: initializer of ``alpha``, a name, a
+            :class:`lamina.initializers.Initializer` or a function ``(key, shape, dtype) -> array``;
+            ``"zeros"`` by default.
+        shared_axes: int or sequence of int, axes of the input along which ``alpha`` is shared,
+            counted with the batch as axis 0; None (default) for none.
+        alpha_regularizer: penalty on ``alpha``, a name, a :class:`lamina.regularizers.Regularizer`
+            or a function ``array -> loss``; None by default.
+        alpha_constraint: function applied to ``alpha`` after each training step, a name, a
+            :class:`lamina.constraints.Constraint` or a function ``array -> array``; None by
+            default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``shared_axes`` are not in the input, or one is the batch's.
-        UnknownNameError: the initializer has no such name.
+        InputError: the input lacks one of ``shared_axes``, or one is the batch axis.
+        UnknownNameError: there is no initializer, regularizer or constraint of that name.
 
     Source: He et al., Delving deep into rectifiers, arXiv 1502.01852.
 
@@ -143,7 +159,7 @@ class PReLU(Weighted):
         alpha_initializer: initializers.InitializerLike = "zeros",
         *,
         shared_axes: int | Sequence[int] | None = None,
-        **options: Any,
+        **options: Unpack[AlphaOptions],
     ) -> None:
         super().__init__(**options)
         self.alpha_initializer = initializers.get(alpha_initializer)
@@ -164,13 +180,14 @@ class PReLU(Weighted):
 
 
 class ELU(Layer):
-    """``x`` above 0, ``alpha (exp(x) - 1)`` below.
+    """The exponential linear unit: ``y = x`` where ``x > 0``, else ``y = alpha (exp(x) - 1)``.
 
     Shapes: any, unchanged.
 
     Args:
-        alpha: what is approached, negative, far below 0.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        alpha: float, minus the limit of y for very negative x; 1.0 by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
         InputError: ``alpha`` is not a number.
@@ -183,7 +200,7 @@ class ELU(Layer):
     [-1.0, 1.0]
     """
 
-    def __init__(self, alpha: float = 1.0, **options: Any) -> None:
+    def __init__(self, alpha: float = 1.0, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.alpha = check_within(self, "alpha", alpha, -math.inf, math.inf)
 
@@ -192,26 +209,25 @@ class ELU(Layer):
 
 
 class Softmax(Layer):
-    """Shares over an axis: ``y_i = exp(x_i) / sum_j exp(x_j)``, j over what is kept.
+    """The softmax: ``y_i = exp(x_i) / sum_j exp(x_j)``, where j runs over ``axis``.
 
-    Shapes: any, unchanged.
+    Shapes: any, unchanged. The call also takes ``mask``, bool, of a shape that broadcasts to the
+    input's: where it is False, x counts as -infinity and y is 0.
 
     Args:
-        axis: the axis or axes over which shares add up to 1.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
-
-    Call takes ``mask``, bool, of the input's shape, or 1 for any of its sizes; axes in front may be
-    left out. Where it is False y is 0.
+        axis: int or sequence of int, axes over which y sums to 1; -1 by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``axis`` is not in the input, or the mask does not fit.
+        InputError: the input lacks ``axis``, or the mask does not broadcast.
 
     >>> import jax.numpy as jnp
     >>> Softmax()(jnp.array([2.0, 2.0, 9.0]), mask=jnp.array([True, True, False])).tolist()
     [0.5, 0.5, 0.0]
     """
 
-    def __init__(self, axis: int | Sequence[int] = -1, **options: Any) -> None:
+    def __init__(self, axis: int | Sequence[int] = -1, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.axis = check_integers(self, "axis", axis)
 

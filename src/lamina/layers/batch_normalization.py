@@ -1,4 +1,4 @@
-"""Batch normalization, and its renormalization."""
+"""Batch normalization and batch renormalization."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ from lamina.layers.bases.checks import (
     check_integers,
     check_within,
 )
+from lamina.layers.bases.options import NormalizationOptions
 from lamina.layers.bases.weights import Weighted
 from lamina.ops.arrays import cast, float_dtype
 from lamina.ops.normalization import batch_moments, batch_norm, moving_average, renormalized
@@ -32,44 +33,56 @@ __all__ = ["BatchNormalization"]
 
 
 class BatchNormalization(Weighted):
-    """Normalise each channel by the moments of the batch, or by their moving averages.
+    """Normalizes each channel by the mean and variance of the batch, or by their moving averages.
 
-    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, computed in at least float32. While
-    training, mean and variance are the batch's, and ``moving = moving momentum + batch (1 -
-    momentum)``. Outside of training, and where ``trainable`` is False, they are the moving ones.
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, computed in float32 or wider. In
+    training, mean and variance are those of the batch, and the moving averages are updated:
+    ``moving = momentum moving + (1 - momentum) batch``. Outside of training, and where
+    ``trainable`` is False, mean and variance are the moving averages.
+
     Shapes: any, unchanged; weights ``gamma``, ``beta``, ``moving_mean`` and ``moving_variance``,
-    each ``[channels]``.
+    each ``[channels]``. The call also takes ``mask``, bool, of the input's shape without the last
+    axis: elements where it is False are left out of the batch's mean and variance.
+
+    With ``renorm``, in training ``gamma`` is replaced by ``gamma r`` and ``beta`` by ``beta +
+    gamma d``, where ``r = stddev / renorm_stddev``, ``d = (mean - renorm_mean) / renorm_stddev``
+    and ``stddev = sqrt(variance + epsilon)``; no gradient flows through r and d. The moving
+    averages are of mean and stddev, and there are further weights ``moving_stddev``,
+    ``renorm_mean`` and ``renorm_stddev``, each ``[channels]``.
 
     Args:
-        axis: the axis of the channels.
-        momentum: the share that the moving averages keep in a step, from 0 to 1.
-        epsilon: added to the variance.
-        center: whether there is a ``beta``.
-        scale: whether there is a ``gamma``.
-        beta_initializer: of ``beta``.
-        gamma_initializer: of ``gamma``.
-        moving_mean_initializer: of ``moving_mean``.
-        moving_variance_initializer: of ``moving_variance``.
-        renorm: whether batches are renormalized, for small ones or rows that hang together: while
-            training ``gamma`` is ``gamma r`` and ``beta`` is ``beta + gamma d``, with ``r = stddev
-            / renorm_stddev`` and ``d = (mean - renorm_mean) / renorm_stddev``, no gradient through
-            them, and ``stddev = sqrt(variance + epsilon)``. The moving averages are of mean and
-            stddev. Weights ``moving_stddev``, ``renorm_mean`` and ``renorm_stddev`` come on top.
-        renorm_clipping: the bounds ``rmin`` and ``rmax`` of r, and ``dmax`` of the size of d; those
-            that are not there bound nothing.
-        renorm_momentum: the share that ``renorm_mean`` and ``renorm_stddev`` keep in a step.
-        synchronized: whether the moments are those of the whole batch where it is sharded; in a
-            program over sharded arrays they are so either way, as in Keras on JAX.
-        **options: ``beta_regularizer``, ``gamma_regularizer``, ``beta_constraint`` and
-            ``gamma_constraint``; ``name`` and the others of any layer.
-
-    Call takes ``mask``, bool, of the input's shape without its last axis: what is False does not
-    count in the batch's moments.
+        axis: int, axis of the channels; -1 by default.
+        momentum: float in [0, 1], decay rate of the moving averages per step; 0.99 by default.
+        epsilon: float >= 0, added to the variance; 0.001 by default.
+        center: bool, whether to add the offset ``beta``; True by default.
+        scale: bool, whether to multiply by ``gamma``; True by default.
+        beta_initializer: initializer of ``beta``, a name, a
+            :class:`lamina.initializers.Initializer` or a function ``(key, shape, dtype) -> array``;
+            ``"zeros"`` by default.
+        gamma_initializer: the same of ``gamma``; ``"ones"`` by default.
+        moving_mean_initializer: the same of ``moving_mean``; ``"zeros"`` by default.
+        moving_variance_initializer: the same of ``moving_variance``; ``"ones"`` by default.
+        renorm: bool, whether to use batch renormalization, for small batches or correlated
+            examples; False by default.
+        renorm_clipping: dict with bounds >= 0 ``"rmin"`` and ``"rmax"`` of r and ``"dmax"`` of the
+            absolute value of d; missing ones do not bound. None (default) for no bounds.
+        renorm_momentum: float in [0, 1], decay rate of ``renorm_mean`` and ``renorm_stddev``; 0.99
+            by default.
+        synchronized: bool, accepted for compatibility with Keras; False by default. Under sharding
+            the moments are those of the whole batch either way.
+        beta_regularizer, gamma_regularizer: penalty on ``beta`` and on ``gamma``, a name, a
+            :class:`lamina.regularizers.Regularizer` or a function ``array -> loss``; None by
+            default.
+        beta_constraint, gamma_constraint: function applied to ``beta`` and to ``gamma`` after each
+            training step, a name, a :class:`lamina.constraints.Constraint` or a function
+            ``array -> array``; None by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``axis`` is not in the input, ``momentum``, ``epsilon`` or a bound is out of
-            range, or the mask does not fit.
-        UnknownNameError: an initializer has no such name.
+        InputError: the input lacks ``axis``, ``momentum``, ``epsilon`` or a bound is out of range,
+            or the mask does not fit.
+        UnknownNameError: there is no initializer, regularizer or constraint of that name.
 
     Source: Ioffe, Szegedy, Batch normalization, arXiv 1502.03167; renormalization: Ioffe, arXiv
     1702.03275.
@@ -100,7 +113,7 @@ class BatchNormalization(Weighted):
         renorm_clipping: Mapping[str, float | None] | None = None,
         renorm_momentum: float = 0.99,
         synchronized: bool = False,
-        **options: Any,
+        **options: Unpack[NormalizationOptions],
     ) -> None:
         super().__init__(**options)
         (self.axis,) = check_integers(self, "axis", axis)
@@ -143,14 +156,14 @@ class BatchNormalization(Weighted):
             mean, variance = batch_moments(inputs, axis=self.axis, mask=mask)
             if self.renorm:
                 gamma, beta = self._renormalized(mean, variance)
-            self._follow(mean, variance)
+            self._update_averages(mean, variance)
         else:
             mean, variance = self.moving_mean, self.moving_variance
         y = batch_norm(inputs, mean, variance, gamma, beta, axis=self.axis, epsilon=self.epsilon)
-        return cast(y, float_dtype(inputs, self.gamma, self.beta))  # renormalized they are wide
+        return cast(y, float_dtype(inputs, self.gamma, self.beta))  # not that of renormalized gamma
 
     def _renormalized(self, mean: jax.Array, variance: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """What gamma and beta are for a batch of these moments."""
+        """Returns gamma and beta corrected for a batch of these moments."""
         return renormalized(
             mean,
             variance,
@@ -162,8 +175,8 @@ class BatchNormalization(Weighted):
             **self.renorm_clipping,
         )
 
-    def _follow(self, mean: jax.Array, variance: jax.Array) -> None:
-        """Move the averages towards the moments of a batch."""
+    def _update_averages(self, mean: jax.Array, variance: jax.Array) -> None:
+        """Updates the moving averages with the moments of a batch."""
         _move(self.moving_mean, mean, self.momentum)
         if not self.renorm:
             _move(self.moving_variance, variance, self.momentum)
@@ -176,7 +189,7 @@ class BatchNormalization(Weighted):
         self.moving_variance.assign(jnp.maximum(moved * moved - self.epsilon, 0))
 
     def _bounds(self, given: Mapping[str, float | None] | None) -> dict[str, float]:
-        """What bounds the corrections."""
+        """Returns the bounds of r and d by name, as the operation takes them."""
         bounds = {name: bound for name, bound in (given or {}).items() if bound is not None}
         for name, bound in bounds.items():
             check_choice(self, "renorm_clipping", name, ("rmin", "rmax", "dmax"))
@@ -191,14 +204,14 @@ def _move(average: Variable, new: jax.Array, momentum: float) -> None:
 
 @dataclass(frozen=True)
 class _Root(Initializer):
-    """The square roots of what another one gives."""
+    """The square root of another initializer's values."""
 
     of: Initializer
 
     def law(self, shape: Shape) -> Law:
         law = self.of.law(shape)
         if law.kind != "constant":
-            raise refuse(self, "a variance that is drawn", "a constant one, for renorm", self.of)
+            raise refuse(self, "a random variance", "a constant variance, for renorm", self.of)
         return replace(law, value=np.sqrt(law.value))
 
 

@@ -1,32 +1,35 @@
-"""Layers that join two or more arrays along an axis, or by their dot products."""
+"""Concatenation and dot products of several inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from lamina.layers.bases.checks import check_axes, check_choice, check_integers
 from lamina.layers.bases.errors import refusal
-from lamina.layers.merging import Merge
+from lamina.layers.bases.merging import Merge
 from lamina.ops.merging import batch_dot
+from lamina.options import LayerOptions
 
 __all__ = ["Concatenate", "Dot", "concatenate", "dot"]
 
 
 class Concatenate(Merge):
-    """The arrays of a list, one after the other along an axis.
+    """Concatenates a list of arrays along an axis.
 
-    Shapes: a list of ``[..., size_i, ...] -> [..., sum of size_i, ...]``, the same elsewhere.
+    Shapes: list of ``[..., size_i, ...] -> [..., sum of size_i, ...]``, with the same sizes on all
+    other axes.
 
     Args:
-        axis: the axis along which they follow one another.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        axis: int, axis to concatenate along; -1 by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: the input is no list of arrays, ``axis`` is not in them, or their other axes
+        InputError: the input is no list of arrays, the arrays lack ``axis``, or their other axes
             differ.
 
     >>> import jax.numpy as jnp
@@ -34,7 +37,7 @@ class Concatenate(Merge):
     (2, 4)
     """
 
-    def __init__(self, axis: int = -1, **options: Any) -> None:
+    def __init__(self, axis: int = -1, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         (self.axis,) = check_integers(self, "axis", axis)
 
@@ -45,15 +48,15 @@ class Concatenate(Merge):
         if len({(array.ndim, other) for array, other in zip(arrays, others, strict=True)}) > 1:
             raise refusal(
                 self,
-                "got inputs that cannot follow one another",
-                expected=f"the same sizes but on axis {self.axis}",
+                "got inputs that cannot be concatenated",
+                expected=f"the same sizes on all axes but {self.axis}",
                 received=", ".join(f"shape {array.shape}" for array in arrays),
-                remedy="Reshape or cut the inputs to the same other sizes.",
+                remedy="Reshape or crop the inputs so that their other axes agree.",
             )
         return jnp.concatenate(arrays, axis)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The masks one after the other; where an input has none, all True."""
+        """The masks concatenated; an input without a mask counts as all True."""
         masks = self._masks(inputs, mask)
         if masks is None:
             return None
@@ -65,19 +68,22 @@ class Concatenate(Merge):
 
 
 class Dot(Merge):
-    """The dot products of two arrays' slices: ``z[b, i, j] = sum_k x[b, i, k] y[b, j, k]``.
+    """Dot products of two arrays along an axis: ``z[b, i, j] = sum_k x[b, i, k] y[b, j, k]``.
 
-    Shapes: ``[batch, ...]`` and ``[batch, ...]`` -> ``[batch, rest of x, rest of y]``, or ``[batch,
-    1]`` if nothing rests.
+    Shapes: list of ``[batch, ..., k, ...]`` and ``[batch, ..., k, ...]`` -> ``[batch, other axes of
+    x, other axes of y]``, or ``[batch, 1]`` if there are no other axes.
 
     Args:
-        axes: the axis k of both, or a list of that of x and that of y; not the batch's.
-        normalize: whether slices are scaled to length 1 first, so that z is their cosine.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        axes: int, axis k of both arrays, or a pair of int, that of x and that of y; not the batch
+            axis.
+        normalize: bool, whether to scale to unit L2 norm along k first, so that z is the cosine
+            similarity; False by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: the input is no list of two arrays of one batch, ``axes`` are not in them or
-            are the batch's, or their sizes differ.
+        InputError: the input is no list of two arrays with the same batch size, they lack ``axes``
+            or differ in size there, or ``axes`` has the batch axis.
 
     >>> import jax.numpy as jnp
     >>> Dot((1, 2))([jnp.ones((2, 3, 5)), jnp.ones((2, 10, 3))]).shape
@@ -86,7 +92,9 @@ class Dot(Merge):
 
     count = 2
 
-    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **options: Any) -> None:
+    def __init__(
+        self, axes: int | Sequence[int], normalize: bool = False, **options: Unpack[LayerOptions]
+    ) -> None:
         super().__init__(**options)
         given = check_integers(self, "axes", axes)
         check_choice(self, "the number of axes", len(given), (1, 2))
@@ -101,26 +109,58 @@ class Dot(Merge):
         return None
 
     def _found(self, x: jax.Array, y: jax.Array) -> tuple[int, int]:
-        """The axes counted from the front, if slices along them can be multiplied."""
+        """Returns the axes counted from the front; checks that their sizes agree."""
         found = [check_axes(self, (a,), z.ndim)[0] for a, z in zip(self.axes, (x, y), strict=True)]
         first, second = found
         if 0 in found or (x.shape[0], x.shape[first]) != (y.shape[0], y.shape[second]):
             raise refusal(
                 self,
                 "cannot multiply its inputs",
-                expected=f"one batch, and the same size on axis {first} of the first input and "
-                f"axis {second} of the second, neither the batch's",
+                expected=f"the same batch size, and the same size on axis {first} of the first "
+                f"input and axis {second} of the second, neither of them the batch axis",
                 received=f"shape {x.shape} and shape {y.shape}",
-                remedy="Give axes of the same size, counted with the batch as 0.",
+                remedy="Give axes of the same size, counted with the batch as axis 0.",
             )
         return first, second
 
 
-def concatenate(inputs: Any, axis: int = -1, **options: Any) -> Any:
-    """``Concatenate(axis, **options)(inputs)``."""
+def concatenate(inputs: Sequence[Any], axis: int = -1, **options: Unpack[LayerOptions]) -> Any:
+    """Concatenates a list of arrays along an axis: ``Concatenate(axis, **options)(inputs)``.
+
+    Args:
+        inputs: list of arrays, or of symbolic inputs, with the same sizes on all other axes.
+        axis: int, axis to concatenate along; -1 by default.
+        **options: as for every :class:`lamina.Layer`.
+
+    Returns:
+        The concatenated array.
+
+    Raises:
+        InputError: as for :class:`Concatenate`.
+
+    >>> concatenate([jnp.ones((2, 3)), jnp.zeros((2, 1))]).shape
+    (2, 4)
+    """
     return Concatenate(axis, **options)(inputs)
 
 
-def dot(inputs: Any, axes: int | Sequence[int] = -1, **options: Any) -> Any:
-    """``Dot(axes, **options)(inputs)``."""
+def dot(
+    inputs: Sequence[Any], axes: int | Sequence[int] = -1, **options: Unpack[LayerOptions]
+) -> Any:
+    """Dot products of two arrays along an axis: ``Dot(axes, **options)(inputs)``.
+
+    Args:
+        inputs: list of two arrays, or symbolic inputs, with the same batch size.
+        axes: int, axis of both arrays, or a pair of int; -1 by default.
+        **options: as for every :class:`lamina.Layer`.
+
+    Returns:
+        The array of dot products.
+
+    Raises:
+        InputError: as for :class:`Dot`.
+
+    >>> dot([jnp.ones((2, 3)), jnp.ones((2, 3))]).tolist()
+    [[3.0], [3.0]]
+    """
     return Dot(axes, **options)(inputs)

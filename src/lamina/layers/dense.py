@@ -1,38 +1,52 @@
-"""The dense layer."""
+"""The fully connected layer."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 
 from lamina import activations, initializers
 from lamina.layers.bases.checks import check_count, check_rank
 from lamina.layers.bases.low_rank import Adaptable
+from lamina.layers.bases.options import AdaptableOptions
 from lamina.ops.dense import dense
 
 __all__ = ["Dense"]
 
 
 class Dense(Adaptable):
-    """An affine map of the last axis and an activation: ``y = act(x kernel + bias)``.
+    """A fully connected layer: ``y = act(x kernel + bias)`` on the last axis.
 
     Shapes: ``[..., features] -> [..., units]``; weights ``kernel [features, units]`` and
     ``bias [units]``.
 
     Args:
-        units: the size of the output's last axis.
-        activation: a name or a function of one array; None for none.
-        use_bias: whether a bias is added.
-        kernel_initializer: of ``kernel``.
-        bias_initializer: of ``bias``.
-        **options: ``kernel_regularizer``, ``bias_regularizer``, ``kernel_constraint`` and
-            ``bias_constraint``; ``lora_rank`` and ``lora_alpha``, of :meth:`enable_lora`; ``name``
-            and the others of any layer.
+        units: positive integer, size of the output's last axis.
+        activation: name of an activation or function of one array, applied to the output; None
+            (default) for none.
+        use_bias: bool, whether to add a bias; True by default.
+        kernel_initializer: initializer of ``kernel``, a name, a
+            :class:`lamina.initializers.Initializer` or a function ``(key, shape, dtype) -> array``;
+            ``"glorot_uniform"`` by default.
+        bias_initializer: initializer of ``bias``; ``"zeros"`` by default.
+        kernel_regularizer, bias_regularizer: penalty on ``kernel`` and on ``bias``, a name, a
+            :class:`lamina.regularizers.Regularizer` or a function ``array -> loss``; None by
+            default.
+        kernel_constraint, bias_constraint: function applied to ``kernel`` and to ``bias`` after
+            each training step, a name, a :class:`lamina.constraints.Constraint` or a function
+            ``array -> array``; None by default.
+        lora_rank: positive integer, rank of a LoRA update of the frozen kernel, see
+            :meth:`enable_lora`; None (default) for no LoRA.
+        lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
+            rank by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``units`` is not a whole number above 0, or the input is a scalar.
-        UnknownNameError: an activation or initializer has no such name.
+        InputError: ``units`` is not a positive integer, or the input is a scalar.
+        UnknownNameError: there is no activation, initializer, regularizer or constraint of that
+            name.
 
     >>> import jax.numpy as jnp
     >>> layer = Dense(3, activation="relu")
@@ -49,7 +63,7 @@ class Dense(Adaptable):
         use_bias: bool = True,
         kernel_initializer: initializers.InitializerLike = "glorot_uniform",
         bias_initializer: initializers.InitializerLike = "zeros",
-        **options: Any,
+        **options: Unpack[AdaptableOptions],
     ) -> None:
         super().__init__(**options)
         self.units = check_count(self, "units", units)

@@ -1,11 +1,11 @@
-"""The dense layer of any equation."""
+"""A dense layer whose product is an einsum equation."""
 
 from __future__ import annotations
 
 import itertools
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import jax
 
@@ -14,6 +14,7 @@ from lamina.core.tree.node import Tracked
 from lamina.errors import InputError
 from lamina.layers.bases.errors import refusal
 from lamina.layers.bases.low_rank import Adaptable
+from lamina.layers.bases.options import AdaptableOptions
 from lamina.ops.einsum import einsum
 
 __all__ = ["EinsumDense"]
@@ -24,27 +25,41 @@ _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a
 
 
 class EinsumDense(Adaptable):
-    """A product by an equation, a bias and an activation: ``y = act(einsum(x, kernel) + bias)``.
+    """A dense layer defined by an einsum equation: ``y = act(einsum(x, kernel) + bias)``.
 
-    Shapes: as the equation says; weights ``kernel``, the sizes of its letters, and ``bias``, those
-    of ``bias_axes``.
+    Shapes: input and output as the equation says; weights ``kernel``, with the axes of its letters,
+    and ``bias``, with the axes of ``bias_axes``.
 
     Args:
-        equation: ``"ab,bc->ac"``, ``"...b,bc->...c"`` or ``"ab...,bc->ac..."``: letters name axes,
-            and dots stand for any more that input and output have, in front or at the end.
-        output_shape: of the output without its first axis, the batch's, and without what dots
-            stand for; None where it is the input's.
-        activation: a name or a function of one array; None for none.
-        bias_axes: the letters of the output that the bias has axes for; None for no bias.
-        kernel_initializer: of ``kernel``; it counts the summed axes as inputs.
-        bias_initializer: of ``bias``.
-        **options: ``kernel_regularizer``, ``bias_regularizer``, ``kernel_constraint`` and
-            ``bias_constraint``; ``lora_rank`` and ``lora_alpha``, of :meth:`enable_lora`; ``name``
-            and the others of any layer.
+        equation: str, such as ``"ab,bc->ac"``, ``"...b,bc->...c"`` or ``"ab...,bc->ac..."``. A
+            letter names an axis; dots mean any further axes of both input and output.
+        output_shape: int or None, or a sequence of them: the output's sizes without the batch axis
+            and the axes of the dots; None for a size of the input.
+        activation: name of an activation or function of one array, applied to the output; None
+            (default) for none.
+        bias_axes: str, the letters of the output's axes that the bias has; None (default) for no
+            bias.
+        kernel_initializer: initializer of ``kernel``, a name, a
+            :class:`lamina.initializers.Initializer` or a function ``(key, shape, dtype) -> array``;
+            ``"glorot_uniform"`` by default. The summed axes are the fan-in.
+        bias_initializer: initializer of ``bias``; ``"zeros"`` by default.
+        kernel_regularizer, bias_regularizer: penalty on ``kernel`` and on ``bias``, a name, a
+            :class:`lamina.regularizers.Regularizer` or a function ``array -> loss``; None by
+            default.
+        kernel_constraint, bias_constraint: function applied to ``kernel`` and to ``bias`` after
+            each training step, a name, a :class:`lamina.constraints.Constraint` or a function
+            ``array -> array``; None by default.
+        lora_rank: positive integer, rank of a LoRA update of the frozen kernel, see
+            :meth:`enable_lora`; None (default) for no LoRA.
+        lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
+            rank by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: the equation is none of these, or the shapes do not fit it.
-        UnknownNameError: an activation or initializer has no such name.
+        InputError: the equation has another form, or the shapes do not fit it.
+        UnknownNameError: there is no activation, initializer, regularizer or constraint of that
+            name.
 
     >>> import jax.numpy as jnp
     >>> layer = EinsumDense("abc,cde->abde", (None, 2, 4), bias_axes="de")
@@ -62,7 +77,7 @@ class EinsumDense(Adaptable):
         bias_axes: str | None = None,
         kernel_initializer: initializers.InitializerLike = "glorot_uniform",
         bias_initializer: initializers.InitializerLike = "zeros",
-        **options: Any,
+        **options: Unpack[AdaptableOptions],
     ) -> None:
         super().__init__(**options)
         self.equation = equation.replace(" ", "")
@@ -88,17 +103,17 @@ class EinsumDense(Adaptable):
         return activations.get(self.activation)(outputs)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """That of the inputs, if the axes that it is for stay in front; else none."""
+        """The inputs' mask if its axes are the output's first axes, too; else None."""
         if mask is None or mask.ndim > _kept_in_front(self.equation, inputs.ndim):
             return None
         return mask
 
 
 class _Shapes(NamedTuple):
-    """The shapes of the weights, and which of the kernel's axes are summed and which stay.
+    """The shapes of the weights, and which of the kernel's axes are summed and which are kept.
 
-    What is not known is None. The bias has the last axes of the output, of size 1 where it has no
-    axis of its own.
+    Unknown sizes are None. The bias has the last axes of the output, with size 1 on those that
+    ``bias_axes`` does not name.
     """
 
     kernel: tuple[Size, ...]
@@ -108,13 +123,13 @@ class _Shapes(NamedTuple):
 
 
 def _ends_alike(equation: str) -> bool:
-    """Whether the kernel's last axis is the output's, and not one of the input's."""
+    """Whether the kernel's last axis is the output's last one, and no axis of the input."""
     inputs, kernel, outputs = re.split(",|->", equation)
     return kernel[-1] == outputs[-1] and kernel[-1] not in inputs
 
 
 def _kept_in_front(equation: str, rank: int) -> int:
-    """How many axes of an input of that rank are the output's first ones, too."""
+    """The number of leading axes that an input of that rank shares with the output."""
     inputs, _, outputs = re.split(",|->", equation)
     dots = rank - len(inputs.replace(".", ""))
     before, after = (text.replace("...", "." * dots) for text in (inputs, outputs))
@@ -148,7 +163,7 @@ def _shapes(layer: EinsumDense, input_shape: tuple[Size, ...]) -> _Shapes:
 def _check_letters(layer: Tracked, inputs: str, kernel: str, outputs: str) -> None:
     for term in (inputs, kernel, outputs):
         if len(set(term)) < len(term):
-            raise _refusal(layer, "each letter once in a term", term)
+            raise _refusal(layer, "each letter at most once in a term", term)
     for term, others, what in (
         (outputs, inputs + kernel, "the output in the input or the kernel"),
         (kernel, inputs + outputs, "the kernel in the input or the output"),
@@ -165,7 +180,7 @@ def _check_rank(layer: Tracked, rank: int, exactly: bool, shape: tuple[Size, ...
 
 
 def _add_outputs(layer: EinsumDense, sizes: dict[str, Size], letters: str) -> None:
-    """Note the sizes of the output's axes, which must be the input's where it has them."""
+    """Adds the sizes of the output's axes; axes of the input keep their size."""
     given = layer.output_shape
     if len(given) != len(letters):
         expected = f"an output_shape of {len(letters)} sizes, for {letters!r}"
@@ -187,8 +202,8 @@ def _bias(layer: Tracked, axes: str, outputs: str, sizes: dict[str, Size]) -> tu
 def _refusal(layer: Tracked, expected: str, received: str) -> InputError:
     return refusal(
         layer,
-        "has an equation that does not work out",
+        "has an equation that does not fit its shapes",
         expected=expected,
         received=received,
-        remedy="Correct the equation, or the shapes that it is used with.",
+        remedy="Correct the equation, output_shape or bias_axes, or the input's shape.",
     )

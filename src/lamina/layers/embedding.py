@@ -1,9 +1,9 @@
-"""The embedding of ids, and the way back."""
+"""Embeddings of ids, and the reverse projection to logits."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from lamina import initializers
 from lamina.layers.bases.checks import check_count, check_shape, check_within
 from lamina.layers.bases.low_rank import Adaptable
+from lamina.layers.bases.options import EmbeddingOptions
 from lamina.ops.dense import dense
 from lamina.ops.lookup import lookup
 
@@ -20,24 +21,38 @@ _AXES = "input_dim, output_dim"
 
 
 class Embedding(Adaptable):
-    """A vector for each id: ``y[..., :] = embeddings[x[...], :]``.
+    """A table of trainable vectors, one for each id: ``y[..., :] = embeddings[x[...], :]``.
 
-    Shapes: ``[...] -> [..., output_dim]``; weights ``embeddings [input_dim, output_dim]``. Floats
-    are cast to int32. An id outside ``0 <= id < input_dim`` gives NaN, so that training names
-    this layer instead of learning from a wrong row.
+    Shapes: ids ``[...] -> [..., output_dim]``; weight ``embeddings [input_dim, output_dim]``. Ids
+    of a float dtype are cast to int32. An id outside ``[0, input_dim)`` gives NaN, so that training
+    reports this layer instead of using a wrong row.
 
     Args:
-        input_dim: how many ids there are, 0 included.
-        output_dim: the size of a vector.
-        embeddings_initializer: of ``embeddings``.
-        mask_zero: whether id 0 is padding, which :meth:`compute_mask` tells the layers after it.
-        weights: a matrix that ``embeddings`` starts as, bare or in a list.
-        **options: ``embeddings_regularizer`` and ``embeddings_constraint``; ``lora_rank`` and
-            ``lora_alpha``, of :meth:`enable_lora`; ``name`` and the others of any layer.
+        input_dim: positive integer, number of ids: the largest id plus 1.
+        output_dim: positive integer, size of an embedding vector.
+        embeddings_initializer: initializer of ``embeddings``, a name, a
+            :class:`lamina.initializers.Initializer` or a function ``(key, shape, dtype) -> array``;
+            ``"uniform"`` by default.
+        mask_zero: bool, whether id 0 is padding, which :meth:`compute_mask` masks for later layers;
+            False by default.
+        weights: array ``[input_dim, output_dim]``, or a list that holds one: initial value of
+            ``embeddings``, used instead of the initializer; None by default.
+        embeddings_regularizer: penalty on ``embeddings``, a name, a
+            :class:`lamina.regularizers.Regularizer` or a function ``array -> loss``; None by
+            default.
+        embeddings_constraint: function applied to ``embeddings`` after each training step, a name,
+            a :class:`lamina.constraints.Constraint` or a function ``array -> array``; None by
+            default.
+        lora_rank: positive integer, rank of a LoRA update of the frozen ``embeddings``, see
+            :meth:`enable_lora`; None (default) for no LoRA.
+        lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
+            rank by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``.
 
     Raises:
-        InputError: a dim is not a whole number above 0, or ``weights`` have another shape.
-        UnknownNameError: the initializer has no such name.
+        InputError: a dim is not a positive integer, or ``weights`` has another shape.
+        UnknownNameError: there is no initializer, regularizer or constraint of that name.
 
     >>> import jax.numpy as jnp
     >>> layer = Embedding(10, 4, mask_zero=True)
@@ -58,7 +73,7 @@ class Embedding(Adaptable):
         *,
         mask_zero: bool = False,
         weights: Any = None,
-        **options: Any,
+        **options: Unpack[EmbeddingOptions],
     ) -> None:
         super().__init__(**options)
         self.input_dim = check_count(self, "input_dim", input_dim)
@@ -82,29 +97,44 @@ class Embedding(Adaptable):
 
 
 class ReversibleEmbedding(Embedding):
-    """A vector for each id, and with ``reverse`` a logit of each id for a vector.
+    """An embedding that also projects vectors back to logits of the ids.
 
-    ``y[..., :] = embeddings[x[...], :]``, and back ``logits = h embeddings^T``, or ``c tanh(h
-    embeddings^T / c)`` with a cap c. Shapes: ``[...] -> [..., output_dim]``, and back ``[...,
-    output_dim] -> [..., input_dim]``; weights ``embeddings [input_dim, output_dim]`` and, if they
-    are not tied, ``reverse_embeddings [output_dim, input_dim]``.
+    ``y[..., :] = embeddings[x[...], :]``; with ``reverse=True`` in the call, ``logits = h
+    embeddings^T``, or ``c tanh(h embeddings^T / c)`` with a soft cap c. Shapes: ids ``[...] ->
+    [..., output_dim]``, and in reverse ``[..., output_dim] -> [..., input_dim]``; weights
+    ``embeddings [input_dim, output_dim]`` and, if they are not tied, ``reverse_embeddings
+    [output_dim, input_dim]``.
 
     Args:
-        input_dim: how many ids there are, 0 included.
-        output_dim: the size of a vector.
-        tie_weights: whether the way back takes the same weights.
-        embeddings_initializer: of ``embeddings``, and of ``reverse_embeddings``.
-        mask_zero: whether id 0 is padding, which :meth:`compute_mask` tells the layers after it.
-        reverse_dtype: of the way back; that in which its operands meet if None.
-        logit_soft_cap: c, which no logit's size exceeds.
-        **options: ``embeddings_regularizer`` and ``embeddings_constraint``; ``name`` and the
-            others of any layer.
-
-    Call takes ``reverse``, whether to go back.
+        input_dim: positive integer, number of ids: the largest id plus 1.
+        output_dim: positive integer, size of an embedding vector.
+        tie_weights: bool, whether the reverse projection uses the transposed ``embeddings``; True
+            by default.
+        embeddings_initializer: initializer of ``embeddings`` and ``reverse_embeddings``, a name, a
+            :class:`lamina.initializers.Initializer` or a function ``(key, shape, dtype) -> array``;
+            ``"uniform"`` by default.
+        mask_zero: bool, whether id 0 is padding, which :meth:`compute_mask` masks for later layers;
+            False by default.
+        reverse_dtype: dtype of the reverse projection; None (default) for that of its operands.
+        logit_soft_cap: float > 0, c, the bound on the absolute value of logits; None (default) for
+            no bound.
+        embeddings_regularizer: penalty on ``embeddings``, a name, a
+            :class:`lamina.regularizers.Regularizer` or a function ``array -> loss``; None by
+            default.
+        embeddings_constraint: function applied to ``embeddings`` after each training step, a name,
+            a :class:`lamina.constraints.Constraint` or a function ``array -> array``; None by
+            default.
+        lora_rank: positive integer, rank of a LoRA update of the frozen ``embeddings``, see
+            :meth:`enable_lora`; None (default) for no LoRA.
+        lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
+            rank by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``.
 
     Raises:
-        InputError: a dim or the cap is not above 0, or what goes back has another last axis.
-        UnknownNameError: the initializer has no such name.
+        InputError: a dim is not a positive integer, the cap is not positive, or an input in reverse
+            has another last axis.
+        UnknownNameError: there is no initializer, regularizer or constraint of that name.
 
     Source: Press, Wolf, Using the output embedding to improve language models, arXiv 1608.05859.
 
@@ -125,18 +155,17 @@ class ReversibleEmbedding(Embedding):
         mask_zero: bool = False,
         reverse_dtype: Any = None,
         logit_soft_cap: float | None = None,
-        **options: Any,
+        **options: Unpack[EmbeddingOptions],
     ) -> None:
         super().__init__(
             input_dim, output_dim, embeddings_initializer, mask_zero=mask_zero, **options
         )
         self.tie_weights = tie_weights
         self.reverse_dtype = reverse_dtype
-        least = math.ulp(0.0)  # the smallest number above 0
         self.logit_soft_cap = (
             None
             if logit_soft_cap is None
-            else check_within(self, "logit_soft_cap", logit_soft_cap, least, math.inf)
+            else check_within(self, "logit_soft_cap", logit_soft_cap, high=math.inf, above=True)
         )
 
     def build(self, input_shape: Any = (None,)) -> None:

@@ -1,10 +1,10 @@
-"""Layers that are a plain function of their inputs."""
+"""Identity, functions as layers, and masking of padded steps."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import jax
 import jax.numpy as jnp
@@ -13,45 +13,54 @@ from lamina.core.specs.spec import as_specs, shapes_of
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_rank
+from lamina.options import LayerOptions
 
 __all__ = ["Identity", "Lambda", "Masking"]
 
 
 class Identity(Layer):
-    """What comes in goes out: ``y = x``.
+    """Returns its input: ``y = x``.
 
-    Shapes: any, unchanged; a list or dict of arrays stays one.
+    Shapes: any, unchanged; a list or dict of arrays is returned as it is.
+
+    Args:
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     >>> import jax.numpy as jnp
     >>> Identity()(jnp.array([1.0, 2.0])).tolist()
     [1.0, 2.0]
     """
 
+    def __init__(self, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
+
     def call(self, inputs: Any) -> Any:
         return inputs
 
 
 class Lambda(Layer):
-    """A function as a layer: ``y = function(x, **arguments)``.
+    """Wraps a function as a layer: ``y = function(x, **arguments)``.
 
-    It may not hold weights of its own: what has weights is a :class:`lamina.Layer`. A model with
-    a Lambda in it can be saved if the function has a name: one of Lamina's, of ``jax.numpy`` or
-    ``jax.nn``, or one that a ``def`` in a module makes. `lamina.load` finds Lamina's and plain
-    arithmetic by itself, and takes others as ``custom_objects``.
+    The function must not hold weights: write a :class:`lamina.Layer` for that. A model with a
+    Lambda can be saved if its function has a name: one of Lamina, ``jax.numpy`` or ``jax.nn``, or
+    one defined by ``def`` in a module. `lamina.load` finds Lamina's functions and plain arithmetic;
+    pass others as ``custom_objects``.
 
     Shapes: those of the function.
 
     Args:
-        function: of one input. If it has parameters ``mask`` or ``training``, it is given those of
-            the call, too.
-        output_shape: what the output's shape must be, without the batch; or a function that gives
-            the whole shape, for the input's.
-        mask: what :meth:`compute_mask` gives, or a function ``(inputs, mask)`` of it.
-        arguments: more arguments of the function, by name.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        function: callable of one input. If it has parameters named ``mask`` or ``training``, it
+            gets those of the call, too.
+        output_shape: expected shape of the output, without the batch axis, or a function from the
+            input's shape to the output's, with the batch axis; None (default) for no check.
+        mask: output mask, or a function ``(inputs, mask) -> mask``; None (default) for no mask.
+        arguments: dict of further keyword arguments of the function; None (default) for none.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``function`` is not one, or the output has another shape than it must have.
+        InputError: ``function`` is not callable, or the output does not have ``output_shape``.
 
     >>> import jax.numpy as jnp
     >>> Lambda(jnp.sum, arguments={"axis": -1})(jnp.ones((2, 3))).tolist()
@@ -64,7 +73,7 @@ class Lambda(Layer):
         output_shape: Any = None,
         mask: Any = None,
         arguments: Mapping[str, Any] | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
         if not callable(function):
@@ -98,24 +107,25 @@ class Lambda(Layer):
         if len(expected) != len(compared) or not fits:
             raise InputError(
                 explain(
-                    "The function of a Lambda gave an output of another shape than it must have.",
+                    "The function of a Lambda returned an output of an unexpected shape.",
                     where=f"made at {self._lamina.made_at}",
                     expected=f"output_shape={expected}" + ("" if whole else " after the batch"),
                     received=f"shape {found}",
-                    remedy="Correct the function, or leave output_shape out: it is not needed.",
+                    remedy="Correct the function, or leave output_shape out, which is optional.",
                 )
             )
 
 
 class Masking(Layer):
-    """Hide steps that are all padding: they become zeros, and :meth:`compute_mask` tells of them.
+    """Masks steps whose features all equal a value: they become zeros, and later layers skip them.
 
     A step is kept where ``any(x[..., :] != mask_value)``. Shapes: ``[..., features]``, unchanged;
-    the mask is ``[...]``.
+    the mask, which :meth:`compute_mask` returns, is ``[...]``.
 
     Args:
-        mask_value: what padding is made of.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        mask_value: float, value of the features of padding; 0 by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
         InputError: the input is a scalar.
@@ -127,7 +137,7 @@ class Masking(Layer):
     ([[[1.0, 2.0], [0.0, 0.0]]], [[True, False]])
     """
 
-    def __init__(self, mask_value: Any = 0.0, **options: Any) -> None:
+    def __init__(self, mask_value: Any = 0.0, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.mask_value = mask_value
 
@@ -144,14 +154,14 @@ class Masking(Layer):
 def _parameters(function: Callable[..., Any]) -> set[str]:
     try:
         return set(inspect.signature(function).parameters)
-    except (TypeError, ValueError):  # some built-in functions do not tell
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return set()
 
 
 def _no_function(given: Any) -> str:
     return explain(
-        "A Lambda is made of a function.",
+        "Lambda takes a function.",
         expected="a function of one array",
         received=repr(cast("object", given)),
-        remedy="Give jnp.square, for example, or a function of your own.",
+        remedy="Pass a function such as jnp.square.",
     )

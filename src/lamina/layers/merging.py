@@ -1,25 +1,24 @@
-"""Layers that make one array of several, element by element."""
+"""Elementwise sums, products, means and extremes of several inputs."""
 
 from __future__ import annotations
 
 import functools
 import operator
 from collections.abc import Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
-from lamina.layer import Layer
-from lamina.layers.bases.checks import check_shape
-from lamina.layers.bases.errors import refusal
-from lamina.ops.merging import chosen, masked_product, ranked, ranked_masks
+from lamina.layers.bases.docstrings import with_family_docs
+from lamina.layers.bases.merging import MaskedMerge, Merge
+from lamina.ops.merging import chosen, masked_product
+from lamina.options import LayerOptions
 
 __all__ = [
     "Add",
     "Average",
     "Maximum",
-    "Merge",
     "Minimum",
     "Multiply",
     "Subtract",
@@ -32,98 +31,11 @@ __all__ = [
 ]
 
 
-class Merge(Layer):
-    """The base of layers that make one array of a list of them.
-
-    The arrays' shapes broadcast; one with fewer axes gets new ones after the batch's. A subclass
-    says in ``merged(arrays)`` what becomes of them.
-
-    Raises:
-        InputError: the input is no list of arrays, of another length than the layer takes, or of
-            shapes that do not broadcast or differ in the batch.
-
-    >>> import jax.numpy as jnp
-    >>> class First(Merge):
-    ...     def merged(self, arrays):
-    ...         return arrays[0]
-    >>> First()([jnp.ones((2, 3)), jnp.zeros((2, 5, 3))]).shape
-    (2, 1, 3)
-    """
-
-    count: ClassVar[int | None] = None  # of arrays that the layer takes; None: 1 or more
-
-    def merged(self, arrays: list[jax.Array]) -> jax.Array:
-        """The one array."""
-        raise NotImplementedError
-
-    def call(self, inputs: Any) -> jax.Array:
-        return self.merged(self._aligned(self._several(inputs)))
-
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Where any of the masks is True; None if one of the inputs has none."""
-        masks = self._masks(inputs, mask)
-        if not masks or any(one is None for one in masks):
-            return None
-        return functools.reduce(jnp.logical_or, ranked(masks))
-
-    def _several(self, inputs: Any) -> list[jax.Array]:
-        several = isinstance(inputs, list | tuple)
-        arrays = list(cast("Sequence[Any]", inputs)) if several else []
-        right = len(arrays) == self.count if self.count else arrays
-        if not right or not all(hasattr(array, "shape") for array in arrays):
-            wanted = f"{self.count} arrays" if self.count else "arrays, at least one"
-            kind = type(cast("object", inputs)).__name__
-            raise refusal(
-                self,
-                "takes its inputs in one list",
-                expected=f"a list of {wanted}",
-                received=f"{len(arrays)} items" if several else f"a {kind}",
-                remedy="Put the arrays into a list: layer([x, y]).",
-            )
-        return arrays
-
-    def _aligned(self, arrays: list[jax.Array]) -> list[jax.Array]:
-        aligned = ranked(arrays)
-        shapes = [array.shape for array in aligned]
-        try:
-            jnp.broadcast_shapes(*shapes)
-            fit = len({shape[:1] for shape in shapes}) == 1
-        except ValueError:
-            fit = False
-        if not fit:
-            raise refusal(
-                self,
-                "got inputs whose shapes do not go together",
-                expected="the same batch, and sizes that are equal or 1 on each other axis",
-                received=", ".join(f"shape {array.shape}" for array in arrays),
-                remedy="Reshape or cut the inputs so that they broadcast.",
-            )
-        return aligned
-
-    def _masks(self, inputs: Any, mask: Any) -> list[Any] | None:
-        """The masks of the inputs, one each or None."""
-        if mask is None:
-            return None
-        arrays = self._several(inputs)
-        masks = list(cast("Sequence[Any]", mask)) if isinstance(mask, list | tuple) else []
-        kind = type(cast("object", mask)).__name__
-        if len(masks) != len(arrays):
-            raise refusal(
-                self,
-                "takes the masks of its inputs in one list",
-                expected=f"a list of {len(arrays)} masks, None where there is none",
-                received=f"{len(masks)} masks" if masks else f"a {kind}",
-                remedy="Put the masks into a list: mask=[mask_x, mask_y].",
-            )
-        for array, one in zip(arrays, masks, strict=True):
-            if one is not None:
-                wanted = array.shape[:-1]
-                check_shape(self, "a mask", one, wanted, "the input's axes but the last")
-        return None if all(one is None for one in masks) else masks
-
-
+@with_family_docs
 class Add(Merge):
-    """The sum: ``y = x_1 + x_2 + ...``, as :class:`Merge` takes it.
+    """Adds a list of arrays: ``y = x_1 + x_2 + ...``.
+
+    Shapes: list of ``[batch, ...] -> [batch, ...]``, broadcast to a common shape.
 
     >>> import jax.numpy as jnp
     >>> Add()([jnp.array([1.0]), jnp.array([2.0])]).tolist()
@@ -134,8 +46,11 @@ class Add(Merge):
         return functools.reduce(operator.add, arrays)
 
 
+@with_family_docs
 class Subtract(Merge):
-    """The difference of two: ``y = x_1 - x_2``, as :class:`Merge` takes them.
+    """Subtracts the second of two arrays from the first: ``y = x_1 - x_2``.
+
+    Shapes: list of two ``[batch, ...] -> [batch, ...]``, broadcast to a common shape.
 
     >>> import jax.numpy as jnp
     >>> Subtract()([jnp.array([1.0]), jnp.array([2.0])]).tolist()
@@ -148,8 +63,11 @@ class Subtract(Merge):
         return arrays[0] - arrays[1]
 
 
+@with_family_docs
 class Average(Merge):
-    """The mean: ``y = (x_1 + ... + x_n) / n``, as :class:`Merge` takes it.
+    """Averages a list of arrays: ``y = (x_1 + ... + x_n) / n``.
+
+    Shapes: list of ``[batch, ...] -> [batch, ...]``, broadcast to a common shape.
 
     >>> import jax.numpy as jnp
     >>> Average()([jnp.array([1.0]), jnp.array([2.0])]).tolist()
@@ -160,86 +78,170 @@ class Average(Merge):
         return functools.reduce(operator.add, arrays) / len(arrays)
 
 
-class _Hiding(Merge):
-    """A merge in which hidden elements have no say."""
+@with_family_docs
+class Multiply(MaskedMerge):
+    """Multiplies a list of arrays: ``y = x_1 x_2 ...``.
 
-    def call(self, inputs: Any, mask: Any = None) -> jax.Array:
-        arrays = self._several(inputs)
-        masks = self._masks(arrays, mask) or [None] * len(arrays)
-        return self.kept(self._aligned(arrays), ranked_masks(masks, arrays))
+    Shapes: list of ``[batch, ...] -> [batch, ...]``, broadcast to a common shape.
 
-    def kept(self, arrays: list[jax.Array], masks: list[jax.Array | None]) -> jax.Array:
-        """The one array of what is not hidden."""
-        raise NotImplementedError
-
-
-class Multiply(_Hiding):
-    """The product: ``y = x_1 x_2 ...``, as :class:`Merge` takes it.
-
-    Call takes ``mask``, a list of one for each input, bool, of its shape without the last axis, or
-    None: what is hidden counts as 1, and where all is hidden, y is 0.
+    The call also takes ``mask``, a list with one entry for each input: None, or bool of the input's
+    shape without the last axis. Elements where it is False count as 1;
+    where all inputs are masked, y is 0.
 
     >>> import jax.numpy as jnp
     >>> Multiply()([jnp.array([3.0]), jnp.array([2.0])]).tolist()
     [6.0]
     """
 
-    def kept(self, arrays: list[jax.Array], masks: list[jax.Array | None]) -> jax.Array:
+    def unmasked(self, arrays: list[jax.Array], masks: list[jax.Array | None]) -> jax.Array:
         return masked_product(arrays, masks)
 
 
-class Maximum(_Hiding):
-    """The largest element: ``y = max(x_1, x_2, ...)``, as :class:`Merge` takes it.
+@with_family_docs
+class Maximum(MaskedMerge):
+    """The elementwise maximum of a list of arrays: ``y = max(x_1, x_2, ...)``.
 
-    Call takes ``mask``, a list of one for each input, bool, of its shape without the last axis, or
-    None: what is hidden has no say.
+    Shapes: list of ``[batch, ...] -> [batch, ...]``, broadcast to a common shape.
+
+    The call also takes ``mask``, a list with one entry for each input: None, or bool of the input's
+    shape without the last axis. Elements where it is False are ignored.
 
     >>> import jax.numpy as jnp
     >>> Maximum()([jnp.array([3.0]), jnp.array([2.0])]).tolist()
     [3.0]
     """
 
-    def kept(self, arrays: list[jax.Array], masks: list[jax.Array | None]) -> jax.Array:
+    def unmasked(self, arrays: list[jax.Array], masks: list[jax.Array | None]) -> jax.Array:
         return chosen(jnp.maximum, arrays, masks)
 
 
-class Minimum(_Hiding):
-    """The smallest element: ``y = min(x_1, x_2, ...)``, as :class:`Maximum` takes it.
+@with_family_docs
+class Minimum(MaskedMerge):
+    """The elementwise minimum of a list of arrays: ``y = min(x_1, x_2, ...)``.
+
+    Shapes: list of ``[batch, ...] -> [batch, ...]``, broadcast to a common shape.
+
+    The call also takes ``mask``, a list with one entry for each input: None, or bool of the input's
+    shape without the last axis. Elements where it is False are ignored.
 
     >>> import jax.numpy as jnp
     >>> Minimum()([jnp.array([3.0]), jnp.array([2.0])]).tolist()
     [2.0]
     """
 
-    def kept(self, arrays: list[jax.Array], masks: list[jax.Array | None]) -> jax.Array:
+    def unmasked(self, arrays: list[jax.Array], masks: list[jax.Array | None]) -> jax.Array:
         return chosen(jnp.minimum, arrays, masks)
 
 
-def add(inputs: Any, **options: Any) -> Any:
-    """``Add(**options)(inputs)``."""
+def add(inputs: Sequence[Any], **options: Unpack[LayerOptions]) -> Any:
+    """Adds a list of arrays: ``Add(**options)(inputs)``.
+
+    Args:
+        inputs: list of arrays, or of symbolic inputs, whose shapes broadcast.
+        **options: as for every :class:`lamina.Layer`.
+
+    Returns:
+        The merged array.
+
+    Raises:
+        InputError: as for :class:`Add`.
+
+    >>> add([jnp.array([1.0]), jnp.array([2.0])]).tolist()
+    [3.0]
+    """
     return Add(**options)(inputs)
 
 
-def average(inputs: Any, **options: Any) -> Any:
-    """``Average(**options)(inputs)``."""
+def average(inputs: Sequence[Any], **options: Unpack[LayerOptions]) -> Any:
+    """Averages a list of arrays: ``Average(**options)(inputs)``.
+
+    Args:
+        inputs: list of arrays, or of symbolic inputs, whose shapes broadcast.
+        **options: as for every :class:`lamina.Layer`.
+
+    Returns:
+        The merged array.
+
+    Raises:
+        InputError: as for :class:`Average`.
+
+    >>> average([jnp.array([1.0]), jnp.array([2.0])]).tolist()
+    [1.5]
+    """
     return Average(**options)(inputs)
 
 
-def maximum(inputs: Any, **options: Any) -> Any:
-    """``Maximum(**options)(inputs)``."""
+def maximum(inputs: Sequence[Any], **options: Unpack[LayerOptions]) -> Any:
+    """The elementwise maximum of a list of arrays: ``Maximum(**options)(inputs)``.
+
+    Args:
+        inputs: list of arrays, or of symbolic inputs, whose shapes broadcast.
+        **options: as for every :class:`lamina.Layer`.
+
+    Returns:
+        The merged array.
+
+    Raises:
+        InputError: as for :class:`Maximum`.
+
+    >>> maximum([jnp.array([1.0]), jnp.array([2.0])]).tolist()
+    [2.0]
+    """
     return Maximum(**options)(inputs)
 
 
-def minimum(inputs: Any, **options: Any) -> Any:
-    """``Minimum(**options)(inputs)``."""
+def minimum(inputs: Sequence[Any], **options: Unpack[LayerOptions]) -> Any:
+    """The elementwise minimum of a list of arrays: ``Minimum(**options)(inputs)``.
+
+    Args:
+        inputs: list of arrays, or of symbolic inputs, whose shapes broadcast.
+        **options: as for every :class:`lamina.Layer`.
+
+    Returns:
+        The merged array.
+
+    Raises:
+        InputError: as for :class:`Minimum`.
+
+    >>> minimum([jnp.array([1.0]), jnp.array([2.0])]).tolist()
+    [1.0]
+    """
     return Minimum(**options)(inputs)
 
 
-def multiply(inputs: Any, **options: Any) -> Any:
-    """``Multiply(**options)(inputs)``."""
+def multiply(inputs: Sequence[Any], **options: Unpack[LayerOptions]) -> Any:
+    """Multiplies a list of arrays: ``Multiply(**options)(inputs)``.
+
+    Args:
+        inputs: list of arrays, or of symbolic inputs, whose shapes broadcast.
+        **options: as for every :class:`lamina.Layer`.
+
+    Returns:
+        The merged array.
+
+    Raises:
+        InputError: as for :class:`Multiply`.
+
+    >>> multiply([jnp.array([1.0]), jnp.array([2.0])]).tolist()
+    [2.0]
+    """
     return Multiply(**options)(inputs)
 
 
-def subtract(inputs: Any, **options: Any) -> Any:
-    """``Subtract(**options)(inputs)``."""
+def subtract(inputs: Sequence[Any], **options: Unpack[LayerOptions]) -> Any:
+    """Subtracts the second of two arrays from the first: ``Subtract(**options)(inputs)``.
+
+    Args:
+        inputs: list of two arrays, or symbolic inputs, whose shapes broadcast.
+        **options: as for every :class:`lamina.Layer`.
+
+    Returns:
+        The merged array.
+
+    Raises:
+        InputError: as for :class:`Subtract`.
+
+    >>> subtract([jnp.array([1.0]), jnp.array([2.0])]).tolist()
+    [-1.0]
+    """
     return Subtract(**options)(inputs)

@@ -1,9 +1,9 @@
-"""Layers that put noise on their inputs while training, so that what is learnt generalises."""
+"""Gaussian noise in training, for regularization."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 
@@ -11,22 +11,24 @@ from lamina.core.specs.signature import either_mode
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_within
 from lamina.ops.noise import gaussian_dropout, gaussian_noise
+from lamina.options import LayerOptions
 
 __all__ = ["GaussianDropout", "GaussianNoise", "Noise"]
 
 
 class Noise(Layer):
-    """The base of layers that act while training alone: outside of it ``y = x``.
+    """The base of layers that change their inputs in training only: otherwise ``y = x``.
 
-    A subclass says in ``noisy(key, inputs)`` what it does.
+    A subclass defines ``noisy(key, inputs)``.
 
     Args:
-        amount: how much it does; nothing at 0, and then it draws no key.
-        seed: mixed into the call's key, to tell two layers apart that share one key.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        amount: float, strength of the noise; at 0 the layer does nothing and draws no key.
+        seed: int, mixed into the random key, which gives different noise to layers that would
+            otherwise share a key; None by default.
+        **options: as for every :class:`lamina.Layer`.
 
     Raises:
-        LaminaError: no random key is in reach while training.
+        LaminaError: in training there is no random key.
 
     >>> import jax.numpy as jnp
     >>> class Flip(Noise):
@@ -45,7 +47,7 @@ class Noise(Layer):
         self._amount = amount
 
     def noisy(self, key: jax.Array, inputs: jax.Array) -> jax.Array:
-        """The inputs with noise on them."""
+        """Returns the inputs with noise."""
         raise NotImplementedError
 
     @either_mode
@@ -57,18 +59,20 @@ class Noise(Layer):
 
 
 class GaussianNoise(Noise):
-    """Add noise while training: ``y = x + stddev z``, z from a standard normal.
+    """Adds Gaussian noise in training: ``y = x + stddev z``, with z standard normal.
 
     Outside of training ``y = x``. Shapes: any, unchanged.
 
     Args:
-        stddev: the standard deviation of the noise, in the unit of x.
-        seed: mixed into the call's key, to tell two layers apart that share one key.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        stddev: float >= 0, standard deviation of the noise, in the unit of x.
+        seed: int, mixed into the random key, which gives different noise to layers that would
+            otherwise share a key; None by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``stddev`` is below 0.
-        LaminaError: no random key is in reach while training.
+        InputError: ``stddev`` is negative.
+        LaminaError: in training there is no random key.
 
     >>> import jax.numpy as jnp
     >>> y = GaussianNoise(0.5)(jnp.zeros(10000), training=True, rng=0)
@@ -76,7 +80,9 @@ class GaussianNoise(Noise):
     '0.50'
     """
 
-    def __init__(self, stddev: float, seed: int | None = None, **options: Any) -> None:
+    def __init__(
+        self, stddev: float, seed: int | None = None, **options: Unpack[LayerOptions]
+    ) -> None:
         self.stddev = check_within(self, "stddev", stddev, high=math.inf)
         super().__init__(self.stddev, seed, **options)
 
@@ -85,19 +91,21 @@ class GaussianNoise(Noise):
 
 
 class GaussianDropout(Noise):
-    """Multiply by noise while training: ``y = x (1 + sqrt(rate / (1 - rate)) z)``, z normal.
+    """Multiplies by Gaussian noise in training: ``y = x (1 + sqrt(rate / (1 - rate)) z)``.
 
-    Outside of training ``y = x``. Shapes: any, unchanged.
+    z is standard normal, so that the factors have the mean and variance of those of
+    :class:`Dropout`. Outside of training ``y = x``. Shapes: any, unchanged.
 
     Args:
-        rate: that of the dropout whose mean and variance the factors have, from 0 up to, but not,
-            1.
-        seed: mixed into the call's key, to tell two layers apart that share one key.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        rate: float in [0, 1), dropout rate with the same mean and variance.
+        seed: int, mixed into the random key, which gives different noise to layers that would
+            otherwise share a key; None by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
         InputError: ``rate`` is out of range.
-        LaminaError: no random key is in reach while training.
+        LaminaError: in training there is no random key.
 
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting,
     JMLR 2014, section 10.
@@ -108,7 +116,9 @@ class GaussianDropout(Noise):
     '1.0 0.50'
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
+    def __init__(
+        self, rate: float, seed: int | None = None, **options: Unpack[LayerOptions]
+    ) -> None:
         self.rate = check_within(self, "rate", rate, below=True)
         super().__init__(self.rate, seed, **options)
 

@@ -1,10 +1,10 @@
-"""Layers that shift and scale by moments."""
+"""Layer and group normalization."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 
@@ -18,6 +18,7 @@ from lamina.layers.bases.checks import (
     check_rank,
     check_within,
 )
+from lamina.layers.bases.options import NormalizationOptions
 from lamina.layers.bases.weights import Weighted
 from lamina.ops.normalization import (
     group_norm,
@@ -28,26 +29,36 @@ __all__ = ["GroupNormalization", "LayerNormalization"]
 
 
 class LayerNormalization(Weighted):
-    """Normalise each example by its own moments over some axes.
+    """Normalizes each example by its own mean and variance over some axes.
 
-    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, the moments in at least float32.
-    Shapes: any, unchanged; weights ``gamma`` and ``beta``, the sizes of the input on ``axis``.
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, with mean and variance in float32 or
+    wider. Shapes: any, unchanged; weights ``gamma`` and ``beta``, with the input's sizes on
+    ``axis``.
 
     Args:
-        axis: the axis or axes to normalise over.
-        epsilon: added to the variance.
-        center: whether there is a ``beta``.
-        scale: whether there is a ``gamma``.
-        beta_initializer: of ``beta``.
-        gamma_initializer: of ``gamma``.
-        rms_scaling: whether to take no mean away and add no ``beta``. That still divides by the
-            standard deviation; for the root mean square see :class:`RMSNormalization`.
-        **options: ``beta_regularizer``, ``gamma_regularizer``, ``beta_constraint`` and
-            ``gamma_constraint``; ``name`` and the others of any layer.
+        axis: int or sequence of int, axes to normalize over; -1 by default.
+        epsilon: float >= 0, added to the variance; 0.001 by default.
+        center: bool, whether to add the offset ``beta``; True by default.
+        scale: bool, whether to multiply by ``gamma``; True by default.
+        beta_initializer: initializer of ``beta``, a name, a
+            :class:`lamina.initializers.Initializer` or a function ``(key, shape, dtype) -> array``;
+            ``"zeros"`` by default.
+        gamma_initializer: the same of ``gamma``; ``"ones"`` by default.
+        rms_scaling: bool, whether to skip both centering and ``beta``; False by default. This still
+            divides by the standard deviation; :class:`RMSNormalization` divides by the root mean
+            square.
+        beta_regularizer, gamma_regularizer: penalty on ``beta`` and on ``gamma``, a name, a
+            :class:`lamina.regularizers.Regularizer` or a function ``array -> loss``; None by
+            default.
+        beta_constraint, gamma_constraint: function applied to ``beta`` and to ``gamma`` after each
+            training step, a name, a :class:`lamina.constraints.Constraint` or a function
+            ``array -> array``; None by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``axis`` is not in the input, or ``epsilon`` is below 0.
-        UnknownNameError: an initializer has no such name.
+        InputError: the input lacks ``axis``, or ``epsilon`` is negative.
+        UnknownNameError: there is no initializer, regularizer or constraint of that name.
 
     Source: Ba, Kiros, Hinton, Layer normalization, arXiv 1607.06450.
 
@@ -68,7 +79,7 @@ class LayerNormalization(Weighted):
         gamma_initializer: initializers.InitializerLike = "ones",
         *,
         rms_scaling: bool = False,
-        **options: Any,
+        **options: Unpack[NormalizationOptions],
     ) -> None:
         super().__init__(**options)
         self.axis = check_integers(self, "axis", axis)
@@ -97,28 +108,36 @@ class LayerNormalization(Weighted):
 
 
 class GroupNormalization(Weighted):
-    """Normalise each example by its own moments over each group of channels.
+    """Normalizes each group of channels of an example by its own mean and variance.
 
-    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, the moments in at least float32,
-    over all axes but the batch's, within a group. Shapes: ``[batch, ..., channels, ...]``,
-    unchanged; weights ``gamma`` and ``beta``, each ``[channels]``.
+    ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, with mean and variance in float32 or
+    wider, over the channels of a group and all axes but the batch. Shapes: ``[batch, ...,
+    channels, ...]``, unchanged; weights ``gamma`` and ``beta``, each ``[channels]``.
 
     Args:
-        groups: into how many groups of equal size neighbouring channels are put; -1 makes every
-            channel a group of its own, which is instance normalization.
-        axis: the axis of the channels.
-        epsilon: added to the variance.
-        center: whether there is a ``beta``.
-        scale: whether there is a ``gamma``.
-        beta_initializer: of ``beta``.
-        gamma_initializer: of ``gamma``.
-        **options: ``beta_regularizer``, ``gamma_regularizer``, ``beta_constraint`` and
-            ``gamma_constraint``; ``name`` and the others of any layer.
+        groups: positive integer that divides the channels, number of groups of adjacent channels;
+            -1 for one group per channel, which is instance normalization; 32 by default.
+        axis: int, axis of the channels; -1 by default.
+        epsilon: float >= 0, added to the variance; 0.001 by default.
+        center: bool, whether to add the offset ``beta``; True by default.
+        scale: bool, whether to multiply by ``gamma``; True by default.
+        beta_initializer: initializer of ``beta``, a name, a
+            :class:`lamina.initializers.Initializer` or a function ``(key, shape, dtype) -> array``;
+            ``"zeros"`` by default.
+        gamma_initializer: the same of ``gamma``; ``"ones"`` by default.
+        beta_regularizer, gamma_regularizer: penalty on ``beta`` and on ``gamma``, a name, a
+            :class:`lamina.regularizers.Regularizer` or a function ``array -> loss``; None by
+            default.
+        beta_constraint, gamma_constraint: function applied to ``beta`` and to ``gamma`` after each
+            training step, a name, a :class:`lamina.constraints.Constraint` or a function
+            ``array -> array``; None by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``axis`` is not in the input or is the batch's, ``groups`` does not divide the
-            channels, or ``epsilon`` is below 0.
-        UnknownNameError: an initializer has no such name.
+        InputError: the input lacks ``axis`` or it is the batch axis, ``groups`` does not divide the
+            channels, or ``epsilon`` is negative.
+        UnknownNameError: there is no initializer, regularizer or constraint of that name.
 
     Source: Wu, He, Group normalization, arXiv 1803.08494.
 
@@ -139,7 +158,7 @@ class GroupNormalization(Weighted):
         scale: bool = True,
         beta_initializer: initializers.InitializerLike = "zeros",
         gamma_initializer: initializers.InitializerLike = "ones",
-        **options: Any,
+        **options: Unpack[NormalizationOptions],
     ) -> None:
         super().__init__(**options)
         self.groups = -1 if groups == -1 else check_count(self, "groups", groups)

@@ -1,10 +1,10 @@
-"""Layers that bring data to a scale, and images to a size."""
+"""Rescaling and normalization of data."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 from typing import cast as typed
 
 import jax
@@ -14,35 +14,32 @@ import numpy as np
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError
 from lamina.layer import Layer
-from lamina.layers.bases.checks import check_choice, check_count, check_data_format, check_rank
 from lamina.layers.bases.errors import refusal
 from lamina.ops.arrays import cast, float_dtype
-from lamina.ops.images import center_crop, crop_to_aspect, image_axes, pad_to_aspect, resize
-from lamina.ops.spatial import DataFormat
+from lamina.options import LayerOptions
 
-__all__ = ["CenterCrop", "Normalization", "Rescaling", "Resizing"]
+__all__ = ["Normalization", "Rescaling"]
 
-_FIRST = "channels, height, width"
-_LEAST = 1e-7  # of a deviation that is divided by
-_METHODS = ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5")
+_LEAST = 1e-7  # smallest standard deviation to divide by
 
 
 class Rescaling(Layer):
-    """A scale and an offset: ``y = scale x + offset``.
+    """Scales and shifts its inputs: ``y = scale x + offset``.
 
-    Shapes: any. Whole numbers come out as floats.
+    Shapes: any, unchanged. Integers become floats.
 
     Args:
-        scale: one number, or an array that broadcasts against the input.
-        offset: the same.
-        **options: ``name`` and the others of any layer.
+        scale: float, or an array that broadcasts to the input.
+        offset: float, or an array that broadcasts to the input; 0 by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     >>> import jax.numpy as jnp
     >>> Rescaling(1 / 127.5, offset=-1)(jnp.array([0, 255])).tolist()
     [-1.0, 1.0]
     """
 
-    def __init__(self, scale: Any, offset: Any = 0.0, **options: Any) -> None:
+    def __init__(self, scale: Any, offset: Any = 0.0, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.scale = scale
         self.offset = offset
@@ -53,22 +50,25 @@ class Rescaling(Layer):
 
 
 class Normalization(Layer):
-    """Data brought to mean 0 and variance 1: ``y = (x - mean) / max(sqrt(variance), 1e-7)``.
+    """Normalizes data to mean 0 and variance 1: ``y = (x - mean) / max(sqrt(variance), 1e-7)``.
 
-    Shapes: any; weights ``mean`` and ``variance``, the sizes of the axes kept. They do not train:
-    :meth:`adapt` finds them in data, once. Until then they are 0 and 1.
+    Shapes: any, unchanged; weights ``mean`` and ``variance``, not trainable, with the input's sizes
+    on ``axis``. :meth:`adapt` computes them from data; initially they are 0 and 1.
 
     Args:
-        axis: the axes that have means of their own, one or several; None for one mean of all.
-        mean: known already, with ``variance``; then the layer has no weights. A number, or an
-            array whose axes are the last of those kept.
-        variance: the same.
-        invert: whether the way back is gone: ``y = mean + max(sqrt(variance), 1e-7) x``.
-        **options: ``name`` and the others of any layer.
+        axis: int or sequence of int, axes that keep separate means and variances; None for one mean
+            of all elements; -1 by default.
+        mean: float, or an array for the last of these axes, used together with ``variance`` instead
+            of weights; None by default.
+        variance: float, or an array of the shape of ``mean``; None by default.
+        invert: bool, whether to compute the inverse, ``y = mean + max(sqrt(variance), 1e-7) x``;
+            False by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: of mean and variance one is missing, their shapes differ, or do not fit the
-            axes; or the input does not have the axes.
+        InputError: only one of mean and variance is given, their shapes differ or do not fit
+            ``axis``, or the input lacks ``axis``.
 
     >>> layer = Normalization()
     >>> layer.adapt(np.array([[0.0, 7.0], [2.0, 9.0]]))
@@ -82,7 +82,7 @@ class Normalization(Layer):
         mean: Any = None,
         variance: Any = None,
         invert: bool = False,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
         axes = () if axis is None else axis if isinstance(axis, Sequence) else (axis,)
@@ -102,17 +102,18 @@ class Normalization(Layer):
             self.variance = self.add_weight(kept, "ones", trainable=False)
 
     def adapt(self, data: Any) -> None:
-        """Find mean and variance of data; those of earlier data are forgotten.
+        """Computes mean and variance of data, and replaces those of earlier data.
 
         Args:
-            data: an array, or an iterable of batches, of which pairs count by their first.
+            data: array ``[batch, ...]``, or an iterable of batches: arrays, or tuples of which the
+                first item is used.
 
         Raises:
-            InputError: there is no data, its axes kept have other sizes than the layer was built
-                for, or the layer was given mean and variance.
+            InputError: there is no data, its sizes on ``axis`` differ from those that the layer was
+                built for, or the layer was made with mean and variance.
         """
         if self.input_mean is not None:
-            raise _refusal(self, "a layer that was given no mean", "adapt, of one that was")
+            raise _refusal(self, "a layer made without mean", "one made with mean")
         batches: Iterable[Any] = [data] if hasattr(data, "shape") else data
         found: _Moments | None = None
         shape: list[Any] = []
@@ -122,14 +123,18 @@ class Normalization(Layer):
             shape = [array.shape[axis] if axis in kept else None for axis in range(array.ndim)]
             more = _Moments.of(array, kept)
             if found is not None and found.mean.shape != more.mean.shape:
-                raise _refusal(self, f"means {found.mean.shape} of all", f"{more.mean.shape}")
+                raise _refusal(
+                    self, f"batches with means of shape {found.mean.shape}", f"{more.mean.shape}"
+                )
             found = more if found is None else found.joined(more)
         if found is None or not found.total:
             raise _refusal(self, "data to adapt to", "none")
         if not self._lamina.built:
             self.build(tuple(shape))
         if self.mean.shape != found.mean.shape:
-            raise _refusal(self, f"means {self.mean.shape}, as built", f"{found.mean.shape}")
+            raise _refusal(
+                self, f"means of shape {self.mean.shape}, as built", f"{found.mean.shape}"
+            )
         self.mean.assign(cast(found.mean, self.mean.dtype))
         self.variance.assign(cast(found.variance, self.variance.dtype))
 
@@ -147,18 +152,18 @@ class Normalization(Layer):
         return self.mean.value, self.variance.value
 
     def _spread(self, value: Any, kept: tuple[int, ...], shape: list[int], dtype: Any) -> jax.Array:
-        """What the axes kept have, or the last of them, where they stand in the input."""
+        """Reshapes a value for the kept axes, or the last of them, to broadcast to the input."""
         array = jnp.asarray(value, dtype)
         sizes = [1] * len(shape)
         for axis, size in zip(kept[len(kept) - array.ndim :], array.shape, strict=True):
             if size not in (1, shape[axis]):
-                raise _refusal(self, f"a mean for {shape[axis]} on axis {axis}", f"for {size}")
+                raise _refusal(self, f"a mean of size {shape[axis]} on axis {axis}", f"size {size}")
             sizes[axis] = size
         return jnp.reshape(array, sizes)
 
 
 class _Moments(NamedTuple):
-    """How many numbers there are, their mean and their variance, in float64."""
+    """Count, mean and variance of numbers, in float64."""
 
     total: int
     mean: np.ndarray
@@ -175,7 +180,7 @@ class _Moments(NamedTuple):
         return cls(count, mean, np.asarray(np.var(array, axes, np.float64)))
 
     def joined(self, more: _Moments) -> _Moments:
-        """Those of both.
+        """Count, mean and variance of both sets of numbers.
 
         Source: Chan, Golub, LeVeque, Updating formulae and a pairwise algorithm for computing
         sample variances, 1979.
@@ -187,142 +192,19 @@ class _Moments(NamedTuple):
         return _Moments(count, self.mean + share * apart, within + share * (1 - share) * apart**2)
 
 
-class ImageSize(Layer):
-    """What layers share that give images one size.
-
-    Args:
-        height: of the images that come out.
-        width: the same.
-        data_format: ``"channels_last"``, the default, or ``"channels_first"``.
-        **options: ``name`` and the others of any layer.
-    """
-
-    def __init__(
-        self, height: int, width: int, data_format: DataFormat | None = None, **options: Any
-    ) -> None:
-        super().__init__(**options)
-        self.height = check_count(self, "height", height)
-        self.width = check_count(self, "width", width)
-        self.data_format: DataFormat = check_data_format(self, data_format)
-
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        return None
-
-    @property
-    def _size(self) -> tuple[int, int]:
-        return self.height, self.width
-
-    def _check(self, images: jax.Array) -> None:
-        last = self.data_format == "channels_last"
-        check_rank(self, images.shape, "height, width, channels" if last else _FIRST)
-
-
-class CenterCrop(ImageSize):
-    """The middle of images; of smaller ones the largest middle of these proportions, resized.
-
-    Shapes: ``[..., height', width', channels] -> [..., height, width, channels]``, or channels
-    first.
-
-    Args:
-        height: of the images that come out.
-        width: the same.
-        data_format: ``"channels_last"``, the default, or ``"channels_first"``.
-        **options: ``name`` and the others of any layer.
-
-    Raises:
-        InputError: a size is not a whole number above 0, or the input has too few axes.
-
-    >>> import jax.numpy as jnp
-    >>> CenterCrop(2, 2)(jnp.ones((1, 5, 4, 3))).shape
-    (1, 2, 2, 3)
-    """
-
-    def call(self, inputs: jax.Array) -> jax.Array:
-        self._check(inputs)
-        images, form = _floating(inputs), self.data_format
-        here = [images.shape[axis] for axis in image_axes(form)]
-        if here[0] >= self.height and here[1] >= self.width:
-            return center_crop(images, self._size, data_format=form)
-        images = crop_to_aspect(images, self._size, data_format=form)
-        return resize(images, self._size, data_format=form)
-
-
-class Resizing(ImageSize):
-    """Images resampled to one size; :func:`lamina.ops.images.resize`.
-
-    Shapes: ``[..., height', width', channels] -> [..., height, width, channels]``, or channels
-    first, in the input's dtype.
-
-    Args:
-        height: of the images that come out.
-        width: the same.
-        interpolation: ``"bilinear"``, ``"nearest"``, ``"bicubic"``, ``"lanczos3"`` or
-            ``"lanczos5"``.
-        crop_to_aspect_ratio: whether only the middle that has the new proportions is taken.
-        pad_to_aspect_ratio: whether edges are put on first that give them.
-        fill_mode: ``"constant"``, of those edges.
-        fill_value: of those edges.
-        antialias: whether a smaller image is made of all points of the larger one.
-        data_format: ``"channels_last"``, the default, or ``"channels_first"``.
-        **options: ``name`` and the others of any layer.
-
-    Raises:
-        InputError: a size is not a whole number above 0, a name stands for nothing, images are to
-            be both cropped and padded, or the input has too few axes.
-
-    >>> import jax.numpy as jnp
-    >>> Resizing(8, 6)(jnp.ones((2, 5, 4, 3))).shape
-    (2, 8, 6, 3)
-    """
-
-    def __init__(
-        self,
-        height: int,
-        width: int,
-        interpolation: str = "bilinear",
-        crop_to_aspect_ratio: bool = False,
-        pad_to_aspect_ratio: bool = False,
-        fill_mode: str = "constant",
-        fill_value: float = 0.0,
-        antialias: bool = False,
-        data_format: DataFormat | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(height, width, data_format, **options)
-        self.interpolation = check_choice(self, "interpolation", interpolation, _METHODS)
-        self.fill_mode = check_choice(self, "fill_mode", fill_mode, ("constant",))
-        self.crop_to_aspect_ratio = crop_to_aspect_ratio
-        self.pad_to_aspect_ratio = pad_to_aspect_ratio
-        self.fill_value = fill_value
-        self.antialias = antialias
-        if crop_to_aspect_ratio and pad_to_aspect_ratio:
-            expected = "crop_to_aspect_ratio or pad_to_aspect_ratio"
-            raise _refusal(self, expected, "both")
-
-    def call(self, inputs: jax.Array) -> jax.Array:
-        self._check(inputs)
-        images, form = inputs, self.data_format
-        if self.crop_to_aspect_ratio:
-            images = crop_to_aspect(images, self._size, data_format=form)
-        if self.pad_to_aspect_ratio:
-            images = pad_to_aspect(images, self._size, self.fill_value, data_format=form)
-        options: dict[str, Any] = {"antialias": self.antialias, "data_format": form}
-        return resize(images, self._size, self.interpolation, **options)
-
-
 def _floating(x: jax.Array) -> jax.Array:
     return cast(x, float_dtype(x))
 
 
 def _first(batch: Any) -> Any:
-    """What a batch has of inputs."""
+    """The inputs of a batch."""
     return typed("Sequence[Any]", batch)[0] if isinstance(batch, tuple | list) else batch
 
 
 def _kept(layer: Normalization, rank: int) -> tuple[int, ...]:
-    """The axes that have means of their own, of an input of so many axes."""
+    """The axes, counted from the front, that the mean keeps, for an input of that rank."""
     if any(not -rank <= axis < rank for axis in layer.axis):
-        raise _refusal(layer, f"axes of an input of {rank}", f"axis={layer.axis}")
+        raise _refusal(layer, f"axes of an input with {rank} axes", f"axis={layer.axis}")
     return tuple(sorted(axis % rank for axis in layer.axis))
 
 
@@ -332,5 +214,5 @@ def _refusal(layer: Tracked, expected: str, received: str) -> InputError:
         "has options or data that do not fit together",
         expected=expected,
         received=received,
-        remedy="Correct the options, or the data that it is used with.",
+        remedy="Correct the options or the data.",
     )

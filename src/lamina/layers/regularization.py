@@ -1,16 +1,20 @@
-"""Layers that drop elements while training, so that what is learnt generalises."""
+"""Dropout in training, and penalties on activations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Unpack, cast
 
 import jax
 
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_choice, check_count, check_rank, check_within
+from lamina.layers.bases.docstrings import with_family_docs
+from lamina.layers.bases.options import UnpenalizedOptions
 from lamina.layers.noise import Noise
 from lamina.ops.dropout import alpha_dropout, dropout
+from lamina.ops.spatial import DataFormat
+from lamina.options import LayerOptions
 from lamina.regularizers import L1L2
 
 __all__ = [
@@ -24,22 +28,25 @@ __all__ = [
 
 
 class Dropout(Noise):
-    """Zero elements at random while training: ``y = x m / (1 - rate)``, E[m] = 1 - rate.
+    """Sets elements to zero at random in training: ``y = x m / (1 - rate)``.
 
-    What is dropped is 0, infinity and NaN too. Outside of training ``y = x``. Shapes: any,
-    unchanged.
+    The mask m is 0 with probability ``rate``, else 1. Dropped elements are 0 even where x is
+    infinite or NaN. Outside of training ``y = x``. Shapes: any, unchanged.
 
     Args:
-        rate: the probability of a zero, from 0 to 1.
-        noise_shape: the shape of m, one entry an axis of the input: 1 drops along a whole axis,
-            None stands for the input's size. Without it every element is drawn alone.
-        seed: mixed into the call's key, to tell two layers apart that share one key.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        rate: float in [0, 1], probability that an element is dropped.
+        noise_shape: sequence of int or None, the shape of m, with one entry for each axis of the
+            input: 1 shares m along the axis, None is the input's size; None (default) for one draw
+            per element.
+        seed: int, mixed into the random key, which gives different noise to layers that would
+            otherwise share a key; None by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``rate`` or ``noise_shape`` is out of range, or ``noise_shape`` has another
-            number of axes than the input.
-        LaminaError: no random key is in reach while training.
+        InputError: ``rate`` or ``noise_shape`` is out of range, or ``noise_shape`` lacks an entry
+            for an axis of the input.
+        LaminaError: in training there is no random key.
 
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting,
     JMLR 2014.
@@ -52,14 +59,14 @@ class Dropout(Noise):
     [0.0, 2.0]
     """
 
-    _below: ClassVar[bool] = False  # whether a rate of 1 means nothing
+    _below: ClassVar[bool] = False  # whether a rate of 1 is refused
 
     def __init__(
         self,
         rate: float,
         noise_shape: Sequence[int | None] | None = None,
         seed: int | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         self.rate = check_within(self, "rate", rate, below=self._below)
         super().__init__(self.rate, seed, **options)
@@ -82,21 +89,26 @@ class Dropout(Noise):
 
 
 class AlphaDropout(Dropout):
-    """Put elements to selu's floor at random while training, and keep mean 0 and variance 1.
+    """Dropout for SELU networks: keeps mean 0 and variance 1 of the inputs in training.
 
-    ``y = a (m x + (1 - m) f) + b`` with ``f = -1.758`` and E[m] = 1 - rate; a and b make up for
-    what is dropped. Outside of training ``y = x``. Shapes: any, unchanged.
+    ``y = a (m x + (1 - m) f) + b``, where the mask m is 0 with probability ``rate``, else 1, f =
+    -1.758 is the limit of SELU, and a and b restore mean and variance. Outside of training ``y =
+    x``. Shapes: any, unchanged.
 
     Args:
-        rate: the probability of m = 0, from 0 up to, but not, 1.
-        noise_shape: the shape of m, as for :class:`Dropout`.
-        seed: mixed into the call's key, to tell two layers apart that share one key.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        rate: float in [0, 1), probability that an element is dropped.
+        noise_shape: sequence of int or None, the shape of m, with one entry for each axis of the
+            input: 1 shares m along the axis, None is the input's size; None (default) for one draw
+            per element.
+        seed: int, mixed into the random key, which gives different noise to layers that would
+            otherwise share a key; None by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``rate`` or ``noise_shape`` is out of range, or ``noise_shape`` has another
-            number of axes than the input.
-        LaminaError: no random key is in reach while training.
+        InputError: ``rate`` or ``noise_shape`` is out of range, or ``noise_shape`` lacks an entry
+            for an axis of the input.
+        LaminaError: in training there is no random key.
 
     Source: Klambauer et al., Self-normalizing neural networks, arXiv 1706.02515.
 
@@ -111,17 +123,38 @@ class AlphaDropout(Dropout):
         return alpha_dropout(key, inputs, self.rate, self.noise_shape)
 
 
-class _SpatialDropout(Dropout):
-    """Drop whole maps: a channel of an example, everywhere at once."""
+class SpatialDropout(Dropout):
+    """The base of spatial dropout over images and volumes.
+
+    The mask m is 0 with probability ``rate``, else 1, and has one entry for each example and
+    channel. Outside of training ``y = x``.
+
+    Args:
+        rate: float in [0, 1], probability that a channel of an example is dropped.
+        data_format: ``"channels_last"`` (default) for ``[batch, space..., channels]``, or
+            ``"channels_first"`` for ``[batch, channels, space...]``.
+        seed: int, mixed into the random key, which gives different noise to layers that would
+            otherwise share a key; None by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
+
+    Raises:
+        InputError: ``rate`` or ``data_format`` is out of range, or the input has another number of
+            axes.
+        LaminaError: in training there is no random key.
+
+    Source: Tompson et al., Efficient object localization using convolutional networks, arXiv
+    1411.4280.
+    """
 
     space: ClassVar[str]
 
     def __init__(
         self,
         rate: float,
-        data_format: Literal["channels_first", "channels_last"] | None = None,
+        data_format: DataFormat | None = None,
         seed: int | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         choices = (None, "channels_first", "channels_last")
         self.data_format = check_choice(self, "data_format", data_format, choices)
@@ -137,20 +170,22 @@ class _SpatialDropout(Dropout):
         check_rank(self, input_shape, axes, exactly=True)
 
 
-class SpatialDropout1D(_SpatialDropout):
-    """Drop whole channels of a sequence at random while training: ``y = x m / (1 - rate)``.
+class SpatialDropout1D(SpatialDropout):
+    """Sets whole channels of a sequence to zero at random in training: ``y = x m / (1 - rate)``.
 
-    Outside of training ``y = x``. Shapes: ``[batch, time, channels]``, unchanged; m has the shape
-    ``[batch, 1, channels]``.
+    The mask m ``[batch, 1, channels]`` is 0 with probability ``rate``, else 1. Outside of training
+    ``y = x``. Shapes: ``[batch, time, channels]``, unchanged.
 
     Args:
-        rate: the probability that a channel of an example is zero, from 0 to 1.
-        seed: mixed into the call's key, to tell two layers apart that share one key.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        rate: float in [0, 1], probability that a channel of an example is dropped.
+        seed: int, mixed into the random key, which gives different noise to layers that would
+            otherwise share a key; None by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
         InputError: ``rate`` is out of range, or the input has another number of axes.
-        LaminaError: no random key is in reach while training.
+        LaminaError: in training there is no random key.
 
     Source: Tompson et al., Efficient object localization using convolutional networks, arXiv
     1411.4280.
@@ -163,42 +198,55 @@ class SpatialDropout1D(_SpatialDropout):
 
     space = "time"
 
-    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
+    def __init__(
+        self, rate: float, seed: int | None = None, **options: Unpack[LayerOptions]
+    ) -> None:
         super().__init__(rate, None, seed, **options)
 
 
-class SpatialDropout2D(_SpatialDropout):
-    """Drop whole channels of an image at random while training: ``y = x m / (1 - rate)``.
+@with_family_docs
+class SpatialDropout2D(SpatialDropout):
+    """Sets whole channels of an image to zero at random in training: ``y = x m / (1 - rate)``.
 
-    As :class:`SpatialDropout1D`, for ``[batch, height, width, channels]``, or ``[batch, channels,
-    height, width]`` with ``data_format="channels_first"``.
+    Shapes: ``[batch, height, width, channels]``, or channels first, unchanged.
+
+    >>> import jax.numpy as jnp
+    >>> y = SpatialDropout2D(0.5)(jnp.ones((100, 2, 1, 1)), training=True, rng=0)
+    >>> sorted(set(map(tuple, y[:, :, 0, 0].tolist())))
+    [(0.0, 0.0), (2.0, 2.0)]
     """
 
     space = "height, width"
 
 
-class SpatialDropout3D(_SpatialDropout):
-    """Drop whole channels of a volume at random while training: ``y = x m / (1 - rate)``.
+@with_family_docs
+class SpatialDropout3D(SpatialDropout):
+    """Sets whole channels of a volume to zero at random in training: ``y = x m / (1 - rate)``.
 
-    As :class:`SpatialDropout1D`, for ``[batch, depth, height, width, channels]``, or ``[batch,
-    channels, depth, height, width]`` with ``data_format="channels_first"``.
+    Shapes: ``[batch, depth, height, width, channels]``, or channels first, unchanged.
+
+    >>> import jax.numpy as jnp
+    >>> y = SpatialDropout3D(0.5)(jnp.ones((100, 2, 1, 1, 1)), training=True, rng=0)
+    >>> sorted(set(map(tuple, y[:, :, 0, 0, 0].tolist())))
+    [(0.0, 0.0), (2.0, 2.0)]
     """
 
     space = "depth, height, width"
 
 
 class ActivityRegularization(Layer):
-    """What comes in goes out, and ``l1 sum |x| + l2 sum x^2``, by example, is added to the loss.
+    """Returns its input, and adds ``(l1 sum |x| + l2 sum x^2) / batch size`` to the loss.
 
     Shapes: any, unchanged.
 
     Args:
-        l1: the factor of the sizes.
-        l2: the factor of the squares.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        l1: float >= 0, factor of the sum of absolute values; 0 by default.
+        l2: float >= 0, factor of the sum of squares; 0 by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: a factor is not a finite number of 0 or more.
+        InputError: a factor is negative or not finite.
 
     >>> import jax.numpy as jnp
     >>> from lamina import added_losses
@@ -208,7 +256,9 @@ class ActivityRegularization(Layer):
     [1.0]
     """
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0, **options: Any) -> None:
+    def __init__(
+        self, l1: float = 0.0, l2: float = 0.0, **options: Unpack[UnpenalizedOptions]
+    ) -> None:
         super().__init__(activity_regularizer=L1L2(l1, l2), **options)
         self.l1, self.l2 = l1, l2
 

@@ -1,10 +1,10 @@
-"""Layers that only move elements."""
+"""Layers that reshape, permute and repeat their inputs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import jax
 from jax import lax
@@ -18,29 +18,32 @@ from lamina.layers.bases.checks import (
     check_integers,
     check_rank,
 )
+from lamina.ops.spatial import DataFormat
+from lamina.options import LayerOptions
 
 __all__ = ["Flatten", "Permute", "RepeatVector", "Reshape"]
 
 
 class Rearranging(Layer):
-    """The base of layers after which a mask of the steps no longer fits."""
+    """The base of layers whose output has no mask: that of the input no longer fits."""
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
 
 
 class Flatten(Rearranging):
-    """Fold all axes but the first into one.
+    """Flattens all axes but the batch into one.
 
-    Shapes: ``[batch, a, b, ...] -> [batch, a b ...]``, and ``[batch] -> [batch, 1]``.
+    Shapes: ``[batch, a, b, ...] -> [batch, a * b * ...]``, and ``[batch] -> [batch, 1]``.
 
     Args:
-        data_format: ``"channels_first"`` moves axis 1 to the end before folding;
-            ``"channels_last"``, the default, leaves the axes as they are.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        data_format: ``"channels_first"`` to move axis 1 to the end before flattening;
+            ``"channels_last"`` or None (default) to keep the order of axes.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``data_format`` is neither, or the input is a scalar.
+        InputError: ``data_format`` is unknown, or the input is a scalar.
 
     >>> import jax.numpy as jnp
     >>> Flatten()(jnp.ones((2, 3, 4))).shape
@@ -49,8 +52,8 @@ class Flatten(Rearranging):
 
     def __init__(
         self,
-        data_format: Literal["channels_first", "channels_last"] | None = None,
-        **options: Any,
+        data_format: DataFormat | None = None,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
         choices = (None, "channels_first", "channels_last")
@@ -66,33 +69,35 @@ class Flatten(Rearranging):
 
 
 class Reshape(Rearranging):
-    """Give each example another shape, in the order of its elements.
+    """Reshapes each example, in row-major order.
 
-    Shapes: ``[batch, a, b, ...] -> [batch, target_shape...]``, with as many elements.
+    Shapes: ``[batch, a, b, ...] -> [batch, target_shape...]``, with the same number of elements.
 
     Args:
-        target_shape: the sizes; one of them may be -1 for what is left.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        target_shape: sequence of int, shape of an example without the batch axis; one size may be
+            -1 and is inferred.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``target_shape`` is not made of sizes, or an input's elements do not fill it.
+        InputError: ``target_shape`` is no shape, or has another number of elements than an example.
 
     >>> import jax.numpy as jnp
     >>> Reshape((3, -1))(jnp.arange(6).reshape(1, 6)).tolist()
     [[[0, 1], [2, 3], [4, 5]]]
     """
 
-    def __init__(self, target_shape: Sequence[int], **options: Any) -> None:
+    def __init__(self, target_shape: Sequence[int], **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         sizes = () if target_shape == () else check_integers(self, "target_shape", target_shape)
         if min(sizes, default=0) < -1 or sizes.count(-1) > 1:
             raise InputError(
                 explain(
-                    "Reshape got a target_shape that is none.",
+                    "Reshape got an invalid target_shape.",
                     where=f"made at {self._lamina.made_at}",
-                    expected="sizes from 0 up, one of them perhaps -1 for what is left",
+                    expected="integers >= 0, and at most one -1",
                     received=f"target_shape={target_shape!r}",
-                    remedy="Give the sizes of an example, without the batch's.",
+                    remedy="Give the shape of one example, without the batch axis.",
                 )
             )
         self.target_shape = sizes
@@ -104,39 +109,41 @@ class Reshape(Rearranging):
     def call(self, inputs: jax.Array) -> jax.Array:
         batch, *sizes = inputs.shape
         target = check_filled(self, "target_shape", self.target_shape, tuple(sizes))
-        if math.prod(target) != math.prod(sizes):  # a plan's sizes for dims that are not known
+        if math.prod(target) != math.prod(sizes):  # a plan's trial sizes for unknown dims
             return lax.full((batch, *target), 0, inputs.dtype)
         return lax.reshape(inputs, (batch, *target))
 
 
 class Permute(Rearranging):
-    """Put the axes of each example into another order.
+    """Permutes the axes of each example.
 
     Shapes: ``[batch, axis 1, axis 2, ...] -> [batch, axis dims[0], axis dims[1], ...]``.
 
     Args:
-        dims: the axes in their new order, counted from 1; the batch stays in front.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        dims: sequence of int, a permutation of 1, 2, ...: the axes in their new order. The batch
+            axis, 0, stays first.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``dims`` is not an order of 1, 2, ..., or the input has another number of axes.
+        InputError: ``dims`` is no permutation, or the input has another number of axes.
 
     >>> import jax.numpy as jnp
     >>> Permute((2, 1))(jnp.ones((3, 10, 64))).shape
     (3, 64, 10)
     """
 
-    def __init__(self, dims: Sequence[int], **options: Any) -> None:
+    def __init__(self, dims: Sequence[int], **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.dims = check_integers(self, "dims", dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise InputError(
                 explain(
-                    "Permute got dims that are no order of axes.",
+                    "Permute got dims that are no permutation.",
                     where=f"made at {self._lamina.made_at}",
                     expected="each of 1, 2, ... once",
                     received=f"dims={dims!r}",
-                    remedy="Count the axes from 1; the batch, axis 0, stays in front.",
+                    remedy="Count the axes from 1; the batch axis, 0, is left out.",
                 )
             )
 
@@ -149,23 +156,24 @@ class Permute(Rearranging):
 
 
 class RepeatVector(Rearranging):
-    """Say each vector n times.
+    """Repeats each vector n times along a new axis.
 
     Shapes: ``[batch, features] -> [batch, n, features]``.
 
     Args:
-        n: how often.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        n: positive integer, number of repetitions.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``n`` is not a whole number above 0, or the input is not one of vectors.
+        InputError: ``n`` is not a positive integer, or the input does not have two axes.
 
     >>> import jax.numpy as jnp
     >>> RepeatVector(2)(jnp.array([[1, 5]])).tolist()
     [[[1, 5], [1, 5]]]
     """
 
-    def __init__(self, n: int, **options: Any) -> None:
+    def __init__(self, n: int, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.n = check_count(self, "n", n)
 

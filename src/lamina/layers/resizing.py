@@ -1,14 +1,17 @@
-"""Layers that cut, pad and refine space."""
+"""Cropping, zero padding and upsampling of spatial axes."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, Unpack, cast
 
 import jax
 
 from lamina.layers.bases.checks import check_each
+from lamina.layers.bases.docstrings import with_family_docs
 from lamina.layers.bases.spatial import Spatial
 from lamina.ops.spatial import DataFormat, crop, upsample, zero_pad
+from lamina.options import LayerOptions
 
 __all__ = [
     "Cropping1D",
@@ -22,50 +25,48 @@ __all__ = [
     "ZeroPadding3D",
 ]
 
-Edges = int | tuple[int, ...] | tuple[tuple[int, int], ...]
+Edges = int | Sequence[int] | Sequence[Sequence[int]]
 
 
-class Edged(Spatial):
-    """What layers share that change the edges of space."""
-
-    def _edges(self, name: str, value: Any) -> tuple[tuple[int, int], ...]:
-        """The option as points in front and behind, a pair for each axis of space."""
-        several = isinstance(value, list | tuple)
-        if self.rank == 1 or not several:
-            value = [value] * self.rank
-        entries = cast("list[Any]", value)
-        if len(entries) != self.rank:
-            check_each(self, name, value, self.rank, low=0)
-        pairs = [check_each(self, name, entry, 2, low=0) for entry in entries]
-        return tuple((front, behind) for front, behind in pairs)
+def _edges(layer: Spatial, name: str, value: Any) -> tuple[tuple[int, int], ...]:
+    """Returns the option as points before and after, a pair for each spatial axis."""
+    several = isinstance(value, list | tuple)
+    if layer.rank == 1 or not several:
+        value = [value] * layer.rank
+    entries = cast("list[Any]", value)
+    if len(entries) != layer.rank:
+        check_each(layer, name, value, layer.rank, low=0)
+    pairs = [check_each(layer, name, entry, 2, low=0) for entry in entries]
+    return tuple((before, after) for before, after in pairs)
 
 
-class Cropping(Edged):
-    """The edges of space cut off.
+class Cropping(Spatial):
+    """The base of the cropping layers.
 
-    Shapes: ``[batch, space..., channels] -> [batch, space'..., channels]``, or channels first,
-    with ``size - front - behind`` points on each axis of space.
+    A spatial axis of size n gets size ``n - before - after``.
 
     Args:
-        cropping: points to cut off: one number for all edges, one for both edges of each axis
-            of space, or a pair ``(front, behind)`` for each axis; for one axis the pair itself.
-        data_format: ``"channels_last"``, the default, or ``"channels_first"``.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        cropping: points to remove: integer >= 0 for all edges; or one for each spatial axis,
+            for both of its edges; or a pair ``(before, after)`` for each spatial axis, which for
+            one axis is the pair itself. 1 by default, 0 for :class:`Cropping2D`.
+        data_format: ``"channels_last"`` (default) for ``[batch, space..., channels]``, or
+            ``"channels_first"`` for ``[batch, channels, space...]``.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``cropping`` or ``data_format`` is none of these, or the input has another
-            number of axes or nothing would be left of it.
-
-    >>> import jax.numpy as jnp
-    >>> Cropping1D((1, 2))(jnp.arange(5).reshape(1, 5, 1)).tolist()
-    [[[1], [2]]]
+        InputError: ``cropping`` or ``data_format`` is none of these, the input has another number
+            of axes, or the output would be empty.
     """
 
     def __init__(
-        self, cropping: Edges = 1, data_format: DataFormat | None = None, **options: Any
+        self,
+        cropping: Edges = 1,
+        data_format: DataFormat | None = None,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(data_format, **options)
-        self.cropping = self._edges("cropping", cropping)
+        self.cropping = _edges(self, "cropping", cropping)
         self._least = tuple(sum(pair) + 1 for pair in self.cropping)
 
     def call(self, inputs: jax.Array) -> jax.Array:
@@ -73,8 +74,11 @@ class Cropping(Edged):
         return crop(inputs, self.cropping, data_format=self.data_format)
 
 
+@with_family_docs
 class Cropping1D(Cropping):
-    """The ends of time cut off: :class:`Cropping` of ``[batch, time, channels]``.
+    """Crops sequences along time.
+
+    Shapes: ``[batch, time, channels] -> [batch, time', channels]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> Cropping1D()(jnp.arange(4).reshape(1, 4, 1)).tolist()
@@ -84,9 +88,12 @@ class Cropping1D(Cropping):
     rank = 1
 
 
+@with_family_docs
 class Cropping2D(Cropping):
-    """The edges of images cut off: :class:`Cropping` of ``[batch, height, width, channels]``,
-    of which nothing is cut where ``cropping`` is not given.
+    """Crops images along their spatial axes.
+
+    Shapes: ``[batch, height, width, channels] -> [batch, height', width', channels]``, or channels
+    first.
 
     >>> import jax.numpy as jnp
     >>> Cropping2D(((2, 2), (4, 3)))(jnp.ones((1, 28, 28, 3))).shape
@@ -99,14 +106,17 @@ class Cropping2D(Cropping):
         self,
         cropping: Edges = ((0, 0), (0, 0)),
         data_format: DataFormat | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(cropping, data_format, **options)
 
 
+@with_family_docs
 class Cropping3D(Cropping):
-    """The edges of volumes cut off: :class:`Cropping` of
-    ``[batch, depth, height, width, channels]``.
+    """Crops volumes along their spatial axes.
+
+    Shapes: ``[batch, depth, height, width, channels] -> [batch, depth', height', width',
+    channels]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> Cropping3D((1, 2, 0))(jnp.ones((1, 8, 8, 8, 3))).shape
@@ -116,39 +126,43 @@ class Cropping3D(Cropping):
     rank = 3
 
 
-class ZeroPadding(Edged):
-    """Zeros put around space.
+class ZeroPadding(Spatial):
+    """The base of the zero padding layers.
 
-    Shapes: ``[batch, space..., channels] -> [batch, space'..., channels]``, or channels first,
-    with ``front + size + behind`` points on each axis of space.
+    A spatial axis of size n gets size ``before + n + after``.
 
     Args:
-        padding: zeros to add: one number for all edges, one for both edges of each axis of
-            space, or a pair ``(front, behind)`` for each axis; for one axis the pair itself.
-        data_format: ``"channels_last"``, the default, or ``"channels_first"``.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        padding: zeros to add: integer >= 0 for all edges; or one for each spatial axis,
+            for both of its edges; or a pair ``(before, after)`` for each spatial axis, which for
+            one axis is the pair itself. 1 by default.
+        data_format: ``"channels_last"`` (default) for ``[batch, space..., channels]``, or
+            ``"channels_first"`` for ``[batch, channels, space...]``.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``padding`` or ``data_format`` is none of these, or the input has another
-            number of axes.
-
-    >>> import jax.numpy as jnp
-    >>> ZeroPadding1D((1, 2))(jnp.ones((1, 2, 1)))[0, :, 0].tolist()
-    [0.0, 1.0, 1.0, 0.0, 0.0]
+        InputError: ``padding`` or ``data_format`` is none of these, or the input has another number
+            of axes.
     """
 
     def __init__(
-        self, padding: Edges = 1, data_format: DataFormat | None = None, **options: Any
+        self,
+        padding: Edges = 1,
+        data_format: DataFormat | None = None,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(data_format, **options)
-        self.padding = self._edges("padding", padding)
+        self.padding = _edges(self, "padding", padding)
 
     def call(self, inputs: jax.Array) -> jax.Array:
         return zero_pad(inputs, self.padding, data_format=self.data_format)
 
 
+@with_family_docs
 class ZeroPadding1D(ZeroPadding):
-    """Zeros before and after time: :class:`ZeroPadding` of ``[batch, time, channels]``.
+    """Pads sequences with zeros along time.
+
+    Shapes: ``[batch, time, channels] -> [batch, time', channels]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> ZeroPadding1D()(jnp.ones((1, 2, 1)))[0, :, 0].tolist()
@@ -158,8 +172,12 @@ class ZeroPadding1D(ZeroPadding):
     rank = 1
 
 
+@with_family_docs
 class ZeroPadding2D(ZeroPadding):
-    """Zeros around images: :class:`ZeroPadding` of ``[batch, height, width, channels]``.
+    """Pads images with zeros along their spatial axes.
+
+    Shapes: ``[batch, height, width, channels] -> [batch, height', width', channels]``, or channels
+    first.
 
     >>> import jax.numpy as jnp
     >>> ZeroPadding2D(((1, 0), (2, 3)))(jnp.ones((1, 4, 4, 3))).shape
@@ -169,8 +187,12 @@ class ZeroPadding2D(ZeroPadding):
     rank = 2
 
 
+@with_family_docs
 class ZeroPadding3D(ZeroPadding):
-    """Zeros around volumes: :class:`ZeroPadding` of ``[batch, depth, height, width, channels]``.
+    """Pads volumes with zeros along their spatial axes.
+
+    Shapes: ``[batch, depth, height, width, channels] -> [batch, depth', height', width',
+    channels]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> ZeroPadding3D()(jnp.ones((1, 2, 3, 4, 1))).shape
@@ -181,33 +203,30 @@ class ZeroPadding3D(ZeroPadding):
 
 
 class UpSampling(Spatial):
-    """Space made finer by whole factors.
+    """The base of the upsampling layers.
 
-    Shapes: ``[batch, space..., channels] -> [batch, space'..., channels]``, or channels first,
-    with ``size factor`` points on each axis of space.
+    A spatial axis of size n gets size ``n * size``.
 
     Args:
-        size: the factor, one number or one for each axis of space.
-        data_format: ``"channels_last"``, the default, or ``"channels_first"``.
-        interpolation: ``"nearest"`` repeats points; ``"bilinear"``, ``"bicubic"``, ``"lanczos3"``
-            and ``"lanczos5"`` are those of :func:`jax.image.resize`.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        size: positive integer, or one for each spatial axis: upsampling factor; 2 by default.
+        data_format: ``"channels_last"`` (default) for ``[batch, space..., channels]``, or
+            ``"channels_first"`` for ``[batch, channels, space...]``.
+        interpolation: ``"nearest"`` (default) to repeat points, or ``"bilinear"``, ``"bicubic"``,
+            ``"lanczos3"`` or ``"lanczos5"`` as in :func:`jax.image.resize`. Case is ignored.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``size`` is not a whole number above 0, a name stands for nothing, or the
-            input has another number of axes.
-
-    >>> import jax.numpy as jnp
-    >>> UpSampling1D(2)(jnp.arange(2).reshape(1, 2, 1))[0, :, 0].tolist()
-    [0, 0, 1, 1]
+        InputError: ``size`` is not a positive integer, a name is unknown, or the input has another
+            number of axes.
     """
 
     def __init__(
         self,
-        size: int | tuple[int, ...] = 2,
+        size: int | Sequence[int] = 2,
         data_format: DataFormat | None = None,
         interpolation: str = "nearest",
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(data_format, **options)
         self.size = self._sizes("size", size)
@@ -220,8 +239,11 @@ class UpSampling(Spatial):
         )
 
 
+@with_family_docs
 class UpSampling1D(UpSampling):
-    """Time made finer: :class:`UpSampling` of ``[batch, time, channels]``.
+    """Upsamples sequences by integer factors.
+
+    Shapes: ``[batch, time, channels] -> [batch, time', channels]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> UpSampling1D(3)(jnp.ones((1, 2, 4))).shape
@@ -231,8 +253,12 @@ class UpSampling1D(UpSampling):
     rank = 1
 
 
+@with_family_docs
 class UpSampling2D(UpSampling):
-    """Images made finer: :class:`UpSampling` of ``[batch, height, width, channels]``.
+    """Upsamples images by integer factors.
+
+    Shapes: ``[batch, height, width, channels] -> [batch, height', width', channels]``, or channels
+    first.
 
     >>> import jax.numpy as jnp
     >>> UpSampling2D((1, 2), interpolation="bilinear")(jnp.ones((1, 2, 3, 4))).shape
@@ -242,8 +268,12 @@ class UpSampling2D(UpSampling):
     rank = 2
 
 
+@with_family_docs
 class UpSampling3D(UpSampling):
-    """Volumes made finer: :class:`UpSampling` of ``[batch, depth, height, width, channels]``.
+    """Upsamples volumes by integer factors.
+
+    Shapes: ``[batch, depth, height, width, channels] -> [batch, depth', height', width',
+    channels]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> UpSampling3D()(jnp.ones((1, 2, 3, 4, 5))).shape

@@ -1,10 +1,10 @@
-"""Layers that scale by a size: a root mean square, a length, a largest singular value."""
+"""Normalization by the root mean square, the L2 norm, and the largest singular value."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 
@@ -17,23 +17,25 @@ from lamina.layer import Layer
 from lamina.layers.bases.checks import check_axes, check_count, check_integers, check_within
 from lamina.layers.bases.inner_layers import check_layer
 from lamina.ops.scaling import rms_norm, singular_value, unit_norm
+from lamina.options import LayerOptions
 
 __all__ = ["RMSNormalization", "SpectralNormalization", "UnitNormalization"]
 
 
 class RMSNormalization(Layer):
-    """Divide each example by its root mean square: ``y = scale x / sqrt(mean(x^2) + epsilon)``.
+    """Divides each example by its root mean square: ``y = scale x / sqrt(mean(x^2) + epsilon)``.
 
-    The mean is taken over ``axis``, in at least float32. Shapes: any, unchanged; weights
-    ``scale``, the sizes of the input on ``axis``.
+    The mean is over ``axis``, in float32 or wider. Shapes: any, unchanged; weight ``scale``, with
+    the input's sizes on ``axis``.
 
     Args:
-        axis: the axis or axes to average over.
-        epsilon: added to the mean square.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        axis: int or sequence of int, axes of the mean; -1 by default.
+        epsilon: float >= 0, added to the mean square; 1e-6 by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``axis`` is not in the input, or ``epsilon`` is below 0.
+        InputError: the input lacks ``axis``, or ``epsilon`` is negative.
 
     Source: Zhang, Sennrich, Root mean square layer normalization, arXiv 1910.07467.
 
@@ -43,7 +45,7 @@ class RMSNormalization(Layer):
     """
 
     def __init__(
-        self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **options: Any
+        self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **options: Unpack[LayerOptions]
     ) -> None:
         super().__init__(**options)
         self.axis = check_integers(self, "axis", axis)
@@ -58,23 +60,24 @@ class RMSNormalization(Layer):
 
 
 class UnitNormalization(Layer):
-    """Scale to length 1: ``y = x / sqrt(sum(x^2))``, the sum over ``axis``.
+    """Scales to unit L2 norm: ``y = x / sqrt(sum(x^2))``, where the sum is over ``axis``.
 
-    What is all zeros stays so. Shapes: any, unchanged.
+    A vector of zeros stays zero. Shapes: any, unchanged.
 
     Args:
-        axis: the axis or axes of what gets length 1.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        axis: int or sequence of int, axes of the norm; -1 by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``axis`` is not in the input.
+        InputError: the input lacks ``axis``.
 
     >>> import jax.numpy as jnp
     >>> UnitNormalization()(jnp.array([[0.0, -2.0], [0.0, 0.0]])).tolist()
     [[0.0, -1.0], [0.0, 0.0]]
     """
 
-    def __init__(self, axis: int | Sequence[int] = -1, **options: Any) -> None:
+    def __init__(self, axis: int | Sequence[int] = -1, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.axis = check_integers(self, "axis", axis)
 
@@ -86,24 +89,25 @@ class UnitNormalization(Layer):
 
 
 class SpectralNormalization(Layer):
-    """A layer whose weight is divided by its largest singular value: ``layer(x; W / sigma)``.
+    """Wraps a layer and divides its kernel by the kernel's largest singular value.
 
-    While training, power iteration from where the last call ended gives ``sigma``, which is kept;
-    outside of training the one that was kept last is used: 1 at first. So a layer that has yet to
-    be trained is the layer itself. ``W`` is the layer's ``kernel`` or ``embeddings``, of which all
-    axes but the last count as one; it keeps its own value.
+    ``y = layer(x; W / sigma)``, where W is the layer's ``kernel`` or ``embeddings``, reshaped to a
+    matrix with its last axis as columns. In training, power iteration, continued from the last
+    call, estimates sigma, which is stored; outside of training the stored sigma is used. It is 1
+    initially. The weight W itself is not changed.
 
-    Shapes: those of the layer; weights ``vector_u [1, units]`` and ``sigma []``, not trained,
-    beside the layer's own.
+    Shapes: those of the layer; weights ``vector_u [1, units]`` and ``sigma []``, both not
+    trainable, besides the layer's own.
 
     Args:
-        layer: the layer whose weight is divided.
-        power_iterations: how many to make at each call while training.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        layer: :class:`lamina.Layer` with a weight ``kernel`` or ``embeddings``.
+        power_iterations: positive integer, number of power iterations per training call; 1 by
+            default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``power_iterations`` is not a whole number above 0, or the layer has no weight
-            of those names.
+        InputError: ``power_iterations`` is not a positive integer, or the layer has neither weight.
 
     Source: Miyato et al., Spectral normalization for generative adversarial networks, arXiv
     1802.05957.
@@ -118,7 +122,9 @@ class SpectralNormalization(Layer):
     [[1.0, 0.25]]
     """
 
-    def __init__(self, layer: Layer, power_iterations: int = 1, **options: Any) -> None:
+    def __init__(
+        self, layer: Layer, power_iterations: int = 1, **options: Unpack[LayerOptions]
+    ) -> None:
         super().__init__(**options)
         self.layer = check_layer(self, "layer", layer)
         self.power_iterations = check_count(self, "power_iterations", power_iterations)
@@ -152,10 +158,10 @@ class SpectralNormalization(Layer):
                 return weight
         raise InputError(
             explain(
-                f"{type(self.layer).__name__} has no weight to divide by its singular value.",
+                f"{type(self.layer).__name__} has no weight to normalize.",
                 where=f"made at {self.layer._lamina.made_at}",
-                expected="a layer with a weight kernel or embeddings, such as Dense",
+                expected="a layer with a weight named kernel or embeddings, such as Dense",
                 received=repr(self.layer),
-                remedy="Wrap the layers that have such a weight, each on its own.",
+                remedy="Wrap each layer that has such a weight separately.",
             )
         )

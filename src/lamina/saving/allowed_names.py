@@ -41,6 +41,7 @@ LAYERS = _named(
         ),
         "lamina.layers.attention.grouped_query": "GroupedQueryAttention",
         "lamina.layers.concatenation": "Concatenate Dot",
+        "lamina.layers.images": "CenterCrop Resizing",
         "lamina.layers.merging": "Add Average Maximum Minimum Multiply Subtract",
         "lamina.layers.attention.multi_head": "MultiHeadAttention",
         "lamina.layers.noise": "GaussianDropout GaussianNoise",
@@ -50,7 +51,7 @@ LAYERS = _named(
             "AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling1D MaxPooling2D "
             "MaxPooling3D"
         ),
-        "lamina.layers.preprocessing": "CenterCrop Normalization Rescaling Resizing",
+        "lamina.layers.preprocessing": "Normalization Rescaling",
         "lamina.layers.recurrent.bidirectional": "Bidirectional",
         "lamina.layers.recurrent.conv_lstm": "ConvLSTM1D ConvLSTM2D ConvLSTM3D",
         "lamina.layers.recurrent.gru": "GRU GRUCell",

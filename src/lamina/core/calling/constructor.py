@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
-from lamina.core.sites import site
+from lamina.core.base.sites import site
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain, nearest
 

@@ -1,4 +1,4 @@
-"""Checks that layers make of their options and of the shapes that reach them."""
+"""Checks of a layer's options and of the shapes of its inputs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import math
 import operator
 from typing import Any, cast
 
-from lamina.core.base.sites import site
-from lamina.core.running.errors import layer_name
-from lamina.core.running.scope import current
 from lamina.core.running.sizes import TooSmallError, known_sizes
 from lamina.core.tree.node import Tracked
-from lamina.errors import InputError, explain
+from lamina.errors import explain
+from lamina.layers.bases.errors import bad_option, call_site, name_of, refusal
 from lamina.ops.spatial import DataFormat
 
 __all__ = [
@@ -32,7 +30,7 @@ __all__ = [
 
 
 def check_count(layer: Tracked, name: str, value: Any) -> int:
-    """The option as a whole number above 0.
+    """Returns the option as a positive integer.
 
     Raises:
         InputError: it is not one.
@@ -42,7 +40,7 @@ def check_count(layer: Tracked, name: str, value: Any) -> int:
     except TypeError:
         count = 0
     if count <= 0 or isinstance(value, bool):
-        raise _bad_option(layer, name, value, "a whole number above 0")
+        raise bad_option(layer, name, value, "a positive integer")
     return count
 
 
@@ -53,46 +51,56 @@ def check_within(
     low: float = 0.0,
     high: float = 1.0,
     *,
+    above: bool = False,
     below: bool = False,
 ) -> float:
-    """The option as a number from low to high, or with `below` from low to less than high.
+    """Returns the option as a number in ``[low, high]``.
+
+    Args:
+        layer: the layer that has the option.
+        name: name of the option.
+        value: its value.
+        low: the lower bound.
+        high: the upper bound.
+        above: whether to exclude the lower bound.
+        below: whether to exclude the upper bound.
 
     Raises:
-        InputError: it is not one.
+        InputError: the value is not such a number.
     """
     try:
         number = math.nan if isinstance(value, bool | str) else float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not low <= number <= high or (below and number == high):
-        upper = "up" if high == math.inf else f"{'up to, but not,' if below else 'to'} {high:g}"
-        raise _bad_option(layer, name, value, f"a number from {low:g} {upper}")
+    fits = low <= number <= high
+    if not fits or (above and number == low) or (below and number == high):
+        raise bad_option(layer, name, value, _interval(low, high, above, below))
     return number
 
 
 def check_choice(layer: Tracked, name: str, value: Any, choices: tuple[Any, ...]) -> Any:
-    """The option as one of the choices.
+    """Returns the option, which is one of the choices.
 
     Raises:
         InputError: it is none of them.
     """
     if value not in choices:
-        raise _bad_option(layer, name, value, f"one of {', '.join(map(repr, choices))}")
+        raise bad_option(layer, name, value, f"one of {', '.join(map(repr, choices))}")
     return value
 
 
 def check_data_format(layer: Tracked, value: Any) -> DataFormat:
-    """The option ``data_format``; where it is left out the channels are last.
+    """Returns the option ``data_format``; None means channels last.
 
     Raises:
-        InputError: it is neither that nor one of the two.
+        InputError: it is no data format.
     """
     choices = (None, "channels_last", "channels_first")
     return check_choice(layer, "data_format", value, choices) or "channels_last"
 
 
 def check_integers(layer: Tracked, name: str, value: Any) -> tuple[int, ...]:
-    """The option, one whole number or several, as a tuple.
+    """Returns the option, an integer or a sequence of integers, as a tuple.
 
     Raises:
         InputError: it is neither.
@@ -103,17 +111,17 @@ def check_integers(layer: Tracked, name: str, value: Any) -> tuple[int, ...]:
     except TypeError:
         numbers = ()
     if not numbers:
-        raise _bad_option(layer, name, value, "a whole number, or several in a list")
+        raise bad_option(layer, name, value, "an integer, or a list of integers")
     return numbers
 
 
 def check_each(
     layer: Tracked, name: str, value: Any, length: int, *, low: int = 1
 ) -> tuple[int, ...]:
-    """The option as so many whole numbers from low up; a single one stands for each of them.
+    """Returns the option as a tuple of ``length`` integers >= ``low``; one integer is repeated.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither such an integer nor a sequence of ``length`` of them.
     """
     given = (
         tuple(cast("list[Any]", value)) if isinstance(value, list | tuple) else (value,) * length
@@ -123,18 +131,18 @@ def check_each(
     except TypeError:
         numbers = ()
     if len(numbers) != length or min(numbers) < low:
-        several = f", or {length} in a list" if length > 1 else ""
-        raise _bad_option(layer, name, value, f"a whole number from {low} up{several}")
+        one = "a positive integer" if low == 1 else f"an integer >= {low}"
+        raise bad_option(layer, name, value, one + (f", or a list of {length}" * (length > 1)))
     return numbers
 
 
 def check_filled(
     layer: Tracked, name: str, target: tuple[int, ...], sizes: tuple[Any, ...]
 ) -> tuple[int, ...]:
-    """The option, a shape, with what is left of these sizes for its -1.
+    """Returns the option, a shape, with its -1 replaced by the size that these sizes leave for it.
 
     Raises:
-        InputError: they do not fill it, and all of them are known.
+        InputError: the numbers of elements differ, and all sizes are known.
     """
     if None in sizes:
         return target
@@ -144,62 +152,62 @@ def check_filled(
     if math.prod(filled) == math.prod(sizes) or None in known_sizes(layer, sizes):
         return filled
     count = f"a multiple of {given}" if -1 in target else f"{given}"
-    raise InputError(
-        explain(
-            f"{_name(layer)} got an input that does not fill its {name}.",
-            where=_where(layer),
-            expected=f"{count} elements an example, for {target}",
-            received=f"{math.prod(sizes)} elements an example, in {sizes}",
-            remedy=f"Give a {name} of as many elements, with -1 for what is left.",
-        )
+    raise refusal(
+        layer,
+        f"got an input that does not fill its {name}",
+        expected=f"{count} elements per example, for {target}",
+        received=f"{math.prod(sizes)} elements per example, in {sizes}",
+        remedy=f"Give a {name} with the same number of elements; -1 infers one size.",
     )
 
 
 def check_multiple(layer: Tracked, what: str, count: Any, name: str, parts: int) -> None:
-    """Let only counts pass that the option's parts share evenly; an unknown one passes.
+    """Checks that a count is a multiple of the option; None, an unknown count, passes.
 
     Raises:
-        InputError: something would be left over.
+        InputError: it is not.
     """
     if count is not None and count % parts != 0:
-        raise InputError(
-            explain(
-                f"{_name(layer)} cannot part its {what} evenly.",
-                where=_where(layer),
-                expected=f"{what} in a multiple of {name}={parts}",
-                received=f"{count} {what}",
-                remedy=f"Make {name} a divisor of {count}.",
-            )
+        raise refusal(
+            layer,
+            f"cannot split its {what} evenly",
+            expected=f"a number of {what} divisible by {name}={parts}",
+            received=f"{count} {what}",
+            remedy=f"Make {name} a divisor of {count}.",
         )
 
 
 def check_rank(layer: Tracked, shape: Any, axes: str, *, exactly: bool = False) -> None:
-    """Let only shapes pass that have an axis for each name in ``axes``, or more: in front, or
-    behind, where the names end in "...".
+    """Checks that a shape has an axis for each name in ``axes``.
+
+    Args:
+        layer: the layer that gets the shape.
+        shape: the shape, or a structure of shapes, which is refused.
+        axes: names of axes, separated by ", ". There may be more axes in front of them, or behind
+            them if the names end in "...".
+        exactly: whether to refuse more axes.
 
     Raises:
-        InputError: the shape has too few axes, or is not one shape.
+        InputError: the number of axes is wrong, or ``shape`` is not one shape.
     """
     rank = len(axes.split(", "))
     dims = cast("tuple[Any, ...]", shape) if isinstance(shape, tuple) else ()
     one = not any(isinstance(dim, tuple | list | dict | str) for dim in dims)
     if one and (len(dims) == rank if exactly else len(dims) >= rank):
         return
-    raise InputError(
-        explain(
-            f"{_name(layer)} got an input with the wrong number of axes.",
-            where=_where(layer),
-            expected=f"[{axes}]" if exactly or axes.endswith("...") else f"[..., {axes}]",
-            received="what is no array"
-            if shape is None
-            else (f"{len(dims)} axes" if one and dims != () else f"shape {shape}"),
-            remedy="Pass an array that has these axes.",
-        )
+    raise refusal(
+        layer,
+        "got an input with the wrong number of axes",
+        expected=f"[{axes}]" if exactly or axes.endswith("...") else f"[..., {axes}]",
+        received="a value that is not an array"
+        if shape is None
+        else (f"{len(dims)} axes" if one and dims != () else f"shape {shape}"),
+        remedy="Pass an array that has these axes.",
     )
 
 
 def check_room(layer: Tracked, sizes: tuple[Any, ...], least: tuple[int, ...], axes: str) -> None:
-    """Let only sizes pass that are at least these; unknown ones pass.
+    """Checks that sizes are at least ``least``; None, an unknown size, passes.
 
     Raises:
         InputError: a size is smaller.
@@ -208,9 +216,9 @@ def check_room(layer: Tracked, sizes: tuple[Any, ...], least: tuple[int, ...], a
     if any(size is not None and size < low for size, low in found):
         raise TooSmallError(
             explain(
-                f"{_name(layer)} got an input that is too small: nothing would be left of it.",
-                where=_where(layer),
-                expected=f"[{axes}] from {least} up",
+                f"{name_of(layer)} got an input that is too small: its output would be empty.",
+                where=call_site(layer),
+                expected=f"[{axes}] >= {least}",
                 received=f"[{axes}] = {sizes}",
                 remedy="Give a larger input, or a smaller kernel, window or cropping.",
             )
@@ -218,81 +226,59 @@ def check_room(layer: Tracked, sizes: tuple[Any, ...], least: tuple[int, ...], a
 
 
 def check_shape(layer: Tracked, what: str, array: Any, shape: tuple[int, ...], axes: str) -> None:
-    """Let only arrays of one shape pass.
+    """Checks that an array has the given shape.
 
     Raises:
         InputError: the array has another shape.
     """
     if array.shape != shape:
-        raise InputError(
-            explain(
-                f"{_name(layer)} got {what} that does not fit its input.",
-                where=_where(layer),
-                expected=f"[{axes}] = {shape}",
-                received=f"shape {array.shape}",
-                remedy=f"Give {what} of that shape.",
-            )
+        raise refusal(
+            layer,
+            f"got {what} that does not fit its input",
+            expected=f"[{axes}] = {shape}",
+            received=f"shape {array.shape}",
+            remedy=f"Give {what} of that shape.",
         )
 
 
 def check_broadcast(
     layer: Tracked, what: str, array: Any, shape: tuple[int, ...], axes: str
 ) -> None:
-    """Let only arrays pass that have the sizes of a shape, or 1 for any of them.
+    """Checks that an array has the axes of a shape, each of the shape's size or of size 1.
 
     Raises:
         InputError: the array has other sizes, or another number of axes.
     """
     pairs = zip(array.shape, shape, strict=False)
     if len(array.shape) != len(shape) or any(size not in (1, wanted) for size, wanted in pairs):
-        raise InputError(
-            explain(
-                f"{_name(layer)} got {what} that does not fit its input.",
-                where=_where(layer),
-                expected=f"[{axes}] = {shape}, or 1 for any of them",
-                received=f"shape {array.shape}",
-                remedy=f"Give {what} that broadcasts to that shape.",
-            )
+        raise refusal(
+            layer,
+            f"got {what} that does not fit its input",
+            expected=f"[{axes}] = {shape}, or 1 for any of them",
+            received=f"shape {array.shape}",
+            remedy=f"Give {what} that broadcasts to that shape.",
         )
 
 
 def check_axes(layer: Tracked, axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
-    """The axes counted from the front, in order.
+    """Returns the axes counted from the front, in ascending order.
 
     Raises:
-        InputError: an axis is not there, or is named twice.
+        InputError: an axis is out of range, or is named twice.
     """
     found = sorted({axis % rank for axis in axes if -rank <= axis < rank})
     if len(found) != len(axes):
-        raise InputError(
-            explain(
-                f"{_name(layer)} cannot work on the axes it was given.",
-                where=_where(layer),
-                expected=f"different axes of an input of {rank} axes",
-                received=f"axis={axes[0] if len(axes) == 1 else axes}",
-                remedy="Count axes from 0 at the front or from -1 at the back.",
-            )
+        raise refusal(
+            layer,
+            "has axes that its input lacks, or names one twice",
+            expected=f"different axes of an input of {rank} axes",
+            received=f"axis={axes[0] if len(axes) == 1 else axes}",
+            remedy="Count axes from 0 at the front or from -1 at the back.",
         )
     return tuple(found)
 
 
-def _bad_option(layer: Tracked, name: str, value: Any, expected: str) -> InputError:
-    return InputError(
-        explain(
-            f"{type(layer).__name__} got a value for {name} that it cannot use.",
-            where=f"made at {layer._lamina.made_at}",
-            expected=expected,
-            received=f"{name}={value!r}",
-            remedy=f"Correct {name} where the layer is made.",
-        )
-    )
-
-
-def _name(layer: Tracked) -> str:
-    """The layer's path and class within the call that is running."""
-    scope = current()
-    return type(layer).__name__ if scope is None else layer_name(scope.call, layer)
-
-
-def _where(layer: Tracked) -> str:
-    return f"made at {layer._lamina.made_at}; called at {site()}"
+def _interval(low: float, high: float, above: bool, below: bool) -> str:
+    if high == math.inf:
+        return "a number" if low == -math.inf else f"a number {'>' if above else '>='} {low:g}"
+    return f"a number in {'(' if above else '['}{low:g}, {high:g}{')' if below else ']'}"

@@ -1,4 +1,4 @@
-"""Layers that are given to other layers: checked, and made anew."""
+"""Layers that are arguments of other layers: checked, and copied."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["check_layer", "made_anew"]
 
 
 def check_layer(owner: Tracked, name: str, layer: Any) -> Layer:
-    """The option, if it is a layer.
+    """Returns the option, which is a layer.
 
     Raises:
-        InputError: it is not.
+        InputError: it is not one.
     """
     if isinstance(layer, Layer):
         return layer
@@ -31,7 +31,9 @@ def check_layer(owner: Tracked, name: str, layer: Any) -> Layer:
 
 
 def made_anew(value: Any, made: dict[int, Any] | None = None) -> Any:
-    """A layer made again from the arguments that it was made with, layers among them anew, too.
+    """A new layer with the constructor arguments of another; layers in them are made anew, too.
+
+    A dict, list or tuple is copied with the layers in it; other values are returned as they are.
 
     >>> from lamina.layers import Dense
     >>> made_anew(Dense(3, activation="relu"))

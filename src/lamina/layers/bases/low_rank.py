@@ -1,4 +1,4 @@
-"""Changes of low rank to weights that stay as they are: LoRA."""
+"""LoRA: low-rank updates of a frozen kernel."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["Adaptable", "LowRank"]
 
 
 class LowRank(Layer):
-    """The factors of a change to a kernel: ``kernel + (alpha / rank) a b``.
+    """The factors of a low-rank update of a kernel: ``kernel + (alpha / rank) a b``.
 
-    Shapes: a kernel ``[..., units]`` gives ``([..., rank], [rank, units])``; weights ``a`` and
-    ``b`` of these shapes, in float32. What is drawn is ``a``; with ``b`` zeros nothing changes
-    at first.
+    Shapes: ``kernel [..., units] -> (a [..., rank], b [rank, units])``, b scaled; the weights
+    ``a`` and ``b`` have these shapes and dtype float32. Initially ``a`` is random and ``b`` is
+    zeros, so that the update is zero.
 
     Args:
-        rank: of the change.
-        alpha: the numerator of its scale.
+        rank: positive integer, rank of the update.
+        alpha: float >= 0, numerator of the scale.
 
     >>> import jax.numpy as jnp
     >>> a, b = LowRank(2, 2.0)(jnp.ones((3, 4)))
@@ -56,18 +56,19 @@ class LowRank(Layer):
 
 
 class Adaptable(Weighted):
-    """The base of layers whose kernel may be frozen under a change of low rank that trains.
+    """The base of layers whose kernel may be frozen and adapted by a trained low-rank update.
 
-    What a layer makes of its kernel is linear in it, so that ``f(x, kernel + a b) = f(x, kernel)
-    + f(x, a) b``: the gradient of the change needs no product of the kernel's size.
+    The output f is linear in the kernel: ``f(x, kernel + a b) = f(x, kernel) + f(x, a) b``. So the
+    gradients of ``a`` and ``b`` need no array of the kernel's size.
 
     Args:
-        lora_rank: of a change; None for none.
-        lora_alpha: the numerator of its scale ``lora_alpha / lora_rank``; the rank if None.
-        **options: as for any layer with weights.
+        lora_rank: positive integer, rank of the update; None (default) for no LoRA.
+        lora_alpha: float >= 0, numerator of the scale ``lora_alpha / lora_rank``; the rank by
+            default.
+        **options: as for every layer with weights.
 
     Raises:
-        InputError: the rank is not a whole number above 0, alpha is below 0, or the kernel has a
+        InputError: the rank is not a positive integer, alpha is negative, or the kernel has a
             constraint.
     """
 
@@ -88,19 +89,21 @@ class Adaptable(Weighted):
         a_initializer: initializers.InitializerLike = "he_uniform",
         b_initializer: initializers.InitializerLike = "zeros",
     ) -> None:
-        """Freeze the kernel, and train a change of low rank: ``kernel + (lora_alpha / rank) a b``.
+        """Freezes the kernel and trains a low-rank update: ``kernel + (lora_alpha / rank) a b``.
 
-        Before the build or after it; the weights ``lora.a`` and ``lora.b`` come at the next call.
+        May be called before or after the build. The next call creates the weights ``lora.a`` and
+        ``lora.b``.
 
         Args:
-            rank: of the change.
-            lora_alpha: the numerator of its scale; the rank if None.
-            a_initializer: of ``a``.
-            b_initializer: of ``b``; zeros leave the outputs as they are at first.
+            rank: positive integer, rank of the update.
+            lora_alpha: float >= 0, numerator of its scale; the rank by default.
+            a_initializer: initializer of ``a``; ``"he_uniform"`` by default.
+            b_initializer: initializer of ``b``; ``"zeros"`` by default, which keeps the outputs
+                unchanged at first.
 
         Raises:
-            InputError: there is a change already, the rank is not a whole number above 0, alpha
-                is below 0, or the kernel has a constraint.
+            InputError: LoRA is enabled already, the rank is not a positive integer, alpha is
+                negative, or the kernel has a constraint.
 
         Source: Hu et al., LoRA: Low-rank adaptation of large language models, arXiv 2106.09685.
 
@@ -125,10 +128,10 @@ class Adaptable(Weighted):
         node.keywords = {**node.keywords, "lora_rank": change.rank, "lora_alpha": change.alpha}
 
     def merge_lora(self) -> None:
-        """Add the change to the kernel, which trains again; the outputs stay as they are.
+        """Adds the update to the kernel, which becomes trainable again; outputs do not change.
 
         Raises:
-            InputError: there is no change, or it is not built.
+            InputError: LoRA is not enabled, or its weights are not built.
         """
         kernel = getattr(self, self._adapted, None)
         if self.lora is None or not self.lora.built or not isinstance(kernel, Variable):
@@ -142,7 +145,7 @@ class Adaptable(Weighted):
         node.keywords = {k: value for k, value in node.keywords.items() if k not in options}
 
     def _kernel(self, shape: Any, initializer: Any = None) -> Variable:
-        """Declare the kernel, frozen if there is a change."""
+        """Declares the kernel; it is frozen if LoRA is enabled."""
         kernel = self._weight(self._adapted, shape, initializer)
         kernel.trainable = self.lora is None
         return kernel
@@ -150,14 +153,14 @@ class Adaptable(Weighted):
     def _with_change(
         self, outputs: jax.Array, product: Callable[[jax.Array], jax.Array]
     ) -> jax.Array:
-        """The outputs with the change in them, of what the layer makes of another kernel."""
+        """Adds the update to the outputs; ``product`` computes outputs from another kernel."""
         if self.lora is None:
             return outputs
         a, b = self.lora(getattr(self, self._adapted).value)
         return outputs + cast(dense(product(a), b), outputs.dtype)
 
     def _changed(self) -> jax.Array:
-        """The kernel with the change in it."""
+        """The kernel with the update added."""
         kernel: jax.Array = getattr(self, self._adapted).value
         return self._with_change(kernel, lambda a: a)
 

@@ -1,4 +1,4 @@
-"""What layers over space share: their axes, where the channels are, sizes an axis."""
+"""The base of layers over space: position of the channels, sizes for each spatial axis."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from lamina.ops.spatial import DataFormat, channel_axis, spatial_axes
 
 __all__ = ["Spatial"]
 
+
 _AXES = {1: "time", 2: "height, width", 3: "depth, height, width"}
 
 
 class Spatial(Layer):
-    """The base of layers over ``[batch, space..., channels]``; a subclass gives its ``rank``.
+    """The base of layers over ``[batch, space..., channels]``; a subclass sets its ``rank``.
 
     Args:
-        data_format: ``"channels_last"``, the default, or ``"channels_first"``, for
-            ``[batch, channels, space...]``.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        data_format: ``"channels_last"`` (default) for ``[batch, space..., channels]``, or
+            ``"channels_first"`` for ``[batch, channels, space...]``.
+        **options: as for every :class:`lamina.Layer`.
 
     Raises:
         InputError: ``data_format`` is neither, or the input has another number of axes or is so
-            small that nothing would be left of it.
+            small that the output would be empty.
 
     >>> import jax.numpy as jnp
     >>> class Mirror(Spatial):
@@ -51,6 +52,7 @@ class Spatial(Layer):
         self._check(input_shape)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """None: a mask of the steps no longer fits."""
         return None
 
     @property
@@ -61,7 +63,7 @@ class Spatial(Layer):
         return shape[channel_axis(self.rank + 2, self.data_format)]
 
     def _check(self, shape: Any) -> None:
-        """Let only shapes pass that this layer has axes for and room on."""
+        """Checks the number of axes and the spatial sizes of an input."""
         space = _AXES[self.rank]
         last = self.data_format == "channels_last"
         axes = f"batch, {space}, channels" if last else f"batch, channels, {space}"
@@ -69,9 +71,9 @@ class Spatial(Layer):
         check_room(self, tuple(shape[axis] for axis in self._space), self._least, space)
 
     def _sizes(self, name: str, value: Any) -> tuple[int, ...]:
-        """The option as a whole number above 0 for each axis of space."""
+        """Returns the option as one positive integer for each spatial axis."""
         return check_each(self, name, value, self.rank)
 
     def _lower(self, name: str, value: Any, *choices: str) -> Any:
-        """The option as one of some names, which may be written in capitals."""
+        """Returns the option, a name in any case, as one of the choices."""
         return check_choice(self, name, value.lower() if isinstance(value, str) else value, choices)

@@ -1,4 +1,4 @@
-"""What layers with weights of Keras's names share: how each is drawn, penalised, constrained."""
+"""The base of layers with weights: initializer, regularizer and constraint of each."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ __all__ = ["Weighted"]
 
 
 class Weighted(Layer):
-    """The base of layers whose weights may be penalised and constrained.
+    """The base of layers whose weights take a regularizer and a constraint.
 
-    A subclass names its weights in `_weights`, keeps an initializer for each, and declares them by
-    `_weight`.
+    A subclass names its weights in `_weights`, keeps an initializer for each, and declares them
+    with `_weight`.
 
     Args:
         **options: for each of the weights, such as ``kernel``, a ``kernel_regularizer`` and a
-            ``kernel_constraint``, None by default; and ``name``, ``trainable``, ``dtype`` and
-            ``activity_regularizer``, as for any layer.
+            ``kernel_constraint``, None by default; and those of every :class:`lamina.Layer`.
 
     Raises:
-        UnknownNameError: a regularizer or constraint has no such name.
+        UnknownNameError: there is no regularizer or constraint of that name.
 
     >>> class Scale(Weighted):
     ...     _weights = ("gamma",)
@@ -49,7 +48,7 @@ class Weighted(Layer):
         super().__init__(**options)
 
     def _weight(self, kind: str, shape: Any, initializer: Any = None) -> Variable:
-        """Declare a weight with the options that the layer has for its kind."""
+        """Declares a weight with the layer's options for weights of this kind."""
         return self.add_weight(
             shape,
             getattr(self, f"{kind}_initializer") if initializer is None else initializer,
@@ -58,7 +57,7 @@ class Weighted(Layer):
         )
 
     def _options_of(self, *kinds: str) -> dict[str, Any]:
-        """The options of weights, for a layer within that has weights of the same names."""
+        """The options of these weights, for an inner layer with weights of the same names."""
         rules = ("initializer", "regularizer", "constraint")
         names = [f"{kind}_{rule}" for kind in kinds for rule in rules]
         return {name: getattr(self, name) for name in names}

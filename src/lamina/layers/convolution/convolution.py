@@ -1,15 +1,18 @@
-"""Layers that slide a kernel over space."""
+"""Convolutions over one, two and three spatial axes."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Unpack
 
 import jax
 
 from lamina import activations, initializers
 from lamina.errors import InputError, explain
 from lamina.layers.bases.checks import check_count, check_multiple
+from lamina.layers.bases.docstrings import with_family_docs
 from lamina.layers.bases.low_rank import Adaptable
+from lamina.layers.bases.options import AdaptableOptions
 from lamina.layers.bases.spatial import Spatial
 from lamina.layers.bases.weights import Weighted
 from lamina.ops.convolution import conv, extent
@@ -19,7 +22,7 @@ __all__ = ["Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D", "Conv
 
 
 class Convolving(Spatial, Weighted):
-    """What all layers with a kernel over space share: its window, and what follows its sums."""
+    """The base of layers that slide a kernel over space: window, bias and activation."""
 
     _paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
 
@@ -47,11 +50,11 @@ class Convolving(Spatial, Weighted):
             self._least = tuple(map(extent, self.kernel_size, self.dilation_rate))
 
     def _check_steps(self) -> None:
-        """Strides and a dilation at once leave points out of all windows: refuse them."""
+        """Refuses strides together with a dilation: some inputs would be in no window."""
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise InputError(
                 explain(
-                    f"{type(self).__name__} got both strides and a dilation.",
+                    f"{type(self).__name__} got both strides and a dilation rate.",
                     where=f"made at {self._lamina.made_at}",
                     expected="strides=1 or dilation_rate=1",
                     received=f"strides={self.strides}, dilation_rate={self.dilation_rate}",
@@ -64,7 +67,7 @@ class Convolving(Spatial, Weighted):
 
     @property
     def _window(self) -> dict[str, Any]:
-        """The window as the operations take it."""
+        """The arguments of the operations for the window."""
         return {
             "strides": self.strides,
             "padding": self.padding,
@@ -74,55 +77,68 @@ class Convolving(Spatial, Weighted):
 
 
 class Convolution(Convolving, Adaptable):
-    """A kernel slid over space, and an activation; :func:`lamina.ops.convolution.conv`.
+    """The base of the convolutions; see :func:`lamina.ops.convolution.conv`.
 
-    ``y[p, f] = act(sum_{k, c} x[s p + d k, c] kernel[k, c, f] + bias[f])``, s the stride and d
-    the dilation. Shapes: ``[batch, space..., channels] -> [batch, space'..., filters]``, or
-    channels first; weights ``kernel [kernel_size..., channels / groups, filters]`` and
-    ``bias [filters]``. Sizes of space may be unknown.
+    ``y[p, f] = act(sum_{k, c} x[s p + d k, c] kernel[k, c, f] + bias[f])``, with s the stride and
+    d the dilation rate. Weights: ``kernel [kernel_size..., channels / groups, filters]`` and
+    ``bias [filters]``. Sizes of spatial axes may be unknown.
 
     Args:
-        filters: how many outputs a point has.
-        kernel_size: how many taps k the kernel has, one number or one for each axis of space.
-        strides: points from window to window, one number or one for each axis.
-        padding: ``"valid"`` for whole windows only; ``"same"`` for ``ceil(size / s)`` of them,
-            with zeros at the edges; ``"causal"`` (`Conv1D`) for windows that end at their point.
-        data_format: ``"channels_last"``, the default, or ``"channels_first"``.
-        dilation_rate: points from tap to tap, one number or one for each axis.
-        groups: into how many parts channels and filters fall that do not see each other.
-        activation: a name or a function of one array; None for none.
-        use_bias: whether a bias is added.
-        kernel_initializer: of ``kernel``.
-        bias_initializer: of ``bias``.
-        **options: ``lora_rank`` and ``lora_alpha``, of :meth:`enable_lora`; ``name``,
-            ``trainable`` and ``dtype``, as for any layer.
+        filters: positive integer, number of output channels.
+        kernel_size: positive integer, or one for each spatial axis: size of the kernel in points.
+        strides: positive integer, or one for each spatial axis: s, distance between neighboring
+            windows in points; 1 by default.
+        padding: ``"valid"`` (default) for no padding; ``"same"`` to pad with zeros on both sides to
+            an output size of ``ceil(size / s)``; ``"causal"``, for time only, to pad in front so
+            that no output depends on later inputs. Case is ignored.
+        data_format: ``"channels_last"`` (default) for ``[batch, space..., channels]``, or
+            ``"channels_first"`` for ``[batch, channels, space...]``.
+        dilation_rate: positive integer, or one for each spatial axis: d, distance between
+            neighboring kernel elements in points; 1 by default.
+        groups: positive integer that divides channels and filters: the output channels of a group
+            depend on its input channels only; 1 by default.
+        activation: name of an activation or function of one array, applied to the output; None
+            (default) for none.
+        use_bias: bool, whether to add a bias; True by default.
+        kernel_initializer: initializer of ``kernel``, a name, a
+            :class:`lamina.initializers.Initializer` or a function ``(key, shape, dtype) -> array``;
+            ``"glorot_uniform"`` by default.
+        bias_initializer: initializer of ``bias``; ``"zeros"`` by default.
+        kernel_regularizer, bias_regularizer: penalty on ``kernel`` and on ``bias``, a name, a
+            :class:`lamina.regularizers.Regularizer` or a function ``array -> loss``; None by
+            default.
+        kernel_constraint, bias_constraint: function applied to ``kernel`` and to ``bias`` after
+            each training step, a name, a :class:`lamina.constraints.Constraint` or a function
+            ``array -> array``; None by default.
+        lora_rank: positive integer, rank of a LoRA update of the frozen kernel, see
+            :meth:`enable_lora`; None (default) for no LoRA.
+        lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
+            rank by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: a size is not a whole number above 0, ``groups`` does not divide filters and
-            channels, strides and dilation are both above 1, a name stands for nothing, or the
-            input has another number of axes or is smaller than the kernel.
-        UnknownNameError: an activation or initializer has no such name.
-
-    >>> import jax.numpy as jnp
-    >>> layer = Conv2D(8, 3, strides=2, groups=2)
-    >>> layer(jnp.ones((1, 9, 9, 4))).shape, layer.kernel.shape
-    ((1, 4, 4, 8), (3, 3, 2, 8))
+        InputError: a size is not a positive integer, ``groups`` does not divide filters and
+            channels, strides and dilation rate are both above 1, a name is unknown, or the input
+            has another number of axes or is smaller than the kernel.
+        UnknownNameError: there is no activation, initializer, regularizer or constraint of that
+            name.
     """
 
     def __init__(
         self,
         filters: int,
-        kernel_size: int | tuple[int, ...],
-        strides: int | tuple[int, ...] = 1,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
         padding: str = "valid",
         data_format: DataFormat | None = None,
-        dilation_rate: int | tuple[int, ...] = 1,
+        dilation_rate: int | Sequence[int] = 1,
         groups: int = 1,
         activation: activations.ActivationLike = None,
         use_bias: bool = True,
         kernel_initializer: initializers.InitializerLike = "glorot_uniform",
         bias_initializer: initializers.InitializerLike = "zeros",
-        **options: Any,
+        **options: Unpack[AdaptableOptions],
     ) -> None:
         super().__init__(
             kernel_size,
@@ -156,8 +172,11 @@ class Convolution(Convolving, Adaptable):
         return activations.get(self.activation)(outputs)
 
 
+@with_family_docs
 class Conv1D(Convolution):
-    """A kernel slid over time: :class:`Convolution` of ``[batch, time, channels]``.
+    """1D convolution over sequences.
+
+    Shapes: ``[batch, time, channels] -> [batch, time', filters]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> layer = Conv1D(4, 3, padding="causal", dilation_rate=2)
@@ -169,8 +188,12 @@ class Conv1D(Convolution):
     _paddings = ("valid", "same", "causal")
 
 
+@with_family_docs
 class Conv2D(Convolution):
-    """A kernel slid over images: :class:`Convolution` of ``[batch, height, width, channels]``.
+    """2D convolution over images.
+
+    Shapes: ``[batch, height, width, channels] -> [batch, height', width', filters]``, or channels
+    first.
 
     >>> import jax.numpy as jnp
     >>> layer = Conv2D(8, 3, padding="same", activation="relu")
@@ -181,9 +204,12 @@ class Conv2D(Convolution):
     rank = 2
 
 
+@with_family_docs
 class Conv3D(Convolution):
-    """A kernel slid over volumes: :class:`Convolution` of
-    ``[batch, depth, height, width, channels]``.
+    """3D convolution over volumes.
+
+    Shapes: ``[batch, depth, height, width, channels] -> [batch, depth', height', width',
+    filters]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> layer = Conv3D(2, (1, 2, 3))

@@ -1,16 +1,18 @@
-"""Layers that take the maximum or the mean over all of space."""
+"""Maximum and average pooling over all spatial axes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar, Unpack
 
 import jax
 
 from lamina.layers.bases.checks import check_shape
+from lamina.layers.bases.docstrings import with_family_docs
 from lamina.layers.bases.spatial import Spatial
 from lamina.ops.pooling import global_average_pool, global_max_pool
 from lamina.ops.spatial import DataFormat
+from lamina.options import LayerOptions
 
 __all__ = [
     "GlobalAveragePooling1D",
@@ -29,29 +31,29 @@ __all__ = [
 
 
 class GlobalPooling(Spatial):
-    """The maximum or the mean of each channel: ``y[c] = max_p x[p, c]`` or ``mean_p``.
+    """The base of the global pooling layers; see :mod:`lamina.ops.pooling`.
 
-    Shapes: ``[batch, space..., channels] -> [batch, channels]``, or channels first. Sizes of
-    space may be unknown.
+    The index p runs over all points of the spatial axes, whose sizes may be unknown.
 
     Args:
-        data_format: ``"channels_last"``, the default, or ``"channels_first"``.
-        keepdims: whether space keeps its axes, of size 1.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        data_format: ``"channels_last"`` (default) for ``[batch, space..., channels]``, or
+            ``"channels_first"`` for ``[batch, channels, space...]``.
+        keepdims: bool, whether to keep the spatial axes with size 1; False by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: ``data_format`` is neither, or the input has another number of axes or no
-            points.
-
-    >>> import jax.numpy as jnp
-    >>> GlobalMaxPooling1D(keepdims=True)(jnp.arange(6).reshape(1, 3, 2)).tolist()
-    [[[4, 5]]]
+        InputError: ``data_format`` is unknown, or the input has another number of axes, no points,
+            or a mask of another shape.
     """
 
     _pool: ClassVar[Callable[..., jax.Array]]
 
     def __init__(
-        self, data_format: DataFormat | None = None, keepdims: bool = False, **options: Any
+        self,
+        data_format: DataFormat | None = None,
+        keepdims: bool = False,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(data_format, **options)
         self.keepdims = keepdims
@@ -62,8 +64,12 @@ class GlobalPooling(Spatial):
         return self._pool(inputs, keepdims=self.keepdims, data_format=self.data_format)
 
 
+@with_family_docs
 class GlobalMaxPooling1D(GlobalPooling):
-    """The largest of all times: :class:`GlobalPooling` of ``[batch, time, channels]``.
+    """1D global max pooling: the maximum of each channel, ``y[c] = max_p x[p, c]``.
+
+    Shapes: ``[batch, time, channels] -> [batch, channels]``, or ``[batch, 1, channels]`` with
+    ``keepdims``; or channels first.
 
     >>> import jax.numpy as jnp
     >>> GlobalMaxPooling1D()(jnp.arange(6).reshape(1, 3, 2)).tolist()
@@ -74,8 +80,12 @@ class GlobalMaxPooling1D(GlobalPooling):
     _pool = staticmethod(global_max_pool)
 
 
+@with_family_docs
 class GlobalMaxPooling2D(GlobalPooling):
-    """The largest of an image: :class:`GlobalPooling` of ``[batch, height, width, channels]``.
+    """2D global max pooling: the maximum of each channel, ``y[c] = max_p x[p, c]``.
+
+    Shapes: ``[batch, height, width, channels] -> [batch, channels]``, or ``[batch, 1, 1,
+    channels]`` with ``keepdims``; or channels first.
 
     >>> import jax.numpy as jnp
     >>> GlobalMaxPooling2D()(jnp.ones((2, 4, 5, 3))).shape
@@ -86,9 +96,12 @@ class GlobalMaxPooling2D(GlobalPooling):
     _pool = staticmethod(global_max_pool)
 
 
+@with_family_docs
 class GlobalMaxPooling3D(GlobalPooling):
-    """The largest of a volume: :class:`GlobalPooling` of
-    ``[batch, depth, height, width, channels]``.
+    """3D global max pooling: the maximum of each channel, ``y[c] = max_p x[p, c]``.
+
+    Shapes: ``[batch, depth, height, width, channels] -> [batch, channels]``, or ``[batch, 1, 1, 1,
+    channels]`` with ``keepdims``; or channels first.
 
     >>> import jax.numpy as jnp
     >>> GlobalMaxPooling3D("channels_first")(jnp.ones((2, 3, 4, 5, 6))).shape
@@ -99,14 +112,15 @@ class GlobalMaxPooling3D(GlobalPooling):
     _pool = staticmethod(global_max_pool)
 
 
+@with_family_docs
 class GlobalAveragePooling1D(GlobalPooling):
-    """The mean of all times: :class:`GlobalPooling` of ``[batch, time, channels]``.
+    """1D global average pooling: the mean of each channel, ``y[c] = mean_p x[p, c]``.
 
-    Call takes ``mask``, bool, ``[batch, time]``: what is False does not count. With nothing left
-    to count the mean is 0.
+    Shapes: ``[batch, time, channels] -> [batch, channels]``, or ``[batch, 1, channels]`` with
+    ``keepdims``; or channels first.
 
-    Raises:
-        InputError: as for :class:`GlobalPooling`, or the mask does not fit.
+    The call also takes ``mask [batch, time]``, bool: steps where it is False are left out of the
+    mean, which is 0 if all are.
 
     >>> import jax.numpy as jnp
     >>> x, mask = jnp.array([[[1.0], [3.0], [9.0]]]), jnp.array([[True, True, False]])
@@ -126,8 +140,12 @@ class GlobalAveragePooling1D(GlobalPooling):
         )
 
 
+@with_family_docs
 class GlobalAveragePooling2D(GlobalPooling):
-    """The mean of an image: :class:`GlobalPooling` of ``[batch, height, width, channels]``.
+    """2D global average pooling: the mean of each channel, ``y[c] = mean_p x[p, c]``.
+
+    Shapes: ``[batch, height, width, channels] -> [batch, channels]``, or ``[batch, 1, 1,
+    channels]`` with ``keepdims``; or channels first.
 
     >>> import jax.numpy as jnp
     >>> GlobalAveragePooling2D(keepdims=True)(jnp.ones((2, 4, 5, 3))).shape
@@ -138,9 +156,12 @@ class GlobalAveragePooling2D(GlobalPooling):
     _pool = staticmethod(global_average_pool)
 
 
+@with_family_docs
 class GlobalAveragePooling3D(GlobalPooling):
-    """The mean of a volume: :class:`GlobalPooling` of
-    ``[batch, depth, height, width, channels]``.
+    """3D global average pooling: the mean of each channel, ``y[c] = mean_p x[p, c]``.
+
+    Shapes: ``[batch, depth, height, width, channels] -> [batch, channels]``, or ``[batch, 1, 1, 1,
+    channels]`` with ``keepdims``; or channels first.
 
     >>> import jax.numpy as jnp
     >>> GlobalAveragePooling3D()(jnp.ones((2, 4, 5, 6, 3))).shape

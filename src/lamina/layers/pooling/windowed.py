@@ -1,12 +1,14 @@
-"""Layers that take maxima and means over windows of space."""
+"""Maximum and average pooling over windows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Unpack
 
 import jax
 
+from lamina.layers.bases.docstrings import with_family_docs
+from lamina.layers.bases.options import PoolingOptions
 from lamina.layers.bases.spatial import Spatial
 from lamina.ops.pooling import average_pool, max_pool
 from lamina.ops.spatial import DataFormat
@@ -28,40 +30,39 @@ __all__ = [
 
 
 class Pooling(Spatial):
-    """A maximum or a mean of each window: ``y[p, c] = max_k x[s p + k, c]`` or ``mean_k``.
+    """The base of the pooling layers; see :mod:`lamina.ops.pooling`.
 
-    Shapes: ``[batch, space..., channels] -> [batch, space'..., channels]``, or channels first.
-    Sizes of space may be unknown.
+    Here s is the stride, and the index k runs over the points of a window. Sizes of spatial axes
+    may be unknown.
 
     Args:
-        pool_size: how many points k a window has, one number or one for each axis of space.
-        strides: s, points from window to window, one number or one for each axis; the
-            ``pool_size`` if None.
-        padding: ``"valid"`` for whole windows only; ``"same"`` for ``ceil(size / s)`` of them,
-            of which those at the edges have fewer points.
-        data_format: ``"channels_last"``, the default, or ``"channels_first"``.
-        name: what reports call the layer.
-        **options: ``trainable`` and ``dtype``, as for any layer.
+        pool_size: positive integer, or one for each spatial axis: size of the window in points; 2
+            by default.
+        strides: positive integer, or one for each spatial axis: s, distance between neighboring
+            windows in points; None (default) for the ``pool_size``.
+        padding: ``"valid"`` (default) for no padding, or ``"same"`` for an output size of
+            ``ceil(size / s)``, where padding does not count. Case is ignored.
+        data_format: ``"channels_last"`` (default) for ``[batch, space..., channels]``, or
+            ``"channels_first"`` for ``[batch, channels, space...]``.
+        name: str, name of the layer in reports; None (default) for one derived from its class.
+        **options: as for every :class:`lamina.Layer`: ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
     Raises:
-        InputError: a size is not a whole number above 0, a name stands for nothing, or the input
-            has another number of axes or is smaller than a window.
-
-    >>> import jax.numpy as jnp
-    >>> MaxPooling1D()(jnp.array([[[1.0], [3.0], [2.0], [0.0]]])).tolist()
-    [[[3.0], [2.0]]]
+        InputError: a size is not a positive integer, a name is unknown, or the input has another
+            number of axes or is smaller than a window.
     """
 
     _pool: ClassVar[Callable[..., jax.Array]]
 
     def __init__(
         self,
-        pool_size: int | tuple[int, ...] = 2,
-        strides: int | tuple[int, ...] | None = None,
+        pool_size: int | Sequence[int] = 2,
+        strides: int | Sequence[int] | None = None,
         padding: str = "valid",
         data_format: DataFormat | None = None,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[PoolingOptions],
     ) -> None:
         super().__init__(data_format, name=name, **options)
         self.pool_size = self._sizes("pool_size", pool_size)
@@ -76,8 +77,11 @@ class Pooling(Spatial):
         return self._pool(inputs, self.pool_size, self.strides, **where)
 
 
+@with_family_docs
 class MaxPooling1D(Pooling):
-    """The largest of each window of time: :class:`Pooling` of ``[batch, time, channels]``.
+    """1D max pooling: the maximum of each window, ``y[p, c] = max_k x[s p + k, c]``.
+
+    Shapes: ``[batch, time, channels] -> [batch, time', channels]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> MaxPooling1D(3, strides=1)(jnp.arange(5).reshape(1, 5, 1)).tolist()
@@ -88,9 +92,12 @@ class MaxPooling1D(Pooling):
     _pool = staticmethod(max_pool)
 
 
+@with_family_docs
 class MaxPooling2D(Pooling):
-    """The largest of each window of images: :class:`Pooling` of
-    ``[batch, height, width, channels]``.
+    """2D max pooling: the maximum of each window, ``y[p, c] = max_k x[s p + k, c]``.
+
+    Shapes: ``[batch, height, width, channels] -> [batch, height', width', channels]``, or channels
+    first.
 
     >>> import jax.numpy as jnp
     >>> MaxPooling2D((1, 2))(jnp.arange(8).reshape(1, 2, 4, 1))[..., 0].tolist()
@@ -101,9 +108,12 @@ class MaxPooling2D(Pooling):
     _pool = staticmethod(max_pool)
 
 
+@with_family_docs
 class MaxPooling3D(Pooling):
-    """The largest of each window of volumes: :class:`Pooling` of
-    ``[batch, depth, height, width, channels]``.
+    """3D max pooling: the maximum of each window, ``y[p, c] = max_k x[s p + k, c]``.
+
+    Shapes: ``[batch, depth, height, width, channels] -> [batch, depth', height', width',
+    channels]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> MaxPooling3D()(jnp.ones((1, 4, 6, 8, 2))).shape
@@ -114,8 +124,11 @@ class MaxPooling3D(Pooling):
     _pool = staticmethod(max_pool)
 
 
+@with_family_docs
 class AveragePooling1D(Pooling):
-    """The mean of each window of time: :class:`Pooling` of ``[batch, time, channels]``.
+    """1D average pooling: the mean of each window, ``y[p, c] = mean_k x[s p + k, c]``.
+
+    Shapes: ``[batch, time, channels] -> [batch, time', channels]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> AveragePooling1D(2, padding="same")(jnp.arange(5.0).reshape(1, 5, 1)).tolist()
@@ -126,9 +139,12 @@ class AveragePooling1D(Pooling):
     _pool = staticmethod(average_pool)
 
 
+@with_family_docs
 class AveragePooling2D(Pooling):
-    """The mean of each window of images: :class:`Pooling` of
-    ``[batch, height, width, channels]``.
+    """2D average pooling: the mean of each window, ``y[p, c] = mean_k x[s p + k, c]``.
+
+    Shapes: ``[batch, height, width, channels] -> [batch, height', width', channels]``, or channels
+    first.
 
     >>> import jax.numpy as jnp
     >>> AveragePooling2D(2)(jnp.arange(8.0).reshape(1, 2, 4, 1))[..., 0].tolist()
@@ -139,9 +155,12 @@ class AveragePooling2D(Pooling):
     _pool = staticmethod(average_pool)
 
 
+@with_family_docs
 class AveragePooling3D(Pooling):
-    """The mean of each window of volumes: :class:`Pooling` of
-    ``[batch, depth, height, width, channels]``.
+    """3D average pooling: the mean of each window, ``y[p, c] = mean_k x[s p + k, c]``.
+
+    Shapes: ``[batch, depth, height, width, channels] -> [batch, depth', height', width',
+    channels]``, or channels first.
 
     >>> import jax.numpy as jnp
     >>> AveragePooling3D(2)(jnp.ones((1, 4, 6, 8, 2))).shape
