@@ -1,6 +1,6 @@
 """Initializers: the law by which the first values of a weight are drawn, as data.
 
-An initializer says *what* is drawn: a :class:`Law`. It draws nothing itself; a build does, from the
+An initializer says *what* is drawn: a :class:`Distribution`. It draws nothing itself; a build does, from the
 seed and the weight's path. Names, arguments and defaults are Keras's.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError, UnknownNameError, explain
-from lamina.initializers.distribution import Initializer, Law, Shape, fans
+from lamina.initializers.distribution import Initializer, Distribution, Shape, fans
 from lamina.initializers.fixed import STFT, Constant, Identity, Ones, Zeros
 from lamina.initializers.random import (
     GlorotNormal,
@@ -45,7 +45,7 @@ __all__ = [
     "Initializer",
     "InitializerLike",
     "KeyedFunction",
-    "Law",
+    "Distribution",
     "LecunNormal",
     "LecunUniform",
     "Ones",

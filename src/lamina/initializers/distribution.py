@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError, explain
 
-__all__ = ["Initializer", "Kind", "Law", "Scalar", "Shape", "fans", "refuse"]
+__all__ = ["Initializer", "Kind", "Distribution", "Scalar", "Shape", "fans", "refuse"]
 
 Shape: TypeAlias = tuple[int, ...]
 Scalar: TypeAlias = bool | int | float | complex
@@ -22,7 +22,7 @@ Kind: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
+class Distribution:
     """What one weight is drawn from.
 
     | kind               | values                                                          |
@@ -83,7 +83,7 @@ class Initializer:
         def __call__(self, shape: Any, dtype: Any = None) -> Any:
             """An array of the shape; what draws is in `lamina.core`, above this floor."""
 
-    def law(self, shape: Shape) -> Law:
+    def distribution_for(self, shape: Shape) -> Distribution:
         """The law for a weight of that shape."""
         raise NotImplementedError
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.initializers.distribution import Initializer, Law, Scalar, Shape, refuse
+from lamina.initializers.distribution import Initializer, Distribution, Scalar, Shape, refuse
 from lamina.lazy import lazily
 
 __all__ = ["STFT", "Constant", "Identity", "Ones", "Zeros"]
@@ -21,23 +21,23 @@ _signal = lazily("scipy.signal")
 class Zeros(Initializer):
     """All 0."""
 
-    def law(self, shape: Shape) -> Law:
-        return Law("constant", value=0)
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("constant", value=0)
 
 
 @dataclass(frozen=True, repr=False)
 class Ones(Initializer):
     """All 1."""
 
-    def law(self, shape: Shape) -> Law:
-        return Law("constant", value=1)
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("constant", value=1)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Constant(Initializer):
     """One value everywhere, or an array that broadcasts to the weight's shape.
 
-    >>> Constant(0.5).law((3,)).value
+    >>> Constant(0.5).distribution_for((3,)).value
     0.5
     """
 
@@ -55,8 +55,8 @@ class Constant(Initializer):
     def __hash__(self) -> int:
         return hash((Constant, np.shape(self.value)))
 
-    def law(self, shape: Shape) -> Law:
-        return Law("constant", value=self.value)
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("constant", value=self.value)
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,8 +65,8 @@ class Identity(Initializer):
 
     gain: float = 1.0
 
-    def law(self, shape: Shape) -> Law:
-        return Law("identity", gain=float(self.gain))
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("identity", gain=float(self.gain))
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,7 +82,7 @@ class STFT(Initializer):
         scaling: the scale is the window's length `"density"` or its sum `"spectrum"`; None: 1.
         periodic: whether a window given by name is one of a longer, periodic one.
 
-    >>> STFT(window=None).law((2, 1, 3)).value.round(3).tolist()
+    >>> STFT(window=None).distribution_for((2, 1, 3)).value.round(3).tolist()
     [[[1.0, 1.0, 1.0]], [[1.0, 0.0, -1.0]]]
     """
 
@@ -102,7 +102,7 @@ class STFT(Initializer):
             values = tuple(float(value) for value in self.window)
             object.__setattr__(self, "window", values)
 
-    def law(self, shape: Shape) -> Law:
+    def distribution_for(self, shape: Shape) -> Distribution:
         if len(shape) != 3 or shape[1] != 1:
             raise refuse(self, "a weight it cannot fill", "a shape (frame, 1, bins)", shape)
         frame, _, bins = shape
@@ -110,7 +110,7 @@ class STFT(Initializer):
         waves = np.cos(2 * np.pi * turns) if self.side == "real" else -np.sin(2 * np.pi * turns)
         window = self._window(frame)
         waves *= window[:, None] / self._scale(window)
-        return Law("constant", value=waves[:, None, :])
+        return Distribution("constant", value=waves[:, None, :])
 
     def _window(self, frame: int) -> NDArray[Any]:
         if self.window is None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar, cast
 
-from lamina.initializers.distribution import Initializer, Law, Shape, fans, refuse
+from lamina.initializers.distribution import Initializer, Distribution, Shape, fans, refuse
 
 __all__ = [
     "GlorotNormal",
@@ -66,8 +66,8 @@ class RandomUniform(_Seeded):
     maxval: float = 0.05
     seed: int | None = None
 
-    def law(self, shape: Shape) -> Law:
-        return Law("uniform", low=float(self.minval), high=float(self.maxval))
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("uniform", low=float(self.minval), high=float(self.maxval))
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,8 +78,8 @@ class RandomNormal(_Seeded):
     stddev: float = 0.05
     seed: int | None = None
 
-    def law(self, shape: Shape) -> Law:
-        return Law("normal", mean=float(self.mean), stddev=float(self.stddev))
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("normal", mean=float(self.mean), stddev=float(self.stddev))
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,8 +90,8 @@ class TruncatedNormal(_Seeded):
     stddev: float = 0.05
     seed: int | None = None
 
-    def law(self, shape: Shape) -> Law:
-        return Law("truncated_normal", mean=float(self.mean), stddev=float(self.stddev))
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("truncated_normal", mean=float(self.mean), stddev=float(self.stddev))
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,7 +102,7 @@ class VarianceScaling(_Fanned):
     `uniform` lies within ``sqrt(3 scale / n)`` of 0. Source: Glorot and Bengio (2010); He et al.
     (2015), "Delving deep into rectifiers".
 
-    >>> VarianceScaling(2.0, "fan_in", "uniform").law((6, 4)).high
+    >>> VarianceScaling(2.0, "fan_in", "uniform").distribution_for((6, 4)).high
     1.0
     """
 
@@ -125,19 +125,19 @@ class VarianceScaling(_Fanned):
         if plain not in _DISTRIBUTIONS:
             raise refuse(self, "an unknown distribution", ", ".join(_DISTRIBUTIONS), plain)
 
-    def law(self, shape: Shape) -> Law:
-        return self.law_of(*fans(shape, self.input_axes, self.output_axes))
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return self.with_fans(*fans(shape, self.input_axes, self.output_axes))
 
-    def law_of(self, inputs: int, outputs: int) -> Law:
+    def with_fans(self, inputs: int, outputs: int) -> Distribution:
         """The law for a weight of so many inputs and outputs of a unit."""
         count = {"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}[self.mode]
         variance = self.scale / max(1.0, count)
         if self.distribution == "uniform":
             limit = math.sqrt(3.0 * variance)
-            return Law("uniform", low=-limit, high=limit)
+            return Distribution("uniform", low=-limit, high=limit)
         if self.distribution == "untruncated_normal":
-            return Law("normal", stddev=math.sqrt(variance))
-        return Law("truncated_normal", stddev=math.sqrt(variance) / _TRUNCATED_STDDEV)
+            return Distribution("normal", stddev=math.sqrt(variance))
+        return Distribution("truncated_normal", stddev=math.sqrt(variance) / _TRUNCATED_STDDEV)
 
 
 @dataclass(frozen=True, repr=False)
@@ -150,8 +150,8 @@ class _Scaled(_Fanned):
     input_axes: tuple[int, ...] | None = None
     output_axes: tuple[int, ...] | None = None
 
-    def law(self, shape: Shape) -> Law:
-        return self.scaling.law_of(*fans(shape, self.input_axes, self.output_axes))
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return self.scaling.with_fans(*fans(shape, self.input_axes, self.output_axes))
 
 
 class GlorotUniform(_Scaled):
@@ -201,8 +201,8 @@ class Orthogonal(_Seeded):
     gain: float = 1.0
     seed: int | None = None
 
-    def law(self, shape: Shape) -> Law:
-        return Law("orthogonal", gain=float(self.gain))
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("orthogonal", gain=float(self.gain))
 
 
 def with_axes(
