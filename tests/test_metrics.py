@@ -264,7 +264,7 @@ def test_a_label_that_is_no_class_is_no_hit():
 def test_shapes_that_do_not_fit_are_told():
     for name in ("BinaryAccuracy", "CategoricalAccuracy", "Precision", "RootMeanSquaredError"):
         metric = getattr(metrics, name)()
-        with pytest.raises(InputError, match="do not fit together"):
+        with pytest.raises(InputError, match="do not match"):
             metric.update(metric.init(), np.zeros(5), np.zeros((5, 5)))
 
 
