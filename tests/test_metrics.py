@@ -274,7 +274,7 @@ def test_wrong_identifiers():
     with pytest.raises(UnknownNameError, match="no metric of that name"):
         metrics.get("mean_square_error")
     for wrong in (None, 3, int):
-        with pytest.raises(InputError, match="not a metric"):
+        with pytest.raises(InputError, match="metric is not valid"):
             metrics.get(wrong)
 
 

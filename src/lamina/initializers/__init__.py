@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError, UnknownNameError, explain
-from lamina.initializers.distribution import Initializer, Distribution, Shape, fans
+from lamina.initializers.distribution import Distribution, Initializer, Shape, fans
 from lamina.initializers.fixed import STFT, Constant, Identity, Ones, Zeros
 from lamina.initializers.random import (
     GlorotNormal,
@@ -36,6 +36,7 @@ from lamina.names import look_up, snake
 __all__ = [
     "STFT",
     "Constant",
+    "Distribution",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",
@@ -45,7 +46,6 @@ __all__ = [
     "Initializer",
     "InitializerLike",
     "KeyedFunction",
-    "Distribution",
     "LecunNormal",
     "LecunUniform",
     "Ones",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError, explain
 
-__all__ = ["Initializer", "Kind", "Distribution", "Scalar", "Shape", "fans", "refuse"]
+__all__ = ["Distribution", "Initializer", "Kind", "Scalar", "Shape", "fans", "refuse"]
 
 Shape: TypeAlias = tuple[int, ...]
 Scalar: TypeAlias = bool | int | float | complex

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.initializers.distribution import Initializer, Distribution, Scalar, Shape, refuse
+from lamina.initializers.distribution import Distribution, Initializer, Scalar, Shape, refuse
 from lamina.lazy import lazily
 
 __all__ = ["STFT", "Constant", "Identity", "Ones", "Zeros"]

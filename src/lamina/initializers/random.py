@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar, cast
 
-from lamina.initializers.distribution import Initializer, Distribution, Shape, fans, refuse
+from lamina.initializers.distribution import Distribution, Initializer, Shape, fans, refuse
 
 __all__ = [
     "GlorotNormal",

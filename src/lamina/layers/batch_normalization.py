@@ -16,7 +16,7 @@ from jax import lax
 from lamina import initializers
 from lamina.core.specs.signature import either_mode
 from lamina.core.tree.variable import Variable
-from lamina.initializers.distribution import Initializer, Distribution, Shape, refuse
+from lamina.initializers.distribution import Distribution, Initializer, Shape, refuse
 from lamina.layers.bases.checks import (
     check_axes,
     check_broadcast,

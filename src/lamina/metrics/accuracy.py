@@ -1,4 +1,4 @@
-"""Accuracies: how often the prediction is the label."""
+"""Accuracies as metrics: the share of correct predictions."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-from jax.typing import ArrayLike
 
-from lamina.losses.shapes import match_labels, match_shapes
-from lamina.metrics.metric import BuiltIn, MeanMetric, fitting
-from lamina.narrowing import array_of
-from lamina.ops.arrays import as_ids
+from lamina.metrics.accuracy_functions import (
+    accuracy,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from lamina.metrics.metric import BuiltIn, MeanMetric, select_by_shape
 
 __all__ = [
     "Accuracy",
@@ -22,72 +25,23 @@ __all__ = [
     "SparseCategoricalAccuracy",
     "SparseTopKCategoricalAccuracy",
     "TopKCategoricalAccuracy",
-    "accuracy",
-    "binary_accuracy",
-    "categorical_accuracy",
-    "sparse_categorical_accuracy",
-    "sparse_top_k_categorical_accuracy",
-    "top_k_categorical_accuracy",
 ]
-
-
-def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
-    """``y = p``, value by value.
-
-    >>> accuracy(jnp.array([1, 2]), jnp.array([1, 3])).tolist()
-    [1.0, 0.0]
-    """
-    y, p = match_shapes(array_of(y_true), array_of(y_pred))
-    return _hits(y == p)
-
-
-def binary_accuracy(
-    y_true: ArrayLike, y_pred: ArrayLike, threshold: float | jax.Array = 0.5
-) -> jax.Array:
-    """``y = [p > threshold]`` for labels of 0 and 1; the threshold for logits is 0."""
-    y, p = match_shapes(array_of(y_true), array_of(y_pred))
-    return _hits(y == (p > threshold).astype(y.dtype))
-
-
-def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
-    """``argmax y = argmax p`` over the last axis, for one-hot y."""
-    y, p = match_shapes(array_of(y_true), array_of(y_pred))
-    return _hits(jnp.argmax(y, -1) == jnp.argmax(p, -1))
-
-
-def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
-    """``y = argmax p`` over the last axis, for class numbers y ([...] or [..., 1])."""
-    y, p = match_labels(array_of(y_true), array_of(y_pred))
-    return _hits(y == jnp.argmax(p, axis=-1))
-
-
-def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> jax.Array:
-    """Whether argmax y is among the `k` classes predicted most likely, for one-hot y."""
-    return sparse_top_k_categorical_accuracy(jnp.argmax(array_of(y_true), -1), y_pred, k)
-
-
-def sparse_top_k_categorical_accuracy(
-    y_true: ArrayLike, y_pred: ArrayLike, k: int = 5, from_sorted_ids: bool = False
-) -> jax.Array:
-    """Whether y is among the `k` classes predicted most likely, ties included.
-
-    With `from_sorted_ids`, the predictions are the numbers of classes, the likeliest first.
-
-    >>> sparse_top_k_categorical_accuracy(jnp.array([0, 2]), jnp.array([[3, 2, 1], [3, 2, 1]]), 2)
-    Array([1., 0.], dtype=float32)
-    """
-    y, p = match_labels(array_of(y_true), array_of(y_pred))
-    label = as_ids(y)[..., None]
-    if from_sorted_ids:
-        return _hits((label == p[..., :k]).any(-1))
-    score = jnp.take_along_axis(p, label, axis=-1, mode="clip")
-    above = (~(p <= score)).sum(-1)  # a NaN is above everything, and so never a hit
-    return _hits((above < k) & ((label >= 0) & (label < p.shape[-1])).squeeze(-1))
 
 
 @dataclass(eq=False)
 class Accuracy(BuiltIn):
-    """The share of values with ``y = p``."""
+    """The share of values with ``y_true = y_pred``.
+
+    Labels and predicted labels are ``[batch, ...]``.
+
+    Args:
+        name: name in logs; the class's name in snake case if empty (default).
+
+    >>> import jax.numpy as jnp
+    >>> metric = Accuracy()
+    >>> metric.result(metric.update(metric.init(), jnp.array([1, 2]), jnp.array([1, 3]))).item()
+    0.5
+    """
 
     function = staticmethod(accuracy)
     direction = "up"
@@ -95,7 +49,20 @@ class Accuracy(BuiltIn):
 
 @dataclass(eq=False)
 class BinaryAccuracy(BuiltIn):
-    """The share of values with ``y = [p > threshold]``."""
+    """The share of values with ``y_true = (y_pred > threshold)``.
+
+    Labels of 0 and 1 and predictions are ``[batch, ...]``.
+
+    Args:
+        name: name in logs; the class's name in snake case if empty (default).
+        threshold: a prediction above it counts as 1; 0.5 by default. For logits pass 0.0.
+
+    >>> import jax.numpy as jnp
+    >>> metric = BinaryAccuracy()
+    >>> labels, predictions = jnp.array([1, 0]), jnp.array([0.9, 0.6])
+    >>> metric.result(metric.update(metric.init(), labels, predictions)).item()
+    0.5
+    """
 
     function = staticmethod(binary_accuracy)
     direction = "up"
@@ -104,7 +71,19 @@ class BinaryAccuracy(BuiltIn):
 
 @dataclass(eq=False)
 class CategoricalAccuracy(BuiltIn):
-    """The share of one-hot labels that are the likeliest class."""
+    """The share of one-hot labels with ``argmax(y_true) = argmax(y_pred)``.
+
+    Labels and predictions are ``[batch, ..., classes]``.
+
+    Args:
+        name: name in logs; the class's name in snake case if empty (default).
+
+    >>> import jax.numpy as jnp
+    >>> metric = CategoricalAccuracy()
+    >>> labels, predictions = jnp.array([[0, 1], [0, 1]]), jnp.array([[1, 2], [2, 1]])
+    >>> metric.result(metric.update(metric.init(), labels, predictions)).item()
+    0.5
+    """
 
     function = staticmethod(categorical_accuracy)
     direction = "up"
@@ -112,7 +91,19 @@ class CategoricalAccuracy(BuiltIn):
 
 @dataclass(eq=False)
 class SparseCategoricalAccuracy(BuiltIn):
-    """The share of class numbers that are the likeliest class."""
+    """The share of integer labels with ``y_true = argmax(y_pred)``.
+
+    Labels are ``[batch, ...]``, predictions ``[batch, ..., classes]``.
+
+    Args:
+        name: name in logs; the class's name in snake case if empty (default).
+
+    >>> import jax.numpy as jnp
+    >>> metric = SparseCategoricalAccuracy()
+    >>> labels, predictions = jnp.array([1, 1]), jnp.array([[1, 2], [2, 1]])
+    >>> metric.result(metric.update(metric.init(), labels, predictions)).item()
+    0.5
+    """
 
     function = staticmethod(sparse_categorical_accuracy)
     direction = "up"
@@ -120,7 +111,21 @@ class SparseCategoricalAccuracy(BuiltIn):
 
 @dataclass(eq=False, init=False)
 class TopKCategoricalAccuracy(BuiltIn):
-    """The share of one-hot labels among the `k` likeliest classes."""
+    """The share of one-hot labels whose class is among the ``k`` highest predictions.
+
+    Labels and predictions are ``[batch, ..., classes]``; see
+    :func:`lamina.metrics.top_k_categorical_accuracy`.
+
+    Args:
+        k: a positive integer, the number of classes that count as a hit; 5 by default.
+        name: name in logs; the class's name in snake case if empty (default).
+
+    >>> import jax.numpy as jnp
+    >>> metric = TopKCategoricalAccuracy(k=2)
+    >>> labels, predictions = jnp.array([[1, 0, 0]]), jnp.array([[2, 3, 1]])
+    >>> metric.result(metric.update(metric.init(), labels, predictions)).item()
+    1.0
+    """
 
     function = staticmethod(top_k_categorical_accuracy)
     direction = "up"
@@ -133,13 +138,22 @@ class TopKCategoricalAccuracy(BuiltIn):
 
 @dataclass(eq=False, init=False)
 class SparseTopKCategoricalAccuracy(BuiltIn):
-    """The share of class numbers among the `k` likeliest classes.
+    """The share of integer labels that are among the ``k`` highest predictions.
+
+    Labels are ``[batch, ...]``, predictions ``[batch, ..., classes]``; see
+    :func:`lamina.metrics.sparse_top_k_categorical_accuracy`.
 
     Args:
-        k: how many.
-        name: for logs.
-        from_sorted_ids: predictions are the numbers of classes, the likeliest first, instead of
-            what each class scores.
+        k: a positive integer, the number of classes that count as a hit; 5 by default.
+        name: name in logs; the class's name in snake case if empty (default).
+        from_sorted_ids: whether predictions are class labels sorted by descending score, instead
+            of scores; False by default.
+
+    >>> import jax.numpy as jnp
+    >>> metric = SparseTopKCategoricalAccuracy(k=2)
+    >>> labels, predictions = jnp.array([0, 2]), jnp.array([[3, 2, 1], [3, 2, 1]])
+    >>> metric.result(metric.update(metric.init(), labels, predictions)).item()
+    0.5
     """
 
     function = staticmethod(sparse_top_k_categorical_accuracy)
@@ -153,21 +167,26 @@ class SparseTopKCategoricalAccuracy(BuiltIn):
 
 
 class AutoAccuracy(MeanMetric):
-    """What `"accuracy"` stands for: the accuracy that the shapes of labels and predictions fit.
+    """The accuracy that matches the shapes of labels and predictions, named `"accuracy"`.
 
     | predictions           | labels                | accuracy           |
     |-----------------------|-----------------------|--------------------|
     | `[..., 1]`, or `[n]`  | any                   | binary             |
     | `[..., classes]`      | `[...]` or `[..., 1]` | sparse categorical |
     | `[..., classes]`      | `[..., classes]`      | categorical        |
+
+    Args:
+        name: name in logs; the class's name in snake case if empty (default).
+
+    >>> import jax.numpy as jnp
+    >>> metric = AutoAccuracy()
+    >>> labels, predictions = jnp.array([1, 1]), jnp.array([[1, 2], [2, 1]])
+    >>> metric.result(metric.update(metric.init(), labels, predictions)).item()
+    0.5
     """
 
     direction = "up"
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
-        kinds = binary_accuracy, sparse_categorical_accuracy, categorical_accuracy
-        return fitting(kinds, y_true, y_pred)
-
-
-def _hits(matches: jax.Array) -> jax.Array:
-    return matches.astype(jnp.float32)
+        functions = binary_accuracy, sparse_categorical_accuracy, categorical_accuracy
+        return select_by_shape(functions, y_true, y_pred)

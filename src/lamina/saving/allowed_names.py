@@ -37,13 +37,13 @@ LAYERS = _named(
             "GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D "
             "GlobalMaxPooling3D GroupNormalization GroupedQueryAttention Identity LSTM LSTMCell "
             "Lambda LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D "
-            "Maximum Minimum MultiHeadAttention Multiply Normalization PReLU Permute RMSNormalization "
-            "RNN ReLU RepeatVector Rescaling Reshape Residual Resizing ReversibleEmbedding "
-            "RotaryEmbedding SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax "
-            "SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization "
-            "StackedRNNCells Subtract TimeDistributed TransformerDecoderBlock "
-            "TransformerEncoderBlock UnitNormalization UpSampling1D UpSampling2D UpSampling3D "
-            "ZeroPadding1D ZeroPadding2D ZeroPadding3D"
+            "Maximum Minimum MultiHeadAttention Multiply Normalization PReLU Permute "
+            "RMSNormalization RNN ReLU RepeatVector Rescaling Reshape Residual Resizing "
+            "ReversibleEmbedding RotaryEmbedding SeparableConv1D SeparableConv2D SimpleRNN "
+            "SimpleRNNCell Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D "
+            "SpectralNormalization StackedRNNCells Subtract TimeDistributed "
+            "TransformerDecoderBlock TransformerEncoderBlock UnitNormalization UpSampling1D "
+            "UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
         ),
         "lamina.models": "Functional Model Operation Sequential",
         "lamina.seq2seq": (

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from lamina.core.initial import host_memory
 from lamina.core.initial.quantile import FINE, PLAIN, normal_quantile
 from lamina.errors import BuildError, explain
-from lamina.initializers import Initializer, KeyedFunction, Distribution, describe
+from lamina.initializers import Distribution, Initializer, KeyedFunction, describe
 
 __all__ = ["Seed", "check", "digest", "draw", "draw_callable", "says_law"]
 
