@@ -222,8 +222,8 @@ def test_depth(path, deep, kind) -> None:
     value = "[" * deep + "]" * deep if kind == "[]" else '{"is":' * deep + "0" + "}" * deep
     content = json.dumps({"version": 1, "model": 0}).replace(": 0", f": {value}")
     save_file({"x": BIAS}, path, {"lamina": content})
-    refused(path, f"in each other, more than {DEEPEST}")
-    refused(path, f"in each other, more than {DEEPEST}", layers.Dense(2).load_weights)
+    refused(path, f"nested lists and objects, more than {DEEPEST}")
+    refused(path, f"nested lists and objects, more than {DEEPEST}", layers.Dense(2).load_weights)
 
 
 def test_depth_of_layers(path) -> None:

@@ -24,7 +24,7 @@ from lamina.losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from lamina.metrics.accuracy import (
+from lamina.metrics.accuracies import (
     Accuracy,
     AutoAccuracy,
     BinaryAccuracy,

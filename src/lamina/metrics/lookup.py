@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast
 from lamina import losses
 from lamina.errors import InputError, UnknownNameError, explain, nearest
 from lamina.losses import Loss
-from lamina.metrics.accuracy import (
+from lamina.metrics.accuracies import (
     AutoAccuracy,
     BinaryAccuracy,
     CategoricalAccuracy,
