@@ -108,7 +108,7 @@ def test_what_may_stand_for_an_activation():
         activations.get("sigmiod")
     with pytest.raises(UnknownNameError, match="threshold"):
         activations.get("threshold")  # which takes more than an array
-    with pytest.raises(InputError, match="not an activation"):
+    with pytest.raises(InputError, match="activation is not valid"):
         activations.get(3)
 
 

@@ -264,7 +264,7 @@ def test_a_label_that_is_no_class_is_no_hit():
 def test_shapes_that_do_not_fit_are_told():
     for name in ("BinaryAccuracy", "CategoricalAccuracy", "Precision", "RootMeanSquaredError"):
         metric = getattr(metrics, name)()
-        with pytest.raises(InputError, match="do not fit together"):
+        with pytest.raises(InputError, match="do not match"):
             metric.update(metric.init(), np.zeros(5), np.zeros((5, 5)))
 
 
@@ -274,7 +274,7 @@ def test_wrong_identifiers():
     with pytest.raises(UnknownNameError, match="no metric of that name"):
         metrics.get("mean_square_error")
     for wrong in (None, 3, int):
-        with pytest.raises(InputError, match="not a metric"):
+        with pytest.raises(InputError, match="metric is not valid"):
             metrics.get(wrong)
 
 

@@ -65,7 +65,7 @@ def test_bad_ones_are_refused():
         regularizers.get("orthogonl")
     with pytest.raises(UnknownNameError, match="max_norm"):
         constraints.get("max_nrom")
-    with pytest.raises(InputError, match="not a regularizer"):
+    with pytest.raises(InputError, match="regularizer is not valid"):
         regularizers.get(3)
     for make in (
         lambda: regularizers.L1(-1.0),

@@ -1,6 +1,6 @@
-"""Functions that put a weight back where it may be, after each step of training.
+"""Constraints: functions that project a weight to allowed values after each training step.
 
-Names, arguments and defaults are Keras's.
+Names, arguments and defaults are those of Keras.
 """
 
 from __future__ import annotations
@@ -31,14 +31,31 @@ __all__ = [
 
 Projection: TypeAlias = Callable[[Any], jax.Array]
 
-_EPSILON = 1e-7  # Keras's, which keeps a quotient by a norm of 0 finite
+_EPSILON = 1e-7  # added to norms, as in Keras, so that dividing by a norm of 0 stays finite
 
 
 class Constraint:
-    """The base of the built-in constraints: a frozen record, called with a weight."""
+    """The base class of constraints: a callable ``w = constraint(w)``.
+
+    Any function of one array serves as well; the built-in classes are frozen records that can be
+    saved.
+
+    >>> class Clip(Constraint):
+    ...     def __call__(self, w):
+    ...         return jnp.clip(w, -1, 1)
+    >>> Clip()(jnp.array([-2.0, 0.5])).tolist()
+    [-1.0, 0.5]
+    """
 
     def __call__(self, w: Any) -> jax.Array:
-        """The nearest weight that is allowed, of the same shape and dtype."""
+        """Project a weight to the allowed values; each subclass defines it.
+
+        Args:
+            w: ``[...]``, the weight after a training step.
+
+        Returns:
+            The new weight, of the same shape and dtype.
+        """
         raise NotImplementedError
 
 
@@ -47,7 +64,12 @@ ConstraintLike: TypeAlias = str | Projection | type[Constraint] | Mapping[str, A
 
 @dataclass(frozen=True)
 class MaxNorm(Constraint):
-    """A norm of ``max_value`` or less, taken along ``axis``.
+    """Limit the norm along an axis: ``w min(|w|, max_value) / (|w| + 1e-7)``.
+
+    Args:
+        max_value: the largest norm, a non-negative float; 2 by default.
+        axis: the axis or axes of the norm; 0 by default, the inputs of a dense kernel
+            ``[inputs, units]``. For a kernel of `Conv2D` pass ``[0, 1, 2]``.
 
     >>> MaxNorm(1.0)(jnp.array([[0.0, 0.5], [4.0, 0.0]])).round(5).tolist()
     [[0.0, 0.5], [1.0, 0.0]]
@@ -62,7 +84,7 @@ class MaxNorm(Constraint):
 
 @dataclass(frozen=True)
 class NonNeg(Constraint):
-    """Nothing below 0.
+    """Set negative values to 0: ``max(w, 0)``.
 
     >>> NonNeg()(jnp.array([-1.0, 2.0])).tolist()
     [0.0, 2.0]
@@ -74,7 +96,11 @@ class NonNeg(Constraint):
 
 @dataclass(frozen=True)
 class UnitNorm(Constraint):
-    """A norm of 1, taken along ``axis``.
+    """Scale to norm 1 along an axis: ``w / (|w| + 1e-7)``.
+
+    Args:
+        axis: the axis or axes of the norm; 0 by default, the inputs of a dense kernel
+            ``[inputs, units]``. For a kernel of `Conv2D` pass ``[0, 1, 2]``.
 
     >>> UnitNorm()(jnp.array([[0.0, 0.5], [4.0, 0.0]])).round(5).tolist()
     [[0.0, 1.0], [1.0, 0.0]]
@@ -88,9 +114,17 @@ class UnitNorm(Constraint):
 
 @dataclass(frozen=True)
 class MinMaxNorm(Constraint):
-    """A norm from ``min_value`` to ``max_value``, taken along ``axis``.
+    """Keep the norm along an axis in an interval, or move it there step by step.
 
-    A ``rate`` below 1 goes only that share of the way in a step.
+    ``w (rate clip(|w|, min_value, max_value) + (1 - rate) |w|) / (|w| + 1e-7)``
+
+    Args:
+        min_value: the smallest norm, a non-negative float; 0.0 by default.
+        max_value: the largest norm, a non-negative float; 1.0 by default.
+        rate: the share of the way to the interval that each step moves the norm, in [0, 1]; 1.0 by
+            default.
+        axis: the axis or axes of the norm; 0 by default, the inputs of a dense kernel
+            ``[inputs, units]``. For a kernel of `Conv2D` pass ``[0, 1, 2]``.
 
     >>> MinMaxNorm(1.0, 2.0)(jnp.array([[0.0, 0.5], [4.0, 0.0]])).round(5).tolist()
     [[0.0, 1.0], [2.0, 0.0]]
@@ -117,15 +151,19 @@ _KNOWN: dict[str, Callable[..., Projection]] = {
 
 
 def get(identifier: ConstraintLike) -> Projection | None:
-    """The constraint that a user means.
+    """Return the constraint of an identifier.
 
     Args:
-        identifier: a constraint or its class; a name; Keras's dict of ``class_name`` and
-            ``config``; a function from a weight to a weight; or None for none.
+        identifier: a constraint or its class; a name, such as ``"max_norm"``; a dict of
+            ``class_name`` and ``config``, as in Keras; a function from a weight to a weight; or
+            None.
+
+    Returns:
+        The constraint, a function, or None for None.
 
     Raises:
-        UnknownNameError: no constraint is called that.
-        InputError: it is none of those.
+        UnknownNameError: no constraint has that name.
+        InputError: the identifier is of another type.
 
     >>> get("max_norm"), get(None)
     (MaxNorm(max_value=2, axis=0), None)
@@ -136,7 +174,7 @@ def get(identifier: ConstraintLike) -> Projection | None:
 def _rescaled(
     w: Any, axis: int | Sequence[int], wanted: Callable[[jax.Array], jax.Array]
 ) -> jax.Array:
-    """The weight with other norms along some axes."""
+    """Scale a weight so that its norms along some axes become the wanted ones."""
     array = jnp.asarray(w)
     axes = axis if isinstance(axis, int) else tuple(axis)
     norms = jnp.sqrt(jnp.sum(jnp.square(array), axes, keepdims=True))

@@ -1,6 +1,7 @@
-"""Every message Lamina raises: symptom, place, what was expected, what came, one remedy.
+"""The exceptions of Lamina, and the form of their messages.
 
-Messages are put together by :func:`explain` alone, so that all of them read the same way.
+Every message has a symptom, the place, the expected and the received value, and one remedy. All
+are composed by :func:`explain`.
 """
 
 from __future__ import annotations
@@ -22,37 +23,37 @@ __all__ = [
 
 
 class LaminaError(ValueError):
-    """The base of all errors raised by Lamina."""
+    """The base class of the exceptions of Lamina."""
 
 
 class BuildError(LaminaError):
-    """The plan of a build does not work out; nothing was changed."""
+    """A layer cannot be built; nothing was changed."""
 
 
 class TrackingError(BuildError):
-    """A weight or a layer is used but is not part of the tree, or its path is ambiguous."""
+    """A weight or layer is used but not tracked by the model, or its path is ambiguous."""
 
 
 class InputError(LaminaError, TypeError):
-    """An input does not fit: its kind, its count, its shape or its dtype."""
+    """An argument or input has the wrong type, number, shape or dtype."""
 
 
 class TraceError(LaminaError):
-    """State was touched from a JAX trace where it would go stale or leak."""
+    """State is read or assigned in a JAX trace where it would become stale or leak a tracer."""
 
 
 class FileFormatError(LaminaError):
-    """A file is not what it should be: not ours, cut short, or of another model."""
+    """A file is damaged, has another format, or belongs to another model."""
 
 
 class UnknownNameError(LaminaError, LookupError):
-    """A name stands for nothing: an optimizer, a loss, an activation, a path."""
+    """A name is unknown: of an optimizer, a loss, an activation, or a path."""
 
 
 _CONTROLS = {
     code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
 }
-"""What a terminal would obey: names in messages may come from a file."""
+"""Control characters are escaped: names in messages may come from a file."""
 
 
 def explain(
@@ -63,12 +64,22 @@ def explain(
     received: str | None = None,
     remedy: str,
 ) -> str:
-    """The text of one error.
+    """Compose the message of an exception.
 
-    >>> print(explain("Dense got a bad size.", received="-1", remedy="Give a size above 0."))
-    Dense got a bad size.
+    Args:
+        symptom: what went wrong, a sentence.
+        where: the place, such as the layer's path and the line that made it; None to leave it out.
+        expected: the valid values; None to leave it out.
+        received: the invalid value; None to leave it out.
+        remedy: the one thing to do, a sentence.
+
+    Returns:
+        The message, of several lines; control characters are escaped.
+
+    >>> print(explain("units is negative.", received="-1", remedy="Pass a positive integer."))
+    units is negative.
       received: -1
-      remedy:   Give a size above 0.
+      remedy:   Pass a positive integer.
     """
     rows = [
         ("where:", where),
@@ -81,7 +92,14 @@ def explain(
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """A remedy that names the closest known name, or lists them all.
+    """Compose a remedy for an unknown name.
+
+    Args:
+        name: the unknown name.
+        known: the known names.
+
+    Returns:
+        A sentence with the most similar known name, or with all of them if none is similar.
 
     >>> nearest("adm", ["adam", "sgd"])
     "Did you mean 'adam'?"

@@ -1,7 +1,7 @@
-"""JSON that somebody else wrote, read within bounds: its size is known before any of it is made.
+"""Reading untrusted JSON: its size and depth are checked before it is parsed.
 
-A parser makes a value for each byte or two and goes down a level for each bracket, so a small file
-can take all memory, or the whole stack.
+A parser makes up to one value per two characters and recurses at each bracket, so a small file
+could exhaust memory or the stack.
 """
 
 from __future__ import annotations
@@ -17,30 +17,33 @@ from lamina.errors import FileFormatError, explain
 __all__ = ["DEEPEST", "MOST_LISTS", "MOST_TEXT", "MOST_VALUES", "excess", "read_json"]
 
 MOST_TEXT = 64 << 20
-"""The characters that a text may have."""
+"""The largest number of characters of a text."""
 
 MOST_VALUES = 8_000_000
-"""The values that a text may hold, those in lists and objects counted each."""
+"""The largest number of values, those inside lists and objects included."""
 
 MOST_LISTS = 1_000_000
-"""The lists and objects that a text may hold."""
+"""The largest number of lists and objects."""
 
 DEEPEST = 200
-"""The lists and objects that may stand in each other."""
+"""The largest depth of nested lists and objects."""
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+', re.DOTALL)
 _NO_BRACKET = re.compile(r"[^\[\]{}]++")
 
 
 def read_json(text: str, what: str) -> Any:
-    """The value that a text stands for.
+    """Parse JSON, within the limits of this module.
 
     Args:
-        text: JSON without NaN and infinities, and without two entries of one name in an object.
-        what: the text is, for the error.
+        text: JSON, without NaN and infinities, and without duplicate names in an object.
+        what: the name of the text, for the error.
+
+    Returns:
+        The value.
 
     Raises:
-        FileFormatError: it is not JSON, or larger or deeper than the bounds of this module.
+        FileFormatError: it is not JSON, or exceeds a limit.
 
     >>> read_json('{"units": [1, 2]}', "the example")
     {'units': [1, 2]}
@@ -55,10 +58,16 @@ def read_json(text: str, what: str) -> Any:
 
 
 def excess(text: str) -> str | None:
-    """Which bound a text exceeds, and by what; None if none.
+    """Describe the limit that a text exceeds.
+
+    Args:
+        text: JSON.
+
+    Returns:
+        The size and the limit; None if the text is within all limits.
 
     >>> excess("[" * 300)
-    '300 lists and objects in each other, more than 200'
+    '300 nested lists and objects, more than 200'
     """
     if len(text) > MOST_TEXT:
         return f"{len(text):,} characters, more than {MOST_TEXT:,}"
@@ -73,27 +82,27 @@ def excess(text: str) -> str | None:
     opens = (brackets == ord("[")) | (brackets == ord("{"))
     depth = int(np.cumsum(np.where(opens, 1, -1), dtype=np.int32).max(initial=0))
     if depth > DEEPEST:
-        return f"{depth:,} lists and objects in each other, more than {DEEPEST}"
+        return f"{depth:,} nested lists and objects, more than {DEEPEST}"
     return None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("an object has two entries of one name")
+        raise ValueError("an object has a duplicate name")
     return made
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _unreadable(what: str, received: str) -> FileFormatError:
     return FileFormatError(
         explain(
             f"{what} cannot be read.",
-            expected="JSON as Lamina writes it, of a bounded size and depth",
+            expected="JSON as Lamina writes it, within its limits of size and depth",
             received=received[:200],
-            remedy="Save it again, with this version of Lamina.",
+            remedy="Save it again with this version of Lamina.",
         )
     )

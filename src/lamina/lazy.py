@@ -1,4 +1,4 @@
-"""Modules that are imported when they are first used: importing Lamina should not wait for them."""
+"""Modules that are loaded at their first use, so that importing Lamina is fast."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ __all__ = ["lazily"]
 
 
 def lazily(name: str) -> Any:
-    """The module of that name, which is loaded when something of it is first asked for.
+    """Return a module that is loaded when an attribute of it is first read.
+
+    Args:
+        name: the full name of the module; its parent package must be imported.
+
+    Returns:
+        The module.
 
     Raises:
         ModuleNotFoundError: there is no such module.

@@ -1,4 +1,4 @@
-"""Finding things by name: losses, metrics, initializers, activations, regularizers."""
+"""Looking up losses, metrics, initializers, activations and regularizers by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ T = TypeVar("T")
 
 @functools.cache
 def snake(name: str) -> str:
-    """A class's name as Keras writes it in lower case.
+    """Convert the name of a class to snake case, as Keras does.
+
+    Args:
+        name: a name in CamelCase or in snake case.
+
+    Returns:
+        The name in snake case.
 
     >>> snake("GlorotUniform"), snake("glorot_uniform"), snake("KLDivergence"), snake("Conv2D")
     ('glorot_uniform', 'glorot_uniform', 'kl_divergence', 'conv2d')
@@ -26,10 +32,19 @@ def snake(name: str) -> str:
 
 
 def look_up(kind: str, name: str, known: Mapping[str, T], aliases: Mapping[str, str]) -> T:
-    """What stands under a name, written as a class or in lower case.
+    """Look up a name, written in CamelCase or in snake case.
+
+    Args:
+        kind: the kind of thing, for the error, such as ``"loss"``.
+        name: the name.
+        known: the things by name in snake case.
+        aliases: other names in snake case, with the names they stand for.
+
+    Returns:
+        The thing of that name.
 
     Raises:
-        UnknownNameError: nothing does; it names the nearest that there is.
+        UnknownNameError: the name is unknown; the error gives the nearest known one.
 
     >>> look_up("number", "One", {"one": 1}, {})
     1
@@ -53,11 +68,21 @@ def made_by_name(
     known: Mapping[str, Callable[..., Callable[[Any], Any]]],
     aliases: Mapping[str, str],
 ) -> Callable[[Any], Any] | None:
-    """The function of an array that a user means: by name, as Keras's dict, itself, or none.
+    """Return the function of an array that an identifier stands for.
+
+    Args:
+        kind: the kind of function, for the error, such as ``"regularizer"``.
+        identifier: a name, a dict of ``class_name`` and ``config`` as in Keras, a class, a
+            function, or None.
+        known: the classes by name in snake case.
+        aliases: other names in snake case, with the names they stand for.
+
+    Returns:
+        The function; a name or a class gives one with default options, None gives None.
 
     Raises:
-        UnknownNameError: nothing has that name.
-        InputError: it is none of those.
+        UnknownNameError: the name is unknown.
+        InputError: the identifier is of another type.
 
     >>> made_by_name("number", {"class_name": "Round", "config": {}}, {"round": lambda: round}, {})
     <built-in function round>
@@ -78,9 +103,9 @@ def made_by_name(
         return given
     raise InputError(
         explain(
-            f"That is not a {kind}.",
+            f"The {kind} is not valid.",
             expected="a name, a function of one array, or None",
             received=repr(given),
-            remedy=f"Give one of lamina.{kind}s, such as {next(iter(known))!r}.",
+            remedy=f"Pass one of lamina.{kind}s, such as {next(iter(known))!r}.",
         )
     )

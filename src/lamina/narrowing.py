@@ -1,6 +1,6 @@
-"""Integers of 64 bits on their way into JAX, which keeps 32: none is wrapped around in silence.
+"""Checked conversion of 64-bit integers to the 32 bits that JAX uses by default.
 
-``2**32 + 1`` would become 1, an id or a label that is valid and wrong.
+JAX wraps integers around silently: ``2**32 + 1`` would become 1, a valid but wrong id or label.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ __all__ = ["array_of", "check", "misfit", "too_wide"]
 
 
 def misfit(value: Any, dtype: Any = None) -> str | None:
-    """What is told of the first integer of a NumPy array that another dtype cannot hold.
-
-    It is None where all fit. Arrays of 32 bits or fewer on their way into JAX are not looked at.
+    """Describe the first integer of a NumPy array that is out of range of another dtype.
 
     Args:
-        value: an array; what is no array of integers fits.
-        dtype: that it is to get; the one that JAX keeps it in if None.
+        value: an array; anything but a NumPy array of integers is in range.
+        dtype: the other dtype; None (default) for the dtype that JAX gives the array.
+
+    Returns:
+        The integer, its position and the dtypes; None if all integers are in range.
 
     >>> misfit(np.array([[3, 2**32 + 1]]))
-    '4294967297 at [0, 1], of dtype int64, which does not fit into int32'
+    '4294967297 at [0, 1], of dtype int64, which is out of range of int32'
     >>> misfit(np.array([3]))
     """
     if not isinstance(value, np.ndarray | np.generic) or cast(Any, value).dtype.kind not in "iu":
@@ -43,14 +44,22 @@ def misfit(value: Any, dtype: Any = None) -> str | None:
         return None
     place = np.argwhere((array < least) | (array > most))[0].tolist()
     where = f" at {place}" if place else ""
-    return f"{array[tuple(place)]}{where}, of dtype {own}, which does not fit into {kept}"
+    return f"{array[tuple(place)]}{where}, of dtype {own}, which is out of range of {kept}"
 
 
 def check(value: Any, what: str, *, where: str | None = None, dtype: Any = None) -> None:
-    """See that a NumPy array keeps its integers on its way into JAX, or into another dtype.
+    """Check that the integers of a NumPy array are in range of another dtype.
+
+    Args:
+        value: an array; anything but a NumPy array of integers is in range.
+        what: the name of the array, for the error.
+        where: the place, for the error; None (default) to leave it out.
+        dtype: the other dtype; None (default) for the dtype that JAX gives the array.
 
     Raises:
-        InputError: one does not fit; it names `what` and the integer.
+        InputError: an integer is out of range.
+
+    >>> check(np.array([3]), "labels")
     """
     found = misfit(value, dtype)
     if found is not None:
@@ -58,10 +67,17 @@ def check(value: Any, what: str, *, where: str | None = None, dtype: Any = None)
 
 
 def array_of(value: Any, dtype: Any = None) -> jax.Array:
-    """The value as a JAX array, as ``jnp.asarray`` makes it, but for integers that do not fit.
+    """Convert a value to a JAX array, as ``jnp.asarray`` does, without integer overflow.
+
+    Args:
+        value: an array, a scalar, or nested lists of scalars.
+        dtype: the dtype of the result; None (default) for that of ``jnp.asarray``.
+
+    Returns:
+        A JAX array.
 
     Raises:
-        InputError: an integer does not fit into the dtype that JAX keeps it in.
+        InputError: an integer is out of range of the dtype that JAX gives it.
 
     >>> array_of(np.array([1, 2])).dtype
     dtype('int32')
@@ -73,12 +89,12 @@ def array_of(value: Any, dtype: Any = None) -> jax.Array:
     check(given, "An array", dtype=into)
     try:
         return jnp.asarray(given, dtype)
-    except OverflowError as error:  # of Python's integers, which JAX checks by itself
+    except OverflowError as error:  # Python integers, which JAX checks itself
         raise InputError(too_wide("An array", str(error))) from None
 
 
 def _of_numpy(value: Any) -> Any:
-    """Integers of 64 bits of another library, which JAX would read as NumPy's, as such."""
+    """Convert 64-bit integers of another library to NumPy, so that they are checked."""
     known = isinstance(value, np.ndarray | np.generic) or hasattr(value, "__jax_array__")
     given = cast(Any, value)
     wide = not known and str(getattr(given, "dtype", "")).endswith("int64")
@@ -86,11 +102,20 @@ def _of_numpy(value: Any) -> Any:
 
 
 def too_wide(what: str, found: str, where: str | None = None) -> str:
-    """What is told of an integer that does not fit."""
+    """Compose the message about an integer that is out of range.
+
+    Args:
+        what: the name of the array.
+        found: the integer, as :func:`misfit` describes it.
+        where: the place; None (default) to leave it out.
+
+    Returns:
+        The message.
+    """
     return explain(
         f"{what} has an integer that is out of range.",
         where=where,
-        expected="integers of 32 bits: JAX keeps no more while jax_enable_x64 is off",
+        expected="32-bit integers: JAX has no 64-bit ones unless jax_enable_x64 is on",
         received=found,
         remedy="Correct the ids or labels, or call jax.config.update('jax_enable_x64', True).",
     )

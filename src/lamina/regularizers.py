@@ -1,7 +1,7 @@
-"""Penalties on weights and outputs, which training adds to the loss.
+"""Regularizers: penalties on weights and outputs, which training adds to the loss.
 
-A regularizer is a function of one array that gives a number. Names, arguments and defaults are
-Keras's.
+A regularizer is a function of one array that returns a scalar. Names, arguments and defaults are
+those of Keras.
 """
 
 from __future__ import annotations
@@ -36,10 +36,27 @@ Penalty: TypeAlias = Callable[[Any], jax.Array]
 
 
 class Regularizer:
-    """The base of the built-in penalties: a frozen record, called with an array."""
+    """The base class of regularizers: a callable ``penalty = regularizer(x)``.
+
+    Any function of one array serves as well; the built-in classes are frozen records that can be
+    saved.
+
+    >>> class Sum(Regularizer):
+    ...     def __call__(self, x):
+    ...         return jnp.sum(x)
+    >>> Sum()(jnp.ones(3)).item()
+    3.0
+    """
 
     def __call__(self, x: Any) -> jax.Array:
-        """The penalty, a number, in at least float32."""
+        """Compute the penalty; each subclass defines it.
+
+        Args:
+            x: ``[...]``, a weight or an output.
+
+        Returns:
+            A scalar, in at least float32.
+        """
         raise NotImplementedError
 
 
@@ -48,10 +65,13 @@ RegularizerLike: TypeAlias = str | Penalty | type[Regularizer] | Mapping[str, An
 
 @dataclass(frozen=True)
 class L1(Regularizer):
-    """``l1 sum |x|``.
+    """The sum of absolute values: ``penalty = l1 sum(|x|)``.
+
+    Args:
+        l1: the factor, a non-negative float; 0.01 by default.
 
     Raises:
-        InputError: the factor is not a finite number of 0 or more.
+        InputError: the factor is negative or not finite.
 
     >>> float(L1(0.5)(jnp.array([1.0, -3.0])))
     2.0
@@ -68,10 +88,13 @@ class L1(Regularizer):
 
 @dataclass(frozen=True)
 class L2(Regularizer):
-    """``l2 sum x^2``.
+    """The sum of squares: ``penalty = l2 sum(x^2)``.
+
+    Args:
+        l2: the factor, a non-negative float; 0.01 by default.
 
     Raises:
-        InputError: the factor is not a finite number of 0 or more.
+        InputError: the factor is negative or not finite.
 
     >>> float(L2(0.5)(jnp.array([1.0, -3.0])))
     5.0
@@ -88,10 +111,16 @@ class L2(Regularizer):
 
 @dataclass(frozen=True)
 class L1L2(Regularizer):
-    """``l1 sum |x| + l2 sum x^2``; by its name alone, ``"l1l2"``, it penalises nothing.
+    """The sum of absolute values and of squares: ``penalty = l1 sum(|x|) + l2 sum(x^2)``.
+
+    With the default factors, and so by its name ``"l1l2"``, the penalty is 0.
+
+    Args:
+        l1: the factor of absolute values, a non-negative float; 0.0 by default.
+        l2: the factor of squares, a non-negative float; 0.0 by default.
 
     Raises:
-        InputError: a factor is not a finite number of 0 or more.
+        InputError: a factor is negative or not finite.
 
     >>> float(L1L2(l1=0.5, l2=0.5)(jnp.array([1.0, -3.0])))
     7.0
@@ -110,15 +139,17 @@ class L1L2(Regularizer):
 
 @dataclass(frozen=True)
 class OrthogonalRegularizer(Regularizer):
-    """``factor`` times the mean of ``|cos|`` of the angles between the rows of a matrix.
+    """The mean absolute cosine between different rows of a matrix, times a factor.
+
+    ``penalty = factor mean(|a.b| / (|a| |b|))`` over the pairs of different rows a and b.
 
     Args:
-        factor: of the penalty.
-        mode: ``"rows"``, or ``"columns"`` for the angles between those.
+        factor: the factor, a non-negative float; 0.01 by default.
+        mode: ``"rows"`` (default) or ``"columns"``, the vectors that are to be orthogonal.
 
     Raises:
-        InputError: the factor is not a finite number of 0 or more, the mode is neither, or what
-            is penalised has not two axes.
+        InputError: the factor is negative or not finite, the mode is unknown, or the weight does
+            not have two axes.
 
     >>> float(OrthogonalRegularizer(1.0)(jnp.array([[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]])))
     0.3333333432674408
@@ -130,12 +161,14 @@ class OrthogonalRegularizer(Regularizer):
     def __post_init__(self) -> None:
         _check_factor(self, "factor", self.factor)
         if self.mode not in ("rows", "columns"):
-            raise _refusal(self, "a bad mode", "'rows' or 'columns'", repr(self.mode))
+            raise _refusal(self, "an unknown mode", "'rows' or 'columns'", repr(self.mode))
 
     def __call__(self, x: Any) -> jax.Array:
         matrix = _wide(x)
         if matrix.ndim != 2:
-            raise _refusal(self, "no matrix", "an array of 2 axes", f"shape {matrix.shape}")
+            raise _refusal(
+                self, "an array that is not a matrix", "an array of 2 axes", f"shape {matrix.shape}"
+            )
         rows = matrix if self.mode == "rows" else matrix.T
         squares = jnp.sum(jnp.square(rows), 1, keepdims=True)
         rows = rows * jax.lax.rsqrt(jnp.maximum(squares, 1e-24))
@@ -153,15 +186,18 @@ _ALIASES = {"l1_l2": "l1l2", "orthogonal": "orthogonal_regularizer"}
 
 
 def get(identifier: RegularizerLike) -> Penalty | None:
-    """The penalty that a user means.
+    """Return the regularizer of an identifier.
 
     Args:
-        identifier: a regularizer or its class; a name; Keras's dict of ``class_name`` and
-            ``config``; a function of one array that gives a number; or None for none.
+        identifier: a regularizer or its class; a name, such as ``"l2"``; a dict of ``class_name``
+            and ``config``, as in Keras; a function of one array that returns a scalar; or None.
+
+    Returns:
+        The regularizer, a function, or None for None.
 
     Raises:
-        UnknownNameError: no regularizer is called that.
-        InputError: it is none of those.
+        UnknownNameError: no regularizer has that name.
+        InputError: the identifier is of another type.
 
     >>> get("l2"), get(None)
     (L2(l2=0.01), None)
@@ -176,7 +212,7 @@ def _wide(x: Any) -> jax.Array:
 
 def _check_factor(owner: Regularizer, name: str, value: Any) -> None:
     if not isinstance(value, float | int) or not 0 <= value < math.inf:
-        raise _refusal(owner, f"a bad {name}", "a finite number of 0 or more", repr(value))
+        raise _refusal(owner, f"an invalid {name}", "a non-negative finite number", repr(value))
 
 
 def _refusal(owner: Regularizer, what: str, expected: str, received: str) -> InputError:
@@ -185,6 +221,6 @@ def _refusal(owner: Regularizer, what: str, expected: str, received: str) -> Inp
             f"{type(owner).__name__} got {what}.",
             expected=expected,
             received=received,
-            remedy="Give what is expected.",
+            remedy="Pass one of the expected values.",
         )
     )

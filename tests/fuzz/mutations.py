@@ -18,10 +18,10 @@ TEXTS = [
     "namedtuple", "spec", "initializer", "tuple", "dict", "scalar", "jax array", "dtype",
     "os:system", "builtins:eval", "jax.numpy:load", "jax.numpy:tanh", "subprocess:Popen",
     "lamina.activations:jax.version.os.popen", "lamina.lazy:importlib.import_module",
-    "lamina.layers.dense:Dense", "lamina.layers.functions:Lambda",
-    "lamina.layers.recurrent.gru:GRU",
-    "lamina.models.sequential:Sequential", "lamina.models.symbol:Operation",
-    "lamina.models.functional:Step", "lamina.activations.functions:relu",
+    "lamina.layers:Dense", "lamina.layers:Lambda",
+    "lamina.layers:GRU",
+    "lamina.models:Sequential", "lamina.models:Operation",
+    "lamina.models:Step", "lamina.activations:relu",
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import base64
 import importlib.util
 import inspect
 import pickle
+import re
 import sys
 import types
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from lamina.compat.tf.keras import models as all_tf_models
 from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError
 from lamina.saving import allowed_names
+from lamina.saving.files import TensorFile
 from lamina.saving.lookup import MODULES, Names, label
 from tests.saving.crafted import (
     DENSE,
@@ -123,12 +125,16 @@ FUNCTIONS = [
     # of Lamina: what is no listed function, or is not defined where the name says
     "lamina:load",
     "lamina.activations:get",
-    "lamina.activations:relu",
-    "lamina.activations:functions.relu",
-    "lamina.activations.functions:jnp.load",
-    "lamina.activations.functions:relu.__globals__",
-    "lamina.activations.functions:relu.__class__",
-    "lamina.activations.functions:relu.__code__",
+    "lamina.activations.rectifiers:relu",
+    "lamina.activations.rectifiers:jnp.tanh",
+    "lamina.activations:jax",
+    "lamina.activations:rectifiers",
+    "lamina.losses.shapes:float_pair",
+    "lamina.activations:rectifiers.relu",
+    "lamina.activations.rectifiers:jnp.load",
+    "lamina.activations:relu.__globals__",
+    "lamina.activations:relu.__class__",
+    "lamina.activations:relu.__code__",
     "lamina.compat.tf.running:function",
     "lamina.compat.tf.creation:ones",
     "lamina.core.initial.sampling:os.system",
@@ -140,8 +146,8 @@ FUNCTIONS = [
     "lamina.ops.dense:dense",
     "lamina.saving.models:load",
     "lamina.saving.models:save",
-    "lamina.layers.dense:Dense",
-    "lamina.models.symbol:Input",
+    "lamina.layers:Dense",
+    "lamina.models:Input",
     # of others
     "builtins:__import__",
     "builtins:eval",
@@ -177,7 +183,7 @@ FUNCTIONS = [
     " jax.numpy:tanh",
     "jax.numpy:tanh\x00",
     "jax.numpy.tanh",
-    "lamina.activations.functions:relu:",
+    "lamina.activations:relu:",
     "\ud800:\udfff",
 ]
 
@@ -225,24 +231,26 @@ CLASSES = [
     "lamina.core.calling.call:Checkpoint",
     "lamina.core.tree.walk:Memento",
     "lamina.core.tree.variable:Variable",
-    "lamina.layers:Dense",
+    "lamina.layers.dense:Dense",
     "lamina.layers.dense:Weighted",
     "lamina.layers.dense:Adaptable",
     "lamina.layers.bases.low_rank:LowRank",
     "lamina.layers.bases.weights:Weighted",
     "lamina.models.inspected:Inspected",
     "lamina.models.symbol:Symbol",
-    "lamina.models.model:Model.graph_kind",
+    "lamina.models:Model.graph_kind",
     "lamina.saving.files:TensorFile",
     "lamina.saving.exported:Exported",
     "lamina.training.callbacks.checkpoints:ModelCheckpoint",
     "lamina.training.callbacks.logs:CSVLogger",
     "lamina.training.loop.trainer:Trainer",
     "lamina.translate.serving:Server",
-    "lamina.layers.dense:Dense.__init__",
-    "lamina.layers.dense:Dense.__mro__",
-    "lamina.layers.dense:Dense.__class__",
-    "lamina.activations.functions:relu",
+    "lamina.layers:Dense.__init__",
+    "lamina.layers:Dense.__mro__",
+    "lamina.layers:Dense.__class__",
+    "lamina.activations:relu",
+    "lamina.layers:AvgPool2D",
+    "lamina.models.functional:Graph",
     f"{__name__}:Alias",
     f"{__name__}:Own.made",
     f"{__name__}:Own.call",
@@ -252,7 +260,7 @@ CLASSES = [
     f"{__name__}:squared",
     f"{__name__}:sys.modules",
     f"{__name__}:refused.<locals>.Local",
-    "lamina.layers.dense:Dense ",
+    "lamina.layers:Dense ",
 ]
 
 
@@ -277,7 +285,7 @@ ALLOWED = {
 
 
 def test_a_class_stands_for_no_data_and_data_for_no_class(path) -> None:
-    for name in (DENSE, "lamina.models.functional:Graph", "lamina.regularizers:L2"):
+    for name in (DENSE, "lamina.models:Graph", "lamina.regularizers:L2"):
         for tag in ("layer", "class", "namedtuple", "dataclass", "function"):
             fields = {"fields": {}, "items": [], "args": [], "kwargs": {}, "number": 7}
             described = fields | {"is": tag, "class": name, "name": name}
@@ -364,6 +372,25 @@ def test_equal_names_do_not_stand_in_for_laminas_own(path) -> None:
     loaded = lamina.load(path, custom_objects=given)
     assert type(loaded) is Sequential and type(loaded.layers[1]) is layers.Dropout
     np.testing.assert_array_equal(loaded(X), model(X))
+
+
+def test_a_file_names_classes_and_functions_by_their_public_modules(path) -> None:
+    x = Input((8, 8, 1))
+    model = Model(x, layers.Flatten()(layers.Conv2D(2, 3, activation=activations.relu)(x)) * 2)
+    model.save(path)
+    with TensorFile(path) as file:
+        text = file.metadata["lamina"]
+    named = set(re.findall(r"lamina[a-z0-9_.]*:\w+", text))
+    assert named == {
+        "lamina.activations:relu",
+        "lamina.layers:Conv2D",
+        "lamina.layers:Flatten",
+        "lamina.models:Functional",
+        "lamina.models:Graph",
+        "lamina.models:Operation",
+        "lamina.models:Ref",
+        "lamina.models:Step",
+    }
 
 
 def test_graphs_are_read_whatever_ones_own_layers_are_called(path) -> None:
@@ -464,7 +491,7 @@ def test_a_graph_by_hand_is_read(path) -> None:
     np.testing.assert_array_equal(lamina.load(path)(X), [[18, 18], [18, 18]])
 
 
-OPERATION = "lamina.models.symbol:Operation"
+OPERATION = "lamina.models:Operation"
 OPERATIONS = [
     ("attrgetter", "__class__"),
     ("methodcaller", "save_weights", "target"),
@@ -590,7 +617,7 @@ def test_the_lists_are_those_of_the_public_names() -> None:
     public = listed(layers, all_models, all_seq2seq, all_tf_layers, all_tf_models, kind=is_layer)
     assert public | {OPERATION} == allowed_names.LAYERS
     data = listed(all_regularizers, all_constraints, losses, metrics, kind=is_data)
-    others = {f"lamina.models.functional:{name}" for name in ("Graph", "Step", "Ref")}
+    others = {f"lamina.models:{name}" for name in ("Graph", "Step", "Ref")}
     assert allowed_names.DATA - others < data
     functions = listed(activations, losses, metrics, kind=inspect.isfunction)
     helpers = {label(one) for one in (activations.get, activations.describe, losses.get)}

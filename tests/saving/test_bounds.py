@@ -18,7 +18,7 @@ from lamina.json_text import DEEPEST, MOST_VALUES, read_json
 from tests.fuzz.mutations import tensors, written
 from tests.saving.crafted import DENSE, SEQUENTIAL, builds, graph, layer, ref, spec, step, write
 
-GRU = "lamina.layers.recurrent.gru:GRU"
+GRU = "lamina.layers:GRU"
 KERNEL, BIAS = np.ones((2, 2), "float32"), np.ones(2, "float32")
 WEIGHTS = {"layers.0.kernel": KERNEL, "layers.0.bias": BIAS}
 SAME = {"is": "same", "number": 0}
@@ -72,8 +72,8 @@ def test_calls_that_double_at_each_level(path) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        "lamina.seq2seq.recurrent:Seq2Seq",
-        "lamina.seq2seq.transformer:Transformer",
+        "lamina.seq2seq:Seq2Seq",
+        "lamina.seq2seq:Transformer",
     ],
 )
 def test_layers_by_a_number(path, kind) -> None:
@@ -84,8 +84,8 @@ def test_layers_by_a_number(path, kind) -> None:
 def test_layers_that_make_others_anew(path) -> None:
     inner = layer(GRU, 2)
     for number in range(1, 30):
-        wrapped = layer("lamina.layers.recurrent.rnn:RNN", inner, number=100 + number)
-        inner = layer("lamina.layers.recurrent.bidirectional:Bidirectional", wrapped, number=number)
+        wrapped = layer("lamina.layers:RNN", inner, number=100 + number)
+        inner = layer("lamina.layers:Bidirectional", wrapped, number=number)
     write(path, inner)
     refused(path, "cannot be made|more layers")
 
@@ -94,7 +94,7 @@ def test_more_layers_than_arrays(path) -> None:
     row = [layer(DENSE, 2, number=number) for number in range(3_000)]
     write(path, layer(SEQUENTIAL, row, number=9_999), WEIGHTS)
     refused(path, "more weights than it accounts for")
-    row = [layer("lamina.layers.functions:Identity", number=number) for number in range(17_000)]
+    row = [layer("lamina.layers:Identity", number=number) for number in range(17_000)]
     write(path, layer(SEQUENTIAL, row, number=99_999), WEIGHTS)
     refused(path, "more layers than it accounts for")
 
@@ -126,7 +126,7 @@ def test_a_size_in_a_file_of_weights_does_not_say_how_often_a_layer_is_called(pa
 
 
 def test_builds_that_lead_nowhere(path) -> None:
-    row = [layer("lamina.layers.functions:Identity", number=number) for number in range(200)]
+    row = [layer("lamina.layers:Identity", number=number) for number in range(200)]
     described = layer(SEQUENTIAL, row, number=999)
     every = [*builds(), *(b for at in range(200) for b in builds(path=f"layers.{at}"))]
     arrays = {f"layers.{at}.nowhere": np.ones(1, "float32") for at in range(200)}
@@ -167,33 +167,33 @@ ONE = layer(DENSE, HUGE)
         (layer(SEQUENTIAL, [layer(DENSE, 2, input_dim=HUGE)], number=1), (None, 2), "numbers"),
         (layer(GRU, 2, input_shape=[HUGE, HUGE]), (1, 2, 2), "does not fit"),
         (layer(GRU, 10**9), (1, 5, 2), "does not fit"),
-        (layer("lamina.layers.recurrent.lstm:LSTM", 10**9), (1, 5, 2), "does not fit"),
-        (layer("lamina.layers.recurrent.conv_lstm:ConvLSTM1D", 10**9, 1), (1, 3, 9, 2), "not fit"),
+        (layer("lamina.layers:LSTM", 10**9), (1, 5, 2), "does not fit"),
+        (layer("lamina.layers:ConvLSTM1D", 10**9, 1), (1, 3, 9, 2), "not fit"),
         (layer(GRU, 2), (1, 2**31 - 1, 2), "does not fit"),
-        (layer("lamina.layers.embedding:Embedding", HUGE, HUGE), (None, 2), ""),
+        (layer("lamina.layers:Embedding", HUGE, HUGE), (None, 2), ""),
         (
-            layer("lamina.layers.convolution.convolution:Conv2D", 2, 10**9),
+            layer("lamina.layers:Conv2D", 2, 10**9),
             (1, 9, 9, 2),
             "cannot be built",
         ),
         (
-            layer("lamina.layers.pooling.windowed:AveragePooling2D", 2, 1, "same"),
+            layer("lamina.layers:AveragePooling2D", 2, 1, "same"),
             (1, 2**20, 2**20, 1),
             "",
         ),
-        (layer("lamina.layers.pooling.adaptive:AdaptiveMaxPooling1D", HUGE), (1, 9, 1), "too many"),
+        (layer("lamina.layers:AdaptiveMaxPooling1D", HUGE), (1, 9, 1), "too many"),
         (
-            layer("lamina.layers.pooling.adaptive:AdaptiveAveragePooling2D", 2),
+            layer("lamina.layers:AdaptiveAveragePooling2D", 2),
             (1, 2**31 - 1, 9, 1),
             "too many",
         ),
         (
-            layer("lamina.layers.scaling:SpectralNormalization", layer(DENSE, 2, number=1), HUGE),
+            layer("lamina.layers:SpectralNormalization", layer(DENSE, 2, number=1), HUGE),
             (None, 2),
             "does not fit",
         ),
-        (layer("lamina.layers.attention.multi_head:MultiHeadAttention", HUGE, HUGE), (1, 2, 2), ""),
-        (layer("lamina.seq2seq.recurrent:Seq2Seq", HUGE, HUGE, embedding=HUGE), (1, 2), ""),
+        (layer("lamina.layers:MultiHeadAttention", HUGE, HUGE), (1, 2, 2), ""),
+        (layer("lamina.seq2seq:Seq2Seq", HUGE, HUGE, embedding=HUGE), (1, 2), ""),
     ],
 )
 def test_weights_are_known_before_they_are_made(path, described, shape, match) -> None:
@@ -222,8 +222,8 @@ def test_depth(path, deep, kind) -> None:
     value = "[" * deep + "]" * deep if kind == "[]" else '{"is":' * deep + "0" + "}" * deep
     content = json.dumps({"version": 1, "model": 0}).replace(": 0", f": {value}")
     save_file({"x": BIAS}, path, {"lamina": content})
-    refused(path, f"in each other, more than {DEEPEST}")
-    refused(path, f"in each other, more than {DEEPEST}", layers.Dense(2).load_weights)
+    refused(path, f"nested lists and objects, more than {DEEPEST}")
+    refused(path, f"nested lists and objects, more than {DEEPEST}", layers.Dense(2).load_weights)
 
 
 def test_depth_of_layers(path) -> None:

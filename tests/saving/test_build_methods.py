@@ -151,10 +151,10 @@ INPUTS = [
     {"is": "tuple", "items": [spec(2), TEXT]},
     {"is": "dict", "items": [["a", TEXT]]},
     {"is": "namedtuple", "class": f"{__name__}:Net", "items": []},
-    {"is": "namedtuple", "class": "lamina.models.functional:Ref", "items": [0, 0]},
+    {"is": "namedtuple", "class": "lamina.models:Ref", "items": [0, 0]},
     {"is": "dataclass", "class": "lamina.regularizers:L2", "fields": {}},
-    {"is": "class", "class": "lamina.layers.dense:Dense"},
-    layer("lamina.layers.dense:Dense", 2),
+    {"is": "class", "class": "lamina.layers:Dense"},
+    layer("lamina.layers:Dense", 2),
     function("jax.numpy:tanh"),
     partial("jax.numpy:tanh"),
     array("uint8", [1], "AA=="),
@@ -213,9 +213,7 @@ def test_whole_models_enter_by_the_same_ways(path) -> None:
     net.build((None, 2))
     net.save(path)
     arrays = load_file(path)
-    described = layer(
-        "lamina.models.sequential:Sequential", [layer("lamina.layers.dense:Dense", 2)]
-    )
+    described = layer("lamina.models:Sequential", [layer("lamina.layers:Dense", 2)])
     described["number"] = 1
     write(path, described, arrays)
     np.testing.assert_array_equal(lamina.load(path).layers[0].kernel, net.layers[0].kernel)

@@ -60,8 +60,8 @@ def often(inner, count):
     return graph({"inner": inner}, *[step("inner", ref(at)) for at in range(count)], number=50)
 
 
-IDENTITY, ADD = "lamina.layers.functions:Identity", "lamina.layers.merging:Add"
-SEQ2SEQ, REPEAT = "lamina.seq2seq.recurrent:Seq2Seq", "lamina.layers.reshaping:RepeatVector"
+IDENTITY, ADD = "lamina.layers:Identity", "lamina.layers:Add"
+SEQ2SEQ, REPEAT = "lamina.seq2seq:Seq2Seq", "lamina.layers:RepeatVector"
 WIDE = graph({"add": layer(ADD, number=1)}, step("add", [ref(0)] * 3_000), number=2)
 HELD = graph({"d": layer(IDENTITY, number=1)}, step("d", ref(0), [0] * 70_000), number=2)
 TALL = functools.reduce(
@@ -77,7 +77,7 @@ REFUSED = {
     "a wide call, often": (often(WIDE, 4_000), {}),
     "a long list in a call, often": (often(HELD, 4_000), {}),
     "a list of numbers made an array at each call": (
-        many("lamina.layers.preprocessing:Rescaling", 4_000, [1.0] * 60_000),
+        many("lamina.layers:Rescaling", 4_000, [1.0] * 60_000),
         {"builds": builds(spec(None, 60_000))},
     ),
     "an activation that broadcasts": (
@@ -96,7 +96,7 @@ REFUSED = {
     "a function of models": (
         layer(
             LAMBDA,
-            {"is": "class", "class": "lamina.models.model:Model"},
+            {"is": "class", "class": "lamina.models:Model"},
             arguments={"is": "dict", "items": [["graph", 1]]},
         ),
         {},
@@ -127,8 +127,8 @@ REFUSED = {
     ),
     "a norm of a norm": (
         layer(
-            "lamina.layers.scaling:SpectralNormalization",
-            layer("lamina.layers.scaling:SpectralNormalization", layer(DENSE, 2), number=1),
+            "lamina.layers:SpectralNormalization",
+            layer("lamina.layers:SpectralNormalization", layer(DENSE, 2), number=1),
             number=2,
         ),
         {},
@@ -142,10 +142,10 @@ REFUSED = {
     "an array at the root": (zeros(0), {}),
     "a list at the root": ([layer(DENSE, 2)], {"arrays": WEIGHTS}),
     "text at the root": (DENSE, {}),
-    "a base class": (layer("lamina.layer:Layer"), {}),
-    "a model of nothing": (layer("lamina.models.model:Model"), {}),
-    "a graph of nothing": (layer("lamina.models.model:Model", graph=1, layers=2), {}),
-    "the face of translators": (layer("lamina.seq2seq.base:Translating"), {}),
+    "a base class": (layer("lamina:Layer"), {}),
+    "a model of nothing": (layer("lamina.models:Model"), {}),
+    "a graph of nothing": (layer("lamina.models:Model", graph=1, layers=2), {}),
+    "the face of translators": (layer("lamina.seq2seq:Translating"), {}),
     "a search of endless length": (
         layer(SEQ2SEQ, 5, 5, **SMALL),
         {"builds": builds(IDS, 10**9, method="generate")},
@@ -167,7 +167,7 @@ REFUSED = {
         layer(
             SEQUENTIAL,
             [
-                layer("lamina.layers.reshaping:Reshape", [*[1] * 20_000, -1]),
+                layer("lamina.layers:Reshape", [*[1] * 20_000, -1]),
                 *[layer(IDENTITY, number=at) for at in range(1, 500)],
             ],
             number=999,
@@ -188,7 +188,7 @@ REFUSED = {
             SEQUENTIAL,
             [
                 layer(REPEAT, 2**40),
-                layer("lamina.layers.reshaping:Flatten", number=1),
+                layer("lamina.layers:Flatten", number=1),
                 layer(DENSE, 2, number=2),
             ],
             number=3,
@@ -197,18 +197,18 @@ REFUSED = {
     ),
     "steps that each keep a state": (
         layer(
-            "lamina.layers.recurrent.time_distributed:TimeDistributed",
-            layer("lamina.layers.batch_normalization:BatchNormalization"),
+            "lamina.layers:TimeDistributed",
+            layer("lamina.layers:BatchNormalization"),
             number=1,
         ),
         {"builds": builds(spec(1, 2**31 - 1, 2))},
     ),
     "an equation of many letters": (
-        layer("lamina.layers.einsum_dense:EinsumDense", "a" * 5_000 + ",b->c", 2),
+        layer("lamina.layers:EinsumDense", "a" * 5_000 + ",b->c", 2),
         {},
     ),
     "an order of many axes": (
-        layer("lamina.layers.reshaping:Permute", list(range(1, 50_000))),
+        layer("lamina.layers:Permute", list(range(1, 50_000))),
         {},
     ),
     "more numbers in lists than in weights": (layer(DENSE, 2, name=[0] * 70_000), {}),
@@ -237,7 +237,7 @@ HARMLESS = {
                     DENSE,
                     2,
                     kernel_initializer=partial(
-                        "lamina.losses.functions:huber", zeros(60_000, 1), zeros(1, 60_000)
+                        "lamina.losses:huber", zeros(60_000, 1), zeros(1, 60_000)
                     ),
                     bias_initializer=partial("jax.numpy:where", zeros(60_000, 1)),
                     input_shape=[2],
@@ -261,7 +261,7 @@ HARMLESS = {
     "sizes that multiply": (
         layer(
             SEQUENTIAL,
-            [layer("lamina.layers.resizing:UpSampling1D", 10**6, number=at) for at in range(20)],
+            [layer("lamina.layers:UpSampling1D", 10**6, number=at) for at in range(20)],
             number=30,
         ),
         {"builds": builds(spec(None, 2, 2))},

@@ -23,7 +23,7 @@ from tests.saving.crafted import function, layer, write
 from tests.saving.watched import nothing_runs
 
 SETTINGS, MODEL = "translator.json", "model.safetensors"
-SEQ2SEQ = "lamina.seq2seq.recurrent:Seq2Seq"
+SEQ2SEQ = "lamina.seq2seq:Seq2Seq"
 
 
 def saved(folder: Path, source: Any, target: Any, **options: Any) -> Path:

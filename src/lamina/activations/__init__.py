@@ -1,4 +1,4 @@
-"""Activations: plain functions on arrays, found by name. Names and arguments are Keras's."""
+"""Activations: functions on arrays, and their names. Names and arguments are those of Keras."""
 
 from __future__ import annotations
 
@@ -8,40 +8,45 @@ from typing import Any, TypeAlias, cast
 
 import jax
 
-from lamina.activations import functions
-from lamina.activations.functions import (
+from lamina.activations.probabilities import (
+    log_softmax,
+    softmax,
+    sparsemax,
+)
+from lamina.activations.rectifiers import (
     celu,
     elu,
-    exponential,
     gelu,
-    glu,
-    hard_shrink,
-    hard_sigmoid,
     hard_silu,
     hard_swish,
-    hard_tanh,
     leaky_relu,
     linear,
-    log_sigmoid,
-    log_softmax,
     mish,
     relu,
     relu6,
     selu,
-    sigmoid,
     silu,
-    soft_shrink,
-    softmax,
     softplus,
-    softsign,
     sparse_plus,
-    sparse_sigmoid,
-    sparsemax,
     squareplus,
     swish,
-    tanh,
+)
+from lamina.activations.shrinkage import (
+    hard_shrink,
+    soft_shrink,
     tanh_shrink,
     threshold,
+)
+from lamina.activations.sigmoids import (
+    exponential,
+    glu,
+    hard_sigmoid,
+    hard_tanh,
+    log_sigmoid,
+    sigmoid,
+    softsign,
+    sparse_sigmoid,
+    tanh,
 )
 from lamina.errors import InputError, explain
 from lamina.names import look_up
@@ -89,22 +94,56 @@ Activation: TypeAlias = Callable[[Any], jax.Array]
 ActivationLike: TypeAlias = str | Activation | None
 
 _ALIASES = {"hard_swish": "hard_silu", "re_lu": "relu", "swish": "silu"}
-_MORE_ARGUMENTS = ("threshold",)
-"""What takes more than an array, so that no name alone can stand for it."""
 
 _KNOWN: dict[str, Activation] = {
-    name: getattr(functions, name)
-    for name in functions.__all__
-    if name not in _ALIASES and name not in _MORE_ARGUMENTS
+    function.__name__: function
+    for function in (
+        celu,
+        elu,
+        exponential,
+        gelu,
+        glu,
+        hard_shrink,
+        hard_sigmoid,
+        hard_silu,
+        hard_tanh,
+        leaky_relu,
+        linear,
+        log_sigmoid,
+        log_softmax,
+        mish,
+        relu,
+        relu6,
+        selu,
+        sigmoid,
+        silu,
+        soft_shrink,
+        softmax,
+        softplus,
+        softsign,
+        sparse_plus,
+        sparse_sigmoid,
+        sparsemax,
+        squareplus,
+        tanh,
+        tanh_shrink,
+    )
 }
+"""All but `threshold`, which needs more arguments than an array."""
 
 
 def get(identifier: ActivationLike) -> Activation:
-    """The activation that a user means: a name, a function of one array, or None for none.
+    """Return the activation function of an identifier.
+
+    Args:
+        identifier: a name, such as ``"relu"``; a function of one array; or None for `linear`.
+
+    Returns:
+        The function.
 
     Raises:
-        UnknownNameError: no activation is called that.
-        InputError: it is neither.
+        UnknownNameError: no activation has that name.
+        InputError: the identifier is of another type.
 
     >>> get("swish") is silu, get(None) is linear
     (True, True)
@@ -117,16 +156,26 @@ def get(identifier: ActivationLike) -> Activation:
         return identifier
     raise InputError(
         explain(
-            "That is not an activation.",
+            "The activation is not valid.",
             expected="a name, a function of one array, or None",
             received=repr(identifier),
-            remedy="Give 'relu', for example, or jax.nn.relu.",
+            remedy="Pass 'relu', for example, or jax.nn.relu.",
         )
     )
 
 
 def describe(identifier: ActivationLike) -> str:
-    """A short text for reports.
+    """Describe an activation in a few words, for reports.
+
+    Args:
+        identifier: an activation, or any identifier that :func:`get` accepts.
+
+    Returns:
+        The function's name, with the arguments that are bound to it.
+
+    Raises:
+        UnknownNameError: no activation has that name.
+        InputError: the identifier is of another type.
 
     >>> describe(None), describe("ReLU"), describe(functools.partial(elu, alpha=2.0))
     ('linear', 'relu', 'elu(alpha=2.0)')

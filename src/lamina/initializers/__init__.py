@@ -1,7 +1,7 @@
-"""Initializers: the law by which the first values of a weight are drawn, as data.
+"""Initializers: the distributions of the initial values of weights.
 
-An initializer says *what* is drawn: a :class:`Law`. It draws nothing itself; a build does, from the
-seed and the weight's path. Names, arguments and defaults are Keras's.
+An initializer gives a :class:`Distribution` for a shape; a build draws from it, by the seed and
+the weight's path. Names, arguments and defaults are those of Keras.
 """
 
 from __future__ import annotations
@@ -15,19 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamina.errors import InputError, UnknownNameError, explain
-from lamina.initializers.distribution import Initializer, Law, Shape, fans
+from lamina.initializers.distribution import Distribution, Initializer, Shape, fans
 from lamina.initializers.fixed import STFT, Constant, Identity, Ones, Zeros
-from lamina.initializers.random import (
+from lamina.initializers.random import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
+from lamina.initializers.variance_scaling import (
     GlorotNormal,
     GlorotUniform,
     HeNormal,
     HeUniform,
     LecunNormal,
     LecunUniform,
-    Orthogonal,
-    RandomNormal,
-    RandomUniform,
-    TruncatedNormal,
     VarianceScaling,
     with_axes,
 )
@@ -36,6 +33,7 @@ from lamina.names import look_up, snake
 __all__ = [
     "STFT",
     "Constant",
+    "Distribution",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",
@@ -45,7 +43,6 @@ __all__ = [
     "Initializer",
     "InitializerLike",
     "KeyedFunction",
-    "Law",
     "LecunNormal",
     "LecunUniform",
     "Ones",
@@ -86,7 +83,7 @@ InitializerLike: TypeAlias = (
     str | Initializer | type[Initializer] | KeyedFunction | Mapping[str, Any]
 )
 
-# Keras has these names, too.
+# Other names of Keras.
 IdentityInitializer = Identity
 OrthogonalInitializer = Orthogonal
 STFTInitializer = STFT
@@ -142,17 +139,20 @@ _ALIASES = {
 def get(
     identifier: InitializerLike | NDArray[Any] | complex | jax.Array | None,
 ) -> Initializer | KeyedFunction:
-    """The initializer that a user means.
+    """Return the initializer of an identifier.
 
     Args:
-        identifier: an initializer or its class; a name, `"glorot_uniform"` or `"GlorotUniform"`;
-            what :func:`to_config` gave; a number or an array, for :class:`Constant`; or a function
-            `(key, shape, dtype) -> array`, such as those in `jax.nn.initializers`, or Keras's
-            `(shape, dtype=None) -> array`.
+        identifier: an initializer or its class; a name, ``"glorot_uniform"`` or
+            ``"GlorotUniform"``; a config of :func:`to_config`; a number or an array, for
+            :class:`Constant`; or a function ``(key, shape, dtype) -> array``, such as those in
+            `jax.nn.initializers`, or ``(shape, dtype=None) -> array`` as in Keras.
+
+    Returns:
+        The initializer, or the function as it is.
 
     Raises:
-        UnknownNameError: no initializer is called that.
-        InputError: it is none of those.
+        UnknownNameError: no initializer has that name.
+        InputError: the identifier is of another type.
 
     >>> get("he_normal")
     HeNormal()
@@ -172,16 +172,26 @@ def get(
         return Constant(cast("Any", identifier))
     raise InputError(
         explain(
-            "That is not an initializer.",
+            "The initializer is not valid.",
             expected="a name, an initializer, or a function (key, shape, dtype) -> array",
             received=repr(cast("object", identifier)),
-            remedy="Give 'glorot_uniform', for example, or lamina.initializers.HeNormal().",
+            remedy="Pass 'glorot_uniform', for example, or lamina.initializers.HeNormal().",
         )
     )
 
 
 def describe(identifier: InitializerLike) -> str:
-    """A short text for reports.
+    """Describe an initializer in a few words, for reports.
+
+    Args:
+        identifier: an initializer, or any identifier that :func:`get` accepts.
+
+    Returns:
+        Its name, with the arguments that differ from their defaults.
+
+    Raises:
+        UnknownNameError: no initializer has that name.
+        InputError: the identifier is of another type.
 
     >>> describe("glorot_uniform"), describe(RandomNormal(stddev=0.02))
     ('glorot_uniform', 'RandomNormal(stddev=0.02)')
@@ -195,10 +205,17 @@ def describe(identifier: InitializerLike) -> str:
 
 
 def to_config(identifier: InitializerLike) -> str | dict[str, Any]:
-    """What JSON can hold of a built-in initializer: its name, with what differs from the defaults.
+    """Convert a built-in initializer to values that JSON can store.
+
+    Args:
+        identifier: a built-in initializer, or any identifier of one that :func:`get` accepts.
+
+    Returns:
+        Its name; or a dict of ``class_name`` and ``config`` if arguments differ from their
+        defaults.
 
     Raises:
-        InputError: a function, which no text brings back.
+        InputError: it is a function, or a class of the user's.
 
     >>> to_config(RandomNormal(stddev=0.02))
     {'class_name': 'RandomNormal', 'config': {'stddev': 0.02}}
@@ -207,9 +224,9 @@ def to_config(identifier: InitializerLike) -> str | dict[str, Any]:
     if not isinstance(found, Initializer) or snake(type(found).__name__) not in _KNOWN:
         raise InputError(
             explain(
-                "Only built-in initializers can be written down.",
+                "Only built-in initializers have a config.",
                 received=describe(found),
-                remedy="Use an initializer of lamina.initializers where the config matters.",
+                remedy="Use an initializer of lamina.initializers.",
             )
         )
     given = {name: _plain(value) for name, value in found.given().items()}
@@ -219,11 +236,17 @@ def to_config(identifier: InitializerLike) -> str | dict[str, Any]:
 
 
 def from_config(config: str | Mapping[str, Any]) -> Initializer:
-    """The initializer that :func:`to_config` wrote down, or Keras's own dict for one.
+    """Make an initializer from a config.
+
+    Args:
+        config: the result of :func:`to_config`, or the dict that Keras has for an initializer.
+
+    Returns:
+        The initializer.
 
     Raises:
-        UnknownNameError: no initializer is called that.
-        InputError: the config is damaged.
+        UnknownNameError: no initializer has that name.
+        InputError: the config has another form.
 
     >>> from_config({"class_name": "RandomNormal", "config": {"stddev": 0.02}})
     RandomNormal(stddev=0.02)
@@ -238,16 +261,16 @@ def from_config(config: str | Mapping[str, Any]) -> Initializer:
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             explain(
-                "That is not the config of an initializer.",
+                "The config of an initializer is not valid.",
                 expected="{'class_name': ..., 'config': {...}}",
                 received=f"{dict(config)} ({error})",
-                remedy="Give what lamina.initializers.to_config returns.",
+                remedy="Pass the result of lamina.initializers.to_config.",
             )
         ) from error
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it; complex numbers are not for JSON, and stay."""
+    """Convert a value for JSON, except for complex numbers."""
     if isinstance(value, np.ndarray):
         return cast("Any", value).tolist()
     return list(cast("tuple[int, ...]", value)) if isinstance(value, tuple) else value

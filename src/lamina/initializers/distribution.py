@@ -1,4 +1,4 @@
-"""What a weight is drawn from, as data, and the base of all that say so."""
+"""The distribution of a weight's initial values as data, and the base class of initializers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lamina.errors import InputError, explain
 
-__all__ = ["Initializer", "Kind", "Law", "Scalar", "Shape", "fans", "refuse"]
+__all__ = ["Distribution", "Initializer", "Kind", "Scalar", "Shape", "fans", "refuse"]
 
 Shape: TypeAlias = tuple[int, ...]
 Scalar: TypeAlias = bool | int | float | complex
@@ -22,17 +22,29 @@ Kind: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
-    """What one weight is drawn from.
+class Distribution:
+    """The distribution that the initial values of one weight are drawn from.
 
-    | kind               | values                                                          |
-    |--------------------|-----------------------------------------------------------------|
-    | `constant`         | `value`, broadcast to the shape                                 |
-    | `uniform`          | from `low` to `high`                                            |
-    | `normal`           | `mean` + `stddev` z                                             |
-    | `truncated_normal` | the same, z cut off at -2 and 2; `stddev` is that before the cut |
-    | `orthogonal`       | `gain` times a matrix with orthonormal rows or columns          |
-    | `identity`         | `gain` on the diagonal, else 0                                  |
+    | kind               | values                                                             |
+    |--------------------|--------------------------------------------------------------------|
+    | `constant`         | `value`, broadcast to the shape                                    |
+    | `uniform`          | uniform in [`low`, `high`)                                         |
+    | `normal`           | `mean + stddev z`, with z from a standard normal distribution      |
+    | `truncated_normal` | the same with z in [-2, 2]; `stddev` is that before the truncation |
+    | `orthogonal`       | `gain` times a matrix with orthonormal rows or columns             |
+    | `identity`         | `gain` on the diagonal, else 0                                     |
+
+    Args:
+        kind: one of the kinds above.
+        value: a scalar or an array, for `constant`; 0.0 by default.
+        low: the lower bound, for `uniform`; 0.0 by default.
+        high: the upper bound, for `uniform`; 0.0 by default.
+        mean: the mean, for `normal` and `truncated_normal`; 0.0 by default.
+        stddev: the standard deviation, for `normal` and `truncated_normal`; 0.0 by default.
+        gain: the factor, for `orthogonal` and `identity`; 1.0 by default.
+
+    >>> Distribution("uniform", low=-1.0, high=1.0).high
+    1.0
     """
 
     kind: Kind
@@ -49,10 +61,19 @@ def fans(
     input_axes: Sequence[int] | None = None,
     output_axes: Sequence[int] | None = None,
 ) -> tuple[int, int]:
-    """The inputs and outputs of one unit of a weight, as Keras counts them.
+    """Count the inputs and outputs of one unit of a weight: ``(fan_in, fan_out)``.
 
-    The last two axes are inputs and outputs, those before them a receptive field (a convolution's
-    kernel); both axis arguments together overrule that.
+    The last two axes are inputs and outputs; those before them are the receptive field of a
+    convolution and multiply both. A vector has its size as both.
+
+    Args:
+        shape: the shape of the weight.
+        input_axes: the axes of the inputs, instead; None by default. Used only together with
+            ``output_axes``.
+        output_axes: the axes of the outputs, instead; None by default.
+
+    Returns:
+        The number of inputs and the number of outputs.
 
     >>> fans((3, 3, 16, 32))
     (144, 288)
@@ -67,13 +88,20 @@ def fans(
 
 
 class Initializer:
-    """The base of the built-in initializers: a frozen record that says its law.
+    """The base class of the built-in initializers: a frozen record that gives a distribution.
 
-    A `seed` fixes the draw: every weight of the same shape then gets the same values, whatever its
-    path and whatever `lamina.set_seed` says. Without one, path and seed of the build decide.
+    Called with ``(shape, dtype=None)`` it returns an array: another one at each call, unless it has
+    a seed. With a seed, every weight of one shape gets the same values; without one, they
+    depend on the weight's path and on the seed of the build.
 
-    Called with a shape, it draws an array for no weight: each call another one, unless it has a
-    seed. A subclass has a `law`, or draws by itself in ``__call__(self, shape, dtype=None)``.
+    A subclass defines `distribution_for`, or ``__call__(self, shape, dtype=None)`` for values of
+    its own.
+
+    >>> class Sevens(Initializer):
+    ...     def distribution_for(self, shape):
+    ...         return Distribution("constant", value=7)
+    >>> Sevens().distribution_for((2,)).value
+    7
     """
 
     seed: int | None = None
@@ -81,18 +109,31 @@ class Initializer:
     if TYPE_CHECKING:
 
         def __call__(self, shape: Any, dtype: Any = None) -> Any:
-            """An array of the shape; what draws is in `lamina.core`, above this floor."""
+            """Draw an array of the shape; `lamina.core` implements it."""
 
-    def law(self, shape: Shape) -> Law:
-        """The law for a weight of that shape."""
+    def distribution_for(self, shape: Shape) -> Distribution:
+        """Return the distribution of a weight; each subclass defines it.
+
+        Args:
+            shape: the shape of the weight.
+
+        Returns:
+            The distribution.
+        """
         raise NotImplementedError
 
     def given(self) -> dict[str, Any]:
-        """The arguments that differ from their defaults."""
-        if not is_dataclass(self):  # a user's own
+        """List the arguments that differ from their defaults.
+
+        Returns:
+            Their values by name.
+        """
+        if not is_dataclass(self):  # a user's own class
             return {}
         values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
-        return {name: value for name, (value, plain) in values.items() if not _same(value, plain)}
+        return {
+            name: value for name, (value, default) in values.items() if not _same(value, default)
+        }
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={_brief(value)}" for name, value in self.given().items())
@@ -100,12 +141,22 @@ class Initializer:
 
 
 def refuse(owner: Initializer, symptom: str, expected: str, received: object) -> InputError:
-    """The error of an initializer that was given what it cannot use."""
+    """Make the error of an initializer that got an invalid argument.
+
+    Args:
+        owner: the initializer.
+        symptom: what it got, such as ``"an unknown mode"``.
+        expected: the valid values.
+        received: the invalid value.
+
+    Returns:
+        The error, to raise.
+    """
     text = explain(
         f"{type(owner).__name__} got {symptom}.",
         expected=expected,
         received=repr(received),
-        remedy="Give one of what is expected.",
+        remedy="Pass one of the expected values.",
     )
     return InputError(text)
 

@@ -1,4 +1,4 @@
-"""Initializers that draw nothing: the same values for every seed."""
+"""Initializers without randomness: the same values for every seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamina.initializers.distribution import Initializer, Law, Scalar, Shape, refuse
+from lamina.initializers.distribution import Distribution, Initializer, Scalar, Shape, refuse
 from lamina.lazy import lazily
 
 __all__ = ["STFT", "Constant", "Identity", "Ones", "Zeros"]
@@ -19,25 +19,36 @@ _signal = lazily("scipy.signal")
 
 @dataclass(frozen=True, repr=False)
 class Zeros(Initializer):
-    """All 0."""
+    """All values 0: ``w = 0``.
 
-    def law(self, shape: Shape) -> Law:
-        return Law("constant", value=0)
+    >>> Zeros().distribution_for((3,)).value
+    0
+    """
+
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("constant", value=0)
 
 
 @dataclass(frozen=True, repr=False)
 class Ones(Initializer):
-    """All 1."""
+    """All values 1: ``w = 1``.
 
-    def law(self, shape: Shape) -> Law:
-        return Law("constant", value=1)
+    >>> Ones().distribution_for((3,)).value
+    1
+    """
+
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("constant", value=1)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Constant(Initializer):
-    """One value everywhere, or an array that broadcasts to the weight's shape.
+    """Given values: ``w = value``.
 
-    >>> Constant(0.5).law((3,)).value
+    Args:
+        value: a scalar, or an array that broadcasts to the weight's shape; 0.0 by default.
+
+    >>> Constant(0.5).distribution_for((3,)).value
     0.5
     """
 
@@ -55,34 +66,49 @@ class Constant(Initializer):
     def __hash__(self) -> int:
         return hash((Constant, np.shape(self.value)))
 
-    def law(self, shape: Shape) -> Law:
-        return Law("constant", value=self.value)
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("constant", value=self.value)
 
 
 @dataclass(frozen=True, repr=False)
 class Identity(Initializer):
-    """`gain` on the diagonal of a matrix, 0 elsewhere."""
+    """The identity matrix times a factor: ``w[i, j] = gain`` where i = j, else 0.
+
+    The weight must have two axes.
+
+    Args:
+        gain: the factor, a float; 1.0 by default.
+
+    >>> Identity(2.0).distribution_for((3, 3)).gain
+    2.0
+    """
 
     gain: float = 1.0
 
-    def law(self, shape: Shape) -> Law:
-        return Law("identity", gain=float(self.gain))
+    def distribution_for(self, shape: Shape) -> Distribution:
+        return Distribution("identity", gain=float(self.gain))
 
 
 @dataclass(frozen=True, repr=False)
 class STFT(Initializer):
-    """The kernel of a convolution that gives short-time Fourier coefficients.
+    """The kernel of a convolution that computes short-time Fourier coefficients.
 
     ``w[t, 0, k] = window[t] cos(2 pi t k / n) / scale`` for a kernel of shape ``(frame, 1,
-    n / 2 + 1)``; the imaginary side has ``-sin`` in place of cos.
+    n / 2 + 1)``; the imaginary side has ``-sin`` instead of cos.
 
     Args:
-        side: `"real"` or `"imag"`.
-        window: a name in `scipy.signal.windows`, its values, or None for none.
-        scaling: the scale is the window's length `"density"` or its sum `"spectrum"`; None: 1.
-        periodic: whether a window given by name is one of a longer, periodic one.
+        side: ``"real"`` (default) or ``"imag"``.
+        window: a name in `scipy.signal.windows`, ``"hann"`` by default; or its values, ``[frame]``;
+            or None for no window.
+        scaling: the scale: ``"density"`` (default) for ``sqrt(sum(window^2))``, ``"spectrum"`` for
+            ``sum(|window|)``, None for 1.
+        periodic: whether a window given by name is periodic instead of symmetric; False by
+            default.
 
-    >>> STFT(window=None).law((2, 1, 3)).value.round(3).tolist()
+    Raises:
+        InputError: an option is not one of these, or the weight has another shape.
+
+    >>> STFT(window=None).distribution_for((2, 1, 3)).value.round(3).tolist()
     [[[1.0, 1.0, 1.0]], [[1.0, 0.0, -1.0]]]
     """
 
@@ -98,19 +124,19 @@ class STFT(Initializer):
             raise refuse(self, "an unknown scaling", "density, spectrum, None", self.scaling)
         if isinstance(self.window, str):
             self._named(1)
-        elif self.window is not None:  # plain numbers, so that two may be compared
+        elif self.window is not None:  # floats, so that two initializers can be compared
             values = tuple(float(value) for value in self.window)
             object.__setattr__(self, "window", values)
 
-    def law(self, shape: Shape) -> Law:
+    def distribution_for(self, shape: Shape) -> Distribution:
         if len(shape) != 3 or shape[1] != 1:
-            raise refuse(self, "a weight it cannot fill", "a shape (frame, 1, bins)", shape)
+            raise refuse(self, "a weight of another shape", "a shape (frame, 1, bins)", shape)
         frame, _, bins = shape
-        turns = np.arange(frame)[:, None] * np.arange(bins) / max(2 * (bins - 1), 1)
-        waves = np.cos(2 * np.pi * turns) if self.side == "real" else -np.sin(2 * np.pi * turns)
+        phases = np.arange(frame)[:, None] * np.arange(bins) / max(2 * (bins - 1), 1)
+        waves = np.cos(2 * np.pi * phases) if self.side == "real" else -np.sin(2 * np.pi * phases)
         window = self._window(frame)
         waves *= window[:, None] / self._scale(window)
-        return Law("constant", value=waves[:, None, :])
+        return Distribution("constant", value=waves[:, None, :])
 
     def _window(self, frame: int) -> NDArray[Any]:
         if self.window is None:

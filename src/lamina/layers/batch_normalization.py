@@ -16,7 +16,7 @@ from jax import lax
 from lamina import initializers
 from lamina.core.specs.signature import either_mode
 from lamina.core.tree.variable import Variable
-from lamina.initializers.distribution import Initializer, Law, Shape, refuse
+from lamina.initializers.distribution import Distribution, Initializer, Shape, refuse
 from lamina.layers.bases.checks import (
     check_axes,
     check_broadcast,
@@ -208,8 +208,8 @@ class _Root(Initializer):
 
     of: Initializer
 
-    def law(self, shape: Shape) -> Law:
-        law = self.of.law(shape)
+    def distribution_for(self, shape: Shape) -> Distribution:
+        law = self.of.distribution_for(shape)
         if law.kind != "constant":
             raise refuse(self, "a random variance", "a constant variance, for renorm", self.of)
         return replace(law, value=np.sqrt(law.value))

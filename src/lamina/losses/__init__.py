@@ -1,7 +1,7 @@
-"""Losses: functions of labels and predictions, and objects that keep their options.
+"""Losses: functions of labels and predictions, and classes that store their options.
 
-A name, a function ``(y_true, y_pred) -> values`` and a :class:`Loss` are all losses to `compile`.
-Names, arguments and numbers are Keras's.
+`compile` accepts a name, a function ``(y_true, y_pred) -> values`` or a :class:`Loss`. Names,
+arguments and values are those of Keras.
 """
 
 from __future__ import annotations
@@ -9,55 +9,74 @@ from __future__ import annotations
 from typing import TypeAlias, cast
 
 from lamina.errors import InputError, explain
-from lamina.losses.classes import (
-    CTC,
+from lamina.losses.crossentropy import (
     BinaryCrossentropy,
-    BinaryFocalCrossentropy,
     CategoricalCrossentropy,
-    CategoricalFocalCrossentropy,
-    CategoricalGeneralizedCrossEntropy,
-    CategoricalHinge,
-    Circle,
-    CosineSimilarity,
-    Dice,
-    Hinge,
-    Huber,
-    KLDivergence,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    Poisson,
     SparseCategoricalCrossentropy,
-    SquaredHinge,
-    Tversky,
+    binary_crossentropy,
+    categorical_crossentropy,
+    sparse_categorical_crossentropy,
+)
+from lamina.losses.divergence import (
+    KLDivergence,
+    Poisson,
+    kl_divergence,
+    poisson,
 )
 from lamina.losses.focal import (
+    BinaryFocalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
     binary_focal_crossentropy,
     categorical_focal_crossentropy,
     categorical_generalized_cross_entropy,
 )
-from lamina.losses.functions import (
-    binary_crossentropy,
-    categorical_crossentropy,
+from lamina.losses.hinges import (
+    CategoricalHinge,
+    Hinge,
+    SquaredHinge,
     categorical_hinge,
-    cosine_similarity,
     hinge,
-    huber,
-    kl_divergence,
-    log_cosh,
+    squared_hinge,
+)
+from lamina.losses.loss import (
+    FunctionLoss,
+    Loss,
+    LossFunction,
+    reduce,
+)
+from lamina.losses.overlap import (
+    Dice,
+    Tversky,
+    dice,
+    tversky,
+)
+from lamina.losses.regression import (
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
     mean_absolute_error,
     mean_absolute_percentage_error,
     mean_squared_error,
     mean_squared_logarithmic_error,
-    poisson,
-    sparse_categorical_crossentropy,
-    squared_hinge,
 )
-from lamina.losses.loss import FunctionLoss, Loss, LossFunction, reduce
-from lamina.losses.overlap import circle, dice, tversky
-from lamina.losses.sequences import ctc
+from lamina.losses.robust import (
+    Huber,
+    LogCosh,
+    huber,
+    log_cosh,
+)
+from lamina.losses.sequences import (
+    CTC,
+    ctc,
+)
+from lamina.losses.similarity import (
+    Circle,
+    CosineSimilarity,
+    circle,
+    cosine_similarity,
+)
 from lamina.names import look_up, snake
 
 __all__ = [
@@ -165,16 +184,30 @@ _ALIASES = {
 
 
 def names() -> list[str]:
-    """The names that :func:`get` knows."""
+    """List the names of losses that :func:`get` accepts.
+
+    Returns:
+        The names in snake case, sorted.
+
+    >>> names()[:2]
+    ['bce', 'binary_crossentropy']
+    """
     return sorted([*_KNOWN, *_ALIASES])
 
 
 def get(identifier: LossLike) -> Loss:
-    """The loss that a user means: a name, a :class:`Loss` or its class, or a function.
+    """Return the loss of an identifier.
+
+    Args:
+        identifier: a name, such as ``"mse"`` or ``"MeanSquaredError"``; a :class:`Loss` or a
+            subclass of it; or a function ``(y_true, y_pred) -> values``.
+
+    Returns:
+        The loss; a name or a class gives one with default options.
 
     Raises:
-        UnknownNameError: no loss is called that.
-        InputError: it is none of those.
+        UnknownNameError: no loss has that name.
+        InputError: the identifier is of another type.
 
     >>> get("mse").name, get(BinaryCrossentropy(from_logits=True)).name
     ('mean_squared_error', 'binary_crossentropy')
@@ -190,9 +223,9 @@ def get(identifier: LossLike) -> Loss:
         return FunctionLoss(identifier)
     raise InputError(
         explain(
-            "That is not a loss.",
+            "The loss is not valid.",
             expected="a name, a Loss, or a function (y_true, y_pred) -> values",
             received=repr(cast("object", identifier)),
-            remedy="Give 'mse', for example, or lamina.losses.Huber(delta=2.0).",
+            remedy="Pass 'mse', for example, or lamina.losses.Huber(delta=2.0).",
         )
     )

@@ -1,4 +1,4 @@
-"""Losses as objects: options kept, and one number out of many values."""
+"""The base class of losses, and the reduction of their values to one number."""
 
 from __future__ import annotations
 
@@ -26,25 +26,26 @@ _REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", 
 
 @dataclass(kw_only=True, eq=False)
 class Loss:
-    """The base of losses; a subclass says ``call(y_true, y_pred)``, one value for each example.
+    """The base class of losses; a subclass defines ``call(y_true, y_pred)``.
 
-    ``loss(y_true, y_pred, sample_weight)`` is the sum of the weighted values over their count, the
-    weights not being part of the count.
+    ``loss(y_true, y_pred, sample_weight)`` is ``sum(w v) / count`` for the values v of ``call``
+    and the weights w; ``count`` is the number of values, regardless of the weights.
 
     Args:
-        name: for logs; the class's name if left out.
-        reduction: `"sum_over_batch_size"` or `"mean"`, as above; `"mean_with_sample_weight"`
-            divides by the sum of the weights; `"sum"`; `"none"` or None keeps the values.
-        dtype: in which floating labels and predictions are taken, and the values come; None
-            leaves them be, and counts half precision in float32.
+        name: name in logs; the class's name in snake case if None (default).
+        reduction: how the values are combined. ``"sum_over_batch_size"`` (default) and ``"mean"``:
+            as above. ``"mean_with_sample_weight"``: divided by the sum of the weights.
+            ``"sum"``: not divided. ``"none"`` or None: the values are returned.
+        dtype: floating dtype of labels, predictions and values; None (default) computes in the
+            dtype of ``y_pred``, but at least in float32.
 
     Raises:
-        InputError: the reduction is none of those.
+        InputError: the reduction is unknown.
 
-    >>> class Wrong(Loss):
+    >>> class MaxError(Loss):
     ...     def call(self, y_true, y_pred):
     ...         return jnp.abs(y_true - y_pred).max(-1)
-    >>> Wrong(reduction="sum")(jnp.zeros((2, 3)), jnp.ones((2, 3))).item()
+    >>> MaxError(reduction="sum")(jnp.zeros((2, 3)), jnp.ones((2, 3))).item()
     2.0
     """
 
@@ -66,40 +67,104 @@ class Loss:
             )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The values before reduction."""
+        """Compute the values before reduction; each subclass defines it.
+
+        Args:
+            y_true: ``[batch, ...]``, labels.
+            y_pred: ``[batch, ...]``, predictions.
+
+        Returns:
+            ``[batch, ...]``: one value or several per example.
+        """
         raise NotImplementedError
 
     def per_example(self, y_true: Any, y_pred: Any) -> jax.Array:
-        """The values before reduction, as an array."""
+        """Compute the values before reduction, in the dtype of the loss.
+
+        Args:
+            y_true: ``[batch, ...]``, labels.
+            y_pred: ``[batch, ...]``, predictions.
+
+        Returns:
+            ``[batch, ...]``: one value or several per example.
+        """
         if self.dtype is None:
             return jnp.asarray(self.call(y_true, y_pred))
         y_true, y_pred = (_floating(given, self.dtype) for given in (y_true, y_pred))
         return jnp.asarray(self.call(y_true, y_pred), self.dtype)
 
     def mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
-        """Which of the values count, where the loss leaves some out; None if all do."""
+        """Select the values that the loss counts; a subclass may define it.
+
+        Args:
+            y_true: ``[batch, ...]``, labels.
+            y_pred: ``[batch, ...]``, predictions.
+
+        Returns:
+            Bool, of the shape of the values; None (here) if all values count.
+        """
         return None
 
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None
     ) -> jax.Array:
+        """Compute the loss.
+
+        Args:
+            y_true: ``[batch, ...]``, labels.
+            y_pred: ``[batch, ...]``, predictions.
+            sample_weight: ``[batch]`` or ``[batch, ...]``, weights of examples or of values;
+                None (default) weights all equally.
+
+        Returns:
+            A scalar, or the values if ``reduction`` is ``"none"``.
+
+        Raises:
+            InputError: the shapes do not match.
+        """
         values = self.per_example(y_true, y_pred)
         return reduce(values, sample_weight, self.mask(y_true, y_pred), self.reduction)
 
 
 @dataclass(kw_only=True, eq=False)
 class BuiltIn(Loss):
-    """A loss that is one of this package's functions with its options."""
+    """The base class of losses that are a function of this package with options."""
 
     function: ClassVar[Callable[..., jax.Array]]
 
     def call(self, y_true: Any, y_pred: Any) -> jax.Array:
+        """Compute the values by the function of the class.
+
+        Args:
+            y_true: ``[batch, ...]``, labels.
+            y_pred: ``[batch, ...]``, predictions.
+
+        Returns:
+            ``[batch, ...]``: one value or several per example.
+        """
         names = [field.name for field in fields(self) if field.name not in _SHARED]
         return type(self).function(y_true, y_pred, **{name: getattr(self, name) for name in names})
 
 
 class FunctionLoss(Loss):
-    """A loss from a function ``(y_true, y_pred) -> values``, or one value."""
+    """A loss computed by a function ``(y_true, y_pred) -> values``.
+
+    Args:
+        function: a function of labels and predictions that returns one value per example, or
+            one value.
+        name: name in logs; the function's name if None (default).
+        reduction: how the values are combined, as for :class:`Loss`;
+            ``"sum_over_batch_size"`` by default.
+        dtype: floating dtype of the computation; None (default) leaves it to the function.
+        options: keyword arguments that are passed on to the function.
+
+    Raises:
+        InputError: the reduction is unknown.
+
+    >>> loss = FunctionLoss(lambda y_true, y_pred: abs(y_true - y_pred), name="error")
+    >>> loss(jnp.zeros(2), jnp.array([1.0, 3.0])).item()
+    2.0
+    """
 
     def __init__(
         self,
@@ -118,11 +183,20 @@ class FunctionLoss(Loss):
         return f"FunctionLoss({self.name})"
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Compute the values by the function.
+
+        Args:
+            y_true: ``[batch, ...]``, labels.
+            y_pred: ``[batch, ...]``, predictions.
+
+        Returns:
+            What the function returns.
+        """
         return self.function(y_true, y_pred)
 
 
 def _floating(given: Any, dtype: Any) -> Any:
-    """Floating numbers in a dtype; whole ones as they are."""
+    """Cast floating arrays to a dtype; leave integers as they are."""
     array = array_of(given)
     return array.astype(dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
@@ -133,18 +207,27 @@ def reduce(
     mask: ArrayLike | None = None,
     reduction: str | None = "sum_over_batch_size",
 ) -> jax.Array:
-    """One number out of many: ``sum(w v) / count``, and the other reductions of :class:`Loss`.
+    """Combine the values v of a loss into one number: ``sum(w v) / count`` by default.
 
     Args:
-        values: [...] unreduced losses.
-        sample_weight: of the examples or of the values.
-        mask: which values count; the others enter neither the sum nor the count.
+        values: ``[batch, ...]``, values of the loss.
+        sample_weight: ``[batch]`` or ``[batch, ...]``, weights w of examples or of values; None
+            (default) weights all equally.
+        mask: ``[batch]`` or ``[batch, ...]``, bool; values where it is False are left out of the
+            sum and of the count. None (default) keeps all.
+        reduction: one of those of :class:`Loss`; ``"sum_over_batch_size"`` by default.
+
+    Returns:
+        A scalar; or ``[batch, ...]``, the weighted values, for ``"none"`` and None.
+
+    Raises:
+        InputError: the shape of the weights or of the mask does not match.
 
     >>> reduce(jnp.array([1.0, 3.0, 8.0]), jnp.array([1.0, 1.0, 0.25])).item()
     2.0
     """
     weights = None if sample_weight is None else _fit(sample_weight, values)
-    if weights is not None and weights.shape != values.shape:  # one loss, many weights
+    if weights is not None and weights.shape != values.shape:  # one value, many weights
         values = jnp.broadcast_to(values, weights.shape)
     if mask is not None:
         kept = spread(mask, values)

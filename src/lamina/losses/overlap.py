@@ -1,38 +1,49 @@
-"""Losses of regions and of sets: how much labels and predictions overlap, who is near whom."""
+"""Losses of the overlap of regions: Dice and Tversky."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from lamina.losses.functions import pair
-from lamina.narrowing import array_of
-from lamina.ops.arrays import as_ids
+from lamina.losses.loss import BuiltIn
+from lamina.losses.shapes import float_pair
 
-__all__ = ["circle", "dice", "tversky"]
+__all__ = ["Dice", "Tversky", "dice", "tversky"]
 
 _EPSILON = 1e-7
 
-Axes = int | Sequence[int] | None
 
+def dice(
+    y_true: ArrayLike, y_pred: ArrayLike, axis: int | Sequence[int] | None = None
+) -> jax.Array:
+    """Compute one minus the Dice coefficient, in [0, 1].
 
-def dice(y_true: ArrayLike, y_pred: ArrayLike, axis: Axes = None) -> jax.Array:
-    """``1 - 2 sum(y p) / (sum(y) + sum(p))``: one minus the Dice coefficient (Dice, 1945).
+    ``1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred) + 1e-7)``
 
     Args:
-        y_true: of 0 and 1.
-        y_pred: probabilities.
-        axis: what the sums go over; all, the batch too, if None.
+        y_true: ``[batch, ...]``, labels of 0 and 1.
+        y_pred: ``[batch, ...]``, probabilities of the same shape.
+        axis: axis or axes of the sums; None (default) sums over all axes, the batch included.
+
+    Returns:
+        The shape of ``y_pred`` without ``axis``, in at least float32.
+
+    Raises:
+        InputError: the shapes of ``y_true`` and ``y_pred`` differ.
+
+    Source: Dice, Measures of the amount of ecologic association between species, 1945.
 
     >>> round(dice(jnp.array([1.0, 1.0]), jnp.array([1.0, 0.0])).item(), 4)
     0.3333
     """
-    y, p = pair(y_true, y_pred)
-    both, all_of = jnp.sum(y * p, _axes(axis)), jnp.sum(y, _axes(axis)) + jnp.sum(p, _axes(axis))
-    return 1.0 - 2.0 * both / (all_of + _EPSILON)
+    y, p = float_pair(y_true, y_pred)
+    both = jnp.sum(y * p, _axes(axis))
+    total = jnp.sum(y, _axes(axis)) + jnp.sum(p, _axes(axis))
+    return 1.0 - 2.0 * both / (total + _EPSILON)
 
 
 def tversky(
@@ -40,64 +51,98 @@ def tversky(
     y_pred: ArrayLike,
     alpha: float = 0.5,
     beta: float = 0.5,
-    axis: Axes = None,
+    axis: int | Sequence[int] | None = None,
 ) -> jax.Array:
-    """``1 - TP / (TP + alpha sum(y (1 - p)) + beta sum(p (1 - y)))``, with ``TP = sum(y p)``.
+    """Compute one minus the Tversky index, in [0, 1].
 
-    Half and half it is :func:`dice`. The arguments are as there.
-
-    Source: Salehi et al., arXiv 1706.05721.
-    """
-    y, p = pair(y_true, y_pred)
-    both = jnp.sum(y * p, _axes(axis))
-    missed = jnp.sum(y * (1.0 - p), _axes(axis))
-    added = jnp.sum(p * (1.0 - y), _axes(axis))
-    return 1.0 - both / (both + alpha * missed + beta * added + _EPSILON)
-
-
-def circle(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    ref_labels: ArrayLike | None = None,
-    ref_embeddings: ArrayLike | None = None,
-    remove_diagonal: bool = True,
-    gamma: float = 80.0,
-    margin: float = 0.4,
-) -> jax.Array:
-    """``softplus(lse(positives) + lse(negatives))``: draws those of one label together.
-
-    With the distance ``d = 1 - a.b`` of two embeddings, a positive adds
-    ``-gamma max(margin + d, 0) (margin - d)`` and a negative
-    ``gamma max(1 + margin - d, 0) (1 - margin - d)``.
+    ``1 - TP / (TP + alpha FN + beta FP + 1e-7)``, with ``TP = sum(y_true y_pred)``,
+    ``FN = sum(y_true (1 - y_pred))`` and ``FP = sum(y_pred (1 - y_true))``. With alpha and beta of
+    0.5 it is :func:`dice`.
 
     Args:
-        y_true: [batch] whole numbers, what the embeddings are of.
-        y_pred: [batch, units] embeddings of length one.
-        ref_labels: [others] of other embeddings to compare with; the batch itself if None.
-        ref_embeddings: [others, units].
-        remove_diagonal: an embedding is not compared with itself.
+        y_true: ``[batch, ...]``, labels of 0 and 1.
+        y_pred: ``[batch, ...]``, probabilities of the same shape.
+        alpha: the weight of false negatives, a non-negative float; 0.5 by default.
+        beta: the weight of false positives, a non-negative float; 0.5 by default.
+        axis: axis or axes of the sums; None (default) sums over all axes, the batch included.
 
-    Source: Sun et al., arXiv 2002.10857.
+    Returns:
+        The shape of ``y_pred`` without ``axis``, in at least float32.
+
+    Raises:
+        InputError: the shapes of ``y_true`` and ``y_pred`` differ.
+
+    Source: Salehi et al., Tversky loss function for image segmentation, arXiv 1706.05721.
+
+    >>> round(tversky(jnp.array([1.0, 1.0]), jnp.array([1.0, 0.0]), alpha=1.0).item(), 4)
+    0.5
     """
-    p = array_of(y_pred)
-    p = p.astype(jnp.promote_types(p.dtype, jnp.float32))
-    labels = as_ids(y_true).reshape(-1)
-    others = p if ref_embeddings is None else array_of(ref_embeddings).astype(p.dtype)
-    known = labels if ref_labels is None else as_ids(ref_labels).reshape(-1)
-    distance = jnp.maximum(1.0 - p @ others.T, 0.0)
-    alike = labels[:, None] == known[None, :]
-    positive = alike & ~jnp.eye(*alike.shape, dtype=bool) if remove_diagonal else alike
-    near = -gamma * jnp.maximum(margin + distance, 0.0) * (margin - distance)
-    far = gamma * jnp.maximum(1.0 + margin - distance, 0.0) * (1.0 - margin - distance)
-    return jax.nn.softplus(_lse(near, positive) + _lse(far, ~alike))
+    y, p = float_pair(y_true, y_pred)
+    hits = jnp.sum(y * p, _axes(axis))
+    false_negatives = jnp.sum(y * (1.0 - p), _axes(axis))
+    false_positives = jnp.sum(p * (1.0 - y), _axes(axis))
+    return 1.0 - hits / (hits + alpha * false_negatives + beta * false_positives + _EPSILON)
 
 
-def _lse(values: jax.Array, where: jax.Array) -> jax.Array:
-    """``log sum exp`` of those that count; minus infinity, with no slope, if none does."""
-    none = ~where.any(1)
-    found = jax.nn.logsumexp(values, axis=1, where=where | none[:, None])
-    return jnp.where(none, -jnp.inf, found)
+@dataclass(eq=False)
+class Dice(BuiltIn):
+    """One minus the Dice coefficient, in [0, 1].
+
+    ``1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred) + 1e-7)``, see :func:`dice`.
+
+    Labels of 0 and 1 and predicted probabilities are ``[batch, ...]``.
+
+    Args:
+        axis: axis or axes of the sums; None (default) sums over all axes, the batch included.
+        name: name in logs; the class's name in snake case if None (default).
+        reduction: how the values are combined, as for :class:`Loss`;
+            ``"sum_over_batch_size"`` by default.
+        dtype: floating dtype of the computation; None (default) computes in the dtype of
+            ``y_pred``, but at least in float32.
+
+    Raises:
+        InputError: the reduction is unknown.
+
+    Source: Dice, Measures of the amount of ecologic association between species, 1945.
+
+    >>> round(Dice()(jnp.array([1.0, 1.0]), jnp.array([1.0, 0.0])).item(), 4)
+    0.3333
+    """
+
+    function = staticmethod(dice)
+    axis: int | Sequence[int] | None = None
 
 
-def _axes(axis: Axes) -> int | tuple[int, ...] | None:
+@dataclass(eq=False)
+class Tversky(BuiltIn):
+    """One minus the Tversky index, in [0, 1]: ``1 - TP / (TP + alpha FN + beta FP + 1e-7)``.
+
+    Labels of 0 and 1 and predicted probabilities are ``[batch, ...]``; see :func:`tversky`.
+
+    Args:
+        alpha: the weight of false negatives, a non-negative float; 0.5 by default.
+        beta: the weight of false positives, a non-negative float; 0.5 by default.
+        axis: axis or axes of the sums; None (default) sums over all axes, the batch included.
+        name: name in logs; the class's name in snake case if None (default).
+        reduction: how the values are combined, as for :class:`Loss`;
+            ``"sum_over_batch_size"`` by default.
+        dtype: floating dtype of the computation; None (default) computes in the dtype of
+            ``y_pred``, but at least in float32.
+
+    Raises:
+        InputError: the reduction is unknown.
+
+    Source: Salehi et al., Tversky loss function for image segmentation, arXiv 1706.05721.
+
+    >>> round(Tversky(alpha=1.0)(jnp.array([1.0, 1.0]), jnp.array([1.0, 0.0])).item(), 4)
+    0.5
+    """
+
+    function = staticmethod(tversky)
+    alpha: float = 0.5
+    beta: float = 0.5
+    axis: int | Sequence[int] | None = None
+
+
+def _axes(axis: int | Sequence[int] | None) -> int | tuple[int, ...] | None:
     return tuple(axis) if isinstance(axis, Sequence) else axis

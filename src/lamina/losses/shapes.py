@@ -1,4 +1,4 @@
-"""How labels, predictions and weights of slightly different rank are brought together."""
+"""Matching the shapes of labels, predictions and sample weights."""
 
 from __future__ import annotations
 
@@ -9,11 +9,55 @@ from jax.typing import ArrayLike
 from lamina.errors import InputError, explain
 from lamina.narrowing import array_of
 
-__all__ = ["match_labels", "match_ranks", "match_shapes", "spread"]
+__all__ = ["float_pair", "last_mean", "match_labels", "match_ranks", "match_shapes", "spread"]
+
+
+def float_pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[jax.Array, jax.Array]:
+    """Convert labels and predictions to one floating dtype and one shape.
+
+    Args:
+        y_true: ``[...]``, labels.
+        y_pred: ``[...]``, predictions.
+
+    Returns:
+        Both, in the dtype of ``y_pred`` but at least in float32.
+
+    Raises:
+        InputError: the shapes of ``y_true`` and ``y_pred`` differ.
+
+    >>> [x.dtype.name for x in float_pair(jnp.array([1]), jnp.ones(1, "bfloat16"))]
+    ['float32', 'float32']
+    """
+    p = array_of(y_pred)
+    p = p.astype(jnp.promote_types(p.dtype, jnp.float32))
+    return match_shapes(array_of(y_true).astype(p.dtype), p)
+
+
+def last_mean(values: jax.Array, axis: int = -1) -> jax.Array:
+    """Average over an axis; a scalar is returned as it is.
+
+    Args:
+        values: ``[...]``.
+        axis: axis of the mean; -1 by default.
+
+    Returns:
+        The shape of ``values`` without ``axis``.
+
+    >>> last_mean(jnp.array([[1.0, 3.0]])).tolist(), last_mean(jnp.array(2.0)).item()
+    ([2.0], 2.0)
+    """
+    return values.mean(axis) if values.ndim else values
 
 
 def match_ranks(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The two with one rank, where they differ by a last axis of size one.
+    """Give two arrays the same rank, where they differ by a last axis of size 1.
+
+    Args:
+        a: ``[...]`` or ``[..., 1]``.
+        b: ``[...]`` or ``[..., 1]``.
+
+    Returns:
+        Both arrays; unchanged where their ranks differ otherwise.
 
     >>> [x.shape for x in match_ranks(jnp.zeros(3), jnp.zeros((3, 1)))]
     [(3, 1), (3, 1)]
@@ -26,27 +70,44 @@ def match_ranks(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def match_shapes(y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The two in one shape; a single number may stand for all of `y_true`.
+    """Give labels and predictions the same shape; a scalar label is broadcast.
+
+    Other shapes are not broadcast: a row and a column would give a matrix unnoticed.
+
+    Args:
+        y_true: ``[...]``, labels, or a scalar.
+        y_pred: ``[...]``, predictions.
+
+    Returns:
+        Both arrays, of one shape.
 
     Raises:
-        InputError: the shapes differ; a row and a column would broadcast into a table, unseen.
+        InputError: the shapes of ``y_true`` and ``y_pred`` differ.
 
     >>> [x.shape for x in match_shapes(jnp.zeros(3), jnp.zeros((3, 1)))]
     [(3, 1), (3, 1)]
     """
     y, p = match_ranks(y_true, y_pred)
     if y.ndim and y.shape != p.shape:
-        raise _mismatch(y_true, y_pred, "y_true and y_pred of one shape")
+        raise _mismatch(y_true, y_pred, "y_true and y_pred of the same shape")
     return jnp.broadcast_to(y, p.shape), p
 
 
 def match_labels(
     y_true: jax.Array, y_pred: jax.Array, axis: int = -1
 ) -> tuple[jax.Array, jax.Array]:
-    """Class numbers without an axis of classes, and predictions, with the classes in `axis`.
+    """Remove a class axis of size 1 from integer labels.
+
+    Args:
+        y_true: ``[...]`` or ``[..., 1]``, integer class labels.
+        y_pred: ``[..., classes]``, predictions.
+        axis: axis of the classes in ``y_pred``; -1 by default.
+
+    Returns:
+        The labels ``[...]``, and the predictions as they are.
 
     Raises:
-        InputError: there is not one label for each prediction.
+        InputError: ``y_true`` does not have one label per prediction.
 
     >>> [x.shape for x in match_labels(jnp.zeros((3, 1)), jnp.zeros((3, 5)))]
     [(3,), (3, 5)]
@@ -58,12 +119,22 @@ def match_labels(
     if expected:
         expected.pop(axis)
     if not y_pred.ndim or list(y.shape) != expected:
-        raise _mismatch(y_true, y_pred, f"y_true {tuple(expected)}, a class number for each")
+        raise _mismatch(y_true, y_pred, f"y_true {tuple(expected)}, one class label per prediction")
     return y, y_pred
 
 
 def spread(weights: ArrayLike, values: jax.Array) -> jax.Array:
-    """Weights of examples, spread over all values of each example.
+    """Broadcast weights of examples to all values of each example.
+
+    Args:
+        weights: ``[batch]``, or any leading part of the shape of ``values``.
+        values: ``[batch, ...]``.
+
+    Returns:
+        The weights in the shape and dtype of ``values``.
+
+    Raises:
+        InputError: the shapes do not match.
 
     >>> spread(jnp.array([1.0, 2.0]), jnp.zeros((2, 3))).tolist()
     [[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]
@@ -78,10 +149,10 @@ def spread(weights: ArrayLike, values: jax.Array) -> jax.Array:
         return jnp.broadcast_to(column, values.shape)
     raise InputError(
         explain(
-            "The sample weights do not fit the values they weigh.",
-            expected=f"a shape that {values.shape} begins with",
+            "The shape of the sample weights does not match the values.",
+            expected=f"{values.shape}, or its leading axes alone",
             received=str(w.shape),
-            remedy="Give one weight for each example, or one for each value.",
+            remedy="Pass one weight per example, or one per value.",
         )
     )
 
@@ -89,9 +160,9 @@ def spread(weights: ArrayLike, values: jax.Array) -> jax.Array:
 def _mismatch(y_true: jax.Array, y_pred: jax.Array, expected: str) -> InputError:
     return InputError(
         explain(
-            "Labels and predictions do not fit together.",
+            "The shapes of labels and predictions do not match.",
             expected=expected,
             received=f"y_true {y_true.shape}, y_pred {y_pred.shape}",
-            remedy="Reshape one of them, or choose what is made for labels of that form.",
+            remedy="Reshape one of them, or choose a loss or metric for labels of that shape.",
         )
     )

@@ -1,18 +1,12 @@
-"""Metrics: what is told about a model while it learns, added up over batches.
+"""Metrics: values that describe a model, accumulated over batches.
 
-A name, a function ``(y_true, y_pred)``, a loss and a :class:`Metric` are all metrics to `compile`.
-Names, arguments and numbers are Keras's.
+`compile` accepts a name, a function ``(y_true, y_pred)``, a loss or a :class:`Metric`. Names,
+arguments and values are those of Keras.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, cast
-
-from lamina import losses
-from lamina.errors import InputError, UnknownNameError, explain, nearest
 from lamina.losses import (
-    Loss,
     binary_crossentropy,
     binary_focal_crossentropy,
     categorical_crossentropy,
@@ -30,7 +24,7 @@ from lamina.losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from lamina.metrics.accuracy import (
+from lamina.metrics.accuracies import (
     Accuracy,
     AutoAccuracy,
     BinaryAccuracy,
@@ -38,6 +32,8 @@ from lamina.metrics.accuracy import (
     SparseCategoricalAccuracy,
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
+)
+from lamina.metrics.accuracy_functions import (
     accuracy,
     binary_accuracy,
     categorical_accuracy,
@@ -53,29 +49,29 @@ from lamina.metrics.confusion import (
     TrueNegatives,
     TruePositives,
 )
-from lamina.metrics.entropies import (
+from lamina.metrics.correlation import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    R2Score,
+    concordance_correlation,
+    pearson_correlation,
+)
+from lamina.metrics.crossentropy import (
     AutoCrossentropy,
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    Perplexity,
+    SparseCategoricalCrossentropy,
+)
+from lamina.metrics.hinges import (
     CategoricalHinge,
     Hinge,
     KLDivergence,
     Poisson,
-    SparseCategoricalCrossentropy,
     SquaredHinge,
 )
-from lamina.metrics.language import (
-    Perplexity,
-)
-from lamina.metrics.metric import (
-    FunctionMetric,
-    LossMetric,
-    Mean,
-    MeanMetric,
-    Metric,
-    State,
-    Sum,
-)
+from lamina.metrics.lookup import MetricLike, get
+from lamina.metrics.metric import Mean, MeanMetric, Metric, State, Sum
 from lamina.metrics.operating import (
     PrecisionAtRecall,
     RecallAtPrecision,
@@ -90,25 +86,22 @@ from lamina.metrics.overlap import (
     OneHotMeanIoU,
 )
 from lamina.metrics.regression import (
-    ConcordanceCorrelation,
     CosineSimilarity,
     LogCoshError,
     MeanAbsoluteError,
     MeanAbsolutePercentageError,
     MeanSquaredError,
     MeanSquaredLogarithmicError,
-    PearsonCorrelation,
-    R2Score,
     RootMeanSquaredError,
-    concordance_correlation,
-    pearson_correlation,
 )
 from lamina.metrics.scores import (
     F1Score,
     FBetaScore,
 )
-from lamina.metrics.thresholds import AUC
-from lamina.names import snake
+from lamina.metrics.thresholds import (
+    AUC,
+)
+from lamina.metrics.wrappers import FunctionMetric, LossMetric
 
 __all__ = [
     "AUC",
@@ -192,109 +185,4 @@ __all__ = [
     "top_k_categorical_accuracy",
 ]
 
-MetricLike: TypeAlias = str | Metric | type[Metric] | Loss | type[Loss] | Callable[[Any, Any], Any]
-
 MeanMetricWrapper = FunctionMetric
-
-_KNOWN: Mapping[str, type[Metric]] = {
-    snake(kind.__name__): kind
-    for kind in (
-        AUC,
-        BinaryAccuracy,
-        BinaryCrossentropy,
-        BinaryIoU,
-        CategoricalAccuracy,
-        CategoricalCrossentropy,
-        CategoricalHinge,
-        ConcordanceCorrelation,
-        CosineSimilarity,
-        F1Score,
-        FBetaScore,
-        FalseNegatives,
-        FalsePositives,
-        Hinge,
-        KLDivergence,
-        LogCoshError,
-        Mean,
-        MeanAbsoluteError,
-        MeanAbsolutePercentageError,
-        MeanSquaredError,
-        MeanSquaredLogarithmicError,
-        PearsonCorrelation,
-        Perplexity,
-        Poisson,
-        Precision,
-        R2Score,
-        Recall,
-        RootMeanSquaredError,
-        SparseCategoricalAccuracy,
-        SparseCategoricalCrossentropy,
-        SparseTopKCategoricalAccuracy,
-        SquaredHinge,
-        Sum,
-        TopKCategoricalAccuracy,
-        TrueNegatives,
-        TruePositives,
-    )
-} | {
-    "acc": AutoAccuracy,
-    "accuracy": AutoAccuracy,
-    "ce": AutoCrossentropy,
-    "crossentropy": AutoCrossentropy,
-    "logcosh": LogCoshError,
-}
-
-
-def get(identifier: MetricLike) -> Metric:
-    """The metric that a user means.
-
-    Args:
-        identifier: a name, `"accuracy"` or that of a loss, for example, under which it is logged;
-            a :class:`Metric` or a loss, or the class of one; or a function ``(y_true, y_pred)``,
-            of whose values the mean is taken.
-
-    Raises:
-        UnknownNameError: no metric and no loss is called that.
-        InputError: it is none of those.
-
-    >>> get("acc").name, get("mse").name, get(Precision(top_k=2)).name
-    ('acc', 'mse', 'precision')
-    """
-    if isinstance(identifier, Metric):
-        return identifier
-    if isinstance(identifier, str):
-        return _named(identifier)
-    if isinstance(identifier, Loss):
-        return LossMetric(identifier)
-    if isinstance(identifier, type):
-        kind = cast("type[object]", identifier)
-        if issubclass(kind, Metric):
-            return kind()
-        if issubclass(kind, Loss):
-            return LossMetric(kind())
-    elif callable(identifier):
-        return FunctionMetric(identifier)
-    raise InputError(
-        explain(
-            "That is not a metric.",
-            expected="a name, a Metric, a Loss, or a function (y_true, y_pred) -> values",
-            received=repr(cast("object", identifier)),
-            remedy="Give 'accuracy', for example, or lamina.metrics.Precision().",
-        )
-    )
-
-
-def _named(name: str) -> Metric:
-    kind = _KNOWN.get(snake(name))
-    if kind is not None:
-        return kind(name=name)
-    try:
-        return LossMetric(losses.get(name), name=name)
-    except UnknownNameError:
-        raise UnknownNameError(
-            explain(
-                "There is no metric of that name.",
-                received=repr(name),
-                remedy=nearest(snake(name), [*_KNOWN, *losses.names()]),
-            )
-        ) from None

@@ -1,11 +1,10 @@
-"""Metrics as pure accumulators: a state, a step that adds a batch to it, and a result.
+"""Metrics as pure accumulators: a state, an update that adds a batch, and a result.
 
-The state is a tuple of arrays, so it goes through `jax.jit` and `jax.lax.scan` as it is.
+The state is a tuple of arrays, so it passes through `jax.jit` and `jax.lax.scan`.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeAlias
@@ -14,15 +13,12 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from lamina.losses.loss import Loss
 from lamina.losses.shapes import spread
 from lamina.names import snake
 from lamina.narrowing import array_of
 
 __all__ = [
     "BuiltIn",
-    "FunctionMetric",
-    "LossMetric",
     "Mean",
     "MeanMetric",
     "Metric",
@@ -35,38 +31,78 @@ State: TypeAlias = tuple[jax.Array, ...]
 
 @dataclass(kw_only=True, eq=False)
 class Metric:
-    """The base of metrics. A metric holds no state of its own; whoever runs it does.
+    """The base class of metrics; a subclass defines `init`, `update` and `result`.
+
+    A metric holds no state: the caller passes the accumulators from one update to the next.
 
     Args:
-        name: for logs; the class's name if left out.
+        name: name in logs; the class's name in snake case if empty (default).
+
+    >>> class Largest(Metric):
+    ...     def init(self):
+    ...         return (jnp.array(-jnp.inf),)
+    ...     def update(self, state, y_true, y_pred, /, sample_weight=None):
+    ...         return (jnp.maximum(state[0], jnp.max(y_pred)),)
+    ...     def result(self, state):
+    ...         return state[0]
+    >>> largest = Largest()
+    >>> largest.result(largest.update(largest.init(), None, jnp.array([1.0, 3.0]))).item()
+    3.0
     """
 
     name: str = ""
     direction: ClassVar[str | None] = None
-    """`"up"` or `"down"`: which way is better, where that can be said."""
+    """`"up"` if larger results are better, `"down"` if smaller ones are, None if neither."""
     shaped: ClassVar[bool] = False
-    """Whether `init` takes labels and predictions, of whose last axis the state depends."""
+    """Whether `init` takes labels and predictions, whose last axis gives the state its shape."""
 
     def __post_init__(self) -> None:
         self.name = self.name or snake(type(self).__name__)
 
     def init(self) -> State:
-        """The state before any batch."""
+        """Return the state before the first batch.
+
+        Returns:
+            A tuple of arrays, the accumulators.
+        """
         raise NotImplementedError
 
     def update(
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
-        """The state after one more batch."""
+        """Add a batch to the accumulators.
+
+        Args:
+            state: the accumulators so far.
+            y_true: ``[batch, ...]``, labels.
+            y_pred: ``[batch, ...]``, predictions.
+            sample_weight: ``[batch]`` or ``[batch, ...]``, weights of examples or of values;
+                None (default) weights all equally.
+
+        Returns:
+            The new accumulators.
+        """
         raise NotImplementedError
 
     def result(self, state: State) -> jax.Array:
-        """What the state comes to."""
+        """Compute the metric from the accumulators.
+
+        Args:
+            state: the accumulators.
+
+        Returns:
+            A scalar, or an array for a metric of several values.
+        """
         raise NotImplementedError
 
 
 class Sum(Metric):
-    """The sum of all values, each times its weight.
+    """The weighted sum of values: ``sum(w v)``.
+
+    Values are ``[batch, ...]``, weights ``[batch]`` or ``[batch, ...]``.
+
+    Args:
+        name: name in logs; the class's name in snake case if empty (default).
 
     >>> total = Sum()
     >>> total.result(total.update(total.init(), jnp.array([1.0, 3.0]))).item()
@@ -96,7 +132,13 @@ class Sum(Metric):
 
 
 class Mean(Metric):
-    """The mean of values over examples: ``sum(w v) / sum(w)``, each example's values averaged.
+    """The weighted mean of values over examples: ``sum(w v) / sum(w)``.
+
+    Values are ``[batch, ...]``; those of one example are averaged first. Weights are ``[batch]``
+    or ``[batch, ...]``.
+
+    Args:
+        name: name in logs; the class's name in snake case if empty (default).
 
     >>> mean = Mean()
     >>> state = mean.update(mean.init(), jnp.array([1.0, 3.0]))
@@ -129,10 +171,31 @@ class Mean(Metric):
 
 
 class MeanMetric(Mean):
-    """The mean over examples of values that a subclass finds from labels and predictions."""
+    """The base class of metrics that average values computed from labels and predictions.
+
+    A subclass defines `values`; the result is ``sum(w v) / sum(w)``, as for :class:`Mean`.
+
+    Args:
+        name: name in logs; the class's name in snake case if empty (default).
+
+    >>> class MaxError(MeanMetric):
+    ...     def values(self, y_true, y_pred):
+    ...         return jnp.abs(y_true - y_pred).max(-1)
+    >>> error = MaxError()
+    >>> error.result(error.update(error.init(), jnp.zeros((2, 3)), jnp.ones((2, 3)))).item()
+    1.0
+    """
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
-        """One value for each example, or several."""
+        """Compute the values to average; each subclass defines it.
+
+        Args:
+            y_true: ``[batch, ...]``, labels.
+            y_pred: ``[batch, ...]``, predictions.
+
+        Returns:
+            ``[batch, ...]``: one value or several per example.
+        """
         raise NotImplementedError
 
     def update(
@@ -148,9 +211,9 @@ class MeanMetric(Mean):
 
 @dataclass(kw_only=True, eq=False)
 class BuiltIn(MeanMetric):
-    """A metric that is the mean of a function of this package, with its options."""
+    """The base class of metrics that average a function of this package with options."""
 
-    name: str = field(default="", kw_only=False)  # Keras has it first
+    name: str = field(default="", kw_only=False)  # the first argument, as in Keras
     function: ClassVar[Callable[..., jax.Array]]
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
@@ -158,58 +221,11 @@ class BuiltIn(MeanMetric):
         return type(self).function(y_true, y_pred, **options)
 
 
-class FunctionMetric(MeanMetric):
-    """The mean of what a function ``(y_true, y_pred)`` gives."""
-
-    def __init__(self, function: Callable[..., Any], name: str = "", **options: Any) -> None:
-        own = getattr(function, "__name__", "") or snake(type(function).__name__)
-        super().__init__(name=name or own)
-        self.function = functools.partial(function, **options) if options else function
-
-    def __repr__(self) -> str:
-        return f"FunctionMetric({self.name})"
-
-    def values(self, y_true: Any, y_pred: Any) -> Any:
-        return self.function(y_true, y_pred)
-
-
-class LossMetric(MeanMetric):
-    """The mean of a loss's values over examples; those that the loss leaves out do not count."""
-
-    direction = "down"
-
-    def __init__(self, loss: Loss, name: str = "") -> None:
-        super().__init__(name=name or loss.name or "")
-        self.loss = loss
-
-    def __repr__(self) -> str:
-        return f"LossMetric({self.loss!r})"
-
-    def values(self, y_true: Any, y_pred: Any) -> jax.Array:
-        return self.loss.per_example(y_true, y_pred)
-
-    def update(
-        self,
-        state: State,
-        y_true: Any,
-        y_pred: Any = None,
-        /,
-        sample_weight: ArrayLike | None = None,
-    ) -> State:
-        mask = self.loss.mask(y_true, y_pred)
-        if mask is None:
-            weights = sample_weight
-        else:
-            kept = mask.astype(jnp.float32)
-            weights = kept if sample_weight is None else kept * spread(sample_weight, kept)
-        return super().update(state, y_true, y_pred, sample_weight=weights)
-
-
-def fitting(
-    kinds: tuple[Callable[[Any, Any], jax.Array], ...], y_true: Any, y_pred: Any
+def select_by_shape(
+    functions: tuple[Callable[[Any, Any], jax.Array], ...], y_true: Any, y_pred: Any
 ) -> jax.Array:
-    """The values of the function that the shapes fit: binary, sparse or categorical."""
-    binary, sparse, categorical = kinds
+    """Compute the values of the function whose shapes match: binary, sparse or categorical."""
+    binary, sparse, categorical = functions
     y, p = array_of(y_true), array_of(y_pred)
     if p.ndim < 2 or p.shape[-1] == 1:
         return binary(y, p)
@@ -217,5 +233,5 @@ def fitting(
 
 
 def divide(total: jax.Array, count: jax.Array) -> jax.Array:
-    """``total / count``, and 0 where nothing was counted."""
+    """Compute ``total / count``, and 0 where the count is 0."""
     return jnp.where(count == 0, 0.0, total / jnp.where(count == 0, 1.0, count))

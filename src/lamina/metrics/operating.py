@@ -1,4 +1,4 @@
-"""The best of one rate at the thresholds where another is high enough."""
+"""Rates at operating points: the best of one where another is at least a given value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import match_shapes, spread
 from lamina.metrics.metric import State, divide
-from lamina.metrics.thresholds import Counted, counts
+from lamina.metrics.thresholds import ThresholdHistogram, counts
 from lamina.narrowing import array_of
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
 
 
 @dataclass(eq=False)
-class _Best(Counted):
-    """The best of one rate where another is at least so much."""
+class _AtOperatingPoint(ThresholdHistogram):
+    """The base class of the highest rate at thresholds where another rate is high enough."""
 
     value: float = 0.5
     num_thresholds: int = 200
@@ -37,14 +37,14 @@ class _Best(Counted):
         if not 0 <= self.value <= 1 or self.num_thresholds < 1:
             raise InputError(
                 explain(
-                    f"{type(self).__name__} got a number that means nothing.",
-                    expected="a rate from 0 to 1, and at least one threshold",
+                    f"{type(self).__name__} got a rate or a number of thresholds out of range.",
+                    expected="a rate in [0, 1], and num_thresholds >= 1",
                     received=f"{self.value!r}, {self.num_thresholds!r} thresholds",
-                    remedy="Give 0.5, for example.",
+                    remedy="Pass a rate of 0.5, for example.",
                 )
             )
 
-    def levels(self) -> np.ndarray:
+    def thresholds_used(self) -> np.ndarray:
         many = self.num_thresholds > 1
         return np.linspace(0.0, 1.0, self.num_thresholds) if many else np.array([0.5])
 
@@ -61,11 +61,11 @@ class _Best(Counted):
         return self.add(state, *columns)
 
     def result(self, state: State) -> jax.Array:
-        (hits, misses), (alarms, passes) = counts(state[0]), counts(state[1])
+        (hits, misses), (alarms, rejections) = counts(state[0]), counts(state[1])
         rates = {
             "recall": divide(hits, hits + misses),
             "precision": divide(hits, hits + alarms),
-            "specificity": divide(passes, passes + alarms),
+            "specificity": divide(rejections, rejections + alarms),
         }
         given, best = self._rates
         return jnp.max(jnp.where(rates[given] >= self.value, rates[best], 0.0))
@@ -73,8 +73,29 @@ class _Best(Counted):
     _rates: ClassVar[tuple[str, str]]
 
 
-class PrecisionAtRecall(_Best):
-    """The best precision at thresholds where the recall is at least so much."""
+class PrecisionAtRecall(_AtOperatingPoint):
+    """The highest precision at the thresholds where the recall is at least a given rate.
+
+    ``max(precision(t))`` over the thresholds t with ``recall(t) >= recall``;
+    0 if there are none.
+
+    Labels of 0 and 1 and probabilities are ``[batch, ...]``, or ``[batch, ..., classes]``.
+
+    Args:
+        recall: the least recall, a float in [0, 1].
+        num_thresholds: a positive integer, the number of thresholds evenly spaced in [0, 1]; 200 by
+            default.
+        class_id: the class to evaluate alone; None (default) for all.
+        name: name in logs; the class's name in snake case if empty (default).
+
+    Raises:
+        InputError: the rate is not in [0, 1], or there is no threshold.
+
+    >>> metric = PrecisionAtRecall(0.5)
+    >>> labels, predictions = jnp.array([0, 0, 1, 1]), jnp.array([0.1, 0.6, 0.4, 0.9])
+    >>> metric.result(metric.update(metric.init(), labels, predictions)).item()
+    1.0
+    """
 
     _rates = ("recall", "precision")
 
@@ -84,8 +105,29 @@ class PrecisionAtRecall(_Best):
         super().__init__(recall, num_thresholds, class_id, name=name)
 
 
-class RecallAtPrecision(_Best):
-    """The best recall at thresholds where the precision is at least so much."""
+class RecallAtPrecision(_AtOperatingPoint):
+    """The highest recall at the thresholds where the precision is at least a given rate.
+
+    ``max(recall(t))`` over the thresholds t with ``precision(t) >= precision``;
+    0 if there are none.
+
+    Labels of 0 and 1 and probabilities are ``[batch, ...]``, or ``[batch, ..., classes]``.
+
+    Args:
+        precision: the least precision, a float in [0, 1].
+        num_thresholds: a positive integer, the number of thresholds evenly spaced in [0, 1]; 200 by
+            default.
+        class_id: the class to evaluate alone; None (default) for all.
+        name: name in logs; the class's name in snake case if empty (default).
+
+    Raises:
+        InputError: the rate is not in [0, 1], or there is no threshold.
+
+    >>> metric = RecallAtPrecision(0.5)
+    >>> labels, predictions = jnp.array([0, 0, 1, 1]), jnp.array([0.1, 0.6, 0.4, 0.9])
+    >>> metric.result(metric.update(metric.init(), labels, predictions)).item()
+    1.0
+    """
 
     _rates = ("precision", "recall")
 
@@ -99,8 +141,29 @@ class RecallAtPrecision(_Best):
         super().__init__(precision, num_thresholds, class_id, name=name)
 
 
-class SensitivityAtSpecificity(_Best):
-    """The best sensitivity (recall) at thresholds where the specificity is at least so much."""
+class SensitivityAtSpecificity(_AtOperatingPoint):
+    """The highest sensitivity at the thresholds where the specificity is at least a given rate.
+
+    ``max(sensitivity(t))`` over the thresholds t with ``specificity(t) >= specificity``;
+    0 if there are none.
+
+    Labels of 0 and 1 and probabilities are ``[batch, ...]``, or ``[batch, ..., classes]``.
+
+    Args:
+        specificity: the least specificity, a float in [0, 1].
+        num_thresholds: a positive integer, the number of thresholds evenly spaced in [0, 1]; 200 by
+            default.
+        class_id: the class to evaluate alone; None (default) for all.
+        name: name in logs; the class's name in snake case if empty (default).
+
+    Raises:
+        InputError: the rate is not in [0, 1], or there is no threshold.
+
+    >>> metric = SensitivityAtSpecificity(0.5)
+    >>> labels, predictions = jnp.array([0, 0, 1, 1]), jnp.array([0.1, 0.6, 0.4, 0.9])
+    >>> metric.result(metric.update(metric.init(), labels, predictions)).item()
+    1.0
+    """
 
     _rates = ("specificity", "recall")
 
@@ -114,8 +177,29 @@ class SensitivityAtSpecificity(_Best):
         super().__init__(specificity, num_thresholds, class_id, name=name)
 
 
-class SpecificityAtSensitivity(_Best):
-    """The best specificity at thresholds where the sensitivity (recall) is at least so much."""
+class SpecificityAtSensitivity(_AtOperatingPoint):
+    """The highest specificity at the thresholds where the sensitivity is at least a given rate.
+
+    ``max(specificity(t))`` over the thresholds t with ``sensitivity(t) >= sensitivity``;
+    0 if there are none.
+
+    Labels of 0 and 1 and probabilities are ``[batch, ...]``, or ``[batch, ..., classes]``.
+
+    Args:
+        sensitivity: the least sensitivity, a float in [0, 1].
+        num_thresholds: a positive integer, the number of thresholds evenly spaced in [0, 1]; 200 by
+            default.
+        class_id: the class to evaluate alone; None (default) for all.
+        name: name in logs; the class's name in snake case if empty (default).
+
+    Raises:
+        InputError: the rate is not in [0, 1], or there is no threshold.
+
+    >>> metric = SpecificityAtSensitivity(0.5)
+    >>> labels, predictions = jnp.array([0, 0, 1, 1]), jnp.array([0.1, 0.6, 0.4, 0.9])
+    >>> metric.result(metric.update(metric.init(), labels, predictions)).item()
+    1.0
+    """
 
     _rates = ("recall", "specificity")
 

@@ -1,4 +1,4 @@
-"""Intersection over union of classes, from a table of labels against predictions."""
+"""Intersection over union of classes, from the confusion matrix."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ __all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]
 
 @dataclass(eq=False)
 class IoU(Metric):
-    """The mean over classes of ``TP / (TP + FP + FN)``; classes that do not occur do not count.
+    """The mean intersection over union of some classes: ``mean(TP / (TP + FP + FN))``.
+
+    Classes that do not occur do not count. Labels and predictions are integers ``[batch, ...]``,
+    or scores ``[batch, ..., classes]``.
 
     Args:
-        num_classes: how many there are. Numbers that are no class do not count.
-        target_class_ids: the classes that are judged.
-        ignore_class: a label that does not count.
-        sparse_y_true: labels are class numbers, not one-hot.
-        sparse_y_pred: predictions are class numbers, not probabilities.
-        axis: that of the classes, where they are not.
+        num_classes: a positive integer, the number of classes; labels outside of
+            [0, num_classes) do not count.
+        target_class_ids: the classes to average over, integers in [0, num_classes).
+        ignore_class: a label that is not counted; None (default) for none.
+        sparse_y_true: whether labels are integers (default) instead of one-hot.
+        sparse_y_pred: whether predictions are integers (default) instead of scores.
+        axis: axis of the classes of one-hot labels and of scores; -1 by default.
+        name: name in logs; the class's name in snake case if empty (default).
 
     Raises:
-        InputError: a class is out of range.
+        InputError: a target class is out of range.
 
     >>> iou = IoU(num_classes=2, target_class_ids=[0])
     >>> state = iou.update(iou.init(), jnp.array([0, 0, 1, 1]), jnp.array([0, 1, 0, 1]))
@@ -54,8 +59,8 @@ class IoU(Metric):
         if wrong:
             raise InputError(
                 explain(
-                    f"{type(self).__name__} is to judge a class that there is not.",
-                    expected=f"numbers from 0 to {self.num_classes - 1}",
+                    f"{type(self).__name__} got a target class that is out of range.",
+                    expected=f"integers in [0, {self.num_classes})",
                     received=str(wrong[0]),
                     remedy="Raise num_classes, or leave that class out.",
                 )
@@ -81,15 +86,33 @@ class IoU(Metric):
         return (state[0].at[jnp.where(known, y, 0), jnp.where(known, p, 0)].add(w),)
 
     def result(self, state: State) -> jax.Array:
-        (table,) = state
+        (matrix,) = state
         classes = jnp.asarray(self.target_class_ids)
-        hits = jnp.diag(table)
-        union = (table.sum(0) + table.sum(1) - hits)[classes]
+        hits = jnp.diag(matrix)
+        union = (matrix.sum(0) + matrix.sum(1) - hits)[classes]
         return divide(divide(hits[classes], union).sum(), (union > 0).sum().astype(jnp.float32))
 
 
 class MeanIoU(IoU):
-    """The mean over all classes; see :class:`IoU`."""
+    """The mean intersection over union of all classes: ``mean(TP / (TP + FP + FN))``.
+
+    Classes that do not occur do not count. Labels and predictions are integers ``[batch, ...]``,
+    or scores ``[batch, ..., classes]``.
+
+    Args:
+        num_classes: a positive integer, the number of classes; labels outside of
+            [0, num_classes) do not count.
+        name: name in logs; the class's name in snake case if empty (default).
+        ignore_class: a label that is not counted; None (default) for none.
+        sparse_y_true: whether labels are integers (default) instead of one-hot.
+        sparse_y_pred: whether predictions are integers (default) instead of scores.
+        axis: axis of the classes of one-hot labels and of scores; -1 by default.
+
+    >>> iou = MeanIoU(num_classes=2)
+    >>> state = iou.update(iou.init(), jnp.array([0, 0, 1, 1]), jnp.array([0, 1, 0, 1]))
+    >>> round(iou.result(state).item(), 4)
+    0.3333
+    """
 
     def __init__(
         self,
@@ -106,7 +129,28 @@ class MeanIoU(IoU):
 
 
 class OneHotIoU(IoU):
-    """Of labels that are one-hot; see :class:`IoU`."""
+    """The mean intersection over union of some classes, for one-hot labels.
+
+    ``mean(TP / (TP + FP + FN))``; classes that do not occur do not count.
+
+    Labels and predictions are ``[batch, ..., classes]``.
+
+    Args:
+        num_classes: a positive integer, the number of classes.
+        target_class_ids: the classes to average over, integers in [0, num_classes).
+        name: name in logs; the class's name in snake case if empty (default).
+        ignore_class: a label that is not counted; None (default) for none.
+        sparse_y_pred: whether predictions are integers instead of scores; False by default.
+        axis: axis of the classes; -1 by default.
+
+    Raises:
+        InputError: a target class is out of range.
+
+    >>> iou = OneHotIoU(num_classes=2, target_class_ids=[0])
+    >>> labels, predictions = jnp.array([[1, 0], [0, 1]]), jnp.array([[0.9, 0.1], [0.6, 0.4]])
+    >>> iou.result(iou.update(iou.init(), labels, predictions)).item()
+    0.5
+    """
 
     def __init__(
         self,
@@ -122,7 +166,24 @@ class OneHotIoU(IoU):
 
 
 class OneHotMeanIoU(MeanIoU):
-    """The mean over all classes, of labels that are one-hot; see :class:`IoU`."""
+    """The mean intersection over union of all classes, for one-hot labels.
+
+    ``mean(TP / (TP + FP + FN))``; classes that do not occur do not count.
+
+    Labels and predictions are ``[batch, ..., classes]``.
+
+    Args:
+        num_classes: a positive integer, the number of classes.
+        name: name in logs; the class's name in snake case if empty (default).
+        ignore_class: a label that is not counted; None (default) for none.
+        sparse_y_pred: whether predictions are integers instead of scores; False by default.
+        axis: axis of the classes; -1 by default.
+
+    >>> iou = OneHotMeanIoU(num_classes=2)
+    >>> labels, predictions = jnp.array([[1, 0], [0, 1]]), jnp.array([[0.9, 0.1], [0.6, 0.4]])
+    >>> iou.result(iou.update(iou.init(), labels, predictions)).item()
+    0.25
+    """
 
     def __init__(
         self,
@@ -136,7 +197,25 @@ class OneHotMeanIoU(MeanIoU):
 
 
 class BinaryIoU(IoU):
-    """Of yes and no: predictions of at least `threshold` are a yes; see :class:`IoU`."""
+    """The mean intersection over union of the two classes of yes-or-no labels.
+
+    ``mean(TP / (TP + FP + FN))``, where predictions of at least ``threshold`` are of class 1.
+
+    Labels of 0 and 1 and probabilities are ``[batch, ...]``.
+
+    Args:
+        target_class_ids: the classes to average over; ``(0, 1)`` by default.
+        threshold: the least prediction of class 1; 0.5 by default.
+        name: name in logs; the class's name in snake case if empty (default).
+
+    Raises:
+        InputError: a target class is neither 0 nor 1.
+
+    >>> iou = BinaryIoU()
+    >>> state = iou.update(iou.init(), jnp.array([0, 0, 1, 1]), jnp.array([0.1, 0.9, 0.2, 0.8]))
+    >>> round(iou.result(state).item(), 4)
+    0.3333
+    """
 
     def __init__(
         self, target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5, name: str = ""
@@ -147,5 +226,5 @@ class BinaryIoU(IoU):
     def update(
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
-        yes = array_of(y_pred) >= self.threshold
-        return super().update(state, y_true, yes, sample_weight=sample_weight)
+        positive = array_of(y_pred) >= self.threshold
+        return super().update(state, y_true, positive, sample_weight=sample_weight)

@@ -1,4 +1,4 @@
-"""F scores: the harmonic mean of precision and recall, class by class."""
+"""F scores: the weighted harmonic mean of precision and recall, per class."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ _EPSILON = 1e-7
 
 @dataclass(eq=False)
 class FBetaScore(Metric):
-    """``(1 + b^2) P R / (b^2 P + R)`` of precision P and recall R.
+    """The weighted harmonic mean of precision P and recall R.
 
-    Labels and predictions are [batch, classes].
+    ``(1 + beta^2) P R / (beta^2 P + R)``
+
+    One-hot (or multi-hot) labels and predictions are ``[batch, classes]``.
 
     Args:
-        average: None for each class its own; `"micro"` over all decisions, `"macro"` the mean of
-            the classes, `"weighted"` by how often each class is right.
-        beta: recall counts `beta` times as much as precision.
-        threshold: above which a prediction is a yes; None takes the likeliest class alone.
+        average: None (default) for ``[classes]``; ``"micro"`` for one score of all decisions;
+            ``"macro"`` for the mean of the classes; ``"weighted"`` for their mean weighted by the
+            number of labels of each class.
+        beta: a positive float, how many times as much recall counts as precision; 1.0 by default.
+        threshold: a float in (0, 1]: a prediction above it is positive; None (default) makes the
+            class of the highest prediction alone positive.
+        name: name in logs; the class's name in snake case if empty (default).
 
     Raises:
-        InputError: an option is unknown, or the arrays are of other shapes.
+        InputError: an option is not one of these, or the arrays are not ``[batch, classes]``.
 
     >>> score = FBetaScore(average="macro")
     >>> labels = jnp.array([[1, 0], [0, 1], [0, 1]])
@@ -52,9 +57,9 @@ class FBetaScore(Metric):
         if self.average not in (None, "micro", "macro", "weighted"):
             raise InputError(_bad("average", "None, 'micro', 'macro' or 'weighted'", self.average))
         if not self.beta > 0:
-            raise InputError(_bad("beta", "a number above 0", self.beta))
+            raise InputError(_bad("beta", "a positive float", self.beta))
         if self.threshold is not None and not 0 < self.threshold <= 1:
-            raise InputError(_bad("threshold", "a number above 0, up to 1", self.threshold))
+            raise InputError(_bad("threshold", "a float in (0, 1]", self.threshold))
 
     def init(self, y_true: Any = None, y_pred: Any = None) -> State:
         classes = () if self.average == "micro" or y_pred is None else (y_pred.shape[-1],)
@@ -66,30 +71,52 @@ class FBetaScore(Metric):
     ) -> State:
         y, p = array_of(y_true), array_of(y_pred)
         if y.ndim != 2 or y.shape != p.shape:
-            raise InputError(_bad("shape", "[batch, classes] twice", (y.shape, p.shape)))
+            raise InputError(
+                _bad("shape", "y_true and y_pred [batch, classes]", (y.shape, p.shape))
+            )
         if self.threshold is None:
-            yes = (p >= p.max(-1, keepdims=True)) & (jnp.abs(p) > 1e-9)
+            positive = (p >= p.max(-1, keepdims=True)) & (jnp.abs(p) > 1e-9)
         else:
-            yes = p > self.threshold
-        y, yes = y.astype(jnp.float32), yes.astype(jnp.float32)
+            positive = p > self.threshold
+        y, positive = y.astype(jnp.float32), positive.astype(jnp.float32)
         w = jnp.ones_like(y) if sample_weight is None else spread(sample_weight, y)
         axis = None if self.average == "micro" else 0
-        found = (yes * y, yes * (1 - y), (1 - yes) * y)
+        found = (positive * y, positive * (1 - y), (1 - positive) * y)
         return tuple(old + jnp.sum(w * new, axis) for old, new in zip(state, found, strict=True))
 
     def result(self, state: State) -> jax.Array:
         hits, alarms, misses = state
-        precision, recall = hits / (hits + alarms + _EPSILON), hits / (hits + misses + _EPSILON)
+        precision = hits / (hits + alarms + _EPSILON)
+        recall = hits / (hits + misses + _EPSILON)
         square = self.beta * self.beta
         score = (1 + square) * precision * recall / (square * precision + recall + _EPSILON)
         if self.average == "weighted":
-            right = hits + misses
-            return jnp.sum(score * right / (right.sum() + _EPSILON))
+            labels = hits + misses
+            return jnp.sum(score * labels / (labels.sum() + _EPSILON))
         return score if self.average is None else score.mean()
 
 
 class F1Score(FBetaScore):
-    """The harmonic mean of precision and recall; see :class:`FBetaScore`."""
+    """The harmonic mean of precision P and recall R: ``2 P R / (P + R)``.
+
+    One-hot (or multi-hot) labels and predictions are ``[batch, classes]``.
+
+    Args:
+        average: None (default) for ``[classes]``; ``"micro"`` for one score of all decisions;
+            ``"macro"`` for the mean of the classes; ``"weighted"`` for their mean weighted by the
+            number of labels of each class.
+        threshold: a float in (0, 1]: a prediction above it is positive; None (default) makes the
+            class of the highest prediction alone positive.
+        name: name in logs; ``"f1_score"`` by default.
+
+    Raises:
+        InputError: an option is not one of these, or the arrays are not ``[batch, classes]``.
+
+    >>> score = F1Score(average="micro")
+    >>> labels, predictions = jnp.array([[1, 0], [0, 1]]), jnp.array([[0.9, 0.1], [0.8, 0.2]])
+    >>> round(score.result(score.update(score.init(), labels, predictions)).item(), 4)
+    0.5
+    """
 
     def __init__(
         self, average: str | None = None, threshold: float | None = None, name: str = "f1_score"
@@ -99,8 +126,8 @@ class F1Score(FBetaScore):
 
 def _bad(option: str, expected: str, received: Any) -> str:
     return explain(
-        f"An F score got a bad {option}.",
+        f"An F score got an invalid {option}.",
         expected=expected,
         received=repr(received),
-        remedy="Leave the option out, or give labels one-hot.",
+        remedy="Leave the option out, or pass one-hot labels.",
     )

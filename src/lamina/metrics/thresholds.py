@@ -1,4 +1,4 @@
-"""Counts at many thresholds at once, and what curves over them come to."""
+"""Counts at many thresholds, and the area under the curve over them."""
 
 from __future__ import annotations
 
@@ -16,77 +16,104 @@ from lamina.losses.shapes import match_shapes, spread
 from lamina.metrics.metric import Metric, State, divide
 from lamina.narrowing import array_of
 
-__all__ = ["AUC", "Counted", "counts", "histogram"]
+__all__ = ["AUC", "ThresholdHistogram", "counts", "histogram"]
 
 _EPSILON = 1e-7
 
 
-def histogram(levels: jax.Array, p: jax.Array, w: jax.Array) -> jax.Array:
-    """The weight between each two neighbours of sorted `levels`, below the first, above the last.
+def histogram(thresholds: jax.Array, p: jax.Array, w: jax.Array) -> jax.Array:
+    """Sum the weights of the predictions in each interval between sorted thresholds.
 
     Args:
-        levels: [levels], sorted.
-        p: [values, labels] predictions.
-        w: [values, labels] weights.
+        thresholds: ``[thresholds]``, sorted.
+        p: ``[values, labels]``, predictions.
+        w: ``[values, labels]``, their weights.
 
     Returns:
-        [levels + 1, labels]
+        ``[thresholds + 1, labels]``; the first interval is below the first threshold, the last
+        one above the last.
 
-    >>> levels = jnp.array([0.0, 0.5])
-    >>> histogram(levels, jnp.array([[0.2], [0.7], [0.9]]), jnp.ones((3, 1))).tolist()
+    >>> thresholds = jnp.array([0.0, 0.5])
+    >>> histogram(thresholds, jnp.array([[0.2], [0.7], [0.9]]), jnp.ones((3, 1))).tolist()
     [[0.0], [1.0], [2.0]]
     """
-    place = jnp.searchsorted(levels, p, side="left")
-    empty = jnp.zeros((levels.shape[0] + 1, p.shape[1]), jnp.float32)
+    place = jnp.searchsorted(thresholds, p, side="left")
+    empty = jnp.zeros((thresholds.shape[0] + 1, p.shape[1]), jnp.float32)
     return empty.at[place, jnp.arange(p.shape[1])].add(w)
 
 
 def counts(found: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """How much lies above each level, and how much does not, from a histogram."""
+    """Sum a histogram above each threshold, and up to it.
+
+    Args:
+        found: ``[thresholds + 1, labels]``, from :func:`histogram`.
+
+    Returns:
+        Two arrays ``[thresholds, labels]``: the weights above each threshold, and the others.
+
+    >>> above, below = counts(jnp.array([[1.0], [2.0], [4.0]]))
+    >>> above.tolist(), below.tolist()
+    ([[6.0], [4.0]], [[1.0], [3.0]])
+    """
     below = jnp.cumsum(found, axis=0)[:-1]
     return found.sum(0) - below, below
 
 
 @dataclass(eq=False)
-class Counted(Metric):
-    """The base of metrics of many thresholds: histograms of predictions, by label."""
+class ThresholdHistogram(Metric):
+    """The base class of metrics of many thresholds: histograms of predictions for each label."""
 
     direction = "up"
 
-    def levels(self) -> np.ndarray:
+    def thresholds_used(self) -> np.ndarray:
+        """The sorted thresholds, ``[thresholds]``."""
         raise NotImplementedError
 
     def columns(self, y_pred: Any) -> int:
+        """The number of labels that are evaluated separately."""
         return 1
 
     def init(self, y_true: Any = None, y_pred: Any = None) -> State:
-        empty = jnp.zeros((len(self.levels()) + 1, self.columns(y_pred)), jnp.float32)
+        empty = jnp.zeros((len(self.thresholds_used()) + 1, self.columns(y_pred)), jnp.float32)
         return empty, empty
 
     def add(self, state: State, y: jax.Array, p: jax.Array, w: jax.Array) -> State:
-        """A batch as [values, labels] added."""
-        levels = jnp.asarray(self.levels(), jnp.float32)
-        right = jnp.where(y, w, 0.0), jnp.where(y, 0.0, w)
-        hits, others = (old + histogram(levels, p, w) for old, w in zip(state, right, strict=True))
+        """Add a batch ``[values, labels]`` to the histograms of positive and negative labels."""
+        thresholds = jnp.asarray(self.thresholds_used(), jnp.float32)
+        weights = jnp.where(y, w, 0.0), jnp.where(y, 0.0, w)
+        hits, others = (
+            old + histogram(thresholds, p, w) for old, w in zip(state, weights, strict=True)
+        )
         return hits, others
 
 
 @dataclass(eq=False)
-class AUC(Counted):
-    """The area under a curve over thresholds: ROC (hit rate over false alarm rate), or PR.
+class AUC(ThresholdHistogram):
+    """The area under the ROC or precision-recall curve, in [0, 1].
+
+    The integral over thresholds, ``sum((x[i] - x[i + 1]) (y[i] + y[i + 1]) / 2)`` for the
+    trapezoids of a ROC curve with x the false positive rate and y the true positive rate.
+
+    Labels of 0 and 1 and predictions are ``[batch, ...]``, or ``[batch, labels]`` with
+    ``multi_label``.
 
     Args:
-        num_thresholds: from 0 to 1, evenly; at least 2.
-        curve: `"ROC"`, `"PR"` (precision over recall) or `"PRGAIN"`.
-        summation_method: `"interpolation"`, `"minoring"` or `"majoring"`.
-        thresholds: those to use, instead.
-        multi_label: an area for each label, and the mean of those.
-        num_labels: how many labels, if `multi_label`; known from the predictions otherwise.
-        label_weights: what each label counts.
-        from_logits: predictions are logits.
+        num_thresholds: an integer of at least 2, the number of thresholds evenly spaced in [0, 1];
+            200 by default.
+        curve: ``"ROC"`` (default), ``"PR"`` (precision over recall) or ``"PRGAIN"``.
+        summation_method: ``"interpolation"`` (default), ``"minoring"`` for the lower sum or
+            ``"majoring"`` for the upper sum.
+        thresholds: floats in [0, 1] to use instead of evenly spaced ones; None by default.
+        multi_label: whether the result is the mean of one area per label; False by default.
+        num_labels: the number of labels with ``multi_label``; None (default) takes that of the
+            predictions.
+        label_weights: ``[labels]``, non-negative weights of the labels; None (default) weights all
+            equally.
+        from_logits: whether predictions are logits instead of probabilities; False by default.
+        name: name in logs; the class's name in snake case if empty (default).
 
     Raises:
-        InputError: an option is unknown, or there are too few thresholds.
+        InputError: an option is not one of these, or there are too few thresholds.
 
     Source: Davis, Goadrich, The relationship between precision-recall and ROC curves, ICML 2006.
 
@@ -110,21 +137,21 @@ class AUC(Counted):
         super().__post_init__()
         self.curve = self.curve.upper()
         self.summation_method = self.summation_method.lower()
-        _known("curve", self.curve, ("ROC", "PR", "PRGAIN"))
+        _check_known("curve", self.curve, ("ROC", "PR", "PRGAIN"))
         methods = ("interpolation", "minoring", "majoring")
-        _known("summation_method", self.summation_method, methods)
+        _check_known("summation_method", self.summation_method, methods)
         count: Any = self.num_thresholds
         if self.thresholds is None and (not isinstance(count, int) or count < 2):
             raise InputError(
                 explain(
-                    "AUC got a bad num_thresholds.",
-                    expected="a whole number from 2 up: 0 and 1 are among them",
+                    "AUC got an invalid num_thresholds.",
+                    expected="an integer of at least 2",
                     received=repr(count),
                     remedy="Leave it out for 200.",
                 )
             )
 
-    def levels(self) -> np.ndarray:
+    def thresholds_used(self) -> np.ndarray:
         inner = self.thresholds
         if inner is None:
             inner = np.arange(1, self.num_thresholds - 1) / (self.num_thresholds - 1)
@@ -150,11 +177,11 @@ class AUC(Counted):
         return self.add(state, y.astype(bool).reshape(form), p.reshape(form), w.reshape(form))
 
     def result(self, state: State) -> jax.Array:
-        (hits, misses), (alarms, passes) = counts(state[0]), counts(state[1])
+        (hits, misses), (alarms, rejections) = counts(state[0]), counts(state[1])
         if (self.curve, self.summation_method) == ("PR", "interpolation"):
             areas = _precision_recall(hits, alarms, misses)
         else:
-            x, y = self._points(hits, misses, alarms, passes)
+            x, y = self._points(hits, misses, alarms, rejections)
             low, high = jnp.minimum(y[:-1], y[1:]), jnp.maximum(y[:-1], y[1:])
             middle = {"minoring": low, "majoring": high}.get(self.summation_method)
             heights = (y[:-1] + y[1:]) / 2.0 if middle is None else middle
@@ -165,44 +192,47 @@ class AUC(Counted):
         return areas.mean()
 
     def _points(
-        self, hits: jax.Array, misses: jax.Array, alarms: jax.Array, passes: jax.Array
+        self, hits: jax.Array, misses: jax.Array, alarms: jax.Array, rejections: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
-        """The curve's x and y at each threshold."""
+        """Compute the curve's x and y at each threshold."""
         recall = divide(hits, hits + misses)
         if self.curve == "ROC":
-            return divide(alarms, alarms + passes), recall
+            return divide(alarms, alarms + rejections), recall
         if self.curve == "PR":
             return recall, divide(hits, hits + alarms)
-        yes, no, none = hits + misses, passes + alarms, hits == 0
-        gain = jnp.where(none, 0.0, _gain(hits, misses, yes, no))
-        precision = jnp.where(none, 1.0, _gain(hits, alarms, yes, no))
+        positives, negatives, none = hits + misses, rejections + alarms, hits == 0
+        gain = jnp.where(none, 0.0, _gain(hits, misses, positives, negatives))
+        precision = jnp.where(none, 1.0, _gain(hits, alarms, positives, negatives))
         return jnp.maximum(gain, 0.0), precision
 
 
-def _gain(hits: jax.Array, wrong: jax.Array, yes: jax.Array, no: jax.Array) -> jax.Array:
-    """``1 - (wrong / hits) (yes / no)``, as one fraction: little may be left of 1."""
-    return jnp.where(no == 0, 1.0, divide(hits * no - wrong * yes, hits * no))
+def _gain(
+    hits: jax.Array, wrong: jax.Array, positives: jax.Array, negatives: jax.Array
+) -> jax.Array:
+    """Compute ``1 - (wrong / hits) (positives / negatives)`` as one fraction, for precision."""
+    difference = hits * negatives - wrong * positives
+    return jnp.where(negatives == 0, 1.0, divide(difference, hits * negatives))
 
 
 def _precision_recall(hits: jax.Array, alarms: jax.Array, misses: jax.Array) -> jax.Array:
-    """The area under precision over recall: between thresholds, hits grow in step with alarms."""
-    yes = hits + alarms
-    step, steps = hits[:-1] - hits[1:], yes[:-1] - yes[1:]
+    """Integrate precision over recall; between thresholds, hits are linear in all positives."""
+    positive = hits + alarms
+    step, steps = hits[:-1] - hits[1:], positive[:-1] - positive[1:]
     slope = divide(step, jnp.maximum(steps, 0.0))
-    start = hits[1:] - slope * yes[1:]
-    both = (yes[:-1] > 0) & (yes[1:] > 0)
-    ratio = jnp.where(both, divide(yes[:-1], yes[1:]), 1.0)
+    start = hits[1:] - slope * positive[1:]
+    both = (positive[:-1] > 0) & (positive[1:] > 0)
+    ratio = jnp.where(both, divide(positive[:-1], positive[1:]), 1.0)
     grown = slope * (step + start * jnp.log(ratio))
     return jnp.sum(divide(grown, hits[1:] + misses[1:]), axis=0)
 
 
-def _known(option: str, given: str, names: Sequence[str]) -> None:
+def _check_known(option: str, given: str, names: Sequence[str]) -> None:
     if given not in names:
         raise InputError(
             explain(
                 f"AUC got an unknown {option}.",
                 expected=", ".join(names),
                 received=repr(given),
-                remedy="Leave it out for the usual one.",
+                remedy="Leave it out for the default.",
             )
         )

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
-from lamina.saving.allowed_names import ARITHMETIC, DATA, FUNCTIONS, LAYERS
+from lamina.saving.allowed_names import ARITHMETIC, DATA, FUNCTIONS, INNER, LAYERS
 
 __all__ = ["MODULES", "Names", "label", "raise_not_there"]
 
@@ -26,10 +26,29 @@ MODULES: dict[str, ModuleType] = {"jax.nn": jax.nn, "jax.numpy": jnp}
 
 _OURS = "lamina"
 _KNOWN = LAYERS | DATA | FUNCTIONS | ARITHMETIC
+_BY_INNER_NAME: dict[str, list[str]] = {}
+for _name in sorted(LAYERS | DATA | FUNCTIONS):
+    _BY_INNER_NAME.setdefault(_name.partition(":")[2], []).append(_name)
 
 
 def label(thing: Any) -> str:
-    """The module and the name of a class or function, ``module:Class.Inner``."""
+    """The name of a class or function in a file, ``module:Class.Inner``.
+
+    Args:
+        thing: a class or a function.
+
+    Returns:
+        For a listed one of Lamina's, its public module and name; else the module and the
+        qualified name of its definition.
+
+    >>> from lamina.layers import Dense
+    >>> label(Dense), label(Dense.call)
+    ('lamina.layers:Dense', 'lamina.layers.dense:Dense.call')
+    """
+    if _is_ours(str(thing.__module__)):
+        for name in _BY_INNER_NAME.get(thing.__qualname__, ()):
+            if _exported(name) is thing:
+                return name
     return f"{thing.__module__}:{thing.__qualname__}"
 
 
@@ -113,12 +132,19 @@ def _is_ours(name: str) -> bool:
 
 
 def _known(name: str) -> Any:
-    """What stands under a name of the lists; a module of Lamina's that has it is imported."""
+    """The class or function of a listed name; Lamina's module of that name is imported."""
     module, _, inner = name.partition(":")
     if name in ARITHMETIC:
         return getattr(MODULES[module], inner, None)
-    importlib.import_module(module)
-    return _defined(name)
+    importlib.import_module(INNER.get(name, module))
+    return _exported(name)
+
+
+def _exported(name: str) -> Any:
+    """The class or function of a listed name, if the module that exports it is imported."""
+    module, _, inner = name.partition(":")
+    holder = sys.modules.get(INNER.get(name, module))
+    return None if holder is None else vars(holder).get(inner)
 
 
 def _defined(name: str) -> Any:

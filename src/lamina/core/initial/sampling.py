@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from lamina.core.base import host_memory
 from lamina.core.initial.quantile import FINE, PLAIN, normal_quantile
 from lamina.errors import BuildError, explain
-from lamina.initializers import Initializer, KeyedFunction, Law, describe
+from lamina.initializers import Distribution, Initializer, KeyedFunction, describe
 
 __all__ = ["Seed", "check", "digest", "draw", "draw_callable", "says_law"]
 
@@ -88,13 +88,13 @@ def draw(
 
 def check(
     initializer: Initializer, shape: tuple[int, ...], dtype: Any, *, path: str, at: object = None
-) -> Law:
+) -> Distribution:
     """The law for a weight, if it can be drawn from; allocates nothing.
 
     Raises:
         BuildError: the initializer has nothing for that shape or dtype.
     """
-    law = initializer.law(shape)
+    law = initializer.distribution_for(shape)
     dtype = jnp.dtype(dtype)
     refuse = functools.partial(_refuse, initializer, path, at)
     if law.kind == "constant":
@@ -117,7 +117,7 @@ def says_law(initializer: Initializer | KeyedFunction) -> TypeGuard[Initializer]
     """Whether it is data that a law follows from, rather than a function that draws by itself."""
     if not isinstance(initializer, Initializer):
         return False
-    return type(initializer).law is not Initializer.law
+    return type(initializer).distribution_for is not Initializer.distribution_for
 
 
 def draw_callable(
@@ -211,7 +211,7 @@ def _holds(dtype: np.dtype[Any], value: Numbers) -> bool:
 
 
 def _constant(
-    law: Law, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+    law: Distribution, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
 ) -> Numbers:
     value = np.asarray(law.value)
     if value.ndim == 0:
@@ -222,7 +222,7 @@ def _constant(
 
 
 def _identity(
-    law: Law, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+    law: Distribution, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
 ) -> Numbers:
     values = np.zeros(len(span), dtype)
     diagonal = np.arange(min(shape)) * (shape[1] + 1) - span.start
@@ -231,12 +231,12 @@ def _identity(
 
 
 def _orthogonal(
-    law: Law, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+    law: Distribution, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
 ) -> Numbers:
     rows, columns = math.prod(shape[:-1]), shape[-1]
     tall = (max(rows, columns), min(rows, columns))
     wide = np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
-    normal = Law("normal", stddev=1.0)
+    normal = Distribution("normal", stddev=1.0)
     drawn = _random(normal, tall, wide, key, range(tall[0] * tall[1])).reshape(tall)
     q = law.gain * _orthonormal(drawn.astype(np.float64))
     matrix = q if rows >= columns else q.T
@@ -258,7 +258,7 @@ def _orthonormal(matrix: Numbers) -> Numbers:
 
 
 def _random(
-    law: Law, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+    law: Distribution, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
 ) -> Numbers:
     values = host_memory.empty((len(span),), dtype)
     work = np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
@@ -322,7 +322,7 @@ def _blocks(key: bytes, span: range, itemsize: int, block: int) -> Iterator[tupl
         position += count
 
 
-def _fill_uniform(law: Law, integers: Numbers, out: Numbers) -> None:
+def _fill_uniform(law: Distribution, integers: Numbers, out: Numbers) -> None:
     bits = np.finfo(out.dtype).nmant + 1
     unsigned = integers.view(f"<u{integers.itemsize}")
     unsigned >>= integers.itemsize * 8 - bits
@@ -331,7 +331,7 @@ def _fill_uniform(law: Law, integers: Numbers, out: Numbers) -> None:
     out += out.dtype.type(law.low)
 
 
-def _fill_normal(law: Law, integers: Numbers, out: Numbers) -> None:
+def _fill_normal(law: Distribution, integers: Numbers, out: Numbers) -> None:
     bits, precision = 32, PLAIN
     if out.itemsize == 8:
         bits, precision = 53, FINE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.core.base.sites import site
-from lamina.core.building import errors
-from lamina.core.running.scope import SCOPE
+from lamina.core.running.errors import layer_name
+from lamina.core.running.scope import current
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 
@@ -48,8 +48,8 @@ def bad_option(layer: Tracked, name: str, value: Any, expected: str) -> InputErr
 
 def name_of(layer: Tracked) -> str:
     """The layer's class, with its path within the running call if there is one."""
-    scope = SCOPE.get()
-    return type(layer).__name__ if scope is None else errors.name(scope.frame, layer)
+    scope = current()
+    return type(layer).__name__ if scope is None else layer_name(scope.call, layer)
 
 
 def call_site(layer: Tracked) -> str:

@@ -48,7 +48,7 @@ def forget_ones(others: Initializer | KeyedFunction, units: int) -> Initializer 
     >>> forget_ones(Zeros(), 1).value.tolist()
     [0.0, 1.0, 0.0, 0.0]
     """
-    law = others.law((units,)) if isinstance(others, Initializer) else None
+    law = others.distribution_for((units,)) if isinstance(others, Initializer) else None
     if units > _MOST or law is None or law.kind != "constant" or np.ndim(law.value) > 0:
         return ForgetOnes(others)
     value = float(law.value)  # pyright: ignore[reportArgumentType] - one number

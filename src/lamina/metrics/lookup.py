@@ -1,0 +1,184 @@
+"""Metrics by name, function, loss or class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, cast
+
+from lamina import losses
+from lamina.errors import InputError, UnknownNameError, explain, nearest
+from lamina.losses import Loss
+from lamina.metrics.accuracies import (
+    AutoAccuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+)
+from lamina.metrics.confusion import (
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    Recall,
+    TrueNegatives,
+    TruePositives,
+)
+from lamina.metrics.correlation import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    R2Score,
+)
+from lamina.metrics.crossentropy import (
+    AutoCrossentropy,
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Perplexity,
+    SparseCategoricalCrossentropy,
+)
+from lamina.metrics.hinges import (
+    CategoricalHinge,
+    Hinge,
+    KLDivergence,
+    Poisson,
+    SquaredHinge,
+)
+from lamina.metrics.metric import (
+    Mean,
+    Metric,
+    Sum,
+)
+from lamina.metrics.overlap import (
+    BinaryIoU,
+)
+from lamina.metrics.regression import (
+    CosineSimilarity,
+    LogCoshError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    RootMeanSquaredError,
+)
+from lamina.metrics.scores import (
+    F1Score,
+    FBetaScore,
+)
+from lamina.metrics.thresholds import (
+    AUC,
+)
+from lamina.metrics.wrappers import (
+    FunctionMetric,
+    LossMetric,
+)
+from lamina.names import snake
+
+__all__ = ["MetricLike", "get"]
+
+MetricLike: TypeAlias = str | Metric | type[Metric] | Loss | type[Loss] | Callable[[Any, Any], Any]
+
+_KNOWN: Mapping[str, type[Metric]] = {
+    snake(kind.__name__): kind
+    for kind in (
+        AUC,
+        BinaryAccuracy,
+        BinaryCrossentropy,
+        BinaryIoU,
+        CategoricalAccuracy,
+        CategoricalCrossentropy,
+        CategoricalHinge,
+        ConcordanceCorrelation,
+        CosineSimilarity,
+        F1Score,
+        FBetaScore,
+        FalseNegatives,
+        FalsePositives,
+        Hinge,
+        KLDivergence,
+        LogCoshError,
+        Mean,
+        MeanAbsoluteError,
+        MeanAbsolutePercentageError,
+        MeanSquaredError,
+        MeanSquaredLogarithmicError,
+        PearsonCorrelation,
+        Perplexity,
+        Poisson,
+        Precision,
+        R2Score,
+        Recall,
+        RootMeanSquaredError,
+        SparseCategoricalAccuracy,
+        SparseCategoricalCrossentropy,
+        SparseTopKCategoricalAccuracy,
+        SquaredHinge,
+        Sum,
+        TopKCategoricalAccuracy,
+        TrueNegatives,
+        TruePositives,
+    )
+} | {
+    "acc": AutoAccuracy,
+    "accuracy": AutoAccuracy,
+    "ce": AutoCrossentropy,
+    "crossentropy": AutoCrossentropy,
+    "logcosh": LogCoshError,
+}
+
+
+def get(identifier: MetricLike) -> Metric:
+    """Return the metric of an identifier.
+
+    Args:
+        identifier: a name, such as ``"accuracy"`` or that of a loss, under which it is logged; a
+            :class:`Metric` or a loss, or the class of one; or a function ``(y_true, y_pred)``,
+            whose values are averaged.
+
+    Returns:
+        The metric; a name or a class gives one with default options.
+
+    Raises:
+        UnknownNameError: no metric and no loss has that name.
+        InputError: the identifier is of another type.
+
+    >>> get("acc").name, get("mse").name, get(Precision(top_k=2)).name
+    ('acc', 'mse', 'precision')
+    """
+    if isinstance(identifier, Metric):
+        return identifier
+    if isinstance(identifier, str):
+        return _named(identifier)
+    if isinstance(identifier, Loss):
+        return LossMetric(identifier)
+    if isinstance(identifier, type):
+        kind = cast("type[object]", identifier)
+        if issubclass(kind, Metric):
+            return kind()
+        if issubclass(kind, Loss):
+            return LossMetric(kind())
+    elif callable(identifier):
+        return FunctionMetric(identifier)
+    raise InputError(
+        explain(
+            "The metric is not valid.",
+            expected="a name, a Metric, a Loss, or a function (y_true, y_pred) -> values",
+            received=repr(cast("object", identifier)),
+            remedy="Pass 'accuracy', for example, or lamina.metrics.Precision().",
+        )
+    )
+
+
+def _named(name: str) -> Metric:
+    kind = _KNOWN.get(snake(name))
+    if kind is not None:
+        return kind(name=name)
+    try:
+        return LossMetric(losses.get(name), name=name)
+    except UnknownNameError:
+        raise UnknownNameError(
+            explain(
+                "There is no metric of that name.",
+                received=repr(name),
+                remedy=nearest(snake(name), [*_KNOWN, *losses.names()]),
+            )
+        ) from None
