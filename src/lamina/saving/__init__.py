@@ -1,4 +1,4 @@
-"""Files: weights, whole models, exported programs. Nothing in them is unpickled or executed."""
+"""Files of weights, whole models and exported programs; nothing in them is unpickled."""
 
 from lamina.saving.config import from_config, get_config
 from lamina.saving.exported import Exported, load_exported

@@ -1,4 +1,4 @@
-"""The methods of a layer by which a build that a file tells of may enter it."""
+"""The methods by which a build that a file describes may call a layer."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from lamina.errors import FileFormatError, explain
 from lamina.saving.allowed_names import ENTRIES
 from lamina.saving.lookup import label
 
-__all__ = ["check_entry", "is_entry"]
+__all__ = ["check_entry", "is_allowed"]
 
 
-def is_entry(layer: Tracked, method: str) -> bool:
-    """Whether the class defines the method as a way in: `call`, or a public one of its own.
+def is_allowed(layer: Tracked, method: str) -> bool:
+    """Check whether a file may name a method: `call`, or a public method of the user's class.
 
-    Its own are functions of the classes below Lamina's, of a name that no class of Lamina's has,
-    and those of Lamina's models that are listed. So no file saves, exports or trains anything.
+    Methods of Lamina's classes are not allowed unless they are listed, nor are methods that
+    override one of them. So no file can save, export or train anything.
+
+    Args:
+        layer: the layer that is built.
+        method: the name of the method.
+
+    Returns:
+        Whether the method is allowed.
     """
     if method == "call":
         return True
@@ -31,21 +38,27 @@ def is_entry(layer: Tracked, method: str) -> bool:
 
 
 def check_entry(layer: Tracked, method: str, path: str, file: str) -> None:
-    """Let only ways in pass.
+    """Raise an error if a file may not name a method.
+
+    Args:
+        layer: the layer that is built.
+        method: the name of the method.
+        path: the path of the layer in its tree.
+        file: the path of the file.
 
     Raises:
-        FileFormatError: the method is another one.
+        FileFormatError: the method is not allowed.
     """
-    if is_entry(layer, method):
+    if is_allowed(layer, method):
         return
     name = type(layer).__name__
     raise FileFormatError(
         explain(
-            f"{name} cannot be built from the specs in {file!r}: they enter {path or 'it'!r} by "
-            f"{method[:60]!r}, which is no way in.",
+            f"{name} cannot be built from the specs in {file!r}: they call {path or 'it'!r} by "
+            f"{method[:60]!r}, which is not a method for builds.",
             where=f"{name} was made at {layer._lamina.made_at}",
             expected="call, or a public method that the class itself defines for build(method=)",
-            received="nothing of that name" if not hasattr(type(layer), method) else "another one",
-            remedy="Give the file of this model; Lamina writes no entry by a method such as save.",
+            received="no such method" if not hasattr(type(layer), method) else "another method",
+            remedy="Pass the file of this model; Lamina does not write such methods.",
         )
     )

@@ -1,4 +1,4 @@
-"""The builds that a file tells of, to be gone through again."""
+"""Repeating the builds that a file describes."""
 
 from __future__ import annotations
 
@@ -15,36 +15,43 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import join, walk
 from lamina.errors import FileFormatError, explain
 from lamina.saving.build_methods import check_entry
-from lamina.saving.inputs import inputs_of
+from lamina.saving.inputs import decoded_inputs
 from lamina.saving.lookup import Names
 from lamina.saving.matching import Wanted
 from lamina.saving.metadata import Build, Metadata
 
-__all__ = ["Missing", "Planned", "no_specs", "planned", "request_of"]
+__all__ = ["Missing", "Planned", "missing_specs", "planned", "request_of"]
 
 
 def request_of(layer: Tracked, build: Build, file: str, classes: Names | None) -> Request:
-    """A build as a request to the layer that stands where the built one stood.
+    """Make the request to build a layer as a file describes it.
 
     Args:
-        layer: that stands there.
-        build: of the file.
-        file: its path, for errors.
-        classes: of a whole model, what the names of classes among its inputs stand for.
+        layer: the layer at the path of the build.
+        build: the build in the file.
+        file: the path of the file, for errors.
+        classes: the classes that inputs of a whole model may name; None for a file of weights.
+
+    Returns:
+        The request.
 
     Raises:
-        FileFormatError: the method is no way in, or its specs are not known.
+        FileFormatError: the method is not allowed, or the specs are not in the file.
     """
     check_entry(layer, build.method, build.path, file)
     if build.specs is None:
-        raise no_specs(file, join(build.path, build.method))
-    specs = inputs_of(build.specs, classes=classes)
+        raise missing_specs(file, join(build.path, build.method))
+    specs = decoded_inputs(build.specs, classes=classes)
     training = method_of(type(layer), build.method).training_default
     return Request(layer, build.method, specs, training, site())
 
 
 class Missing:
-    """Names of weights that are yet to be made, known by the paths that they stand below."""
+    """The names of weights that are not made yet, counted by the paths above them.
+
+    Args:
+        names: the paths of the weights.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = set(names)
@@ -53,12 +60,13 @@ class Missing:
             self._count(name, 1)
 
     def found(self, name: str) -> None:
+        """Remove the name of a weight that is made."""
         if name in self.names:
             self.names.remove(name)
             self._count(name, -1)
 
     def at(self, path: str) -> bool:
-        """Whether something at or below a path is missing."""
+        """Check whether a weight at or below a path is missing."""
         return self._below.get(path, 0) > 0
 
     def _count(self, name: str, more: int) -> None:
@@ -71,7 +79,7 @@ class Missing:
 
 @dataclass
 class Planned:
-    """What the builds would make of a tree: weights, and classes of layers called, by path."""
+    """The weights that builds would make, and the classes of the layers they call, by path."""
 
     weights: dict[str, Wanted] = field(default_factory=dict[str, Wanted])
     calls: dict[str, str] = field(default_factory=dict[str, str])
@@ -80,7 +88,22 @@ class Planned:
 def planned(
     root: Tracked, metadata: Metadata, goal: Iterable[str], file: str, classes: Names | None
 ) -> Planned:
-    """What the builds would make of a tree; `goal` are the weights to look for."""
+    """Plan the builds of a file without carrying them out.
+
+    Args:
+        root: the root of the tree.
+        metadata: the metadata of the file.
+        goal: the paths of the weights to look for.
+        file: the path of the file, for errors.
+        classes: the classes that inputs may name; None for a file of weights.
+
+    Returns:
+        The planned weights and calls.
+
+    Raises:
+        FileFormatError: a build is not allowed, or its specs are not in the file.
+        BuildError: a build fails.
+    """
     layers = dict(walk(root).layers.values())
     found, missing = Planned(), Missing(goal)
     for build in metadata.builds:
@@ -97,13 +120,13 @@ def planned(
     return found
 
 
-def no_specs(file: str, name: str) -> FileFormatError:
-    """A file does not say for which inputs something was built."""
+def missing_specs(file: str, name: str) -> FileFormatError:
+    """Make the error of a file without the specs of a build."""
     return FileFormatError(
         explain(
             f"{file!r} does not say for which inputs {name} was built.",
-            expected="specs in the file's metadata, or a layer that is built",
-            received="a file without them, and a layer that is not built",
-            remedy="Call the layer once, or build(...) it, and load the weights then.",
+            expected="specs in the file's metadata, or a built layer",
+            received="a file without specs, and an unbuilt layer",
+            remedy="Call the layer once, or call build(...), before load_weights.",
         )
     )

@@ -1,4 +1,4 @@
-"""The arguments of a layer's constructor as a dict, and layers made again from such a dict."""
+"""The config of a layer: the arguments of its constructor as a dict."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ from typing import Any
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
-from lamina.saving.decoding import Maker
-from lamina.saving.encoding import Recorder
+from lamina.saving.decoding import Decoder
+from lamina.saving.encoding import Encoder
 from lamina.saving.lookup import Names
 
 __all__ = ["from_config", "get_config"]
 
 
 def get_config(layer: Tracked) -> dict[str, Any]:
-    """What the layer's constructor was called with, by name: as given, or by default."""
+    """Return the arguments of a layer's constructor, given or default.
+
+    Args:
+        layer: the layer.
+
+    Returns:
+        The arguments by name.
+
+    Raises:
+        InputError: the constructor was called with arguments that have no name.
+    """
     signature = inspect.signature(type(layer).__init__)
     bound = signature.bind(layer, *layer._lamina.arguments, **layer._lamina.keywords)
     bound.apply_defaults()
@@ -33,8 +43,8 @@ def get_config(layer: Tracked) -> dict[str, Any]:
                 explain(
                     f"{type(layer).__name__} has no config: its constructor takes *{name}.",
                     where=f"made at {layer._lamina.made_at}",
-                    expected="arguments that have names",
-                    received=f"{len(value)} by position alone",
+                    expected="named arguments",
+                    received=f"{len(value)} positional arguments",
                     remedy=f"Define get_config, or let __init__ take {name} as one argument.",
                 )
             )
@@ -42,12 +52,20 @@ def get_config(layer: Tracked) -> dict[str, Any]:
 
 
 def from_config(kind: type, config: Mapping[str, Any]) -> Any:
-    """A layer of a class, from what `get_config` gave; layers in the config are made anew."""
+    """Make a layer from a config; layers in the config are copied.
+
+    Args:
+        kind: the class of the layer.
+        config: the result of :func:`get_config`.
+
+    Returns:
+        The layer, unbuilt.
+    """
     given = dict(config)
     with_layers = {name: value for name, value in given.items() if _holds_layers(value)}
-    recorder = Recorder()
-    described = recorder.record(with_layers, f"the config of {kind.__name__}")
-    return kind(**given | Maker(Names(recorder.named)).make(described))
+    encoder = Encoder()
+    described = encoder.record(with_layers, f"the config of {kind.__name__}")
+    return kind(**given | Decoder(Names(encoder.named)).make(described))
 
 
 def _holds_layers(value: Any) -> bool:

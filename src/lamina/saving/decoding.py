@@ -1,4 +1,4 @@
-"""Making values again from JSON: layers, options, arrays, and what the names in it stand for."""
+"""Decoding values from JSON: layers, options, arrays, and named classes and functions."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
 from lamina.saving import plain_data
 from lamina.saving.dtypes import dtype_named
-from lamina.saving.lookup import Names, raise_not_there
+from lamina.saving.lookup import Names, raise_unavailable
 
-__all__ = ["Maker"]
+__all__ = ["Decoder"]
 
 
-class Maker:
-    """Makes values from what a :class:`Recorder` wrote.
+class Decoder:
+    """Decodes the JSON of an :class:`lamina.saving.encoding.Encoder`.
 
     Args:
-        names: what the classes and functions that are named stand for.
+        names: the lookup of classes and functions by name.
     """
 
     def __init__(self, names: Names) -> None:
@@ -53,10 +53,16 @@ class Maker:
         }
 
     def make(self, described: Any) -> Any:
-        """The value that some JSON stands for.
+        """Decode a value.
+
+        Args:
+            described: JSON.
+
+        Returns:
+            The value.
 
         Raises:
-            FileFormatError: it stands for nothing, or for a class that is not there.
+            FileFormatError: the JSON is damaged, or names a class or function that is not available.
         """
         try:
             made = self._make(described)
@@ -86,7 +92,7 @@ class Maker:
         return [self._make(item) for item in items]
 
     def _initializer(self, fields: dict[str, Any]) -> Any:
-        numbers, self._numbers = self._numbers, -math.inf  # of which an array is made once
+        numbers, self._numbers = self._numbers, -math.inf  # an array is made of them once
         made = initializers.from_config(self._make(fields["config"]))
         self._numbers = numbers
         return made
@@ -103,7 +109,7 @@ class Maker:
         args, kwargs = self._list(fields["args"]), self._named(fields["kwargs"])
         layer = _constructed(kind, args, kwargs)
         if not isinstance(layer, Tracked):
-            raise_not_there(fields["class"], "a class whose constructor gives a layer", layer)
+            raise_unavailable(fields["class"], "a class whose constructor makes a layer", layer)
         number = fields["number"]
         if not plain_data.is_size(number) or number in self._layers:
             raise ValueError(f"a layer has the number {str(number)[:40]}")
@@ -119,13 +125,13 @@ class Maker:
     def _namedtuple(self, fields: dict[str, Any]) -> Any:
         kind: Any = self._names.data(plain_data.text_of(fields["class"]))
         if not plain_data.is_namedtuple(kind):
-            raise_not_there(fields["class"], "a named tuple", kind)
+            raise_unavailable(fields["class"], "a named tuple", kind)
         return _constructed(kind, self._list(fields["items"]), {})
 
     def _dataclass(self, fields: dict[str, Any]) -> Any:
         kind: Any = self._names.data(plain_data.text_of(fields["class"]))
         if not dataclasses.is_dataclass(kind):
-            raise_not_there(fields["class"], "a dataclass", kind)
+            raise_unavailable(fields["class"], "a dataclass", kind)
         return _constructed(kind, [], self._named(fields["fields"]))
 
 
@@ -137,11 +143,11 @@ def _constructed(kind: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
     except Exception as error:
         raise FileFormatError(
             explain(
-                f"{kind.__name__} cannot be made with the arguments that were recorded.",
+                f"{kind.__name__} cannot be made with the arguments in the file.",
                 where=f"{kind.__module__}.{kind.__qualname__}",
-                expected="a constructor that takes what it took when the model was saved",
+                expected="a constructor with the same arguments as when the model was saved",
                 received=f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}",
-                remedy="Make the model yourself and call load_weights on it.",
+                remedy="Make the model in code and call load_weights on it.",
             )
         ) from error
 
@@ -152,6 +158,6 @@ def _damaged(error: Exception) -> FileFormatError:
             "The description of the model in the file is damaged.",
             expected="the JSON that Lamina writes",
             received=f"{type(error).__name__}: {str(error)[:200]}",
-            remedy="Make the model yourself and call load_weights on it.",
+            remedy="Make the model in code and call load_weights on it.",
         )
     )

@@ -1,4 +1,4 @@
-"""The dtypes that files may name. No other name is looked up."""
+"""The dtypes that files may name."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SAFETENSORS: dict[str, Any] = {
     "F8_E4M3": ml_dtypes.float8_e4m3fn,
     "F8_E5M2": ml_dtypes.float8_e5m2,
 }
-"""By safetensors's codes."""
+"""The dtypes by their codes in safetensors."""
 
 NATIVE = frozenset(np.dtype(kind).name for kind in SAFETENSORS.values()) - {"complex64"}
-"""What every safetensors has a name for; other arrays are stored as bytes, on one more axis."""
+"""Dtypes that all versions of safetensors support; others are stored as bytes, on one more axis."""
 
 KEYS = ("threefry2x32", "rbg", "unsafe_rbg")
-"""JAX's kinds of random keys."""
+"""The implementations of random keys in JAX."""
 
 _OTHERS = (
     "float4_e2m1fn",
@@ -64,10 +64,17 @@ _KNOWN: dict[str, np.dtype[Any]] = {
 
 
 def dtype_named(name: object, *, keys: bool = False) -> Any:
-    """The dtype of a name: of numbers or bool, or with `keys` of random keys, ``key<rbg>``.
+    """Look up a dtype by name.
+
+    Args:
+        name: the name, such as ``"float32"``.
+        keys: whether dtypes of random keys, such as ``"key<rbg>"``, are allowed; False by default.
+
+    Returns:
+        The dtype.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: the name is unknown.
 
     >>> dtype_named("bfloat16")
     dtype(bfloat16)
@@ -77,11 +84,11 @@ def dtype_named(name: object, *, keys: bool = False) -> Any:
             return _KNOWN[name]
         if keys and name.startswith("key<") and name[4:-1] in KEYS and name.endswith(">"):
             return key_dtype(name[4:-1])
-    raise ValueError(f"{str(name)[:60]!r} is no dtype that a file may name")
+    raise ValueError(f"{str(name)[:60]!r} is not a dtype that a file may name")
 
 
 @functools.cache
 def key_dtype(name: str) -> Any:
-    """The dtype of random keys of a kind."""
+    """The dtype of random keys of an implementation, such as ``"rbg"``."""
     make: Callable[[], Any] = functools.partial(jax.random.key, 0, impl=name)
     return jax.eval_shape(make).dtype

@@ -1,6 +1,7 @@
-"""Writing values down as JSON: specs, options, and layers by class and arguments.
+"""Encoding values as JSON: specs, options, and layers by class and arguments.
 
-What JSON has is itself; every JSON object says with ``is`` what it stands for.
+Values that JSON has are stored as they are. Every other value is a JSON object whose ``is`` gives
+its kind.
 """
 
 from __future__ import annotations
@@ -26,17 +27,18 @@ from lamina.saving.dtypes import KEYS, key_dtype
 from lamina.saving.lookup import MODULES, label
 from lamina.saving.plain_data import LARGEST
 
-__all__ = ["Recorder", "UnrecordableError"]
+__all__ = ["Encoder", "UnencodableError"]
 
 
-class UnrecordableError(LaminaError):
-    """A value that no text brings back."""
+class UnencodableError(LaminaError):
+    """A value that cannot be encoded as JSON."""
 
 
-class Recorder:
-    """Writes values down; a layer that comes twice is one layer.
+class Encoder:
+    """Encodes values; a layer that occurs twice is stored once.
 
-    ``named`` keeps what the names stand for: the classes and functions themselves.
+    Attributes:
+        named: the classes and functions that were named, by their names.
     """
 
     def __init__(self) -> None:
@@ -45,10 +47,17 @@ class Recorder:
         self._open: list[object] = []
 
     def record(self, value: Any, place: str) -> Any:
-        """A value as JSON; `place` is what errors call it.
+        """Encode a value.
+
+        Args:
+            value: the value.
+            place: what the value is, for errors, such as ``"the argument 'units' of Dense"``.
+
+        Returns:
+            JSON.
 
         Raises:
-            UnrecordableError: it, or something in it, cannot be written down.
+            UnencodableError: the value, or something in it, cannot be encoded.
         """
         if value is None or isinstance(value, bool):
             return value
@@ -63,7 +72,18 @@ class Recorder:
         return self._leaf(value, place)
 
     def arguments(self, given: Arguments, place: str) -> Any:
-        """Specs of a call, as JSON."""
+        """Encode the arguments of a call.
+
+        Args:
+            given: specs and other inputs.
+            place: what the arguments are, for errors.
+
+        Returns:
+            JSON.
+
+        Raises:
+            UnencodableError: an input cannot be encoded.
+        """
         return {
             "args": [
                 self.record(value, f"{place}, input {i}") for i, value in enumerate(given.args)
@@ -76,7 +96,7 @@ class Recorder:
 
     def _nested(self, value: Any, place: str) -> Any:
         if any(value is other for other in self._open):
-            raise _unrecordable(place, value, "something that holds itself")
+            raise _unencodable(place, value, "something that contains itself")
         self._open.append(value)
         try:
             if isinstance(value, Tracked):
@@ -113,7 +133,7 @@ class Recorder:
 
     def _dict(self, value: Mapping[Any, Any], place: str) -> Any:
         if not isinstance(value, dict):
-            raise _unrecordable(place, value, f"a {type(value).__name__}")
+            raise _unencodable(place, value, f"a {type(value).__name__}")
         items = [
             [self.record(key, f"a key of {place}"), self.record(item, f"[{key!r}] of {place}")]
             for key, item in value.items()
@@ -128,7 +148,7 @@ class Recorder:
             return {"is": "tuple", "items": items}
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return {"is": "namedtuple", "class": self._name(type(value)), "items": items}
-        raise _unrecordable(place, value, f"a {type(value).__name__}")
+        raise _unencodable(place, value, f"a {type(value).__name__}")
 
     def _fields(self, value: Any, place: str) -> Any:
         fields = {
@@ -156,19 +176,19 @@ class Recorder:
         if callable(value) and not isinstance(value, Variable):
             return self._function(value, place)
         what = "a weight of another layer" if isinstance(value, Variable) else repr(value)
-        raise _unrecordable(place, value, what)
+        raise _unencodable(place, value, what)
 
     def _initializer(self, value: initializers.Initializer, place: str) -> Any:
         try:
             config = initializers.to_config(value)
         except LaminaError:
-            raise _unrecordable(place, value, "an initializer of your own") from None
+            raise _unencodable(place, value, "a custom initializer") from None
         return {"is": "initializer", "config": self.record(config, place)}
 
     def _array(self, value: Any, place: str) -> Any:
         array = np.asarray(value, order="C")
         if array.nbytes > LARGEST or array.dtype.hasobject:
-            raise _unrecordable(place, value, f"an array of shape {array.shape}, {array.dtype}")
+            raise _unencodable(place, value, f"an array of shape {array.shape}, {array.dtype}")
         kind = "scalar" if isinstance(value, np.generic) else "array"
         return {
             "is": "jax array" if isinstance(value, jax.Array) else kind,
@@ -183,7 +203,7 @@ class Recorder:
         for name in KEYS:
             if key_dtype(name) == dtype:
                 return f"key<{name}>"
-        raise _unrecordable("a spec", dtype, str(dtype))
+        raise _unencodable("a spec", dtype, str(dtype))
 
     def _partial(self, value: functools.partial[Any], place: str) -> Any:
         inner = f"the partial in {place}"
@@ -202,7 +222,7 @@ class Recorder:
                 return {"is": "function", "name": f"{module}:{name}"}
         name = getattr(value, "__qualname__", None)
         if not inspect.isfunction(value) or name is None or "<" in name:
-            raise _unrecordable(place, value, _what(value))
+            raise _unencodable(place, value, _what(value))
         return {"is": "function", "name": self._name(value)}
 
     def _name(self, thing: Any) -> str:
@@ -224,13 +244,13 @@ def _subclasses(value: Any, kind: type) -> bool:
 def _is_dtype(value: Any) -> bool:
     if isinstance(value, np.dtype):
         return True
-    # jax.numpy.float32 and its like are classes of JAX's own.
+    # jax.numpy.float32 and the like are classes of JAX with a dtype.
     own = getattr(value, "dtype", None) if _subclasses(value, object) else None
     return _subclasses(value, np.generic) or isinstance(own, np.dtype)
 
 
 def _positional_names(kind: type, count: int) -> list[str]:
-    """What a class's constructor calls its arguments given by position."""
+    """The names of the positional arguments of a class's constructor."""
     names: list[str] = []
     try:
         parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
@@ -251,17 +271,17 @@ def _what(value: Any) -> str:
     return repr(value)
 
 
-def _unrecordable(place: str, value: Any, what: str) -> UnrecordableError:
+def _unencodable(place: str, value: Any, what: str) -> UnencodableError:
     function = callable(value) and not isinstance(value, Variable)
-    return UnrecordableError(
+    return UnencodableError(
         explain(
-            f"Not to be saved: {place} cannot be written down.",
+            f"{place[:1].upper()}{place[1:]} cannot be saved.",
             expected="numbers, text, lists, tuples, dicts, specs, small arrays, layers, "
             "initializers, or functions with a name in a module",
             received=what,
-            remedy="Give a function defined by def in a module, or a name such as 'relu'."
+            remedy="Pass a function defined by def in a module, or a name such as 'relu'."
             if function
-            else "Give plain options and make the object from them in __init__; or use "
-            "save_weights, which needs no arguments.",
+            else "Pass plain options and make the object in __init__, or use save_weights, which "
+            "stores no arguments.",
         )
     )

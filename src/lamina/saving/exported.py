@@ -17,7 +17,7 @@ from lamina.errors import FileFormatError, InputError, explain
 from lamina.json_text import read_json
 from lamina.saving.exporting import FORMAT, PROGRAM, VERSION, WEIGHTS
 from lamina.saving.files import TensorFile
-from lamina.saving.inputs import inputs_of
+from lamina.saving.inputs import decoded_inputs
 from lamina.saving.plain_data import text_of
 from lamina.saving.programs import Traced, named_dims, read_program
 
@@ -155,8 +155,8 @@ def _opened(file: TensorFile, content: dict[str, Any]) -> Exported:
     code = file.read(entries[PROGRAM]).tobytes()
     if hashlib.sha256(code).hexdigest() != content["sha256"]:
         raise ValueError("the program's checksum is another")
-    inputs = inputs_of(content["inputs"], text=True).kwargs
-    (outputs,) = inputs_of(content["outputs"]).args
+    inputs = decoded_inputs(content["inputs"], text=True).kwargs
+    (outputs,) = decoded_inputs(content["outputs"]).args
     least = dict(content["least"])
     traced = Traced(code.decode(), outputs, tuple(platforms), least)
     program = read_program(traced, [entries[WEIGHTS + name] for name in names], inputs)

@@ -20,9 +20,9 @@ from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import BuildError, FileFormatError, InputError, explain
-from lamina.saving.encoding import Recorder, UnrecordableError
+from lamina.saving.encoding import Encoder, UnencodableError
 from lamina.saving.files import storable, write
-from lamina.saving.inputs import inputs_of
+from lamina.saving.inputs import decoded_inputs
 from lamina.saving.programs import (
     Traced,
     has_specs,
@@ -150,8 +150,8 @@ def _described(
         "platforms": list(traced.platforms),
         "least": traced.least,
     }
-    known = inputs_of(described["inputs"], text=True).kwargs
-    (outputs,) = inputs_of(described["outputs"]).args
+    known = decoded_inputs(described["inputs"], text=True).kwargs
+    (outputs,) = decoded_inputs(described["outputs"]).args
     try:
         read_program(replace(traced, outputs=outputs), weights, known)
     except ValueError as error:
@@ -196,9 +196,9 @@ def _recorded(
     given: Arguments, what: str, tell: Callable[[Tracked, Exception], str], layer: Tracked
 ) -> Any:
     try:
-        described = Recorder().arguments(given, what)
-        inputs_of(described, text=True)
-    except (UnrecordableError, FileFormatError) as error:
+        described = Encoder().arguments(given, what)
+        decoded_inputs(described, text=True)
+    except (UnencodableError, FileFormatError) as error:
         raise InputError(tell(layer, error)) from error
     return described
 

@@ -1,4 +1,4 @@
-"""Safetensors files: written whole or not at all, read one array at a time."""
+"""Safetensors files: written atomically, read one array at a time."""
 
 from __future__ import annotations
 
@@ -33,11 +33,14 @@ _MAGIC = {
 
 
 class TensorFile:
-    """An open safetensors file; arrays are read when they are asked for.
+    """An open safetensors file, whose arrays are read one at a time.
+
+    Args:
+        path: the path of the file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        FileFormatError: it is not a safetensors file, or was cut short.
+        FileNotFoundError: the file does not exist.
+        FileFormatError: it is not a safetensors file, or is truncated.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -71,10 +74,16 @@ class TensorFile:
             raise _not_safetensors(self.path, str(error)[:200]) from error
 
     def entries(self, dtypes: Mapping[str, str]) -> dict[str, Entry]:
-        """All arrays by name; `dtypes` says which ones are stored as bytes, and of what dtype.
+        """List the arrays of the file.
+
+        Args:
+            dtypes: the dtypes of the arrays that are stored as bytes, by name.
+
+        Returns:
+            The entries of all arrays, by name.
 
         Raises:
-            FileFormatError: a dtype is not known, or not that of the array's bytes.
+            FileFormatError: a dtype is unknown, or does not match the number of bytes.
         """
         try:
             return entries_of(self._header, dtypes, self._begin)
@@ -82,11 +91,21 @@ class TensorFile:
             raise _unknown_dtype(self.path, str(error)[:200]) from error
 
     def read(self, entry: Entry) -> np.ndarray:
-        """The array of an entry, in memory of its own."""
+        """Read an array.
+
+        Args:
+            entry: the entry of the array.
+
+        Returns:
+            A new array.
+
+        Raises:
+            FileFormatError: the file is truncated.
+        """
         data = empty((entry.nbytes,), np.uint8)
         self._stream.seek(entry.start)
         if self._stream.readinto(data.data) != entry.nbytes:
-            raise _not_safetensors(self.path, "it was cut short while it was read")
+            raise _not_safetensors(self.path, "the file became shorter while it was read")
         try:
             array = data != 0 if entry.dtype == np.bool_ else data.view(entry.dtype)
             return array.reshape(entry.shape)
@@ -94,6 +113,7 @@ class TensorFile:
             raise _not_safetensors(self.path, str(error)) from None
 
     def close(self) -> None:
+        """Close the file."""
         self._stream.close()
 
     def __enter__(self) -> TensorFile:
@@ -119,7 +139,7 @@ def _check_there(path: str) -> None:
         explain(
             f"There is no file {path!r}.",
             where=folder if os.path.isdir(folder) else f"{folder}, which does not exist",
-            remedy=f"Did you mean {close[0]!r}?" if close else "Give the path of a saved file.",
+            remedy=f"Did you mean {close[0]!r}?" if close else "Pass the path of a saved file.",
         ),
     )
 
@@ -127,7 +147,7 @@ def _check_there(path: str) -> None:
 def _unknown_dtype(path: str, received: str) -> FileFormatError:
     return FileFormatError(
         explain(
-            f"{path!r} holds an array of a dtype that is not known here.",
+            f"{path!r} contains an array of an unknown dtype.",
             expected=", ".join(sorted(NATIVE)),
             received=received,
             remedy="Write the file again with arrays of another dtype.",
@@ -137,17 +157,17 @@ def _unknown_dtype(path: str, received: str) -> FileFormatError:
 
 def _not_safetensors(path: str, reason: str) -> FileFormatError:
     received = reason
-    if os.path.isfile(path):  # what is none, a pipe for one, may wait for ever to be opened
+    if os.path.isfile(path):  # opening a pipe, for example, could block
         with contextlib.suppress(OSError), open(path, "rb") as stream:
             start = stream.read(8)
             found = (f"{kind} ({reason})" for m, kind in _MAGIC.items() if m == start[: len(m)])
             received = next(found, reason)
     return FileFormatError(
         explain(
-            f"{path!r} is not a safetensors file, or was cut short.",
-            expected="a whole file, as save_weights, save and other safetensors writers make it",
+            f"{path!r} is not a safetensors file, or is truncated.",
+            expected="a complete safetensors file, such as one of save_weights or save",
             received=received,
-            remedy="Give another file, or copy this one again if it was cut short on the way.",
+            remedy="Pass another file, or copy this one again if it is incomplete.",
         )
     )
 
@@ -161,7 +181,14 @@ def _raise_unreadable(path: str, error: OSError) -> NoReturn:
 
 
 def storable(array: np.ndarray) -> tuple[np.ndarray, str | None]:
-    """An array as it is stored, and the dtype's name where it is stored as bytes."""
+    """Convert an array to a dtype that safetensors supports.
+
+    Args:
+        array: the array.
+
+    Returns:
+        The array as it is stored, and its dtype's name if it is stored as bytes, else None.
+    """
     array = np.asarray(array, order="C")
     if array.dtype.name in NATIVE:
         return array, None
@@ -172,13 +199,18 @@ def storable(array: np.ndarray) -> tuple[np.ndarray, str | None]:
 def write(
     path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]
 ) -> None:
-    """Write a file beside the old one, flush it to the disk, and put it in the old one's place.
+    """Write a file atomically: to a temporary file, which then replaces the old one.
+
+    Args:
+        path: the path of the file.
+        arrays: the arrays by name.
+        metadata: texts by name.
 
     Raises:
-        OSError: it cannot be written. The old file, if there was one, is as it was.
+        OSError: the file cannot be written; an old file is unchanged.
     """
     given = os.fspath(path)
-    target = os.path.realpath(given)  # a link goes on pointing to the file
+    target = os.path.realpath(given)  # a symbolic link is kept
     try:
         with _replacing(target) as temporary:
             safetensors.numpy.save_file(dict(arrays), temporary, dict(metadata))
@@ -194,7 +226,7 @@ def write(
 
 @contextlib.contextmanager
 def _replacing(target: str) -> Generator[str]:
-    """A path to write to, which takes the place of `target` if all goes well."""
+    """Yield a temporary path, which replaces `target` if no error is raised."""
     if os.path.lexists(target) and not os.path.isfile(target):
         code = errno.EISDIR if os.path.isdir(target) else errno.EINVAL
         raise OSError(code, os.strerror(code))
@@ -212,7 +244,9 @@ def _replacing(target: str) -> Generator[str]:
     finally:
         Path(temporary).unlink(missing_ok=True)
     if os.name == "posix":
-        with contextlib.suppress(OSError):  # the file is in place; some disks flush no folders
+        with contextlib.suppress(
+            OSError
+        ):  # the file is in place; some file systems cannot flush folders
             _flush(folder, os.O_RDONLY)
 
 
@@ -229,8 +263,8 @@ def _raise_unwritten(path: str, code: int | None, reason: str, cause: Exception)
     text = explain(
         f"{path!r} cannot be written: {reason}.",
         where=os.path.dirname(os.path.abspath(path)),
-        expected="a folder that exists and may be written to, with room on its disk",
-        received="the old file is as it was" if there else "nothing was written",
-        remedy="Give another path, or make room.",
+        expected="an existing, writable folder, with space on its disk",
+        received="the old file is unchanged" if there else "nothing was written",
+        remedy="Pass another path, or free space.",
     )
     raise OSError(code or errno.EIO, text) from cause

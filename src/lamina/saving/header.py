@@ -1,4 +1,4 @@
-"""The header of a safetensors file, checked against the file before anything of it is read."""
+"""The header of a safetensors file, checked before any array is read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ _LARGEST_SIZE = (1 << 63) - 1
 
 @dataclass(frozen=True)
 class Entry:
-    """One array of a file: its true dtype and shape, and where its bytes are."""
+    """One array of a file.
+
+    Attributes:
+        dtype: the dtype of the array.
+        shape: the shape of the array.
+        start: the position of its first byte in the file.
+        nbytes: the number of its bytes.
+    """
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -29,20 +36,25 @@ class Entry:
 
     @property
     def size(self) -> int:
+        """The number of elements."""
         return math.prod(self.shape)
 
 
 def header_of(text: str, path: str, room: int) -> dict[str, tuple[str, list[int], int, int]]:
-    """Of each array its safetensors code, its shape, and where its bytes begin and end.
+    """Parse and check a header.
 
     Args:
         text: the header's JSON.
-        path: of the file, for errors.
-        room: how many bytes stand behind the header.
+        path: the path of the file, for errors.
+        room: the number of bytes after the header.
+
+    Returns:
+        For each array its dtype's code, its shape, and the positions of its first byte and after its
+        last byte, counted from the end of the header.
 
     Raises:
-        FileFormatError: the text is not JSON of a bounded size.
-        ValueError: it is no header, or not that of a file of so many bytes.
+        FileFormatError: the text is not JSON, or exceeds a limit of size.
+        ValueError: it is not a header of a file of that size.
     """
     header = read_json(text, f"The header of {path!r}")
     if not isinstance(header, dict):
@@ -57,18 +69,18 @@ def header_of(text: str, path: str, room: int) -> dict[str, tuple[str, list[int]
         shape, code = described["shape"], described["dtype"]
         sizes = [begin, end, *shape]
         if not all(type(size) is int and 0 <= size <= _LARGEST_SIZE for size in sizes):
-            raise ValueError(f"{name!r} has a size that is none")
+            raise ValueError(f"{name!r} has an invalid size")
         found[name] = str(code), shape, begin, end
     _check_places(found, room)
     return found
 
 
 def _check_places(found: dict[str, tuple[str, list[int], int, int]], room: int) -> None:
-    """Let only arrays pass that stand one behind the other, and fill the file."""
+    """Check that the arrays follow one another without gaps, and fill the file."""
     at = 0
     for _, _, begin, end in sorted(found.values(), key=lambda one: one[2:]):
         if begin != at or end < begin:
-            raise ValueError("arrays lie in each other, or leave gaps")
+            raise ValueError("arrays overlap, or leave gaps")
         at = end
     if at != room:
         raise ValueError(f"arrays of {at:,} bytes in a file of {room:,}")
@@ -77,15 +89,18 @@ def _check_places(found: dict[str, tuple[str, list[int], int, int]], room: int) 
 def entries_of(
     header: Mapping[str, tuple[str, list[int], int, int]], dtypes: Mapping[str, str], start: int
 ) -> dict[str, Entry]:
-    """All arrays by name.
+    """Make the entries of all arrays.
 
     Args:
-        header: what :func:`header_of` gave.
-        dtypes: of the arrays that are stored as bytes, by name.
-        start: where the bytes behind the header begin.
+        header: the result of :func:`header_of`.
+        dtypes: the dtypes of the arrays that are stored as bytes, by name.
+        start: the position in the file after the header.
+
+    Returns:
+        The entries by name.
 
     Raises:
-        ValueError: a dtype is not known, or an array has more or fewer bytes than its shape says.
+        ValueError: a dtype is unknown, or an array's number of bytes does not match its shape.
     """
     found: dict[str, Entry] = {}
     for name, (code, sizes, begin, end) in header.items():

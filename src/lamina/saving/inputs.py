@@ -1,6 +1,7 @@
-"""The inputs of a build as a file holds them: specs and plain numbers, and no text but names.
+"""Encoding the inputs of a build: specs, numbers, and containers of them.
 
-They go to a layer's own code, so a file of weights brings no text, no class and no function.
+The inputs are passed to a layer's code, so a file of weights may contain no text, class or function
+among them.
 """
 
 from __future__ import annotations
@@ -14,25 +15,31 @@ from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
 from lamina.saving import plain_data
-from lamina.saving.encoding import Recorder, UnrecordableError
+from lamina.saving.encoding import Encoder, UnencodableError
 from lamina.saving.lookup import Names
 
-__all__ = ["inputs_of", "recorded_inputs"]
+__all__ = ["decoded_inputs", "encoded_inputs"]
 
 _MOST = (1 << 63) - 1
 _MOST_SPECS = 4_096
 
 
-def inputs_of(described: Any, *, text: bool = False, classes: Names | None = None) -> Arguments:
-    """The inputs that some JSON stands for.
+def decoded_inputs(
+    described: Any, *, text: bool = False, classes: Names | None = None
+) -> Arguments:
+    """Decode inputs.
 
     Args:
         described: the JSON.
-        text: whether text may be among them, where nobody is given it.
-        classes: where named tuples may be among them, what their names stand for: the caller's.
+        text: whether text is allowed; False by default. It is allowed where the inputs are not
+            passed to a layer.
+        classes: the named tuples that are allowed, those of the caller; None (default) for none.
+
+    Returns:
+        The inputs.
 
     Raises:
-        FileFormatError: it stands for something else.
+        FileFormatError: the JSON describes something else.
     """
     reader = _Reader(text, classes)
     try:
@@ -45,10 +52,10 @@ def inputs_of(described: Any, *, text: bool = False, classes: Names | None = Non
     except Exception as error:
         raise FileFormatError(
             explain(
-                "The file says for which inputs something was built in a way that is not read.",
+                "The inputs of a build in the file cannot be read.",
                 expected="specs of arrays, numbers, and lists, tuples and dicts of them",
                 received=f"{type(error).__name__}: {str(error)[:200]}",
-                remedy="Call the layer once, or build(...) it, and load the weights then.",
+                remedy="Call the layer once, or call build(...), before load_weights.",
             )
         ) from error
     return Arguments(args, kwargs)
@@ -56,7 +63,7 @@ def inputs_of(described: Any, *, text: bool = False, classes: Names | None = Non
 
 def _listed(items: Any) -> list[Any]:
     if not isinstance(items, list):
-        raise ValueError("inputs are lists")
+        raise ValueError("inputs are not a list")
     return cast("list[Any]", items)
 
 
@@ -81,9 +88,9 @@ class _Reader:
             fields = cast("dict[str, Any]", described)
             return self._kinds[fields["is"]](fields)
         if isinstance(described, str) and not self._text:
-            raise ValueError("text is no input that a file may bring")
+            raise ValueError("text is not allowed as an input")
         if isinstance(described, int) and abs(described) > _MOST:
-            raise ValueError("a whole number is beyond 64 bits")
+            raise ValueError("an integer has more than 64 bits")
         return described
 
     def _spec(self, fields: dict[str, Any]) -> Spec:
@@ -99,31 +106,30 @@ class _Reader:
 
     def _namedtuple(self, fields: dict[str, Any]) -> Any:
         if self._classes is None:
-            raise ValueError("a class is named, which a file of weights may not do")
+            raise ValueError("a file of weights may not name a class")
         kind: Any = self._classes.given_data(plain_data.text_of(fields["class"]))
         if not plain_data.is_namedtuple(kind):
-            raise ValueError(f"{kind.__name__} is no named tuple")
+            raise ValueError(f"{kind.__name__} is not a named tuple")
         return kind(*map(self.read, _listed(fields["items"])))
 
 
-def recorded_inputs(
-    layer: Tracked, method: str, specs: Arguments, recorder: Recorder | None
-) -> Any:
-    """The inputs of a build as JSON; None where they hold what no file brings.
-
-    Text is left out where the method has a default for it.
+def encoded_inputs(layer: Tracked, method: str, specs: Arguments, encoder: Encoder | None) -> Any:
+    """Encode the inputs of a build; text is left out where the method has a default.
 
     Args:
-        layer: that was built.
-        method: by which the build entered.
+        layer: the layer that was built.
+        method: the method that the build called.
         specs: the inputs.
-        recorder: of a whole model, which may name classes; None for weights alone.
+        encoder: the encoder of a whole model, which may name classes; None for weights alone.
+
+    Returns:
+        JSON; None if an input cannot be stored.
     """
     given = _without_text(method_of(type(layer), method), specs)
     try:
-        described = (recorder or Recorder()).arguments(given, "the specs")
-        inputs_of(described, classes=None if recorder is None else Names(recorder.named))
-    except (UnrecordableError, FileFormatError):
+        described = (encoder or Encoder()).arguments(given, "the specs")
+        decoded_inputs(described, classes=None if encoder is None else Names(encoder.named))
+    except (UnencodableError, FileFormatError):
         return None
     return described
 

@@ -1,4 +1,4 @@
-"""One file going into one tree."""
+"""Loading a file into a tree of layers."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from lamina.core.tree.variable import Variable, store
 from lamina.core.tree.walk import Tree, join, walk
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.saving.build_methods import check_entry
-from lamina.saving.builds import Missing, no_specs, planned, request_of
+from lamina.saving.builds import Missing, missing_specs, planned, request_of
 from lamina.saving.files import TensorFile
 from lamina.saving.header import Entry
-from lamina.saving.inputs import inputs_of
+from lamina.saving.inputs import decoded_inputs
 from lamina.saving.lookup import Names
 from lamina.saving.matching import Match, Wanted, cast, match, misfit, renaming
 from lamina.saving.metadata import Build, parse
 
 __all__ = ["Loading", "reading"]
 
-_MOST_IDLE = 64  # builds that make nothing of what is missing
-_MOST_WALKED = 10_000_000  # layers and weights that are looked at, those of each build counted
+_MOST_IDLE = 64  # the most builds that make no missing weight
+_MOST_WALKED = 10_000_000  # the most layers and weights to walk over, summed over the builds
 _MOST_ALIASES = 1_000_000
 
 
 class Loading:
-    """Builds what is not built, with the file's values, and gives the rest new values.
+    """Builds unbuilt layers with the values of a file, and assigns new values to the others.
 
     Args:
-        root: of the tree.
-        file: open.
-        rename: the tree's names by the file's.
-        whole: what the names of classes stand for, where the tree was made from the file, too.
+        root: the root of the tree.
+        file: the open file.
+        rename: names in the tree by names in the file; None (default) for no renaming.
+        whole: the lookup of classes if the tree was made from the file too; None (default) if not.
 
     Raises:
-        InputError: `rename` does not fit the file.
+        InputError: `rename` does not match the file.
         FileFormatError: the file is damaged.
     """
 
@@ -67,10 +67,10 @@ class Loading:
         self._walked = 0
 
     def run(self) -> None:
-        """Do it all, or nothing.
+        """Load the whole file, or leave the tree unchanged.
 
         Raises:
-            FileFormatError: the file does not fit; the error lists every entry that does not.
+            FileFormatError: the file does not match; the error lists every mismatch.
         """
         allowance = ALLOWANCE.get() if self._whole else None
         if allowance is None:
@@ -86,24 +86,31 @@ class Loading:
                 with all_or_nothing(self.root):
                     self._build()
                     self._assign(had)
-            except MisfitError as problem:
+            except MismatchError as problem:
                 found = self._whole_misfit(problem.found)
                 name, made_at = type(self.root).__name__, self.root._lamina.made_at
                 raise misfit(self.file.path, name, found, made_at) from None
 
     def read(self, name: str, variable: Variable, path: str) -> np.ndarray:
-        """The array of an entry, as a variable takes it."""
+        """Read an array in the dtype of a variable.
+
+        Args:
+            name: the name of the entry.
+            variable: the variable.
+            path: the path of the variable, for errors.
+
+        Returns:
+            The array.
+        """
         return cast(self._read(name), variable.weight_dtype, path)
 
     def _read(self, name: str) -> np.ndarray:
         return self.file.read(self.entries[name])
 
-    # Building what is not built.
-
     def _build(self) -> None:
         builds = self.metadata.builds
         if not builds and not any(v.built for _, v in walk(self.root).variables.values()):
-            raise no_specs(self.file.path, type(self.root).__name__)
+            raise missing_specs(self.file.path, type(self.root).__name__)
         try:
             self._build_all(builds)
         except FileFormatError:
@@ -114,12 +121,12 @@ class Loading:
                 problem.add_note(text)
             problem.add_note(f"while it was built from the specs in {self.file.path!r}")
             raise problem from error
-        except (MisfitError, OSError):
+        except (MismatchError, OSError):
             raise
         except Exception as error:
             found = self._match(walk(self.root))
             if self.root._lamina.built is not None and not found.fits:
-                raise MisfitError(found) from error
+                raise MismatchError(found) from error
             raise self._bad_specs(error) from error
 
     def _build_all(self, builds: list[Build]) -> None:
@@ -138,13 +145,13 @@ class Loading:
                 layers, missing = self._state()
                 idle += len(missing.names) == before
                 if idle > _MOST_IDLE:
-                    raise MisfitError(self._match(walk(self.root)))
+                    raise MismatchError(self._match(walk(self.root)))
             elif layer is self.root and build.specs is not None:
-                specs = inputs_of(build.specs, classes=self._whole)
+                specs = decoded_inputs(build.specs, classes=self._whole)
                 built.entries.setdefault(build.method, specs)
 
     def _state(self) -> tuple[dict[str, Tracked], Missing]:
-        """The layers by path, and the entries for which there is no variable yet."""
+        """The layers by path, and the entries without a variable."""
         tree = walk(self.root)
         self._walked += len(tree.layers) + len(tree.variables)
         if self._walked > _MOST_WALKED or tree.count_aliases() > _MOST_ALIASES:
@@ -158,7 +165,7 @@ class Loading:
             new = {join(prefix, p): _wanted(v) for p, v in tree.variables.values() if not v.built}
             found = match(new, {}, self.entries, self.metadata.aliases)
             if found.missing or found.differing:
-                raise MisfitError(self._match(walk(self.root)))
+                raise MismatchError(self._match(walk(self.root)))
             self._check_room(walk(self.root))
             return _Values(self, prefix, tree, found)
 
@@ -166,17 +173,15 @@ class Loading:
         plans = request.root._lamina.plans
         plans.add(request.method, request.training, request.specs, reads)
 
-    # Giving the rest new values.
-
     def _assign(self, variables: list[Variable]) -> None:
-        """Check the whole tree, and give the variables that had a value a new one."""
+        """Check the whole tree, and assign new values to variables that had one."""
         tree = walk(self.root)
         found = self._match(tree)
         for name, path in found.doubtful.items():
             if not np.array_equal(self._read(name), self._read(found.sources[path])):
                 found.unexpected[name] = self.entries[name]
         if not found.fits:
-            raise MisfitError(found)
+            raise MismatchError(found)
         self._check_room(tree)
         arrays: list[Any] = []
         for variable in variables:
@@ -187,7 +192,7 @@ class Loading:
         store(variables, arrays)
 
     def _check_room(self, tree: Tree) -> None:
-        """A tree made from the file has no more numbers than the file, also by aliases."""
+        """Check that a tree made from the file has no more elements than the file."""
         if self._whole is None:
             return
         there = sum(entry.size for entry in self.entries.values())
@@ -200,7 +205,7 @@ class Loading:
         return match(wanted, tree.all_aliases(), self.entries, self.metadata.aliases)
 
     def _whole_misfit(self, found: Match) -> Match:
-        """All that does not fit: a build that fails has not seen what later ones would make."""
+        """All mismatches: a build that fails does not know what later ones would make."""
         tree = walk(self.root)
         if self.root._lamina.built is not None:
             return found
@@ -213,11 +218,11 @@ class Loading:
     def _too_much(self) -> FileFormatError:
         return FileFormatError(
             explain(
-                f"{self.file.path!r} asks for more than it accounts for.",
+                f"{self.file.path!r} describes a larger model than it has arrays for.",
                 where=f"{type(self.root).__name__} was made at {self.root._lamina.made_at}",
-                expected="weights, shared weights and builds as a model of its arrays has them",
-                received="many times as many",
-                remedy="Make and build the model yourself, and call load_weights on it.",
+                expected="weights, shared weights and builds in proportion to the arrays",
+                received="many more",
+                remedy="Make and build the model in code, and call load_weights on it.",
             )
         )
 
@@ -228,19 +233,22 @@ class Loading:
             explain(
                 f"{name} cannot be built from the specs in {self.file.path!r}.",
                 where=f"{name} was made at {self.root._lamina.made_at}",
-                expected=f"a {entered} that takes the same inputs; nothing was changed",
+                expected=f"a {entered} method that takes the same inputs; nothing was changed",
                 received=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
-                remedy="Give the file of this model, or build(...) the model before load_weights.",
+                remedy="Pass the file of this model, or call build(...) before load_weights.",
             )
         )
 
 
 @contextlib.contextmanager
 def reading(path: str) -> Generator[None]:
-    """Say of whatever a file leads to that it is the file's.
+    """Convert errors that a file causes to errors about the file.
+
+    Args:
+        path: the path of the file.
 
     Raises:
-        FileFormatError: instead of any other error but those of the disk.
+        FileFormatError: instead of any other error, except OSError.
     """
     try:
         yield
@@ -250,19 +258,19 @@ def reading(path: str) -> Generator[None]:
         raise FileFormatError(
             explain(
                 f"{path!r} cannot be loaded.",
-                expected="a file that Lamina wrote, of a model that this computer has room for",
+                expected="a file that Lamina wrote, of a model that fits into memory",
                 received=f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}",
-                remedy="Make and build the model yourself, and call load_weights on it.",
+                remedy="Make and build the model in code, and call load_weights on it.",
             )
         ) from error
 
 
 class UnbuildableError(FileFormatError, BuildError):
-    """The build from the specs of a file does not work out: the model is at fault, or the file."""
+    """A layer cannot be built from the specs of a file; the model or the file may be at fault."""
 
 
-class MisfitError(Exception):
-    """What does not fit, on its way to the error that lists it."""
+class MismatchError(Exception):
+    """Carries mismatches to the error that lists them."""
 
     def __init__(self, found: Match) -> None:
         super().__init__()
@@ -270,7 +278,7 @@ class MisfitError(Exception):
 
 
 class _Values(Mapping[str, np.ndarray]):
-    """The arrays for the variables of one build, read when they are asked for."""
+    """The arrays for the variables of one build, read on access."""
 
     def __init__(self, loading: Loading, prefix: str, tree: Tree, found: Match) -> None:
         self._loading = loading

@@ -1,7 +1,7 @@
-"""What the names in a file stand for; nothing is imported or run to find it.
+"""Looking up the classes and functions that a file names, without importing or running them.
 
-Lamina's own classes and functions, and JAX's, are those of :mod:`lamina.saving.allowed_names`.
-What else a file names comes from the caller, or is a layer class of an imported module.
+Those of Lamina and JAX are listed in :mod:`lamina.saving.allowed_names`. Others come from the
+caller, or are layer classes of modules that the program has imported.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
 from lamina.saving.allowed_names import ARITHMETIC, DATA, FUNCTIONS, INNER, LAYERS
 
-__all__ = ["MODULES", "Names", "label", "raise_not_there"]
+__all__ = ["MODULES", "Names", "label", "raise_unavailable"]
 
 MODULES: dict[str, ModuleType] = {"jax.nn": jax.nn, "jax.numpy": jnp}
-"""Modules of JAX's whose functions are known by name."""
+"""The modules of JAX whose functions a file may name."""
 
 _OURS = "lamina"
 _KNOWN = LAYERS | DATA | FUNCTIONS | ARITHMETIC
@@ -53,57 +53,85 @@ def label(thing: Any) -> str:
 
 
 class Names:
-    """Looks names of the form ``module:Class.Inner`` up.
+    """Looks up names of the form ``module:Class.Inner``.
 
     Args:
-        given: what names stand for. An entry matches by its key, the whole name with a colon or a
-            dot; or by its value, if that was defined under the name; or by its key, the bare name.
-            The last two never stand in for what Lamina has under the name itself.
+        given: classes and functions of the caller. An entry matches if its key is the whole name,
+            with a colon or a dot; or if its value was defined under the name; or if its key is the
+            bare name. The last two never replace a listed name of Lamina.
     """
 
     def __init__(self, given: Mapping[str, Any] | None = None) -> None:
         self._given = dict(given or {})
 
     def layer(self, name: str) -> Any:
-        """The layer class of that name.
+        """Look up a layer class.
+
+        Args:
+            name: the name in the file.
+
+        Returns:
+            The class.
 
         Raises:
-            FileFormatError: there is none.
+            FileFormatError: there is no layer class of that name.
         """
         found = self._found(name, LAYERS)
         if found is None and not _is_ours(name):
             found = _defined(name)
         if not isinstance(found, type) or not issubclass(found, Tracked):
-            raise_not_there(name, "a subclass of lamina.Layer", found)
+            raise_unavailable(name, "a subclass of lamina.Layer", found)
         return found
 
     def data(self, name: str) -> Any:
-        """The class of plain data of that name.
+        """Look up a dataclass or a named tuple.
+
+        Args:
+            name: the name in the file.
+
+        Returns:
+            The class.
 
         Raises:
-            FileFormatError: there is none.
+            FileFormatError: there is no class of that name.
         """
         found = self._found(name, DATA)
         if not isinstance(found, type):
-            raise_not_there(name, "a dataclass or a named tuple", found)
+            raise_unavailable(name, "a dataclass or a named tuple", found)
         return found
 
     def given_data(self, name: str) -> Any:
-        """The same, of the caller's alone."""
+        """Look up a dataclass or a named tuple among those of the caller alone.
+
+        Args:
+            name: the name in the file.
+
+        Returns:
+            The class.
+
+        Raises:
+            FileFormatError: there is no class of that name.
+        """
         found = self._whole(name) or self._short(name)
         if not isinstance(found, type):
-            raise_not_there(name, "a named tuple", found)
+            raise_unavailable(name, "a named tuple", found)
         return found
 
     def function(self, name: str) -> Any:
-        """The function of that name.
+        """Look up a function.
+
+        Args:
+            name: the name in the file.
+
+        Returns:
+            The function.
 
         Raises:
-            FileFormatError: there is none.
+            FileFormatError: there is no function of that name.
         """
         found = self._found(name, FUNCTIONS | ARITHMETIC)
         if not callable(found):
-            raise_not_there(name, "a function that the model was made with", found)
+            raise_unavailable(name, "a function", found)
         return found
 
     def _found(self, name: str, known: frozenset[str]) -> Any:
@@ -113,12 +141,12 @@ class Names:
         return self._short(name) if found is None else found
 
     def _whole(self, name: str) -> Any:
-        """What the caller gives under the whole name."""
+        """The caller's entry of the whole name."""
         found = self._given.get(name)
         return self._given.get(name.replace(":", ".")) if found is None else found
 
     def _short(self, name: str) -> Any:
-        """What the caller gives under a part of the name, or was defined under it."""
+        """The caller's entry that was defined under the name, or has its bare name as key."""
         for value in self._given.values():
             if hasattr(value, "__qualname__") and label(value) == name:
                 return value
@@ -148,14 +176,14 @@ def _exported(name: str) -> Any:
 
 
 def _defined(name: str) -> Any:
-    """The class or function that a module of the program defines under the name.
+    """The class or function that an imported module defines under a name.
 
-    The way goes from the module through the bodies of classes alone: no attribute of a module or
-    an instance is followed, and nothing is computed on the way.
+    Only the namespaces of the module and of classes are searched: no other attribute is followed,
+    and no code runs.
     """
     module, _, inner = name.partition(":")
     start: Any = sys.modules.get(module)
-    # type() asks no object anything, as isinstance does: lazy modules would be imported
+    # type() runs no code of the object; isinstance would, and would import a lazy module
     if not issubclass(type(start), ModuleType):
         return None
     found, kind = start, ModuleType
@@ -169,8 +197,8 @@ def _defined(name: str) -> Any:
     return found
 
 
-def raise_not_there(name: str, wanted: str, found: Any) -> NoReturn:
-    """Raise the error of a name that stands for nothing, or for another kind of thing."""
+def raise_unavailable(name: str, wanted: str, found: Any) -> NoReturn:
+    """Raise the error of a name that is not available, or names another kind of thing."""
     module, _, inner = name[:200].partition(":")
     short = inner.rpartition(".")[2]
     received, remedy = "no such entry of custom_objects", "Pass"
@@ -178,14 +206,14 @@ def raise_not_there(name: str, wanted: str, found: Any) -> NoReturn:
         received = f"{found!r}, which is not"
     elif "Layer" in wanted and not _is_ours(name):
         received, remedy = (
-            "nothing of that name",
+            "no class of that name",
             "Import the module that defines it first, or pass",
         )
         if module not in sys.modules:
-            received = f"the module {module!r}, which is not imported; a file may not import it"
+            received = f"the module {module!r}, which is not imported; files import no modules"
     raise FileFormatError(
         explain(
-            f"The file names {inner!r} of {module!r}, and it is not there.",
+            f"The file names {inner!r} of {module!r}, which is not available.",
             expected=wanted,
             received=received,
             remedy=f"{remedy} custom_objects={{{short!r}: {short}}}.",

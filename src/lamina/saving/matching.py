@@ -1,4 +1,4 @@
-"""Which array of a file goes to which weight of a tree, and what does not fit."""
+"""Matching the arrays of a file to the weights of a tree, and reporting mismatches."""
 
 from __future__ import annotations
 
@@ -18,18 +18,24 @@ __all__ = ["Match", "Wanted", "cast", "match", "misfit", "renaming", "tail"]
 Wanted = tuple[tuple[int, ...], Any]
 """The shape and dtype of a weight."""
 
-_MOST_PAIRS = 100_000  # of names that are compared for an error's remedy
-_MOST_LINES = 200  # of entries that an error lists
-_MOST_NEAR = 100  # names, and characters of each, among which the nearest is looked for
+_MOST_PAIRS = 100_000  # the most pairs of names to compare for a remedy
+_MOST_LINES = 200  # the most entries that an error lists
+_MOST_NEAR = 100  # the most names, and characters of each, to search for a similar one
 
 _KINDS = (np.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
 
 
 @dataclass
 class Match:
-    """What goes where: ``sources`` by path of the tree; the rest by path are what does not fit.
+    """The result of comparing a tree with a file.
 
-    ``doubtful`` are entries that the tree has under another path: they must hold the same values.
+    Attributes:
+        sources: the name of the entry of each weight, by path.
+        missing: weights without an entry, by path.
+        unexpected: entries without a weight, by name.
+        differing: weights whose entry has another shape or kind of dtype, by path.
+        doubtful: entries of shared weights that are stored twice, with the other path; the values
+            must be equal.
     """
 
     sources: dict[str, str] = field(default_factory=dict[str, str])
@@ -42,6 +48,7 @@ class Match:
 
     @property
     def fits(self) -> bool:
+        """Whether every weight has an entry, and every entry a weight."""
         return not (self.missing or self.unexpected or self.differing)
 
 
@@ -51,7 +58,17 @@ def match(
     entries: Mapping[str, Entry],
     file_aliases: Mapping[str, str],
 ) -> Match:
-    """Compare the weights of a tree with the entries of a file, both by path."""
+    """Compare the weights of a tree with the entries of a file.
+
+    Args:
+        wanted: the shape and dtype of each weight, by path.
+        tree_aliases: other paths of shared weights in the tree.
+        entries: the entries of the file, by name.
+        file_aliases: other paths of shared weights in the file.
+
+    Returns:
+        What matches and what does not.
+    """
     found = Match()
     for path, (shape, dtype) in wanted.items():
         name = path if path in entries else file_aliases.get(path)
@@ -74,32 +91,50 @@ def match(
 
 
 def _kind(dtype: Any) -> int:
-    """Numbers of one kind are cast into each other; a number is never made into another kind."""
+    """The kind of a dtype; arrays are cast within a kind only."""
     return next((i for i, kind in enumerate(_KINDS) if jnp.issubdtype(dtype, kind)), -1)
 
 
 def cast(array: np.ndarray, dtype: Any, path: str) -> np.ndarray:
-    """The array in a weight's dtype; whole numbers must keep their values.
+    """Cast an array to a weight's dtype; integers must keep their values.
+
+    Args:
+        array: the array.
+        dtype: the dtype of the weight.
+        path: the path of the weight, for the error.
+
+    Returns:
+        The array in the dtype.
 
     Raises:
-        FileFormatError: they do not.
+        FileFormatError: an integer is out of range.
     """
     with np.errstate(over="ignore"):
         made = array.astype(dtype, copy=False)
     if jnp.issubdtype(dtype, jnp.integer) and not np.array_equal(made, array):
         raise FileFormatError(
             explain(
-                f"The values of {path!r} in the file do not fit into {dtype}.",
+                f"The values of {path!r} in the file are out of range of {dtype}.",
                 expected=str(dtype),
                 received=str(array.dtype),
-                remedy="Give the weight the file's dtype.",
+                remedy="Make the weight with the dtype of the file.",
             )
         )
     return made
 
 
 def misfit(file: str, model: str, found: Match, made_at: object) -> FileFormatError:
-    """Every entry that does not fit, by path."""
+    """Make the error that lists every mismatch.
+
+    Args:
+        file: the path of the file.
+        model: the name of the model's class.
+        found: the result of :func:`match`.
+        made_at: where the model was made.
+
+    Returns:
+        The error, to raise.
+    """
     lines = [f"  missing:    {path} {_text(*wanted)}" for path, wanted in found.missing.items()]
     lines += [
         f"  unexpected: {path} {_text(entry.shape, entry.dtype)}"
@@ -113,7 +148,7 @@ def misfit(file: str, model: str, found: Match, made_at: object) -> FileFormatEr
     count = len(lines)
     if count > _MOST_LINES:
         lines[_MOST_LINES:] = [f"  and {count - _MOST_LINES:,} more"]
-    symptom = f"{file!r} does not fit {model}: {count} entr{'y' if count == 1 else 'ies'}."
+    symptom = f"{file!r} does not match {model}: {count} entr{'y' if count == 1 else 'ies'}."
     weights = len(found.missing) + len(found.sources)
     entries = len(found.unexpected) + len(found.sources) + len(found.doubtful)
     return FileFormatError(
@@ -139,11 +174,11 @@ def _remedy(found: Match) -> str:
     first = next(iter(found.missing), "")
     if first and len(first) <= _MOST_NEAR and 0 < len(names) <= _MOST_NEAR:
         return nearest(first, names)
-    return "Give the file of this model, or make the model as it was when it was saved."
+    return "Pass the file of this model, or make the model with the arguments it was saved with."
 
 
 def _renames(found: Match) -> dict[str, str]:
-    """Prefixes of the file's that, renamed, would give what is missing; all of it, or nothing."""
+    """Prefixes of names in the file whose renaming would resolve all missing weights, or none."""
     if len(found.missing) * len(found.unexpected) > _MOST_PAIRS:
         return {}
     renames: dict[str, str] = {}
@@ -162,7 +197,7 @@ def _renames(found: Match) -> dict[str, str]:
 
 
 def _common_end(left: str, right: str) -> list[str]:
-    """The parts that two paths end in alike."""
+    """The trailing parts that two paths have in common, in reverse order."""
     ends = zip(reversed(left.split(".")), reversed(right.split(".")), strict=False)
     found: list[str] = []
     for a, b in ends:
@@ -173,10 +208,17 @@ def _common_end(left: str, right: str) -> list[str]:
 
 
 def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[str], str]:
-    """A function from a path of the file to the tree's, for whole paths and for prefixes.
+    """Make a function that renames paths of the file to paths of the tree.
+
+    Args:
+        rename: new names by old ones, of whole paths or of prefixes; None for no renaming.
+        names: all names in the file.
+
+    Returns:
+        The function.
 
     Raises:
-        InputError: an old name stands for nothing in the file, or two entries get one name.
+        InputError: an old name is not in the file, or two entries get the same name.
     """
     if not isinstance(rename, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(
@@ -192,8 +234,8 @@ def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[st
         if not any(tail(name, old) is not None for name in names):
             raise InputError(
                 explain(
-                    f"rename names {old!r}, and the file has nothing of that name.",
-                    expected="paths in the file, or their beginnings up to a dot",
+                    f"rename contains {old!r}, which is not in the file.",
+                    expected="paths in the file, or prefixes of them up to a dot",
                     received=repr(old),
                     remedy=nearest(old, {*names, *(name.rpartition(".")[0] for name in names)}),
                 )
@@ -214,7 +256,7 @@ def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[st
         raise InputError(
             explain(
                 f"rename gives two entries of the file the name {twice!r}.",
-                expected="a name of its own for each entry",
+                expected="a different name for each entry",
                 received=", ".join(both),
                 remedy="Rename the other entry too.",
             )
@@ -223,7 +265,18 @@ def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[st
 
 
 def tail(name: str, start: str) -> str | None:
-    """What of a path comes after a beginning; None if it begins otherwise."""
+    """Return the rest of a path after a prefix.
+
+    Args:
+        name: a path.
+        start: a prefix, up to a dot.
+
+    Returns:
+        The rest; None if the path does not have the prefix.
+
+    >>> tail("encoder.dense.kernel", "encoder"), tail("encoder", "decoder")
+    ('dense.kernel', None)
+    """
     if not start:
         return name
     if name == start:

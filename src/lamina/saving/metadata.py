@@ -1,4 +1,4 @@
-"""What a file says beside its arrays: how the layer was built, what is shared, what is frozen."""
+"""The metadata of a file: how layers were built, and which weights are shared or frozen."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, cast
 from lamina.core.tree.walk import Tree
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.json_text import excess, read_json
-from lamina.saving.build_methods import is_entry
-from lamina.saving.encoding import Recorder
-from lamina.saving.inputs import recorded_inputs
+from lamina.saving.build_methods import is_allowed
+from lamina.saving.encoding import Encoder
+from lamina.saving.inputs import encoded_inputs
 
 __all__ = ["Build", "Metadata", "describe", "parse", "text"]
 
@@ -22,9 +22,12 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Build:
-    """How a layer of the tree was built: entered by which method, on what specs.
+    """One build of a layer.
 
-    ``specs`` are as a file holds them; None where an input was of a kind that no file can hold.
+    Attributes:
+        path: the path of the layer.
+        method: the method that the build called.
+        specs: the inputs as JSON; None if an input cannot be stored.
     """
 
     path: str
@@ -34,15 +37,15 @@ class Build:
 
 @dataclass
 class Metadata:
-    """What is known of a file's weights.
+    """The metadata of a file.
 
     Attributes:
-        builds: in the order in which they are to be gone through again.
-        aliases: other paths of shared weights, with the path each is stored under.
+        builds: the builds, in the order in which to repeat them.
+        aliases: other paths of shared weights, with the path that each is stored under.
         frozen_layers: paths of layers whose own `trainable` is False.
         frozen_weights: paths of weights whose own `trainable` is False.
-        dtypes: of arrays that are stored as bytes, by the name in the file.
-        model: the root's class and arguments; None where the file holds weights alone.
+        dtypes: dtypes of the arrays that are stored as bytes, by their names in the file.
+        model: the class and arguments of the root as JSON; None in a file of weights.
     """
 
     builds: list[Build] = field(default_factory=list[Build])
@@ -53,7 +56,7 @@ class Metadata:
     model: Any = None
 
     def renamed(self, rename: Callable[[str], str]) -> Metadata:
-        """The same, of a tree whose attributes have other names."""
+        """Return a copy with every path renamed by a function."""
         return Metadata(
             [replace(b, path=rename(b.path) if b.path else "") for b in self.builds],
             {rename(alias): rename(path) for alias, path in self.aliases.items()},
@@ -64,12 +67,11 @@ class Metadata:
         )
 
 
-def _builds_of(tree: Tree, recorder: Recorder | None) -> list[Build]:
-    """How each layer was built, from the root down.
+def _builds_of(tree: Tree, encoder: Encoder | None) -> list[Build]:
+    """The builds of each layer, from the root down.
 
-    Of a layer that was entered from outside all entries count; of the others it is how they were
-    first reached, for what the builds of the layers above do not come to again. Entries by methods
-    that no file may enter by are left out.
+    For a layer that the user called, all calls are listed; for the others the first one, in case
+    the builds of the layers above do not reach it again. Methods that no file may name are left out.
     """
     found: list[Build] = []
     for path, layer in tree.layers.values():
@@ -77,26 +79,40 @@ def _builds_of(tree: Tree, recorder: Recorder | None) -> list[Build]:
         if built is not None:
             entries = built.entries or {built.method: built.inputs}
             found += [
-                Build(path, method, recorded_inputs(layer, method, specs, recorder))
+                Build(path, method, encoded_inputs(layer, method, specs, encoder))
                 for method, specs in entries.items()
-                if is_entry(layer, method)
+                if is_allowed(layer, method)
             ]
     return found
 
 
-def describe(tree: Tree, recorder: Recorder | None = None) -> Metadata:
-    """All that a file says of a tree, but for the root's class; of a whole model with a recorder,
-    which may name classes of inputs."""
+def describe(tree: Tree, encoder: Encoder | None = None) -> Metadata:
+    """Make the metadata of a tree, without the class of the root.
+
+    Args:
+        tree: the tree.
+        encoder: the encoder of a whole model, which may name classes of inputs; None (default)
+            for a file of weights.
+
+    Returns:
+        The metadata.
+    """
     weights = {path for path, variable in tree.variables.values() if not variable.trainable}
     layers = [path for path, layer in tree.layers.values() if not layer._lamina.trainable]
-    return Metadata(_builds_of(tree, recorder), tree.all_aliases(), layers, sorted(weights))
+    return Metadata(_builds_of(tree, encoder), tree.all_aliases(), layers, sorted(weights))
 
 
 def text(metadata: Metadata) -> dict[str, str]:
-    """The metadata as a file holds it: one text, so that equal trees give equal files.
+    """Encode the metadata as one sorted text, so that equal trees give equal files.
+
+    Args:
+        metadata: the metadata.
+
+    Returns:
+        A dict of one entry, for the header of the file.
 
     Raises:
-        BuildError: it is larger or deeper than what would be read again.
+        BuildError: the text exceeds the limits of reading.
     """
     content = {
         "format": FORMAT,
@@ -114,7 +130,7 @@ def text(metadata: Metadata) -> dict[str, str]:
         raise BuildError(
             explain(
                 "The description of the model is too large to be read again.",
-                expected="fewer layers, and fewer of them in each other",
+                expected="fewer layers, or fewer levels of nesting",
                 received=problem,
                 remedy="Use save_weights, or save the model in parts.",
             )
@@ -123,10 +139,17 @@ def text(metadata: Metadata) -> dict[str, str]:
 
 
 def parse(given: dict[str, str], path: str) -> Metadata:
-    """The metadata of a file; empty where another library wrote it.
+    """Parse the metadata of a file.
+
+    Args:
+        given: the texts in the header of the file.
+        path: the path of the file, for errors.
+
+    Returns:
+        The metadata; empty if another library wrote the file.
 
     Raises:
-        FileFormatError: it is damaged, or of a later version.
+        FileFormatError: the metadata is damaged, or of another version.
     """
     if FORMAT not in given:
         return Metadata()
@@ -152,7 +175,7 @@ def parse(given: dict[str, str], path: str) -> Metadata:
 def _parsed_builds(builds: Any) -> list[Build]:
     found = [Build(_text(b["path"]), _text(b["method"]), b["specs"]) for b in builds]
     if len({(build.path, build.method) for build in found}) != len(found):
-        raise ValueError("a layer is built twice by one method")
+        raise ValueError("a layer is built twice by the same method")
     return found
 
 
@@ -180,6 +203,6 @@ def _bad_metadata(path: str, received: str, expected: str) -> FileFormatError:
             f"{path!r} has metadata that cannot be read.",
             expected=expected,
             received=received,
-            remedy="Save the file again, with this version of Lamina.",
+            remedy="Save the file again with this version of Lamina.",
         )
     )

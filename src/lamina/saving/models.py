@@ -1,4 +1,4 @@
-"""Whole models to a file and back: the class, its arguments, and the weights."""
+"""Saving and loading whole models: class, arguments and weights."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import Tree, walk
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.saving.builds import planned
-from lamina.saving.decoding import Maker
-from lamina.saving.encoding import Recorder, UnrecordableError
+from lamina.saving.decoding import Decoder
+from lamina.saving.encoding import Encoder, UnencodableError
 from lamina.saving.files import TensorFile
 from lamina.saving.loading import Loading, reading
 from lamina.saving.lookup import Names
@@ -27,41 +27,41 @@ __all__ = ["load", "save"]
 
 
 def save(layer: Tracked, path: str | os.PathLike[str]) -> None:
-    """Write a layer so that :func:`load` can make it again: class, arguments, weights.
+    """Write the class, arguments and weights of a layer to a file that :func:`load` reads.
 
-    That it can is tried first: the class is called with the arguments of then, and what that
-    gives must plan the weights that are here. What `compile` was given is not part of the file.
+    Before writing, the layer is made again from its arguments, and must have the same weights. The
+    arguments of `compile` are not saved.
 
     Args:
         layer: the root, built.
-        path: of the file; one that is there is replaced.
+        path: the path of the file; an existing file is replaced.
 
     Raises:
-        BuildError: the layer is not built, or does not follow from its arguments.
-        LaminaError: an argument of the constructor cannot be written down; the error names it.
-        OSError: the file cannot be written; the old one is as it was.
+        BuildError: the layer is not built, or cannot be made again from its arguments.
+        LaminaError: an argument of the constructor cannot be saved; the error names it.
+        OSError: the file cannot be written; an old file is unchanged.
     """
-    recorder = Recorder()
-    described = recorder.record(layer, type(layer).__name__)
+    encoder = Encoder()
+    described = encoder.record(layer, type(layer).__name__)
     with LOCK:
-        metadata = describe(walk(layer), recorder)
+        metadata = describe(walk(layer), encoder)
         if metadata.builds:
-            _check_remade(layer, described, recorder, metadata)
+            _check_remade(layer, described, encoder, metadata)
         metadata.model = described
         write_tree(layer, path, metadata)
 
 
-def _check_remade(layer: Tracked, described: Any, recorder: Recorder, metadata: Metadata) -> None:
-    """Make the layer again from what was recorded: it must plan what is there."""
+def _check_remade(layer: Tracked, described: Any, encoder: Encoder, metadata: Metadata) -> None:
+    """Make the layer again from its JSON, and check that it plans the same weights."""
     name = type(layer).__name__
     goal = walk(layer).by_path()
-    names = Names(recorder.named)
+    names = Names(encoder.named)
     here = planned(layer, metadata, goal, "the recording", names)
     try:
-        twin = Maker(names).make(described)
+        twin = Decoder(names).make(described)
         again = planned(twin, metadata, goal, "the recording", names)
     except Exception as error:
-        first = error.__cause__ or error  # rather than what stands around it
+        first = error.__cause__ or error  # the cause says more
         reason = f"{type(first).__name__}: {str(first).partition(chr(10))[0]}"
         raise _not_remade(name, layer, reason) from error
     differing = [
@@ -81,13 +81,13 @@ def _texts(weights: Mapping[str, Wanted]) -> dict[str, str]:
 
 
 def _made_with(root: Tracked, other: Tree) -> dict[str, str]:
-    """The arguments of each layer that another tree has too, where they can be written down."""
+    """The arguments of each layer that another tree has too, if they can be encoded."""
     common = {path for path, _ in other.layers.values() if path}
     found: dict[str, str] = {}
     for path, layer in walk(root).layers.values():
         if path in common:
-            with contextlib.suppress(UnrecordableError):
-                found[path] = json.dumps(Recorder().record(layer, path), sort_keys=True)
+            with contextlib.suppress(UnencodableError):
+                found[path] = json.dumps(Encoder().record(layer, path), sort_keys=True)
     return found
 
 
@@ -103,13 +103,13 @@ def _differing(here: Mapping[str, str], again: Mapping[str, str]) -> list[str]:
 def _not_remade(name: str, layer: Tracked, reason: str) -> BuildError:
     return BuildError(
         explain(
-            f"{name} cannot be saved whole: making it again with the arguments of its "
-            "constructor does not give this model.",
+            f"{name} cannot be saved whole: its constructor, called with the same arguments, makes "
+            "another model.",
             where=f"made at {layer._lamina.made_at}",
-            expected="a model that follows from its class and its arguments",
+            expected="a model that its class makes from its arguments",
             received=reason,
-            remedy="Where layers were changed after it was made, let __init__ make them, or use "
-            "save_weights, and load_weights into a model put together in the same way.",
+            remedy="If layers were changed after the constructor, make them in __init__; or use "
+            "save_weights, and load_weights into a model made the same way.",
         )
     )
 
@@ -117,22 +117,24 @@ def _not_remade(name: str, layer: Tracked, reason: str) -> BuildError:
 def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Make the model that :func:`save` wrote.
 
-    Nothing is imported, called by its name or unpickled because a file says so. A file names
-    Lamina's own layers, losses, metrics, activations, initializers, regularizers and constraints,
-    some arithmetic of ``jax.numpy`` and ``jax.nn``, and layer classes of modules that the program
-    has imported, by module and name. Other functions and classes, dataclasses and named tuples
-    among them, come from `custom_objects`.
+    No name in the file is imported or called, and nothing is unpickled. A file may name Lamina's
+    layers, losses, metrics, activations, initializers, regularizers and constraints, by their
+    public modules; some functions of ``jax.numpy`` and ``jax.nn``; and layer classes of modules
+    that the program has imported. All other classes and functions must be in `custom_objects`.
 
     Args:
-        path: of the file.
-        custom_objects: classes and functions. Each stands for the name that it was defined under,
-            and for its key: ``"module:Name"``, ``"module.Name"``, or a bare ``"Name"``, which
-            never stands in for what Lamina has itself.
+        path: the path of the file.
+        custom_objects: classes and functions by name; None (default) for none. Each matches the
+            name it was defined under, and its key: ``"module:Name"``, ``"module.Name"``, or a bare
+            ``"Name"``, which never replaces a class or function of Lamina.
+
+    Returns:
+        The model, built, with the weights of the file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        FileFormatError: it is damaged, holds weights alone, names what is not there, or asks for
-            more layers, calls or weights than it accounts for.
+        FileNotFoundError: the file does not exist.
+        FileFormatError: the file is damaged, contains weights alone, names a class or function that
+            is not available, or describes more layers, calls or weights than it has arrays for.
     """
     names = Names(custom_objects)
     with TensorFile(path) as file, reading(file.path):
@@ -143,7 +145,7 @@ def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | No
         arrays, numbers = len(entries) + len(stored.aliases), sum(entry.size for entry in entries)
         allowance = Allowance(file.path, arrays, numbers)
         with allowing(allowance):
-            root = Maker(names).make(stored.model)
+            root = Decoder(names).make(stored.model)
             if not isinstance(root, Tracked):
                 raise _weights_alone(file.path)
             Loading(root, file, whole=names).run()
@@ -163,9 +165,9 @@ def _freeze(root: Tracked, stored: Metadata) -> None:
 def _weights_alone(path: str) -> FileFormatError:
     return FileFormatError(
         explain(
-            f"{path!r} holds weights alone, and does not say of which model.",
+            f"{path!r} contains weights alone, and no model.",
             expected="a file written by save",
             received="a file written by save_weights, or by another library",
-            remedy="Make the model and call load_weights(path) on it.",
+            remedy="Make the model in code and call load_weights(path) on it.",
         )
     )

@@ -1,4 +1,4 @@
-"""Plain data again from JSON: what names no class and no function."""
+"""Decoding plain data from JSON: values that name no class or function."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 LARGEST = 65_536
-"""The bytes of an array that an argument may hold; beyond that it is a weight."""
+"""The largest number of bytes of an array that is an argument; a larger one is a weight."""
 
 _MOST_AXES = 32
 _MOST_SIZE = (1 << 31) - 1
@@ -34,18 +34,24 @@ _LARGEST_KEY = 1 << 60
 
 
 def float_of(fields: dict[str, Any]) -> float:
-    """A number that is not finite."""
+    """Decode infinity, minus infinity or NaN."""
     return {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}[fields["value"]]
 
 
 def complex_of(fields: dict[str, Any]) -> complex:
-    """A complex number, of the texts of its parts."""
+    """Decode a complex number."""
     real, imaginary = fields["parts"]
     return complex(float(text_of(real)), float(text_of(imaginary)))
 
 
 def text_of(name: Any) -> str:
-    """A name.
+    """Check that a name is text.
+
+    Args:
+        name: JSON.
+
+    Returns:
+        The name.
 
     Raises:
         ValueError: it is not text.
@@ -60,10 +66,18 @@ def dict_of(
     make: Callable[[Any], Any],
     make_key: Callable[[Any], Any] | None = None,
 ) -> dict[Any, Any]:
-    """A dict; not many of its keys may be of a kind whose hashes a file could choose.
+    """Decode a dict, with few keys of types whose hashes a file could make collide.
+
+    Args:
+        fields: JSON.
+        make: decodes a value.
+        make_key: decodes a key; None (default) for `make`.
+
+    Returns:
+        The dict.
 
     Raises:
-        ValueError: there are more, or two entries have one key.
+        ValueError: there are too many such keys, or duplicate keys.
     """
     items = fields["items"]
     others = sum(
@@ -71,45 +85,51 @@ def dict_of(
         for key, _ in items
     )
     if others > _MOST_OTHER_KEYS:
-        raise ValueError(f"a dict has {others} keys that are neither text nor whole numbers")
+        raise ValueError(f"a dict has {others} keys that are neither text nor integers")
     made = {(make_key or make)(key): make(item) for key, item in items}
     if len(made) != len(items):
-        raise ValueError("a dict has two entries of one key")
+        raise ValueError("a dict has a duplicate key")
     return made
 
 
 def spec_of(fields: dict[str, Any]) -> Spec:
-    """The spec of an array; its sizes may be None or names."""
+    """Decode the spec of an array; its sizes may be None or names."""
     return Spec(_shape(fields["shape"], free=True), dtype_named(fields["dtype"], keys=True))
 
 
 def array_of(fields: dict[str, Any]) -> np.ndarray:
-    """A small array.
+    """Decode a small array.
+
+    Args:
+        fields: JSON.
+
+    Returns:
+        The array.
 
     Raises:
-        ValueError: shape, dtype and bytes do not belong together, or there are too many bytes.
+        ValueError: the number of bytes does not match shape and dtype, or is too large.
     """
     shape, dtype = _shape(fields["shape"]), dtype_named(fields["dtype"])
     data = base64.b64decode(text_of(fields["base64"]), validate=True)
     if len(data) > LARGEST or len(data) != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"{len(data):,} bytes are no array of shape {shape}, {dtype}")
+        raise ValueError(f"{len(data):,} bytes do not match an array of shape {shape}, {dtype}")
     return np.frombuffer(data, dtype).reshape(shape).copy()
 
 
 def is_size(value: Any) -> bool:
-    """Whether it may be the size of an axis, or a count."""
+    """Check whether a value is a non-negative integer of 31 bits."""
     return type(value) is int and 0 <= value <= _MOST_SIZE
 
 
 def is_namedtuple(kind: type) -> bool:
-    """Whether a class is that of named tuples, and no class derived from one."""
+    """Check whether a class was made by `NamedTuple`; classes derived from one were not."""
     return tuple in kind.__mro__ and "_fields" in vars(kind)
 
 
 def _shape(shape: Any, *, free: bool = False) -> tuple[Any, ...]:
     sizes = cast("list[Any]", shape) if isinstance(shape, list) else [shape]
     if not isinstance(shape, list) or len(sizes) > _MOST_AXES:
-        raise ValueError(f"a shape is a list of {_MOST_AXES} sizes at most")
+        raise ValueError(f"a shape is not a list of at most {_MOST_AXES} sizes")
     for size in sizes:
         if not is_size(size) and not (free and (size is None or isinstance(size, str))):
             raise ValueError(f"{str(size)[:40]} is not the size of an axis")

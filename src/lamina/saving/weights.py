@@ -1,4 +1,4 @@
-"""Weights to a file and back: strict, and all or nothing."""
+"""Saving and loading weights: every name must match, and all are loaded or none."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ __all__ = ["load_weights", "save_weights", "write_tree"]
 
 
 def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:
-    """Write all weights of a tree to a safetensors file, whole or not at all.
+    """Write all weights of a layer and its sublayers to a safetensors file.
 
-    The file also says from which input specs the tree was built, which weights are shared, and
-    what is frozen.
+    The file also stores the input specs of the build, and which weights are shared or frozen.
 
     Args:
         layer: the root, built.
-        path: of the file; one that is there is replaced.
+        path: the path of the file; an existing file is replaced.
 
     Raises:
         BuildError: the layer is not built.
-        OSError: the file cannot be written; the old one is as it was.
+        OSError: the file cannot be written; an old file is unchanged.
     """
     write_tree(layer, path)
 
@@ -39,18 +38,20 @@ def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:
 def load_weights(
     layer: Tracked, path: str | os.PathLike[str], rename: Mapping[str, str] | None = None
 ) -> None:
-    """Give a tree the weights of a file.
+    """Load the weights of a file into a layer and its sublayers.
 
-    A layer that is not built is built from the specs in the file; nothing is drawn.
+    An unbuilt layer is built from the specs in the file; no initial values are drawn.
 
     Args:
         layer: the root.
-        path: of the file.
-        rename: the tree's names by the file's: of weights, or of all below an attribute.
+        path: the path of the file.
+        rename: names in the layer by names in the file, of weights or of prefixes of their paths;
+            None (default) for no renaming.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        FileFormatError: it is damaged, or of another model. Nothing was changed.
+        FileNotFoundError: the file does not exist.
+        FileFormatError: the file is damaged, or of another model. Nothing was changed.
+        InputError: a name in `rename` is not in the file.
     """
     with TensorFile(path) as file:
         loading = Loading(layer, file, rename)
@@ -61,7 +62,17 @@ def load_weights(
 def write_tree(
     layer: Tracked, path: str | os.PathLike[str], metadata: Metadata | None = None
 ) -> None:
-    """Write a tree's weights, and what is known of them; by default what any file says."""
+    """Write the weights of a tree and metadata.
+
+    Args:
+        layer: the root, built.
+        path: the path of the file; an existing file is replaced.
+        metadata: the metadata; None (default) for that of a file of weights.
+
+    Raises:
+        BuildError: the layer is not built.
+        OSError: the file cannot be written; an old file is unchanged.
+    """
     with LOCK:
         tree = walk(layer)
         if metadata is None:
@@ -86,10 +97,10 @@ def _check_built(layer: Tracked, tree: Tree) -> None:
         explain(
             f"{name} is not built: it has no weights to save."
             if not built
-            else f"{name} is not wholly built: {', '.join(unbuilt)} have no value yet.",
+            else f"{name} is partly built: {', '.join(unbuilt)} have no value yet.",
             where=f"made at {layer._lamina.made_at}",
             expected="a built layer",
-            received="one that was never called" if not built else "new layers in it",
-            remedy="Call it once, or build(...) it, and save it then.",
+            received="an unbuilt layer" if not built else "new layers in it",
+            remedy="Call it once, or call build(...), before saving.",
         )
     )
