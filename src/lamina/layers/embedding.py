@@ -7,6 +7,7 @@ from typing import Any, Unpack, cast
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike, DTypeLike
 
 from lamina import initializers
 from lamina.layers.bases.checks import check_count, check_shape, check_within
@@ -72,7 +73,7 @@ class Embedding(Adaptable):
         embeddings_initializer: initializers.InitializerLike = "uniform",
         *,
         mask_zero: bool = False,
-        weights: Any = None,
+        weights: ArrayLike | list[ArrayLike] | None = None,
         **options: Unpack[EmbeddingOptions],
     ) -> None:
         super().__init__(**options)
@@ -153,7 +154,7 @@ class ReversibleEmbedding(Embedding):
         embeddings_initializer: initializers.InitializerLike = "uniform",
         *,
         mask_zero: bool = False,
-        reverse_dtype: Any = None,
+        reverse_dtype: DTypeLike | None = None,
         logit_soft_cap: float | None = None,
         **options: Unpack[EmbeddingOptions],
     ) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Unpack, cast
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from lamina.core.specs.spec import as_specs, shapes_of
 from lamina.errors import InputError, explain
@@ -16,6 +17,8 @@ from lamina.layers.bases.checks import check_rank
 from lamina.options import LayerOptions
 
 __all__ = ["Identity", "Lambda", "Masking"]
+
+Shape = Sequence[int | None]
 
 
 class Identity(Layer):
@@ -70,8 +73,8 @@ class Lambda(Layer):
     def __init__(
         self,
         function: Callable[..., Any],
-        output_shape: Any = None,
-        mask: Any = None,
+        output_shape: int | Shape | Callable[[Any], Shape] | None = None,
+        mask: jax.Array | Callable[[Any, Any], Any] | None = None,
         arguments: Mapping[str, Any] | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
@@ -99,7 +102,7 @@ class Lambda(Layer):
     def _check(self, inputs: Any, outputs: Any) -> None:
         came, found = (shapes_of(as_specs(value)) for value in (inputs, outputs))
         whole = callable(self.output_shape)
-        shape: Any = self.output_shape(came) if whole else self.output_shape
+        shape: Any = self.output_shape(came) if callable(self.output_shape) else self.output_shape
         expected = tuple(cast("list[Any]", shape)) if isinstance(shape, list | tuple) else (shape,)
         compared = found if whole else found[1:]
         pairs = zip(expected, compared, strict=False)
@@ -137,7 +140,7 @@ class Masking(Layer):
     ([[[1.0, 2.0], [0.0, 0.0]]], [[True, False]])
     """
 
-    def __init__(self, mask_value: Any = 0.0, **options: Unpack[LayerOptions]) -> None:
+    def __init__(self, mask_value: ArrayLike = 0.0, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.mask_value = mask_value
 

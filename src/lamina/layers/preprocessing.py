@@ -10,6 +10,7 @@ from typing import cast as typed
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError
@@ -39,7 +40,12 @@ class Rescaling(Layer):
     [-1.0, 1.0]
     """
 
-    def __init__(self, scale: Any, offset: Any = 0.0, **options: Unpack[LayerOptions]) -> None:
+    def __init__(
+        self,
+        scale: ArrayLike | Sequence[float],
+        offset: ArrayLike | Sequence[float] = 0.0,
+        **options: Unpack[LayerOptions],
+    ) -> None:
         super().__init__(**options)
         self.scale = scale
         self.offset = offset
@@ -79,8 +85,8 @@ class Normalization(Layer):
     def __init__(
         self,
         axis: int | Sequence[int] | None = -1,
-        mean: Any = None,
-        variance: Any = None,
+        mean: ArrayLike | Sequence[float] | None = None,
+        variance: ArrayLike | Sequence[float] | None = None,
         invert: bool = False,
         **options: Unpack[LayerOptions],
     ) -> None:

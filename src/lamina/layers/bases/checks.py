@@ -54,19 +54,10 @@ def check_within(
     above: bool = False,
     below: bool = False,
 ) -> float:
-    """Returns the option as a number in ``[low, high]``.
-
-    Args:
-        layer: the layer that has the option.
-        name: name of the option.
-        value: its value.
-        low: the lower bound.
-        high: the upper bound.
-        above: whether to exclude the lower bound.
-        below: whether to exclude the upper bound.
+    """Returns the option as a number in ``[low, high]``; `above` excludes low, `below` high.
 
     Raises:
-        InputError: the value is not such a number.
+        InputError: it is not such a number.
     """
     try:
         number = math.nan if isinstance(value, bool | str) else float(value)
@@ -90,11 +81,7 @@ def check_choice(layer: Tracked, name: str, value: Any, choices: tuple[Any, ...]
 
 
 def check_data_format(layer: Tracked, value: Any) -> DataFormat:
-    """Returns the option ``data_format``; None means channels last.
-
-    Raises:
-        InputError: it is no data format.
-    """
+    """Returns the option ``data_format``, of which None means channels last."""
     choices = (None, "channels_last", "channels_first")
     return check_choice(layer, "data_format", value, choices) or "channels_last"
 
@@ -123,9 +110,8 @@ def check_each(
     Raises:
         InputError: it is neither such an integer nor a sequence of ``length`` of them.
     """
-    given = (
-        tuple(cast("list[Any]", value)) if isinstance(value, list | tuple) else (value,) * length
-    )
+    several = isinstance(value, list | tuple)
+    given = tuple(cast("list[Any]", value)) if several else (value,) * length
     try:
         numbers = tuple(-1 if isinstance(one, bool) else operator.index(one) for one in given)
     except TypeError:
