@@ -92,7 +92,7 @@ def test_no_directory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "lamina.translator/99"}, "another version"),
+        ({"format": "lamina.translator/99"}, "unsupported format"),
         ({"source_length": None}, "source_length"),
         ({"target_length": True}, "target_length"),
         ({"source": "abc"}, "source"),

@@ -37,7 +37,7 @@ def test_training_tells_what_it_left_out_and_how_good_it_is(trained) -> None:
     assert "221 lines, 5 skipped: 1 not in UTF-8 (line 4); 1 empty (line 5)" in told
     assert "1 without a second column (line 6)" in told
     assert "1 with control characters (line 7)" in told
-    assert "1 of more than 80 words (line 8)" in told
+    assert "1 longer than 80 words (line 8)" in told
     assert "196 pairs to train on, 20 to validate" in told
     assert "tokens_per_second" in told
     assert float(told.split("BLEU ")[1].split(",")[0]) >= 0
@@ -53,11 +53,11 @@ def test_run(trained, tmp_path) -> None:
     lines = ended.stdout.decode().split("\n")
     assert [bool(line) for line in lines] == [True, False, True, True, False]
     assert lines[0].startswith("Die ")
-    assert "1 read in part: 1 not in UTF-8 (line 4)" in ended.stderr.decode()
+    assert "1 changed: 1 not in UTF-8 (line 4)" in ended.stderr.decode()
     assert imread(tmp_path / "seen.png").std() > 0.05
     refused = run("run", folder, "--strict", data=data)
     assert refused.returncode == 2
-    assert "standard input, line 4: a text not in UTF-8" in refused.stderr.decode()
+    assert "standard input, line 4: invalid text, not in UTF-8" in refused.stderr.decode()
 
 
 def test_run_json(trained) -> None:

@@ -126,6 +126,6 @@ def test_a_damaged_beginning(tmp_path, text) -> None:
 
 @pytest.mark.parametrize("sides", [([], SOME), (SOME, [])])
 def test_nothing_to_learn_from(tmp_path, sides) -> None:
-    with pytest.raises(InputError, match="nothing to learn from"):
+    with pytest.raises(InputError, match="no pairs to train"):
         training.train(tmp_path, *sides, RECIPE)
     assert not (tmp_path / "training.json").exists()
