@@ -165,10 +165,10 @@ def placing(problem: BuildPart) -> Run:
 
 BUILD: Mapping[str, Callable[[BuildPart], Run]] = {
     "whole build": building.build,
-    "traced passes": passes,
-    "JAX's tracing in them": tracing,
-    "drawing": drawing,
-    "placing": placing,
+    "tracing": passes,
+    "tracing in JAX alone": tracing,
+    "initial values": drawing,
+    "transfer to JAX": placing,
 }
 
 

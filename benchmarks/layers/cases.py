@@ -52,7 +52,9 @@ def _case(
 CASES = [
     _case("layers-forward", "Layers, forward", "forward", SURE, 1e-4, 5),
     _case("layers-both", "Layers, forward and backward", "both", SURE, 1e-3, 3),
-    _case("layers-random", "Layers that draw, forward and backward", "both", RANDOM, None),
+    _case(
+        "layers-random", "Layers with random numbers, forward and backward", "both", RANDOM, None
+    ),
     Case(
         name="recurrent",
         title="GRU and LSTM, forward and backward, by size",
@@ -66,7 +68,7 @@ CASES = [
     ),
     Case(
         name="recurrent-gpu",
-        title="On a GPU, GRU and LSTM, forward and backward, by size; PyTorch's are cuDNN's",
+        title="GRU and LSTM on a GPU, forward and backward, by size; PyTorch uses cuDNN",
         package="layers",
         problem=Recurrent,
         contenders=everyone("both", "Keras", "PyTorch"),

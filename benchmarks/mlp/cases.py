@@ -28,7 +28,7 @@ CASES = [
     ),
     Case(
         name="step",
-        title="Train step called one by one, MLP 784-256-256-10, Adam",
+        title="Single train step, MLP 784-256-256-10, Adam",
         package="mlp",
         problem=Problem,
         contenders=everyone("step", "raw JAX", "Keras", "Flax NNX", "Equinox", "PyTorch")
@@ -43,7 +43,7 @@ CASES = [
     ),
     Case(
         name="step-gpu",
-        title="On a GPU, train step called one by one, MLP 784-256-256-10, Adam",
+        title="Single train step on a GPU, MLP 784-256-256-10, Adam",
         package="mlp",
         problem=Problem,
         contenders=everyone("step", "raw JAX", "Keras", "Flax NNX", "Equinox", "PyTorch")
@@ -59,7 +59,7 @@ CASES = [
     ),
     Case(
         name="fit",
-        title="`fit` on arrays in memory, MLP 784-256-256-10, a step",
+        title="`fit` on in-memory arrays, MLP 784-256-256-10, per step",
         package="mlp",
         problem=Problem,
         contenders=FIT,
@@ -71,7 +71,7 @@ CASES = [
     ),
     Case(
         name="fit-memory",
-        title="Memory of `fit` on arrays in memory, MLP 784-256-256-10",
+        title="Peak memory of `fit` on in-memory arrays, MLP 784-256-256-10",
         package="mlp",
         problem=Problem,
         contenders={"Lamina": "fit", "raw JAX": "fit", "Keras": "fit"},

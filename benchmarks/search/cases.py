@@ -9,7 +9,7 @@ ALONE = "Lamina: loop in Python, row by row"
 CASES = [
     Case(
         name="beam",
-        title="Beam search, a sentence; against loops in Python over compiled steps",
+        title="Beam search, per sentence, compared with Python loops over compiled steps",
         package="search",
         problem=Problem,
         contenders={"Lamina": "compiled", BATCHED: "by_steps", ALONE: "row_by_row"},

@@ -8,7 +8,7 @@ ALONE = "Lamina: one client at a time"
 CASES = [
     Case(
         name="serve",
-        title="`lamina translate serve`, a request of many clients at once; against one at a time",
+        title="`lamina translate serve`, per request, many clients compared with one at a time",
         package="serving",
         problem=Problem,
         contenders={"Lamina": "together", ALONE: "alone"},

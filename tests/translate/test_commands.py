@@ -130,6 +130,6 @@ def test_serve_needs_packages() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 2
-    assert "Serving a translator needs packages that are not installed." in ended.stderr
+    assert "Serving a translation model needs packages that are not installed." in ended.stderr
     assert "pip install 'lamina[serve]'" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -34,8 +34,7 @@ class Translation(NamedTuple):
     Attributes:
         source: the text after normalization.
         text: the translation.
-        attention: weights ``[target time, source time]``. Rows belong to ``tokens`` and, if it was
-            generated, the end token; columns belong to ``source_tokens``.
+        attention: weights ``[target time, source time]``; the last row may be of the end token.
         source_tokens: tokens of the source.
         tokens: tokens of the translation.
         log_probability: log-probability of all generated ids, in nats.
@@ -109,16 +108,12 @@ class Translator:
     def __call__(self, texts: Sequence[str], beam: int | None = None) -> list[str]:
         """Translate texts. Empty texts have empty translations.
 
-        Tokens that were not in the training data are read as the unknown token. If the model
-        generates the unknown token and attends most to an unknown source token, the source token is
-        copied to the translation.
+        Unknown source tokens are copied to the translation where the model generates the unknown
+        token and attends most to them.
 
         Args:
             texts: a sequence of strings.
-            beam: beam width, a positive integer; the translator's own if None.
-
-        Returns:
-            The translations, in the order of the texts.
+            beam: beam width; the translator's own if None.
 
         Raises:
             InputError: a text is longer than ``source_length`` and ``divides`` is False; ``texts``
