@@ -86,8 +86,8 @@ def test_how_far_results_are_apart(theirs, apart):
 
 
 def test_rounding_of_what_should_be_nothing_does_not_count():
-    ours = {"loss": np.array(1.0), "slope": np.array([1e-9])}
-    assert difference(ours, {"loss": np.array(1.0), "slope": np.array([-1e-9])}) < 1e-6
+    ours = {"loss": np.array(1.0), "gradient": np.array([1e-9])}
+    assert difference(ours, {"loss": np.array(1.0), "gradient": np.array([-1e-9])}) < 1e-6
 
 
 def test_results_of_any_kind_become_arrays():

@@ -1,4 +1,4 @@
-"""The cases that take a step and a build apart; the first row is the whole."""
+"""Cases of the parts of a step and a build. The first row is the whole."""
 
 from benchmarks.breakdown import BuildPart, StepPart
 from benchmarks.case import Case, everyone

@@ -1,4 +1,4 @@
-"""The cases of building and planning."""
+"""Cases of building and planning."""
 
 from benchmarks.building import PerLayer, Problem
 from benchmarks.case import Case, Target, everyone
@@ -61,7 +61,7 @@ CASES = [
         title="Build a very deep model, per layer",
         package="building",
         problem=PerLayer,
-        contenders=everyone("build", "Equinox", "PyTorch"),  # of the others, minutes or an error
+        contenders=everyone("build", "Equinox", "PyTorch"),  # the others take minutes or fail
         rows=[{"layers": 10000, "units": 8}],
         quick=[{"layers": 40, "units": 8}],
         tolerance=0.0,

@@ -1,4 +1,4 @@
-"""The case of importing."""
+"""The case of imports."""
 
 from benchmarks.case import Case, Target, everyone
 from benchmarks.importing import Problem

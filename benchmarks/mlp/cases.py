@@ -1,4 +1,4 @@
-"""The cases of the perceptron."""
+"""Cases of the multilayer perceptron."""
 
 from benchmarks.case import Case, Target, everyone
 from benchmarks.mlp import Problem
@@ -65,7 +65,7 @@ CASES = [
         contenders=FIT,
         rows=[{"batch": 64, "batches": 100, "epochs": 3}],
         quick=[{"batch": 8, "batches": 4, "epochs": 2}],
-        tolerance=5e-3,  # 300 steps, each in another order of sums
+        tolerance=5e-3,  # 300 steps with different summation orders
         targets={"time": {"raw JAX": Target(1.0), "Keras": Target(0.75)}},
         headline=True,
     ),

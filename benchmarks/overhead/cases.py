@@ -1,4 +1,4 @@
-"""The case of a step's overhead."""
+"""Cases of the overhead of a step."""
 
 from benchmarks.case import Case, Target, everyone
 from benchmarks.overhead import Problem
