@@ -14,9 +14,7 @@ from benchmarks.search import Problem
 from lamina.seq2seq import Seq2Seq
 
 IMPOSSIBLE = -1e4
-LOGIT_SCALE = (
-    30  # scales the logits of the random model, so that rounding does not decide between outputs
-)
+LOGIT_SCALE = 30  # of the random model, so that rounding does not decide between outputs
 
 
 class Stepping(Seq2Seq):

@@ -21,9 +21,7 @@ from lamina.translate.translator import Translator
 from lamina.translate.vocabulary import Vocabulary
 
 IMPOSSIBLE = -1e4
-LOGIT_SCALE = (
-    30  # scales the logits of the random model, so that rounding does not decide between outputs
-)
+LOGIT_SCALE = 30  # of the random model, so that rounding does not decide between outputs
 
 
 def together(problem: Problem) -> Callable[[], np.ndarray]:
@@ -45,10 +43,10 @@ class _Clients:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._server.stdout is not None
-        told = self._server.stdout.readline()
-        if not told:
+        line = self._server.stdout.readline()
+        if not line:
             raise MissingError("the server does not start: starlette and uvicorn are needed")
-        self._port = int(told)
+        self._port = int(line)
 
     def __call__(self) -> np.ndarray:
         """The log-probability of each translation."""
