@@ -1,15 +1,20 @@
 """The commands as a person runs them: real processes, and a little of a small language."""
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from matplotlib.image import imread
 
+from lamina.translate import commands
+from lamina.translate.recipe import PRESETS, Recipe
 from tests.translate.toy import PAIRS, arguments, written
 
 
@@ -133,3 +138,18 @@ def test_serve_needs_packages() -> None:
     assert "Serving a translation model needs packages that are not installed." in ended.stderr
     assert "pip install 'lamina[serve]'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_help_of_training_states_the_defaults() -> None:
+    """`Default:` names a value of all presets, `Base preset:` one of the preset `base`."""
+    hints = get_type_hints(commands.train, include_extras=True)
+    stated = 0
+    for field in dataclasses.fields(Recipe):
+        text = hints[field.name].__metadata__[0].help
+        for words, recipes in (("Default", PRESETS.values()), ("Base preset", [PRESETS["base"]])):
+            if found := re.search(rf"{words}: (\S+)\.$", text):
+                said = {"separate": "False"}.get(found[1], found[1])
+                values = {str(getattr(recipe, field.name)) for recipe in recipes}
+                assert values <= {said, f"{said}.0"}, field.name
+                stated += 1
+    assert stated >= 15

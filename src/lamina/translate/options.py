@@ -42,7 +42,7 @@ Directory = Annotated[
     Path, typer.Argument(help="Model directory written by `lamina translate train`.")
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Stop at the first invalid line instead of skipping it.")
+    bool, typer.Option("--strict", help="Stop at the first invalid line.")
 ]
 Unbounded = Annotated[
     bool,
