@@ -43,7 +43,7 @@ def test_training_tells_what_it_left_out_and_how_good_it_is(trained) -> None:
     assert "1 without a second column (line 6)" in told
     assert "1 with control characters (line 7)" in told
     assert "1 longer than 80 words (line 8)" in told
-    assert "196 pairs to train on, 20 to validate" in told
+    assert "196 training pairs, 20 validation pairs" in told
     assert "tokens_per_second" in told
     assert float(told.split("BLEU ")[1].split(",")[0]) >= 0
     assert imread(folder / "training.png").std() > 0.05
