@@ -1,4 +1,4 @@
-# A fresh machine needs Python 3.11 or newer, make, and nothing else.
+# Requires only Python 3.11 or newer, and make.
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -7,10 +7,10 @@ WORKERS ?= 2
 
 .PHONY: demo test lint types floors tests fuzz bench bench-check clean
 
-demo: .venv/demo  ## train the date translator, show it, keep it in demo/
+demo: .venv/demo  ## train a date translator, show it, save it in demo/
 	$(BIN)/lamina demo --out demo
 
-test: lint types floors tests  ## all that CI runs
+test: lint types floors tests  ## everything that CI runs
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -26,14 +26,14 @@ tests: .venv/test
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 FUZZ ?= 600
-fuzz: .venv/test  ## read thousands of changed files, FUZZ for each loader
+fuzz: .venv/test  ## load thousands of modified files, FUZZ per loader
 	$(BIN)/python -m tests.fuzz $(FUZZ)
 
-bench: .venv-bench/done  ## run Lamina and its peers side by side, keep the record, fill the docs
+bench: .venv-bench/done  ## run all benchmarks, save the records, update the docs
 	.venv-bench/bin/python -m benchmarks all --record
 
 CASES ?= all
-bench-check: .venv-bench/done  ## measure again, and name what got worse than the record
+bench-check: .venv-bench/done  ## measure again, and fail if a ratio got worse
 	.venv-bench/bin/python -m benchmarks $(CASES) --check
 
 .venv/bin/python:

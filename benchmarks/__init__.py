@@ -1,1 +1,1 @@
-"""The same work done by Lamina and by its peers, side by side: `python -m benchmarks`."""
+"""Benchmarks of Lamina and other libraries on the same work: `python -m benchmarks`."""

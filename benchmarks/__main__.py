@@ -1,4 +1,4 @@
-"""Run Lamina and its peers side by side. Without a name, list the cases."""
+"""Run benchmarks of Lamina and other libraries. Without names, list all cases."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ CHART = ROOT / "docs" / "images" / "benchmarks.png"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """List cases, run them, keep what they come to, or compare it with what was kept.
+    """List or run cases, and record the results or compare them with the records.
 
-    The exit code is 1 if results disagree, if Lamina failed, or if something got worse.
+    Returns:
+        The exit code: 1 if results differ, Lamina failed, or a ratio got worse; otherwise 0.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.quick and (options.record or options.check):
-        parser.error("a trial has small sizes: it is neither kept nor compared")
+        parser.error("--quick uses small sizes and cannot be combined with --record or --check")
     chosen = _chosen(options.names)
     if not chosen and not options.record:
         return _list()
     if len({case.device for case in chosen}) > 1:
-        parser.error("cases on a GPU have all cores and cases on the CPU few: run them apart")
+        parser.error("run CPU cases and GPU cases separately: they use different numbers of cores")
     if all(case.device == "cpu" for case in chosen):
         machine.pin()
     elif not machine.accelerator():
-        sys.exit("There is no GPU here that nvidia-smi knows.")
+        sys.exit("nvidia-smi reports no GPU.")
     if options.check:
         return _check(chosen)
     effort = QUICK if options.quick else FULL
@@ -49,19 +50,29 @@ def main(arguments: list[str] | None = None) -> int:
     if options.record:
         _publish()
     if options.quick:
-        print("\nA trial: the sizes are small and the rounds few. Only that results agree counts.")
+        print("\nQuick run with small sizes: only the agreement of results is meaningful.")
     return int(any(_failed(record) for record in measured))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="cases; `all` for every one")
-    parser.add_argument("--quick", action="store_true", help="a trial with small sizes")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write what was measured")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="names of cases, or `all`")
     parser.add_argument(
-        "--record", action="store_true", help="keep it in benchmarks/results, and fill the pages"
+        "--quick",
+        action="store_true",
+        help="small sizes and few rounds, to check that the results agree",
     )
-    parser.add_argument("--check", action="store_true", help="compare it with what is kept")
+    parser.add_argument(
+        "--json", type=Path, metavar="PATH", help="write the measurements to a JSON file"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="save to benchmarks/results and update the docs"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="compare with the records and fail if a ratio got worse",
+    )
     return parser
 
 
@@ -70,14 +81,14 @@ def _chosen(names: list[str]) -> list[Case]:
         return [case for case in CASES.values() if not case.optional or case.name in names]
     unknown = [name for name in names if name not in CASES]
     if unknown:
-        sys.exit(f"There is no case {', '.join(unknown)}. Known: {', '.join(CASES)}.")
+        sys.exit(f"Unknown case: {', '.join(unknown)}. Known cases: {', '.join(CASES)}.")
     return [CASES[name] for name in names]
 
 
 def _list() -> int:
     print(pages.plain([[case.name, case.title] for case in CASES.values()]))
-    absent = {peer.lacks() for peer in PEERS.values()} - {""}
-    print(f"\nLeft out here: {'; '.join(sorted(absent))}." if absent else "")
+    missing = {peer.lacks() for peer in PEERS.values()} - {""}
+    print(f"\nNot available: {'; '.join(sorted(missing))}." if missing else "")
     return 0
 
 
@@ -89,7 +100,7 @@ def _measure(case: Case, effort: Effort) -> Record:
 
 
 def _failed(record: Record) -> bool:
-    """Whether results disagree, or Lamina failed; that a peer cannot do something is a fact."""
+    """Whether results differ or Lamina failed. A failure of another library does not count."""
     return any(
         reason.startswith("disagrees") or (column.startswith(OURS) and reason.startswith("failed"))
         for line in record.lines
@@ -98,8 +109,8 @@ def _failed(record: Record) -> bool:
 
 
 def _publish() -> None:
-    """Draw the chart and fill the pages, from all records."""
-    from benchmarks import chart  # noqa: PLC0415 - draws with an optional extra
+    """Draw the chart and update the docs from all records."""
+    from benchmarks import chart  # noqa: PLC0415 - needs an optional extra
 
     kept = records.read()
     chart.draw(CASES, kept, CHART)
@@ -119,20 +130,20 @@ def _publish() -> None:
 
 
 def _check(chosen: list[Case]) -> int:
-    """Measure again, and name what got worse, and what failed."""
+    """Measure again, and print what got worse or failed."""
     kept, bad = records.read(), []
     for case in chosen:
         if case.name not in kept:
-            print(f"{case.name}: nothing is kept to compare with.")
+            print(f"{case.name}: no record to compare with.")
             continue
         before, now = kept[case.name], _measure(case, FULL)
-        print("\n".join(f"Not as in the record: {what}." for what in records.moved(before, now)))
+        print("\n".join(f"Differs from the record: {what}." for what in records.moved(before, now)))
         found = records.worse(before.lines, now.lines)
-        if found:  # once may be chance
+        if found:  # confirm with a second measurement
             again = records.worse(before.lines, _measure(case, FULL).lines)
             found = [one for one in again if one.where in {other.where for other in found}]
         bad += [f"{case.name}: {one}" for one in found]
-        bad += [f"{case.name}: a contender failed"] if _failed(now) else []
+        bad += [f"{case.name}: a library failed"] if _failed(now) else []
     print("\n".join(["", "Worse than the record:", *bad] if bad else ["", "Nothing got worse."]))
     return int(bool(bad))
 

@@ -1,7 +1,7 @@
-"""Adam's options, the same for all.
+"""Options of Adam, the same for all libraries.
 
-Keras adds epsilon before the moments are corrected for their start at 0, the others after it. That
-moves the first steps apart by as much as epsilon counts, so here it does not count.
+Keras adds epsilon before the bias correction, the other libraries after it. A tiny epsilon makes
+the difference negligible.
 """
 
 __all__ = ["EPSILON", "LEARNING_RATE"]

@@ -1,4 +1,4 @@
-"""Whether contenders computed the same."""
+"""Comparison of the results of different libraries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def leaves(result: Any, path: str = "") -> dict[str, Any]:
-    """What a run returned, by place: dicts, lists and tuples are taken apart.
+    """Flatten nested dicts, lists and tuples to a dict from path to leaf.
 
     >>> leaves({"loss": 1, "more": [2, 3]})
     {'loss': 1, 'more.0': 2, 'more.1': 3}
@@ -30,7 +30,7 @@ def leaves(result: Any, path: str = "") -> dict[str, Any]:
 
 
 def arrays_of(result: Any) -> Arrays:
-    """The same as NumPy arrays, whatever library they are from."""
+    """Flatten a result to NumPy arrays; leaves may be arrays of any library."""
     return {path: _array(leaf) for path, leaf in leaves(result).items()}
 
 
@@ -39,10 +39,10 @@ def _array(leaf: Any) -> np.ndarray:
 
 
 def difference(ours: Arrays, theirs: Arrays) -> float:
-    """The largest distance, relative to the largest number of its array.
+    """The largest absolute difference, relative to the largest value of its array.
 
-    Arrays of small numbers, such as gradients that are 0 but for rounding, count as if their
-    largest were a hundredth of all arrays' largest. It is infinite if places or shapes differ.
+    The scale of an array is at least 1 % of the largest value of all arrays, so that rounding
+    errors in near-zero gradients do not count. The result is infinite if paths or shapes differ.
 
     >>> difference({"x": np.array([1.0, 4.0])}, {"x": np.array([1.0, 5.0])})
     0.25

@@ -1,4 +1,4 @@
-"""What a case is: the same work, done by Lamina and by its peers."""
+"""Benchmark cases, libraries and metrics."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ Row = Mapping[str, Any]
 
 
 class Peer(NamedTuple):
-    """A library: the module that holds its contenders, what it needs, how its process is set."""
+    """A library to compare with.
+
+    Attributes:
+        module: name of the module with its implementations.
+        needs: packages that must be installed.
+        settings: environment variables of its process.
+    """
 
     module: str
     needs: tuple[str, ...]
     settings: Mapping[str, str] = {}
 
     def lacks(self) -> str:
-        """What is not installed, in words; nothing if all is there."""
+        """The packages that are not installed, as a message; empty if none."""
         missing = [name for name in self.needs if find_spec(name) is None]
         return f"{' and '.join(missing)} not installed" if missing else ""
 
@@ -39,15 +45,18 @@ PEERS = {
 }
 
 
-# What computes: how the processes of contenders are told.
+# Environment variables of the processes, by device.
 DEVICES = {
     "cpu": {"JAX_PLATFORMS": "cpu"},
-    "gpu": {"JAX_PLATFORMS": "cuda", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},  # shared by all
+    "gpu": {
+        "JAX_PLATFORMS": "cuda",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    },  # the processes share the GPU
 }
 
 
 class Metric(NamedTuple):
-    """What is measured: in words, its unit, and whether each run takes a new process."""
+    """A measured quantity: its title, its unit, and whether each run needs a new process."""
 
     title: str
     unit: str
@@ -57,14 +66,14 @@ class Metric(NamedTuple):
 METRICS = {
     "time": Metric("time", "s", fresh=False),
     "calls": Metric("Python calls", "calls", fresh=False),
-    "first": Metric("time, first in the process", "s", fresh=True),
+    "first": Metric("time, first run of the process", "s", fresh=True),
     "peak": Metric("peak memory", "bytes", fresh=True),
     "process": Metric("peak memory of the whole process", "bytes", fresh=True),
 }
 
 
 class Target(NamedTuple):
-    """Lamina takes at most ``ratio`` times what the peer takes, and ``plus`` of the unit."""
+    """Lamina should need at most ``ratio`` times the peer's value, plus ``plus`` units."""
 
     ratio: float
     plus: float = 0.0
@@ -72,32 +81,32 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """One question, asked for rows of sizes.
+    """A benchmark, run for several rows of sizes.
 
     Attributes:
-        name: by which it is run.
-        title: what is done, for people.
-        package: where the contenders are, a module ``with_...`` for each peer.
-        problem: makes sizes, weights and data from a row; it may say ``parts``, by which times
-            are divided, such as the steps in a run.
-        contenders: functions ``(problem) -> run`` by column: the name of a peer and, after a
-            colon, a variant. A run ends when what it returns is ready.
-        rows: the sizes.
-        quick: the sizes of a trial.
+        name: name on the command line.
+        title: title in tables.
+        package: package with the implementations, one module ``with_...`` per library.
+        problem: creates sizes, weights and data from a row. Times are divided by its attribute
+            ``parts``, if it has one, such as the number of steps in a run.
+        contenders: names of functions ``(problem) -> run`` by column. A column is the name of a
+            library, optionally followed by a colon and a variant. A run ends when its result is
+            ready.
+        rows: sizes.
+        quick: small sizes for ``--quick``.
         metrics: keys of METRICS.
-        tolerance: how far results may be from Lamina's, relative to the largest number in
-            them; None where they are random.
-        checks: how many runs are compared; for training steps more than one.
-        targets: by metric, by column.
-        headline: whether the README tells of it.
-        cached: whether compiled programs are kept on disk from one process to the next.
-        settings: of the environment of all contenders.
-        optional: run by its name only.
-        device: what computes, a key of DEVICES. On a GPU products of float32 are as JAX takes
-            them there by default, in TensorFloat-32.
-        processes: how many each contender is timed in, one after the other: how fast short steps
-            are depends on where a process happens to have its memory. What happens once in a
-            process is measured in so many at least.
+        tolerance: maximum difference from Lamina's results, relative to their largest value; None
+            for random results.
+        checks: number of runs whose results are compared; more than one for training steps.
+        targets: targets by metric and column.
+        headline: whether the case is in the README.
+        cached: whether JAX's compilation cache is shared between the processes of a library.
+        settings: environment variables of all processes.
+        optional: whether the case runs only if it is named.
+        device: key of DEVICES. On a GPU, float32 products use TensorFloat-32, JAX's default.
+        processes: number of processes per library, one after the other. The speed of short steps
+            depends on the memory layout of the process. It is also the minimum number of
+            processes for metrics of the first run.
     """
 
     name: str
@@ -119,12 +128,12 @@ class Case:
     device: str = "cpu"
 
     def place(self, column: str) -> tuple[str, str]:
-        """The module and the function of a contender."""
+        """The module and the function of a column."""
         return f"benchmarks.{self.package}.{peer_of(column).module}", self.contenders[column]
 
 
 def peer_of(column: str) -> Peer:
-    """The peer whose column this is.
+    """The library of a column.
 
     >>> peer_of("Keras: train_on_batch").module
     'with_keras'
@@ -133,7 +142,7 @@ def peer_of(column: str) -> Peer:
 
 
 def label(row: Row) -> str:
-    """A row in words.
+    """The sizes of a row as text.
 
     >>> label({"batch": 64, "units": 256})
     'batch 64, units 256'
@@ -142,5 +151,5 @@ def label(row: Row) -> str:
 
 
 def everyone(function: str, *columns: str) -> dict[str, str]:
-    """The same function of Lamina's module and of each of these peers'."""
+    """The same function name for Lamina and for each of the columns."""
     return dict.fromkeys(("Lamina", *columns), function)

@@ -1,4 +1,4 @@
-"""A chart of the headlines: Lamina's ratio to each peer, on a logarithmic axis."""
+"""A chart of the headline cases: ratios of Lamina to each library, on a logarithmic axis."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["draw"]
 
 
 def draw(cases: Mapping[str, Case], records: Mapping[str, Record], path: Path) -> None:
-    """Draw the chart: left of the line at 1, Lamina takes less than the peer."""
+    """Draw the chart. Left of 1, Lamina needs less time or memory than the other library."""
     lines = headlines(cases, records)
     columns = [column for _, line in lines for column in line.ratios if ":" not in column]
     columns = list(dict.fromkeys(columns))
     figure, axes = plt.subplots(figsize=(9, 1.2 + 0.5 * len(lines)), layout="constrained")
     for index, column in enumerate(columns):
-        shift = 0.6 * (index + 0.5) / len(columns) - 0.3  # side by side, so that none hides another
+        shift = 0.6 * (index + 0.5) / len(columns) - 0.3  # offset, so that points do not overlap
         shown = [(y, x.line.ratios.get(column)) for y, x in enumerate(lines)]
         points = [(ratio, y + shift) for y, ratio in shown if ratio is not None]
         axes.errorbar(
@@ -42,7 +42,7 @@ def draw(cases: Mapping[str, Case], records: Mapping[str, Record], path: Path) -
     axes.set_yticks(range(len(lines)), [shown.title for shown in lines])
     axes.invert_yaxis()
     axes.grid(axis="x", which="both", alpha=0.3)
-    axes.set_xlabel("Lamina / peer (left of 1, Lamina takes less)")
+    axes.set_xlabel("Lamina / other library (less than 1: Lamina needs less)")
     axes.legend(loc="best", fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

@@ -1,4 +1,4 @@
-"""Figures: a median with its spread, alone and as a ratio of two."""
+"""Statistics of samples: median and quartiles of values and of ratios."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Figure", "figure", "ratio", "text", "times"]
 
 
 class Figure(NamedTuple):
-    """The median of some samples, the quartiles around it, and how many samples there were."""
+    """Median, lower and upper quartile, and number of samples."""
 
     median: float
     low: float
@@ -20,12 +20,12 @@ class Figure(NamedTuple):
 
     @property
     def spread(self) -> float:
-        """Between the quartiles, relative to the median."""
+        """Interquartile range, relative to the median."""
         return (self.high - self.low) / self.median if self.median else 0.0
 
 
 def figure(samples: Sequence[float]) -> Figure:
-    """The figure of samples.
+    """The statistics of samples.
 
     >>> figure([3.0, 1.0, 2.0])
     Figure(median=2.0, low=1.5, high=2.5, runs=3)
@@ -37,7 +37,7 @@ def figure(samples: Sequence[float]) -> Figure:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Figure:
-    """The figure of ratios, round by round: what slows a whole round down falls out.
+    """The statistics of the ratios in each round. A slow round affects both sides and cancels.
 
     >>> ratio([1.0, 2.0, 3.0], [2.0, 4.0, 6.0]).median
     0.5
@@ -47,7 +47,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Figure:
 
 
 def text(value: float, unit: str) -> str:
-    """A value with the unit that reads best.
+    """Format a value with a suitable unit prefix.
 
     >>> text(0.0000312, "s"), text(403e6, "bytes"), text(1234, "calls")
     ('31.2 us', '403 MB', '1,234')
@@ -63,7 +63,7 @@ def text(value: float, unit: str) -> str:
 
 
 def times(ratio: float) -> str:
-    """A ratio in words.
+    """Format a ratio.
 
     >>> times(0.62), times(0.0042), times(12.3)
     ('0.62x', '0.0042x', '12.3x')

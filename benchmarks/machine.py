@@ -1,4 +1,4 @@
-"""The machine: the threads that a run may use, its memory, and what is installed."""
+"""The machine: threads, memory and installed packages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LIBRARIES = [
     "torch",
 ]
 _LIMITS = [
-    "PJRT_NPROC",  # XLA's, in JAX
+    "PJRT_NPROC",  # XLA in JAX
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -37,9 +37,9 @@ _LIMITS = [
 
 
 def pin(threads: int = THREADS) -> None:
-    """Keep this process and its children to so many cores, and their libraries to as many threads.
+    """Limit this process and its children to a number of cores and threads.
 
-    It has to come before any of the libraries is imported: they count cores only once.
+    Call it before any library is imported, because libraries read the number of cores only once.
     """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
@@ -47,7 +47,7 @@ def pin(threads: int = THREADS) -> None:
 
 
 def peak() -> int:
-    """The most memory that this process has held, in bytes."""
+    """Peak memory of this process in bytes."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM"):
@@ -59,13 +59,13 @@ def peak() -> int:
 
 
 def forget_peak() -> None:
-    """Let the peak begin anew from what is held now, where the system can."""
+    """Reset the peak memory to the current memory, if the system supports it."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def accelerator() -> str:
-    """The GPU with its driver, if there is one."""
+    """Name and driver of the GPU; empty if there is none."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
         return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
@@ -73,10 +73,10 @@ def accelerator() -> str:
 
 
 def facts(device: str = "cpu") -> dict[str, str]:
-    """What a figure depends on besides the code.
+    """Hardware and software versions that affect the measurements.
 
     Args:
-        device: on which the case computes; a GPU's cases have all cores.
+        device: key of DEVICES. Cases on a GPU use all cores.
     """
     used = THREADS if device == "cpu" else "all"
     found = {} if device == "cpu" else {"GPU": accelerator()}

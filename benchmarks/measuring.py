@@ -1,4 +1,5 @@
-"""Running a case: contenders agree first, then take turns, A B C A B C."""
+"""Measurement of a case: compare the results first, then time the libraries in turns, A B C A B
+C."""
 
 from __future__ import annotations
 
@@ -25,19 +26,18 @@ __all__ = ["FULL", "QUICK", "Effort", "Line", "run_case"]
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = "Lamina"
-PATIENCE = 300  # seconds for one answer
+TIMEOUT = 300  # seconds per request to a worker
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
-LONG = 0.5  # seconds of a run, which then need not be warmed up for
+LONG = 0.5  # seconds; longer runs need no warm-up
 
 
 class Effort(NamedTuple):
-    """How long to measure: rounds at most, seconds a row after which three rounds are enough,
-    seconds that a sample should take, and processes for what is measured once in each."""
+    """How long to measure."""
 
-    rounds: int
-    seconds: float
-    sample: float
-    processes: int
+    rounds: int  # maximum
+    seconds: float  # per row, after which three rounds are enough
+    sample: float  # minimum seconds per sample
+    processes: int  # for metrics of the first run
 
 
 FULL = Effort(rounds=31, seconds=45.0, sample=0.02, processes=7)
@@ -46,7 +46,7 @@ QUICK = Effort(rounds=3, seconds=1.0, sample=0.001, processes=1)
 
 @dataclass
 class Line:
-    """What a row came to in one metric: figures by column, and Lamina's over each of them."""
+    """The measurements of a row in one metric: values by column, and ratios of Lamina to each."""
 
     row: str
     metric: str
@@ -65,7 +65,7 @@ class Line:
 
 
 class NoAnswerError(Exception):
-    """A contender that cannot take part; `failed` if that is nobody's wish."""
+    """A library that cannot run a row; `failed` is False if it does not support the row."""
 
     def __init__(self, reason: str, failed: bool) -> None:
         super().__init__(reason)
@@ -73,7 +73,7 @@ class NoAnswerError(Exception):
 
 
 class Contender:
-    """The parent's end of a worker."""
+    """A worker process, seen from the parent."""
 
     def __init__(self, case: Case, column: str, folder: Path) -> None:
         self._case = case
@@ -87,23 +87,23 @@ class Contender:
             env=_environment(case, column, folder),
         )
         self._process = self._start()
-        self._late = False
+        self._timed_out = False
 
     def open(self, row: Row) -> None:
-        """Set up for a row; a process that an earlier row has ended is replaced."""
+        """Prepare a row. A process that has ended is replaced."""
         if self._process.poll() is not None:
             self.close()
-            self._process, self._late = self._start(), False
+            self._process, self._timed_out = self._start(), False
         self.ask("open", self._case.problem, dict(row))
 
     def ask(self, name: str, *args: Any) -> Any:
-        """What the worker answers.
+        """Send a request to the worker and return its answer.
 
         Raises:
-            NoAnswerError: it has not what is asked for, it failed, or it took too long.
+            NoAnswerError: the library does not support the row, failed, or exceeded the timeout.
         """
-        watch = threading.Timer(PATIENCE, self._give_up)
-        watch.start()
+        timer = threading.Timer(TIMEOUT, self._give_up)
+        timer.start()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -111,16 +111,16 @@ class Contender:
             self._process.stdin.flush()
             kind, answer = pickle.load(self._process.stdout)
         except (EOFError, BrokenPipeError):
-            reason = f"no answer in {PATIENCE} s" if self._late else "its process ended"
+            reason = f"timeout after {TIMEOUT} s" if self._timed_out else "its process ended"
             raise NoAnswerError(reason, failed=True) from None
         finally:
-            watch.cancel()
+            timer.cancel()
         if kind != "done":
             raise NoAnswerError(answer, failed=kind == "failed")
         return answer
 
     def _give_up(self) -> None:
-        self._late = True
+        self._timed_out = True
         self._process.kill()
 
     def close(self) -> None:
@@ -132,14 +132,14 @@ class Contender:
 
 
 def _environment(case: Case, column: str, folder: Path) -> dict[str, str]:
-    """The environment of a contender's process; all keep compiled modules, as installed ones do."""
+    """The environment of a worker. Bytecode is cached, as for installed packages."""
     paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])
     settings = {"PYTHONPATH": os.pathsep.join(paths), **DEVICES[case.device], **case.settings}
     if case.cached:
         settings["JAX_COMPILATION_CACHE_DIR"] = str(folder / f"compiled {column}")
         settings["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    kept = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
-    return kept | settings | dict(peer_of(column).settings)
+    inherited = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
+    return inherited | settings | dict(peer_of(column).settings)
 
 
 @contextmanager
@@ -151,32 +151,32 @@ def contender(case: Case, column: str, folder: Path) -> Iterator[Contender]:
         opened.close()
 
 
-def run_case(case: Case, effort: Effort, tell: Callable[[str], None]) -> list[Line]:
+def run_case(case: Case, effort: Effort, log: Callable[[str], None]) -> list[Line]:
     """Measure every row of a case.
 
     Args:
-        case: what to measure.
-        effort: FULL, or QUICK for a trial with its smaller rows.
-        tell: is given a word on what goes on.
+        case: the case to measure.
+        effort: FULL, or QUICK for the small rows.
+        log: receives progress messages.
     """
     lacks = {column: peer_of(column).lacks() for column in case.contenders}
     columns = [column for column, reason in lacks.items() if not reason]
     skipped = {column: reason for column, reason in lacks.items() if reason}
     rows = case.quick if effort is QUICK else case.rows
-    taken = [_Turns(case, row, dict(skipped)) for row in rows]
+    pending = [_Turns(case, row, dict(skipped)) for row in rows]
     with tempfile.TemporaryDirectory(prefix="lamina-bench-") as name:
         folder = Path(name)
         if any(not METRICS[metric].fresh for metric in case.metrics):
             for _ in range(min(case.processes, effort.processes)):
                 with _contenders(case, columns, folder) as workers:
-                    for turns in taken:
-                        tell(f"{case.name}: {label(turns.row)}")
+                    for turns in pending:
+                        log(f"{case.name}: {label(turns.row)}")
                         turns.take(workers, effort)
         lines: list[Line] = []
-        for turns in taken:
+        for turns in pending:
             lines += turns.lines()
             if any(METRICS[metric].fresh for metric in case.metrics):
-                tell(f"{case.name}: {label(turns.row)}, in new processes")
+                log(f"{case.name}: {label(turns.row)}, in new processes")
                 lines += _in_new_processes(case, turns.row, columns, skipped, folder, effort)
     return lines
 
@@ -189,7 +189,7 @@ def _contenders(case: Case, columns: list[str], folder: Path) -> Iterator[dict[s
 
 @dataclass
 class _Turns:
-    """What of a row can be run over and over: samples one after the other."""
+    """The metrics of a row that repeated runs in one process measure."""
 
     case: Case
     row: Row
@@ -199,7 +199,7 @@ class _Turns:
     apart: float | None = None
 
     def take(self, workers: dict[str, Contender], effort: Effort) -> None:
-        """Samples of these processes, behind those of earlier ones."""
+        """Add samples from these processes to those of earlier processes."""
         running: dict[str, Contender] = {}
         results: dict[str, list[Arrays]] = {}
         for column, worker in workers.items():
@@ -210,7 +210,7 @@ class _Turns:
                     running[column] = worker
         apart = _compare(self.case, results, self.skipped, running)
         self.apart = max((x for x in (apart, self.apart) if x is not None), default=None)
-        if OURS not in running:  # nothing to compare with
+        if OURS not in running:  # no baseline
             running = {}
         if "time" in self.case.metrics:
             more = _samples(running, effort)
@@ -243,7 +243,7 @@ def _samples(running: dict[str, Contender], effort: Effort) -> dict[str, list[fl
 def _in_new_processes(
     case: Case, row: Row, columns: list[str], lacking: dict[str, str], folder: Path, effort: Effort
 ) -> list[Line]:
-    """What happens once in a process: new ones in every round."""
+    """Measure the metrics of the first run, with new processes in each round."""
     skipped = dict(lacking)
     wanted = [name for name in case.metrics if METRICS[name].fresh]
     samples: dict[str, dict[str, list[float]]] = {name: {} for name in wanted}
@@ -254,7 +254,7 @@ def _in_new_processes(
             with contender(case, column, folder) as opened, _skipping(skipped, column):
                 opened.open(row)
                 found, result = opened.ask("first")
-                if number == 0:  # files, and what is kept on disk, are at hand from here on
+                if number == 0:  # the first round only fills file caches
                     results[column] = [result]
                     continue
                 for name in wanted:
@@ -279,7 +279,7 @@ def _compare(
     skipped: dict[str, str],
     running: dict[str, Contender],
 ) -> float | None:
-    """How far the contenders are from Lamina at most; those too far take no part."""
+    """The largest difference from Lamina's results. Libraries above the tolerance are skipped."""
     if case.tolerance is None or OURS not in results:
         return None
     worst = 0.0
@@ -289,7 +289,7 @@ def _compare(
         if apart <= case.tolerance:
             worst = max(worst, apart)
             continue
-        skipped[column] = f"disagrees: {apart:.1e} away from Lamina's result"
+        skipped[column] = f"disagrees: difference {apart:.1e} from Lamina's result"
         running.pop(column, None)
     return worst
 

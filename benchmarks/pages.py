@@ -1,4 +1,4 @@
-"""Tables for people, and the places in pages that they fill."""
+"""Tables of results, and the sections of the docs that contain them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Cells = list[list[str]]
 
 
 class Headline(NamedTuple):
-    """A line with its case."""
+    """A measurement of the README, with its case."""
 
     case: Case
     line: Line
@@ -40,18 +40,18 @@ class Headline(NamedTuple):
 
 
 def table(case: Case, lines: Sequence[Line]) -> Cells:
-    """A line for each row and metric: Lamina's figure, then its ratio to each peer's."""
+    """One line per row and metric: Lamina's value, then its ratio to each library."""
     columns = [c for c in case.contenders if c != OURS and any(c in x.ratios for x in lines)]
-    cells = [["", "measured", OURS, *(f"over {column}" for column in columns)]]
+    cells = [["", "metric", OURS, *(f"over {column}" for column in columns)]]
     if case.targets:
-        cells[0].append("at most")
+        cells[0].append("target")
     for line in [line for line in lines if OURS in line.figures]:
         own = line.figures[OURS]
         unit = METRICS[line.metric].unit
         row = [line.row, METRICS[line.metric].title, _absolute(own, unit)]
         row += [_ratio(line.ratios.get(column)) for column in columns]
         if case.targets:
-            row.append(_verdicts(line, case.targets.get(line.metric, {})))
+            row.append(_target_results(line, case.targets.get(line.metric, {})))
         cells.append(row)
     return cells
 
@@ -62,26 +62,26 @@ def _absolute(value: Figure, unit: str) -> str:
 
 
 def _ratio(value: Figure | None) -> str:
-    """A ratio, with the quartiles where they differ from it in what is shown."""
+    """A ratio, with its quartiles if they differ after rounding."""
     if value is None:
         return ""
     low, middle, high = (times(x) for x in (value.low, value.median, value.high))
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def _verdicts(line: Line, targets: Mapping[str, Target]) -> str:
-    said = []
+def _target_results(line: Line, targets: Mapping[str, Target]) -> str:
+    results = []
     for column, target in targets.items():
         if column in line.figures and OURS in line.figures:
             unit = METRICS[line.metric].unit
             extra = f" + {text(target.plus, unit)}" if target.plus else ""
             word = "met" if _within(line, column, target) else "missed"
-            said.append(f"{target.ratio:g}x {column}{extra}: {word}")
-    return "; ".join(said)
+            results.append(f"{target.ratio:g}x {column}{extra}: {word}")
+    return "; ".join(results)
 
 
 def _within(line: Line, column: str, target: Target) -> bool:
-    """By the median of ratios, or where something is added by the figures themselves."""
+    """Compare the median ratio, or the values themselves if the target has an offset."""
     if not target.plus and column in line.ratios:
         return line.ratios[column].median <= target.ratio
     limit = target.ratio * line.figures[column].median + target.plus
@@ -89,7 +89,7 @@ def _within(line: Line, column: str, target: Target) -> bool:
 
 
 def plain(cells: Cells) -> str:
-    """A table for a terminal."""
+    """A table as plain text."""
     widths = [max(len(row[index]) for row in cells) for index in range(len(cells[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -98,28 +98,29 @@ def plain(cells: Cells) -> str:
 
 
 def markdown(cells: Cells) -> str:
-    """A table for a page."""
+    """A table in Markdown."""
     head, *body = cells
     rows = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def remarks(case: Case, lines: Sequence[Line]) -> list[str]:
-    """What the table leaves out: how well results agree, and who took no part, and why."""
+    """Notes below a table: agreement of the results, and libraries that were not measured."""
     apart = [line.apart for line in lines if line.apart is not None]
-    said = []
+    notes = []
     if case.tolerance is None:
-        said.append("Results are random and were not compared.")
+        notes.append("Results are random and were not compared.")
     elif apart:
-        said.append(
-            f"Results agree: {max(apart):.1e} apart at most, relative to the largest number; "
-            f"{case.tolerance:.0e} is allowed."
+        notes.append(
+            f"Largest relative difference between results: {max(apart):.1e} "
+            f"(tolerance {case.tolerance:.0e})."
         )
-    return said + _left_out(lines)
+    return notes + _not_measured(lines)
 
 
-def _left_out(lines: Sequence[Line]) -> list[str]:
-    """Who took no part, why, and where if it was not everywhere."""
+def _not_measured(lines: Sequence[Line]) -> list[str]:
+    """The libraries that were not measured, with reasons, and the rows if only some are
+    affected."""
     reasons: dict[tuple[str, str], set[str]] = {}
     for line in lines:
         for column, reason in line.skipped.items():
@@ -130,18 +131,18 @@ def _left_out(lines: Sequence[Line]) -> list[str]:
         partly = len(rows) < every and not reason.startswith("no ")
         where = f" ({'; '.join(sorted(rows))})" if partly else ""
         by_column.setdefault(column, []).append(reason + where)
-    return [f"{column} is left out: {', '.join(why)}." for column, why in by_column.items()]
+    return [f"Not measured: {column} ({', '.join(why)})." for column, why in by_column.items()]
 
 
 def section(case: Case, record: Record) -> str:
-    """A case on a page: its title, its table, its remarks."""
+    """The section of a case: title, table and notes."""
     lines = record.lines
     parts = [f"### {record.title}", f"`python -m benchmarks {case.name}`"]
     return "\n\n".join([*parts, markdown(table(case, lines)), " ".join(remarks(case, lines))])
 
 
 def headlines(cases: Mapping[str, Case], records: Mapping[str, Record]) -> list[Headline]:
-    """The lines that the README and the chart tell of."""
+    """The measurements in the README and in the chart."""
     return [
         Headline(case, line)
         for case in cases.values()
@@ -152,7 +153,7 @@ def headlines(cases: Mapping[str, Case], records: Mapping[str, Record]) -> list[
 
 
 def overview(cases: Mapping[str, Case], records: Mapping[str, Record]) -> str:
-    """The table for the README: Lamina over each peer, a line for each headline."""
+    """The table of the README: ratios of Lamina to each library."""
     lines = headlines(cases, records)
     named = dict.fromkeys(column for case in cases.values() for column in case.contenders)
     columns = [c for c in named if ":" not in c and any(c in x.line.ratios for x in lines)]
@@ -160,15 +161,15 @@ def overview(cases: Mapping[str, Case], records: Mapping[str, Record]) -> str:
     for headline in lines:
         ratios = [headline.line.ratios.get(column) for column in columns]
         own, unit = headline.line.figures[OURS], METRICS[headline.line.metric].unit
-        told = ["" if ratio is None else times(ratio.median) for ratio in ratios]
-        cells.append([headline.title, text(own.median, unit), *told])
+        ratio_cells = ["" if ratio is None else times(ratio.median) for ratio in ratios]
+        cells.append([headline.title, text(own.median, unit), *ratio_cells])
     return "\n\n".join(
         [markdown(cells), *machines({x.case.name: records[x.case.name] for x in lines})]
     )
 
 
 def machines(records: Mapping[str, Record]) -> list[str]:
-    """What the records were made on, and which of them, if they were not all made on the same."""
+    """The machines of the records, with the names of the cases if there are several machines."""
     cases: dict[str, list[str]] = {}
     for name, record in records.items():
         facts = ", ".join(f"{name} {value}" for name, value in record.machine.items())
@@ -179,7 +180,7 @@ def machines(records: Mapping[str, Record]) -> list[str]:
 
 
 def shares(lines: Iterable[Line]) -> str:
-    """A breakdown: each row's time, and its share of the first row's, which is the whole."""
+    """A breakdown table: the time of each row, and its share of the first row."""
     timed = [line for line in lines if line.metric == "time" and OURS in line.figures]
     cells = [["part", "time", "share"]]
     for line in timed:
@@ -196,15 +197,15 @@ def shares(lines: Iterable[Line]) -> str:
 
 
 def fill(path: Path, name: str, content: str) -> None:
-    """Put content between a page's markers ``<!-- name:begin -->`` and ``<!-- name:end -->``.
+    """Replace the section of a page between ``<!-- name:begin -->`` and ``<!-- name:end -->``.
 
     Raises:
-        ValueError: the page does not have them, once each and in this order.
+        ValueError: the page does not contain both markers exactly once, in this order.
     """
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     page = path.read_text("utf-8")
     before, found, rest = page.partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed or begin in rest or end in after:
-        raise ValueError(f"{path} needs {begin} and, after it, {end}, once each.")
+        raise ValueError(f"{path} must contain {begin} and then {end} exactly once.")
     path.write_text(f"{before}{begin}\n\n{content}\n\n{end}{after}", encoding="utf-8")

@@ -1,6 +1,6 @@
-"""How well a translator learns Multi30K in half an hour: train, evaluate, fill the pages.
+"""Translation quality on Multi30K after half an hour: train, evaluate, update the pages.
 
-The data is not part of the project: a folder with ``train.en-de.tsv``, ``val.en-de.tsv`` and
+The data is not part of the project. It is a folder with ``train.en-de.tsv``, ``val.en-de.tsv`` and
 ``test_2016_flickr.en-de.tsv``, English and German in two columns.
 """
 
@@ -23,15 +23,15 @@ NAME = "multi30k"
 MINUTES = 28
 TRAIN, VALIDATION, TEST = (f"{part}.en-de.tsv" for part in ("train", "val", "test_2016_flickr"))
 SENTENCES = {
-    "README.md": "English to German on Multi30K, from scratch: **{bleu:.1f} BLEU** on "
-    "test_2016_flickr (sacrebleu, lowercase, beam 5) after {minutes:.0f} minutes of training "
-    "on {cores} cores ({processor}), {epochs} epochs:",
-    "README.zh-CN.md": "Multi30K 英译德，从零训练：在 {cores} 个核心（{processor}）上"
-    "训练 {minutes:.0f} 分钟、{epochs} 轮之后，test_2016_flickr 上得 **{bleu:.1f} BLEU**"
-    "（sacrebleu，小写，束宽 5）：",
-    "docs/translation.md": "It came to **{bleu:.2f} BLEU** and {chrf:.2f} chrF on "
-    "test_2016_flickr, after {minutes:.0f} minutes of training on {cores} cores ({processor}), "
-    "{epochs} epochs; the signature is `{signature}`.",
+    "README.md": "Example: English to German on Multi30K, trained from scratch, reaches "
+    "**{bleu:.1f} BLEU** on test_2016_flickr (sacrebleu, lowercase, beam 5) after "
+    "{minutes:.0f} minutes on {cores} cores ({processor}), {epochs} epochs:",
+    "README.zh-CN.md": "示例：Multi30K 英译德从零训练，在 {cores} 个 CPU 核心（{processor}）上"
+    "训练 {minutes:.0f} 分钟、{epochs} 个 epoch，在 test_2016_flickr 上达到 **{bleu:.1f} BLEU**"
+    "（sacrebleu，不区分大小写，束宽 5）：",
+    "docs/translation.md": "Result: **{bleu:.2f} BLEU** and {chrf:.2f} chrF on "
+    "test_2016_flickr after {minutes:.0f} minutes of training on {cores} cores ({processor}), "
+    "{epochs} epochs. Signature: `{signature}`.",
 }
 COMMANDS = f"""```sh
 lamina translate train {TRAIN} --validation {VALIDATION} --out m30k --minutes {MINUTES}
@@ -40,12 +40,12 @@ lamina translate evaluate m30k {TEST} --lowercase --beam 5
 
 
 def measured(data: Path, out: Path) -> dict[str, Any]:
-    """Train, or go on with a training that was stopped, and evaluate, in processes of their own."""
-    told = out.with_suffix(".log")
+    """Train, or resume an interrupted training, and evaluate; both in separate processes."""
+    log_path = out.with_suffix(".log")
     paths = [str(data / TRAIN), "--validation", str(data / VALIDATION), "--out", str(out)]
-    with told.open("a", encoding="utf-8") as log:
+    with log_path.open("a", encoding="utf-8") as log:
         _run("train", *paths, "--minutes", str(MINUTES), "--resume", stdout=log)
-    parts = re.findall(r"trained in (\d+) s", told.read_text("utf-8"))
+    parts = re.findall(r"trained in (\d+) s", log_path.read_text("utf-8"))
     options = "--lowercase", "--beam", "5", "--json"
     found = _run("evaluate", str(out), str(data / TEST), *options, stdout=subprocess.PIPE)
     scores: dict[str, Any] = json.loads(found)
@@ -61,17 +61,19 @@ def measured(data: Path, out: Path) -> dict[str, Any]:
 
 
 def sentence(page: str, record: dict[str, Any]) -> str:
-    """What a page tells of a record."""
+    """The text of a page about a record."""
     facts = record["machine"]
-    told = SENTENCES[page].format(**record, cores=machine.THREADS, processor=facts["processor"])
-    return told if page.startswith("docs") else f"{told}\n\n{COMMANDS}"
+    text = SENTENCES[page].format(**record, cores=machine.THREADS, processor=facts["processor"])
+    return text if page.startswith("docs") else f"{text}\n\n{COMMANDS}"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure, keep the record, fill the pages."""
+    """Measure, save the record and update the pages."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
-    parser.add_argument("data", type=Path, help="the folder of the pairs")
-    parser.add_argument("--out", type=Path, default=Path("m30k"), help="of the model")
+    parser.add_argument("data", type=Path, help="folder with the Multi30K files")
+    parser.add_argument(
+        "--out", type=Path, default=Path("m30k"), help="output directory of the model"
+    )
     options = parser.parse_args(arguments)
     machine.pin()
     record = measured(options.data, options.out)

@@ -1,4 +1,4 @@
-"""Records: what was measured, as JSON, and what got worse since."""
+"""Records of measurements as JSON, and comparison with earlier records."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from benchmarks.measuring import Line
 __all__ = ["RESULTS", "Record", "Worse", "dumps", "moved", "read", "worse", "write"]
 
 RESULTS = Path(__file__).resolve().parent / "results"
-SLACK = 0.03  # of a ratio: so little no machine measures twice
+SLACK = 0.03  # relative change of a ratio that is within measurement noise
 
 
 @dataclass
 class Record:
-    """What a case came to, and on what machine."""
+    """The measurements of a case, and the machine."""
 
     case: str
     title: str
@@ -29,7 +29,7 @@ class Record:
 
 
 def write(record: Record, folder: Path = RESULTS) -> Path:
-    """Keep a record, in place of the one that the case had."""
+    """Save a record, replacing the earlier record of the case."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{record.case}.json"
     path.write_text(dumps([record]), encoding="utf-8")
@@ -37,13 +37,13 @@ def write(record: Record, folder: Path = RESULTS) -> Path:
 
 
 def read(folder: Path = RESULTS) -> dict[str, Record]:
-    """The records that are kept, by case."""
+    """All saved records by case."""
     found = [_record(one) for path in sorted(folder.glob("*.json")) for one in _parsed(path)]
     return {record.case: record for record in found}
 
 
 def dumps(records: Iterable[Record]) -> str:
-    """Records as JSON: a list, figures as ``[median, low, high, runs]``."""
+    """Records as a JSON list, with statistics as ``[median, low, high, runs]``."""
     return json.dumps([asdict(record) for record in records], indent=1) + "\n"
 
 
@@ -61,7 +61,7 @@ def _record(given: dict[str, Any]) -> Record:
 
 
 class Worse(NamedTuple):
-    """A ratio that rose: where it stands, what it was, what it is."""
+    """A ratio that increased: its row and column, its earlier value and its new value."""
 
     where: str
     before: Figure
@@ -74,9 +74,9 @@ class Worse(NamedTuple):
 
 
 def worse(before: Sequence[Line], now: Sequence[Line]) -> list[Worse]:
-    """What got worse: ratios whose spread is above the earlier one's, and above the slack.
+    """Ratios whose lower quartile exceeds the earlier upper quartile by more than ``SLACK``.
 
-    Rows and columns that only one of the two has are not compared.
+    Rows and columns that exist on one side only are not compared.
     """
     kept = {(line.row, line.metric): line.ratios for line in before}
     found = []
@@ -91,7 +91,7 @@ def worse(before: Sequence[Line], now: Sequence[Line]) -> list[Worse]:
 
 
 def moved(before: Record, now: Record) -> list[str]:
-    """What is not the same about the machine."""
+    """Differences between the machines of two records."""
     names = dict.fromkeys([*before.machine, *now.machine])
     pairs = {name: (before.machine.get(name, "-"), now.machine.get(name, "-")) for name in names}
     return [f"{name} {old}, now {new}" for name, (old, new) in pairs.items() if old != new]

@@ -1,4 +1,4 @@
-"""PyTorch on the device of the case, its products of float32 as JAX takes them there."""
+"""The device of a case in PyTorch, with the same float32 precision as JAX."""
 
 from __future__ import annotations
 

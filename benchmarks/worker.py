@@ -1,6 +1,6 @@
-"""A process of its own for one contender: it does what it is told over a pipe, and answers.
+"""A worker process for one library, controlled through pipes.
 
-Each contender has a process, so that none meets another's threads, caches or memory.
+Separate processes keep threads, caches and memory of the libraries apart.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["MissingError", "Worker", "serve"]
 
 
 class MissingError(Exception):
-    """The library has not what the row asks for."""
+    """The library does not support the row."""
 
 
 class Worker:
-    """One contender, and the run that it made for a row."""
+    """The implementation of one library, and its run for the current row."""
 
     def __init__(self, module: str, function: str) -> None:
         self._make = getattr(importlib.import_module(module), function)
@@ -32,17 +32,17 @@ class Worker:
         self._parts = 1
 
     def open(self, problem: Callable[..., Any], row: dict[str, Any]) -> None:
-        """Set up for a row."""
-        self._run = lambda: None  # what the row before held is let go first
+        """Prepare a row."""
+        self._run = lambda: None  # release the previous row first
         made = problem(**row)
         self._parts = getattr(made, "parts", 1)
         self._run = self._make(made)
 
     def first(self) -> tuple[dict[str, float], Arrays]:
-        """Run once: what is measured of it by name, and the result.
+        """Run once, and return the metrics of the first run and the result.
 
-        The peak is what the run holds beside all that was there before it; that of the process
-        has the libraries, the data and what was set up in it.
+        ``peak`` is the peak memory minus the memory before the run. ``process`` is the peak memory
+        of the whole process.
         """
         machine.forget_peak()
         held = machine.peak()
@@ -54,11 +54,12 @@ class Worker:
         return figures, arrays_of(result)
 
     def results(self, count: int) -> list[Arrays]:
-        """What the next runs return."""
+        """The results of the next runs."""
         return [arrays_of(wait(self._run())) for _ in range(count)]
 
     def sample(self, count: int, warm: bool) -> float:
-        """Seconds a part of a run, over some; one before them, not counted, warms caches up."""
+        """Seconds per part of a run, averaged over ``count`` runs, after an optional warm-up
+        run."""
         result = wait(self._run()) if warm else None
         begin = time.perf_counter()
         for _ in range(count):
@@ -67,11 +68,11 @@ class Worker:
         return (time.perf_counter() - begin) / count / self._parts
 
     def parts(self) -> int:
-        """How many parts a run has."""
+        """Number of parts per run."""
         return self._parts
 
     def calls(self) -> float:
-        """Calls of functions that Python sees in a run: they are the same at every run."""
+        """Number of Python function calls per part. It is the same in each run."""
         seen = 0
 
         def see(_: Any, event: str, __: Any) -> None:
@@ -88,7 +89,7 @@ class Worker:
 
 
 def wait(result: Any) -> Any:
-    """The result, once it is ready."""
+    """Wait until a result is ready, and return it."""
     for leaf in leaves(result).values():
         if hasattr(leaf, "block_until_ready"):
             leaf.block_until_ready()
@@ -98,9 +99,9 @@ def wait(result: Any) -> Any:
 
 
 def serve(module: str, function: str) -> None:
-    """Answer questions until there are no more."""
+    """Answer requests until the input ends."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print does not get among the answers
+    os.dup2(2, 1)  # keep output of the libraries out of the answers
     held: Worker | None = None
     while True:
         try:
@@ -119,7 +120,7 @@ def serve(module: str, function: str) -> None:
 
 
 if __name__ == "__main__":
-    # Contenders raise the class of the module that has a name, not that of the one that runs.
+    # Import by name, so that MissingError is the class that the implementations raise.
     from benchmarks.worker import serve as serve_named
 
     serve_named(*sys.argv[1:])

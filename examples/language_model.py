@@ -1,12 +1,10 @@
-"""A small language model: it learns to write documentation from that of Python's own library.
+"""Train a character language model on the docstrings of Python's standard library.
 
-The text is every documentation string in the standard library, a character a token. The model is
-a decoder-only transformer: it guesses each character from those before it. Trained for about a
-minute on two cores, it then writes, character by character, with one compiled step: what the
-attention saw before is kept in a cache of a fixed size, so that the step is the same at every
-place.
+The model is a decoder-only transformer that predicts the next character. Training takes about a
+minute on two cores. Afterwards the model generates a sample with one compiled step per character. A
+key-value cache of fixed size makes the step the same at every position.
 
-Run it: python examples/language_model.py
+Usage: python examples/language_model.py
 """
 
 import argparse
@@ -28,7 +26,7 @@ ALPHABET = 128  # ASCII
 
 
 def documentation(characters: int) -> np.ndarray:
-    """The documentation strings of the standard library, one after the other, as characters."""
+    """The docstrings of the standard library as character codes."""
     library = Path(sysconfig.get_path("stdlib"))
     found: list[str] = []
     for file in sorted([*library.glob("*.py"), *library.glob("[a-z]*/*.py")]):
@@ -46,9 +44,9 @@ def documentation(characters: int) -> np.ndarray:
 
 
 class LanguageModel(Model):
-    """Scores for the next character at each place: ``[batch, time] -> [batch, time, ALPHABET]``.
+    """Logits of the next character: ``[batch, time] -> [batch, time, ALPHABET]``.
 
-    With a cache, from `make_cache`, the characters stand behind those that it holds.
+    With a cache from `make_cache`, the inputs follow the characters in the cache.
     """
 
     def __init__(self, features: int, heads: int, blocks: int) -> None:
@@ -65,64 +63,64 @@ class LanguageModel(Model):
             for _ in range(blocks)
         ]
         self.norm = layers.LayerNormalization()
-        self.score = layers.Dense(ALPHABET)
+        self.output = layers.Dense(ALPHABET)
 
     def call(self, tokens, cache=None):
-        x, after = self.embed(tokens), []
-        for place, block in enumerate(self.blocks):
+        x, new_cache = self.embed(tokens), []
+        for index, block in enumerate(self.blocks):
             if cache is None:
                 x = block(x)
             else:
-                x, held = block(x, cache=cache[place])
-                after.append(held)
-        scores = self.score(self.norm(x))
-        return scores if cache is None else (scores, after)
+                x, block_cache = block(x, cache=cache[index])
+                new_cache.append(block_cache)
+        logits = self.output(self.norm(x))
+        return logits if cache is None else (logits, new_cache)
 
-    def make_cache(self, batch: int, room: int):
-        return [block.make_cache(batch, room) for block in self.blocks]
+    def make_cache(self, batch: int, length: int):
+        return [block.make_cache(batch, length) for block in self.blocks]
 
 
-def write(model: LanguageModel, prompt: str, length: int, temperature: float, seed: int) -> str:
-    """The prompt, and `length` characters that the model draws one after the other."""
+def generate(model: LanguageModel, prompt: str, length: int, temperature: float, seed: int) -> str:
+    """The prompt, followed by `length` sampled characters."""
     step = lamina.jit(model)
     cache, key = model.make_cache(1, len(prompt) + length), jax.random.key(seed)
-    written = list(prompt.encode("ascii"))
-    for place in range(len(prompt) + length - 1):
-        scores, cache = step(jnp.asarray([[written[place]]]), cache=cache)
-        if place + 1 == len(written):
-            drawn = jax.random.categorical(
-                jax.random.fold_in(key, place), scores[0, 0] / temperature
+    tokens = list(prompt.encode("ascii"))
+    for position in range(len(prompt) + length - 1):
+        logits, cache = step(jnp.asarray([[tokens[position]]]), cache=cache)
+        if position + 1 == len(tokens):
+            sampled = jax.random.categorical(
+                jax.random.fold_in(key, position), logits[0, 0] / temperature
             )
-            written.append(int(drawn))
-    return bytes(written).decode("ascii")
+            tokens.append(int(sampled))
+    return bytes(tokens).decode("ascii")
 
 
-def options() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for name, value, text in (
-        ("features", 128, "the size of a character's vector"),
-        ("heads", 4, "of the attention"),
-        ("blocks", 2, "one on top of the other"),
-        ("context", 192, "how many characters the model sees while it learns"),
-        ("characters", 400_000, "how many to learn from"),
-        ("batch", 16, "rows of characters a step"),
-        ("epochs", 3, "how often to go through them"),
-        ("length", 180, "how many characters to write"),
-        ("seed", 0, "of the weights, the order and the sample"),
+        ("features", 128, "size of the embeddings"),
+        ("heads", 4, "number of attention heads"),
+        ("blocks", 2, "number of transformer blocks"),
+        ("context", 192, "context length in training"),
+        ("characters", 400_000, "number of training characters"),
+        ("batch", 16, "batch size"),
+        ("epochs", 3, "number of epochs"),
+        ("length", 180, "length of the generated sample"),
+        ("seed", 0, "random seed"),
     ):
         parser.add_argument(f"--{name}", type=int, default=value, help=f"{text} ({value})")
-    parser.add_argument("--prompt", default="Return the ", help="what the sample begins with")
+    parser.add_argument("--prompt", default="Return the ", help="start of the generated sample")
     return parser.parse_args()
 
 
 def main() -> None:
-    given = options()
-    lamina.set_seed(given.seed)
-    text = documentation(given.characters)
-    rows = len(text) // (given.context + 1)
-    windows = text[: rows * (given.context + 1)].reshape(rows, given.context + 1)
-    model = LanguageModel(given.features, given.heads, given.blocks)
-    steps = given.epochs * (rows // given.batch)
+    options = parse_arguments()
+    lamina.set_seed(options.seed)
+    text = documentation(options.characters)
+    rows = len(text) // (options.context + 1)
+    windows = text[: rows * (options.context + 1)].reshape(rows, options.context + 1)
+    model = LanguageModel(options.features, options.heads, options.blocks)
+    steps = options.epochs * (rows // options.batch)
     model.compile(
         "adam",
         losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -135,16 +133,16 @@ def main() -> None:
     history = model.fit(
         windows[:, :-1],
         windows[:, 1:],
-        batch_size=given.batch,
-        epochs=given.epochs,
+        batch_size=options.batch,
+        epochs=options.epochs,
         validation_split=0.05,
         verbose=2,
     ).history
-    print(f"trained in {time.perf_counter() - start:.0f} s; nats a character, each epoch:")
-    print("  learnt from:", *[f"{loss:.3f}" for loss in history["loss"]])
-    print("  held out:   ", *[f"{loss:.3f}" for loss in history["val_loss"]])
+    print(f"trained in {time.perf_counter() - start:.0f} s; loss in nats per character, by epoch:")
+    print("  training:  ", *[f"{loss:.3f}" for loss in history["loss"]])
+    print("  validation:", *[f"{loss:.3f}" for loss in history["val_loss"]])
     print("-" * 40)
-    print(write(model, given.prompt, given.length, 0.6, given.seed))
+    print(generate(model, options.prompt, options.length, 0.6, options.seed))
 
 
 if __name__ == "__main__":

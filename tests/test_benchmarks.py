@@ -27,7 +27,7 @@ from benchmarks.worker import MissingError, Worker
 from lamina import layers
 
 ROOT = Path(__file__).resolve().parent.parent
-WEIGHTS = "NumPy: the weights alone"
+WEIGHTS = "NumPy: allocating the weights"
 
 
 def tiny(**options):
@@ -86,8 +86,8 @@ def test_how_far_results_are_apart(theirs, apart):
 
 
 def test_rounding_of_what_should_be_nothing_does_not_count():
-    ours = {"loss": np.array(1.0), "slope": np.array([1e-9])}
-    assert difference(ours, {"loss": np.array(1.0), "slope": np.array([-1e-9])}) < 1e-6
+    ours = {"loss": np.array(1.0), "gradient": np.array([1e-9])}
+    assert difference(ours, {"loss": np.array(1.0), "gradient": np.array([-1e-9])}) < 1e-6
 
 
 def test_results_of_any_kind_become_arrays():
@@ -134,7 +134,7 @@ def test_pages_have_their_markers(page, name, tmp_path):
 def test_a_table_says_whether_targets_are_met(median, word):
     case = tiny(contenders=everyone("build", "Keras"), targets={"time": {"Keras": Target(0.65)}})
     head, row = pages.table(case, [line(median, low=median - 0.1, high=median + 0.1)])
-    assert head[2:] == ["Lamina", "over Keras", "at most"]
+    assert head[2:] == ["Lamina", "over Keras", "target"]
     assert row[3] == f"{times(median)} ({times(median - 0.1)} to {times(median + 0.1)})"
     assert row[4] == f"0.65x Keras: {word}"
 
@@ -152,11 +152,11 @@ def test_a_target_is_judged_by_the_ratio_that_is_shown(plus, word):
     assert row[4].endswith(word)
 
 
-def test_a_page_says_who_is_left_out_and_why():
+def test_a_page_lists_libraries_that_were_not_measured():
     given = dataclasses.replace(line(0.5), skipped={"PyTorch": "torch not installed"}, apart=0.0)
-    said = " ".join(pages.remarks(tiny(), [given]))
-    assert "PyTorch is left out: torch not installed." in said
-    assert "0e+00 is allowed" in said
+    notes = " ".join(pages.remarks(tiny(), [given]))
+    assert "Not measured: PyTorch (torch not installed)." in notes
+    assert "tolerance 0e+00" in notes
 
 
 def test_shares_are_of_the_first_row():

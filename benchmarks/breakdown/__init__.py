@@ -1,6 +1,6 @@
-"""A step and a build of Lamina's taken apart, each part run by itself.
+"""Parts of a training step and of a build, each run separately.
 
-Parts by themselves come to a little more than the whole, in which XLA joins what it can.
+The parts take slightly more than the whole, in which XLA fuses operations across parts.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ class StepPart(translation.Problem):
     """A part of the translation step, forward and backward.
 
     Attributes:
-        part: its name.
+        part: name of the part.
     """
 
     part: str = "whole step"
 
     @cached_property
     def states(self) -> np.ndarray:
-        """What the decoder came to: [batch, target, units]"""
+        """Decoder states: [batch, target, units]"""
         rng = np.random.default_rng(2)
         return rng.normal(size=(self.batch, self.target, self.units)).astype("float32")
 
     @cached_property
     def memory(self) -> tuple[np.ndarray, np.ndarray]:
-        """What the encoder came to: [batch, source, units] and [batch, units]"""
+        """Encoder outputs [batch, source, units] and final state [batch, units]"""
         rng = np.random.default_rng(3)
         sizes = (self.batch, self.source, self.units), (self.batch, self.units)
         values, state = (rng.normal(size=size).astype("float32") for size in sizes)
@@ -45,7 +45,7 @@ class BuildPart(building.Problem):
     """A part of a build.
 
     Attributes:
-        part: its name.
+        part: name of the part.
     """
 
     part: str = "whole build"

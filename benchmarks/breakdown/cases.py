@@ -1,17 +1,17 @@
-"""The cases that take a step and a build apart; the first row is the whole."""
+"""Cases of the parts of a step and a build. The first row is the whole."""
 
 from benchmarks.breakdown import BuildPart, StepPart
 from benchmarks.case import Case, everyone
 
 SMALL = {"batch": 4, "source": 5, "target": 3, "vocabulary": 50, "embedding": 8, "units": 16}
 STEP = "whole step", "encoder", "decoder without logits", "logits and loss", "optimizer"
-BUILD = "whole build", "traced passes", "drawing", "placing"
-BUILD_MANY = *BUILD[:2], "JAX's tracing in them", *BUILD[2:]
+BUILD = "whole build", "tracing", "initial values", "transfer to JAX"
+BUILD_MANY = *BUILD[:2], "tracing in JAX alone", *BUILD[2:]
 
 CASES = [
     Case(
         name="breakdown-step",
-        title="The translation step taken apart, each part forward and backward by itself",
+        title="Parts of the translation step, each forward and backward",
         package="breakdown",
         problem=StepPart,
         contenders=everyone("step_part", "raw JAX"),
@@ -21,7 +21,7 @@ CASES = [
     ),
     Case(
         name="breakdown-build",
-        title="The build of 24 x Dense(2048) taken apart",
+        title="Parts of the build of 24 x Dense(2048)",
         package="breakdown",
         problem=BuildPart,
         contenders={"Lamina": "build_part"},
@@ -31,7 +31,7 @@ CASES = [
     ),
     Case(
         name="breakdown-build-many",
-        title="The build of 100 x Dense(64) taken apart, not the first in the process",
+        title="Parts of the build of 100 x Dense(64), not the first build of the process",
         package="breakdown",
         problem=BuildPart,
         contenders={"Lamina": "build_part"},

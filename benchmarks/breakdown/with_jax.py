@@ -1,4 +1,4 @@
-"""JAX alone: the same parts of its own step."""
+"""Raw JAX: the same parts of its step."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def below(problem: StepPart, path: str) -> dict[str, jax.Array]:
     return {name: a for name, a in weights.items() if name.startswith(f"{path}.")}
 
 
-def named(slopes: dict[str, Any], path: str) -> dict[str, Any]:
-    """Slopes named from the path on, as a layer names them."""
-    return {name.removeprefix(f"{path}."): slope for name, slope in slopes.items()}
+def named(gradients: dict[str, Any], path: str) -> dict[str, Any]:
+    """Gradients with paths relative to the part."""
+    return {name.removeprefix(f"{path}."): gradient for name, gradient in gradients.items()}
 
 
 def encoder(problem: StepPart) -> Run:
@@ -50,8 +50,8 @@ def decoder(problem: StepPart) -> Run:
         return total(states @ w["decoder.output.kernel"] + w["decoder.output.bias"])
 
     def run() -> Any:
-        slopes, by_memory = gradient(weights, memory, before, mask)
-        return named(slopes, "decoder"), by_memory
+        gradients, by_memory = gradient(weights, memory, before, mask)
+        return named(gradients, "decoder"), by_memory
 
     return run
 
@@ -62,25 +62,25 @@ def logits(problem: StepPart) -> Run:
     gradient = jax.jit(jax.grad(translation.loss_of_states, argnums=(0, 1)))
 
     def run() -> Any:
-        slopes, by_states = gradient(weights, states, labels)
-        return named(slopes, "decoder.output"), by_states
+        gradients, by_states = gradient(weights, states, labels)
+        return named(gradients, "decoder.output"), by_states
 
     return run
 
 
 def optimizer(problem: StepPart) -> Run:
     adam = translation.OPTIMIZER
-    values, slopes = jax.device_put((problem.weights, problem.weights))
+    values, gradients = jax.device_put((problem.weights, problem.weights))
     state = adam.init(values)
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
-    def update(values: Any, state: Any, slopes: Any) -> Any:
-        moves, state = adam.update(slopes, state)
-        return optax.apply_updates(values, moves), state
+    def update(values: Any, state: Any, gradients: Any) -> Any:
+        updates, state = adam.update(gradients, state)
+        return optax.apply_updates(values, updates), state
 
     def run() -> Any:
         nonlocal values, state
-        values, state = update(values, state, slopes)
+        values, state = update(values, state, gradients)
         return values
 
     return run

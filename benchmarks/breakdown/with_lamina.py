@@ -1,4 +1,4 @@
-"""Lamina: the encoder, the decoder, the layer of logits and the optimizer, each jitted alone."""
+"""Lamina: encoder, decoder, output layer and optimizer, each compiled separately."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def total(outputs: Any) -> jax.Array:
 
 
 def below(problem: StepPart, path: str) -> dict[str, np.ndarray]:
-    """The weights under a path, named from there on."""
+    """The weights below a path, with relative paths."""
     named = problem.weights.items()
     return {k.removeprefix(f"{path}."): a for k, a in named if k.startswith(f"{path}.")}
 
@@ -47,7 +47,7 @@ def encoder(problem: StepPart) -> Run:
 
 
 def decoder(problem: StepPart) -> Run:
-    """All but the logits: the output layer is one of one unit."""
+    """The decoder with an output layer of one unit."""
     layer = AttentionDecoder(problem.vocabulary, problem.embedding, problem.units)
     layer.output = layers.Dense(1)
     given = below(problem, "decoder")
@@ -85,17 +85,17 @@ def logits(problem: StepPart) -> Run:
 
 def optimizer(problem: StepPart) -> Run:
     adam = translation.ADAM
-    values, slopes = jax.device_put((problem.weights, problem.weights))
+    values, gradients = jax.device_put((problem.weights, problem.weights))
     state = adam.init(values)
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
-    def update(values: Any, state: Any, slopes: Any) -> Any:
-        moves, state = adam.update(slopes, state, values)
-        return optax.apply_updates(values, moves), state
+    def update(values: Any, state: Any, gradients: Any) -> Any:
+        updates, state = adam.update(gradients, state, values)
+        return optax.apply_updates(values, updates), state
 
     def run() -> Any:
         nonlocal values, state
-        values, state = update(values, state, slopes)
+        values, state = update(values, state, gradients)
         return values
 
     return run
@@ -119,7 +119,7 @@ def passes(problem: BuildPart) -> Run:
 
 
 def tracing(problem: BuildPart) -> Run:
-    """The same arithmetic traced as often as a plan does, and nothing else."""
+    """The same operations, traced as often as for a plan."""
     size, fresh = problem.units, itertools.count(1)
     kernel, bias = (jax.ShapeDtypeStruct(shape, "float32") for shape in ((size, size), (size,)))
 
@@ -131,7 +131,7 @@ def tracing(problem: BuildPart) -> Run:
                     x = dense(x, kernel, bias)
                 return x
 
-            x = jax.ShapeDtypeStruct((next(fresh), size), "float32")  # JAX remembers sizes
+            x = jax.ShapeDtypeStruct((next(fresh), size), "float32")  # JAX caches traces by shape
             jax.eval_shape(network, x, kernel, bias)
         return problem.result(problem.layers * (size * size + size))
 
@@ -165,10 +165,10 @@ def placing(problem: BuildPart) -> Run:
 
 BUILD: Mapping[str, Callable[[BuildPart], Run]] = {
     "whole build": building.build,
-    "traced passes": passes,
-    "JAX's tracing in them": tracing,
-    "drawing": drawing,
-    "placing": placing,
+    "tracing": passes,
+    "tracing in JAX alone": tracing,
+    "initial values": drawing,
+    "transfer to JAX": placing,
 }
 
 

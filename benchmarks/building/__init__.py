@@ -1,4 +1,4 @@
-"""Making a model of many Dense layers and their weights."""
+"""Creating a model of many Dense layers and its weights."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ __all__ = ["PerLayer", "Problem"]
 
 @dataclass(frozen=True)
 class Problem:
-    """A row of Dense layers, each with as many units as it has inputs.
+    """Consecutive Dense layers with equal numbers of inputs and units.
 
     Attributes:
-        layers: how many.
-        units: of each.
+        layers: number of layers.
+        units: units per layer.
     """
 
     layers: int = 100
     units: int = 64
 
     def result(self, count: int) -> dict[str, np.ndarray]:
-        """What has to agree: values are random, but their number is not."""
+        """The compared result: the number of weights. Their values are random."""
         return {"weights": np.asarray(count)}
 
 
 class PerLayer(Problem):
-    """The same, timed by the layer: what is linear in depth stays the same."""
+    """The same, with the time divided by the number of layers."""
 
     @property
     def parts(self) -> int:

@@ -1,4 +1,4 @@
-"""The cases of building and planning."""
+"""Cases of building and planning."""
 
 from benchmarks.building import PerLayer, Problem
 from benchmarks.case import Case, Target, everyone
@@ -8,7 +8,7 @@ PEERS = "Keras", "Flax NNX", "Equinox", "PyTorch"
 CASES = [
     Case(
         name="build-many",
-        title="Build 100 x Dense(64), first time in the process",
+        title="Build 100 x Dense(64), first build of the process",
         package="building",
         problem=Problem,
         contenders=everyone("build", *PEERS),
@@ -24,20 +24,20 @@ CASES = [
         title="Build 24 x Dense(2048)",
         package="building",
         problem=Problem,
-        contenders=everyone("build", *PEERS) | {"NumPy: the weights alone": "build"},
+        contenders=everyone("build", *PEERS) | {"NumPy: allocating the weights": "build"},
         rows=[{"layers": 24, "units": 2048}],
         quick=[{"layers": 2, "units": 512}],
         metrics=("first", "peak"),
         tolerance=0.0,
         targets={
             "first": {"Keras": Target(0.7)},
-            "peak": {"NumPy: the weights alone": Target(1.15)},
+            "peak": {"NumPy: allocating the weights": Target(1.15)},
         },
         headline=True,
     ),
     Case(
         name="plan-depth",
-        title="Plan by depth, a layer; JAX alone traces the same products once",
+        title="Plan by depth, per layer; raw JAX traces the same products once",
         package="building",
         problem=PerLayer,
         contenders=everyone("plan", "raw JAX"),
@@ -48,7 +48,7 @@ CASES = [
     ),
     Case(
         name="build-depth",
-        title="Build by depth, a layer",
+        title="Build by depth, per layer",
         package="building",
         problem=PerLayer,
         contenders=everyone("build", *PEERS),
@@ -58,10 +58,10 @@ CASES = [
     ),
     Case(
         name="build-deep",
-        title="Build a very deep model, a layer",
+        title="Build a very deep model, per layer",
         package="building",
         problem=PerLayer,
-        contenders=everyone("build", "Equinox", "PyTorch"),  # of the others, minutes or an error
+        contenders=everyone("build", "Equinox", "PyTorch"),  # the others take minutes or fail
         rows=[{"layers": 10000, "units": 8}],
         quick=[{"layers": 40, "units": 8}],
         tolerance=0.0,

@@ -1,4 +1,4 @@
-"""Equinox: layers are made with the sizes of their inputs, and draw at once."""
+"""Equinox: layers are created with their input sizes and initialized immediately."""
 
 from __future__ import annotations
 

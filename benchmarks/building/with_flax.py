@@ -1,4 +1,4 @@
-"""Flax NNX: layers are made with the sizes of their inputs, and draw at once."""
+"""Flax NNX: layers are created with their input sizes and initialized immediately."""
 
 from __future__ import annotations
 

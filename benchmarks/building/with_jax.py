@@ -1,4 +1,4 @@
-"""JAX alone: the shapes of a function's results are traced, which is the least a plan has to do."""
+"""Raw JAX: tracing the shapes of the layers, the minimum work of a plan."""
 
 from __future__ import annotations
 

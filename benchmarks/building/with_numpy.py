@@ -1,4 +1,4 @@
-"""NumPy: arrays as large as the weights, and nothing else."""
+"""NumPy: allocating and filling arrays of the same sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PyTorch: layers are made with the sizes of their inputs, and draw at once."""
+"""PyTorch: layers are created with their input sizes and initialized immediately."""
 
 from __future__ import annotations
 

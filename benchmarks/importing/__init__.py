@@ -1,4 +1,4 @@
-"""Importing a library, in a process that does nothing else; Python's own start counts as well."""
+"""Importing a library in a new process, including the start of Python."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["Problem", "importing"]
 
 @dataclass(frozen=True)
 class Problem:
-    """Nothing to choose."""
+    """No parameters."""
 
 
 def importing(module: str) -> Callable[[Problem], Callable[[], Any]]:
-    """A contender that imports a module; its result is nothing, which agrees with all."""
+    """A run that imports a module and returns None."""
 
     def contender(_: Problem) -> Callable[[], Any]:
         def run() -> None:

@@ -1,4 +1,4 @@
-"""The case of importing."""
+"""The case of imports."""
 
 from benchmarks.case import Case, Target, everyone
 from benchmarks.importing import Problem
@@ -6,7 +6,7 @@ from benchmarks.importing import Problem
 CASES = [
     Case(
         name="import",
-        title="Import, in a new process",
+        title="Import in a new process",
         package="importing",
         problem=Problem,
         contenders=everyone("run", "raw JAX", "Keras", "Flax NNX", "Equinox", "PyTorch"),

@@ -1,4 +1,4 @@
-"""Layers alone: forward, and forward with backward, against Keras's layer of the same name."""
+"""Single layers, forward and forward with backward, compared with Keras."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["Problem", "Recurrent", "made"]
 
 @dataclass(frozen=True)
 class Problem:
-    """An entry of the table.
+    """An entry of the table of layers.
 
     Attributes:
-        layer: its name there.
-        batch: in place of the entry's own.
+        layer: name of the entry.
+        batch: batch size; the one of the entry if None.
     """
 
     layer: str
@@ -35,7 +35,7 @@ class Problem:
 
     @cached_property
     def inputs(self) -> list[np.ndarray]:
-        """Normal numbers; ids where the entry says how many there are."""
+        """Normal random inputs, or ids if the entry has ``ids``."""
         rng, below = np.random.default_rng(0), self.entry.ids
         shapes = [(self.batch or first, *rest) for first, *rest in self.entry.inputs]
         if below:
@@ -44,21 +44,21 @@ class Problem:
 
     @property
     def floating(self) -> list[int]:
-        """Which inputs have a gradient."""
+        """Indices of the inputs with gradients."""
         return [index for index, x in enumerate(self.inputs) if x.dtype == "float32"]
 
     def arguments(self, inputs: Iterable[Any]) -> list[Any]:
-        """Inputs as `call` takes them."""
+        """The arguments of `call`."""
         return [list(inputs)] if self.entry.listed else list(inputs)
 
 
 @dataclass(frozen=True)
 class Recurrent(Problem):
-    """A recurrent layer of some size.
+    """A recurrent layer.
 
     Attributes:
-        time: steps of a sequence.
-        units: of the layer; the input has as many features.
+        time: number of time steps.
+        units: number of units and input features.
     """
 
     batch: int = 32
@@ -73,10 +73,10 @@ class Recurrent(Problem):
 
 
 def made(library: ModuleType, entry: Entry | Inner) -> Any:
-    """The layer of an entry.
+    """Create the layer of an entry.
 
     Raises:
-        MissingError: the library has none of that name.
+        MissingError: the library has no such layer.
     """
     kind = getattr(library, entry.layer, None)
     if kind is None:
@@ -89,7 +89,7 @@ def made(library: ModuleType, entry: Entry | Inner) -> Any:
 
 
 def keys(variables: Iterable[tuple[str, tuple[int, ...]]]) -> list[str]:
-    """What weights are called in any library: their last name, shape, and the how-manieth.
+    """Library-independent keys of weights: name, shape, and index among equal ones.
 
     >>> keys([("kernel", (2, 3)), ("kernel", (2, 3))])
     ['kernel (2, 3) 0', 'kernel (2, 3) 1']
@@ -104,7 +104,7 @@ def keys(variables: Iterable[tuple[str, tuple[int, ...]]]) -> list[str]:
 
 
 def weight(key: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The value of a weight: it follows from its key, so that no library tells another."""
+    """The value of a weight, derived from its key, so that all libraries use the same values."""
     rng = np.random.default_rng(list(key.encode()))
-    drawn = rng.normal(size=shape) / math.sqrt(math.prod(shape[:-1]))
-    return (np.abs(drawn) + 0.5 if "variance" in key else drawn).astype("float32")
+    sampled = rng.normal(size=shape) / math.sqrt(math.prod(shape[:-1]))
+    return (np.abs(sampled) + 0.5 if "variance" in key else sampled).astype("float32")

@@ -1,10 +1,10 @@
-"""The cases of layers alone."""
+"""Cases of single layers."""
 
 from benchmarks.case import Case, Target, everyone
 from benchmarks.layers import Problem, Recurrent
 from benchmarks.layers.table import ENTRIES
 
-SURE = [name for name, entry in ENTRIES.items() if not entry.random]
+DETERMINISTIC = [name for name, entry in ENTRIES.items() if not entry.random]
 RANDOM = [name for name, entry in ENTRIES.items() if entry.random]
 
 RECURRENT = [
@@ -50,9 +50,11 @@ def _case(
 
 
 CASES = [
-    _case("layers-forward", "Layers, forward", "forward", SURE, 1e-4, 5),
-    _case("layers-both", "Layers, forward and backward", "both", SURE, 1e-3, 3),
-    _case("layers-random", "Layers that draw, forward and backward", "both", RANDOM, None),
+    _case("layers-forward", "Layers, forward", "forward", DETERMINISTIC, 1e-4, 5),
+    _case("layers-both", "Layers, forward and backward", "both", DETERMINISTIC, 1e-3, 3),
+    _case(
+        "layers-random", "Layers with random numbers, forward and backward", "both", RANDOM, None
+    ),
     Case(
         name="recurrent",
         title="GRU and LSTM, forward and backward, by size",
@@ -66,7 +68,7 @@ CASES = [
     ),
     Case(
         name="recurrent-gpu",
-        title="On a GPU, GRU and LSTM, forward and backward, by size; PyTorch's are cuDNN's",
+        title="GRU and LSTM on a GPU, forward and backward, by size; PyTorch uses cuDNN",
         package="layers",
         problem=Recurrent,
         contenders=everyone("both", "Keras", "PyTorch"),

@@ -1,7 +1,7 @@
-"""The table of layers: a line for each, with what it is made of and what it is given.
+"""The table of layers: names, options and inputs.
 
-Names and options are Keras's, which are Lamina's too. What one of the two has not is left out of
-the run, and said.
+Names and options are those of Keras and Lamina. A layer that one of them does not have is skipped
+and reported.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 
 
 class Inner(NamedTuple):
-    """A layer among the options of another."""
+    """A layer that is an option of another layer."""
 
     layer: str
     options: Mapping[str, Any]
@@ -25,13 +25,13 @@ class Entry(NamedTuple):
     """A layer and its inputs.
 
     Attributes:
-        layer: its class.
-        inputs: shapes, the batch first.
-        options: what it is made with, by name.
-        ids: inputs are whole numbers below this; 0 for normal numbers.
-        listed: `call` takes the inputs in a list.
-        training: the mode.
-        random: it draws, so that its outputs are not compared.
+        layer: class name.
+        inputs: input shapes, batch first.
+        options: constructor arguments by name.
+        ids: number of ids if the inputs are integers; 0 for normal random inputs.
+        listed: whether `call` takes a list of inputs.
+        training: training mode.
+        random: whether outputs are random and not compared.
     """
 
     layer: str

@@ -1,4 +1,4 @@
-"""Keras: a layer's stateless call jitted, and JAX's gradient of it."""
+"""Keras: the jitted stateless call of a layer, and its gradient in JAX."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def layer_of(problem: Problem) -> Any:
     variables = [v for v in _ordered(layer) if "float" in str(v.dtype)]
     for variable, key in zip(variables, _keys(variables), strict=True):
         variable.assign(weight(key, variable.shape))
-    if hasattr(layer, "finalize_state"):  # it computes with copies
+    if hasattr(layer, "finalize_state"):  # copies its state
         layer.finalize_state()
     return layer
 
@@ -34,7 +34,7 @@ def _keys(variables: list[Any]) -> list[str]:
 
 
 def _called(problem: Problem, layer: Any) -> Callable[..., Any]:
-    """The layer as a function of its weights and inputs: its outputs, and its state after it."""
+    """A pure function of weights and inputs that returns outputs and new state."""
     mode = {"training": True} if problem.entry.training else {}
 
     def call(trained: Any, rest: Any, inputs: Any) -> Any:
@@ -71,10 +71,10 @@ def both(problem: Problem) -> Callable[[], Any]:
     @jax.jit
     def gradient(trained: Any, rest: Any, inputs: Any) -> Any:
         floating = [inputs[index] for index in problem.floating]
-        value, (slopes, by_input) = jax.value_and_grad(loss, (0, 1))(
+        value, (gradients, by_input) = jax.value_and_grad(loss, (0, 1))(
             trained, floating, rest, inputs
         )
-        named = dict(zip(names, slopes, strict=True))
+        named = dict(zip(names, gradients, strict=True))
         return {"loss": value, "weights": named, "inputs": by_input}
 
     return lambda: gradient(trained, rest, inputs)

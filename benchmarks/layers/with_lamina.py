@@ -1,4 +1,4 @@
-"""Lamina: `lamina.jit` forward; backward, JAX's gradient of `apply`, jitted."""
+"""Lamina: `lamina.jit` for forward, and the jitted gradient of `apply` for backward."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def layer_of(problem: Problem) -> Any:
 
 
 def _keys(values: dict[str, jax.Array]) -> dict[str, str]:
-    """The key of each weight that is floating, by its path."""
+    """Keys of the floating-point weights by path."""
     floating = {path: a for path, a in values.items() if jnp.issubdtype(a.dtype, jnp.floating)}
     named = [(path.rpartition(".")[2], array.shape) for path, array in floating.items()]
     return dict(zip(floating, keys(named), strict=True))
@@ -58,10 +58,10 @@ def both(problem: Problem) -> Callable[[], Any]:
     @jax.jit
     def gradient(trained: Any, rest: Any, inputs: Any) -> Any:
         floating = [inputs[index] for index in problem.floating]
-        value, (slopes, by_input) = jax.value_and_grad(loss, (0, 1))(
+        value, (gradients, by_input) = jax.value_and_grad(loss, (0, 1))(
             trained, floating, rest, inputs
         )
-        named = {key_of[path]: slope for path, slope in slopes.items()}
+        named = {key_of[path]: gradient for path, gradient in gradients.items()}
         return {"loss": value, "weights": named, "inputs": by_input}
 
     return lambda: gradient(trained, rest, inputs)

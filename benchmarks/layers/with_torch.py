@@ -1,4 +1,4 @@
-"""PyTorch: its own GRU and LSTM, on a GPU cuDNN's."""
+"""PyTorch: its GRU and LSTM, with cuDNN on a GPU."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from torch import nn
 from benchmarks.layers import Recurrent, weight
 from benchmarks.torch_device import DEVICE
 
-ORDERS = {"GRU": (1, 0, 2), "LSTM": (0, 1, 2, 3)}  # of the gates, there and back
+ORDERS = {"GRU": (1, 0, 2), "LSTM": (0, 1, 2, 3)}  # each permutation is its own inverse
 
 
 @dataclass(frozen=True)
-class Turned:
-    """Gradients, put as Keras has its weight only when they are read: that takes time."""
+class Reordered:
+    """Gradients, converted to Keras's layout when read, outside the timing."""
 
     rows: tuple[torch.Tensor, ...]
     order: tuple[int, ...]
     is_cuda: bool
 
     def detach(self) -> torch.Tensor:
-        rows = [turned(row.detach(), self.order) for row in self.rows]
+        rows = [reordered(row.detach(), self.order) for row in self.rows]
         return torch.stack(rows) if len(rows) > 1 else rows[0].T if rows[0].ndim > 1 else rows[0]
 
 
-def turned(array: torch.Tensor, order: tuple[int, ...]) -> torch.Tensor:
-    """Gates, which stand along the first axis, in another order."""
+def reordered(array: torch.Tensor, order: tuple[int, ...]) -> torch.Tensor:
+    """Reorder the gates along the first axis."""
     parts = array.chunk(len(order))
     return torch.cat([parts[index] for index in order])
 
@@ -48,10 +48,10 @@ def both(problem: Recurrent) -> Callable[[], Any]:
     bias = given["bias"] if two_rows else torch.stack([given["bias"], 0 * given["bias"]])
     layer = getattr(nn, problem.layer)(units, units, batch_first=True).to(DEVICE)
     state = {
-        "weight_ih_l0": turned(given["kernel"].T, order),
-        "weight_hh_l0": turned(given["recurrent_kernel"].T, order),
-        "bias_ih_l0": turned(bias[0], order),
-        "bias_hh_l0": turned(bias[1], order),
+        "weight_ih_l0": reordered(given["kernel"].T, order),
+        "weight_hh_l0": reordered(given["recurrent_kernel"].T, order),
+        "bias_ih_l0": reordered(bias[0], order),
+        "bias_hh_l0": reordered(bias[1], order),
     }
     layer.load_state_dict(state)
     (x,) = (torch.from_numpy(x).to(DEVICE).requires_grad_() for x in problem.inputs)
@@ -61,9 +61,11 @@ def both(problem: Recurrent) -> Callable[[], Any]:
         loss = (layer(x)[0] ** 3).mean()
         by_input, kernel, recurrent, *biases = torch.autograd.grad(loss, [x, *parameters])
         bias = biases if two_rows else biases[:1]
-        slopes = {"kernel": [kernel], "recurrent_kernel": [recurrent], "bias": bias}
+        gradients = {"kernel": [kernel], "recurrent_kernel": [recurrent], "bias": bias}
         cuda = x.is_cuda
-        named = {keys[name]: Turned(tuple(rows), order, cuda) for name, rows in slopes.items()}
+        named = {
+            keys[name]: Reordered(tuple(rows), order, cuda) for name, rows in gradients.items()
+        }
         return {"loss": loss, "weights": named, "inputs": [by_input]}
 
     return run

@@ -1,4 +1,4 @@
-"""Reading the weights of a model from a file."""
+"""Loading the weights of a model from a file."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ __all__ = ["Problem"]
 
 @dataclass(frozen=True)
 class Problem:
-    """A row of Dense layers, each with as many units as it has inputs, kept in a file.
+    """Consecutive Dense layers with equal numbers of inputs and units, saved in a file.
 
     Attributes:
-        layers: how many.
-        units: of each; with 2048 a layer takes 16.8 MB.
+        layers: number of layers.
+        units: units per layer; 2048 units take 16.8 MB.
     """
 
     layers: int = 16
     units: int = 2048
 
     def weights(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Kernel and bias of each layer, made one by one."""
+        """Kernel and bias of each layer."""
         rng = np.random.default_rng(0)
         for _ in range(self.layers):
             yield rng.random((self.units, self.units), "float32"), np.zeros(self.units, "float32")
 
     def result(self, first: np.ndarray, last: np.ndarray) -> dict[str, np.ndarray]:
-        """What has to agree: the first row of the first kernel and of the last."""
+        """The compared result: the first rows of the first and the last kernel."""
         return {"first": np.array(first[0]), "last": np.array(last[0])}
 
     def file(self, module: str, name: str) -> Path:
-        """The file of that name, written by ``save`` of a module if it is not there.
+        """The path of a file, created by ``save`` of a module if it does not exist.
 
-        That is done in another process, since writing leaves its traces in memory.
+        It is written in another process, so that writing does not affect the measured memory.
         """
         path = Path(name).absolute()
         if not path.exists():

@@ -1,4 +1,4 @@
-"""The cases of loading."""
+"""Cases of loading."""
 
 from benchmarks.case import Case, Target
 from benchmarks.loading import Problem

@@ -1,4 +1,4 @@
-"""Keras: the model is built, then `load_weights` reads its own kind of file."""
+"""Keras: build, then `load_weights` from a file of Keras."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lamina: `load_weights` of a safetensors file, into a model that is not built, or built before."""
+"""Lamina: `load_weights` from a safetensors file, into an unbuilt or a built model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def save(problem: Problem, path: str) -> None:
 
 def load(problem: Problem, build: bool = False) -> Callable[[], Any]:
     path = problem.file(__name__, problem.name("safetensors"))
-    jax.devices()  # the device is there before any file is read
+    jax.devices()  # initialize the device before reading
 
     def run() -> Any:
         model = model_of(problem)

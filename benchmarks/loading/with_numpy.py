@@ -1,4 +1,4 @@
-"""NumPy: the bytes of the file that Lamina wrote, read into memory, and nothing else."""
+"""NumPy: reading the bytes of Lamina's file into memory."""
 
 from __future__ import annotations
 

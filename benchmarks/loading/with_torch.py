@@ -1,4 +1,4 @@
-"""PyTorch: a model without memory of its own takes over what `torch.load` read."""
+"""PyTorch: `torch.load`, assigned to a model on the meta device."""
 
 from __future__ import annotations
 

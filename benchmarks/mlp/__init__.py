@@ -1,4 +1,4 @@
-"""A perceptron of three layers: forward, a step of training, an epoch."""
+"""A multilayer perceptron with three layers: forward, training step, epochs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["Problem"]
 
 @dataclass(frozen=True)
 class Problem:
-    """Classes of random inputs, by ``relu``, ``relu``, and logits; trained by Adam.
+    """Classification of random inputs with two ReLU layers and logits, trained with Adam.
 
     Attributes:
-        batch: examples a step.
-        features: of an example.
-        hidden: units of the two hidden layers.
-        classes: how many there are.
-        batches: how many an epoch has.
-        epochs: how many a run of `fit` has.
+        batch: batch size.
+        features: features per example.
+        hidden: units of the hidden layers.
+        classes: number of classes.
+        batches: batches per epoch.
+        epochs: epochs per run of `fit`.
     """
 
     batch: int = 64
@@ -33,7 +33,7 @@ class Problem:
 
     @property
     def parts(self) -> int:
-        """The steps in a run."""
+        """Steps per run."""
         return self.batches * self.epochs
 
     @cached_property

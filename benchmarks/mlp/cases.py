@@ -1,4 +1,4 @@
-"""The cases of the perceptron."""
+"""Cases of the multilayer perceptron."""
 
 from benchmarks.case import Case, Target, everyone
 from benchmarks.mlp import Problem
@@ -28,7 +28,7 @@ CASES = [
     ),
     Case(
         name="step",
-        title="Train step called one by one, MLP 784-256-256-10, Adam",
+        title="Single train step, MLP 784-256-256-10, Adam",
         package="mlp",
         problem=Problem,
         contenders=everyone("step", "raw JAX", "Keras", "Flax NNX", "Equinox", "PyTorch")
@@ -43,7 +43,7 @@ CASES = [
     ),
     Case(
         name="step-gpu",
-        title="On a GPU, train step called one by one, MLP 784-256-256-10, Adam",
+        title="Single train step on a GPU, MLP 784-256-256-10, Adam",
         package="mlp",
         problem=Problem,
         contenders=everyone("step", "raw JAX", "Keras", "Flax NNX", "Equinox", "PyTorch")
@@ -59,19 +59,19 @@ CASES = [
     ),
     Case(
         name="fit",
-        title="`fit` on arrays in memory, MLP 784-256-256-10, a step",
+        title="`fit` on in-memory arrays, MLP 784-256-256-10, per step",
         package="mlp",
         problem=Problem,
         contenders=FIT,
         rows=[{"batch": 64, "batches": 100, "epochs": 3}],
         quick=[{"batch": 8, "batches": 4, "epochs": 2}],
-        tolerance=5e-3,  # 300 steps, each in another order of sums
+        tolerance=5e-3,  # 300 steps with different summation orders
         targets={"time": {"raw JAX": Target(1.0), "Keras": Target(0.75)}},
         headline=True,
     ),
     Case(
         name="fit-memory",
-        title="Memory of `fit` on arrays in memory, MLP 784-256-256-10",
+        title="Peak memory of `fit` on in-memory arrays, MLP 784-256-256-10",
         package="mlp",
         problem=Problem,
         contenders={"Lamina": "fit", "raw JAX": "fit", "Keras": "fit"},

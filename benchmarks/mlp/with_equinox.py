@@ -1,4 +1,4 @@
-"""Equinox: `eqx.filter_jit`, the model and the optimizer's state donated in training."""
+"""Equinox: `eqx.filter_jit`; training donates the model and the optimizer state."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def step(problem: Problem) -> Callable[[], Any]:
 
     @eqx.filter_jit(donate="all-except-first")
     def advance(batch: Any, model: eqx.nn.MLP, state: Any) -> Any:
-        value, slopes = eqx.filter_value_and_grad(loss)(model, *batch)
-        moves, state = optimizer.update(slopes, state)
-        return eqx.apply_updates(model, moves), state, value
+        value, gradients = eqx.filter_value_and_grad(loss)(model, *batch)
+        updates, state = optimizer.update(gradients, state)
+        return eqx.apply_updates(model, updates), state, value
 
     def run() -> Any:
         nonlocal model, state

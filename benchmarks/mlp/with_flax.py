@@ -1,4 +1,4 @@
-"""Flax NNX: `nnx.jit` under `nnx.cached_partial`, which its guide to performance recommends."""
+"""Flax NNX: `nnx.jit` with `nnx.cached_partial`, as its performance guide recommends."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def step(problem: Problem) -> Callable[[], Any]:
         return optax.softmax_cross_entropy_with_integer_labels(model(x), y).mean()
 
     def advance(model: Perceptron, optimizer: Any, x: jax.Array, y: jax.Array) -> jax.Array:
-        value, slopes = nnx.value_and_grad(loss)(model, x, y)
-        optimizer.update(model, slopes)
+        value, gradients = nnx.value_and_grad(loss)(model, x, y)
+        optimizer.update(model, gradients)
         return value
 
     run = cached(advance, model, optimizer)
@@ -52,7 +52,7 @@ def step(problem: Problem) -> Callable[[], Any]:
 
 
 def cached(function: Callable[..., Any], *nodes: Any) -> Callable[..., Any]:
-    """The function compiled, its first arguments' graphs walked once."""
+    """The compiled function, with the graphs of its first arguments traversed once."""
     compiled = nnx.jit(function, graph=True, graph_updates=True)
     with nnx.set_graph_mode(True), nnx.set_graph_updates(True):
         return nnx.cached_partial(compiled, *nodes)

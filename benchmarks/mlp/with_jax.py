@@ -1,4 +1,4 @@
-"""JAX alone: parameters in a list, functions jitted, the parameters donated from step to step."""
+"""Raw JAX: parameters in a list, jitted functions, donated parameters."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def loss(params: Any, x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def update(params: Any, state: Any, x: jax.Array, y: jax.Array) -> tuple[Any, Any, jax.Array]:
-    value, slopes = jax.value_and_grad(loss)(params, x, y)
-    moves, state = OPTIMIZER.update(slopes, state)
-    return optax.apply_updates(params, moves), state, value
+    value, gradients = jax.value_and_grad(loss)(params, x, y)
+    updates, state = OPTIMIZER.update(gradients, state)
+    return optax.apply_updates(params, updates), state, value
 
 
 def forward(problem: Problem) -> Callable[[], Any]:
@@ -55,7 +55,7 @@ def step(problem: Problem) -> Callable[[], Any]:
 
 
 def fit(problem: Problem) -> Callable[[], Any]:
-    """The loop of steps over batches, as most people write it."""
+    """A common training loop over batches."""
     params = jax.device_put(problem.weights)
     state = OPTIMIZER.init(params)
     advance = jax.jit(update, donate_argnums=(0, 1))
@@ -75,7 +75,7 @@ def fit(problem: Problem) -> Callable[[], Any]:
 
 
 def fit_by_scan(problem: Problem) -> Callable[[], Any]:
-    """An epoch as one program: the most that JAX alone can give."""
+    """An epoch as one program, the fastest way in raw JAX."""
     params = jax.device_put(problem.weights)
     state = OPTIMIZER.init(params)
     x, y = jax.device_put((problem.inputs, problem.labels))

@@ -1,4 +1,4 @@
-"""Keras: a `Sequential`; its stateless functions jitted, as its guide to JAX does, and `fit`."""
+"""Keras: a `Sequential` with jitted stateless functions, as in its JAX guide, and `fit`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def model_of(problem: Problem, **options: Any) -> keras.Model:
 
 def forward(problem: Problem) -> Callable[[], Any]:
     """The stateless call, jitted."""
-    import jax  # noqa: PLC0415 - Keras may run on something else
+    import jax  # noqa: PLC0415 - Keras may use another backend
 
     model, x = model_of(problem), jax.device_put(problem.inputs)
     weights = [v.value for v in model.trainable_variables]
@@ -43,14 +43,14 @@ def forward(problem: Problem) -> Callable[[], Any]:
 
 
 def forward_called(problem: Problem) -> Callable[[], Any]:
-    """``model(x)``, which runs the layers one by one."""
+    """``model(x)``, which runs layer by layer."""
     model, x = model_of(problem), keras.ops.convert_to_tensor(problem.inputs)
     return lambda: model(x).block_until_ready()
 
 
 def step(problem: Problem) -> Callable[[], Any]:
-    """The custom loop of Keras's guide to JAX, its state donated."""
-    import jax  # noqa: PLC0415 - Keras may run on something else
+    """The custom training loop of Keras's JAX guide, with donated state."""
+    import jax  # noqa: PLC0415 - Keras may use another backend
 
     model = model_of(problem)
     x, y = jax.device_put((problem.inputs, problem.labels))
@@ -65,8 +65,8 @@ def step(problem: Problem) -> Callable[[], Any]:
     def advance(state: Any, x: Any, y: Any) -> Any:
         weights, rest, moments = state
         grad = jax.value_and_grad(loss_of, has_aux=True)
-        (value, rest), slopes = grad(weights, rest, x, y)
-        weights, moments = optimizer.stateless_apply(moments, slopes, weights)
+        (value, rest), gradients = grad(weights, rest, x, y)
+        weights, moments = optimizer.stateless_apply(moments, gradients, weights)
         return (weights, rest, moments), value
 
     kinds = model.trainable_variables, model.non_trainable_variables, optimizer.variables
@@ -88,7 +88,7 @@ def step_on_batch(problem: Problem) -> Callable[[], Any]:
 def fit(problem: Problem, **options: Any) -> Callable[[], Any]:
     model = model_of(problem, **options)
 
-    inputs, labels = problem.inputs, problem.labels  # made before anything is measured
+    inputs, labels = problem.inputs, problem.labels  # created before the measurement
 
     def run() -> Any:
         history = model.fit(
@@ -105,5 +105,5 @@ def fit(problem: Problem, **options: Any) -> Callable[[], Any]:
 
 
 def fit_many_at_once(problem: Problem) -> Callable[[], Any]:
-    """Several steps in one call of the compiled program."""
+    """Several steps per call of the compiled program."""
     return fit(problem, steps_per_execution=min(problem.batches, 32))

@@ -47,7 +47,7 @@ def step(problem: Problem) -> Callable[[], Any]:
 def fit(problem: Problem) -> Callable[[], Any]:
     model = model_of(problem)
     model.compile(ADAM, losses.SparseCategoricalCrossentropy(from_logits=True))
-    inputs, labels = problem.inputs, problem.labels  # made before anything is measured
+    inputs, labels = problem.inputs, problem.labels  # created before the measurement
 
     def run() -> Any:
         history = model.fit(

@@ -1,4 +1,4 @@
-"""PyTorch: its optimizer fused; eager, and compiled, replayed as CUDA graphs."""
+"""PyTorch: a fused optimizer, in eager mode and compiled with CUDA graphs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps with little arithmetic, so that what is left is the way to it and back."""
+"""Training steps with little computation, which measure the overhead."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ UNITS = 8
 
 @dataclass(frozen=True)
 class Problem:
-    """One example through a row of small Dense layers, trained by gradient descent to 0.
+    """One example through small Dense layers, trained by gradient descent towards 0.
 
     Attributes:
-        variables: how many layers there are, each with a kernel [8, 8] and no bias.
+        variables: number of layers, each with a kernel [8, 8] and no bias.
     """
 
     variables: int = 10
 
     @property
     def weights(self) -> np.ndarray:
-        """[variables, 8, 8], near the identity, so that the example passes through all."""
+        """[variables, 8, 8], close to the identity, so that the signal does not vanish."""
         noise = np.random.default_rng(0).normal(size=(self.variables, UNITS, UNITS))
         return (np.eye(UNITS) + noise / 100).astype("float32")
 

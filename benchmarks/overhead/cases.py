@@ -1,4 +1,4 @@
-"""The case of a step's overhead."""
+"""Cases of the overhead of a step."""
 
 from benchmarks.case import Case, Target, everyone
 from benchmarks.overhead import Problem
@@ -6,7 +6,7 @@ from benchmarks.overhead import Problem
 CASES = [
     Case(
         name="overhead",
-        title="Train step by number of variables, with little arithmetic",
+        title="Train step with little computation, by number of variables",
         package="overhead",
         problem=Problem,
         contenders=everyone("step", "raw JAX", "Keras", "Flax NNX", "Equinox", "PyTorch"),
@@ -20,7 +20,7 @@ CASES = [
     ),
     Case(
         name="overhead-many",
-        title="Train step of 2,000 variables; of the others, minutes of compiling",
+        title="Train step with 2,000 variables; other libraries compile for minutes",
         package="overhead",
         problem=Problem,
         contenders=everyone("step", "raw JAX", "PyTorch"),

@@ -1,4 +1,4 @@
-"""Equinox: a `Sequential`, and `eqx.filter_jit`, the model donated."""
+"""Equinox: a `Sequential` and `eqx.filter_jit`, with a donated model."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def step(problem: Problem) -> Callable[[], Any]:
 
     @eqx.filter_jit(donate="all-except-first")
     def advance(batch: Any, model: Any, state: Any) -> Any:
-        value, slopes = eqx.filter_value_and_grad(loss)(model, *batch)
-        moves, state = optimizer.update(slopes, state)
-        return eqx.apply_updates(model, moves), state, value
+        value, gradients = eqx.filter_value_and_grad(loss)(model, *batch)
+        updates, state = optimizer.update(gradients, state)
+        return eqx.apply_updates(model, updates), state, value
 
     def run() -> Any:
         nonlocal model, state

@@ -1,4 +1,4 @@
-"""Flax NNX: modules in a list, and `nnx.jit` under `nnx.cached_partial`."""
+"""Flax NNX: modules in a list, and `nnx.jit` with `nnx.cached_partial`."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def step(problem: Problem) -> Callable[[], Any]:
 
     @nnx.jit(graph=True, graph_updates=True)
     def advance(model: Row, optimizer: Any, x: jax.Array, y: jax.Array) -> jax.Array:
-        value, slopes = nnx.value_and_grad(loss)(model, x, y)
-        optimizer.update(model, slopes)
+        value, gradients = nnx.value_and_grad(loss)(model, x, y)
+        optimizer.update(model, gradients)
         return value
 
     with nnx.set_graph_mode(True), nnx.set_graph_updates(True):

@@ -1,4 +1,4 @@
-"""JAX alone: parameters in a dict, donated."""
+"""Raw JAX: donated parameters in a dict."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def step(problem: Problem) -> Callable[[], Any]:
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
     def advance(params: Any, state: Any, x: jax.Array, y: jax.Array) -> Any:
-        value, slopes = jax.value_and_grad(loss)(params, x, y)
-        moves, state = optimizer.update(slopes, state)
-        return optax.apply_updates(params, moves), state, value
+        value, gradients = jax.value_and_grad(loss)(params, x, y)
+        updates, state = optimizer.update(gradients, state)
+        return optax.apply_updates(params, updates), state, value
 
     def run() -> Any:
         nonlocal params, state

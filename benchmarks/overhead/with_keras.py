@@ -1,4 +1,4 @@
-"""Keras: layers in a list, and its stateless functions jitted, as its guide to JAX does."""
+"""Keras: layers in a list and jitted stateless functions, as in its JAX guide."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def step(problem: Problem) -> Callable[[], Any]:
     @functools.partial(jax.jit, donate_argnums=0)
     def advance(state: Any, x: Any, y: Any) -> Any:
         weights, kept = state
-        value, slopes = jax.value_and_grad(loss_of)(weights, x, y)
-        weights, kept = optimizer.stateless_apply(kept, slopes, weights)
+        value, gradients = jax.value_and_grad(loss_of)(weights, x, y)
+        weights, kept = optimizer.stateless_apply(kept, gradients, weights)
         return (weights, kept), value
 
     state: Any = tuple(

@@ -1,4 +1,4 @@
-"""Lamina: a `Sequential`, and `Trainer`."""
+"""Lamina: a `Sequential` and `Trainer`."""
 
 from __future__ import annotations
 

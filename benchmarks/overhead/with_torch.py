@@ -1,4 +1,4 @@
-"""PyTorch: a `Sequential`, eager."""
+"""PyTorch: a `Sequential` in eager mode."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Beam search of a translator: one compiled loop, against a loop in Python over its steps.
+"""Beam search of a translator: one compiled loop, compared with Python loops over compiled steps.
 
-All follow the same texts of the same model, whose end mark is too unlikely to be written, so that
-every text has the full length and a score is the logarithm of its probability.
+All use the same inputs and the same model. The end token of the model is so unlikely that all
+outputs have the full length; scores are log-probabilities.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class Problem:
     """Rows of ids to translate.
 
     Attributes:
-        batch: rows.
-        source: ids of a row.
-        length: ids that are written.
-        beam: texts followed at once.
-        vocabulary: how many ids either side has; 0 is padding.
-        embedding: the size of an id's vector.
-        units: the size of the states.
+        batch: number of rows.
+        source: ids per row.
+        length: ids per output.
+        beam: beam width.
+        vocabulary: vocabulary size of both sides; 0 is padding.
+        embedding: size of the embeddings.
+        units: number of recurrent units.
     """
 
     batch: int = 16

@@ -1,4 +1,4 @@
-"""Lamina: `generate`, and what one would write without it: steps compiled, the search in NumPy."""
+"""Lamina: `generate`, compared with compiled steps and a search in NumPy."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from benchmarks.search import Problem
 from lamina.seq2seq import Seq2Seq
 
 IMPOSSIBLE = -1e4
-CLEARER = 30  # times: at the near ties of a model of chance, rounding would choose the text
+LOGIT_SCALE = 30  # of the random model, so that rounding does not decide between outputs
 
 
 class Stepping(Seq2Seq):
-    """A translator of which one can take a single step."""
+    """A translator with a single decoding step."""
 
     def begin(self, source: jax.Array) -> Any:
         mask = source != self.pad
@@ -37,7 +37,7 @@ def model_of(problem: Problem) -> Stepping:
     model.build(problem.rows, problem.rows, seed=0)
     values = model.values()
     kernel, bias = values["decoder.output.kernel"], values["decoder.output.bias"]
-    values["decoder.output.kernel"] = kernel * CLEARER
+    values["decoder.output.kernel"] = kernel * LOGIT_SCALE
     values["decoder.output.bias"] = bias.at[model.end].set(IMPOSSIBLE)
     model.set_values(values)
     return model
@@ -59,7 +59,7 @@ def row_by_row(problem: Problem) -> Callable[[], Any]:
 
 
 def _search(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
-    """The logarithm of the probability of the best text of each row."""
+    """The log-probability of the best output of each row."""
     model = model_of(problem)
     begin, advance = lamina.jit(model, method="begin"), lamina.jit(model, method="advance")
     beam, size = problem.beam, problem.vocabulary

@@ -1,8 +1,7 @@
-"""The server of a translator: many clients at once, against one after the other.
+"""The translation server with concurrent clients, compared with one client at a time.
 
-All texts are of the same model, whose end mark is too unlikely to be written, so that every
-translation has the full length. A text waits 5 ms for others to be translated with, which counts
-for a client that is alone.
+The end token of the model is so unlikely that all translations have the full length. The server
+waits 5 ms for more texts of a batch, which also delays a single client.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ __all__ = ["Problem"]
 
 @dataclass(frozen=True)
 class Problem:
-    """Texts that clients have translated, each over a connection that is kept.
+    """Requests of clients with persistent connections.
 
     Attributes:
-        clients: how many ask at once.
-        requests: of all clients together.
-        length: the most characters of a text.
-        written: characters of a translation.
-        vocabulary: how many characters there are.
-        embedding: the size of a character's vector.
-        units: the size of the states.
+        clients: number of concurrent clients.
+        requests: total number of requests.
+        length: maximum number of characters per text.
+        written: number of characters per translation.
+        vocabulary: number of characters.
+        embedding: size of the embeddings.
+        units: number of recurrent units.
     """
 
     clients: int = 16

@@ -1,4 +1,4 @@
-"""The server in a process of its own, asked by threads of this one."""
+"""The server in a separate process, with client threads in this process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lamina.translate.translator import Translator
 from lamina.translate.vocabulary import Vocabulary
 
 IMPOSSIBLE = -1e4
-CLEARER = 30  # times: at the near ties of a model of chance, rounding would choose the text
+LOGIT_SCALE = 30  # of the random model, so that rounding does not decide between outputs
 
 
 def together(problem: Problem) -> Callable[[], np.ndarray]:
@@ -33,23 +33,23 @@ def alone(problem: Problem) -> Callable[[], np.ndarray]:
 
 
 class _Clients:
-    """So many clients of a server, which ask for all texts."""
+    """Clients that request translations of all texts."""
 
     def __init__(self, problem: Problem, count: int) -> None:
         self._problem, self._count = problem, count
         command = [sys.executable, "-m", __name__, json.dumps(asdict(problem))]
-        # The server ends with its standard input, and so with this process.
+        # The server exits when its standard input closes, and thus with this process.
         self._server = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._server.stdout is not None
-        told = self._server.stdout.readline()
-        if not told:
+        line = self._server.stdout.readline()
+        if not line:
             raise MissingError("the server does not start: starlette and uvicorn are needed")
-        self._port = int(told)
+        self._port = int(line)
 
     def __call__(self) -> np.ndarray:
-        """The logarithm of the probability of each answer."""
+        """The log-probability of each translation."""
         found = np.empty(self._problem.requests, np.float32)
         shares = [slice(at, None, self._count) for at in range(self._count)]
         with ThreadPoolExecutor(self._count) as pool:
@@ -77,7 +77,7 @@ def _translator(problem: Problem) -> Translator:
     model.build((None, problem.length), (None, problem.written), seed=0)
     values = model.values()
     kernel, bias = values["decoder.output.kernel"], values["decoder.output.bias"]
-    values["decoder.output.kernel"] = kernel * CLEARER
+    values["decoder.output.kernel"] = kernel * LOGIT_SCALE
     values["decoder.output.bias"] = bias.at[model.end].set(IMPOSSIBLE)
     model.set_values(values)
     return Translator(model, letters, letters, problem.length, problem.written)

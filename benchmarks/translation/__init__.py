@@ -1,12 +1,12 @@
-"""A step of training of a translator: GRU encoder, GRU decoder with additive attention, Adam.
+"""A training step of a translator: GRU encoder, GRU decoder with additive attention, Adam.
 
-With e_t the embedding of the id before, s the decoder's state and h_i what the encoder read::
+With the embedding e_t of the previous id, decoder states s_t and encoder outputs h_i::
 
     h_i, last = GRU(source embeddings),    s_0 = tanh(last bridge)
     c_t = sum_i softmax_i(V tanh(s_{t-1} W1 + h_i W2)) h_i
     s_t = GRU([e_t, c_t], s_{t-1}),        logits_t = s_t output
 
-All contenders leave padding of the source out of the attention, though these rows have none.
+All libraries mask the padding of the source in the attention, although these rows have none.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Problem:
     """Random rows of ids.
 
     Attributes:
-        batch: rows a step.
-        source: ids of a source row.
-        target: ids of a target row.
-        vocabulary: how many ids either side has; 0 is padding.
-        embedding: the size of an id's vector.
-        units: the size of the states, and of the attention's hidden layer.
+        batch: batch size.
+        source: ids per source row.
+        target: ids per target row.
+        vocabulary: vocabulary size of both sides; 0 is padding.
+        embedding: size of the embeddings.
+        units: number of recurrent units, and size of the attention's hidden layer.
     """
 
     batch: int = 64
@@ -41,7 +41,8 @@ class Problem:
 
     @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Ids of the source, of the target but its last, and of the target but its first."""
+        """Source ids, decoder inputs (targets without the last id) and labels (without the
+        first)."""
         rng = np.random.default_rng(0)
         sizes = (self.batch, self.source), (self.batch, self.target + 1)
         source, target = (rng.integers(3, self.vocabulary, size, "int32") for size in sizes)
@@ -49,7 +50,7 @@ class Problem:
 
     @cached_property
     def weights(self) -> dict[str, np.ndarray]:
-        """All weights, by Lamina's paths; the gates are update, reset, candidate."""
+        """All weights by Lamina's paths, with the gate order update, reset, candidate."""
         vocabulary, embedding, units = self.vocabulary, self.embedding, self.units
         gates = 3 * units
         shapes = {

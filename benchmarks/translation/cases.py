@@ -23,7 +23,7 @@ CASES = [
     ),
     Case(
         name="translation-gpu",
-        title="On a GPU, translation step: GRU encoder, attention decoder, Adam",
+        title="Translation step on a GPU: GRU encoder, attention decoder, Adam",
         package="translation",
         problem=Problem,
         contenders=everyone("step", "raw JAX", "Keras", "PyTorch")
@@ -45,7 +45,7 @@ CASES = [
     ),
     Case(
         name="translation-pages",
-        title="Translation step, where glibc asks for large pages of memory",
+        title="Translation step with large memory pages (glibc)",
         package="translation",
         problem=Problem,
         contenders=everyone("step", "raw JAX", "Keras", "PyTorch"),
@@ -57,7 +57,7 @@ CASES = [
     ),
     Case(
         name="translation-first",
-        title="Translation step: from making the model to the end of the first step",
+        title="Translation: model creation and first step",
         package="translation",
         problem=Problem,
         contenders=everyone("first_step", *PEERS),
@@ -71,7 +71,7 @@ CASES = [
     ),
     Case(
         name="translation-first-cached",
-        title="Translation step: to the end of the first, with programs that JAX kept on disk",
+        title="Translation: model creation and first step, with JAX's compilation cache",
         package="translation",
         problem=Problem,
         contenders=everyone("first_step", "raw JAX", "Keras"),
@@ -83,7 +83,7 @@ CASES = [
     ),
     Case(
         name="translation-first-length",
-        title="First translation step by length; small, so that most of it is compiling",
+        title="First translation step by sequence length; small model, mostly compilation",
         package="translation",
         problem=Problem,
         contenders=everyone("first_step", "raw JAX", "Keras"),

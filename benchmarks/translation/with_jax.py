@@ -1,4 +1,4 @@
-"""JAX alone: two scans, the input's products taken out of the first one, the state donated."""
+"""Raw JAX: two scans with input products outside the first one, and donated state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPTIMIZER = optax.adam(LEARNING_RATE, eps=EPSILON)
 
 
 def gru_step(gates: jax.Array, state: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    """A step of a GRU that resets after the product, given the input's share of its gates."""
+    """A GRU step with reset after the product, given the input products of the gates."""
     z_x, r_x, h_x = jnp.split(gates, 3, axis=-1)
     z_h, r_h, h_h = jnp.split(state @ kernel + bias[1], 3, axis=-1)
     update, reset = jax.nn.sigmoid(z_x + z_h), jax.nn.sigmoid(r_x + r_h)
@@ -45,7 +45,7 @@ def encode(w: Any, source: jax.Array) -> tuple[jax.Array, jax.Array]:
 def decode(
     w: Any, before: jax.Array, values: jax.Array, state: jax.Array, mask: jax.Array
 ) -> jax.Array:
-    """The states, ``[batch, target, units]``."""
+    """Decoder states ``[batch, target, units]``."""
     embedded = w["decoder.embed.embeddings"][before]
     keys = values @ w["decoder.attention.W2.kernel"] + w["decoder.attention.W2.bias"]
     kernel = jnp.concatenate([w["decoder.kernel"], w["decoder.context_kernel"]])
@@ -79,9 +79,9 @@ def step(problem: Problem) -> Callable[[], Any]:
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
     def advance(weights: Any, state: Any, rows: Any) -> Any:
-        value, slopes = jax.value_and_grad(loss)(weights, *rows)
-        moves, state = OPTIMIZER.update(slopes, state)
-        return optax.apply_updates(weights, moves), state, value
+        value, gradients = jax.value_and_grad(loss)(weights, *rows)
+        updates, state = OPTIMIZER.update(gradients, state)
+        return optax.apply_updates(weights, updates), state, value
 
     def run() -> Any:
         nonlocal weights, state

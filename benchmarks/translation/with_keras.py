@@ -1,7 +1,7 @@
-"""Keras: the GRU layer, and `RNN` over a cell that holds a `GRUCell` and attention.
+"""Keras: a GRU layer, and an `RNN` layer over a cell with a `GRUCell` and attention.
 
-`RNN` runs the cell in one scan. The cell finds what it attends to in an attribute that the decoder
-sets before, since Keras 3 hands no constants to cells; keys are computed once, outside the scan.
+`RNN` runs the cell in one scan. The decoder sets the encoder outputs as an attribute of the cell,
+because Keras 3 passes no constants to cells. The keys are computed once, outside the scan.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Translator(keras.Model):
 
 
 def set_weights(model: Translator, given: dict[str, np.ndarray]) -> None:
-    """The same weights: where the decoder's input is ``[embedding, context]``, so is its kernel."""
+    """The same weights; the decoder kernel is stacked for the input ``[embedding, context]``."""
 
     def under(path: str, *names: str) -> list[np.ndarray]:
         return [given[f"{path}.{name}"] for name in names]

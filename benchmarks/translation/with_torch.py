@@ -1,7 +1,7 @@
-"""PyTorch: `nn.GRU`, a loop over `nn.GRUCell` with attention, the optimizer fused; eager, and
-compiled, with what is captured replayed as CUDA graphs.
+"""PyTorch: `nn.GRU`, a loop over `nn.GRUCell` with attention, and a fused optimizer.
 
-The encoder reads padding as if it were text, which is the faster of the two; rows have none here.
+It runs in eager mode and compiled with CUDA graphs. The encoder does not mask padding, which is the
+faster way; these rows have none.
 """
 
 from __future__ import annotations
@@ -47,14 +47,15 @@ class Translator(nn.Module):
 
 
 def torch_gates(kernel: np.ndarray) -> torch.Tensor:
-    """Gates in PyTorch's order (reset, update, candidate), outputs first."""
+    """Weights in PyTorch's layout: gates reset, update, candidate; output axis first."""
     update, reset, candidate = np.split(kernel, 3, axis=-1)
     return torch.from_numpy(np.concatenate([reset, update, candidate], -1).T.copy())
 
 
 @torch.no_grad()
 def set_weights(model: Translator, given: dict[str, np.ndarray]) -> None:
-    """The same weights: kernels transposed, the decoder's for ``[embedding, context]`` stacked."""
+    """The same weights: kernels transposed; the decoder kernel stacked for ``[embedding,
+    context]``."""
     kernel = np.concatenate([given["decoder.kernel"], given["decoder.context_kernel"]])
     into = {
         "source_embedding.weight": given["encoder.embed.embeddings"],

@@ -1,4 +1,4 @@
-"""The command ``lamina``: train translators, and translate with them."""
+"""The ``lamina`` command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lamina.translate.extras import extras
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Neural networks whose weights follow from the shape of the input.",
+    help="Train and use the translation models that come with Lamina.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,16 +26,25 @@ app.add_typer(commands.app, name="translate")
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="The directory to write to.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Of data, weights and order.")] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="How often to see the data.")] = None,
-    pairs: Annotated[int | None, typer.Option(min=1, help="Dates to train on.")] = None,
-    units: Annotated[int | None, typer.Option(min=1, help="The size of the states.")] = None,
+    out: Annotated[Path, typer.Option(help="Output directory.")] = Path("demo"),
+    seed: Annotated[
+        int, typer.Option(help="Random seed of the data, the weights and the batch order.")
+    ] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Number of training epochs. Default: 5.")
+    ] = None,
+    pairs: Annotated[
+        int | None, typer.Option(min=1, help="Number of training examples. Default: 20480.")
+    ] = None,
+    units: Annotated[
+        int | None, typer.Option(min=1, help="Number of recurrent units. Default: 64.")
+    ] = None,
     locale: Annotated[
-        list[str] | None, typer.Option(help="A locale to learn; repeat it. All by default.")
+        list[str] | None,
+        typer.Option(help="Locale of the dates. May be repeated. Default: all locales."),
     ] = None,
 ) -> None:
-    """Train a model that turns dates in many languages into ISO dates."""
+    """Train a model that translates dates in eleven languages into ISO 8601."""
     with extras("The demo"):
         from lamina.translate import demo as dates  # noqa: PLC0415 - needs an optional extra
     given: dict[str, Any] = {"epochs": epochs, "pairs": pairs, "units": units, "locales": locale}
@@ -44,18 +53,18 @@ def demo(
 
 
 def main() -> None:
-    """Run the command; what goes wrong is one message on standard error, and exit code 2."""
+    """Run the command. An error is printed to standard error, and the exit code is then 2."""
     try:
         app()
-    except BrokenPipeError:  # the reader of a pipe has seen enough
+    except BrokenPipeError:  # the reader of the pipe has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (LaminaError, OSError, UnicodeDecodeError) as error:
-        typer.echo(f"lamina: {_plain(error)}", err=True)
+        typer.echo(f"lamina: {_message(error)}", err=True)
         sys.exit(2)
 
 
-def _plain(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

@@ -109,7 +109,7 @@ def test_a_metric_serves_compile_and_knows_when_it_would_leak():
     x = np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
     history = model.fit(x, (x[:, 0] > 0).astype("int32"), epochs=20, verbose=0)
     assert history.history["accuracy"][-1] > 0.9
-    with pytest.raises(TraceError, match="outlive"):
+    with pytest.raises(TraceError, match="cannot change its state"):
         jax.jit(lambda x: tf.keras.metrics.Mean().update_state(x))(1.0)
 
 
@@ -194,10 +194,10 @@ def test_labels_become_rows_as_in_keras(labels):
 
 
 def test_what_cannot_be_padded_or_encoded_is_told():
-    with pytest.raises(InputError, match="bad padding"):
+    with pytest.raises(InputError, match="invalid padding"):
         tf.keras.utils.pad_sequences([[1]], padding="left")
     for labels in ([0, 3], [-1]):
-        with pytest.raises(InputError, match="no class"):
+        with pytest.raises(InputError, match="label out of range"):
             tf.keras.utils.to_categorical(labels, 3)
 
 

@@ -24,12 +24,12 @@ def run(monkeypatch, capsys):
 
 def test_digits_are_read_right(run) -> None:
     told = run("digits.py", "--filters=12", "--epochs=8")
-    found = re.search(r"held out: (.+)%", told)
+    found = re.search(r"test images: (.+)%", told)
     assert found is not None
     assert float(found[1]) >= 98
 
 
 def test_a_resnet_is_planned_and_runs(run) -> None:
     told = run("resnet.py", "--size=32")
-    assert "planned: 11,689,512 weights to train, 9,600 statistics" in told
-    assert "scores (2, 1000), finite: True" in told
+    assert "planned: 11,689,512 trainable weights, 9,600 non-trainable weights" in told
+    assert "logits (2, 1000), finite: True" in told

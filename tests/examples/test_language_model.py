@@ -28,7 +28,7 @@ def test_it_learns_and_writes() -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "20,000 characters" in done.stdout
-    for row in ("learnt from:", "held out:"):
+    for row in ("training:", "validation:"):
         found = re.search(rf"{row}\s+(.+)", done.stdout)
         assert found is not None
         first, *_, last = map(float, found[1].split())

@@ -92,12 +92,12 @@ def test_no_directory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "lamina.translator/99"}, "another version"),
+        ({"format": "lamina.translator/99"}, "unsupported format"),
         ({"source_length": None}, "source_length"),
         ({"target_length": True}, "target_length"),
         ({"source": "abc"}, "source"),
         ({"source": {"format": "other"}}, "not a vocabulary"),
-        ({"model_sha256": "0" * 64}, "is not the file"),
+        ({"model_sha256": "0" * 64}, "does not match its translator"),
     ],
 )
 def test_settings_that_do_not_serve(folder: Path, change: dict[str, object], message: str) -> None:
@@ -117,7 +117,7 @@ def test_damaged_settings(folder: Path, text: str) -> None:
 def test_a_model_that_was_cut_short(folder: Path) -> None:
     whole = (folder / MODEL).read_bytes()
     (folder / MODEL).write_bytes(whole[:-10])
-    with pytest.raises(FileFormatError, match="is not the file"):
+    with pytest.raises(FileFormatError, match="does not match its translator"):
         bundle.load(folder)
 
 

@@ -1,15 +1,20 @@
 """The commands as a person runs them: real processes, and a little of a small language."""
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from matplotlib.image import imread
 
+from lamina.translate import commands
+from lamina.translate.recipe import PRESETS, Recipe
 from tests.translate.toy import PAIRS, arguments, written
 
 
@@ -37,8 +42,8 @@ def test_training_tells_what_it_left_out_and_how_good_it_is(trained) -> None:
     assert "221 lines, 5 skipped: 1 not in UTF-8 (line 4); 1 empty (line 5)" in told
     assert "1 without a second column (line 6)" in told
     assert "1 with control characters (line 7)" in told
-    assert "1 of more than 80 words (line 8)" in told
-    assert "196 pairs to train on, 20 to validate" in told
+    assert "1 longer than 80 words (line 8)" in told
+    assert "196 training pairs, 20 validation pairs" in told
     assert "tokens_per_second" in told
     assert float(told.split("BLEU ")[1].split(",")[0]) >= 0
     assert imread(folder / "training.png").std() > 0.05
@@ -53,11 +58,11 @@ def test_run(trained, tmp_path) -> None:
     lines = ended.stdout.decode().split("\n")
     assert [bool(line) for line in lines] == [True, False, True, True, False]
     assert lines[0].startswith("Die ")
-    assert "1 read in part: 1 not in UTF-8 (line 4)" in ended.stderr.decode()
+    assert "1 changed: 1 not in UTF-8 (line 4)" in ended.stderr.decode()
     assert imread(tmp_path / "seen.png").std() > 0.05
     refused = run("run", folder, "--strict", data=data)
     assert refused.returncode == 2
-    assert "standard input, line 4: a text not in UTF-8" in refused.stderr.decode()
+    assert "standard input, line 4: invalid text, not in UTF-8" in refused.stderr.decode()
 
 
 def test_run_json(trained) -> None:
@@ -130,6 +135,21 @@ def test_serve_needs_packages() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 2
-    assert "Serving a translator needs packages that are not installed." in ended.stderr
+    assert "Serving a translation model needs packages that are not installed." in ended.stderr
     assert "pip install 'lamina[serve]'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_help_of_training_states_the_defaults() -> None:
+    """`Default:` names a value of all presets, `Base preset:` one of the preset `base`."""
+    hints = get_type_hints(commands.train, include_extras=True)
+    stated = 0
+    for field in dataclasses.fields(Recipe):
+        text = hints[field.name].__metadata__[0].help
+        for words, recipes in (("Default", PRESETS.values()), ("Base preset", [PRESETS["base"]])):
+            if found := re.search(rf"{words}: (\S+)\.$", text):
+                said = {"separate": "False"}.get(found[1], found[1])
+                values = {str(getattr(recipe, field.name)) for recipe in recipes}
+                assert values <= {said, f"{said}.0"}, field.name
+                stated += 1
+    assert stated >= 15

@@ -166,7 +166,7 @@ def test_bad_requests() -> None:
         make_pairs(-1, seed=0)
     with pytest.raises(InputError, match="earlier year first"):
         make_pairs(1, seed=0, years=(2024, 2023))
-    with pytest.raises(InputError, match="one locale or more"):
+    with pytest.raises(InputError, match="at least one locale"):
         make_pairs(1, seed=0, locales=[])
     with pytest.raises(UnknownNameError, match="de_DE"):
         make_pairs(1, seed=0, locales=["de_CH"])

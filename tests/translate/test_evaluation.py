@@ -8,7 +8,7 @@ import sacrebleu
 
 import lamina
 from lamina.seq2seq import Seq2Seq
-from lamina.translate.evaluation import Judge, way_of_parting
+from lamina.translate.evaluation import Evaluator, tokenizer_for
 from lamina.translate.pairs import Pair
 from lamina.translate.subwords import Subwords
 from lamina.translate.translator import Translator
@@ -28,7 +28,7 @@ def translator() -> Translator:
 
 
 def test_as_sacrebleu_says(translator) -> None:
-    found = Judge(SOME)(translator)
+    found = Evaluator(SOME)(translator)
     texts = [one.text for one in found.translations]
     references = [[pair.target for pair in SOME]]
     assert found.bleu == sacrebleu.corpus_bleu(texts, references).score
@@ -38,9 +38,9 @@ def test_as_sacrebleu_says(translator) -> None:
 
 def test_small_letters(translator) -> None:
     shouting = [Pair(source, target.upper()) for source, target in SOME]
-    found, cased = Judge(shouting, lowercase=True)(translator), Judge(shouting)(translator)
+    found, cased = Evaluator(shouting, lowercase=True)(translator), Evaluator(shouting)(translator)
     assert "case:lc" in found.bleu_signature
-    assert found.chrf == Judge(SOME, lowercase=True)(translator).chrf
+    assert found.chrf == Evaluator(SOME, lowercase=True)(translator).chrf
     assert found.chrf > cased.chrf
 
 
@@ -49,7 +49,7 @@ def test_loss_is_the_mean_over_ids(translator) -> None:
     rows = [(read([pair.source]), write([pair.target], start=True, end=True)) for pair in SOME]
     total = sum(float(translator.score(*row)[0]) for row in rows)
     count = sum(target.size - 1 for _, target in rows)
-    np.testing.assert_allclose(Judge(SOME).loss(translator), -total / count, rtol=1e-5)
+    np.testing.assert_allclose(Evaluator(SOME).loss(translator), -total / count, rtol=1e-5)
     assert math.isclose(-total / count, math.log(len(translator.target)), rel_tol=0.1)
 
 
@@ -66,4 +66,4 @@ def test_loss_is_the_mean_over_ids(translator) -> None:
     ],
 )
 def test_words_are_parted_by_script(text, way) -> None:
-    assert way_of_parting([text]) == way
+    assert tokenizer_for([text]) == way

@@ -79,7 +79,7 @@ def test_training_curves_of_any_run(
 
 @pytest.mark.parametrize("history", [{}, {"loss": []}])
 def test_training_curves_of_no_run(history: dict[str, list[float]], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing to draw"):
+    with pytest.raises(InputError, match="no values to plot"):
         draw_training(history, tmp_path / "training.png")
     assert not list(tmp_path.iterdir())
 
@@ -118,12 +118,12 @@ def test_odd_characters_are_drawn_too(tmp_path: Path) -> None:
 
 def test_attention_that_does_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "attention.png"
-    with pytest.raises(InputError, match="nothing to draw"):
+    with pytest.raises(InputError, match="no examples to plot"):
         draw_attention([], path)
     bad = [("abc", "x", np.ones((1, 2))), ("abc", "xy", np.ones((1, 3))), ("abc", "x", np.ones(3))]
     bad += [("", "x", np.ones((1, 1))), ("a", "x", np.full((1, 1), np.nan))]
     for panel in bad:
-        with pytest.raises(InputError, match="cannot be drawn"):
+        with pytest.raises(InputError, match="cannot be plotted"):
             draw_attention([panel], path)
     assert not path.exists()
 

@@ -84,7 +84,7 @@ def test_another_model(letters: Path) -> None:
     model.build((None, 2))
     model.save(letters / MODEL)
     sealed(letters)
-    refused(letters, "is another model")
+    refused(letters, "another kind of model")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_settings_out_of_range(letters: Path, change: Any) -> None:
 def test_marks_of_another_model(tmp_path: Path) -> None:
     vocabulary = Vocabulary.from_texts(["abc"])
     folder = saved(tmp_path / "marks", vocabulary, vocabulary, pad=5)
-    refused(folder, "does not belong to its model")
+    refused(folder, "does not match its model")
 
 
 @pytest.mark.parametrize(

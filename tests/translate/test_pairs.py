@@ -59,13 +59,13 @@ BAD = [
     (b" \t ", "empty"),
     (b"Go.\t", "empty"),
     (b"Go.", "without a second column"),
-    (b"a\tb\tc\td", "of more than three columns"),
+    (b"a\tb\tc\td", "with more than three columns"),
     (b"Gr\xfc\xdfe\tx", "not in UTF-8"),
     (b"\xed\xa0\x80\tx", "not in UTF-8"),
     (b"a\x00b\tx", "with control characters"),
     (b"x\t\x1b[31mred", "with control characters"),
-    (b"word " * 10_000 + b"\tx", "of more than 20 words"),
-    (b"x\t" + "字".encode() * 400, "of more than 20 words"),
+    (b"word " * 10_000 + b"\tx", "longer than 20 words"),
+    (b"x\t" + "字".encode() * 400, "longer than 20 words"),
     (b"y" * (3 << 20) + b"\tx", "without a second column"),
 ]
 
@@ -83,7 +83,7 @@ def test_bad_lines_are_counted_by_reason_and_number(tmp_path) -> None:
     told = str(report)
     assert f"{len(BAD)} skipped" in told
     assert "3 empty (lines 1, 3, 5)" in told
-    assert "1 of more than three columns (line 9)" in told
+    assert "1 with more than three columns (line 9)" in told
 
 
 def test_only_the_first_numbers_are_told(tmp_path) -> None:

@@ -93,7 +93,7 @@ def test_tidy(given, plain) -> None:
 def test_what_cannot_be_learnt() -> None:
     with pytest.raises(UnknownNameError, match="'words'"):
         Subwords.learn(TEXTS, 100, "word")
-    with pytest.raises(InputError, match="8 ids or more"):
+    with pytest.raises(InputError, match="at least 8 ids"):
         Subwords.learn(TEXTS, 7)
     with pytest.raises(InputError, match=r"\[text\]"):
         PIECES.ids("Holz")
@@ -105,5 +105,5 @@ def test_what_cannot_be_learnt() -> None:
     "text", ["", "[]", "{}", '{"format": "lamina.subwords/1"}', json.dumps({"format": "x"})]
 )
 def test_json_of_something_else(text) -> None:
-    with pytest.raises(FileFormatError, match="not the pieces"):
+    with pytest.raises(FileFormatError, match="not a vocabulary of subwords"):
         Subwords.from_json(text)

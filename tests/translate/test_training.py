@@ -11,7 +11,7 @@ from rich.console import Console
 
 from lamina.errors import FileFormatError, InputError
 from lamina.translate import bundle, training, training_monitor
-from lamina.translate.evaluation import Verdict
+from lamina.translate.evaluation import Scores
 from lamina.translate.pairs import Pair
 from lamina.translate.recipe import recipe_of
 from lamina.translate.translator import Translation
@@ -24,23 +24,22 @@ RECIPE = recipe_of("small", **OPTIONS, epochs=6, joint=True, average=2)
 
 def train(folder: Path, recipe=RECIPE, **options):
     console = Console(file=io.StringIO(), width=200, highlight=False)
-    verdict = training.train(folder, TRAINING, VALIDATION, recipe, console=console, **options)
-    return verdict, console.file.getvalue()
+    scores = training.train(folder, TRAINING, VALIDATION, recipe, console=console, **options)
+    return scores, console.file.getvalue()
 
 
 class PulledPlugError(Exception):
     """The end of a run that had no time to say goodbye."""
 
 
-class Weighing:
-    """In place of a judge: it finds the weights' size, and the references, so that nothing need
-    be compiled to translate."""
+class WeightSum:
+    """Replaces the evaluator: scores are sums of weights, so that no translation is compiled."""
 
     def __init__(self, pairs) -> None:
         self.pairs = pairs
 
-    def __call__(self, translator, beam=None) -> Verdict:
-        return Verdict(self.loss(translator), 50.0, "", "", [found(*pair) for pair in self.pairs])
+    def __call__(self, translator, beam=None) -> Scores:
+        return Scores(self.loss(translator), 50.0, "", "", [found(*pair) for pair in self.pairs])
 
     def loss(self, translator) -> float:
         return float(sum(np.abs(value).sum() for value in translator.model.values().values()))
@@ -54,7 +53,7 @@ def found(source: str, target: str) -> Translation:
 @pytest.fixture(scope="module", autouse=True)
 def weighed():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "Judge", Weighing)
+        patch.setattr(training, "Evaluator", WeightSum)
         yield
 
 
@@ -75,24 +74,24 @@ def test_leaves_a_translator_pictures_and_a_history(whole) -> None:
     assert all(len(values) == 6 for values in history.values())
     assert history["loss"][-1] < history["loss"][0]
     assert len(set(history["val_bleu"])) == 6
-    assert "pairs to train on" in told
+    assert "training pairs" in told
     assert "BLEU" in told
     assert VALIDATION[0].target in told
 
 
 def test_goes_on_where_it_was_stopped(whole, tmp_path, monkeypatch) -> None:
-    judged = training_monitor.Keeper.on_epoch_end
+    evaluate = training_monitor.BestTranslator.on_epoch_end
 
     def stopped(self, epoch, logs=None) -> None:
         if epoch == 3:
             raise PulledPlugError
-        judged(self, epoch, logs)
+        evaluate(self, epoch, logs)
 
-    monkeypatch.setattr(training_monitor.Keeper, "on_epoch_end", stopped)
+    monkeypatch.setattr(training_monitor.BestTranslator, "on_epoch_end", stopped)
     with pytest.raises(PulledPlugError):
         train(tmp_path)
     monkeypatch.undo()
-    assert bundle.load(tmp_path)  # the best so far serves already
+    assert bundle.load(tmp_path)  # the best translator so far is usable
     train(tmp_path, resume=True)
     one, other = (
         json.loads((folder / "history.json").read_text("utf-8")) for folder in (whole[0], tmp_path)
@@ -127,6 +126,6 @@ def test_a_damaged_beginning(tmp_path, text) -> None:
 
 @pytest.mark.parametrize("sides", [([], SOME), (SOME, [])])
 def test_nothing_to_learn_from(tmp_path, sides) -> None:
-    with pytest.raises(InputError, match="nothing to learn from"):
+    with pytest.raises(InputError, match="no pairs to train"):
         training.train(tmp_path, *sides, RECIPE)
     assert not (tmp_path / "training.json").exists()

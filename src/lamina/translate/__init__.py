@@ -1,1 +1,1 @@
-"""The application: dates as people write them into ISO dates, on the public API alone."""
+"""The translator application, written on the public API."""

@@ -1,4 +1,4 @@
-"""Items that wait are handed to one function together, since a batch costs little more than one."""
+"""Batching of concurrent requests."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
-    """Collects the items of concurrent callers and hands them to a function as one batch.
+    """Combines the items of concurrent callers into batches and passes them to a function.
 
-    The function runs in a thread of its own, one batch at a time. When it raises, each item of
-    the batch is tried alone, so that an error reaches only the caller whose item caused it.
+    The function runs in a separate thread, one batch at a time. If it raises an error, each item of
+    the batch is processed alone, so that only the caller of the failing item receives the error.
 
     Args:
-        work: returns a result for each item, in their order.
-        most: the most items of a batch, a positive integer.
-        gather: seconds that the first item of a batch waits for others.
+        work: returns one result per item, in order.
+        most: maximum number of items per batch, a positive integer.
+        gather: seconds that the first item of a batch waits for more items. Default: 0.
 
     >>> async def main() -> list[str]:
     ...     with Batcher(lambda words: [word.upper() for word in words], most=8) as upper:
@@ -46,7 +46,7 @@ class Batcher(Generic[Item, Result]):
 
     def __enter__(self) -> Batcher[Item, Result]:
         self._loop = asyncio.get_running_loop()
-        # A daemon: a stop need not wait for a batch that takes longer than its grace.
+        # A daemon thread, so that a stop does not wait for a long batch.
         threading.Thread(target=self._run, name="batches", daemon=True).start()
         return self
 
@@ -57,7 +57,7 @@ class Batcher(Generic[Item, Result]):
         """The result of an item.
 
         Raises:
-            Exception: what the function raised for it.
+            Exception: the error that the function raised for the item.
         """
         future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.put((item, future))
@@ -67,11 +67,11 @@ class Batcher(Generic[Item, Result]):
         while batch := self._next():
             items, futures = zip(*batch, strict=True)
             outcomes = self._outcomes(items)
-            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: no caller is waiting
                 self._loop.call_soon_threadsafe(_deliver, futures, outcomes)
 
     def _next(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        """The next batch; it is empty at the end."""
+        """The next batch; empty after the end."""
         first = self._waiting.get()
         if first is None:
             return []
@@ -99,7 +99,7 @@ def _deliver(
     futures: Sequence[asyncio.Future[Result]], outcomes: Sequence[Result | Exception]
 ) -> None:
     for future, outcome in zip(futures, outcomes, strict=True):
-        if future.done():  # cancelled: the caller has gone
+        if future.done():  # canceled by the caller
             continue
         if isinstance(outcome, Exception):
             future.set_exception(outcome)

@@ -1,7 +1,7 @@
-"""Batches of rows of about one length, so that little of them is padding.
+"""Batches of rows of similar length, with little padding.
 
-Rows are put into few buckets, each of a fixed shape, since every shape is compiled by itself. The
-shapes are those that pad the targets least: what a step costs depends on them most of all.
+Rows are sorted into a few buckets of fixed shapes, because each shape is compiled once. The shapes
+minimize the padding of the targets, which determine most of the cost of a step.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ __all__ = ["Batches", "Shape", "shapes_for"]
 
 Ids = NDArray[np.int32]
 
-_ROWS = 8  # a bucket's rows are a multiple of this
-_ROOMY = 0.9  # of a bucket's rows, those whose source has room; longer ones move on to the next
+_ROWS = 8  # the number of rows of a batch is a multiple of this
+_FITTING = 0.9  # fraction of a bucket's sources that fit; longer ones go to the next bucket
 
 
 class Shape(NamedTuple):
-    """The sizes of a batch: ids of a source, ids of a target, rows."""
+    """The shape of a batch: ids per source, ids per target, rows."""
 
     source: int
     target: int
@@ -33,13 +33,13 @@ class Shape(NamedTuple):
 def shapes_for(
     source: Sequence[int], target: Sequence[int], batch: int, count: int = 8
 ) -> list[Shape]:
-    """The shapes of a few buckets, each at least as large as the one before.
+    """Shapes of the buckets, in increasing order.
 
     Args:
-        source: how many ids each source has.
-        target: how many ids each target has.
-        batch: rows a batch, on the mean; all batches have about as many ids.
-        count: the most buckets.
+        source: number of ids of each source.
+        target: number of ids of each target.
+        batch: average number of rows per batch. All batches have a similar number of ids.
+        count: maximum number of buckets. Default: 8.
 
     >>> shapes_for([3, 3, 9, 9], [4, 5, 8, 20], batch=8, count=2)
     [Shape(source=9, target=8, rows=8), Shape(source=9, target=20, rows=8)]
@@ -49,7 +49,7 @@ def shapes_for(
     room, low, shapes = 1, 0, list[Shape]()
     for width in widths:
         here = across[(down > low) & (down <= width)]
-        room = max(room, int(np.quantile(here, _ROOMY)))
+        room = max(room, int(np.quantile(here, _FITTING)))
         if width == widths[-1]:
             room = max(room, int(across.max()))
         rows = max(1, round(batch * down.mean() / width / _ROWS)) * _ROWS
@@ -59,14 +59,14 @@ def shapes_for(
 
 
 def _least_padded(sizes: NDArray[Any], count: int) -> list[int]:
-    """The widths, `count` at most, to which all sizes can be padded with the least padding."""
+    """At most ``count`` widths that minimize the total padding of all sizes."""
     widths, numbers = np.unique(sizes, return_counts=True)
     total = np.concatenate([[0], np.cumsum(numbers)])
     many = len(widths)
     cost = np.where(np.arange(many + 1) == 0, 0.0, np.inf)
     chosen: list[NDArray[np.intp]] = []
     for _ in range(min(count, many)):
-        # All of a width from i on up to j are padded to width j.
+        # Sizes from width i to width j are padded to width j.
         padded = cost[None, :-1] + widths[:, None] * (total[1:, None] - total[None, :-1])
         padded = np.where(np.tri(many, dtype=bool), padded, np.inf)
         chosen.append(padded.argmin(1))
@@ -79,16 +79,16 @@ def _least_padded(sizes: NDArray[Any], count: int) -> list[int]:
 
 
 class Batches(Callback):
-    """Batches of pairs of rows of ids, in an order of their own in each epoch.
+    """Batches of pairs of rows of ids, in a new order in each epoch.
 
-    As a callback it learns in which epoch training goes on after a stop.
+    It is also a callback, which restores the current epoch when training is resumed.
 
     Args:
         source: rows of ids.
-        target: as many, start and end marks included.
-        shapes: of the buckets, from :func:`shapes_for` of their sizes.
-        seed: of the order.
-        pad: the id that fills rows up.
+        target: rows of ids, including start and end tokens.
+        shapes: shapes of the buckets, from :func:`shapes_for`.
+        seed: random seed of the order. Default: 0.
+        pad: the padding id. Default: 0.
 
     >>> batches = Batches([[5, 6]], [[1, 7, 2]], [Shape(3, 4, 2)])
     >>> [(source.tolist(), target.tolist()) for source, target in batches]
@@ -109,19 +109,19 @@ class Batches(Callback):
         self._source, self._target = _Rows(source), _Rows(target)
         fits = np.stack([(self._source.sizes <= s) & (self._target.sizes <= t)
                          for s, t, _ in shapes])  # fmt: skip
-        first = fits.argmax(0)  # of the buckets a pair fits into
+        first = fits.argmax(0)  # the first bucket that fits
         self._members = [np.flatnonzero(first == at) for at in range(len(shapes))]
-        self.tokens = int(self._target.sizes.sum()) - len(self._target.sizes)  # labels of an epoch
+        self.tokens = int(self._target.sizes.sum()) - len(self._target.sizes)  # labels per epoch
         self._next = self._epoch = 0
 
     def sizes(self, share: float) -> tuple[int, int]:
-        """How many ids that share of the sources, and of the targets, have at most."""
+        """The quantiles ``share`` of the source and target lengths."""
         sides = self._source.sizes, self._target.sizes
         source, target = (int(np.quantile(sizes, share, method="higher")) for sizes in sides)
         return source, target
 
     def __len__(self) -> int:
-        """The number of batches of an epoch."""
+        """The number of batches per epoch."""
         pairs = zip(self._members, self.shapes, strict=True)
         return sum(-(-len(members) // shape.rows) for members, shape in pairs)
 
@@ -152,7 +152,7 @@ class Batches(Callback):
 
 
 class _Rows:
-    """Rows of ids of many sizes, one behind the other."""
+    """Rows of different lengths in one flat array."""
 
     def __init__(self, rows: Sequence[Sequence[int]]) -> None:
         self.sizes = np.fromiter(map(len, rows), np.int64, len(rows))

@@ -1,8 +1,8 @@
-"""A translator in a directory: the model's file, and what it needs to read and write text.
+"""A directory with a translator: the model, its vocabularies and its settings.
 
-``model.safetensors`` is an ordinary model file. ``translator.json`` names the vocabularies and the
-lengths, and says by its digest which model file it belongs to. Each is replaced whole, the second
-last, so that a directory whose writing was cut short is told from a good one.
+``model.safetensors`` is an ordinary model file. ``translator.json`` contains the vocabularies, the
+maximum lengths and the checksum of the model file. Both are replaced atomically, the model first,
+so an interrupted save is detected by the checksum.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MOST = {"source_length": 65_536, "target_length": 65_536, "beam": 1_024}
 
 
 def save(translator: Translator, directory: str | os.PathLike[str]) -> None:
-    """Write a translator into a directory, made if it is not there; other files stay.
+    """Save a translator to a directory, which is created if necessary. Other files are kept.
 
     Raises:
         OSError: a file cannot be written.
@@ -58,30 +58,30 @@ def save(translator: Translator, directory: str | os.PathLike[str]) -> None:
 
 
 def load(directory: str | os.PathLike[str]) -> Translator:
-    """The translator that :func:`save` wrote.
+    """Load a translator saved by :func:`save`.
 
     Raises:
-        FileNotFoundError: there is no such directory, or a file in it is missing.
-        FileFormatError: it is of another version, or its files do not belong together.
+        FileNotFoundError: the directory or a file in it does not exist.
+        FileFormatError: the format version is not supported, or the files do not match.
     """
     folder = Path(directory)
     if not folder.is_dir():
         raise FileNotFoundError(
             explain(
                 f"There is no translator in {os.fspath(folder)!r}.",
-                expected="a directory that `lamina translate train` or `lamina demo` wrote",
-                received="a file" if folder.exists() else "nothing of that name",
-                remedy="Train one: lamina translate train PAIRS.tsv --out DIR.",
+                expected="a directory written by `lamina translate train` or `lamina demo`",
+                received="a file" if folder.exists() else "no such directory",
+                remedy="Train a translator: lamina translate train PAIRS.tsv --out DIR.",
             )
         )
     for name in (_SETTINGS, _MODEL):
         if not (folder / name).is_file():
             raise FileNotFoundError(
                 explain(
-                    f"{os.fspath(folder)!r} holds no translator: {name} is missing.",
+                    f"{os.fspath(folder)!r} contains no translator: {name} is missing.",
                     expected=f"{_SETTINGS} and {_MODEL}",
                     received=", ".join(sorted(os.listdir(folder))[:8]) or "an empty directory",
-                    remedy="Name the directory that was given to --out, or train again.",
+                    remedy="Use the directory given to --out in training, or train again.",
                 )
             )
     settings = _settings(folder / _SETTINGS)
@@ -89,9 +89,9 @@ def load(directory: str | os.PathLike[str]) -> Translator:
     if settings["model_sha256"] != digest:
         raise _unusable(
             folder / _MODEL,
-            "is not the file that its translator.json belongs to.",
+            "does not match its translator.json.",
             f"SHA-256 {settings['model_sha256'][:16]}...",
-            f"{digest[:16]}...: replaced, damaged, or a save cut short",
+            f"{digest[:16]}...; the file was replaced or damaged, or saving was interrupted",
         )
     return _assembled(folder, settings)
 
@@ -100,17 +100,19 @@ def _assembled(folder: Path, settings: dict[str, Any]) -> Translator:
     model: object = lamina.load(folder / _MODEL)
     source, target = _tokens(settings["source"]), _tokens(settings["target"])
     if not isinstance(model, Seq2Seq):
-        raise _unusable(folder / _MODEL, "is another model.", "a Seq2Seq", type(model).__name__)
+        raise _unusable(
+            folder / _MODEL, "contains another kind of model.", "a Seq2Seq", type(model).__name__
+        )
     options = {name: settings[name] for name in _OPTIONS if name in settings}
     lengths = settings["source_length"], settings["target_length"]
     sizes = len(source), len(target)
     encoder: Any = model.encoder
-    wanted = encoder.embed.input_dim, model.decoder.embed.input_dim
-    marks = (source.pad, source.start, source.end)
-    if sizes != wanted or marks != (model.pad, model.start, model.end):
-        expected = f"vocabularies of {wanted[0]:,} and {wanted[1]:,} ids"
-        received = f"{sizes[0]:,} and {sizes[1]:,} ids, or other marks"
-        raise _unusable(folder / _SETTINGS, "does not belong to its model.", expected, received)
+    expected_sizes = encoder.embed.input_dim, model.decoder.embed.input_dim
+    special = (source.pad, source.start, source.end)
+    if sizes != expected_sizes or special != (model.pad, model.start, model.end):
+        expected = f"vocabularies of {expected_sizes[0]:,} and {expected_sizes[1]:,} ids"
+        received = f"{sizes[0]:,} and {sizes[1]:,} ids, or other special ids"
+        raise _unusable(folder / _SETTINGS, "does not match its model.", expected, received)
     return Translator(model, source, target, *lengths, **options)
 
 
@@ -130,18 +132,18 @@ def _settings(path: Path) -> dict[str, Any]:
         settings: Any = read_json(path.read_text("utf-8"), os.fspath(path))
         form = settings["format"]
     except (ValueError, TypeError, KeyError) as error:
-        raise _unusable(path, "is damaged.", "JSON with a format", "other text") from error
+        raise _unusable(path, "is damaged.", "JSON with a format", "other contents") from error
     if form != _FORMAT:
-        raise _unusable(path, "is of another version.", f"format {_FORMAT}", f"format {form}")
+        raise _unusable(path, "has an unsupported format.", f"format {_FORMAT}", f"format {form}")
     kinds = {"model_sha256": str, "source_length": int, "target_length": int}
     kinds |= {"source": dict, "target": dict}
     kinds |= {name: kind for name, kind in _OPTIONS.items() if name in settings}
     wrong = [name for name, kind in kinds.items() if type(settings.get(name)) is not kind]
     if wrong:
-        raise _unusable(path, "is not whole.", "an entry for each setting", f"no {wrong[0]}")
-    beyond = [n for n, most in _MOST.items() if not 1 <= settings.get(n, 1) <= most]
-    if beyond or not 0 <= settings.get("length_penalty", 0.0) < math.inf:
-        names = ", ".join(beyond) or "length_penalty"
+        raise _unusable(path, "is incomplete.", "a value for each setting", f"no valid {wrong[0]}")
+    out_of_range = [n for n, most in _MOST.items() if not 1 <= settings.get(n, 1) <= most]
+    if out_of_range or not 0 <= settings.get("length_penalty", 0.0) < math.inf:
+        names = ", ".join(out_of_range) or "length_penalty"
         raise _unusable(path, "has a setting out of range.", f"at most {_MOST}", names)
     return settings
 
@@ -163,15 +165,15 @@ def _digest(path: Path) -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a file atomically."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     except BaseException:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
         raise

@@ -1,7 +1,7 @@
-"""Connections of the server: who is admitted, how long a request may take, what is refused.
+"""Connections of the server: connection limits, request deadlines, refused requests.
 
-The protocol stands on uvicorn's. It collects a request, head and body, before it passes it on: the
-framing is checked, slow senders meet a deadline, and an answer never crosses what is still sent.
+The protocol extends uvicorn's. It buffers a whole request before it passes it on. Thus the framing
+is checked first, slow senders meet a deadline, and no response is sent while a request arrives.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from lamina.translate.framing import Head, RefusedError, read_head
 from lamina.translate.limits import Limits, client_of
 
-__all__ = ["Connection", "Room", "connections"]
+__all__ = ["Connection", "ConnectionLimiter", "connections"]
 
-_LINGER = 2.0  # seconds for a client to read why it was refused
-_LAST = 0.2  # seconds at a stop for a request that is on its way
+_LINGER = 2.0  # seconds for a client to read an error response
+_STOP_DELAY = 0.2  # seconds for arriving requests when the server stops
 
 
-class Room:
-    """The open connections, and whether there is room for another.
+class ConnectionLimiter:
+    """Limits the open connections, in total and per client.
 
-    Where there is none, the connection that has been idle longest makes room.
+    At a limit, the connection that has been idle longest is closed.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.is_closing = False  # each connection has one answer left at most
+        self.is_closing = False  # each connection answers at most one more request
         self._open: dict[Connection, str] = {}
 
     def admit(self, connection: Connection, client: str) -> bool:
-        """Count a connection of a client, if there is room for it."""
+        """Admit a connection of a client, if the limits allow it."""
         of_client = [one for one, other in self._open.items() if other == client]
         if not self._fits(of_client, self.limits.connections_of_client):
             return False
@@ -46,7 +46,7 @@ class Room:
         return True
 
     def leave(self, connection: Connection) -> None:
-        """A connection was closed."""
+        """Remove a closed connection."""
         self._open.pop(connection, None)
 
     def _fits(self, members: list[Connection], most: int) -> bool:
@@ -62,18 +62,18 @@ class Room:
 
 
 class Connection(H11Protocol):
-    """A connection that is read a whole request at a time."""
+    """A connection that buffers each request completely."""
 
-    room: ClassVar[Room]
+    limiter: ClassVar[ConnectionLimiter]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.idle_since = 0.0  # when the last answer was complete; 0 before the first
+        self.idle_since = 0.0  # time of the last complete response; 0 before the first
         self._received = bytearray()
         self._head: Head | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._is_ending = False  # what arrives is discarded
-        self._is_cut = False  # nothing more arrives
+        self._is_ending = False  # incoming data is discarded
+        self._is_half_closed = False  # the client has closed its side
 
     @property
     def is_busy(self) -> bool:
@@ -82,15 +82,15 @@ class Connection(H11Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has been answered, and neither asks again nor reads the answer still."""
+        """Whether all requests are answered and the responses are sent."""
         asks = self.is_busy or self._received or self._is_ending
         return bool(self.idle_since and not asks and not self.transport.get_write_buffer_size())
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        limits = self.room.limits
-        if self.client is not None and self.room.admit(self, client_of(self.client[0])):
-            self._after(_LAST if self.room.is_closing else limits.deadline, self._expire)
+        limits = self.limiter.limits
+        if self.client is not None and self.limiter.admit(self, client_of(self.client[0])):
+            self._after(_STOP_DELAY if self.limiter.is_closing else limits.deadline, self._expire)
         else:
             self._refuse(self._unavailable("Too many connections; try again soon."))
             if len(self.connections) > 2 * limits.connections:  # no time to linger
@@ -98,7 +98,7 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.room.leave(self)
+        self.limiter.leave(self)
         self._stop_timer()
 
     def data_received(self, data: bytes) -> None:
@@ -108,8 +108,8 @@ class Connection(H11Protocol):
         self._proceed()
 
     def eof_received(self) -> bool | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """A client that sends no more may still wait for its answer."""
-        self._is_cut = True
+        """A client that has closed its side may still wait for its response."""
+        self._is_half_closed = True
         if self._is_ending or not (self.is_busy or self._received):
             return None
         self._proceed()
@@ -118,47 +118,47 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.transport.is_closing():
-            self._after(self.room.limits.deadline, self.transport.abort)
+            self._after(self.limiter.limits.deadline, self.transport.abort)
             return
         self.idle_since = self.loop.time()
         self._proceed()
 
     def shutdown(self) -> None:
-        """Answer the request under way, or on its way, and close."""
-        self.room.is_closing = True
+        """Answer the pending or arriving request, then close."""
+        self.limiter.is_closing = True
         if self.is_busy:
             self._answer_last()
         elif not self._is_ending:
             self._unset_keepalive_if_required()
-            self._after(_LAST, self._stop)
+            self._after(_STOP_DELAY, self._stop)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close, when what was answered has been read or a deadline has passed."""
+        """Close once the response is sent or a deadline has passed."""
         super().timeout_keep_alive_handler()
         self._is_ending = True
-        self._after(self.room.limits.deadline, self.transport.abort)
+        self._after(self.limiter.limits.deadline, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(RefusedError(HTTPStatus.BAD_REQUEST, "The request is malformed."))
 
     def _proceed(self) -> None:
-        """Pass the next request on, if it is complete and its turn has come."""
+        """Pass on the next request if it is complete and the previous one is answered."""
         if self.is_busy:
-            if len(self._received) > self.room.limits.body:
+            if len(self._received) > self.limiter.limits.body:
                 self.flow.pause_reading()
             return
         if self._received:
             self._take()
-        if self._is_cut and not (self.is_busy or self._is_ending):
+        if self._is_half_closed and not (self.is_busy or self._is_ending):
             if self._received:
-                self._refuse(RefusedError(HTTPStatus.BAD_REQUEST, "The request is cut short."))
+                self._refuse(RefusedError(HTTPStatus.BAD_REQUEST, "The request is incomplete."))
             else:
                 self.timeout_keep_alive_handler()
 
     def _take(self) -> None:
         self._unset_keepalive_if_required()
         if self._timer is None:
-            self._after(self.room.limits.deadline, self._expire)
+            self._after(self.limiter.limits.deadline, self._expire)
         try:
             request = self._request()
         except RefusedError as refused:
@@ -168,15 +168,15 @@ class Connection(H11Protocol):
             self._stop_timer()
             super().data_received(request)
             if self.is_busy:
-                self.cycle.waiting_for_100_continue = False  # it was told before
-                if self.room.is_closing:
+                self.cycle.waiting_for_100_continue = False  # already sent
+                if self.limiter.is_closing:
                     self._answer_last()
 
     def _request(self) -> bytes:
-        """The next request, taken from what was received; nothing if it is not complete."""
+        """Remove the next request from the buffer; empty if it is not complete."""
         if self._head is None:
             self._head = head = read_head(self._received)
-            if head is not None and head.length > self.room.limits.body:
+            if head is not None and head.length > self.limiter.limits.body:
                 raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The text is too long.")
             if head is not None and head.waits:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -188,7 +188,7 @@ class Connection(H11Protocol):
         return request
 
     def _refuse(self, refused: RefusedError) -> None:
-        """Answer with an error, let it be read, and close."""
+        """Send an error response and close after the client could read it."""
         self._is_ending = True
         self._unset_keepalive_if_required()
         is_head = self._received.startswith(b"HEAD ")
@@ -205,16 +205,16 @@ class Connection(H11Protocol):
         head = line + b"".join(b"%s: %s\r\n" % field for field in fields) + b"\r\n"
         self.transport.write(head if is_head else head + body)
         self._after(_LINGER, self.transport.abort)
-        if self._is_cut:
+        if self._is_half_closed:
             self.transport.close()
             return
-        try:  # a connection closed with data unread would be reset, and the answer lost
+        try:  # closing with unread data would reset the connection and lose the response
             self.transport.write_eof()
-        except OSError:  # the client has gone
+        except OSError:  # the client has disconnected
             self.transport.abort()
 
     def _unavailable(self, reason: str) -> RefusedError:
-        wait = str(math.ceil(self.room.limits.deadline))
+        wait = str(math.ceil(self.limiter.limits.deadline))
         return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, reason, Retry_After=wait)
 
     def _answer_last(self) -> None:
@@ -228,7 +228,7 @@ class Connection(H11Protocol):
             self.timeout_keep_alive_handler()
 
     def _expire(self) -> None:
-        """The deadline of a request has passed."""
+        """Handle an expired deadline."""
         if self._received:
             self._refuse(RefusedError(HTTPStatus.REQUEST_TIMEOUT, "The request took too long."))
         else:
@@ -245,9 +245,9 @@ class Connection(H11Protocol):
 
 
 def connections(limits: Limits) -> type[Connection]:
-    """The class of the connections of one server, which share their limits."""
+    """A connection class whose instances share the limits of one server."""
 
     class Limited(Connection):
-        room = Room(limits)
+        limiter = ConnectionLimiter(limits)
 
     return Limited

@@ -1,9 +1,9 @@
-"""Dates as people write them, in many languages, each with its ISO form.
+"""Synthetic pairs of written dates in many languages and their ISO 8601 form.
 
-Babel and the Unicode locale data (CLDR) write them. Only forms that every reader takes for the
-same day are used: the month is a name, or the year comes first. ``03/04/2024`` and two-digit
-years are left out. How a day is written never depends on its year but for the year's own four
-digits, so that a model can be tried on days it has not seen.
+Dates are formatted by Babel with Unicode locale data (CLDR). Only unambiguous formats are used: the
+month is a name, or the year comes first. ``03/04/2024`` and two-digit years are excluded. Apart
+from the four digits of the year, a formatted date does not depend on the year, so a model can be
+tested on days that are not in its training data.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _STYLES: tuple[Literal["full", "long", "medium", "short"], ...] = (
 )
 _SKELETONS = ("yMMMd", "yMMMEd", "yMMMEEEEd", "yMMMMd", "yMMMMEd", "yMMMMEEEEd")
 
-# What people write beside the forms of CLDR. '#' is the ending of an ordinal: 9th, 1er, 1º.
-_HABITS: dict[str, tuple[str, ...]] = {
+# Common formats that are not in CLDR. '#' is the suffix of an ordinal: 9th, 1er, 1º.
+_COMMON_PATTERNS: dict[str, tuple[str, ...]] = {
     "en_US": ("MMMM d y", "MMM d y", "MMMM d#, y", "EEEE, MMMM d#, y", "d MMMM y", "y-MM-dd"),
     "en_GB": (
         "EEEE d MMMM y",
@@ -87,13 +87,13 @@ _NUMERALS: dict[str, tuple[Numerals, ...]] = {
 }
 _ARABIC_INDIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")  # Babel writes 0-9 in every locale
 
-LOCALES = tuple(_HABITS)
-"""The locales whose dates :func:`make_pairs` writes."""
+LOCALES = tuple(_COMMON_PATTERNS)
+"""The locales of :func:`make_pairs`."""
 
 
 @dataclass(frozen=True)
 class DatePair:
-    """A date as written in ``locale``, and the same date as ``YYYY-MM-DD``."""
+    """A date formatted in a locale, and the same date as ``YYYY-MM-DD``."""
 
     text: str
     iso: str
@@ -102,7 +102,12 @@ class DatePair:
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write a date: a CLDR pattern, the language of its words, its digits.
+    """A date format.
+
+    Args:
+        locale: locale of the month and day names.
+        pattern: CLDR date pattern; ``#`` is an ordinal suffix.
+        numerals: ``"latn"``, ``"arab"`` or ``"hans"``. Default: ``"latn"``.
 
     >>> import datetime
     >>> Form("es_ES", "EEEE, d 'de' MMMM 'de' y").write(datetime.date(2024, 1, 9))
@@ -114,11 +119,11 @@ class Form:
     numerals: Numerals = "latn"
 
     def write(self, day: date) -> str:
-        """``day`` in this form, in the spelling of ``normalize``."""
+        """Format a day; the result is normalized with :func:`normalize`."""
         locale = _locale(self.locale)
         text = format_date(day, self.pattern, locale)
         if "#" in self.pattern:
-            text = text.replace("#", _ordinal_ending(locale.language, day.day))
+            text = text.replace("#", _ordinal_suffix(locale.language, day.day))
         if self.numerals == "arab":
             text = text.translate(_ARABIC_INDIC)
         elif self.numerals == "hans":
@@ -127,10 +132,10 @@ class Form:
 
 
 def is_unambiguous(pattern: str) -> bool:
-    """Whether every reader takes a date of this CLDR pattern for the same day.
+    """Whether dates in a CLDR pattern have only one reading.
 
-    It holds year (all digits), month and day once each; and where the month is a number, the
-    order is year, month, day, which nobody reads otherwise.
+    The pattern must contain the full year, the month and the day once each. If the month is a
+    number, the order must be year, month, day.
 
     >>> is_unambiguous("d MMMM y"), is_unambiguous("y/M/d"), is_unambiguous("dd/MM/y")
     (True, True, False)
@@ -145,24 +150,29 @@ def is_unambiguous(pattern: str) -> bool:
 
 @cache
 def forms(locale: str | None = None) -> tuple[Form, ...]:
-    """The forms of one of :data:`LOCALES`, or of all: CLDR's own, and what people write besides.
+    """The date formats of a locale: those of CLDR and other common ones.
+
+    Args:
+        locale: one of :data:`LOCALES`. Default: all of them.
 
     Raises:
-        UnknownNameError: ``locale`` is none of :data:`LOCALES`.
+        UnknownNameError: ``locale`` is not one of :data:`LOCALES`.
     """
     if locale is None:
         return tuple(form for name in LOCALES for form in forms(name))
-    if locale not in _HABITS:
+    if locale not in _COMMON_PATTERNS:
         raise UnknownNameError(
-            explain(f"There are no dates of locale {locale!r}.", remedy=nearest(locale, LOCALES))
+            explain(
+                f"There are no date formats of locale {locale!r}.", remedy=nearest(locale, LOCALES)
+            )
         )
     held = _locale(locale)
-    # Arabic shortens no names, and what Babel gives there depends on the locales used before.
+    # Arabic has no short names, and Babel's skeletons there depend on the locales used before.
     names = () if held.language == "ar" else _SKELETONS
     skeletons = held.datetime_skeletons
     published = [get_date_format(style, held).pattern for style in _STYLES]
     published += [skeletons[name].pattern for name in names if name in skeletons]
-    patterns = dict.fromkeys([*filter(is_unambiguous, published), *_HABITS[locale]])
+    patterns = dict.fromkeys([*filter(is_unambiguous, published), *_COMMON_PATTERNS[locale]])
     numerals = _NUMERALS.get(held.language, ("latn",))
     found = [Form(locale, pattern, digits) for digits in numerals for pattern in patterns]
     # 二〇二四年一月九日, but not 二〇二四/一/九
@@ -170,7 +180,7 @@ def forms(locale: str | None = None) -> tuple[Form, ...]:
 
 
 def split_of(day: date) -> Split:
-    """The side ``day`` is on: one day in ten is held out, always the same, by a hash."""
+    """The split of a day. A hash assigns 10 % of all days to ``"held_out"``."""
     digest = blake2b(day.isoformat().encode(), digest_size=8).digest()
     return "held_out" if int.from_bytes(digest) % 10 == 0 else "train"
 
@@ -183,21 +193,21 @@ def make_pairs(
     split: Split = "train",
     locales: Sequence[str] = LOCALES,
 ) -> list[DatePair]:
-    """``count`` dates drawn at random: the day, the locale, then a form of it, each evenly.
+    """Sample pairs. Day, locale and format are uniformly distributed.
 
-    Three in ten begin with a capital, or are all in small or in capital letters. Equal arguments
-    give equal pairs. The two splits share no day.
+    Of all dates, 10 % each are capitalized, in lower case and in upper case. Equal arguments give
+    equal pairs. The two splits have no day in common.
 
     Args:
-        count: how many pairs; they may repeat.
-        seed: any whole number.
-        years: the first and the last year, both included, of four digits each.
-        split: ``"train"`` or ``"held_out"``.
-        locales: some of :data:`LOCALES`.
+        count: number of pairs, non-negative. Pairs may repeat.
+        seed: random seed, an integer.
+        years: first and last year, inclusive, in [1000, 9999]. Default: (1900, 2099).
+        split: ``"train"`` or ``"held_out"``. Default: ``"train"``.
+        locales: a non-empty selection of :data:`LOCALES`. Default: all.
 
     Raises:
-        InputError: ``count`` is negative, or there is no day or no locale to draw from.
-        UnknownNameError: one of ``locales`` or ``split`` is unknown.
+        InputError: ``count`` is negative, ``years`` are invalid or ``locales`` is empty.
+        UnknownNameError: a locale or the split is unknown.
     """
     if split not in get_args(Split):
         remedy = nearest(split, get_args(Split))
@@ -206,10 +216,10 @@ def make_pairs(
     if count < 0 or not locales or not 1000 <= first <= last <= 9999:
         raise InputError(
             explain(
-                "make_pairs cannot draw dates from this.",
-                expected="count >= 0, one locale or more, 1000 <= first year <= last year <= 9999",
+                "make_pairs received invalid arguments.",
+                expected="count >= 0, at least one locale, 1000 <= first year <= last year <= 9999",
                 received=f"count={count}, years={years}, locales={tuple(locales)}",
-                remedy="Put the earlier year first, and leave locales out to use them all.",
+                remedy="Put the earlier year first; omit locales to use all of them.",
             )
         )
     choices, days = [forms(locale) for locale in locales], _days(first, last, split)
@@ -225,7 +235,7 @@ def _pair(rng: random.Random, days: Sequence[date], choices: Sequence[Sequence[F
 
 
 def _pick(rng: random.Random, choices: Sequence[_T]) -> _T:
-    # random() is what Python promises to keep the same between versions; choice() is not.
+    # Python guarantees the same random() in all versions, but not the same choice().
     return choices[int(rng.random() * len(choices))]
 
 
@@ -237,7 +247,7 @@ _LETTER_CASES: tuple[Callable[[str], str], ...] = (*[str] * 7, _capital, str.low
 
 
 def _distinct(found: Iterable[Form]) -> tuple[Form, ...]:
-    """``found`` less those that write as an earlier one does, as MM and M in Chinese numerals."""
+    """Remove formats that repeat an earlier one, as MM and M do in Chinese numerals."""
     probes = [date(2024, month, month) for month in range(1, 13)]
     first: dict[tuple[str, ...], Form] = {}
     for form in found:
@@ -256,7 +266,7 @@ def _locale(name: str) -> Locale:
     return Locale.parse(name)
 
 
-def _ordinal_ending(language: str, day: int) -> str:
+def _ordinal_suffix(language: str, day: int) -> str:
     if language == "en":
         return "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
     first = {"fr": "er", "es": "º", "it": "º", "pt": "º"}
@@ -264,7 +274,7 @@ def _ordinal_ending(language: str, day: int) -> str:
 
 
 def _han(digits: str) -> str:
-    """A number in Chinese numerals: a year digit by digit, 2024 as 二〇二四; 29 as 二十九."""
+    """A number in Chinese numerals: 29 as 二十九; years digit by digit, 2024 as 二〇二四."""
     ones = "〇一二三四五六七八九"
     if len(digits) > 2:
         return "".join(ones[int(digit)] for digit in digits)

@@ -1,4 +1,4 @@
-"""How good translations are: BLEU and chrF, as sacrebleu counts them, and the loss."""
+"""Evaluation of translators: BLEU and chrF, computed by sacrebleu, and the loss."""
 
 from __future__ import annotations
 
@@ -15,15 +15,23 @@ from sacrebleu.metrics.chrf import CHRF
 from lamina.translate.pairs import Pair
 from lamina.translate.translator import Translation, Translator
 
-__all__ = ["Judge", "Verdict", "way_of_parting"]
+__all__ = ["Evaluator", "Scores", "tokenizer_for"]
 
-_ROWS = 64
-# Scripts written without spaces, by the beginnings of their characters' names.
+_ROWS = 64  # per batch of the loss
+# Scripts without spaces between words, as prefixes of Unicode character names.
 _UNSPACED = ("HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 
 
-class Verdict(NamedTuple):
-    """BLEU and chrF, from 0 to 100, with sacrebleu's signatures of how they were counted."""
+class Scores(NamedTuple):
+    """Scores of a translator on a set of pairs.
+
+    Attributes:
+        bleu: in [0, 100].
+        chrf: in [0, 100].
+        bleu_signature: sacrebleu's signature of the BLEU settings.
+        chrf_signature: sacrebleu's signature of the chrF settings.
+        translations: one for each pair, in order.
+    """
 
     bleu: float
     chrf: float
@@ -32,29 +40,35 @@ class Verdict(NamedTuple):
     translations: list[Translation]
 
 
-class Judge:
-    """Judges translators by pairs.
+class Evaluator:
+    """Evaluates translators on sentence pairs.
 
     Args:
-        pairs: texts and their translations by people.
-        lowercase: whether small and capital letters count as the same.
-        parting: how BLEU parts texts into words, by sacrebleu's name; by the script if None.
+        pairs: texts and their reference translations.
+        lowercase: whether the scores are case-insensitive. Default: False.
+        tokenize: sacrebleu's name of the tokenizer for BLEU. If None, :func:`tokenizer_for`
+            selects it from the references.
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], lowercase: bool = False, parting: str | None = None
+        self, pairs: Sequence[Pair], lowercase: bool = False, tokenize: str | None = None
     ) -> None:
         self.pairs = pairs
         self.lowercase = lowercase
-        self.parting = parting
+        self.tokenize = tokenize
 
-    def __call__(self, translator: Translator, beam: int | None = None) -> Verdict:
-        """Translate the sources and compare."""
+    def __call__(self, translator: Translator, beam: int | None = None) -> Scores:
+        """Translate the sources and compare the translations with the references.
+
+        Args:
+            translator: the translator to evaluate.
+            beam: beam width; the translator's own if None.
+        """
         translations = translator.translate([pair.source for pair in self.pairs], beam)
         texts = [translation.text for translation in translations]
         references = [[pair.target for pair in self.pairs]]
         bleu, chrf = self._metrics
-        return Verdict(
+        return Scores(
             bleu.corpus_score(texts, references).score,
             chrf.corpus_score(texts, references).score,
             str(bleu.get_signature()),
@@ -63,21 +77,21 @@ class Judge:
         )
 
     def loss(self, translator: Translator) -> float:
-        """The mean over all ids of the references of ``-log p``, in nats."""
+        """Mean cross-entropy per token of the references, in nats."""
         rows = self._rows(translator)
         total = 0.0
-        for at in range(0, len(rows), _ROWS):
-            some = rows[at : at + _ROWS]
-            widths = [translator.width(max(map(len, side))) for side in zip(*some, strict=True)]
+        for first in range(0, len(rows), _ROWS):
+            batch = rows[first : first + _ROWS]
+            widths = [translator.width(max(map(len, side))) for side in zip(*batch, strict=True)]
             padded = [np.zeros((_ROWS, width), np.int32) for width in widths]
-            for number, pair in enumerate(some):
+            for number, pair in enumerate(batch):
                 for side, ids in zip(padded, pair, strict=True):
                     side[number, : len(ids)] = ids
             total -= float(translator.score(*padded).sum())
         return total / max(1, sum(len(target) - 1 for _, target in rows))
 
     def _rows(self, translator: Translator) -> list[tuple[list[int], list[int]]]:
-        """The ids of the pairs that the model can read at once, short ones first."""
+        """Ids of the pairs that fit into the model, sorted by target length."""
         most = translator.source_length
         source = translator.source.encode([pair.source for pair in self.pairs])
         target = translator.target.encode(
@@ -89,15 +103,15 @@ class Judge:
 
     @cached_property
     def _metrics(self) -> tuple[BLEU, CHRF]:
-        parting = self.parting or way_of_parting([pair.target for pair in self.pairs])
-        return BLEU(lowercase=self.lowercase, tokenize=parting), CHRF(lowercase=self.lowercase)
+        tokenizer = self.tokenize or tokenizer_for([pair.target for pair in self.pairs])
+        return BLEU(lowercase=self.lowercase, tokenize=tokenizer), CHRF(lowercase=self.lowercase)
 
 
-def way_of_parting(texts: Sequence[str]) -> str:
-    """sacrebleu's way to part texts into words: ``"13a"``, or for scripts without spaces ``"zh"``
-    or ``"char"``.
+def tokenizer_for(texts: Sequence[str]) -> str:
+    """Select sacrebleu's tokenizer by script: ``"13a"``, or for scripts without spaces ``"zh"`` or
+    ``"char"``.
 
-    >>> way_of_parting(["Guten Tag!"]), way_of_parting(["你好。"]), way_of_parting(["こんにちは"])
+    >>> tokenizer_for(["Guten Tag!"]), tokenizer_for(["你好。"]), tokenizer_for(["こんにちは"])
     ('13a', 'zh', 'char')
     """
     names = [unicodedata.name(char, "") for char in "".join(texts[:200]) if char.isalpha()]

@@ -1,4 +1,4 @@
-"""Packages that not every installation has."""
+"""Errors for missing optional packages."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PACKAGES = {
 
 @contextmanager
 def extras(what: str, extra: Literal["serve", "translate"] = "translate") -> Generator[None]:
-    """Say which packages are missing, if an import within fails for want of one.
+    """Raise an error with the command to install if an import in the block fails.
 
     Args:
-        what: needs the packages, for people.
-        extra: brings them.
+        what: the feature that needs the packages, as the subject of the message.
+        extra: the extra of Lamina that installs them.
 
     Raises:
-        LaminaError: a package that is not Lamina's own is missing.
+        LaminaError: a package other than Lamina is missing.
     """
     try:
         yield
@@ -37,7 +37,7 @@ def extras(what: str, extra: Literal["serve", "translate"] = "translate") -> Gen
             explain(
                 f"{what} needs packages that are not installed.",
                 expected=_PACKAGES[extra],
-                received=f"no {error.name}",
+                received=f"{error.name} is not installed",
                 remedy=f"pip install 'lamina[{extra}]'",
             )
         ) from error

@@ -1,7 +1,6 @@
-"""Pictures of a training run: its curves, and where the attention looked.
+"""Plots of a training run: metric curves and attention weights.
 
-Figures are drawn on a canvas of their own, in memory: pyplot and the backend that a notebook or
-a program has chosen stay as they are.
+Plots are drawn on an Agg canvas in memory, without pyplot and without changing the backend.
 """
 
 from __future__ import annotations
@@ -34,32 +33,32 @@ _ATTENTION = LinearSegmentedColormap.from_list(
     "attention", ["#f1f4f8", "#a9cbe8", "#3f84c4", "#1c4a86", "#0c2448"]
 )
 _DPI = 150
-_OF_A_HUNDRED = ("bleu", "chrf")  # scores from 0 to 100
+_SCORES = ("bleu", "chrf")  # in [0, 100]
 
 # Sizes of the attention figure, in inches.
 _CELL, _GAP, _MARGIN, _HEAD, _WIDEST = 0.2, 0.4, 0.35, 0.8, 13.5
 
 
 def draw_training(history: Mapping[str, Sequence[float]], path: str | os.PathLike[str]) -> None:
-    """Write the curves of a training run to ``path`` as PNG, one panel a measure.
+    """Write the metric curves of a training run to a PNG file, one panel per metric.
 
-    A measure and its ``val_`` twin share a panel, the loss first. A loss that falls far has a
-    logarithmic axis; measures between 0 and 1 are shown as percentages. A series shorter than
-    its twin is spread over the same epochs.
+    A metric and its ``val_`` counterpart share a panel; losses come first. A loss that decreases by
+    more than a factor of 10 has a logarithmic axis. Metrics in [0, 1] are shown as percentages. If
+    one curve of a panel has fewer values, they are spread over the same epochs.
 
     Args:
-        history: measures by name, a value for each epoch, as ``History.history``.
-        path: where the picture goes; a file there is replaced.
+        history: values per epoch by metric name, as in ``History.history``.
+        path: output file; an existing file is replaced.
 
     Raises:
-        InputError: ``history`` holds no value.
+        InputError: ``history`` contains no values.
     """
     series = {name: np.asarray(values, float) for name, values in history.items() if len(values)}
     if not series:
         raise InputError(
             explain(
-                "There is nothing to draw.",
-                expected="a history with a list of numbers for each measure",
+                "The history contains no values to plot.",
+                expected="a history with a list of numbers for each metric",
                 received=repr(dict(history))[:60],
                 remedy="Pass History.history after at least one epoch.",
             )
@@ -83,28 +82,27 @@ def draw_attention(
     *,
     fonts: Sequence[str] | None = None,
 ) -> None:
-    """Write heat maps to ``path`` as PNG: which characters of a text each output character saw, or
-    which tokens each token.
+    """Write heat maps of attention weights to a PNG file.
 
-    The text runs along the top, one character a column, in the order in which it is read: Arabic
-    too begins at the left, each letter in its isolated form. The output runs down the side.
-    A space is shown as an open box, a character that no font has as its code point: ``U+5E74``.
+    Columns are the source characters or tokens in reading order; Arabic also starts at the left,
+    with isolated letters. Rows are the output. A space is shown as an open box. A character without
+    a glyph in any font is shown as its code point, such as ``U+5E74``.
 
     Args:
-        examples: each the text read, the text written, and weights ``[target time, source time]``
-            from 0 to 1. A text is a string, shown by its characters, or a sequence of tokens. Rows
-            and columns past the last one (end marks) are left out.
-        path: where the picture goes; a file there is replaced.
-        fonts: family names to choose from, best first; by default all that are installed.
+        examples: tuples of source text, output text and weights ``[target time, source time]`` in
+            [0, 1]. A text is a string, labeled by its characters, or a sequence of tokens.
+            Additional rows and columns, such as those of end tokens, are not shown.
+        path: output file; an existing file is replaced.
+        fonts: font families in order of preference. Default: all installed.
 
     Raises:
-        InputError: there is no example, an empty text, or weights that are too few or not finite.
+        InputError: there is no example, a text is empty, or weights are missing or not finite.
     """
     if not examples:
         raise InputError(
             explain(
-                "There is nothing to draw.",
-                expected="one example or more",
+                "There are no examples to plot.",
+                expected="at least one example",
                 received="none",
                 remedy="Pass (source text, output text, weights) for each example.",
             )
@@ -132,11 +130,11 @@ def _draw_measure(axes: Axes, measure: str, series: Mapping[str, NDArray[np.floa
     ]
     epochs = max(len(values) for _, _, values in curves)
     known = np.concatenate([values[np.isfinite(values)] for _, _, values in curves])
-    can_be = "loss" not in measure and measure not in _OF_A_HUNDRED and known.size > 0
-    is_share = can_be and 0 <= known.min() <= known.max() <= 1
+    may_be_fraction = "loss" not in measure and measure not in _SCORES and known.size > 0
+    is_fraction = may_be_fraction and 0 <= known.min() <= known.max() <= 1
     for label, color, values in curves:
         at = np.linspace(epochs / len(values), epochs, len(values))
-        last = f"{values[-1]:.2%}" if is_share else f"{values[-1]:.3g}"
+        last = f"{values[-1]:.2%}" if is_fraction else f"{values[-1]:.3g}"
         marker = "o" if epochs <= 40 else ""
         axes.plot(
             at,
@@ -147,11 +145,11 @@ def _draw_measure(axes: Axes, measure: str, series: Mapping[str, NDArray[np.floa
             markersize=4,
             label=f"{label}, last {last}",
         )
-    _dress(axes, measure.replace("_", " "))
-    if is_share:
+    _style_axes(axes, measure.replace("_", " "))
+    if is_fraction:
         axes.set_ylim(0, 1.03)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    elif measure in _OF_A_HUNDRED:
+    elif measure in _SCORES:
         axes.set_ylim(bottom=0)
     elif known.size and known.min() > 0 and known.max() > 10 * known.min():
         axes.set_yscale("log")
@@ -161,7 +159,7 @@ def _draw_measure(axes: Axes, measure: str, series: Mapping[str, NDArray[np.floa
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
-def _dress(axes: Axes, name: str) -> None:
+def _style_axes(axes: Axes, name: str) -> None:
     axes.set_title(name, loc="left", fontweight="bold", color=_INK)
     axes.set_xlabel("epoch", color=_INK)
     axes.set_ylabel(name, color=_INK)
@@ -181,10 +179,10 @@ def _weights(source: Text, output: Text, weights: ArrayLike) -> NDArray[np.float
     if not fits or not np.isfinite(array[:rows, :columns]).all():
         raise InputError(
             explain(
-                f"The attention from {output!r} to {source!r} cannot be drawn.",
-                expected=f"texts that are not empty, finite weights [>= {rows}, >= {columns}]",
+                f"The attention from {output!r} to {source!r} cannot be plotted.",
+                expected=f"non-empty texts, finite weights of shape [>= {rows}, >= {columns}]",
                 received=f"an array of shape {list(array.shape)}",
-                remedy="Give a row for each character or token written, a column for each read.",
+                remedy="Pass one row per output token and one column per source token.",
             )
         )
     return array[:rows, :columns]
@@ -193,11 +191,12 @@ def _weights(source: Text, output: Text, weights: ArrayLike) -> NDArray[np.float
 def _arrange(
     texts: Sequence[tuple[Text, Text]], fonts: Sequence[str] | None
 ) -> tuple[list[tuple[float, float]], float, float]:
-    """Panels in lines, as words are: the left and top of each in inches, then the figure's size."""
+    """Arrange panels in lines: left and top of each panel, then width and height of the figure, in
+    inches."""
     places: list[tuple[float, float]] = []
     left, top, line, right = _MARGIN, _HEAD, 0.0, 6.5
     for source, output in texts:
-        # A cell and a half serves single characters, which the panel's margin has room for.
+        # 1.5 cells are enough for labels of single characters.
         beside = max([1.5 * _CELL, *(one.room for one in labels_of(output, fonts) if one.is_token)])
         wide = beside + _CELL * len(source)
         if left > _MARGIN and left + wide > _WIDEST:
@@ -244,7 +243,7 @@ def _draw_head(figure: Figure, width: float, height: float) -> None:
     figure.text(
         across(_MARGIN),
         up(0.33),
-        "Where each character or token written looked",
+        "Attention of each output character or token",
         fontsize=13,
         fontweight="bold",
         color=_INK,
@@ -253,7 +252,7 @@ def _draw_head(figure: Figure, width: float, height: float) -> None:
     figure.text(
         across(_MARGIN),
         up(0.57),
-        "across: the text, its beginning at the left · down: what was written",
+        "columns: source, in reading order · rows: output",
         fontsize=8.5,
         color=_PALE,
         va="center",

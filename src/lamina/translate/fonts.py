@@ -1,6 +1,6 @@
-"""Which installed font can show a character, so that no figure prints empty boxes.
+"""Selection of an installed font that contains given characters.
 
-What counts is the font's own character map, not its name: a font chosen here has the glyph.
+The selection uses the character maps of the fonts, so that plots show no empty boxes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from matplotlib import font_manager
 
 __all__ = ["font_for", "installed_fonts"]
 
-# Sans-serif faces of the usual systems, best first; whatever else is installed comes after them.
+# Sans-serif fonts of common systems, in order of preference; other installed fonts follow.
 _PREFERRED = (
     "DejaVu Sans",
     "Noto Sans CJK SC",
@@ -38,17 +38,17 @@ _PREFERRED = (
     "Arial Unicode MS",
     "Droid Sans Fallback",
 )
-# They claim characters they show as boxes, or cannot be drawn by matplotlib.
+# These map characters to boxes, or matplotlib cannot draw them.
 _NO_GLYPHS = ("lastresort", "last resort", "blank", "emoji")
 
 
 def font_for(text: str, fonts: Sequence[str] | None = None) -> str | None:
-    """The family name of the first of ``fonts`` that has a glyph for all of ``text``, or None.
+    """The first font family with glyphs for all characters of a text, or None.
 
     Args:
-        text: one character or more.
-        fonts: family names, best first; by default :func:`installed_fonts`. Names that are not
-            installed are passed over.
+        text: one or more characters.
+        fonts: family names in order of preference; unknown names are ignored. Default:
+            :func:`installed_fonts`.
 
     >>> font_for("a", ["No Such Font", "DejaVu Sans"])
     'DejaVu Sans'
@@ -60,8 +60,8 @@ def font_for(text: str, fonts: Sequence[str] | None = None) -> str | None:
 
 @cache
 def installed_fonts() -> tuple[str, ...]:
-    """The families that matplotlib finds here, those made for reading first."""
-    # matplotlib's own data folder holds fonts for formulas, whose characters are not what they say.
+    """The font families found by matplotlib, preferred text fonts first."""
+    # Fonts in matplotlib's data folder are for formulas and use other character maps.
     own = matplotlib.get_data_path()
     entries = font_manager.fontManager.ttflist
     found = {entry.name for entry in entries if not entry.fname.startswith(own)} | {"DejaVu Sans"}
@@ -76,7 +76,7 @@ def _code_points(name: str) -> frozenset[int]:
     faces = [entry for entry in manager.ttflist if entry.name == name]
 
     def distance(face: font_manager.FontEntry) -> float:
-        """From what is drawn with, as matplotlib has it: other faces may have fewer glyphs."""
+        """Distance from the face that matplotlib draws with; other faces may have fewer glyphs."""
         return (
             manager.score_style("normal", face.style)
             + manager.score_variant("normal", face.variant)
@@ -86,5 +86,5 @@ def _code_points(name: str) -> frozenset[int]:
 
     try:
         return frozenset(font_manager.get_font(min(faces, key=distance).fname).get_charmap())
-    except (ValueError, RuntimeError, OSError):  # not installed, or not readable
+    except (ValueError, RuntimeError, OSError):  # not installed or not readable
         return frozenset()

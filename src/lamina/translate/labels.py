@@ -1,4 +1,4 @@
-"""What stands on the axes of a picture of attention: characters, or tokens."""
+"""Axis labels of attention plots: characters or tokens."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from lamina.translate.fonts import font_for
 __all__ = ["Label", "Text", "labels_of"]
 
 Text = str | Sequence[str]
-"""A string, which stands for its characters, or a sequence of tokens."""
+"""A string, labeled by its characters, or a sequence of tokens."""
 
-_SPACE = "\u2423"  # an open box: a space that can be seen
-_WORD = "\u2581"  # begins the first token of a word
-_PART = "\u00b7"  # begins the others in the picture
-_LETTER, _CODE, _PER_CHARACTER = 0.24, 0.52, 0.075  # room in inches
+_SPACE = "\u2423"  # an open box, shown for a space
+_WORD = "\u2581"  # prefix of the first token of a word
+_PART = "\u00b7"  # prefix of the other tokens in plots
+_LETTER, _CODE, _PER_CHARACTER = 0.24, 0.52, 0.075  # lengths in inches
 
 
 @dataclass(frozen=True)
 class Label:
-    """What stands for one character or token, and the font that has it."""
+    """The label of a character or token, and a font that contains it."""
 
     text: str
     font: str
@@ -37,12 +37,12 @@ class Label:
 
     @property
     def size(self) -> float:
-        """Of the letters, in points."""
+        """Font size in points."""
         return 6 if self.is_code else 8 if self.is_token else 9
 
     @property
     def room(self) -> float:
-        """Along its line, in inches."""
+        """Length of the label in inches."""
         if not self.is_token:
             return _CODE if self.is_code else _LETTER
         wide = sum(1.7 if unicodedata.east_asian_width(char) in "WF" else 1 for char in self.text)
@@ -50,15 +50,19 @@ class Label:
 
     @property
     def for_matplotlib(self) -> str:
-        """The text, written so that it is not taken for a formula."""
+        """The text, escaped so that matplotlib does not read it as a formula."""
         return self.text.replace("$", r"\$") if self.is_token else self.text
 
 
 def labels_of(text: Text, fonts: Sequence[str] | None = None) -> list[Label]:
     """The labels of the characters of a string, or of tokens.
 
-    A space is an open box; what no font has, or has no picture of its own, is its code point. A
-    token that begins within a word begins with a dot.
+    A space is shown as an open box, a character without a glyph as its code point. Tokens inside a
+    word have a dot as prefix.
+
+    Args:
+        text: a string or a sequence of tokens.
+        fonts: font families to choose from, in order of preference. Default: all installed.
 
     >>> [label.text for label in labels_of("a b")]
     ['a', '␣', 'b']
@@ -73,7 +77,7 @@ def labels_of(text: Text, fonts: Sequence[str] | None = None) -> list[Label]:
 def _character(char: str, fonts: Sequence[str] | None) -> Label:
     shown = _SPACE if char == " " else char
     font = font_for(shown, fonts)
-    # Marks and controls have no picture of their own, even where a font has them.
+    # Combining marks and control characters have no glyph of their own.
     if font is None or unicodedata.category(shown)[0] in "CMZ":
         return Label(f"U+{ord(char):04X}", "DejaVu Sans", is_code=True)
     return Label(shown, font)

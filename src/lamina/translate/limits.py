@@ -1,4 +1,4 @@
-"""The limits of a server: sizes, rates, connections, times."""
+"""Limits of the server: sizes, request rates, connections, timeouts."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import NamedTuple
 
 __all__ = ["Limits", "Rates", "client_of"]
 
-_CLIENTS = 1000  # whose rates are kept
-_BYTES_A_CHARACTER = 12  # in JSON, where each may be written as two escapes
-_BYTES_BESIDE = 100  # the rest of the JSON object
+_CLIENTS = 1000  # maximum number of clients whose rates are stored
+_BYTES_PER_CHARACTER = 12  # in JSON, as two escape sequences
+_OTHER_BYTES = 100  # of the JSON object
 
 
 class Limits(NamedTuple):
-    """The limits of a server.
+    """Limits of a server.
 
     Attributes:
-        characters: the most characters of a text.
-        requests: the most requests a minute of one client.
-        connections: the most open connections.
-        connections_of_client: the most open connections of one client.
-        batch: the most texts that are translated together.
-        gather: seconds that a text waits for others to be translated with.
-        deadline: seconds in which a request must have arrived, head and body together.
+        characters: maximum number of characters per text.
+        requests: maximum number of requests per client and minute.
+        connections: maximum number of open connections.
+        connections_of_client: maximum number of open connections per client.
+        batch: maximum number of texts per batch.
+        gather: seconds that the first text of a batch waits for more texts.
+        deadline: seconds in which a whole request must arrive.
         idle: seconds that a connection may stay open between two requests.
-        grace: seconds that a stop leaves to the requests under way.
+        grace: seconds in which pending requests are answered after a stop.
     """
 
     characters: int = 2000
@@ -43,12 +43,16 @@ class Limits(NamedTuple):
 
     @property
     def body(self) -> int:
-        """The most bytes of a request's body."""
-        return self.characters * _BYTES_A_CHARACTER + _BYTES_BESIDE
+        """Maximum size of a request body in bytes."""
+        return self.characters * _BYTES_PER_CHARACTER + _OTHER_BYTES
 
 
 class Rates:
-    """Counts requests: each client may make so many at once, and as many again in each minute.
+    """Rate limits per client, as token buckets that refill once per minute.
+
+    Args:
+        per_minute: capacity of a bucket, and tokens added per minute.
+        clock: clock in seconds. Default: :func:`time.monotonic`.
 
     >>> now = [0.0]
     >>> rates = Rates(2, lambda: now[0])
@@ -56,25 +60,25 @@ class Rates:
     [0, 0, 30, 0]
     """
 
-    def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._a_minute = a_minute
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute = per_minute
         self._clock = clock
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, client: str) -> int:
-        """Count a request, if it may be made now; or the seconds until it may be."""
+        """Count a request and return 0, or return the seconds until it is allowed."""
         now = self._clock()
-        left, then = self._left.pop(client, (float(self._a_minute), now))
-        left = min(self._a_minute, left + (now - then) * self._a_minute / 60)
+        left, then = self._left.pop(client, (float(self._per_minute), now))
+        left = min(self._per_minute, left + (now - then) * self._per_minute / 60)
         allowed = left >= 1
         self._left[client] = (left - allowed, now)
         while len(self._left) > _CLIENTS:
             self._left.popitem(last=False)
-        return 0 if allowed else math.ceil((1 - left) * 60 / self._a_minute)
+        return 0 if allowed else math.ceil((1 - left) * 60 / self._per_minute)
 
 
 def client_of(address: str) -> str:
-    """The client behind an address: an IPv4 address, or the /64 network of an IPv6 address.
+    """The client of an address: an IPv4 address, or the /64 network of an IPv6 address.
 
     >>> [client_of(address) for address in ("10.0.0.7", "::ffff:10.0.0.7", "2001:db8::9:7%eth0")]
     ['10.0.0.7', '10.0.0.7', '2001:db8::']

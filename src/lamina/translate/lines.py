@@ -1,4 +1,4 @@
-"""Lines of text files, in UTF-8 and within limits, however much a file would give."""
+"""Lines of UTF-8 text files, read within size limits."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lamina.errors import FileFormatError, InputError, explain
 __all__ = ["LIMITS", "MARK", "Limits", "check_encoding", "rows_of"]
 
 MARK = b"\xef\xbb\xbf"
-"""That a text in UTF-8 may begin with."""
+"""The byte order mark of UTF-8."""
 
-_MOST_BYTES = 1 << 20  # of a line; the rest of a longer one is read past
-_LIMITED = ("lines", "bytes in a line", "bytes in all")
-_NOT_UTF8 = {  # that of UTF-32 begins with one of UTF-16
+_MAX_BYTES = 1 << 20  # of a line; the rest of a longer line is skipped
+_LIMITED = ("lines", "bytes per line", "bytes in total")
+_NOT_UTF8 = {  # the mark of UTF-32 starts with that of UTF-16
     b"\xff\xfe\x00\x00": "UTF-32",
     b"\x00\x00\xfe\xff": "UTF-32",
     b"\xff\xfe": "UTF-16",
@@ -28,11 +28,11 @@ _NOT_UTF8 = {  # that of UTF-32 begins with one of UTF-16
 
 
 class Limits(NamedTuple):
-    """The most that is read of one file, after decompression.
+    """Maximum sizes of one file, after decompression.
 
     Attributes:
-        lines: how many.
-        line: bytes of one line.
+        lines: number of lines.
+        line: bytes per line.
         total: bytes of all lines.
     """
 
@@ -42,7 +42,7 @@ class Limits(NamedTuple):
 
 
 LIMITS = Limits()
-"""Those of files of pairs, unless others are given."""
+"""The default limits of files of pairs."""
 
 
 def rows_of(files: Sequence[Path], limits: Limits | None) -> Iterator[tuple[int, list[bytes]]]:
@@ -54,10 +54,10 @@ def rows_of(files: Sequence[Path], limits: Limits | None) -> Iterator[tuple[int,
     if len(files) != 2:
         raise InputError(
             explain(
-                "Pairs come from one file or from two.",
-                expected="PAIRS.tsv, or SOURCE and TARGET of one text a line",
+                "Pairs are read from one file or from two files.",
+                expected="PAIRS.tsv, or SOURCE and TARGET with one text per line",
                 received=f"{len(files)} files",
-                remedy="Put them together first: cat A.tsv B.tsv > PAIRS.tsv.",
+                remedy="Concatenate them: cat A.tsv B.tsv > PAIRS.tsv.",
             )
         )
     both = (_lines(path, limits) for path in files)
@@ -68,14 +68,14 @@ def rows_of(files: Sequence[Path], limits: Limits | None) -> Iterator[tuple[int,
 
 
 def _lines(path: Path, limits: Limits | None) -> Iterator[bytes]:
-    """The lines of a file, without their ends; a line that is too long is cut short."""
+    """The lines of a file without line ends; long lines are truncated."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise FileFormatError(
             explain(
-                f"{os.fspath(path)!r} is no regular file.",
-                expected="a file of text, which may be compressed by gzip",
+                f"{os.fspath(path)!r} is not a regular file.",
+                expected="a text file, optionally compressed with gzip",
                 received="a pipe, a socket or a device",
-                remedy="Write what it gives to a file first.",
+                remedy="Write its contents to a file first.",
             )
         )
     with path.open("rb") as raw:
@@ -87,15 +87,15 @@ def _lines(path: Path, limits: Limits | None) -> Iterator[bytes]:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise FileFormatError(
                 explain(
-                    f"{os.fspath(path)!r} is damaged: it cannot be decompressed to its end.",
+                    f"{os.fspath(path)!r} is damaged and cannot be decompressed.",
                     received=str(error),
-                    remedy="Fetch the file again.",
+                    remedy="Download the file again.",
                 )
             ) from error
 
 
 def _split(path: Path, stream: Any, limits: Limits | None) -> Iterator[bytes]:
-    line: bytes = stream.readline(_MOST_BYTES)
+    line: bytes = stream.readline(_MAX_BYTES)
     check_encoding(line, os.fspath(path))
     line = line.removeprefix(MARK)
     number = total = 0
@@ -103,20 +103,20 @@ def _split(path: Path, stream: Any, limits: Limits | None) -> Iterator[bytes]:
         number += 1
         rest, length = line, len(line)
         _check_limits(path, limits, number, length, total + length)
-        while len(rest) == _MOST_BYTES and not rest.endswith(b"\n"):
-            rest = stream.readline(_MOST_BYTES)
+        while len(rest) == _MAX_BYTES and not rest.endswith(b"\n"):
+            rest = stream.readline(_MAX_BYTES)
             length += len(rest)
             _check_limits(path, limits, number, length, total + length)
         total += length
         yield line.rstrip(b"\r\n")
-        line = stream.readline(_MOST_BYTES)
+        line = stream.readline(_MAX_BYTES)
 
 
 def check_encoding(start: bytes, name: str) -> None:
-    """See that a text does not begin with the mark of UTF-16 or UTF-32.
+    """Refuse a text that starts with the byte order mark of UTF-16 or UTF-32.
 
     Raises:
-        FileFormatError: it does.
+        FileFormatError: the text starts with such a mark.
     """
     encoding = next((kind for mark, kind in _NOT_UTF8.items() if start.startswith(mark)), None)
     if encoding is not None:
@@ -125,22 +125,22 @@ def check_encoding(start: bytes, name: str) -> None:
                 f"{name!r} is not in UTF-8.",
                 expected="UTF-8",
                 received=encoding,
-                remedy=f"Convert it: iconv -f {encoding} -t UTF-8 FILE > NEW.",
+                remedy=f"Convert the file: iconv -f {encoding} -t UTF-8 FILE > NEW.",
             )
         )
 
 
 def _check_limits(path: Path, limits: Limits | None, *seen: int) -> None:
-    """See that what was read so far is within the limits."""
+    """Raise an error if the data read so far exceeds the limits."""
     for most, count, what in zip(limits or (), seen, _LIMITED, strict=False):
         if count > most:
             raise FileFormatError(
                 explain(
-                    f"{os.fspath(path)!r} is larger than a file of pairs may be.",
+                    f"{os.fspath(path)!r} exceeds the size limit of a file of pairs.",
                     where=f"line {seen[0]:,}",
                     expected=f"at most {most:,} {what}",
-                    received="more, after decompression if it is compressed",
-                    remedy="If it is no mistake, give --no-limits, or limits=None in Python.",
+                    received="more, after decompression",
+                    remedy="If this is intended, use --no-limits, or limits=None in Python.",
                 )
             )
 
@@ -148,10 +148,10 @@ def _check_limits(path: Path, limits: Limits | None, *seen: int) -> None:
 def _unequal(files: Sequence[Path], number: int) -> FileFormatError:
     return FileFormatError(
         explain(
-            "The two files do not have the same number of lines.",
+            "The two files have different numbers of lines.",
             where=f"{os.fspath(files[0])}, {os.fspath(files[1])}",
-            expected="the translation of line n of the first in line n of the second",
-            received=f"one ends before line {number}",
-            remedy="Align them again; an empty line is a line, too.",
+            expected="line n of the second file is the translation of line n of the first",
+            received=f"one file ends before line {number}",
+            remedy="Align the files; empty lines count.",
         )
     )

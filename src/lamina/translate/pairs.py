@@ -1,9 +1,9 @@
-"""Pairs of texts from files, and what was wrong with those that could not be used.
+"""Pairs of texts from files, and a report of the lines that were skipped.
 
-A file has two columns, parted by a tab; a third one, of attribution, is left out, and so are the
-numbers of Tatoeba's own export. Two files of one column each serve as well. Any of them may be
-compressed by gzip. Every line that cannot be used is known by its number and its reason. Files are
-read line by line, and no further than `Limits` says.
+A file has two columns separated by a tab. A third column, used for attribution, and the numbers in
+exports of Tatoeba are ignored. Two files with one column each are also accepted. Files may be
+compressed with gzip. The report lists the number and the reason of each skipped line. Files are
+read line by line, up to the sizes in `Limits`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from lamina.translate.lines import LIMITS, Limits, rows_of
 
 __all__ = ["Pair", "Report", "has_control", "held_out", "read_pairs"]
 
-_A_WORD = 8  # characters; what a word counts as in scripts without spaces
-_SHOWN = 5  # line numbers told of each reason
+_CHARACTERS_PER_WORD = 8  # in scripts without spaces
+_SHOWN = 5  # line numbers reported per reason
 
 
 class Pair(NamedTuple):
@@ -34,8 +34,7 @@ class Pair(NamedTuple):
 
 @dataclass
 class Report:
-    """What became of the lines of a file: how many there were, and the numbers of those left out,
-    by reason."""
+    """The number of lines in a file, and the numbers of the skipped lines by reason."""
 
     name: str
     lines: int = 0
@@ -48,13 +47,13 @@ class Report:
     def __str__(self) -> str:
         if not self.skipped:
             return f"{self.name}: {self.lines:,} lines"
-        told = [f"{len(at):,} {reason} ({_numbers(at)})" for reason, at in self.skipped.items()]
+        reasons = [f"{len(at):,} {reason} ({_numbers(at)})" for reason, at in self.skipped.items()]
         count = self.lines - self.used
-        return f"{self.name}: {self.lines:,} lines, {count:,} skipped: {'; '.join(told)}"
+        return f"{self.name}: {self.lines:,} lines, {count:,} skipped: {'; '.join(reasons)}"
 
 
 class _UnusableError(Exception):
-    """Why a line cannot be used."""
+    """The reason why a line is skipped."""
 
 
 def read_pairs(
@@ -65,20 +64,24 @@ def read_pairs(
     swap: bool = False,
     limits: Limits | None = LIMITS,
 ) -> tuple[list[Pair], Report]:
-    """The pairs of a file of two columns, or of two files of one.
+    """Read pairs from a file with two columns, or from two files with one column.
 
     Args:
-        paths: one file or two.
-        longest: the most words a text may have, or eight times as many characters.
-        strict: raise at the first line that cannot be used, rather than leave it out.
-        swap: whether the first column is the translation.
-        limits: the most that is read of a file; None for no bounds.
+        paths: one or two files.
+        longest: maximum number of words per text; eight characters count as a word. None for no
+            limit.
+        strict: raise an error at the first invalid line instead of skipping it. Default: False.
+        swap: whether the first column is the translation. Default: False.
+        limits: maximum file sizes; None for no limits.
+
+    Returns:
+        The pairs, and a report of the skipped lines.
 
     Raises:
         OSError: a file cannot be read.
-        FileFormatError: a file is no regular file (but a pipe, or a device), is damaged, larger
-            than the limits, in UTF-16 or UTF-32, or not as long as the other; or, if strict, a
-            line cannot be used.
+        FileFormatError: a file is not a regular file, is damaged, exceeds the limits, or is encoded
+            in UTF-16 or UTF-32; the two files have different numbers of lines; or, if strict, a
+            line is invalid.
         InputError: there are more than two files.
 
     >>> import tempfile
@@ -105,9 +108,10 @@ def read_pairs(
 
 
 def held_out(pairs: Sequence[Pair], count: int, seed: int = 0) -> tuple[list[Pair], list[Pair]]:
-    """Pairs to train on, and about ``count`` others, always the same of the same pairs.
+    """Split pairs into training pairs and about ``count`` validation pairs.
 
-    All translations of a text are on one side, so that none is learnt that is asked for.
+    The split depends only on the pairs and the seed. Pairs with the same source are on the same
+    side, so no validation source is in the training data.
     """
     order = {source: blake2b(f"{seed} {source}".encode()).digest() for source, _ in pairs}
     size: dict[str, int] = {}
@@ -125,7 +129,7 @@ def held_out(pairs: Sequence[Pair], count: int, seed: int = 0) -> tuple[list[Pai
 
 
 def has_control(text: str) -> bool:
-    """Whether a text holds a control character other than white space.
+    """Whether a text contains a control character other than white space.
 
     >>> has_control("a\\x00b"), has_control("a\\tb")
     (True, False)
@@ -142,7 +146,7 @@ def _texts(columns: list[bytes]) -> Iterable[bytes]:
     if len(columns) == 1:
         raise _UnusableError("without a second column" if columns[0].strip() else "empty")
     if len(columns) > 3:
-        raise _UnusableError("of more than three columns")
+        raise _UnusableError("with more than three columns")
     return columns[:2]
 
 
@@ -155,8 +159,8 @@ def _checked(raw: bytes, longest: int | None) -> str:
         raise _UnusableError("empty")
     if has_control(text):
         raise _UnusableError("with control characters")
-    if longest is not None and max(text.count(" ") + 1, len(text) / _A_WORD) > longest:
-        raise _UnusableError(f"of more than {longest} words")
+    if longest is not None and max(text.count(" ") + 1, len(text) / _CHARACTERS_PER_WORD) > longest:
+        raise _UnusableError(f"longer than {longest} words")
     return text
 
 
@@ -168,8 +172,8 @@ def _numbers(at: list[int]) -> str:
 def _refused(name: str, number: int, reason: str) -> FileFormatError:
     return FileFormatError(
         explain(
-            f"{name}, line {number}: a line {reason}.",
+            f"{name}, line {number}: invalid line, {reason}.",
             expected="a text, a tab and its translation, in UTF-8",
-            remedy="Correct the line, or leave --strict out to skip such lines.",
+            remedy="Correct the line, or omit --strict to skip invalid lines.",
         )
     )

@@ -1,4 +1,4 @@
-"""What a translator is made of and how it is trained, by name of preset or of option."""
+"""Recipes: model size and training hyperparameters of a translator, with presets."""
 
 from __future__ import annotations
 
@@ -13,41 +13,43 @@ from lamina.seq2seq import Seq2Seq
 
 __all__ = ["PRESETS", "Recipe", "recipe_of"]
 
-_RISE = 1 / 20  # the share of the training in which the learning rate rises
-_B2 = 0.99  # of Adam
+_WARMUP = 1 / 20  # fraction of the training in which the learning rate increases
+_B2 = 0.99  # decay rate of Adam's second moment
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained, on what, and how long. The defaults are those of the preset `base`.
+    """Model size and training hyperparameters. The defaults are the preset `base`.
 
     Args:
         tokens: ``"bpe"``, ``"characters"`` or ``"words"``.
-        vocabulary: the most tokens of each language.
+        vocabulary: maximum vocabulary size per language, at least 8.
         joint: whether both languages share one vocabulary.
-        embedding: the size of a token's vector.
-        units: the size of the states, in each direction of the encoder.
-        layers: of the encoder.
-        cell: of encoder and decoder, ``"gru"`` or ``"lstm"``.
-        attention: ``"additive"`` or ``"dot"``.
-        dropout: of embeddings, of the encoder's values, and of what the output sees.
-        label_smoothing: the share of each label that is spread over all tokens.
-        scheduled_sampling: the share of tokens replaced by the model's own guess; slow.
-        epochs: how often the pairs are seen, at most.
-        minutes: the most that training takes, the last judging apart; None is no limit. Where the
-            epochs would take longer, the learning rate follows the clock in place of the steps,
-            and the same data and seed need not give the same weights.
-        batch: pairs a step, on the mean; fewer of long texts, more of short ones.
-        buckets: the most sizes that batches have; each is compiled by itself.
-        learning_rate: the highest; it rises to it in the first twentieth of the steps, and falls
-            along a cosine in the rest.
-        average: how many epochs' last weights the model is the mean of.
-        patience: how many epochs without a better BLEU are borne.
-        longest: the most words a text may have to be learnt from.
+        embedding: size of the token embeddings.
+        units: number of recurrent units, per direction of the encoder.
+        layers: number of encoder layers.
+        cell: recurrent cell of encoder and decoder, ``"gru"`` or ``"lstm"``.
+        attention: score function, ``"additive"`` or ``"dot"``.
+        dropout: dropout rate of the embeddings, the encoder outputs and the inputs of the output
+            layer, in [0, 1].
+        label_smoothing: probability spread over all tokens, in [0, 1].
+        scheduled_sampling: fraction of target inputs replaced by the model's predictions, in
+            [0, 1]. Slow.
+        epochs: maximum number of epochs.
+        minutes: maximum training time in minutes, without the final evaluation; None for no limit.
+            If the limit is reached before the last epoch, the learning rate follows the time, and
+            equal data and seeds may give different weights.
+        batch: average number of pairs per batch. Batches of long texts have fewer pairs.
+        buckets: maximum number of batch shapes. Each shape is compiled once.
+        learning_rate: peak learning rate. It increases linearly in the first 5 % of the training
+            and then follows a cosine decay.
+        average: number of epochs whose final weights are averaged.
+        patience: number of epochs without a better BLEU after which training stops.
+        longest: maximum number of words in a training text.
         swap: whether the first column of the pairs is the translation.
-        beam: how many translations are followed at once.
-        length_penalty: of the beam search.
-        seed: of weights, order and dropout.
+        beam: default beam width of the trained model.
+        length_penalty: length normalization exponent of the beam search, non-negative.
+        seed: random seed of weights, batch order and dropout.
     """
 
     tokens: Literal["bpe", "characters", "words"] = "bpe"
@@ -75,7 +77,12 @@ class Recipe:
     seed: int = 0
 
     def model(self, source: int, target: int) -> Seq2Seq:
-        """A model for so many tokens of each language."""
+        """An unbuilt model.
+
+        Args:
+            source: size of the source vocabulary.
+            target: size of the target vocabulary.
+        """
         return Seq2Seq(
             source,
             target,
@@ -93,15 +100,19 @@ class Recipe:
         )
 
     def rate(self, done: Any) -> Any:
-        """The learning rate when a share of the training is done, from 0 to 1."""
-        falls = (done - _RISE) / (1 - _RISE)
-        rising = 0.05 + 0.95 * done / _RISE
-        falling = 0.01 + 0.99 * (1 + jnp.cos(jnp.pi * falls)) / 2
-        return self.learning_rate * jnp.where(done < _RISE, rising, falling)
+        """The learning rate after the fraction ``done`` of the training, in [0, 1]."""
+        decayed = (done - _WARMUP) / (1 - _WARMUP)
+        warmup = 0.05 + 0.95 * done / _WARMUP
+        decay = 0.01 + 0.99 * (1 + jnp.cos(jnp.pi * decayed)) / 2
+        return self.learning_rate * jnp.where(done < _WARMUP, warmup, decay)
 
     def optimizer(self, steps: int) -> optax.GradientTransformation:
-        """Adam for so many steps, its gradients held to a norm of 1; with a limit of time, a clock
-        sets its learning rate."""
+        """Adam with gradients clipped to a global norm of 1.
+
+        Args:
+            steps: number of training steps, for the learning rate schedule. With a time limit, the
+                learning rate is set during training instead.
+        """
         if self.minutes is None:
             adam = optax.adam(lambda count: self.rate(count / steps), b2=_B2)
         else:
@@ -134,8 +145,8 @@ PRESETS = {
         learning_rate=1e-3,
     ),
 }
-"""Recipes by name: to try whether all is well; for some ten thousand pairs; for hundreds of
-thousands."""
+"""Recipes by name: ``small`` for a quick test, ``base`` for tens of thousands of pairs, ``large``
+for hundreds of thousands."""
 
 _SIZES = "embedding", "units", "layers", "batch", "buckets", "longest", "beam"
 _TIMES = "epochs", "average", "patience"
@@ -144,7 +155,11 @@ _SHARES = ("dropout", "label_smoothing", "scheduled_sampling")
 
 
 def recipe_of(preset: str, **options: Any) -> Recipe:
-    """The recipe of a preset, with options of its own; those that are None are the preset's.
+    """A preset with some options replaced.
+
+    Args:
+        preset: ``"small"``, ``"base"`` or ``"large"``.
+        options: fields of :class:`Recipe`. Options that are None keep the preset's value.
 
     Raises:
         UnknownNameError: there is no preset or option of that name.
@@ -168,10 +183,10 @@ def recipe_of(preset: str, **options: Any) -> Recipe:
         if isinstance(value, int | float) and (value < low or (high is not None and value > high)):
             raise InputError(
                 explain(
-                    f"Out of range for a recipe: {name.replace('_', ' ')}.",
-                    expected=f"a number from {low:.2g} {'up' if high is None else 'to 1'}",
+                    f"The option {name!r} of a recipe is out of range.",
+                    expected=f"a number >= {low:.2g}" if high is None else "a number in [0, 1]",
                     received=f"{name}={value}",
-                    remedy="Correct it, or leave it to the preset.",
+                    remedy="Correct the value, or omit it to use the preset.",
                 )
             )
     return replace(PRESETS[preset], **given)

@@ -1,9 +1,8 @@
-"""A page to translate on: a small server, reachable from this machine alone unless told otherwise.
+"""The translation server. By default it is reachable from this machine only.
 
-``GET /`` is the page; ``POST /translate`` takes ``{"text": ...}`` and answers with
-:meth:`Translation.to_dict`; ``GET /healthz`` tells that the server is up. Texts that wait are
-translated together. Requests are limited in size, in rate and in time; pages of other sites cannot
-make them.
+``GET /`` returns the page. ``POST /translate`` takes ``{"text": ...}`` and returns
+:meth:`Translation.to_dict`. ``GET /healthz`` is a health check. Waiting texts are translated in
+batches. Size, rate and duration of requests are limited, and cross-site requests are refused.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _HEADERS = [
 
 
 class Server:
-    """Serves the page of one translator on a socket that is bound, and closed at the end."""
+    """Serves one translator on a bound socket. As a context manager, it closes the socket."""
 
     def __init__(self, translator: Translator, host: str, port: int, limits: Limits) -> None:
         self._socket = _bound(host, port)
@@ -50,7 +49,7 @@ class Server:
             ws="none",
             lifespan="on",
             log_config=None,
-            log_level="critical",  # messages of exceptions could hold texts
+            log_level="critical",  # error messages could contain texts
             access_log=False,
             proxy_headers=False,
             server_header=False,
@@ -73,23 +72,22 @@ class Server:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     def listen(self) -> None:
-        """Open the port. Clients that connect now are served as soon as the server runs.
+        """Open the port. Clients can connect and are served once the server runs.
 
         Raises:
-            OSError: another server has opened the port meanwhile.
+            OSError: another process has opened the port in the meantime.
         """
         self._socket.listen(socket.SOMAXCONN)
 
     def serve_forever(self) -> None:
-        """Serve until :meth:`shutdown`, SIGTERM or SIGINT; then answer what is under way.
+        """Serve until :meth:`shutdown`, SIGTERM or SIGINT, then answer pending requests.
 
-        In the main thread the signal is raised again at the end, for the handler that was there
-        before.
+        In the main thread, the signal is raised again at the end for the previous handler.
         """
         self._running.run(sockets=[self._socket])
 
     def shutdown(self) -> None:
-        """Stop, from any thread."""
+        """Stop the server. May be called from any thread."""
         self._running.should_exit = True
 
     def __enter__(self) -> Server:
@@ -107,17 +105,17 @@ def server(
     *,
     progress: bool = False,
 ) -> Server:
-    """A server whose port is open, and whose translator is compiled for all sizes of batches.
+    """Create a server, compile its translator for all batch sizes, and open the port.
 
     Args:
-        translator: of the texts.
-        host: an address of this machine, IPv4 or IPv6, or a name of it.
-        port: from 0 to 65,535; 0 takes any that is free.
-        limits: those of :class:`Limits` by default.
-        progress: whether a line on standard error tells of the compilation.
+        translator: the translator to serve.
+        host: IPv4 address, IPv6 address or name to bind to. Default: ``"127.0.0.1"``.
+        port: TCP port, in [0, 65535]; 0 selects a free port. Default: 8000.
+        limits: limits of the server. Default: ``Limits()``.
+        progress: whether to show the progress of the compilation on standard error. Default: False.
 
     Raises:
-        InputError: nothing can be bound to the host and port.
+        InputError: the server cannot bind to the host and port.
     """
     limits = limits or Limits()
     try:
@@ -134,10 +132,10 @@ def server(
     except OSError as error:
         raise InputError(
             explain(
-                f"Nothing can be served on {host}, port {port}.",
-                expected="an address of this machine, and a port that is free",
+                f"The server cannot bind to {host}, port {port}.",
+                expected="an address of this machine and a free port",
                 received=error.strerror or str(error),
-                remedy="Choose another port; --port 0 takes any that is free.",
+                remedy="Use another port; --port 0 selects a free one.",
             )
         ) from error
     return bound

@@ -1,4 +1,4 @@
-"""The answers of the server: the page, translations, errors."""
+"""The web application of the server: page, translations, errors."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ _PAGE = {
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d*)?")
 
 
-class _Asked(NamedTuple):
-    """A text, and when it came."""
+class _PendingText(NamedTuple):
+    """A text to translate, and the time of its request."""
 
     text: str
-    at: float
+    time: float
 
 
 def application(translator: Translator, limits: Limits, *, local: bool) -> Starlette:
     """The application that serves a translator.
 
     Args:
-        translator: compiled for batches of ``limits.batch``.
-        limits: of texts, requests and batches.
-        local: whether it is for this machine alone, and other names of it are refused.
+        translator: a translator compiled for batches of ``limits.batch``.
+        limits: limits of texts, requests and batches.
+        local: whether to accept only requests for names of the loopback interface.
     """
     site = _Site(translator, limits)
     routes = [Route(path, site.page) for path in _PAGE]
@@ -61,8 +61,8 @@ def application(translator: Translator, limits: Limits, *, local: bool) -> Starl
     ]
     application = Starlette(
         routes=routes,
-        middleware=[Middleware(_Guard, local=local)],
-        exception_handlers={HTTPException: _refused, Exception: _failed},
+        middleware=[Middleware(_OriginCheck, local=local)],
+        exception_handlers={HTTPException: _http_error, Exception: _server_error},
         lifespan=site.lifespan,
     )
     application.router.redirect_slashes = False
@@ -70,13 +70,13 @@ def application(translator: Translator, limits: Limits, *, local: bool) -> Starl
 
 
 class _Site:
-    """The answers of the server."""
+    """The request handlers."""
 
     def __init__(self, translator: Translator, limits: Limits) -> None:
         self._translator = translator
         self._limits = limits
         self._rates = Rates(limits.requests)
-        self._batcher = Batcher(self._answers, limits.batch, limits.gather)
+        self._batcher = Batcher(self._answer_batch, limits.batch, limits.gather)
         folder = resources.files("lamina.translate").joinpath("page")
         self._pages = {
             path: Response(folder.joinpath(name).read_bytes(), media_type=kind)
@@ -92,7 +92,7 @@ class _Site:
         return self._pages[request.url.path]
 
     async def health(self, _: Request) -> Response:
-        return _told({"status": "ok"})
+        return _json_response({"status": "ok"})
 
     async def translate(self, request: Request) -> Response:
         text = await self._text(request)
@@ -102,40 +102,42 @@ class _Site:
             raise HTTPException(429, reason, {"Retry-After": str(wait)})
         try:
             self._translator.check(text)
-            body = await self._batcher(_Asked(text, time.perf_counter()))
+            body = await self._batcher(_PendingText(text, time.perf_counter()))
         except InputError as error:
             raise HTTPException(400, str(error).partition("\n")[0]) from None
-        except asyncio.CancelledError:  # the server stops, and its grace is over
+        except asyncio.CancelledError:  # the server stops and its grace period is over
             wait = str(math.ceil(self._limits.deadline))
             raise HTTPException(503, "The server is stopping.", {"Retry-After": wait}) from None
         return Response(body, media_type="application/json")
 
     async def _text(self, request: Request) -> str:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":  # which browsers send to no other site unasked
-            raise HTTPException(415, "Send application/json.")
+        if (
+            kind != "application/json"
+        ):  # browsers send this type to other sites only after a preflight
+            raise HTTPException(415, "The content type must be application/json.")
         try:
             text = json.loads(await request.body())["text"]
-            text.encode()  # no half of a surrogate pair
+            text.encode()  # refuse lone surrogates
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise HTTPException(400, 'Send {"text": "..."}.') from None
+            raise HTTPException(400, 'The body must be {"text": "..."}.') from None
         if len(text) > self._limits.characters:
             reason = f"The text is longer than {self._limits.characters:,} characters."
             raise HTTPException(413, reason)
         return text
 
-    def _answers(self, asked: Sequence[_Asked]) -> list[bytes]:
-        """The bodies of answers: in the thread of batches, so that others are not kept waiting."""
-        found = self._translator.translate([one.text for one in asked], batch=self._limits.batch)
+    def _answer_batch(self, texts: Sequence[_PendingText]) -> list[bytes]:
+        """Response bodies of a batch. Runs in the batch thread."""
+        found = self._translator.translate([one.text for one in texts], batch=self._limits.batch)
         now = time.perf_counter()
         return [
-            _json({**translation.to_dict(), "seconds": round(now - one.at, 3)})
-            for one, translation in zip(asked, found, strict=True)
+            _json({**translation.to_dict(), "seconds": round(now - one.time, 3)})
+            for one, translation in zip(texts, found, strict=True)
         ]
 
 
-class _Guard:
-    """Lets in who asked for this server, and no page of another site."""
+class _OriginCheck:
+    """Middleware that refuses requests for other hosts and requests from other sites."""
 
     def __init__(self, app: ASGIApp, local: bool) -> None:
         self._app = app
@@ -145,20 +147,20 @@ class _Guard:
         app = self._app
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            if not self._is_asked(headers.get("host", "")):
-                app = _error(421, "This is not that server.")
+            if not self._is_own_host(headers.get("host", "")):
+                app = _error(421, "The request is for another host.")
             elif scope["method"] not in ("GET", "HEAD") and _is_cross_site(headers):
-                app = _error(403, "Pages of other sites cannot translate here.")
+                app = _error(403, "Requests from other sites are refused.")
         await app(scope, receive, send)
 
-    def _is_asked(self, host: str) -> bool:
-        """Whether a browser asked for this machine, not for a name that was led here."""
+    def _is_own_host(self, host: str) -> bool:
+        """Whether the host is this machine; this prevents DNS rebinding."""
         found = _HOST.fullmatch(host)
         return not self._local or (found is not None and is_local(found[1] or found[2]))
 
 
 def _is_cross_site(headers: Headers) -> bool:
-    """Whether a page of another origin makes the request, as the browser tells."""
+    """Whether the request comes from a page of another origin, by its headers."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site not in ("same-origin", "none")
@@ -167,37 +169,37 @@ def _is_cross_site(headers: Headers) -> bool:
 
 
 def is_local(host: str) -> bool:
-    """Whether this is a name or an address of the loopback interface."""
+    """Whether a host is a name or an address of the loopback interface."""
     try:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return _error(error.status_code, error.detail, error.headers)
 
 
-async def _failed(_: Request, error: Exception) -> Response:
-    """An error that nobody foresaw: where it arose is told, without its message or a text."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    where = f" in {at.tb_frame.f_code.co_filename}, line {at.tb_lineno}" if at else ""
+async def _server_error(_: Request, error: Exception) -> Response:
+    """Log the location of an unexpected error, without its message or any text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" in {trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}" if trace else ""
     print(f"lamina: {type(error).__name__}{where}", file=sys.stderr, flush=True)
     return _error(500, "The translation failed.")
 
 
 def _error(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
-    return _told({"error": reason}, status, {**(headers or {}), "Connection": "close"})
+    return _json_response({"error": reason}, status, {**(headers or {}), "Connection": "close"})
 
 
-def _told(
-    held: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None
+def _json_response(
+    data: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    return Response(_json(held), status, headers, "application/json")
+    return Response(_json(data), status, headers, "application/json")
 
 
-def _json(held: Mapping[str, object]) -> bytes:
-    return json.dumps(held, ensure_ascii=False).encode()
+def _json(data: Mapping[str, object]) -> bytes:
+    return json.dumps(data, ensure_ascii=False).encode()

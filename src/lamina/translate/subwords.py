@@ -1,7 +1,7 @@
-"""Pieces of words as ids, learnt from texts: what models of sentences read and write.
+"""Vocabularies of subwords, learned from texts: byte-pair encoding, characters or words.
 
-The pieces come from the library tokenizers: byte-pair encoding, single characters, or words. A word
-begins with U+2581, a low line, so that pieces in a row are a text again, spaces and all.
+The tokenization uses the package tokenizers. The first token of a word starts with U+2581, so that
+concatenated tokens give the text, including its spaces.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ __all__ = ["Kind", "Subwords", "tidy"]
 Kind = Literal["bpe", "characters", "words"]
 
 _FORMAT = "lamina.subwords/1"
-_SPACE = "\u2581"  # what stands for the space before a word
+_SPACE = "\u2581"  # represents the space before a word
 _SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
 _REPLACEMENT = "\ufffd"
-_JOINERS = "\u200c\u200d"  # invisible, yet letters hang together or not by them
-_FEWEST = 2  # times a pair of pieces must be seen together to become one
+_JOINERS = "\u200c\u200d"  # invisible, but they determine how letters join
+_MIN_FREQUENCY = 2  # of a pair of tokens that BPE merges, and of a word
 
 
 def tidy(text: str) -> str:
-    """``text`` in NFC, without control characters and marks that show nothing, every run of white
-    space one plain space.
+    """Normalize a text: NFC, no control or invisible characters, single spaces between words.
 
     >>> tidy("  Guten\\u00a0 Tag\\u200b!\\x07 ")
     'Guten Tag!'
@@ -55,10 +54,13 @@ def _shown(char: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Subwords:
-    """The pieces a model knows, each with its id; ids 0 to 3 are pad, start, end and unknown.
+    """A vocabulary of subwords. The ids 0 to 3 are ``pad``, ``start``, ``end`` and ``unknown``.
 
-    Text is passed through :func:`tidy` on its way in. Characters that were not learnt are one
-    unknown id for each run of them.
+    Texts are normalized with :func:`tidy`. Each run of characters that are not in the vocabulary is
+    one unknown id.
+
+    Args:
+        definition: the tokenizer as JSON, as written by the package tokenizers.
 
     >>> pieces = Subwords.learn(["low lower lowest"] * 9, 20)
     >>> pieces.split("lower low")
@@ -76,37 +78,37 @@ class Subwords:
 
     @classmethod
     def learn(cls, texts: Iterable[str], count: int, kind: Kind = "bpe") -> Subwords:
-        """The pieces of texts.
+        """Learn a vocabulary from texts.
 
         Args:
-            texts: any number of strings.
-            count: the most ids, the four special ones included.
-            kind: ``"bpe"``, the pairs of pieces most often seen together; ``"characters"``;
-                ``"words"``, the most frequent, and marks of punctuation.
+            texts: training texts.
+            count: maximum number of ids, including the four special ones; at least 8.
+            kind: ``"bpe"`` for byte-pair encoding, ``"characters"``, or ``"words"`` for the most
+                frequent words and punctuation marks. Default: ``"bpe"``.
 
         Raises:
-            UnknownNameError: there is no such kind.
-            InputError: the count is too small for anything.
+            UnknownNameError: the kind is unknown.
+            InputError: the count is less than 8.
         """
         if kind not in get_args(Kind):
             raise UnknownNameError(
-                explain(f"There are no pieces of kind {kind!r}.", remedy=nearest(kind, _KINDS))
+                explain(f"There is no tokenization {kind!r}.", remedy=nearest(kind, _KINDS))
             )
         if count < 2 * len(_SPECIAL):
             raise InputError(
                 explain(
-                    "A vocabulary this small holds nothing.",
-                    expected=f"{2 * len(_SPECIAL)} ids or more",
+                    "The vocabulary size is too small.",
+                    expected=f"at least {2 * len(_SPECIAL)} ids",
                     received=f"{count}",
-                    remedy="Choose 4000, for example.",
+                    remedy="Use a larger size, for example 4000.",
                 )
             )
         model, trainer = _KINDS[kind](count)
         tokenizer = Tokenizer(model)
-        tokenizer.pre_tokenizer = _parting()
+        tokenizer.pre_tokenizer = _pre_tokenizer()
         tokenizer.train_from_iterator(map(tidy, texts), trainer)
         definition = json.loads(tokenizer.to_str())
-        # Otherwise a text with the letters <pad> in it would be padding.
+        # Otherwise the characters "<pad>" in a text would be read as padding.
         definition["added_tokens"] = []
         return cls(json.dumps(definition, ensure_ascii=False))
 
@@ -121,7 +123,7 @@ class Subwords:
         return self._tokenizer.get_vocab_size()
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of each text, without marks."""
+        """The ids of each text, without start and end tokens."""
         refuse_bare_string(texts, "Subwords.ids")
         found = self._tokenizer.encode_batch(list(map(tidy, texts)), add_special_tokens=False)
         return [list(encoding.ids) for encoding in found]
@@ -134,7 +136,13 @@ class Subwords:
         start: bool = False,
         end: bool = False,
     ) -> NDArray[np.int32]:
-        """The ids of ``texts``, ``[batch, time]``, padded with ``pad`` at the right.
+        """Encode texts as ids ``[batch, time]``, padded with ``pad`` at the end.
+
+        Args:
+            texts: a sequence of strings.
+            length: number of columns. Default: the longest row.
+            start: whether to add a start token. Default: False.
+            end: whether to add an end token. Default: False.
 
         Raises:
             InputError: a row is longer than ``length``.
@@ -145,18 +153,18 @@ class Subwords:
             raise InputError(
                 explain(
                     "A text is too long to encode.",
-                    expected=f"at most {length} ids a row, marks included",
+                    expected=f"at most {length} ids per row, including special tokens",
                     received=f"{longest} ids",
-                    remedy="Shorten the text, or encode with a larger length.",
+                    remedy="Shorten the text, or use a larger length.",
                 )
             )
         ids = np.full((len(rows), longest if length is None else length), self.pad, np.int32)
-        for at, row in enumerate(rows):
-            ids[at, : len(row)] = row
+        for index, row in enumerate(rows):
+            ids[index, : len(row)] = row
         return ids
 
     def split(self, text: str) -> list[str]:
-        """What each id of a text stands for; of an unknown one, the characters themselves."""
+        """The tokens of a text. Unknown tokens keep their characters."""
         text = tidy(text)
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         known = zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True)
@@ -166,7 +174,7 @@ class Subwords:
         ]
 
     def spell(self, ids: ArrayLike) -> list[str]:
-        """The pieces of ids ``[time]`` up to ``end``; an unknown one is U+FFFD."""
+        """The tokens of ids ``[time]`` before ``end``. Unknown ids become U+FFFD."""
         row: list[int] = np.asarray(ids).tolist()
         shown = row[: row.index(self.end)] if self.end in row else row
         return [
@@ -176,47 +184,47 @@ class Subwords:
         ]
 
     def join(self, pieces: Sequence[str]) -> str:
-        """The text that pieces in a row are."""
+        """Concatenate tokens to a text."""
         return " ".join("".join(pieces).replace(_SPACE, " ").split())
 
     def to_json(self) -> str:
-        """These pieces as JSON text, for :meth:`from_json`."""
+        """The vocabulary as JSON, for :meth:`from_json`."""
         held = {"format": _FORMAT, "tokenizer": json.loads(self.definition)}
         return json.dumps(held, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Subwords:
-        """The pieces that :meth:`to_json` wrote.
+        """Read a vocabulary written by :meth:`to_json`.
 
         Raises:
-            FileFormatError: ``text`` is not JSON, or not of pieces.
+            FileFormatError: ``text`` is not JSON, or not a vocabulary of subwords.
         """
         try:
-            held = read_json(text, "The pieces")
+            held = read_json(text, "The vocabulary")
             if held["format"] != _FORMAT:
                 raise KeyError(_FORMAT)
             made = cls(json.dumps(held["tokenizer"], ensure_ascii=False))
             _check_pieces(made._pieces)
-        except Exception as error:  # what tokenizers raises has no narrower class
+        except Exception as error:  # tokenizers raises plain Exception
             raise FileFormatError(
                 explain(
-                    "These are not the pieces of a vocabulary.",
+                    "This is not a vocabulary of subwords.",
                     expected=f'JSON with "format": "{_FORMAT}" and "tokenizer"',
                     received=f"{text[:57]!r}...",
-                    remedy="Read a text that Subwords.to_json wrote.",
+                    remedy="Use a text written by Subwords.to_json.",
                 )
             ) from error
         return made
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        """Put together here: of the definition only the pieces count, and how they are joined."""
+        """The tokenizer. Only the vocabulary and the merges are taken from the definition."""
         definition = json.loads(self.definition)
         tokenizer = Tokenizer(_model_of(definition["model"]))
-        tokenizer.pre_tokenizer = _parting()
+        tokenizer.pre_tokenizer = _pre_tokenizer()
         parts = [part["type"] for part in definition["pre_tokenizer"]["pretokenizers"]]
         if parts != ["Metaspace", "Punctuation", "Split"] or definition["normalizer"] is not None:
-            raise ValueError(f"texts are parted by {parts}")
+            raise ValueError(f"pre-tokenizers {parts}")
         return tokenizer
 
     @cached_property
@@ -226,29 +234,29 @@ class Subwords:
 
 
 def _model_of(model: Any) -> Any:
-    """The model of a tokenizer's definition: its pieces, and which pairs of them become one."""
+    """The model of a tokenizer definition, with its vocabulary and merges."""
     vocabulary: dict[str, int] = model["vocab"]
     if sorted(vocabulary.values()) != list(range(len(vocabulary))):
-        raise ValueError("ids are not counted from 0 on")
+        raise ValueError("ids are not consecutive from 0")
     if model["type"] == "WordLevel":
         return models.WordLevel(vocab=vocabulary, unk_token=_SPECIAL[3])
     if model["type"] != "BPE":
-        raise ValueError(f"pieces of the kind {model['type']}")
+        raise ValueError(f"model type {model['type']}")
     pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
     merges = [(first, second) for first, second in pairs]
-    # the library does not check this, and panics
+    # tokenizers panics otherwise
     if not all({first, second, first + second} <= vocabulary.keys() for first, second in merges):
-        raise ValueError("a pair of what is no piece")
+        raise ValueError("a merge of unknown tokens")
     return models.BPE(vocab=vocabulary, merges=merges, unk_token=_SPECIAL[3], fuse_unk=True)
 
 
 def _check_pieces(pieces: list[str]) -> None:
     if tuple(pieces[: len(_SPECIAL)]) != _SPECIAL or not all(map(is_shown, pieces)):
-        raise ValueError("the first four pieces are no marks, or one is no text to be shown")
+        raise ValueError("special tokens are missing, or a token is not printable")
 
 
-def _parting() -> Any:
-    """Texts are parted at spaces, at marks of punctuation, and between digits."""
+def _pre_tokenizer() -> Any:
+    """Split texts at spaces, at punctuation marks and between digits."""
     return pre_tokenizers.Sequence(
         [
             pre_tokenizers.Metaspace(_SPACE),
@@ -261,7 +269,7 @@ def _parting() -> Any:
 def _bpe(count: int, alphabet: int | None = None) -> tuple[Any, Any]:
     trainer = trainers.BpeTrainer(
         vocab_size=count,
-        min_frequency=_FEWEST,
+        min_frequency=_MIN_FREQUENCY,
         limit_alphabet=count // 2 if alphabet is None else alphabet,
         special_tokens=list(_SPECIAL),
         show_progress=False,
@@ -270,7 +278,7 @@ def _bpe(count: int, alphabet: int | None = None) -> tuple[Any, Any]:
 
 
 def _characters(count: int) -> tuple[Any, Any]:
-    """Byte-pair encoding that stops at the alphabet."""
+    """Byte-pair encoding without merges."""
     model, trainer = _bpe(len(_SPECIAL), count - len(_SPECIAL))
     return model, trainer
 
@@ -278,7 +286,7 @@ def _characters(count: int) -> tuple[Any, Any]:
 def _words(count: int) -> tuple[Any, Any]:
     return models.WordLevel(unk_token=_SPECIAL[3]), trainers.WordLevelTrainer(
         vocab_size=count,
-        min_frequency=_FEWEST,
+        min_frequency=_MIN_FREQUENCY,
         special_tokens=list(_SPECIAL),
         show_progress=False,
     )

@@ -1,4 +1,4 @@
-"""Texts to translate as they come: from arguments or from standard input, line by line."""
+"""Texts to translate, from command line arguments or from the lines of standard input."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ from lamina.translate.pairs import Report, has_control
 __all__ = ["groups_of", "texts_of"]
 
 _NAME = "standard input"
-_MOST = 1 << 24  # bytes of a line
+_MAX_BYTES = 1 << 24  # of a line
 
 
 def texts_of(given: Sequence[str] | None, report: Report, strict: bool) -> Iterator[str]:
-    """The texts given, or else the lines of standard input; a text is never left out.
+    """The given texts, or the lines of standard input. No text is skipped.
 
-    Bytes that are not UTF-8 are read as U+FFFD, control characters as nothing; the report tells of
-    such lines.
+    Invalid UTF-8 is read as U+FFFD, and control characters are removed. The report lists such
+    lines.
+
+    Args:
+        given: texts; None or an empty sequence for standard input.
+        report: receives the number of lines and the lines that were changed.
+        strict: whether invalid UTF-8 and control characters are errors.
 
     Raises:
-        FileFormatError: standard input is in UTF-16 or UTF-32.
-        InputError: a line of it has more than 16 MiB; or strict, and there is such a line.
+        FileFormatError: standard input is encoded in UTF-16 or UTF-32.
+        InputError: a line is longer than 16 MiB; or ``strict`` is True and a line is invalid.
     """
     source: Iterable[Any] = given or _lines(getattr(sys.stdin, "buffer", sys.stdin))
     report.name = "arguments" if given else _NAME
@@ -40,18 +45,18 @@ def texts_of(given: Sequence[str] | None, report: Report, strict: bool) -> Itera
 
 
 def groups_of(texts: Iterator[str], size: int) -> Iterator[list[str]]:
-    """Several texts at a time, the last time perhaps fewer."""
+    """Lists of ``size`` texts; the last one may be shorter."""
     while group := list(itertools.islice(texts, size)):
         yield group
 
 
 def _lines(stream: Any) -> Iterator[Any]:
-    """The lines of a stream, none of them longer than what memory is for."""
+    """The lines of a stream, with a limit on their length."""
     number = 0
-    while line := stream.readline(_MOST + 1):
+    while line := stream.readline(_MAX_BYTES + 1):
         number += 1
-        if len(line) > _MOST:
-            raise _refused(_NAME, number, f"of more than {_MOST:,} bytes")
+        if len(line) > _MAX_BYTES:
+            raise _refused(_NAME, number, f"longer than {_MAX_BYTES:,} bytes")
         if number == 1 and isinstance(line, bytes):
             check_encoding(line, _NAME)
             line = line.removeprefix(MARK)
@@ -59,14 +64,14 @@ def _lines(stream: Any) -> Iterator[Any]:
 
 
 def _read(raw: str | bytes) -> tuple[str, str | None]:
-    """A text, and what was wrong with it."""
+    """The decoded text, and the reason why the line is invalid, if it is."""
     if isinstance(raw, str):
-        text, fits = raw, raw.isascii() or _has_no_surrogate(raw)
+        text, valid = raw, raw.isascii() or _has_no_surrogate(raw)
     else:
         text = raw.decode("utf-8", "replace")
-        fits = text.encode() == raw
+        valid = text.encode() == raw
     text = text.rstrip("\r\n")
-    if not fits:
+    if not valid:
         return text, "not in UTF-8"
     return text, "with control characters" if has_control(text) else None
 
@@ -78,8 +83,8 @@ def _has_no_surrogate(text: str) -> bool:
 def _refused(name: str, number: int, reason: str) -> InputError:
     return InputError(
         explain(
-            f"{name}, line {number}: a text {reason}.",
+            f"{name}, line {number}: invalid text, {reason}.",
             expected="text in UTF-8, without control characters",
-            remedy="Correct the line, or leave --strict out.",
+            remedy="Correct the line, or omit --strict.",
         )
     )

@@ -1,4 +1,4 @@
-"""What watches a translator while it is trained: the clock, its pace, which epoch's is the best."""
+"""Callbacks of translator training: the best translator, throughput, and a time limit."""
 
 from __future__ import annotations
 
@@ -13,46 +13,49 @@ from numpy.typing import NDArray
 from lamina.training import Callback
 from lamina.translate import bundle
 from lamina.translate.buckets import Batches
-from lamina.translate.evaluation import Judge
+from lamina.translate.evaluation import Evaluator
 from lamina.translate.recipe import Recipe
 from lamina.translate.translator import Translator
 
-__all__ = ["Clock", "Keeper", "Pace"]
+__all__ = ["BestTranslator", "Throughput", "TimeLimit"]
 
 Values = dict[str, NDArray[np.float32]]
 
 
-class Keeper(Callback):
-    """Judges the mean of the last epochs' weights, keeps the best, and stops when none is better.
+class BestTranslator(Callback):
+    """Evaluates the mean of the weights of the last epochs, saves the best, and stops early.
 
     Args:
-        folder: where the translator is kept.
-        translator: its model gets the mean.
-        judge: of translators.
-        recipe: tells how many epochs the mean is of, and how many without a better one are borne.
+        folder: directory to save the translator to.
+        translator: the translator that receives the mean weights.
+        evaluator: computes the validation scores.
+        recipe: ``average`` is the number of epochs in the mean, ``patience`` the number of epochs
+            without a better BLEU after which training stops.
     """
 
-    def __init__(self, folder: Path, translator: Translator, judge: Judge, recipe: Recipe) -> None:
+    def __init__(
+        self, folder: Path, translator: Translator, evaluator: Evaluator, recipe: Recipe
+    ) -> None:
         self._folder = folder
         self._translator = translator
-        self._judge = judge
+        self._evaluator = evaluator
         self._recipe = recipe
         self._recent: list[Values] = []
-        self._best = [-1.0, 0.0]  # BLEU; among equals, minus the loss
+        self._best = [-1.0, 0.0]  # BLEU; if equal, the negative loss decides
         self._waited = 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        now = {path: np.asarray(value) for path, value in self.model.values().items()}
-        self._recent = [*self._recent, now][-self._recipe.average :]
-        mean = {path: np.mean([one[path] for one in self._recent], 0) for path in now}
+        current = {path: np.asarray(value) for path, value in self.model.values().items()}
+        self._recent = [*self._recent, current][-self._recipe.average :]
+        mean = {path: np.mean([one[path] for one in self._recent], 0) for path in current}
         self._translator.model.set_values(mean)
-        found, loss = self._judge(self._translator, beam=1), self._judge.loss(self._translator)
-        told = {"val_loss": loss, "val_bleu": found.bleu, "val_chrf": found.chrf}
+        scores = self._evaluator(self._translator, beam=1)
+        loss = self._evaluator.loss(self._translator)
         if logs is not None:
-            logs.update(told)
+            logs.update(val_loss=loss, val_bleu=scores.bleu, val_chrf=scores.chrf)
         self._waited += 1
-        if [found.bleu, -loss] > self._best:
-            self._best, self._waited = [found.bleu, -loss], 0
+        if [scores.bleu, -loss] > self._best:
+            self._best, self._waited = [scores.bleu, -loss], 0
             bundle.save(self._translator, self._folder)
         elif self._waited >= self._recipe.patience:
             self.model.stop_training = True
@@ -66,27 +69,27 @@ class Keeper(Callback):
         self._best, self._waited = [bleu, loss], int(state["waited"])
 
 
-class Pace(Callback):
-    """Tells how many tokens of the target are learnt a second, in place of the share of rows that
-    are right to the last token, which sentences hardly ever are."""
+class Throughput(Callback):
+    """Logs target tokens per second instead of the accuracy of whole rows, which is near zero for
+    sentences."""
 
     def __init__(self, batches: Batches) -> None:
-        self._each = batches.tokens / len(batches)
+        self._tokens_per_step = batches.tokens / len(batches)
         self._from: tuple[int, float] | None = None
         self._rate: float | None = None
-        self._begun = time.perf_counter()
+        self._started = time.perf_counter()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._from = self._rate = None
-        self._begun = time.perf_counter()
+        self._started = time.perf_counter()
 
     def on_progress(self, step: int, logs: Any = None) -> None:
         now = time.perf_counter()
-        if self._from is None:  # what came before holds compilation
+        if self._from is None:  # the time before includes compilation
             self._from = step, now
-            self._rate = step * self._each / (now - self._begun)
+            self._rate = step * self._tokens_per_step / (now - self._started)
         elif step > self._from[0]:
-            self._rate = (step - self._from[0]) * self._each / (now - self._from[1])
+            self._rate = (step - self._from[0]) * self._tokens_per_step / (now - self._from[1])
         self._show(logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -101,14 +104,14 @@ class Pace(Callback):
             logs["tokens_per_second"] = self._rate
 
 
-class Clock(Callback):
-    """Sets the learning rate by the steps or by the time, whichever is further on, and stops
-    training when the time is up. What was spent before a stop counts.
+class TimeLimit(Callback):
+    """Limits the training time. The learning rate follows the steps or the time, whichever has
+    advanced further. Time before an interruption counts.
 
     Args:
-        recipe: tells the rate and the minutes.
-        steps: of an epoch.
-        now: seconds.
+        recipe: defines the learning rate and the limit in minutes.
+        steps: number of steps per epoch.
+        now: clock in seconds. Default: :func:`time.perf_counter`.
     """
 
     def __init__(
@@ -117,27 +120,29 @@ class Clock(Callback):
         self._recipe = recipe
         self._steps = steps
         self._now = now
-        self._began = now()
+        self._started = now()
         self._before = 0
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._began = self._now()
+        self._started = self._now()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._before = epoch * self._steps
 
     def on_progress(self, step: int, logs: Mapping[str, Any] | None = None) -> None:
-        made = (self._before + step) / (self._recipe.epochs * self._steps)
-        spent = self._spent() / (60 * (self._recipe.minutes or float("inf")))
-        self.model.optimizer.learning_rate = float(self._recipe.rate(min(1, max(made, spent))))
-        if spent >= 1:
+        step_fraction = (self._before + step) / (self._recipe.epochs * self._steps)
+        time_fraction = self._spent() / (60 * (self._recipe.minutes or float("inf")))
+        self.model.optimizer.learning_rate = float(
+            self._recipe.rate(min(1, max(step_fraction, time_fraction)))
+        )
+        if time_fraction >= 1:
             self.model.stop_training = True
 
     def get_state(self) -> dict[str, Any]:
         return {"spent": self._spent()}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        self._began = self._now() - float(state["spent"])
+        self._started = self._now() - float(state["spent"])
 
     def _spent(self) -> float:
-        return self._now() - self._began
+        return self._now() - self._started

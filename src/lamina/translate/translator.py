@@ -1,4 +1,4 @@
-"""A trained model with what turns text into its ids and back."""
+"""A trained model with its vocabularies."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ from lamina.translate.vocabulary import Tokens
 
 __all__ = ["Translation", "Translator"]
 
-_MOST_ROWS = 320  # that one run of the model follows, those of a beam counted each
-_STEP = 4  # from one number of rows to the next, where all are compiled in advance
-_NARROWEST = 16  # ids of a source row; others are twice as wide, and twice that
-_ROOM = 8  # ids that a translation may have beyond twice its source's
+_MAX_ROWS = 320  # per run of the model: texts times beam width
+_STEP = 4  # ratio of consecutive batch sizes, if all are compiled in advance
+_MIN_WIDTH = 16  # ids per source row; larger widths are 16 times a power of two
+_EXTRA = 8  # ids a translation may have beyond twice the length of its source
 _SENTENCE_ENDS = tuple(".!?。！？…؟۔।")
 _SPACE = "\u2581"
 _REPLACEMENT = "\ufffd"
 
 
 class Translation(NamedTuple):
-    """A text as it was read, what it was turned into, and where the model looked.
+    """A text, its translation and the attention between them.
 
-    ``attention`` is ``[target time, source time]``, its rows those of ``tokens``, and of the end
-    mark where there is one; its columns those of ``source_tokens``. ``log_probability`` is of all
-    ids written, ``ids`` of them.
+    Attributes:
+        source: the text after normalization.
+        text: the translation.
+        attention: weights ``[target time, source time]``; the last row may be of the end token.
+        source_tokens: tokens of the source.
+        tokens: tokens of the translation.
+        log_probability: log-probability of all generated ids, in nats.
+        ids: number of generated ids.
     """
 
     source: str
@@ -45,8 +50,11 @@ class Translation(NamedTuple):
     ids: int
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold: ``alignment`` pairs the number of each token written with that of the
-        token it looked at most, and ``score`` is the mean of the logarithms of probability."""
+        """The translation as JSON data.
+
+        ``alignment`` pairs the index of each target token with the index of the source token that
+        has the largest attention weight. ``score`` is the mean log-probability per id.
+        """
         rows = self.attention[: len(self.tokens)]
         return {
             "source": self.source,
@@ -55,13 +63,13 @@ class Translation(NamedTuple):
             "log_probability": round(self.log_probability, 4),
             "source_tokens": list(self.source_tokens),
             "tokens": list(self.tokens),
-            "alignment": [[at, int(row.argmax())] for at, row in enumerate(rows)],
+            "alignment": [[index, int(row.argmax())] for index, row in enumerate(rows)],
             "attention": [[round(weight, 4) for weight in row] for row in rows.tolist()],
         }
 
 
 class _Piece(NamedTuple):
-    """Part of a text that the model reads at once; which text, and what its ids stand for."""
+    """A part of text number ``of`` that fits into the model, with its ids and tokens."""
 
     of: int
     ids: NDArray[np.int32]
@@ -70,20 +78,21 @@ class _Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Translator:
-    """Turns texts into other texts.
+    """Translates texts.
 
     Args:
-        model: trained on ids of ``source`` and ``target``, without marks around the source.
-        source: what it reads.
-        target: what it writes.
-        source_length: the most ids a text may have.
-        target_length: the most ids it writes, the end mark included.
-        divides: whether longer texts are translated in parts, cut at the ends of sentences where
-            there are any; otherwise they are refused.
-        beam: how many translations are followed at once, unless a call says otherwise.
-        length_penalty: of the beam search.
-        swapped: whether it learnt from pairs whose first column is the translation; those that it
-            is judged by are then read so too.
+        model: a model trained on ids of ``source`` and ``target``. Sources have no start and end
+            tokens.
+        source: source vocabulary.
+        target: target vocabulary.
+        source_length: maximum number of ids per source.
+        target_length: maximum number of ids per translation, including the end token.
+        divides: whether longer texts are split, preferably at the ends of sentences, and translated
+            in parts. If False, longer texts are errors. Default: False.
+        beam: default beam width. Default: 1.
+        length_penalty: length normalization exponent of the beam search. Default: 0.
+        swapped: whether the first column of the training pairs was the translation. Evaluation then
+            reads its pairs in the same way. Default: False.
     """
 
     model: Seq2Seq
@@ -97,43 +106,47 @@ class Translator:
     swapped: bool = False
 
     def __call__(self, texts: Sequence[str], beam: int | None = None) -> list[str]:
-        """The translations of ``texts``, in their order; an empty text stays empty.
+        """Translate texts. Empty texts have empty translations.
 
-        Tokens never seen in training are read as unknown: there is an answer to any text. Where
-        the model writes that it knows no word, and looks at such a place, what stands there is
-        copied.
+        Unknown source tokens are copied to the translation where the model generates the unknown
+        token and attends most to them.
+
+        Args:
+            texts: a sequence of strings.
+            beam: beam width; the translator's own if None.
 
         Raises:
-            InputError: a text is longer than ``source_length``, spaces at its ends apart, and the
-                translator does not divide texts; ``texts`` is a bare string; the beam is not above
-                0.
+            InputError: a text is longer than ``source_length`` and ``divides`` is False; ``texts``
+                is a single string; or ``beam`` is not a positive integer.
         """
         return [translation.text for translation in self.translate(texts, beam)]
 
     def translate(
         self, texts: Sequence[str], beam: int | None = None, *, batch: int | None = None
     ) -> list[Translation]:
-        """The same, with tokens, attention and probability.
+        """Translate texts, and return tokens, attention and probabilities as well.
 
         Args:
-            texts: any number of strings.
-            beam: how many translations are followed at once; the translator's own if None.
-            batch: the most texts, or parts of texts, that one run of the model reads, a positive
-                integer; as many as are translated fastest if None.
+            texts: a sequence of strings.
+            beam: beam width, a positive integer; the translator's own if None.
+            batch: maximum number of texts or parts of texts per run of the model, a positive
+                integer. Default: the fastest size.
         """
         beam = self.beam if beam is None else beam
         pieces = list(self._pieces(texts))
-        # Texts of one length together, so that little is padded.
-        order = sorted(range(len(pieces)), key=lambda at: len(pieces[at].ids))
-        rows = _rows(_MOST_ROWS // max(1, beam), 2) if batch is None else _rows(batch, _STEP)
+        # Sort by length to reduce padding.
+        order = sorted(range(len(pieces)), key=lambda index: len(pieces[index].ids))
+        rows = _rows(_MAX_ROWS // max(1, beam), 2) if batch is None else _rows(batch, _STEP)
         size = rows[-1]
         found: dict[int, Translation] = {}
         for first in range(0, len(order), size):
             some = order[first : first + size]
-            found |= zip(some, self._run([pieces[at] for at in some], beam, rows), strict=True)
+            found |= zip(
+                some, self._run([pieces[index] for index in some], beam, rows), strict=True
+            )
         parts: list[list[Translation]] = [[] for _ in texts]
-        for at, piece in enumerate(pieces):
-            parts[piece.of].append(found[at])
+        for index, piece in enumerate(pieces):
+            parts[piece.of].append(found[index])
         return [self._joined(part) for part in parts]
 
     def read(self, texts: Sequence[str]) -> NDArray[np.int32]:
@@ -148,19 +161,19 @@ class Translator:
         return self.source.encode(texts, self.source_length)
 
     def check(self, text: str) -> None:
-        """Find out whether a text can be translated.
+        """Check that a text can be translated.
 
         Raises:
-            InputError: it is too long, and the translator does not divide texts.
+            InputError: the text is too long and ``divides`` is False.
         """
         if not self.divides:
             self._check_length(self.source.split(text))
 
     def sizes(self, batch: int) -> list[tuple[int, int]]:
-        """The sizes, rows and ids a row, that :meth:`translate` runs the model in.
+        """All array shapes, rows and ids per row, that :meth:`translate` passes to the model.
 
         Args:
-            batch: that of :meth:`translate`.
+            batch: the argument ``batch`` of :meth:`translate`.
         """
         widths = [self.width(0)]
         while widths[-1] < self.source_length:
@@ -168,17 +181,17 @@ class Translator:
         return [(rows, width) for width in widths for rows in _rows(batch, _STEP)]
 
     def prepare(self, size: tuple[int, int]) -> None:
-        """Compile the model for one of :meth:`sizes`, so that no translation waits for it."""
+        """Compile the model for one of :meth:`sizes` in advance."""
         ids = np.full(size, self.source.unknown, np.int32)
-        np.asarray(self._decode(ids, self.beam).tokens)  # wait for it
+        np.asarray(self._decode(ids, self.beam).tokens)  # wait for the compilation
 
     def width(self, longest: int) -> int:
-        """The number of ids that rows are padded to, so that few sizes are compiled."""
-        doublings = max(0, math.ceil(math.log2(max(1, longest) / _NARROWEST)))
-        return min(_NARROWEST << doublings, max(self.source_length, longest))
+        """The width that rows are padded to: one of a few sizes, each compiled once."""
+        doublings = max(0, math.ceil(math.log2(max(1, longest) / _MIN_WIDTH)))
+        return min(_MIN_WIDTH << doublings, max(self.source_length, longest))
 
     def _pieces(self, texts: Sequence[str]) -> Iterator[_Piece]:
-        """The parts of each text in their order, one or more."""
+        """The parts of all texts, in order; at least one per text."""
         rows = self.source.encode(texts)
         for at, (text, row) in enumerate(zip(texts, rows, strict=True)):
             tokens = self.source.split(text)
@@ -188,7 +201,7 @@ class Translator:
                 yield _Piece(at, row[part], tokens[part])
 
     def _run(self, pieces: list[_Piece], beam: int, rows: list[int]) -> list[Translation]:
-        """Translate pieces padded to one of the numbers of rows, so that few are compiled."""
+        """Translate pieces, padded to one of the compiled batch sizes."""
         width = self.width(max(len(piece.ids) for piece in pieces))
         ids = np.full((rows[bisect_left(rows, len(pieces))], width), self.source.pad, np.int32)
         for row, piece in zip(ids, pieces, strict=False):
@@ -197,7 +210,7 @@ class Translator:
         return [self._translation(*one) for one in found]
 
     def _decode(self, ids: NDArray[np.int32], beam: int) -> Decoded:
-        most = min(self.target_length, 2 * ids.shape[1] + _ROOM)
+        most = min(self.target_length, 2 * ids.shape[1] + _EXTRA)
         return self._generate(ids, most, beam, self.length_penalty if beam > 1 else 0.0)
 
     def _translation(
@@ -209,20 +222,20 @@ class Translator:
     ) -> Translation:
         source = piece.tokens
         pieces = self.target.spell(ids) if source else []
-        looked = attention[: len(pieces) + 1, : len(source)]
-        for at, token in enumerate(pieces):
-            place = int(looked[at].argmax()) if token == _REPLACEMENT else -1
-            if place >= 0 and piece.ids[place] == self.source.unknown:
-                pieces[at] = source[place]
+        weights = attention[: len(pieces) + 1, : len(source)]
+        for index, token in enumerate(pieces):
+            position = int(weights[index].argmax()) if token == _REPLACEMENT else -1
+            if position >= 0 and piece.ids[position] == self.source.unknown:
+                pieces[index] = source[position]
         count = int((ids != self.target.pad).sum()) if source else 0
-        told = float(log_probability) if source else 0.0
+        score = float(log_probability) if source else 0.0
         text = self.target.join(pieces)
         return Translation(
-            self.source.join(source), text, looked, tuple(source), tuple(pieces), told, count
+            self.source.join(source), text, weights, tuple(source), tuple(pieces), score, count
         )
 
     def _joined(self, parts: list[Translation]) -> Translation:
-        """The translations of the parts of a text as one."""
+        """Concatenate the translations of the parts of a text."""
         if len(parts) == 1:
             return parts[0]
         source = [token for part in parts for token in part.source_tokens]
@@ -245,7 +258,7 @@ class Translator:
 
     @cached_property
     def score(self) -> Any:
-        """The model's ``score`` of rows of ids, compiled."""
+        """The compiled ``score`` method of the model."""
         return lamina.jit(self.model, method="score")
 
     @cached_property
@@ -260,13 +273,13 @@ class Translator:
                     "A text is too long to translate.",
                     expected=f"at most {self.source_length} characters",
                     received=f"{len(tokens)} characters: {text[:40]!r}...",
-                    remedy="Give one date at a time, or shorten the text.",
+                    remedy="Shorten the text, or translate it in parts.",
                 )
             )
 
 
 def _rows(most: int, step: int) -> list[int]:
-    """Powers of two up to ``most``, each ``step`` times the one before, from 1 on."""
+    """Batch sizes up to the largest power of two <= ``most``, each ``step`` times the last."""
     rows = [1 << max(0, most.bit_length() - 1)]
     while rows[0] > 1:
         rows.insert(0, max(1, rows[0] // step))
@@ -274,8 +287,8 @@ def _rows(most: int, step: int) -> list[int]:
 
 
 def _parts(tokens: list[str], most: int) -> Iterator[slice]:
-    """Where a text is cut so that no part is too long: behind the last sentence that fits, else
-    before the last word, else where it must be."""
+    """Split a text into parts of at most ``most`` tokens: after a sentence, else before a word,
+    else anywhere."""
     at = 0
     while len(tokens) - at > most:
         end = at + most

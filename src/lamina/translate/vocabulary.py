@@ -1,9 +1,8 @@
-"""Characters as ids: what the models of this package read and write.
+"""Vocabularies of characters, and the protocol of all vocabularies.
 
-Text is brought into one spelling first (:func:`normalize`), so that what a person types and what
-a model was trained on meet: the full-width digits of a Japanese keyboard, the narrow no-break
-space of a French or Russian date, and an accent typed as a character of its own all come out as
-one and the same character.
+Texts are normalized first (:func:`normalize`), so that different encodings of the same text give
+the same ids: full-width digits of a Japanese keyboard, narrow no-break spaces in French and Russian
+dates, and combining accents.
 """
 
 from __future__ import annotations
@@ -24,25 +23,25 @@ from lamina.json_text import read_json
 __all__ = ["Tokens", "Vocabulary", "is_shown", "normalize", "refuse_bare_string"]
 
 _FORMAT = "lamina.vocabulary/1"
-_REPLACEMENT = "\ufffd"  # what an unknown id is written as
+_REPLACEMENT = "\ufffd"  # replaces unknown ids in decoded text
 
 
 def normalize(text: str) -> str:
-    """``text`` in NFKC, without invisible marks, every run of white space one plain space.
+    """Normalize a text: NFKC, no invisible characters, single spaces between words.
 
-    Case stays as it is.
+    The case is not changed.
 
     >>> normalize(" ２０２４年１月９日（火） ")
     '2024年1月9日(火)'
     """
     composed = unicodedata.normalize("NFKC", text)
-    # Cf: direction marks, soft hyphens, zero-width joiners. None of them is read aloud.
+    # Cf: direction marks, soft hyphens, zero-width joiners
     visible = "".join(char for char in composed if unicodedata.category(char) != "Cf")
     return " ".join(visible.split())
 
 
 class Tokens(Protocol):
-    """What turns texts into ids and back: characters here, pieces of words elsewhere."""
+    """Protocol of vocabularies: conversion of texts to ids and back."""
 
     pad: ClassVar[int]
     start: ClassVar[int]
@@ -61,32 +60,35 @@ class Tokens(Protocol):
         start: bool = False,
         end: bool = False,
     ) -> NDArray[np.int32]:
-        """The ids of texts, ``[batch, time]``, padded at the right."""
+        """Encode texts as ids ``[batch, time]``, padded at the end."""
         ...
 
     def split(self, text: str) -> list[str]:
-        """What each id of a text stands for."""
+        """The tokens of a text."""
         ...
 
     def spell(self, ids: ArrayLike) -> list[str]:
-        """What ids ``[time]`` stand for, up to the end mark."""
+        """The tokens of ids ``[time]`` before the end token."""
         ...
 
     def join(self, pieces: Sequence[str]) -> str:
-        """The text that such pieces are in a row."""
+        """Concatenate tokens to a text."""
         ...
 
     def to_json(self) -> str:
-        """All of this as JSON text."""
+        """The vocabulary as JSON."""
         ...
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The characters a model knows, each with its id.
+    """A vocabulary of characters.
 
-    Ids 0 to 3 are ``pad``, ``start``, ``end`` and ``unknown``; characters follow in the order of
-    ``characters``. Text is passed through :func:`normalize` on its way in.
+    The ids 0 to 3 are ``pad``, ``start``, ``end`` and ``unknown``; characters follow in order.
+    Texts are normalized with :func:`normalize`.
+
+    Args:
+        characters: distinct strings of one character each.
 
     >>> letters = Vocabulary.from_texts(["9 enero", "9 mayo"])
     >>> letters.encode(["9 mayo", "9?"], start=True, end=True)
@@ -108,23 +110,22 @@ class Vocabulary:
         if not single or len(set(self.characters)) != len(self.characters):
             raise InputError(
                 explain(
-                    "A Vocabulary got characters that do not serve.",
-                    expected="different strings of one character each",
+                    "A Vocabulary received invalid characters.",
+                    expected="distinct strings of one character each",
                     received=_shorten(self.characters),
-                    remedy="Use Vocabulary.from_texts(texts), which finds the characters itself.",
+                    remedy="Use Vocabulary.from_texts(texts).",
                 )
             )
 
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> Vocabulary:
-        """The vocabulary of all characters in ``texts``, sorted, so that their order is free;
-        control characters are not of it."""
+        """The vocabulary of all characters in texts, sorted, without control characters."""
         refuse_bare_string(texts, "Vocabulary.from_texts")
         found = {char for text in texts for char in normalize(text)}
         return cls(tuple(sorted(char for char in found if is_shown(char))))
 
     def __len__(self) -> int:
-        """The number of ids: the characters and the four special ids."""
+        """The number of ids, including the four special ids."""
         return self._first + len(self.characters)
 
     def encode(
@@ -135,17 +136,16 @@ class Vocabulary:
         start: bool = False,
         end: bool = False,
     ) -> NDArray[np.int32]:
-        """The ids of ``texts``, ``[batch, time]``, padded with ``pad`` at the right.
+        """Encode texts as ids ``[batch, time]``, padded with ``pad`` at the end.
 
         Args:
-            texts: any number of strings; a character not in the vocabulary becomes ``unknown``.
-            length: the size of the time axis; by default that of the longest row.
-            start: begin each row with the id ``start``.
-            end: close each row with the id ``end``.
+            texts: a sequence of strings. Characters outside the vocabulary become ``unknown``.
+            length: number of columns. Default: the longest row.
+            start: whether to add a start token. Default: False.
+            end: whether to add an end token. Default: False.
 
         Raises:
-            InputError: a row is longer than ``length`` (nothing is ever cut off), or ``texts`` is
-                a bare string.
+            InputError: a row is longer than ``length``, or ``texts`` is a single string.
         """
         refuse_bare_string(texts, "Vocabulary.encode")
         rows = [self._row(text, start, end) for text in texts]
@@ -156,9 +156,9 @@ class Vocabulary:
             raise InputError(
                 explain(
                     "A text is too long to encode.",
-                    expected=f"at most {width} ids a row, marks included",
+                    expected=f"at most {width} ids per row, including special tokens",
                     received=f"{len(self._row(text, start, end))} ids for {_shorten(text)}",
-                    remedy="Shorten the text, or encode with a larger length.",
+                    remedy="Shorten the text, or use a larger length.",
                 )
             )
         ids = np.full((len(rows), width), self.pad, np.int32)
@@ -167,32 +167,32 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: ArrayLike) -> list[str]:
-        """The texts of ``ids`` ``[batch, time]``: each up to ``end``, no ``pad`` or ``start``.
+        """Decode ids ``[batch, time]`` to texts. Each text ends before ``end``.
 
-        ``unknown`` is written U+FFFD, the replacement character.
+        ``pad`` and ``start`` are omitted. ``unknown`` becomes U+FFFD.
 
         Raises:
-            InputError: ``ids`` is not a matrix of whole numbers from 0 to ``len(self) - 1``.
+            InputError: ``ids`` is not a matrix of integers in ``[0, len(self))``.
         """
         array = np.asarray(ids)
         whole = array.size == 0 or np.issubdtype(array.dtype, np.integer)
         if array.ndim != 2 or not whole or np.any((array < 0) | (array >= len(self))):
             raise InputError(
                 explain(
-                    "Vocabulary.decode got ids it cannot read.",
-                    expected=f"integers from 0 to {len(self) - 1}, shape [batch, time]",
+                    "Vocabulary.decode received invalid ids.",
+                    expected=f"integers in [0, {len(self)}), shape [batch, time]",
                     received=f"{array.dtype}{list(array.shape)}, {_shorten(array.tolist())}",
-                    remedy="Pass ids[None] for one row; for scores take argmax(-1) first.",
+                    remedy="For one row pass ids[None]; for logits pass logits.argmax(-1).",
                 )
             )
         return [self.join(self.spell(row)) for row in cast(list[list[int]], array.tolist())]
 
     def split(self, text: str) -> list[str]:
-        """The characters of a text as it is read."""
+        """The characters of the normalized text."""
         return list(normalize(text))
 
     def spell(self, ids: ArrayLike) -> list[str]:
-        """The characters of ids ``[time]`` up to ``end``; ``unknown`` is U+FFFD."""
+        """The characters of ids ``[time]`` before ``end``. ``unknown`` becomes U+FFFD."""
         row = cast(list[int], np.asarray(ids).tolist())
         shown = row[: row.index(self.end)] if self.end in row else row
         return [
@@ -202,18 +202,18 @@ class Vocabulary:
         ]
 
     def join(self, pieces: Sequence[str]) -> str:
-        """The text of characters in a row."""
+        """Concatenate characters to a text."""
         return "".join(pieces)
 
     def to_json(self) -> str:
-        """This vocabulary as JSON text, for :meth:`from_json`."""
+        """The vocabulary as JSON, for :meth:`from_json`."""
         return json.dumps(
             {"format": _FORMAT, "characters": "".join(self.characters)}, ensure_ascii=False
         )
 
     @classmethod
     def from_json(cls, text: str) -> Vocabulary:
-        """The vocabulary that :meth:`to_json` wrote.
+        """Read a vocabulary written by :meth:`to_json`.
 
         Raises:
             FileFormatError: ``text`` is not JSON, or not a vocabulary.
@@ -223,7 +223,7 @@ class Vocabulary:
             if held["format"] != _FORMAT:
                 raise KeyError(_FORMAT)
             if not isinstance(held["characters"], str) or not is_shown(held["characters"]):
-                raise ValueError("characters that are no text to be shown")
+                raise ValueError("characters that are not printable")
             return cls(tuple(held["characters"]))
         except (ValueError, TypeError, KeyError) as error:
             raise FileFormatError(
@@ -231,7 +231,7 @@ class Vocabulary:
                     "This is not a vocabulary.",
                     expected=f'JSON with "format": "{_FORMAT}" and "characters"',
                     received=_shorten(text),
-                    remedy="Read a text that Vocabulary.to_json wrote.",
+                    remedy="Use a text written by Vocabulary.to_json.",
                 )
             ) from error
 
@@ -247,8 +247,7 @@ class Vocabulary:
 
 
 def is_shown(text: str) -> bool:
-    """Whether a text holds neither control characters, which a terminal would obey, nor halves of
-    characters.
+    """Whether a text has no control characters, which terminals interpret, and no surrogates.
 
     >>> is_shown("a\u0301 b"), is_shown("\x1b[31m")
     (True, False)
@@ -257,18 +256,18 @@ def is_shown(text: str) -> bool:
 
 
 def refuse_bare_string(texts: object, where: str) -> None:
-    """Let only several texts pass.
+    """Refuse a single string where a sequence of strings is expected.
 
     Raises:
-        InputError: it is one string.
+        InputError: ``texts`` is a string.
     """
     if isinstance(texts, str):
         raise InputError(
             explain(
-                f"{where} got one string where it takes several.",
+                f"{where} received a single string.",
                 expected="a sequence of strings",
                 received=_shorten(texts),
-                remedy="Put it into a list: [text].",
+                remedy="Pass a list: [text].",
             )
         )
 

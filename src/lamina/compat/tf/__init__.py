@@ -1,9 +1,10 @@
-"""The names of TensorFlow that code written for `tf.keras` uses, on JAX and Lamina.
+"""TensorFlow names for code written for `tf.keras`, implemented with JAX and Lamina.
 
-Change one line of a program to ``from lamina.compat import tf``. Functions have TensorFlow's
-arguments and defaults; arrays are JAX's: immutable, 32 bits wide unless JAX is told otherwise, and
-`np.asarray(x)` where TensorFlow has `x.numpy()`. A name that is not served is an error that says
-what serves in its place; gradients, for one, come from `jax.grad`, not from a tape.
+Replace the import of TensorFlow by ``from lamina.compat import tf``. Functions have the arguments
+and defaults of TensorFlow. Arrays are JAX arrays: they are immutable, have 32 bits unless
+`jax_enable_x64` is set, and convert to NumPy with `np.asarray(x)` instead of `x.numpy()`. Names
+that are not supported raise an error with a replacement; for example, gradients come from
+`jax.grad`.
 
 >>> from lamina.compat import tf
 >>> tf.reduce_sum(tf.ones((2, 3)), axis=1).tolist()

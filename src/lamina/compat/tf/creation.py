@@ -1,4 +1,4 @@
-"""Making arrays and variables."""
+"""Creation of arrays and variables."""
 
 # ruff: noqa: N802 - the names are TensorFlow's
 from __future__ import annotations
@@ -35,26 +35,36 @@ __all__ = [
 def Variable(
     initial_value: Value, trainable: bool = True, name: str | None = None, dtype: Any = None
 ) -> lamina.Variable:
-    """A weight with a first value of its own, for an attribute of a layer."""
+    """A variable with a given initial value, to be assigned to an attribute of a layer.
+
+    Args:
+        initial_value: number, list or array.
+        trainable: whether training updates the variable. Default: True.
+        name: name of the variable. Default: the name of the attribute.
+        dtype: dtype of the variable. Default: the dtype of the value.
+
+    Raises:
+        TraceError: the value is a tracer.
+    """
     array = tensor(initial_value, dtype)
     if is_traced(array):
         raise TraceError(
             explain(
-                "tf.Variable was made of a value that exists only while JAX traces.",
-                expected="a variable made in __init__, of numbers",
+                "tf.Variable received a traced value.",
+                expected="a variable with concrete values, created in __init__",
                 received=f"tf.Variable(...) of shape {array.shape} in build or call",
-                remedy="In build write self.add_weight(shape=..., initializer=...).",
+                remedy="In build, use self.add_weight(shape=..., initializer=...).",
             )
         )
-    first = Constant(np.asarray(array))
+    initializer = Constant(np.asarray(array))
     variable = lamina.Variable(
-        array.shape, first, dtype=array.dtype, trainable=trainable, name=name
+        array.shape, initializer, dtype=array.dtype, trainable=trainable, name=name
     )
     return variable.assign(array)
 
 
 def constant(value: Value, dtype: Any = None, shape: Dims | None = None) -> jax.Array:
-    """An array of a value, which a single number fills."""
+    """An array with the given values; a single value fills the shape."""
     array = tensor(value, dtype)
     if shape is None:
         return array
@@ -62,37 +72,37 @@ def constant(value: Value, dtype: Any = None, shape: Dims | None = None) -> jax.
 
 
 def convert_to_tensor(value: Value, dtype: Any = None) -> jax.Array:
-    """An array of a value."""
+    """Convert a value to an array."""
     return tensor(value, dtype)
 
 
 def cast(x: Value, dtype: Any) -> jax.Array:
-    """The array with another dtype; what follows the point is cut off."""
+    """Convert to another dtype. Floats are truncated to integers."""
     return tensor(x).astype(dtype)
 
 
 def zeros(shape: Dims, dtype: Any = jnp.float32) -> jax.Array:
-    """Zeros."""
+    """An array of zeros."""
     return jnp.zeros(dims(shape), dtype)
 
 
 def ones(shape: Dims, dtype: Any = jnp.float32) -> jax.Array:
-    """Ones."""
+    """An array of ones."""
     return jnp.ones(dims(shape), dtype)
 
 
 def zeros_like(input: Value, dtype: Any = None) -> jax.Array:
-    """Zeros of another array's shape."""
+    """An array of zeros with the shape of the input."""
     return jnp.zeros_like(tensor(input), dtype=dtype)
 
 
 def ones_like(input: Value, dtype: Any = None) -> jax.Array:
-    """Ones of another array's shape."""
+    """An array of ones with the shape of the input."""
     return jnp.ones_like(tensor(input), dtype=dtype)
 
 
 def fill(dims: Dims, value: Value) -> jax.Array:
-    """An array of one value."""
+    """An array filled with one value."""
     return constant(value, shape=dims)
 
 
@@ -102,12 +112,13 @@ def eye(num_rows: int, num_columns: int | None = None, dtype: Any = jnp.float32)
 
 
 def linspace(start: Value, stop: Value, num: int, axis: int = 0) -> jax.Array:
-    """Evenly spaced numbers, the ends included."""
+    """``num`` evenly spaced numbers in [start, stop]."""
     return jnp.linspace(tensor(start), tensor(stop), num, axis=axis)
 
 
 def range_(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> jax.Array:
-    """The numbers from `start` up to `limit`, or from 0 up to the one number given."""
+    """The numbers from `start` to `limit` (exclusive), with the step `delta`; `range(n)` starts at
+    0."""
     first, last = (0, start) if limit is None else (start, limit)
     return jnp.arange(first, last, delta, dtype=dtype)
 
@@ -120,13 +131,13 @@ def one_hot(
     axis: int = -1,
     dtype: Any = jnp.float32,
 ) -> jax.Array:
-    """`on_value` at each index; an index out of range has none."""
+    """One-hot vectors of length `depth`. An index out of range gives `off_value` everywhere."""
     hot = jax.nn.one_hot(tensor(indices), depth, axis=axis, dtype=jnp.bool_)
     return jnp.where(hot, jnp.asarray(on_value, dtype), jnp.asarray(off_value, dtype))
 
 
 def sequence_mask(lengths: Value, maxlen: int | None = None, dtype: Any = jnp.bool_) -> jax.Array:
-    """True at the first `lengths[...]` of `maxlen` places."""
+    """A mask ``[..., maxlen]`` that is True at positions less than `lengths[...]`."""
     sizes = tensor(lengths)
     longest = int(sizes.max()) if maxlen is None else maxlen
     return (jnp.arange(longest) < sizes[..., None]).astype(dtype)

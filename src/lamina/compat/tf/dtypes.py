@@ -1,4 +1,4 @@
-"""The dtypes: `tf.dtypes`, and at the top of `tf`."""
+"""`tf.dtypes`, also available in `tf`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What TensorFlow does to each element, and comparisons."""
+"""Elementwise functions and comparisons."""
 
 from __future__ import annotations
 
@@ -71,19 +71,19 @@ __all__ = [
 
 
 class Unary(Protocol):
-    """A function of one array, by element."""
+    """An elementwise function of one array."""
 
     def __call__(self, x: Value, name: str | None = None) -> jax.Array: ...
 
 
 class Binary(Protocol):
-    """A function of two arrays, by element."""
+    """An elementwise function of two arrays."""
 
     def __call__(self, x: Value, y: Value, name: str | None = None) -> jax.Array: ...
 
 
 def unary(function: Callable[[Any], jax.Array]) -> Unary:
-    """A function of JAX's under TensorFlow's signature; `name` is taken and not used."""
+    """A JAX function with the signature of TensorFlow; `name` is ignored."""
 
     def apply(x: Value, name: str | None = None) -> jax.Array:
         return function(tensor(x))
@@ -92,7 +92,7 @@ def unary(function: Callable[[Any], jax.Array]) -> Unary:
 
 
 def binary(function: Callable[[Any, Any], jax.Array]) -> Binary:
-    """The same for two arrays; a bare number takes the dtype of the other array."""
+    """The same for two arrays. Python numbers take the dtype of the other array."""
 
     def apply(x: Value, y: Value, name: str | None = None) -> jax.Array:
         return function(*_pair(x, y))
@@ -160,5 +160,5 @@ multiply_no_nan = binary(lambda x, y: jnp.where(y == 0, 0, x * y))
 
 
 def clip_by_value(t: Value, clip_value_min: Value, clip_value_max: Value) -> jax.Array:
-    """The array with its elements no less and no more than two bounds."""
+    """Clip the elements to [clip_value_min, clip_value_max]."""
     return minimum(maximum(t, clip_value_min), clip_value_max)

@@ -1,4 +1,4 @@
-"""Which layer is running, so that random numbers in its call come of the call's key."""
+"""The running layer, whose key `tf.random` uses in a compiled call."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _running: ContextVar[lamina.Layer | None] = ContextVar("lamina_tf_layer", defaul
 
 
 def running() -> lamina.Layer | None:
-    """The innermost layer of `tf.keras` whose method runs, if one does."""
+    """The innermost running layer of `tf.keras`, or None."""
     return _running.get()
 
 
 def marked(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A layer's method, which says of itself that it runs."""
+    """Wrap a method of a layer, so that :func:`running` returns the layer during the call."""
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:

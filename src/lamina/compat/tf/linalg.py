@@ -1,4 +1,4 @@
-"""Products of arrays, norms and parts of matrices: `tf.linalg`."""
+"""`tf.linalg`: products, norms and parts of matrices."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = ["band_part", "diag", "diag_part", "einsum", "matmul", "norm", "tensor
 
 
 def matmul(a: Value, b: Value, transpose_a: bool = False, transpose_b: bool = False) -> jax.Array:
-    """The product of matrices in the last two axes."""
+    """Matrix product over the last two axes."""
     left, right = tensor(a), tensor(b)
     left = left.swapaxes(-1, -2) if transpose_a else left
     return jnp.matmul(left, right.swapaxes(-1, -2) if transpose_b else right)
 
 
 def tensordot(a: Value, b: Value, axes: Any) -> jax.Array:
-    """Sums of products over chosen axes."""
+    """Tensor contraction over the given axes."""
     return jnp.tensordot(tensor(a), tensor(b), axes)
 
 
 def einsum(equation: str, *inputs: Value) -> jax.Array:
-    """Sums of products by named axes."""
+    """Einstein summation."""
     return jnp.einsum(equation, *map(tensor, inputs))
 
 
 def norm(
     tensor: Value, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False
 ) -> jax.Array:
-    """The length of a vector, or of all elements as one vector; other norms by `ord`."""
+    """Norm over the given axes, or of the flattened array. Default: the Euclidean norm."""
     array = array_of(tensor)
     if ord == "euclidean":
         return jnp.sqrt(jnp.sum(jnp.square(jnp.abs(array)), axis=axis, keepdims=keepdims))
@@ -45,7 +45,7 @@ def norm(
 
 
 def band_part(input: Value, num_lower: int, num_upper: int) -> jax.Array:
-    """A matrix with zeros outside a band about its diagonal; -1 keeps that whole side."""
+    """Set elements outside a band around the diagonal to zero; -1 keeps a whole triangle."""
     array = tensor(input)
     rows, columns = jnp.arange(array.shape[-2])[:, None], jnp.arange(array.shape[-1])
     below = (rows - columns <= num_lower) if num_lower >= 0 else True
@@ -54,18 +54,18 @@ def band_part(input: Value, num_lower: int, num_upper: int) -> jax.Array:
 
 
 def diag(diagonal: Value) -> jax.Array:
-    """Matrices with a given diagonal."""
+    """Diagonal matrices with the given diagonals."""
     array = tensor(diagonal)
     return array[..., None] * jnp.eye(array.shape[-1], dtype=array.dtype)
 
 
 def diag_part(input: Value) -> jax.Array:
-    """The diagonal of matrices."""
+    """The diagonals of matrices."""
     return tensor(jnp.diagonal(tensor(input), axis1=-2, axis2=-1))
 
 
 def trace(x: Value) -> jax.Array:
-    """The sum along the diagonal of matrices."""
+    """The traces of matrices."""
     return jnp.sum(diag_part(x), axis=-1)
 
 

@@ -1,4 +1,4 @@
-"""Arithmetic by element, along axes and by comparison: `tf.math`."""
+"""`tf.math`: elementwise functions, reductions and comparisons."""
 
 from __future__ import annotations
 

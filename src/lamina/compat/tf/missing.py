@@ -1,4 +1,4 @@
-"""The error for a name that TensorFlow has and this namespace has not."""
+"""Errors for names of TensorFlow that are not supported."""
 
 from __future__ import annotations
 
@@ -11,43 +11,48 @@ __all__ = ["MissingNameError", "missing"]
 
 _JAX_GRADIENTS = "Use jax.grad on layer.apply(values, ...), or model.train_loss and model.fit."
 _FILES = "Use layer.save_weights(path) and layer.load_weights(path)."
-_BATCHES = "Give fit arrays, or any iterable of batches."
-_FROZEN_IN_TRACES = "Use tf.keras.layers.Dropout: it draws anew at every call."
+_BATCHES = "Pass arrays or an iterable of batches to fit."
+_DROPOUT = "Use tf.keras.layers.Dropout, which drops other elements in each call."
 
-_INSTEAD = {
+_REPLACEMENTS = {
     "tf.GradientTape": _JAX_GRADIENTS,
     "tf.Module": "Use tf.keras.layers.Layer.",
-    "tf.Session": "Call layers directly; lamina.jit(layer) compiles one.",
-    "tf.TensorShape": "Shapes are tuples: index them, shape[-1].",
-    "tf.compat": "Write it for TensorFlow 2.",
+    "tf.Session": "Call layers directly, or compile them with lamina.jit(layer).",
+    "tf.TensorShape": "Shapes are tuples; index them, as in shape[-1].",
+    "tf.compat": "Use the API of TensorFlow 2.",
     "tf.cond": "Use jax.lax.cond.",
     "tf.data": _BATCHES,
     "tf.distribute": "Use jax.sharding.",
     "tf.gradients": _JAX_GRADIENTS,
     "tf.map_fn": "Use jax.lax.map or jax.vmap.",
-    "tf.placeholder": "Call layers directly; build(shape) serves where there is no data yet.",
+    "tf.placeholder": "Call layers directly, or build them with build(shape).",
     "tf.scan": "Use jax.lax.scan.",
     "tf.string": "Encode text as numbers first.",
     "tf.train": _FILES,
     "tf.while_loop": "Use jax.lax.while_loop.",
     "tf.keras.backend": "Use the functions of tf and tf.math.",
     "tf.keras.preprocessing.image": _BATCHES,
-    "tf.keras.preprocessing.text": "Use the library tokenizers, or a dict from words to numbers.",
-    "tf.nn.dropout": _FROZEN_IN_TRACES,
+    "tf.keras.preprocessing.text": "Use the package tokenizers, or a dict from words to ids.",
+    "tf.nn.dropout": _DROPOUT,
 }
 
 
 class MissingNameError(UnknownNameError, AttributeError):
-    """A name of TensorFlow's that is not served here."""
+    """A name of TensorFlow that is not supported."""
 
 
 def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
-    """The error for `namespace.name`, with what serves in its place or the nearest name.
+    """The error for `namespace.name`, with a replacement or the nearest name.
+
+    Args:
+        namespace: the namespace, such as ``"tf.nn"``.
+        name: the missing name.
+        known: the supported names of the namespace.
 
     >>> print(missing("tf", "data", ["zeros"]))
     lamina.compat.tf has no tf.data.
       received: tf.data
-      remedy:   Give fit arrays, or any iterable of batches.
+      remedy:   Pass arrays or an iterable of batches to fit.
     """
     full = f"{namespace}.{name}"
     if name.startswith("_"):
@@ -56,7 +61,7 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
         explain(
             f"lamina.compat.tf has no {full}.",
             received=full,
-            remedy=_INSTEAD.get(full) or _nearest(namespace, name, known),
+            remedy=_REPLACEMENTS.get(full) or _nearest(namespace, name, known),
         )
     )
 
@@ -65,4 +70,4 @@ def _nearest(namespace: str, name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     if close:
         return f"Did you mean {namespace}.{close[0]}?"
-    return f"Use jax.numpy, jax.nn or jax.lax; dir({namespace}) lists what is here."
+    return f"Use jax.numpy, jax.nn or jax.lax; dir({namespace}) lists the supported names."

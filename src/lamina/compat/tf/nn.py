@@ -1,4 +1,4 @@
-"""Activations and cross-entropies under TensorFlow's names: `tf.nn`."""
+"""`tf.nn`: activations and cross-entropies."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def relu6(features: Value, name: str | None = None) -> jax.Array:
 
 
 def elu(features: Value, name: str | None = None) -> jax.Array:
-    """``x`` where it is positive, else ``exp(x) - 1``."""
+    """``x`` if ``x > 0``, otherwise ``exp(x) - 1``."""
     return jax.nn.elu(tensor(features))
 
 
 def selu(features: Value, name: str | None = None) -> jax.Array:
-    """An elu scaled so that activations keep mean 0 and variance 1."""
+    """Scaled exponential linear unit, which preserves mean 0 and variance 1."""
     return jax.nn.selu(tensor(features))
 
 
@@ -92,7 +92,7 @@ swish = silu
 
 
 def softmax(logits: Value, axis: int | None = None) -> jax.Array:
-    """``exp(x) / sum(exp(x))`` along an axis, the last one by default."""
+    """``exp(x) / sum(exp(x))`` along an axis, by default the last."""
     return jax.nn.softmax(tensor(logits), -1 if axis is None else axis)
 
 
@@ -102,12 +102,12 @@ def log_softmax(logits: Value, axis: int | None = None) -> jax.Array:
 
 
 def gelu(features: Value, approximate: bool = False) -> jax.Array:
-    """``x P(X <= x)`` for a standard normal X."""
+    """``x P(X <= x)`` for a standard normal ``X``, exact or approximated with tanh."""
     return jax.nn.gelu(tensor(features), approximate)
 
 
 def leaky_relu(features: Value, alpha: float = 0.2) -> jax.Array:
-    """``x`` where it is positive, else ``alpha x``."""
+    """``x`` if ``x > 0``, otherwise ``alpha x``."""
     return jax.nn.leaky_relu(tensor(features), alpha)
 
 
@@ -119,7 +119,7 @@ def l2_normalize(x: Value, axis: Any = None, epsilon: float = 1e-12) -> jax.Arra
 
 
 def embedding_lookup(params: Value, ids: Value) -> jax.Array:
-    """The rows of a table; an id out of range gives NaN."""
+    """Rows of an embedding table. An id out of range gives NaN."""
     return gather(params, ids, axis=0)
 
 
@@ -129,12 +129,12 @@ def softmax_cross_entropy_with_logits(labels: Value, logits: Value, axis: int = 
 
 
 def sparse_softmax_cross_entropy_with_logits(labels: Value, logits: Value) -> jax.Array:
-    """``-log softmax(x)[label]``; a label out of range gives NaN."""
+    """``-log softmax(x)[label]``. A label out of range gives NaN."""
     return losses.sparse_categorical_crossentropy(tensor(labels), tensor(logits), from_logits=True)
 
 
 def sigmoid_cross_entropy_with_logits(labels: Value, logits: Value) -> jax.Array:
-    """``-y log sigmoid(x) - (1 - y) log(1 - sigmoid(x))`` by element."""
+    """``-y log sigmoid(x) - (1 - y) log(1 - sigmoid(x))``, elementwise."""
     y, x = tensor(labels), tensor(logits)
     return jnp.maximum(x, 0) - x * y + jnp.log1p(jnp.exp(-jnp.abs(x)))
 

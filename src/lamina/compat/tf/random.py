@@ -1,4 +1,4 @@
-"""Random numbers from one stream: `tf.random`. In a layer, randomness comes from its key."""
+"""`tf.random`: random numbers from a global stream, or from the key of the running layer."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = ["categorical", "normal", "set_seed", "shuffle", "truncated_normal", "
 
 
 class _Stream:
-    """The seed of the stream, and how many keys were taken from it."""
+    """The seed of the stream and the number of keys used."""
 
     seed = 0
     counts: Iterator[int] = itertools.count()
 
 
 def set_seed(seed: int) -> None:
-    """Seed this stream and the first values of weights."""
+    """Set the seed of the stream and of the initial values of weights."""
     lamina.set_seed(seed)
     _Stream.seed, _Stream.counts = seed, itertools.count()
 
 
 def _key(name: str, seed: int | None) -> jax.Array:
-    """The next key. While JAX traces it would be a constant, the same at every run.
+    """The next key of the stream; in a traced call, a key of the running layer.
 
-    In a layer that is traced it is the layer's own, of the key that the call is given.
+    In other traced functions, a key of the stream would be compiled as a constant.
     """
     if is_traced(jnp.zeros(())):
         layer = running()
@@ -42,12 +42,12 @@ def _key(name: str, seed: int | None) -> jax.Array:
             return layer.rng() if seed is None else jax.random.fold_in(layer.rng(), seed)
         raise TraceError(
             explain(
-                f"tf.random.{name} was called while JAX traces: it would give the same numbers "
-                "at every run.",
-                expected="random numbers from a key that the call is given",
+                f"tf.random.{name} was called in a traced function, where it would return the "
+                "same numbers in each run.",
+                expected="random numbers from a key that is an argument",
                 received=f"tf.random.{name} in a compiled function",
-                remedy=f"Write jax.random.{name}(key, shape), and pass the key; in the call of a "
-                "tf.keras.layers.Layer the call's key serves.",
+                remedy=f"Use jax.random.{name}(key, shape) with the key as an argument, or call it "
+                "in the call method of a tf.keras.layers.Layer.",
             )
         )
     key = jax.random.fold_in(jax.random.key(_Stream.seed), next(_Stream.counts))
@@ -61,13 +61,13 @@ def uniform(
     dtype: Any = jnp.float32,
     seed: int | None = None,
 ) -> jax.Array:
-    """Numbers drawn evenly from `minval` up to `maxval`: 1 for floats if left out."""
+    """Uniform random numbers in [minval, maxval). For floats, maxval is 1 by default."""
     key = _key("uniform", seed)
     if not jnp.issubdtype(dtype, jnp.integer):
         high = 1 if maxval is None else maxval
         return jax.random.uniform(key, dims(shape), dtype, minval, high)
     if maxval is None:
-        raise ValueError("tf.random.uniform of whole numbers needs maxval")
+        raise ValueError("tf.random.uniform of integers requires maxval")
     return jax.random.randint(key, dims(shape), minval, maxval, dtype)
 
 
@@ -78,7 +78,7 @@ def normal(
     dtype: Any = jnp.float32,
     seed: int | None = None,
 ) -> jax.Array:
-    """Numbers drawn from a normal distribution."""
+    """Normal random numbers with the given mean and standard deviation."""
     return mean + stddev * jax.random.normal(_key("normal", seed), dims(shape), dtype)
 
 
@@ -89,7 +89,7 @@ def truncated_normal(
     dtype: Any = jnp.float32,
     seed: int | None = None,
 ) -> jax.Array:
-    """The same within two standard deviations of the mean."""
+    """Normal random numbers within two standard deviations of the mean."""
     key = _key("truncated_normal", seed)
     return mean + stddev * jax.random.truncated_normal(key, -2.0, 2.0, dims(shape), dtype)
 
@@ -97,14 +97,14 @@ def truncated_normal(
 def categorical(
     logits: Value, num_samples: int, dtype: Any = jnp.int32, seed: int | None = None
 ) -> jax.Array:
-    """Ids drawn by unnormalised log-probabilities: `[batch, classes] -> [batch, num_samples]`."""
+    """Sample ids from logits: `[batch, classes] -> [batch, num_samples]`."""
     array = tensor(logits)
     shape = (num_samples, array.shape[0])
     return jax.random.categorical(_key("categorical", seed), array, shape=shape).T.astype(dtype)
 
 
 def shuffle(value: Value, seed: int | None = None) -> jax.Array:
-    """The slices along the first axis in random order."""
+    """Shuffle along the first axis."""
     return jax.random.permutation(_key("permutation", seed), tensor(value))
 
 

@@ -1,4 +1,4 @@
-"""Sums, products, extremes and orders along axes."""
+"""Reductions, sorting and cumulative sums."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Axes = int | Sequence[int] | None
 
 
 class Reduction(Protocol):
-    """A function that folds axes of an array: all of them, or those named."""
+    """A reduction over the given axes, by default over all."""
 
     def __call__(
         self,
@@ -49,7 +49,7 @@ class Reduction(Protocol):
 
 
 def _reduction(function: Callable[..., jax.Array]) -> Reduction:
-    """As TensorFlow has it: the dtype stays, also that of means of whole numbers."""
+    """A reduction that keeps the dtype, as in TensorFlow, including means of integers."""
 
     def reduce(
         input_tensor: Value, axis: Axes = None, keepdims: bool = False, name: str | None = None
@@ -76,34 +76,34 @@ _product = _reduction(jnp.prod)
 def reduce_prod(
     input_tensor: Value, axis: Axes = None, keepdims: bool = False, name: str | None = None
 ) -> Any:
-    """The product along axes; that of sizes is an int, which can be a size again."""
+    """Product over axes. The product of a static shape is an int."""
     if isinstance(input_tensor, Shape) and axis in (None, 0, -1) and not keepdims:
         return int(np.prod(input_tensor))
     return _product(input_tensor, axis, keepdims)
 
 
 def add_n(inputs: Sequence[Value]) -> jax.Array:
-    """The sum of several arrays."""
+    """The elementwise sum of several arrays."""
     return sum(map(tensor, inputs[1:]), tensor(inputs[0]))
 
 
 def argmax(input: Value, axis: int | None = None, output_type: Any = jnp.int32) -> jax.Array:
-    """Where the greatest element stands along an axis: the first one, unless another is named."""
+    """Index of the maximum along an axis, by default axis 0."""
     return jnp.argmax(tensor(input), 0 if axis is None else axis).astype(output_type)
 
 
 def argmin(input: Value, axis: int | None = None, output_type: Any = jnp.int32) -> jax.Array:
-    """Where the least element stands along an axis: the first one, unless another is named."""
+    """Index of the minimum along an axis, by default axis 0."""
     return jnp.argmin(tensor(input), 0 if axis is None else axis).astype(output_type)
 
 
 def sort(values: Value, axis: int = -1, direction: str = "ASCENDING") -> jax.Array:
-    """In order along an axis."""
+    """Sort along an axis, `"ASCENDING"` or `"DESCENDING"`."""
     return jnp.sort(tensor(values), axis, descending=_descending(direction))
 
 
 def argsort(values: Value, axis: int = -1, direction: str = "ASCENDING") -> jax.Array:
-    """The indices that bring an axis into order; what is equal keeps its order."""
+    """The indices that sort an axis. The sort is stable."""
     return jnp.argsort(tensor(values), axis, descending=_descending(direction))
 
 
@@ -112,19 +112,19 @@ def _descending(direction: str) -> bool:
 
 
 def top_k(input: Value, k: int = 1) -> tuple[jax.Array, jax.Array]:
-    """The k greatest elements of the last axis, and where they stand."""
+    """Values and indices of the k largest elements along the last axis."""
     values, indices = jax.lax.top_k(tensor(input), k)
     return values, indices
 
 
 def cumsum(x: Value, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> jax.Array:
-    """Sums of all elements up to each one; without itself if `exclusive`."""
+    """Cumulative sum along an axis, without the element itself if `exclusive`."""
     array = tensor(x)
     sums = jax.lax.cumsum(array, axis % array.ndim, reverse=reverse)
     return sums - array if exclusive else sums
 
 
 def cumprod(x: Value, axis: int = 0, reverse: bool = False) -> jax.Array:
-    """Products of all elements up to each one."""
+    """Cumulative product along an axis."""
     array = tensor(x)
     return jax.lax.cumprod(array, axis % array.ndim, reverse=reverse)

@@ -1,4 +1,4 @@
-"""What TensorFlow puts around functions and arrays, and JAX has no need of."""
+"""Functions of TensorFlow that have no effect in JAX."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def function(func: Function, **options: Any) -> Function: ...
 @overload
 def function(func: None = None, **options: Any) -> Callable[[Function], Function]: ...
 def function(func: Any = None, **options: Any) -> Any:
-    """The function as it is. To compile a layer write `lamina.jit(layer)`."""
+    """Return the function unchanged. To compile a layer, use `lamina.jit(layer)`."""
 
     def same(given: Function) -> Function:
         return given
@@ -29,10 +29,10 @@ def function(func: Any = None, **options: Any) -> Any:
 
 
 def identity(input: Value) -> jax.Array:
-    """The array itself."""
+    """Return the input as an array."""
     return tensor(input)
 
 
 def is_tensor(x: Any) -> bool:
-    """Whether it is an array of JAX's, or a variable."""
+    """Whether the value is a JAX array or a variable."""
     return isinstance(x, jax.Array | lamina.Variable)

@@ -1,4 +1,4 @@
-"""What counts as a tensor here, and shapes that stay numbers while JAX traces."""
+"""Conversion of values to arrays, and shapes that remain static during tracing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Dims: TypeAlias = "Sequence[SupportsIndex] | np.ndarray | SupportsIndex"
 
 
 class Shape(np.ndarray):
-    """The sizes of a tensor's axes, as `tf.shape` gives them: arithmetic by element, entries int.
+    """The shape of an array as returned by `tf.shape`, with elementwise arithmetic and int items.
 
-    It is a NumPy array, so that what is computed from it can be a shape again, also in `jax.jit`.
+    It is a NumPy array, so results of arithmetic can be used as shapes in `jax.jit`.
 
     >>> shape = Shape.of((2, 3))
     >>> shape[0], shape * 2
@@ -38,10 +38,14 @@ class Shape(np.ndarray):
 
 
 def tensor(value: Any, dtype: Any = None) -> jax.Array:
-    """The array that TensorFlow would make of a value: of a list, a number, a variable.
+    """Convert a number, a list, an array or a variable to a JAX array.
+
+    Args:
+        value: the value to convert.
+        dtype: dtype of the array. Default: the dtype of the value.
 
     Raises:
-        InputError: an integer does not fit into the 32 bits that JAX keeps.
+        InputError: an integer does not fit into 32 bits.
 
     >>> tensor([1.0, 2.0]).dtype
     dtype('float32')
@@ -50,7 +54,7 @@ def tensor(value: Any, dtype: Any = None) -> jax.Array:
 
 
 def is_static(values: Any) -> bool:
-    """Whether all are whole numbers known without running: sizes, and what comes of sizes."""
+    """Whether all values are static integers, such as sizes and results computed from sizes."""
     if isinstance(values, list | tuple):
         return all(map(is_static, cast("Sequence[Any]", values)))
     if isinstance(values, np.ndarray | np.generic):
@@ -59,12 +63,12 @@ def is_static(values: Any) -> bool:
 
 
 def is_traced(value: Any) -> bool:
-    """Whether the value stands for numbers that are known only when a program runs."""
+    """Whether the value is a tracer."""
     return isinstance(value, jax.core.Tracer)
 
 
 def dims(shape: Dims) -> tuple[int, ...]:
-    """A shape as JAX takes it.
+    """Convert a shape to a tuple of ints.
 
     >>> dims([2, np.int32(3)])
     (2, 3)

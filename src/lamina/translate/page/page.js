@@ -9,8 +9,8 @@ const make = (name, text) => {
 const bare = (token) => token.replaceAll("\u2581", "") || "\u2423";
 const shade = (weight) => `rgb(var(--cell) / ${Math.min(1, Math.max(0, weight)).toFixed(3)})`;
 
-// A row of tokens as running text, each token an element of its own.
-function written(tokens) {
+// Tokens as running text, one element per token.
+function tokenSpans(tokens) {
   return tokens.flatMap((token, at) => {
     const span = make("span", token.replaceAll("\u2581", ""));
     span.className = "token";
@@ -19,7 +19,7 @@ function written(tokens) {
 }
 
 function showSource(weights, tokens) {
-  const spans = written(tokens);
+  const spans = tokenSpans(tokens);
   spans.filter((span) => span.className).forEach((span, at) => {
     span.style.background = weights ? shade(weights[at] ?? 0) : "";
   });
@@ -51,7 +51,7 @@ function showTable(found) {
 
 function show(found) {
   const output = byId("translation");
-  const spans = written(found.tokens);
+  const spans = tokenSpans(found.tokens);
   spans.filter((span) => span.className).forEach((span, row) => {
     span.tabIndex = 0;
     for (const event of ["mouseenter", "focus"]) {
@@ -67,14 +67,14 @@ function show(found) {
   showTable(found);
 }
 
-function tell(text, isWrong) {
+function showStatus(text, isError) {
   byId("status").textContent = text;
-  byId("status").classList.toggle("wrong", isWrong);
+  byId("status").classList.toggle("wrong", isError);
 }
 
 async function translate() {
   byId("go").disabled = true;
-  tell("translating", false);
+  showStatus("translating", false);
   try {
     const answer = await fetch("/translate", {
       method: "POST",
@@ -84,9 +84,9 @@ async function translate() {
     const found = await answer.json();
     if (!answer.ok) throw new Error(found.error);
     show(found);
-    tell(`${found.seconds.toFixed(2)} s`, false);
+    showStatus(`${found.seconds.toFixed(2)} s`, false);
   } catch (error) {
-    tell(error.message || "The server does not answer.", true);
+    showStatus(error.message || "The server does not respond.", true);
   } finally {
     byId("go").disabled = false;
   }
@@ -102,12 +102,12 @@ byId("text").addEventListener("keydown", (event) => {
     translate();
   }
 });
-// A text behind # in the address is translated at once, so that it can be kept as a link.
+// The text after # in the address is translated immediately, so that links can contain a text.
 if (location.hash.length > 1) {
   try {
     byId("text").value = decodeURIComponent(location.hash.slice(1));
     translate();
   } catch (error) {
-    tell("The text in the address cannot be read.", true);
+    showStatus("The text in the address is invalid.", true);
   }
 }

@@ -1,4 +1,4 @@
-"""`tf.keras.layers`: Lamina's layers, and a `Layer` that takes Keras's forms of `add_weight`."""
+"""`tf.keras.layers`: Lamina's layers, and a `Layer` with Keras's signatures of `add_weight`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = [*_layers.__all__, "Input", "InputLayer"]  # pyright: ignore
 
 _KERAS_2 = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
 _KERAS_3 = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
-_SERVED = {"name", "shape", "dtype", "initializer", "trainable"}
+_SUPPORTED = {"name", "shape", "dtype", "initializer", "trainable"}
 
 
 class Layer(lamina.Layer, abc.ABC):
-    """`lamina.Layer`, of which every layer counts as an instance.
+    """`lamina.Layer` with Keras's signatures of `add_weight`. Every layer is an instance of it.
 
     >>> class Scale(Layer):
     ...     def build(self, input_shape):
@@ -42,22 +42,22 @@ class Layer(lamina.Layer, abc.ABC):
                 setattr(cls, name, marked(vars(cls)[name]))
 
     def add_weight(self, *args: Any, **options: Any) -> Variable:
-        """Declare a weight, with the arguments of Keras 3, or of Keras 2, where a name is first.
+        """Declare a weight, with the arguments of Keras 3, or of Keras 2 if the first is a name.
 
         Raises:
-            InputError: an argument is one that Lamina does not have, a regularizer for one.
+            InputError: an argument, such as a regularizer, is not supported.
         """
         order = _KERAS_2 if args and isinstance(args[0], str) else _KERAS_3
         given = dict(zip(order, args, strict=False)) | options
         given = {name: value for name, value in given.items() if value is not None}
-        unknown = sorted(set(given) - _SERVED)
+        unknown = sorted(set(given) - _SUPPORTED)
         if unknown or len(args) > len(order):
             raise InputError(
                 explain(
-                    f"add_weight of {type(self).__name__} got an argument that Lamina has not.",
-                    expected=", ".join(sorted(_SERVED)),
+                    f"add_weight of {type(self).__name__} received an unsupported argument.",
+                    expected=", ".join(sorted(_SUPPORTED)),
                     received=", ".join(unknown) or f"{len(args)} positional arguments",
-                    remedy="Leave it out; add a regularizer's term to the loss in train_loss.",
+                    remedy="Omit it; add regularization terms to the loss in train_loss.",
                 )
             )
         return super().add_weight(given.pop("shape", ()), **given)
@@ -68,7 +68,7 @@ class Layer(lamina.Layer, abc.ABC):
 
 
 def InputLayer(input_shape: Any = None, **options: Any) -> Any:  # noqa: N802 - Keras's name
-    """What may stand first in a Sequential, or begin a graph: `Input` of a shape.
+    """The first item of a Sequential, or an input of a functional model.
 
     >>> InputLayer(input_shape=(3,))
     <Symbol of shape (None, 3), float32>
@@ -77,9 +77,9 @@ def InputLayer(input_shape: Any = None, **options: Any) -> Any:  # noqa: N802 - 
 
 
 class Embedding(_layers.Embedding):
-    """`lamina.layers.Embedding`; it warns where Keras would pass the mask on unseen.
+    """`lamina.layers.Embedding`, with a warning if Keras would pass masks on implicitly.
 
-    The ``input_length`` of older code says nothing that is needed.
+    ``input_length``, an argument of older versions of Keras, is ignored.
     """
 
     def __init__(self, *args: Any, input_length: Any = None, **options: Any) -> None:
@@ -87,10 +87,10 @@ class Embedding(_layers.Embedding):
         if self.mask_zero:
             warnings.warn(
                 explain(
-                    "Embedding(mask_zero=True): within a call, masks are passed on by hand.",
+                    "Embedding(mask_zero=True): in your own call methods, pass masks explicitly.",
                     expected="gru(embedding(x), mask=x != 0)",
-                    received="mask_zero=True, which Sequential and functional models alone heed",
-                    remedy="Give the mask to the layers that take one.",
+                    received="mask_zero=True, which only Sequential and functional models use",
+                    remedy="Pass the mask to the layers that have a mask argument.",
                 ),
                 UserWarning,
                 stacklevel=2,

@@ -1,4 +1,4 @@
-"""`tf.keras.metrics`: Lamina's metrics, which here can also keep a running state as Keras's do."""
+"""`tf.keras.metrics`: Lamina's metrics with an internal state, as in Keras."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ __all__ = ["Running"]
 
 
 class Running(_metrics.Metric):
-    """What each metric of `tf.keras.metrics` is, too: one with a state of its own.
+    """The base class of all metrics in `tf.keras.metrics`, with an internal state.
 
-    With a `dtype` its results are of that; sums are float32 all the same.
+    Args:
+        dtype: dtype of the result. Accumulators are float32.
 
     >>> from lamina.compat import tf
     >>> mean = tf.keras.metrics.Mean()
@@ -33,33 +34,42 @@ class Running(_metrics.Metric):
         self._dtype = dtype
 
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
-        """Count one more batch; from the state on it is as `update` of a metric of Lamina's."""
+        """Add a batch to the state.
+
+        Args:
+            y_true: labels, or values for `Mean` and similar metrics.
+            y_pred: predictions.
+            sample_weight: weights of the samples.
+
+        Raises:
+            TraceError: the values are tracers.
+        """
         state = self.init() if self._state is None else self._state
         found = self.update(state, y_true, y_pred, sample_weight=sample_weight)
         if any(map(is_traced, found)):
             raise TraceError(
                 explain(
-                    f"{self.name} was updated while JAX traces: its state would not outlive that.",
-                    expected="update_state on values known by then",
+                    f"{self.name} was updated in a traced function, which cannot change its state.",
+                    expected="update_state with concrete values",
                     received="values of a compiled function",
-                    remedy="Return the values and update outside, or pass metrics to compile.",
+                    remedy="Return the values and update the metric later, or pass it to compile.",
                 )
             )
         self._state = found
 
     def __call__(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> Any:
-        """Count one more batch; what all batches come to so far."""
+        """Add a batch to the state and return the result."""
         self.update_state(y_true, y_pred, sample_weight)
         return self.result()
 
     def result(self, state: Any = None) -> Any:
-        """What all batches come to so far, or those of a given state."""
+        """The result of all batches, or of a given state."""
         own = self.init() if self._state is None else self._state
         found = super().result(own if state is None else state)
         return found if self._dtype is None else found.astype(self._dtype)
 
     def reset_state(self) -> None:
-        """Begin anew."""
+        """Reset the state."""
         self._state = None
 
     reset_states = reset_state

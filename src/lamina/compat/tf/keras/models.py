@@ -1,4 +1,4 @@
-"""`tf.keras.models`: Lamina's models, with Keras's forms of `add_weight`."""
+"""`tf.keras.models`: Lamina's models, with Keras's signatures of `add_weight`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Model", "Sequential", "clone_model"]
 
 
 class Model(_models.Model, Layer):
-    """`lamina.Model`, of which every model counts as an instance."""
+    """`lamina.Model` with Keras's signatures of `add_weight`. Every model is an instance of it."""
 
     @classmethod
     def __subclasshook__(cls, kind: type) -> Any:

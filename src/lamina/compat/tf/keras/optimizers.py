@@ -1,7 +1,7 @@
-"""`tf.keras.optimizers`: Keras's names and defaults for optax's transformations.
+"""`tf.keras.optimizers`: optax optimizers with Keras's names and defaults.
 
-They are what `compile` and `Trainer` take; in a loop of one's own, optax says how they are used.
-Updates are Keras's; of Adam and AdamW up to where epsilon, far below the rest, is added.
+Pass them to `compile` and `Trainer`, or use them as optax transformations in your own loop. The
+updates equal those of Keras, except for the place of epsilon in Adam and AdamW.
 """
 
 # ruff: noqa: N802
@@ -34,13 +34,20 @@ Rate: TypeAlias = float | Callable[[Any], Any]
 def SGD(
     learning_rate: Rate = 0.01, momentum: float = 0.0, nesterov: bool = False, **clip: Any
 ) -> optax.GradientTransformation:
-    """Gradient descent: ``m = momentum m - rate g``, ``w = w + m``."""
+    """Gradient descent with momentum: ``m = momentum m - learning_rate g``, ``w = w + m``.
+
+    Args:
+        learning_rate: learning rate or schedule. Default: 0.01.
+        momentum: momentum, in [0, 1). Default: 0.
+        nesterov: whether to use Nesterov momentum. Default: False.
+        clip: ``clipnorm``, ``clipvalue`` or ``global_clipnorm``.
+    """
 
     def make(learning_rate: Any) -> optax.GradientTransformation:
         step = optax.scale_by_learning_rate(learning_rate)
         return optax.chain(step, optax.trace(momentum, nesterov)) if momentum > 0 else step
 
-    return _made(make, learning_rate, **clip)
+    return _optimizer(make, learning_rate, **clip)
 
 
 def Adam(
@@ -50,8 +57,16 @@ def Adam(
     epsilon: float = 1e-7,
     **clip: Any,
 ) -> optax.GradientTransformation:
-    """Adam (Kingma, Ba, arXiv 1412.6980)."""
-    return _made(
+    """Adam (Kingma, Ba, arXiv 1412.6980).
+
+    Args:
+        learning_rate: learning rate or schedule. Default: 0.001.
+        beta_1: decay rate of the first moment, in [0, 1). Default: 0.9.
+        beta_2: decay rate of the second moment, in [0, 1). Default: 0.999.
+        epsilon: positive number added for numerical stability. Default: 1e-7.
+        clip: ``clipnorm``, ``clipvalue`` or ``global_clipnorm``.
+    """
+    return _optimizer(
         lambda learning_rate: optax.adam(learning_rate, beta_1, beta_2, epsilon),
         learning_rate,
         **clip,
@@ -66,8 +81,17 @@ def AdamW(
     epsilon: float = 1e-7,
     **clip: Any,
 ) -> optax.GradientTransformation:
-    """Adam with decoupled weight decay (Loshchilov, Hutter, arXiv 1711.05101)."""
-    return _made(
+    """Adam with decoupled weight decay (Loshchilov, Hutter, arXiv 1711.05101).
+
+    Args:
+        learning_rate: learning rate or schedule. Default: 0.001.
+        weight_decay: weight decay coefficient. Default: 0.004.
+        beta_1: decay rate of the first moment, in [0, 1). Default: 0.9.
+        beta_2: decay rate of the second moment, in [0, 1). Default: 0.999.
+        epsilon: positive number added for numerical stability. Default: 1e-7.
+        clip: ``clipnorm``, ``clipvalue`` or ``global_clipnorm``.
+    """
+    return _optimizer(
         lambda learning_rate: optax.adamw(
             learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay
         ),
@@ -83,8 +107,16 @@ def Adamax(
     epsilon: float = 1e-7,
     **clip: Any,
 ) -> optax.GradientTransformation:
-    """Adam with the largest gradient seen in place of the second moment."""
-    return _made(
+    """Adamax: Adam with the infinity norm (Kingma, Ba, arXiv 1412.6980).
+
+    Args:
+        learning_rate: learning rate or schedule. Default: 0.001.
+        beta_1: decay rate of the first moment, in [0, 1). Default: 0.9.
+        beta_2: decay rate of the infinity norm, in [0, 1). Default: 0.999.
+        epsilon: positive number added for numerical stability. Default: 1e-7.
+        clip: ``clipnorm``, ``clipvalue`` or ``global_clipnorm``.
+    """
+    return _optimizer(
         lambda learning_rate: optax.adamax(learning_rate, beta_1, beta_2, epsilon),
         learning_rate,
         **clip,
@@ -99,8 +131,17 @@ def RMSprop(
     centered: bool = False,
     **clip: Any,
 ) -> optax.GradientTransformation:
-    """``v = rho v + (1 - rho) g^2``, ``w = w - rate g / sqrt(v + epsilon)``."""
-    return _made(
+    """RMSprop: ``v = rho v + (1 - rho) g^2``, ``w = w - learning_rate g / sqrt(v + epsilon)``.
+
+    Args:
+        learning_rate: learning rate or schedule. Default: 0.001.
+        rho: decay rate of the squared gradients, in [0, 1). Default: 0.9.
+        momentum: momentum, in [0, 1). Default: 0.
+        epsilon: positive number added for numerical stability. Default: 1e-7.
+        centered: whether to normalize by the variance of the gradients. Default: False.
+        clip: ``clipnorm``, ``clipvalue`` or ``global_clipnorm``.
+    """
+    return _optimizer(
         lambda learning_rate: optax.rmsprop(
             learning_rate, rho, epsilon, centered=centered, momentum=momentum or None
         ),
@@ -115,8 +156,15 @@ def Adagrad(
     epsilon: float = 1e-7,
     **clip: Any,
 ) -> optax.GradientTransformation:
-    """``v = v + g^2``, ``w = w - rate g / sqrt(v + epsilon)``."""
-    return _made(
+    """Adagrad: ``v = v + g^2``, ``w = w - learning_rate g / sqrt(v + epsilon)``.
+
+    Args:
+        learning_rate: learning rate or schedule. Default: 0.001.
+        initial_accumulator_value: initial value of ``v``, non-negative. Default: 0.1.
+        epsilon: positive number added for numerical stability. Default: 1e-7.
+        clip: ``clipnorm``, ``clipvalue`` or ``global_clipnorm``.
+    """
+    return _optimizer(
         lambda learning_rate: optax.adagrad(learning_rate, initial_accumulator_value, epsilon),
         learning_rate,
         **clip,
@@ -126,13 +174,20 @@ def Adagrad(
 def Adadelta(
     learning_rate: Rate = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **clip: Any
 ) -> optax.GradientTransformation:
-    """Adadelta (Zeiler, arXiv 1212.5701)."""
-    return _made(
+    """Adadelta (Zeiler, arXiv 1212.5701).
+
+    Args:
+        learning_rate: learning rate or schedule. Default: 0.001.
+        rho: decay rate of the moving averages, in [0, 1). Default: 0.95.
+        epsilon: positive number added for numerical stability. Default: 1e-7.
+        clip: ``clipnorm``, ``clipvalue`` or ``global_clipnorm``.
+    """
+    return _optimizer(
         lambda learning_rate: optax.adadelta(learning_rate, rho, epsilon), learning_rate, **clip
     )
 
 
-def _made(
+def _optimizer(
     make: Callable[[Any], optax.GradientTransformation],
     learning_rate: Rate,
     *,
@@ -141,9 +196,9 @@ def _made(
     global_clipnorm: float | None = None,
     name: str | None = None,
 ) -> optax.GradientTransformation:
-    """The step on gradients that are cut first: by weight, by element, or all together.
+    """An optimizer with gradient clipping: per weight, per element or by the global norm.
 
-    A rate that is a number is part of the state, so that it may be set while the model learns.
+    A constant learning rate is part of the state, so that it can be set during training.
     """
     injected: Any = optax.inject_hyperparams(make)
     step = make(learning_rate) if callable(learning_rate) else injected(learning_rate=learning_rate)

@@ -1,4 +1,4 @@
-"""`tf.keras.preprocessing`: of which `sequence.pad_sequences` is served."""
+"""`tf.keras.preprocessing`, with `sequence.pad_sequences` only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning rates as functions of the step: `tf.keras.optimizers.schedules`."""
+"""`tf.keras.optimizers.schedules`: learning rates as functions of the step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class LearningRateSchedule:
-    """The base of schedules: a subclass computes the rate of a step in `__call__`."""
+    """Base class of schedules. `__call__(step)` returns the learning rate."""
 
     def __call__(self, step: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no __call__(self, step).")
@@ -31,7 +31,10 @@ class LearningRateSchedule:
 
 @dataclass
 class ExponentialDecay(LearningRateSchedule):
-    """``initial_learning_rate decay_rate^(step / decay_steps)``; in stairs if `staircase`."""
+    """``initial_learning_rate decay_rate^(step / decay_steps)``.
+
+    With `staircase`, the exponent is rounded down.
+    """
 
     initial_learning_rate: float
     decay_steps: int
@@ -46,7 +49,10 @@ class ExponentialDecay(LearningRateSchedule):
 
 @dataclass
 class InverseTimeDecay(LearningRateSchedule):
-    """``initial_learning_rate / (1 + decay_rate step / decay_steps)``; in stairs if `staircase`."""
+    """``initial_learning_rate / (1 + decay_rate step / decay_steps)``.
+
+    With `staircase`, ``step / decay_steps`` is rounded down.
+    """
 
     initial_learning_rate: float
     decay_steps: int
@@ -61,7 +67,10 @@ class InverseTimeDecay(LearningRateSchedule):
 
 @dataclass
 class PolynomialDecay(LearningRateSchedule):
-    """From the initial to the end rate in `decay_steps`, as ``(1 - step / decay_steps)^power``."""
+    """Polynomial decay to `end_learning_rate` within `decay_steps`.
+
+    ``(initial - end) (1 - step / decay_steps)^power + end``
+    """
 
     initial_learning_rate: float
     decay_steps: int
@@ -69,14 +78,17 @@ class PolynomialDecay(LearningRateSchedule):
     power: float = 1.0
 
     def __call__(self, step: Any) -> jax.Array:
-        left = 1 - jnp.minimum(step, self.decay_steps) / self.decay_steps
+        remaining = 1 - jnp.minimum(step, self.decay_steps) / self.decay_steps
         span = self.initial_learning_rate - self.end_learning_rate
-        return span * left**self.power + self.end_learning_rate
+        return span * remaining**self.power + self.end_learning_rate
 
 
 @dataclass
 class CosineDecay(LearningRateSchedule):
-    """Half a cosine from the initial rate to ``alpha`` times it, after a linear warm-up."""
+    """Cosine decay to ``alpha`` times the peak learning rate, after an optional linear warmup.
+
+    The peak is `warmup_target`, or `initial_learning_rate` without a warmup.
+    """
 
     initial_learning_rate: float
     decay_steps: int
@@ -89,13 +101,13 @@ class CosineDecay(LearningRateSchedule):
         cosine = optax.cosine_decay_schedule(peak, self.decay_steps, self.alpha)
         if self.warmup_target is None:
             return jnp.asarray(cosine(step))
-        rise = optax.linear_schedule(self.initial_learning_rate, peak, self.warmup_steps)
-        return jnp.asarray(optax.join_schedules([rise, cosine], [self.warmup_steps])(step))
+        warmup = optax.linear_schedule(self.initial_learning_rate, peak, self.warmup_steps)
+        return jnp.asarray(optax.join_schedules([warmup, cosine], [self.warmup_steps])(step))
 
 
 @dataclass
 class PiecewiseConstantDecay(LearningRateSchedule):
-    """``values[i]`` up to and with step ``boundaries[i]``, the last value from there on."""
+    """``values[i]`` up to step ``boundaries[i]`` (inclusive), and the last value afterwards."""
 
     boundaries: Sequence[int]
     values: Sequence[float]

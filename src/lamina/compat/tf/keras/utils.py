@@ -1,4 +1,4 @@
-"""`tf.keras.utils`: what prepares labels and sentences as arrays, on NumPy."""
+"""`tf.keras.utils`: conversion of labels and sequences to NumPy arrays."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ __all__ = ["pad_sequences", "set_random_seed", "to_categorical"]
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
-    """Class numbers as one-hot rows: ``[...]``, or ``[..., 1]``, to ``[..., num_classes]``.
+    """One-hot vectors of integer labels: ``[...]`` or ``[..., 1]`` to ``[..., num_classes]``.
+
+    Args:
+        x: integer labels.
+        num_classes: number of classes. Default: the largest label + 1.
 
     Raises:
-        InputError: a number is below 0, or not below `num_classes`.
+        InputError: a label is not in [0, num_classes).
 
     >>> to_categorical([0, 2]).tolist()
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
@@ -31,10 +35,10 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     if labels.size and not 0 <= labels.min() <= labels.max() < count:
         raise InputError(
             explain(
-                "to_categorical got a number that is no class.",
-                expected=f"0 <= number < {count}",
-                received=f"numbers from {labels.min()} to {labels.max()}",
-                remedy="Give num_classes one more than the largest number.",
+                "to_categorical received a label out of range.",
+                expected=f"labels in [0, {count})",
+                received=f"labels from {labels.min()} to {labels.max()}",
+                remedy="Set num_classes to the largest label + 1.",
             )
         )
     return np.eye(count)[labels]
@@ -48,18 +52,18 @@ def pad_sequences(
     truncating: str = "pre",
     value: Any = 0.0,
 ) -> np.ndarray:
-    """Sequences of any lengths as one array ``[count, maxlen, ...]``.
+    """Pad sequences to one array ``[count, maxlen, ...]``.
 
     Args:
-        sequences: of numbers, or of arrays of one shape.
-        maxlen: the length of all; that of the longest if None.
-        dtype: of the array.
-        padding: `"pre"` or `"post"`: where short ones are filled up.
-        truncating: `"pre"` or `"post"`: where long ones are cut.
-        value: what they are filled up with.
+        sequences: sequences of numbers, or of arrays with equal shapes.
+        maxlen: length of all rows. Default: the longest sequence.
+        dtype: dtype of the array. Default: int32.
+        padding: side of the padding, `"pre"` or `"post"`. Default: `"pre"`.
+        truncating: side where long sequences are truncated, `"pre"` or `"post"`. Default: `"pre"`.
+        value: padding value. Default: 0.
 
     Raises:
-        InputError: a side is neither of the two, or an integer does not fit into the dtype.
+        InputError: a side is not `"pre"` or `"post"`, or an integer does not fit into the dtype.
 
     >>> pad_sequences([[1], [2, 3, 4]], maxlen=2, padding="post").tolist()
     [[1, 0], [3, 4]]
@@ -68,10 +72,10 @@ def pad_sequences(
         if side not in ("pre", "post"):
             raise InputError(
                 explain(
-                    f"pad_sequences got a bad {name}.",
+                    f"pad_sequences received an invalid {name}.",
                     expected="'pre' or 'post'",
                     received=repr(side),
-                    remedy="Leave it out for 'pre'.",
+                    remedy="Omit it for the default, 'pre'.",
                 )
             )
     rows = [np.asarray(sequence) for sequence in sequences]
@@ -87,7 +91,7 @@ def pad_sequences(
 
 
 def set_random_seed(seed: int) -> None:
-    """Fix what layers draw from here on, and NumPy's own numbers."""
+    """Set the random seeds of Lamina and NumPy."""
     lamina.set_seed(seed)
     np.random.seed(seed)
 
