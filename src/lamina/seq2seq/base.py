@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.running.scope import SCOPE
+from lamina.core.running.scope import current
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_count, check_within
 from lamina.models import Model
@@ -96,7 +96,7 @@ class Translating(Model):
             rows in which the model predicts every token from the previous ones.
         """
         source, target = batch
-        scope = SCOPE.get()
+        scope = current()
         training = scope is not None and scope.training
         labels = target[:, 1:]
         sampling = training and self.scheduled_sampling > 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import jax
 
-from lamina.core.jax_internals import in_loop
-from lamina.core.running.scope import SCOPE
+from lamina.core.base.jax_internals import in_loop
+from lamina.core.running.scope import current
 from lamina.layer import Layer
 
 __all__ = ["step_keys"]
@@ -17,7 +17,7 @@ def step_keys(layer: Layer, steps: int) -> jax.Array | None:
     Returns None if the call has no key, and in the body of an enclosing loop, where each iteration
     would split the same key. A layer that needs a key then raises the error itself.
     """
-    scope = SCOPE.get()
+    scope = current()
     if scope is None or scope.key is None or in_loop(scope.key.state):
         return None
     return jax.random.split(layer.rng(), steps)
