@@ -1,47 +1,53 @@
-"""Blocks of models, made of the other layers."""
+"""Residual connections and Transformer blocks."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 
-from lamina import activations, initializers
 from lamina.core.specs.signature import method_of
 from lamina.errors import InputError
 from lamina.layer import Layer
 from lamina.layers.attention.cache import Cache
-from lamina.layers.attention.multi_head import MultiHeadAttention
-from lamina.layers.bases.checks import check_count, check_multiple, check_rank, check_shape
+from lamina.layers.bases.checks import check_rank, check_shape
 from lamina.layers.bases.errors import refusal
 from lamina.layers.bases.inner_layers import check_layer
-from lamina.layers.dense import Dense
-from lamina.layers.normalization import LayerNormalization
-from lamina.layers.regularization import Dropout
+from lamina.layers.transformer_block import TransformerBlock
+from lamina.options import LayerOptions
 
 __all__ = ["Residual", "TransformerDecoderBlock", "TransformerEncoderBlock"]
 
 
 class Residual(Layer):
-    """What goes in, added to what a layer makes of it: ``y = x + layer(x)``.
+    """Add a layer's input to its output: ``y = x + layer(x)``.
 
-    Shapes: the layer's, which must give back the shape that it takes.
+    Shapes: those of the layer, whose output must have the shape of its input.
 
     Args:
-        layer: any layer of one input; a mask is handed on to it if its call takes one.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        layer: any layer of one input.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
+
+    Call args:
+        inputs: the layer's input.
+        mask: passed to the layer if its `call` takes a mask; None by default.
+
+    Returns:
+        The sum, in the shape of the input.
 
     Raises:
-        InputError: the layer changes the shape.
+        InputError: ``layer`` is not a layer, or it changes the shape.
 
     Source: He et al., arXiv 1512.03385.
 
     >>> import jax.numpy as jnp
+    >>> from lamina.layers import Dense
     >>> Residual(Dense(2, kernel_initializer="ones"))(jnp.ones((1, 2))).tolist()
     [[3.0, 3.0]]
     """
 
-    def __init__(self, layer: Layer, **options: Any) -> None:
+    def __init__(self, layer: Layer, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.layer = check_layer(self, "layer", layer)
 
@@ -53,115 +59,51 @@ class Residual(Layer):
         return inputs + outputs
 
 
-class TransformerBlock(Layer):
-    """What the blocks share: each part of them has a norm, and a way around it."""
-
-    def __init__(
-        self,
-        intermediate_dim: int,
-        num_heads: int,
-        dropout: float = 0.0,
-        activation: activations.ActivationLike = "relu",
-        layer_norm_epsilon: float = 1e-5,
-        kernel_initializer: initializers.InitializerLike = "glorot_uniform",
-        bias_initializer: initializers.InitializerLike = "zeros",
-        normalize_first: bool = False,
-        rotary: Layer | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(**options)
-        self.intermediate_dim = check_count(self, "intermediate_dim", intermediate_dim)
-        self.num_heads = check_count(self, "num_heads", num_heads)
-        self.dropout = Dropout(dropout)
-        self.activation = activations.get(activation)
-        self.layer_norm_epsilon = layer_norm_epsilon
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.normalize_first = normalize_first
-        self.rotary = rotary
-
-    def _attention(self, features: int, rotary: Layer | None = None) -> MultiHeadAttention:
-        check_multiple(self, "features", features, "num_heads", self.num_heads)
-        return MultiHeadAttention(
-            self.num_heads,
-            features // self.num_heads,
-            dropout=self.dropout.rate,
-            rotary=rotary,
-            **self._initial(),
-        )
-
-    def _norm(self) -> LayerNormalization:
-        return LayerNormalization(epsilon=self.layer_norm_epsilon, dtype=self._lamina.dtype)
-
-    def _make_network(self, features: int) -> None:
-        self.intermediate = Dense(self.intermediate_dim, self.activation, **self._initial())
-        self.output = Dense(features, **self._initial())
-        self.output_norm = self._norm()
-
-    def _initial(self) -> dict[str, Any]:
-        return {
-            "kernel_initializer": self.kernel_initializer,
-            "bias_initializer": self.bias_initializer,
-            "dtype": self._lamina.dtype,
-        }
-
-    def _attend(
-        self,
-        attention: MultiHeadAttention,
-        norm: LayerNormalization,
-        x: jax.Array,
-        **options: Any,
-    ) -> tuple[jax.Array, list[Any]]:
-        """One attention, to x itself but for a ``value`` among the options, and what else it
-        gives: scores if they are asked for, the new cache if there is one."""
-        query = norm(x) if self.normalize_first else x
-        found: Any = attention(query, **{"value": query, **options})
-        several = options.get("cache") is not None or options.get("return_attention_scores")
-        parts: list[Any] = list(found) if several else [found]
-        total = x + self.dropout(parts[0])
-        return total if self.normalize_first else norm(total), parts[1:]
-
-    def _transform(self, x: jax.Array) -> jax.Array:
-        """The small network on each place."""
-        y = self.output_norm(x) if self.normalize_first else x
-        total = x + self.dropout(self.output(self.intermediate(y)))
-        return total if self.normalize_first else self.output_norm(total)
-
-
 class TransformerEncoderBlock(TransformerBlock):
-    """Attention of a sequence to itself, then a small network on each place.
+    """Self-attention, then a feed-forward network at each position.
 
-    With every dropout D and norm N, by ``normalize_first``::
+    With D the dropout, N a layer normalization and ``network(y) =
+    output(activation(intermediate(y)))``::
 
-        after:   y = N(x + D(attention(x, x)));      out = N(y + D(network(y)))
-        before:  y = x + D(attention(N(x), N(x)));   out = y + D(network(N(y)))
+        y = N(x + D(attention(x, x)));      out = N(y + D(network(y)))      by default
+        y = x + D(attention(N(x), N(x)));   out = y + D(network(N(y)))      normalize_first
 
-    where ``network(y) = output(act(intermediate(y)))``. Shapes: ``[batch, time, features]``,
-    unchanged. Weights are those of ``self_attention`` (a MultiHeadAttention with ``key_dim =
-    features / num_heads``), ``intermediate``, ``output`` and the norms.
+    Shapes: ``[batch, time, features]``, unchanged. Weights: those of ``self_attention`` (a
+    MultiHeadAttention with ``key_dim = features / num_heads``), of the dense layers
+    ``intermediate`` and ``output``, and of the normalizations.
 
     Args:
-        intermediate_dim: the size of the network's hidden layer.
-        num_heads: of the attention; a divisor of the features.
-        dropout: the rate of D, and that of the attention's weights.
-        activation: of the hidden layer: a name or a function of one array.
-        layer_norm_epsilon: added to the norms' variance.
-        kernel_initializer: of every ``kernel``.
-        bias_initializer: of every ``bias``.
-        normalize_first: whether norms stand before each part, or after its sum.
-        rotary: a layer that places queries and keys, such as a RotaryEmbedding.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        intermediate_dim: size of the feed-forward network's hidden layer, a positive integer.
+        num_heads: number of attention heads, a divisor of the features.
+        dropout: dropout rate of each part's output and of the attention weights, a number in
+            [0, 1]; 0 by default.
+        activation: activation of the hidden layer, a name or a function of one array; ``"relu"``
+            by default.
+        layer_norm_epsilon: number added to the variance in the normalizations; 1e-5 by default.
+        kernel_initializer: initializer of every ``kernel``; ``"glorot_uniform"`` by default.
+        bias_initializer: initializer of every ``bias``; ``"zeros"`` by default.
+        normalize_first: normalize the input of each part instead of its output; False by default.
+        rotary: layer applied to queries and keys of the self-attention, such as RotaryEmbedding;
+            None by default.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes ``mask``, bool, ``[batch, time]``, False where the input is padding, and
-    ``attention_mask``, bool, ``[batch, time, time]``, what each place may see.
+    Call args:
+        inputs: ``[batch, time, features]``.
+        mask: bool ``[batch, time]``, False at padding; None by default.
+        attention_mask: bool ``[batch, time, time]``, True where the first position may attend to
+            the second; None by default.
+
+    Returns:
+        ``[batch, time, features]``.
 
     Raises:
-        InputError: an option is out of range, the heads do not part the features, or a shape
-            does not fit.
-        LaminaError: dropout is asked for and no random key is in reach while training.
-        UnknownNameError: an activation or initializer has no such name.
+        InputError: an option is out of range, ``num_heads`` does not divide the features, or a
+            shape does not fit.
+        LaminaError: dropout needs a random key, and the call has none.
+        UnknownNameError: an activation or initializer is unknown.
 
-    Source: Vaswani et al., arXiv 1706.03762; norms before: Xiong et al., arXiv 2002.04745.
+    Source: Vaswani et al., arXiv 1706.03762; normalize_first: Xiong et al., arXiv 2002.04745.
 
     >>> import jax.numpy as jnp
     >>> TransformerEncoderBlock(16, num_heads=2)(jnp.ones((3, 5, 8))).shape
@@ -186,33 +128,54 @@ class TransformerEncoderBlock(TransformerBlock):
 
 
 class TransformerDecoderBlock(TransformerBlock):
-    """Attention of a sequence to what came before, to a memory, then a small network.
+    """Causal self-attention, cross-attention to a memory, then a feed-forward network.
 
-    As :class:`TransformerEncoderBlock`, with one more part in the middle where a memory is given
-    when it is built, ``cross_attention`` with a norm of its own. Without a memory it is a block
-    of a language model.
+    The equations are those of :class:`TransformerEncoderBlock`, with one more part between the
+    two, ``cross_attention`` with its own normalization, if the block is built with a memory.
+    Without a memory it is a block of a language model.
 
     Shapes: inputs ``[batch, time, features]``, unchanged; memory ``[batch, source, channels]``.
+    Weights: those of :class:`TransformerEncoderBlock` and of ``cross_attention``.
 
     Args:
-        intermediate_dim, num_heads, dropout, activation, layer_norm_epsilon, kernel_initializer,
-        bias_initializer, normalize_first: as for :class:`TransformerEncoderBlock`.
-        rotary: a layer that places queries and keys of the attention to itself.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        intermediate_dim: size of the feed-forward network's hidden layer, a positive integer.
+        num_heads: number of attention heads, a divisor of the features.
+        dropout: dropout rate of each part's output and of the attention weights, a number in
+            [0, 1]; 0 by default.
+        activation: activation of the hidden layer, a name or a function of one array; ``"relu"``
+            by default.
+        layer_norm_epsilon: number added to the variance in the normalizations; 1e-5 by default.
+        kernel_initializer: initializer of every ``kernel``; ``"glorot_uniform"`` by default.
+        bias_initializer: initializer of every ``bias``; ``"zeros"`` by default.
+        normalize_first: normalize the input of each part instead of its output; False by default.
+        rotary: layer applied to queries and keys of the self-attention, such as RotaryEmbedding;
+            None by default.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes ``mask``, bool, ``[batch, time]``, ``memory_mask``, bool, ``[batch, source]``,
-    False where they are padding, and ``attention_mask``, bool, ``[batch, time, time]``, what each
-    place may see; ``use_causal_mask=False`` lets it see what comes after. With ``cache``, from
-    :meth:`make_cache`, the inputs stand behind those that it holds, ``mask`` and
-    ``attention_mask`` are over its places, and the outputs are ``(output, cache)``; the memory is
-    in it. With ``return_attention_scores`` the weights of the attention to the memory, ``[batch,
-    heads, time, source]``, come behind the output.
+    Call args:
+        inputs: ``[batch, time, features]``.
+        memory: ``[batch, source, channels]``, such as an encoder's output; None by default.
+        mask: bool ``[batch, time]``, False at padding of the inputs; None by default.
+        memory_mask: bool ``[batch, source]``, False at padding of the memory; None by default.
+        attention_mask: bool ``[batch, time, time]``, True where the first position may attend to
+            the second; None by default.
+        use_causal_mask: let position t attend to positions 0 to t only; True by default.
+        cache: cache of :meth:`make_cache`, to which the inputs are appended. It holds the memory;
+            ``mask`` and ``attention_mask`` are over its positions. None by default.
+        return_attention_scores: return the weights of the cross-attention as well; False by
+            default.
+
+    Returns:
+        The output, or a tuple of the output, the weights ``[batch, heads, time, source]`` if they
+        were requested, and the new cache if one was passed.
 
     Raises:
-        InputError: an option is out of range, the heads do not part the features, a shape does
-            not fit, or a memory is missing or was not there when the block was built.
-        LaminaError: dropout is asked for and no random key is in reach while training.
-        UnknownNameError: an activation or initializer has no such name.
+        InputError: an option is out of range, ``num_heads`` does not divide the features, a shape
+            does not fit, or there is a memory in the call and none in the build, or none in the
+            call and one in the build.
+        LaminaError: dropout needs a random key, and the call has none.
+        UnknownNameError: an activation or initializer is unknown.
 
     Source: Vaswani et al., arXiv 1706.03762.
 
@@ -247,52 +210,60 @@ class TransformerDecoderBlock(TransformerBlock):
         cache: dict[str, Cache] | None = None,
         return_attention_scores: bool = False,
     ) -> Any:
-        held = dict(cache or {})
+        cached = dict(cache or {})
         options: dict[str, Any] = {
             "value_mask": mask,
             "attention_mask": attention_mask,
             "use_causal_mask": use_causal_mask,
-            "cache": held.get("self_attention"),
+            "cache": cached.get("self_attention"),
         }
-        x, own = self._attend(self.self_attention, self.self_attention_norm, inputs, **options)
+        x, new_caches = self._attend(
+            self.self_attention, self.self_attention_norm, inputs, **options
+        )
         scores: list[Any] = []
         if self.cross_attention is not None:
-            known = held.get("cross_attention")
+            cached_memory = cached.get("cross_attention")
             options = {
-                "value": None if known else memory,
+                "value": None if cached_memory else memory,
                 "value_mask": memory_mask,
-                "cache": known,
+                "cache": cached_memory,
                 "return_attention_scores": return_attention_scores,
             }
             x, scores = self._attend(self.cross_attention, self.cross_attention_norm, x, **options)
         elif memory is not None or return_attention_scores:
-            raise self._refusal("a block that was built with a memory", "one that was not")
-        caches = [held | {"self_attention": one} for one in own]
+            raise self._missing("a block that was built with a memory", "one built without")
+        caches = [cached | {"self_attention": new} for new in new_caches]
         outputs = (self._transform(x), *scores[:return_attention_scores], *caches)
         return outputs if len(outputs) > 1 else outputs[0]
 
     def make_cache(
         self, batch: int, room: int, memory: jax.Array | None = None, dtype: Any = None
     ) -> dict[str, Cache]:
-        """A cache for sequences of up to ``room`` places, with what a memory gives, if any.
+        """Returns an empty cache of the self-attention, with a memory's keys and values if any.
+
+        Args:
+            batch: size of the batch.
+            room: number of positions that the cache can hold.
+            memory: ``[batch, source, channels]``; None by default.
+            dtype: dtype of keys and values; the layer's dtype if None (default).
 
         Raises:
             InputError: the block is not built, or was built without a memory.
         """
         if not hasattr(self, "self_attention"):
-            raise self._refusal("a built block", "one that is not")
+            raise self._missing("a built block", "one that is not built")
         cache = {"self_attention": self.self_attention.make_cache(batch, room, dtype)}
         if memory is None:
             return cache
         if self.cross_attention is None:
-            raise self._refusal("a block that was built with a memory", "one that was not")
+            raise self._missing("a block that was built with a memory", "one built without")
         return cache | {"cross_attention": self.cross_attention.remember(memory)}
 
-    def _refusal(self, expected: str, received: str) -> InputError:
+    def _missing(self, expected: str, received: str) -> InputError:
         return refusal(
             self,
-            "lacks the layers that this asks for",
+            "lacks the layers that this needs",
             expected=expected,
             received=received,
-            remedy="Build it for inputs, and a memory if there is one, by a call or build().",
+            remedy="Build it by a call or build() with the inputs, and the memory if any.",
         )

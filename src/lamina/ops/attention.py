@@ -1,4 +1,4 @@
-"""Attention: scores of keys for a query, and the mean of values that they weigh."""
+"""Attention: scores, weights, weighted means of values, and rotary embeddings."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ __all__ = [
 
 
 def masked_softmax(scores: jax.Array, mask: Operand | None = None) -> jax.Array:
-    """Weights along the last axis: ``w_i = exp(e_i) / sum_j exp(e_j)`` over kept places.
+    """Returns the softmax over unmasked positions, ``w_i = exp(e_i) / sum_j exp(e_j)``.
 
     Args:
-        scores: ``[..., source]``, e.
-        mask: bool, broadcasts against the scores; places where it is False weigh 0. A row with
-            no place at all has equal weights, not NaN.
+        scores: e, ``[..., source]``.
+        mask: bool, broadcast against the scores; positions where it is False have weight 0. A row
+            that is masked entirely has equal weights, not NaN. None by default.
 
     Returns:
-        The shape and dtype of the scores, each row of sum 1, computed in at least float32.
+        An array like the scores, whose rows sum to 1; computed in at least float32.
 
     >>> masked_softmax(jnp.array([2.0, 2.0, 9.0]), jnp.array([True, True, False])).tolist()
     [0.5, 0.5, 0.0]
     """
     wide = cast(scores, jnp.promote_types(scores.dtype, jnp.float32))
     if mask is not None:
-        # Finite, so that a row of it alone is no NaN.
+        # A finite value, so that a row that is masked entirely is not NaN.
         lowest = float(jnp.finfo(wide.dtype).min)  # pyright: ignore[reportUnknownArgumentType]
         wide = jnp.where(cast(mask, bool), wide, lowest)
     return cast(jax.nn.softmax(wide, axis=-1), scores.dtype)
 
 
 def weighted_values(weights: jax.Array, values: jax.Array) -> jax.Array:
-    """The mean of values under weights: ``c = sum_i w_i h_i``.
+    """Returns the weighted mean of values, ``c = sum_i w_i h_i``.
 
     Args:
-        weights: ``[batch, source]``, w.
-        values: ``[batch, source, features]``, h.
+        weights: w, ``[batch, source]``.
+        values: h, ``[batch, source, features]``.
 
     Returns:
         ``[batch, features]``.
@@ -61,12 +61,12 @@ def weighted_values(weights: jax.Array, values: jax.Array) -> jax.Array:
 
 
 def dot_scores(query: jax.Array, key: jax.Array, scale: Operand | None = None) -> jax.Array:
-    """Multiplicative scores: ``e_ts = scale q_t . k_s``.
+    """Returns dot-product scores, ``e_ts = scale q_t . k_s``.
 
     Args:
-        query: ``[..., target, features]``, q.
-        key: ``[..., source, features]``, k.
-        scale: one number; 1 if None.
+        query: q, ``[..., target, features]``.
+        key: k, ``[..., source, features]``.
+        scale: a scalar; 1 if None (default).
 
     Returns:
         ``[..., target, source]``.
@@ -84,13 +84,13 @@ def additive_scores(
     inner: Operand | None = None,
     outer: Operand | None = None,
 ) -> jax.Array:
-    """Additive scores: ``e_ts = sum_d outer_d tanh(inner (q_td + k_sd))``.
+    """Returns additive scores, ``e_ts = sum_d outer_d tanh(inner (q_td + k_sd))``.
 
     Args:
-        query: ``[..., target, features]``, q.
-        key: ``[..., source, features]``, k.
-        inner: one number; 1 if None.
-        outer: one number or ``[features]``; 1 if None.
+        query: q, ``[..., target, features]``.
+        key: k, ``[..., source, features]``.
+        inner: a scalar; 1 if None (default).
+        outer: a scalar or ``[features]``; 1 if None (default).
 
     Returns:
         ``[..., target, source]``.
@@ -98,25 +98,26 @@ def additive_scores(
     >>> additive_scores(jnp.zeros((1, 2)), jnp.zeros((3, 2))).tolist()
     [[0.0, 0.0, 0.0]]
     """
-    both = lax.expand_dims(query, (query.ndim - 1,)) + lax.expand_dims(key, (key.ndim - 2,))
-    hidden = lax.tanh(both if inner is None else both * cast(inner, both.dtype))
+    sums = lax.expand_dims(query, (query.ndim - 1,)) + lax.expand_dims(key, (key.ndim - 2,))
+    hidden = lax.tanh(sums if inner is None else sums * cast(inner, sums.dtype))
     return jnp.sum(hidden if outer is None else hidden * cast(outer, hidden.dtype), -1)
 
 
 def attention_weights(
     query: jax.Array, key: jax.Array, mask: Operand | None = None, *, scale: float
 ) -> jax.Array:
-    """What each head's query makes of the keys: ``w_nts = softmax_s(scale q_tn . k_sn)``.
+    """Returns the attention weights of each head, ``w_nts = softmax_s(scale q_tn . k_sn)``.
 
     Args:
-        query: ``[batch, target, heads, size]``, q.
-        key: ``[batch, source, groups, size]``, k; each group serves ``heads / groups`` heads that
-            stand next to each other.
-        mask: bool, broadcasts against the weights; places where it is False weigh 0.
-        scale: of the products.
+        query: q, ``[batch, target, heads, size]``.
+        key: k, ``[batch, source, groups, size]``; each group belongs to ``heads / groups``
+            adjacent heads.
+        mask: bool, broadcast against the weights; positions where it is False have weight 0. None
+            by default.
+        scale: factor of the dot products.
 
     Returns:
-        ``[batch, heads, target, source]``, the products and the softmax in at least float32.
+        ``[batch, heads, target, source]``, computed in at least float32.
 
     >>> attention_weights(jnp.ones((1, 2, 1, 4)), jnp.ones((1, 2, 1, 4)), scale=0.5).tolist()
     [[[[0.5, 0.5], [0.5, 0.5]]]]
@@ -124,7 +125,7 @@ def attention_weights(
     dtype = float_dtype(query, key)
     batch, target, heads, size = query.shape
     groups = key.shape[2]
-    # The heads of a group are rows of one product.
+    # The heads of a group are rows of the same matrix product.
     shape = (batch, groups, heads // groups * target, size)
     rows = jnp.reshape(_heads_first(query), shape)
     scores = lax.dot_general(
@@ -138,11 +139,11 @@ def attention_weights(
 
 
 def weighted_heads(weights: jax.Array, value: jax.Array) -> jax.Array:
-    """The mean of values under each head's weights: ``y_tn = sum_s w_nts v_sn``.
+    """Returns the weighted means of values of each head, ``y_tn = sum_s w_nts v_sn``.
 
     Args:
-        weights: ``[batch, heads, target, source]``, w.
-        value: ``[batch, source, groups, size]``, v.
+        weights: w, ``[batch, heads, target, source]``.
+        value: v, ``[batch, source, groups, size]``.
 
     Returns:
         ``[batch, target, heads, size]``.
@@ -172,23 +173,24 @@ def attend(
     causal: bool = False,
     fused: bool | None = None,
 ) -> jax.Array:
-    """Each head's mean of values, without its weights: ``y = softmax(scale q k) v``.
+    """Returns the attention of each head, ``y = softmax(scale q k) v``.
 
     Args:
-        query: ``[batch, target, heads, size]``, q.
-        key: ``[batch, source, groups, size]``, k.
-        value: ``[batch, source, groups, value_size]``, v.
-        mask: bool, broadcasts against ``[batch, heads, target, source]``. A query that may see
-            no place gets the mean of all values.
-        scale: of the products.
-        causal: whether place t of the target sees places 0 to t of the source alone.
-        fused: True for cuDNN's kernel, which fails where it does not serve; False for the program
-            written here; None for that or what JAX has, whichever serves.
+        query: q, ``[batch, target, heads, size]``.
+        key: k, ``[batch, source, groups, size]``.
+        value: v, ``[batch, source, groups, value_size]``.
+        mask: bool, broadcast against ``[batch, heads, target, source]``; a query whose positions
+            are all masked gets the mean of all values. None by default.
+        scale: factor of the dot products.
+        causal: let position t of the target attend to positions 0 to t of the source only; False
+            by default.
+        fused: True for cuDNN's kernel, an error where it is not supported; False for the program
+            in this file; None (default) for JAX's attention where it is supported and faster.
 
     Returns:
-        ``[batch, target, heads, value_size]``, the softmax in at least float32.
+        ``[batch, target, heads, value_size]``, with the softmax in at least float32.
 
-    Source: Vaswani et al., arXiv 1706.03762; groups after Ainslie et al., arXiv 2305.13245.
+    Source: Vaswani et al., arXiv 1706.03762; groups: Ainslie et al., arXiv 2305.13245.
 
     >>> query, key = jnp.ones((1, 2, 4, 3)), jnp.ones((1, 5, 2, 3))
     >>> attend(query, key, key, scale=1).shape
@@ -207,27 +209,28 @@ def attend(
 
 
 def _serves(key: jax.Array, value: jax.Array) -> bool:
-    # JAX's own attention may be fused where there is more to it than XLA's program: not on a CPU,
-    # where the program below is the faster one. It takes values of the keys' size alone, has a
-    # softmax in float32 only, and asks for products of float16 that not every device has.
-    fitting = key.shape == value.shape and key.dtype in (jnp.float32, jnp.bfloat16)
-    return fitting and jax.default_backend() != "cpu"
+    # JAX's attention may use a fused kernel, except on a CPU, where the program above is faster. It
+    # requires values of the keys' size, computes the softmax in float32 only, and needs float16
+    # products that not every device supports.
+    supported = key.shape == value.shape and key.dtype in (jnp.float32, jnp.bfloat16)
+    return supported and jax.default_backend() != "cpu"
 
 
 def rotate(x: jax.Array, positions: jax.Array, *, max_wavelength: float = 10_000.0) -> jax.Array:
-    """Turn pairs of features by angles that grow with the position.
+    """Rotates pairs of features by angles that grow with the position.
 
     Feature i of the first half and feature i of the second are the real and imaginary part of
-    ``z_i``, and ``y_i = z_i exp(1j position max_wavelength^(-i / half))``: the product of a
-    turned query and a turned key depends on their distance alone.
+    ``z_i``, and ``y_i = z_i exp(1j position max_wavelength^(-i / half))``: the dot
+    product of a rotated query and a rotated key depends on the distance of their positions.
 
     Args:
-        x: ``[batch, time, ..., features]``, an even number of features.
+        x: ``[batch, time, ..., features]``, with an even number of features.
         positions: ``[time]`` or ``[batch, time]``.
-        max_wavelength: of the slowest pair, in positions, over 2 pi.
+        max_wavelength: wavelength of the slowest pair, in positions, divided by 2 pi; 10,000 by
+            default.
 
     Returns:
-        The shape and dtype of x, computed in at least float32.
+        An array like x, computed in at least float32.
 
     Source: Su et al., RoFormer, arXiv 2104.09864.
 
@@ -242,22 +245,23 @@ def rotate(x: jax.Array, positions: jax.Array, *, max_wavelength: float = 10_000
     angle = lax.expand_dims(angle, tuple(between))  # [(batch,) time, 1, ..., half]
     real, imaginary = wide[..., :half], wide[..., half:]
     cos, sin = lax.cos(angle), lax.sin(angle)
-    turned = (real * cos - imaginary * sin, imaginary * cos + real * sin)
-    return cast(jnp.concatenate(turned, -1), x.dtype)
+    rotated = (real * cos - imaginary * sin, imaginary * cos + real * sin)
+    return cast(jnp.concatenate(rotated, -1), x.dtype)
 
 
 def write_rows(buffer: jax.Array, rows: jax.Array, start: Operand) -> jax.Array:
-    """The buffer with rows written into it from a place on.
+    """Returns the buffer with rows written from a position on.
 
-    Rows that do not fit make all that is written NaN: nothing else is overwritten unnoticed.
+    If the rows do not fit into the buffer, NaN is written in their place, so that the overflow is
+    visible.
 
     Args:
-        buffer: ``[batch, length, ...]``, floating.
+        buffer: ``[batch, length, ...]``, of a floating dtype.
         rows: ``[batch, time, ...]``.
-        start: the place of the first row, one whole number.
+        start: position of the first row, an integer scalar.
 
     Returns:
-        The shape and dtype of the buffer.
+        An array like the buffer.
 
     >>> write_rows(jnp.zeros((1, 4)), jnp.ones((1, 2)), jnp.array(1)).tolist()
     [[0.0, 1.0, 1.0, 0.0]]

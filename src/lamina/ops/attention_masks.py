@@ -1,4 +1,4 @@
-"""Masks of attention: which places of a source each place of a target may see, on many axes."""
+"""Attention masks, and the folding of several attention axes into one."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = [
 
 
 def causal_mask(target: int, source: int, start: int | Operand = 0) -> jax.Array:
-    """Places up to one's own: ``m_ts = s <= start + t``, bool, ``[target, source]``.
+    """Returns the causal mask ``m_ts = s <= start + t``, bool ``[target, source]``.
 
     Args:
-        target: how many places look.
-        source: how many there are to see.
-        start: the place among the source's of the target's first.
+        target: number of queries.
+        source: number of keys.
+        start: position of the first query among the keys, an integer; 0 by default.
 
     >>> causal_mask(2, 3).astype(int).tolist()
     [[1, 0, 0], [1, 1, 0]]
@@ -40,11 +40,13 @@ def causal_mask(target: int, source: int, start: int | Operand = 0) -> jax.Array
 
 
 def window_mask(target: int, source: int, window: int, start: int | Operand = 0) -> jax.Array:
-    """Places nearer than a window: ``m_ts = |start + t - s| < window``.
+    """Returns the sliding-window mask ``m_ts = |start + t - s| < window``, ``[target, source]``.
 
     Args:
-        target, source, start: as for :func:`causal_mask`.
-        window: how far one sees to each side, one's own place counted.
+        target: number of queries.
+        source: number of keys.
+        window: number of positions visible to each side, including the position itself.
+        start: position of the first query among the keys, an integer; 0 by default.
 
     >>> window_mask(3, 3, 2).astype(int).tolist()
     [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
@@ -55,13 +57,13 @@ def window_mask(target: int, source: int, window: int, start: int | Operand = 0)
 def distance_mask(
     target: int, source: int, start: int | Operand, window: int | None, causal: bool
 ) -> jax.Array | None:
-    """What :func:`window_mask` and :func:`causal_mask` both keep, where they are asked for.
+    """Returns the conjunction of :func:`window_mask` and :func:`causal_mask`, or None for neither.
 
     >>> distance_mask(3, 3, 0, 2, True).astype(int).tolist()
     [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
     """
-    near = None if window is None else window_mask(target, source, window, start)
-    return joint_mask(near, causal_mask(target, source, start) if causal else None)
+    in_window = None if window is None else window_mask(target, source, window, start)
+    return joint_mask(in_window, causal_mask(target, source, start) if causal else None)
 
 
 def _distance(target: int, source: int, start: int | Operand) -> jax.Array:
@@ -72,27 +74,27 @@ def _distance(target: int, source: int, start: int | Operand) -> jax.Array:
 
 
 def joint_mask(*masks: jax.Array | None) -> jax.Array | None:
-    """What all masks keep, broadcast against each other; None keeps everything.
+    """Returns the conjunction of masks, broadcast against each other; None is no mask.
 
     >>> joint_mask(None, jnp.array([True, False]), jnp.array([[True], [False]])).tolist()
     [[True, False], [False, False]]
     """
-    kept = None
+    joint = None
     for mask in masks:
         if mask is not None:
-            kept = mask if kept is None else lax.bitwise_and(*jnp.broadcast_arrays(kept, mask))
-    return kept
+            joint = mask if joint is None else lax.bitwise_and(*jnp.broadcast_arrays(joint, mask))
+    return joint
 
 
 def fold_axes(x: jax.Array, axes: Sequence[int]) -> jax.Array:
-    """Fold the axes that attention goes over into one, and those it does not into another.
+    """Folds the attention axes into one, and the other leading axes into another.
 
     Args:
         x: ``[..., heads, size]``.
-        axes: those that attention goes over, among the leading ones.
+        axes: the attention axes, among the leading ones.
 
     Returns:
-        ``[batch, time, heads, size]``, time in the order of ``axes``, the last fastest.
+        ``[batch, time, heads, size]``, time in the order of ``axes``, the last varying fastest.
 
     >>> fold_axes(jnp.zeros((2, 3, 5, 1, 4)), (2,)).shape
     (6, 5, 1, 4)
@@ -105,12 +107,12 @@ def fold_axes(x: jax.Array, axes: Sequence[int]) -> jax.Array:
 
 
 def unfold_axes(x: jax.Array, axes: Sequence[int], leading: Sequence[int]) -> jax.Array:
-    """What :func:`fold_axes` folded, as it was.
+    """Reverses :func:`fold_axes`.
 
     Args:
         x: ``[batch, time, heads, size]``.
-        axes: those that attention goes over.
-        leading: the sizes of the leading axes.
+        axes: the attention axes.
+        leading: sizes of the leading axes.
 
     Returns:
         ``[..., heads, size]``.
@@ -120,23 +122,24 @@ def unfold_axes(x: jax.Array, axes: Sequence[int], leading: Sequence[int]) -> ja
     """
     kept = tuple(axis for axis in range(len(leading)) if axis not in axes)
     order = (*kept, *axes)
-    parted = lax.reshape(x, (*[leading[axis] for axis in order], *x.shape[-2:]))
-    back = tuple(order.index(axis) for axis in range(len(leading)))
-    return lax.transpose(parted, (*back, len(leading), len(leading) + 1))
+    unfolded = lax.reshape(x, (*[leading[axis] for axis in order], *x.shape[-2:]))
+    inverse = tuple(order.index(axis) for axis in range(len(leading)))
+    return lax.transpose(unfolded, (*inverse, len(leading), len(leading) + 1))
 
 
 def unfold_weights(
     weights: jax.Array, axes: Sequence[int], target: Sequence[int], source: Sequence[int]
 ) -> jax.Array:
-    """The weights of folded arrays, on the axes that were folded.
+    """Reverses the folding of axes for attention weights.
 
     Args:
-        weights: ``[batch, heads, time of the target, time of the source]``.
-        axes: those that attention goes over.
-        target, source: the sizes of the leading axes of query and key.
+        weights: ``[batch, heads, target time, source time]``.
+        axes: the attention axes.
+        target: sizes of the query's leading axes.
+        source: sizes of the key's leading axes.
 
     Returns:
-        ``[*kept, heads, *target axes, *source axes]``, kept those it does not go over.
+        ``[*batch axes, heads, *target axes, *source axes]``.
 
     >>> unfold_weights(jnp.zeros((6, 1, 5, 7)), (2,), (2, 3, 5), (2, 3, 7)).shape
     (2, 3, 1, 5, 7)
@@ -149,15 +152,15 @@ def unfold_weights(
 def fold_places(
     mask: Operand, axes: Sequence[int], *, of: Literal["target", "source"]
 ) -> jax.Array:
-    """A mask of places, folded as :func:`fold_axes` folds them, for the scores of heads.
+    """Folds a padding mask as :func:`fold_axes` folds arrays, for the scores of heads.
 
     Args:
-        mask: ``[...]``, the leading axes of a query or a key.
-        axes: those that attention goes over.
-        of: whose places they are.
+        mask: ``[...]``, of the shape of the leading axes of a query or a key.
+        axes: the attention axes.
+        of: ``"target"`` for a query, ``"source"`` for a key.
 
     Returns:
-        bool, ``[batch, 1, time, 1]`` of a target or ``[batch, 1, 1, time]`` of a source.
+        bool ``[batch, 1, time, 1]`` for a target, ``[batch, 1, 1, time]`` for a source.
 
     >>> fold_places(jnp.ones((2, 5)), (1,), of="source").shape
     (2, 1, 1, 5)
@@ -170,25 +173,25 @@ def fold_places(
 def fold_mask(
     mask: Operand, kept: Sequence[int], target: Sequence[int], source: Sequence[int]
 ) -> jax.Array:
-    """A mask for scores of many axes as one for folded arrays.
+    """Folds a mask of pairs of positions on several axes.
 
     Args:
-        mask: broadcasts against ``[*kept, heads, *target, *source]``; of axes that it lacks,
-            the ones just before the target's are taken to be missing.
-        kept: the sizes of the axes that attention does not go over.
-        target: those that it goes over, of the query.
-        source: the same of the key.
+        mask: broadcast against ``[*kept, heads, *target, *source]``. If it has fewer axes, the
+            ones just before the target's are missing.
+        kept: sizes of the leading axes that are not attention axes.
+        target: sizes of the query's attention axes.
+        source: sizes of the key's attention axes.
 
     Returns:
-        bool, ``[batch or 1, heads or 1, prod(target), prod(source)]``.
+        bool ``[batch or 1, heads or 1, prod(target), prod(source)]``.
 
     >>> fold_mask(jnp.ones((2, 5, 7)), (2,), (5,), (7,)).shape
     (2, 1, 5, 7)
     """
     full = cast(mask, bool)
-    places = len(target) + len(source)
-    missing = len(kept) + 1 + places - full.ndim
-    at = full.ndim - places
+    positions = len(target) + len(source)
+    missing = len(kept) + 1 + positions - full.ndim
+    at = full.ndim - positions
     full = lax.expand_dims(full, tuple(range(at, at + missing)))
     leading, heads = full.shape[: len(kept)], full.shape[len(kept)]
     leading = (1,) * len(kept) if math.prod(leading) == 1 else tuple(kept)

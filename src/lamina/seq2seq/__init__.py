@@ -1,4 +1,4 @@
-"""From one sequence to another: encoder, decoder with attention, and the search for an answer."""
+"""Sequence-to-sequence models: encoders, decoders with attention, and decoding by search."""
 
 from lamina.seq2seq.attention import BahdanauAttention, DotAttention
 from lamina.seq2seq.base import Translating

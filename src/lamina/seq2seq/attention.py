@@ -1,8 +1,8 @@
-"""Attention of a decoder to what an encoder read."""
+"""Attention of a decoder to the outputs of an encoder."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import jax
 from jax import lax
@@ -11,25 +11,26 @@ from lamina.layer import Layer
 from lamina.layers import Dense
 from lamina.layers.bases.checks import check_shape
 from lamina.ops.attention import masked_softmax, weighted_values
+from lamina.options import LayerOptions
 
 __all__ = ["BahdanauAttention", "DotAttention"]
 
 
 class _Attention(Layer):
-    """What attentions share: keys, scores, weights, the mean of the values under the weights."""
+    """The base of the attentions: from scores to weights and to the weighted mean of values."""
 
     W2: Dense
 
     def keys(self, values: jax.Array) -> jax.Array:
-        """``W2 h``, the part of the scores that no query changes: ``[batch, source, units]``."""
+        """Returns ``W2 h``, ``[batch, source, units]``, which does not depend on the query."""
         return self.W2(values)
 
     def score_weights(self) -> jax.Array | None:
-        """``[units]``, what the hidden layer of scores is multiplied with, or None."""
+        """Returns the kernel of ``V``, ``[units]``; None for dot products."""
         raise NotImplementedError
 
     def scores(self, query: jax.Array, keys: jax.Array) -> jax.Array:
-        """``[batch, source]``."""
+        """Returns the scores, ``[batch, source]``."""
         raise NotImplementedError
 
     def call(
@@ -47,25 +48,33 @@ class _Attention(Layer):
 
 
 class BahdanauAttention(_Attention):
-    """Additive attention: a small network scores each value for a query.
+    """Additive attention: a small network computes a score for each value.
 
-    ::
+    For a query q and values h_i::
 
         e_i = V tanh(W1 q + W2 h_i),    w = softmax(e),    context = sum_i w_i h_i
 
-    Shapes: query q ``[batch, features]``, values h ``[batch, source, channels]`` -> context
-    ``[batch, channels]`` and weights w ``[batch, source]``. Weights are those of three Dense
-    layers; ``W2`` alone has a bias, since another beside it, or one on ``V``, changes nothing.
+    Shapes: query ``[batch, features]``, values ``[batch, source, channels]`` -> context
+    ``[batch, channels]`` and weights w ``[batch, source]``. Weights: those of the dense layers
+    ``W1``, ``W2`` and ``V``, of which only ``W2`` has a bias.
 
     Args:
-        units: the size of the network's hidden layer.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        units: size of the network's hidden layer, a positive integer.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes ``mask``, bool, ``[batch, source]``, False where a value is padding, and ``keys``,
-    what :meth:`keys` gave for the same values: a decoder computes it once for all its steps.
+    Call args:
+        query: ``[batch, features]``, one query of the decoder.
+        values: ``[batch, source, channels]``, the encoder's outputs.
+        mask: bool ``[batch, source]``, False at padding; None by default.
+        keys: the result of :meth:`keys` for the same values, which a decoder computes once for
+            all steps; computed if None (default).
+
+    Returns:
+        ``(context, weights)``: ``[batch, channels]`` and ``[batch, source]``.
 
     Raises:
-        InputError: ``units`` is not a whole number above 0, or a shape does not fit.
+        InputError: ``units`` is not a positive integer, or a shape does not fit.
 
     Source: Bahdanau, Cho, Bengio, arXiv 1409.0473, section A.1.2.
 
@@ -75,7 +84,7 @@ class BahdanauAttention(_Attention):
     ((2, 4), (2, 7))
     """
 
-    def __init__(self, units: int, **options: Any) -> None:
+    def __init__(self, units: int, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.W1 = Dense(units, use_bias=False)
         self.W2 = Dense(units)
@@ -88,32 +97,43 @@ class BahdanauAttention(_Attention):
         def score(query: jax.Array, keys: jax.Array) -> jax.Array:
             return self.V(lax.tanh(lax.expand_dims(query, (1,)) + keys))[..., 0]
 
-        # The hidden layer is cheaper to compute twice than to keep for all steps.
+        # Recomputing the hidden layer in the backward pass is cheaper than storing all steps.
         return cast(Any, jax.checkpoint)(score)(self.W1(query), keys)
 
 
 class DotAttention(_Attention):
-    """Attention by dot products: a query and the values meet in a space of their own.
+    """Scaled dot-product attention with a projection of the query and one of the values.
 
-    ::
+    For a query q and values h_i::
 
         e_i = W1 q . W2 h_i / sqrt(units),    w = softmax(e),    context = sum_i w_i h_i
 
-    Shapes: query q ``[batch, features]``, values h ``[batch, source, channels]`` -> context
-    ``[batch, channels]`` and weights w ``[batch, source]``. Weights are those of two Dense layers
-    without a bias. Cheaper than :class:`BahdanauAttention`, whose hidden layer is ``[batch,
+    It needs less time and memory than :class:`BahdanauAttention`, whose hidden layer is ``[batch,
     source, units]`` at each step.
 
-    Args:
-        units: the size of that space.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+    Shapes: query ``[batch, features]``, values ``[batch, source, channels]`` -> context
+    ``[batch, channels]`` and weights w ``[batch, source]``. Weights: those of the dense layers
+    ``W1`` and ``W2``, without biases.
 
-    Call takes ``mask`` and ``keys``, as :class:`BahdanauAttention` does.
+    Args:
+        units: size of the projections, a positive integer.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
+
+    Call args:
+        query: ``[batch, features]``, one query of the decoder.
+        values: ``[batch, source, channels]``, the encoder's outputs.
+        mask: bool ``[batch, source]``, False at padding; None by default.
+        keys: the result of :meth:`keys` for the same values, which a decoder computes once for
+            all steps; computed if None (default).
+
+    Returns:
+        ``(context, weights)``: ``[batch, channels]`` and ``[batch, source]``.
 
     Raises:
-        InputError: ``units`` is not a whole number above 0, or a shape does not fit.
+        InputError: ``units`` is not a positive integer, or a shape does not fit.
 
-    Source: Luong, Pham, Manning, arXiv 1508.04025 (general); the scale is of Vaswani et al.,
+    Source: Luong, Pham, Manning, arXiv 1508.04025 (general); scale: Vaswani et al.,
     arXiv 1706.03762.
 
     >>> import jax.numpy as jnp
@@ -122,7 +142,7 @@ class DotAttention(_Attention):
     ((2, 4), (2, 7))
     """
 
-    def __init__(self, units: int, **options: Any) -> None:
+    def __init__(self, units: int, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.W1 = Dense(units, use_bias=False)
         self.W2 = Dense(units, use_bias=False)

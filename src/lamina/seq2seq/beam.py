@@ -1,8 +1,8 @@
-"""Beam search: the likeliest texts, found by following several of them at once.
+"""Beam search.
 
-What is followed is a slot of a row. Each step notes, for every slot, the id it wrote and the slot
-it came from; texts are read off these notes at the end, backwards, so that no step copies what was
-written before.
+Each row has ``beam`` slots, which hold the active hypotheses. A step records for every slot its new
+token and the slot of its predecessor. At the end the sequences are read backwards along these back
+pointers, so that no step copies the tokens before it.
 """
 
 from __future__ import annotations
@@ -15,81 +15,27 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.errors import InputError, explain
+from lamina.seq2seq.beam_state import Active, BackPointers, Finished, Rules, Search
 from lamina.seq2seq.search import Step
 
 __all__ = ["Beams", "beam_search", "repeated"]
 
 
-_LEAST = 1e-30  # what a place of the source was seen, at least, so that its logarithm is finite
-
-
 class Beams(NamedTuple):
-    """The texts a beam search found for each row, the best first: ids ``[batch, beam, target]``,
-    padded behind the end mark; the logarithm of their probability, and their score, ``[batch,
-    beam]``, minus infinity where there are not so many texts; attention weights ``[batch, beam,
-    target, source]``, 0 behind the end mark."""
+    """The sequences that a beam search found for each row, the best one first.
+
+    Args:
+        tokens: token ids ``[batch, beam, target]``, padded after the end token.
+        log_probability: log-probability of each sequence, ``[batch, beam]``, in nats; minus
+            infinity if there are fewer sequences.
+        score: log-probability with the penalties, ``[batch, beam]``.
+        attention: attention weights ``[batch, beam, target, source]``, 0 after the end token.
+    """
 
     tokens: jax.Array
     log_probability: jax.Array
     score: jax.Array
     attention: jax.Array
-
-
-class _Alive(NamedTuple):
-    """What is being followed: last ids and log-probabilities ``[batch, beam]``, states ``[batch
-    beam, ...]``, and how much of the source each has seen, ``[batch, beam, source]``."""
-
-    token: jax.Array
-    log_p: jax.Array
-    state: Any
-    seen: jax.Array
-
-
-class _Ended(NamedTuple):
-    """The best texts so far, ``[batch, beam]``: the step that wrote their last id, and the slot
-    that they stood in before it."""
-
-    score: jax.Array
-    log_p: jax.Array
-    at: jax.Array
-    slot: jax.Array
-
-
-class _Notes(NamedTuple):
-    """Of each step and slot: the id, the slot it came from ``[target, batch, beam]``, and where
-    the slot looked as it went on, ``[target, batch, beam, source]``."""
-
-    token: jax.Array
-    parent: jax.Array
-    attention: jax.Array
-
-
-class _Search(NamedTuple):
-    at: jax.Array
-    alive: _Alive
-    ended: _Ended
-    notes: _Notes
-
-
-class _Rules(NamedTuple):
-    """What does not change during a search."""
-
-    beam: int
-    end: int
-    pad: int
-    length_penalty: float
-    coverage_penalty: float
-    mask: jax.Array | None
-
-    def score(self, log_p: jax.Array, size: Any, seen: jax.Array) -> jax.Array:
-        """Of texts ``[batch, beam]`` of a size that have seen ``[batch, beam, source]``."""
-        score = log_p / ((5.0 + size) / 6.0) ** self.length_penalty
-        if not self.coverage_penalty:
-            return score
-        covered = jnp.log(jnp.clip(seen, _LEAST, 1))
-        if self.mask is not None:
-            covered = jnp.where(self.mask[:, None], covered, 0)
-        return score + self.coverage_penalty * covered.sum(-1)
 
 
 def beam_search(
@@ -106,65 +52,70 @@ def beam_search(
     coverage_penalty: float = 0.0,
     mask: jax.Array | None = None,
 ) -> Beams:
-    """Follow the ``beam`` likeliest beginnings of a text, until a row has as many whole texts.
+    """Search for the most probable sequences by extending ``beam`` hypotheses at once.
 
-    A text Y of probability p, which gave the place i of the source attention a_i in all, scores::
+    A sequence Y of probability p, whose attention to source position i sums to a_i, has the score::
 
         log p / ((5 + |Y|) / 6)^length_penalty + coverage_penalty sum_i log(min(a_i, 1))
 
-    Of the ``beam`` best continuations of each step, those that end are whole; the others are
-    followed, and as many more as there is room for. Texts cut off at ``length`` stand behind whole
-    ones. All is one loop, compiled once, that stops when all rows are done.
+    Hypotheses among the ``beam`` best of a step that end are finished; the best others stay active.
+    A row is done when it has ``beam`` finished hypotheses, and the loop ends when all rows are
+    done. Hypotheses cut off at ``length`` rank after finished ones.
 
     Args:
-        step: as for :func:`greedy`, on ``[batch beam]`` rows, those of a text together.
-        state: the first state of each text, ``[batch, ...]``.
-        source: the size of the source axis.
-        length: the most ids a text may have, the end mark included.
-        beam: how many beginnings are followed; 1 gives what :func:`greedy` gives.
-        start: the id before the first.
-        end: the id that ends a text.
-        pad: the id behind it.
-        length_penalty: 0 favours short texts, 1 about compares means over the ids.
-        coverage_penalty: how much it costs to leave places of the source unseen.
-        mask: bool, ``[batch, source]``, False where the source is padding.
+        step: as for :func:`greedy`, on ``[batch beam]`` rows, the slots of a row adjacent.
+        state: the initial state of each row, ``[batch, ...]``.
+        source: size of the source axis.
+        length: maximum number of tokens, including the end token.
+        beam: number of hypotheses, a positive integer; 1 is greedy decoding.
+        start: token id before the first.
+        end: token id that ends a sequence.
+        pad: token id after the end token.
+        length_penalty: exponent of the length normalization: 0 (default) favours short sequences,
+            1 compares roughly the means over tokens.
+        coverage_penalty: weight of the penalty for source positions without attention; 0 by
+            default.
+        mask: bool ``[batch, source]``, False at padding of the source; None by default.
+
+    Returns:
+        The ``beam`` best sequences of each row, as :class:`Beams`.
 
     Raises:
-        InputError: the beam is not above 0.
+        InputError: the beam is not a positive integer.
 
     Source: Wu et al., arXiv 1609.08144, section 7.
 
     >>> def count(token, state):
     ...     return jax.nn.one_hot(token + 1, 6), state, jnp.ones((2, 1))
-    >>> found = beam_search(count, jnp.zeros((1, 1)), 1, 4, beam=2, start=1, end=4, pad=0)
-    >>> found.tokens[:, 0].tolist()
+    >>> beams = beam_search(count, jnp.zeros((1, 1)), 1, 4, beam=2, start=1, end=4, pad=0)
+    >>> beams.tokens[:, 0].tolist()
     [[2, 3, 4, 0]]
     """
     if beam < 1:
         raise InputError(
             explain(
-                "A beam search cannot follow this many texts.",
-                expected="a beam of 1 or more",
+                "A beam search cannot run with this beam size.",
+                expected="a positive integer",
                 received=f"beam={beam}",
-                remedy="Choose 5, for example.",
+                remedy="Choose beam=5, for example.",
             )
         )
-    rules = _Rules(beam, end, pad, length_penalty, coverage_penalty, mask)
+    rules = Rules(beam, end, pad, length_penalty, coverage_penalty, mask)
     batch = jax.tree.leaves(state)[0].shape[0]
 
-    def advance(now: _Search) -> _Search:
-        return _advanced(now, step, rules)
+    def advance(search: Search) -> Search:
+        return _after_step(search, step, rules)
 
-    def goes_on(now: _Search) -> jax.Array:
-        return (now.at < length) & ~_done(now.ended).all()
+    def unfinished(search: Search) -> jax.Array:
+        return (search.at < length) & ~_done(search.finished).all()
 
-    begin = _begun(repeated(state, beam), (batch, beam, source), length, start, pad)
-    last: _Search = lax.while_loop(goes_on, advance, begin)
-    return _read_off(last.notes, _with_cut_off(last, rules, length), rules)
+    initial = _initial(repeated(state, beam), (batch, beam, source), length, start, pad)
+    last: Search = lax.while_loop(unfinished, advance, initial)
+    return _backtraced(last.pointers, _with_cut_off(last, rules, length), rules)
 
 
 def repeated(tree: Any, beam: int) -> Any:
-    """Arrays ``[batch, ...]`` as ``[batch beam, ...]``, each row as often as the beam is wide."""
+    """Returns arrays ``[batch, ...]`` as ``[batch beam, ...]``, with each row repeated."""
 
     def repeat(array: jax.Array) -> jax.Array:
         return jnp.repeat(array, beam, 0)
@@ -172,27 +123,27 @@ def repeated(tree: Any, beam: int) -> Any:
     return jax.tree.map(repeat, tree)
 
 
-def _begun(state: Any, sizes: tuple[int, int, int], length: int, start: int, pad: int) -> _Search:
+def _initial(state: Any, sizes: tuple[int, int, int], length: int, start: int, pad: int) -> Search:
     batch, beam, source = sizes
     slots = batch, beam
-    # All slots are alike before the first step: one of them is enough.
+    # Before the first step all slots are equal, so only the first one is active.
     log_p = jnp.where(jnp.arange(beam) == 0, 0.0, -jnp.inf)
     zeros = jnp.zeros(slots, jnp.int32)
-    return _Search(
+    return Search(
         jnp.zeros((), jnp.int32),
-        _Alive(
+        Active(
             zeros + start,
             jnp.zeros(slots, jnp.float32) + log_p,
             state,
             jnp.zeros((*slots, source), jnp.float32),
         ),
-        _Ended(
+        Finished(
             jnp.full(slots, -jnp.inf, jnp.float32),
             jnp.full(slots, -jnp.inf, jnp.float32),
             zeros - 1,
             zeros,
         ),
-        _Notes(
+        BackPointers(
             jnp.full((length, *slots), pad, jnp.int32),
             jnp.zeros((length, *slots), jnp.int32),
             jnp.zeros((length, *slots, source), jnp.float32),
@@ -200,96 +151,101 @@ def _begun(state: Any, sizes: tuple[int, int, int], length: int, start: int, pad
     )
 
 
-def _advanced(now: _Search, step: Step, rules: _Rules) -> _Search:
-    alive, slots = now.alive, now.alive.token.shape
-    logits, state, weights = step(alive.token.reshape(-1), alive.state)
+def _after_step(search: Search, step: Step, rules: Rules) -> Search:
+    active, slots = search.active, search.active.token.shape
+    logits, state, weights = step(active.token.reshape(-1), active.state)
     attention = weights.reshape(*slots, -1).astype(jnp.float32)
-    log_p, token, parent = _continuations(logits, alive.log_p, rules.beam)
-    seen = _taken(alive.seen + attention, parent)
+    log_p, token, parent = _continuations(logits, active.log_p, rules.beam)
+    coverage = _gathered(active.coverage + attention, parent)
     is_end = token == rules.end
-    ended = _with_new(now, rules, (log_p, parent, seen), is_end)
-    # No slot has more than one end, so that half of the continuations go on, or more.
+    finished = _with_new(search, rules, (log_p, parent, coverage), is_end)
+    # Each slot has at most one end token, so at least half of the continuations stay active.
     log_p, chosen = lax.top_k(jnp.where(is_end, -jnp.inf, log_p), rules.beam)
-    token, parent, seen = (_taken(array, chosen) for array in (token, parent, seen))
+    token, parent, coverage = (_gathered(array, chosen) for array in (token, parent, coverage))
     rows = (jnp.arange(slots[0], dtype=jnp.int32)[:, None] * rules.beam + parent).reshape(-1)
     state = jax.tree.map(_rows_at(rows), state)
-    notes = _noted(now.notes, _Notes(token, parent, attention), now.at)
-    return _Search(now.at + 1, _Alive(token, log_p, state, seen), ended, notes)
+    new = BackPointers(token, parent, attention)
+    pointers = _recorded(search.pointers, new, search.at)
+    return Search(search.at + 1, Active(token, log_p, state, coverage), finished, pointers)
 
 
 def _rows_at(rows: jax.Array) -> Callable[[jax.Array], jax.Array]:
     return lambda array: array[rows]
 
 
-def _noted(notes: _Notes, new: _Notes, at: jax.Array) -> _Notes:
-    pairs = zip(notes, new, strict=True)
-    return _Notes(*(lax.dynamic_update_index_in_dim(every, one, at, 0) for every, one in pairs))
+def _recorded(pointers: BackPointers, new: BackPointers, at: jax.Array) -> BackPointers:
+    pairs = zip(pointers, new, strict=True)
+    return BackPointers(*(lax.dynamic_update_index_in_dim(*pair, at, 0) for pair in pairs))
 
 
 def _continuations(
     logits: jax.Array, log_p: jax.Array, beam: int
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The best ``[batch, 2 beam]``: log-probabilities, ids, and the slots they come from."""
+    """Returns the best ``[batch, 2 beam]``: log-probabilities, tokens and previous slots."""
     logits = logits.astype(jnp.float32)
-    several = min(2 * beam, logits.shape[-1])
-    best, token = lax.top_k(logits, several)  # of each slot, then of all
-    best = (best - jax.nn.logsumexp(logits, -1, keepdims=True)).reshape(*log_p.shape, several)
+    candidates = min(2 * beam, logits.shape[-1])
+    best, token = lax.top_k(logits, candidates)  # of each slot; below, of all slots
+    best = (best - jax.nn.logsumexp(logits, -1, keepdims=True)).reshape(*log_p.shape, candidates)
     joint = (best + log_p[..., None]).reshape(log_p.shape[0], -1)
     log_p, chosen = lax.top_k(joint, min(2 * beam, joint.shape[1]))
-    return log_p, _taken(token.reshape(joint.shape), chosen), chosen // several
+    return log_p, _gathered(token.reshape(joint.shape), chosen), chosen // candidates
 
 
-def _with_new(now: _Search, rules: _Rules, found: tuple[Any, ...], is_end: jax.Array) -> _Ended:
-    """The best texts, those among them that ended in this step; found is ``[batch, 2 beam]``."""
-    log_p, parent, seen = (array[:, : rules.beam] for array in found)
-    counts = is_end[:, : rules.beam] & (log_p > -jnp.inf) & ~_done(now.ended)[:, None]
-    score = jnp.where(counts, rules.score(log_p, now.at + 1, seen), -jnp.inf)
-    return _best(now.ended, _Ended(score, log_p, jnp.broadcast_to(now.at, log_p.shape), parent))
+def _with_new(search: Search, rules: Rules, found: tuple[Any, ...], is_end: jax.Array) -> Finished:
+    """Returns the best finished hypotheses, with those of this step, ``[batch, 2 beam]``."""
+    log_p, parent, coverage = (array[:, : rules.beam] for array in found)
+    ends = is_end[:, : rules.beam] & (log_p > -jnp.inf) & ~_done(search.finished)[:, None]
+    score = jnp.where(ends, rules.score(log_p, search.at + 1, coverage), -jnp.inf)
+    return _best(
+        search.finished, Finished(score, log_p, jnp.broadcast_to(search.at, log_p.shape), parent)
+    )
 
 
-def _with_cut_off(last: _Search, rules: _Rules, length: int) -> _Ended:
-    """The best texts, those cut off filling up what whole ones have left."""
-    alive, slots = last.alive, last.alive.log_p.shape
-    counts = (alive.log_p > -jnp.inf) & ~_done(last.ended)[:, None]
-    score = jnp.where(counts, rules.score(alive.log_p, length, alive.seen), -jnp.inf)
+def _with_cut_off(last: Search, rules: Rules, length: int) -> Finished:
+    """Returns the finished hypotheses, filled up with those cut off at the maximum length."""
+    active, slots = last.active, last.active.log_p.shape
+    exists = (active.log_p > -jnp.inf) & ~_done(last.finished)[:, None]
+    score = jnp.where(exists, rules.score(active.log_p, length, active.coverage), -jnp.inf)
     order = jnp.broadcast_to(jnp.arange(slots[1], dtype=jnp.int32), slots)
-    cut_off = _Ended(score, alive.log_p, jnp.full(slots, length, jnp.int32), order)
-    return _best(last.ended, cut_off, behind=True)
+    cut_off = Finished(score, active.log_p, jnp.full(slots, length, jnp.int32), order)
+    return _best(last.finished, cut_off, behind=True)
 
 
-def _best(ended: _Ended, new: _Ended, behind: bool = False) -> _Ended:
-    """The best of both; behind: new ones come after those that are there."""
-    both = _Ended(*(jnp.concatenate(pair, 1) for pair in zip(ended, new, strict=True)))
-    there = jnp.where(ended.score > -jnp.inf, jnp.inf, -jnp.inf) if behind else ended.score
-    rank = jnp.concatenate([there, new.score], 1)
-    _, chosen = lax.top_k(rank, ended.score.shape[1])
-    return _Ended(*(_taken(array, chosen) for array in both))
+def _best(finished: Finished, new: Finished, behind: bool = False) -> Finished:
+    """Returns the best of both; with `behind`, all new ones rank after the others."""
+    both = Finished(*(jnp.concatenate(pair, 1) for pair in zip(finished, new, strict=True)))
+    first = jnp.where(finished.score > -jnp.inf, jnp.inf, -jnp.inf) if behind else finished.score
+    rank = jnp.concatenate([first, new.score], 1)
+    _, chosen = lax.top_k(rank, finished.score.shape[1])
+    return Finished(*(_gathered(array, chosen) for array in both))
 
 
-def _done(ended: _Ended) -> jax.Array:
-    """Which rows have found as many whole texts as are asked for."""
-    return (ended.score > -jnp.inf).all(1)
+def _done(finished: Finished) -> jax.Array:
+    """Returns which rows have ``beam`` finished hypotheses, ``[batch]``."""
+    return (finished.score > -jnp.inf).all(1)
 
 
-def _read_off(notes: _Notes, ended: _Ended, rules: _Rules) -> Beams:
-    def back(slot: jax.Array, at: Any) -> tuple[jax.Array, Any]:
-        step, note = at
-        is_last, within = step == ended.at, step < ended.at
-        token = jnp.where(is_last, rules.end, _taken(note.token, slot))
-        parent = jnp.where(is_last, ended.slot, _taken(note.parent, slot))
-        looked = _taken(note.attention, parent)
-        written = is_last | within
-        shown = jnp.where(written, token, rules.pad), jnp.where(written[..., None], looked, 0)
-        return jnp.where(written, parent, slot), shown
+def _backtraced(pointers: BackPointers, finished: Finished, rules: Rules) -> Beams:
+    """Follows the back pointers from the last step to the first."""
 
-    steps = jnp.arange(notes.token.shape[0], dtype=jnp.int32)
-    _, (tokens, attention) = lax.scan(back, ended.slot, (steps, notes), reverse=True)
-    log_p = jnp.where(ended.score > -jnp.inf, ended.log_p, -jnp.inf)
-    by_text = jnp.moveaxis(tokens, 0, 2), jnp.moveaxis(attention, 0, 2)
-    return Beams(by_text[0], log_p, ended.score, by_text[1])
+    def back(slot: jax.Array, inputs: Any) -> tuple[jax.Array, Any]:
+        step, pointer = inputs
+        is_last, is_earlier = step == finished.at, step < finished.at
+        token = jnp.where(is_last, rules.end, _gathered(pointer.token, slot))
+        parent = jnp.where(is_last, finished.slot, _gathered(pointer.parent, slot))
+        attention = _gathered(pointer.attention, parent)
+        valid = is_last | is_earlier
+        outputs = jnp.where(valid, token, rules.pad), jnp.where(valid[..., None], attention, 0)
+        return jnp.where(valid, parent, slot), outputs
+
+    steps = jnp.arange(pointers.token.shape[0], dtype=jnp.int32)
+    _, (tokens, attention) = lax.scan(back, finished.slot, (steps, pointers), reverse=True)
+    log_p = jnp.where(finished.score > -jnp.inf, finished.log_p, -jnp.inf)
+    tokens, attention = jnp.moveaxis(tokens, 0, 2), jnp.moveaxis(attention, 0, 2)
+    return Beams(tokens, log_p, finished.score, attention)
 
 
-def _taken(array: jax.Array, places: jax.Array) -> jax.Array:
-    """``[batch, n, ...]`` at ``[batch, k]`` of the second axis."""
-    index = places.reshape(*places.shape, *(1,) * (array.ndim - 2))
+def _gathered(array: jax.Array, indices: jax.Array) -> jax.Array:
+    """Returns elements ``[batch, k]`` of the second axis of ``[batch, n, ...]``."""
+    index = indices.reshape(*indices.shape, *(1,) * (array.ndim - 2))
     return jnp.take_along_axis(array, index, 1)

@@ -1,9 +1,9 @@
-"""The decoder: a recurrence that writes, looking at what the encoder read."""
+"""The recurrent decoder with attention."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from lamina.ops.recurrence import (
     gru_cell,
     lstm_cell,
 )
+from lamina.options import LayerOptions
 from lamina.seq2seq.attention import BahdanauAttention, DotAttention
 
 __all__ = ["AttentionDecoder", "AttentionKind", "CellKind", "State"]
@@ -35,50 +36,61 @@ _ATTENTIONS = {"additive": BahdanauAttention, "dot": DotAttention}
 
 
 class AttentionDecoder(Layer):
-    """Score the next id at each step, from the ids before it and from attention to values.
+    """Recurrent decoder with attention: logits of the next token at each step.
 
-    With e_t the embedding of the id before, and s the state::
+    With e_t the embedding of token t, and s the state::
 
         c_t = attention(s_{t-1}, values)
         s_t = cell(e_t kernel + c_t context_kernel + bias, s_{t-1})
-        logits_t = output(s_t)                                  or, with a deep output,
-        logits_t = output(tanh(readout [s_t, c_t, e_t]))
+        logits_t = output(s_t)                                  by default
+        logits_t = output(tanh(readout [s_t, c_t, e_t]))        deep_output
 
-    The context is part of the cell's input, so that a step knows where the decoder has looked
-    (input feeding). All steps of known ids (teacher forcing) are one scan; with one id a call, the
-    state handed on, it is one step of inference. What does not depend on the state is computed
-    outside.
+    The context is an input of the cell (input feeding). With all tokens of a target (teacher
+    forcing) the steps are one scan; inference calls the layer with one token and passes on the
+    state.
 
     Shapes: tokens ``[batch, target]``, values ``[batch, source, channels]``, state
-    ``[batch, units]``, for an LSTM two of them, (h, c) -> logits ``[batch, target, vocabulary]``
-    and the last state; with ``return_attention`` the weights, too, ``[batch, target, source]``.
-    Weights ``kernel [embedding, gates]``, ``context_kernel [channels, gates]``,
+    ``[batch, units]``, or two for an LSTM, (h, c) -> logits ``[batch, target, vocabulary]`` and the
+    final state. Weights: ``kernel [embedding, gates]``, ``context_kernel [channels, gates]``,
     ``recurrent_kernel [units, gates]`` and ``bias``, ``[2, gates]`` for a GRU and ``[gates]`` for
-    an LSTM; gates are 3 units of a GRU, 4 of an LSTM, in their layers' order.
+    an LSTM, with gates = 3 units for a GRU and 4 units for an LSTM, in the order of their layers;
+    and those of ``embed``, ``attention``, ``readout`` and ``output``.
 
     Args:
-        vocabulary: how many ids there are.
-        embedding: the size of an id's vector.
-        units: the size of the state.
-        attention_units: the size of the attention's hidden layer; ``units`` if None.
-        attention: ``"additive"`` or ``"dot"``.
-        cell: ``"gru"`` or ``"lstm"``.
-        dropout: the share of embeddings, and of what the output sees, dropped while training.
-        deep_output: whether the output sees state, context and embedding, through a hidden layer
-            ``readout`` of size ``embedding``.
-        tied: whether the output's kernel is that of the embedding; it needs a deep output, or
-            units of the embedding's size.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        vocabulary: number of token ids, a positive integer.
+        embedding: size of the embedding, a positive integer.
+        units: size of the state, a positive integer.
+        attention_units: size of the attention's hidden layer, a positive integer; ``units`` if
+            None (default).
+        attention: ``"additive"`` (default) or ``"dot"``.
+        cell: ``"gru"`` (default) or ``"lstm"``.
+        dropout: dropout rate of the embeddings and of the output layer's inputs, a number in
+            [0, 1]; 0 by default.
+        deep_output: compute the logits from state, context and embedding, through a hidden layer
+            ``readout`` of size ``embedding``; False by default.
+        tied: use the embedding matrix as the output's kernel; False by default. It needs
+            ``deep_output``, or ``units`` equal to ``embedding``.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes ``mask``, bool, ``[batch, source]``, False where a value is padding, and ``keys``,
-    what ``decoder.remember(values)`` gave, so that steps of inference share it.
+    Call args:
+        tokens: integers ``[batch, target]``.
+        values: ``[batch, source, channels]``, the encoder's outputs.
+        state: the state before the first token.
+        mask: bool ``[batch, source]``, False at padding of the values; None by default.
+        keys: the result of :meth:`remember` for the same values; computed if None (default).
+        return_attention: return the attention weights as well; False by default.
+
+    Returns:
+        ``(logits, state)``, or ``(logits, state, weights)`` with weights ``[batch, target,
+        source]``.
 
     Raises:
         InputError: an option is out of range, or a shape does not fit.
 
-    Source: Bahdanau, Cho, Bengio, arXiv 1409.0473, section A.2; the deep output's hidden layer is
-    tanh here. Input feeding: Luong, Pham, Manning, arXiv 1508.04025, section 3.3. Tying: Press,
-    Wolf, arXiv 1608.05859.
+    Source: Bahdanau, Cho, Bengio, arXiv 1409.0473, section A.2, with tanh in the deep output. Input
+    feeding: Luong, Pham, Manning, arXiv 1508.04025, section 3.3. Tying: Press, Wolf,
+    arXiv 1608.05859.
 
     >>> decoder = AttentionDecoder(13, 4, 8)
     >>> logits, state = decoder(jnp.array([[1, 5, 9]]), jnp.ones((1, 7, 16)), jnp.zeros((1, 8)))
@@ -98,14 +110,14 @@ class AttentionDecoder(Layer):
         dropout: float = 0.0,
         deep_output: bool = False,
         tied: bool = False,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
         self.units = check_count(self, "units", units)
         self.cell = check_choice(self, "cell", cell, tuple(_CELLS))
-        kind = _ATTENTIONS[check_choice(self, "attention", attention, tuple(_ATTENTIONS))]
+        make_attention = _ATTENTIONS[check_choice(self, "attention", attention, tuple(_ATTENTIONS))]
         self.embed = Embedding(vocabulary, embedding)
-        self.attention = kind(units if attention_units is None else attention_units)
+        self.attention = make_attention(units if attention_units is None else attention_units)
         self.dropout = Dropout(dropout)
         self.readout = Dense(embedding, activation="tanh") if deep_output else None
         self.tied = tied
@@ -122,7 +134,7 @@ class AttentionDecoder(Layer):
         if self.cell == "gru":
             self.bias = self.add_weight((2, gates), "zeros")
         else:
-            self.bias = self.add_weight((gates,), _remembering)
+            self.bias = self.add_weight((gates,), _forget_ones)
         if self.tied:
             self.output_bias = self.add_weight((self.embed.input_dim,), "zeros")
 
@@ -136,14 +148,14 @@ class AttentionDecoder(Layer):
         return_attention: bool = False,
     ) -> tuple[Any, ...]:
         start = self._start(state, tokens.shape[0])
-        read = self.attention.keys(values) if keys is None else keys
+        projected: jax.Array = self.attention.keys(values) if keys is None else keys
         embedded = self.dropout(self.embed(tokens))
         cell = _CELLS[self.cell](lax.tanh, lax.logistic)
         attended = attend(
             cell,
             dense(embedded, self.kernel),
             start,
-            Memory(read, values, mask),
+            Memory(projected, values, mask),
             AttentionWeights(
                 self.attention.W1.kernel.value,
                 self.attention.score_weights(),
@@ -153,26 +165,26 @@ class AttentionDecoder(Layer):
             ),
         )
         logits = self._logits(attended, embedded)
-        after = attended.state if self.cell == "lstm" else attended.state[0]
-        seen = (attended.attention,) if return_attention else ()
-        return logits, after, *seen
+        final_state = attended.state if self.cell == "lstm" else attended.state[0]
+        weights = (attended.attention,) if return_attention else ()
+        return logits, final_state, *weights
 
     def remember(self, values: jax.Array) -> jax.Array:
-        """What steps of inference share: the attention's ``keys`` of the values."""
+        """Returns the attention's keys of the values, which all steps of inference share."""
         return self.attention.keys(values)
 
     def begin(self, state: State, values: jax.Array, length: int) -> State:
-        """The state before the first of ``length`` steps: that of the encoder."""
+        """Returns the state before the first of ``length`` steps, which is the encoder's."""
         return state
 
     def _logits(self, attended: Attended, embedded: jax.Array) -> jax.Array:
-        seen = attended.outputs
+        hidden = attended.outputs
         if self.readout is not None:
-            seen = self.readout(jnp.concatenate([seen, attended.contexts, embedded], -1))
-        seen = self.dropout(seen)
+            hidden = self.readout(jnp.concatenate([hidden, attended.contexts, embedded], -1))
+        hidden = self.dropout(hidden)
         if self.output is not None:
-            return self.output(seen)
-        return dense(seen, self.embed.embeddings.value.T, self.output_bias)
+            return self.output(hidden)
+        return dense(hidden, self.embed.embeddings.value.T, self.output_bias)
 
     def _start(self, state: State, batch: int) -> tuple[jax.Array, ...]:
         start = state if isinstance(state, tuple) else (state,)
@@ -182,6 +194,6 @@ class AttentionDecoder(Layer):
         return start
 
 
-def _remembering(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
-    """Zeros, and ones for the forget gate, so that an LSTM begins by keeping its state."""
+def _forget_ones(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """Initializer of an LSTM's bias: zeros, with ones for the forget gate."""
     return jnp.repeat(jnp.array([0, 1, 0, 0], dtype), shape[0] // 4)

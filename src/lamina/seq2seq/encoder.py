@@ -1,8 +1,8 @@
-"""The encoder: a text as a value for each of its places, and a state that sums it up."""
+"""The recurrent encoder: an output for each token, and a state for the decoder."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from lamina.layer import Layer
 from lamina.layers import GRU, LSTM, Dense, Dropout, Embedding
 from lamina.layers.bases.checks import check_choice, check_count
+from lamina.options import LayerOptions
 from lamina.seq2seq.decoder import CellKind, State
 
 __all__ = ["Encoder"]
@@ -17,36 +18,43 @@ __all__ = ["Encoder"]
 _CELLS: dict[str, type[GRU] | type[LSTM]] = {"gru": GRU, "lstm": LSTM}
 
 
-class _Reading(Layer):
-    """One layer of an encoder above the first."""
+class _UpperLayer(Layer):
+    """A recurrent layer of the encoder above the first one, in one or both directions."""
 
     def __init__(self, cell: str, units: int, bidirectional: bool) -> None:
         super().__init__()
         self.forwards, self.backwards = _directions(cell, units, bidirectional)
 
     def call(self, values: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, list[jax.Array]]:
-        return _read(self.forwards, self.backwards, values, mask)
+        return _encode(self.forwards, self.backwards, values, mask)
 
 
 class Encoder(Layer):
-    """Embed ids and read them with recurrences, forwards and backwards.
+    """Embed tokens and process them with recurrent layers in both directions.
 
-    Shapes: tokens ``[batch, source]`` -> values ``[batch, source, 2 units]`` (``units`` if it reads
-    forwards only) and state ``[batch, units]``, ``tanh(Dense([last forward, last backward]))`` of
-    the topmost layer. An LSTM has two states, (h, c), each through a layer of its own.
+    Shapes: tokens ``[batch, source]`` -> values ``[batch, source, 2 units]`` (``units`` if not
+    bidirectional), the outputs of the last layer, and state ``[batch, units]``,
+    ``tanh(Dense([last forward state, last backward state]))``. An LSTM has two states, (h, c), each
+    with its own dense layer.
 
     Args:
-        vocabulary: how many ids there are.
-        embedding: the size of an id's vector.
-        units: the size of the state, in each direction.
-        bidirectional: whether it reads backwards as well.
-        num_layers: how many there are, each reading what the one below it found.
-        cell: ``"gru"`` or ``"lstm"``.
-        dropout: the share of embeddings, of what goes from layer to layer, and of the values
-            dropped while training.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        vocabulary: number of token ids, a positive integer.
+        embedding: size of the embedding, a positive integer.
+        units: size of the state in each direction, a positive integer.
+        bidirectional: process the tokens backwards as well; True by default.
+        num_layers: number of recurrent layers, a positive integer; 1 by default.
+        cell: ``"gru"`` (default) or ``"lstm"``.
+        dropout: dropout rate of the embeddings, between layers, and of the values, a number in
+            [0, 1]; 0 by default.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes ``mask``, bool, ``[batch, source]``, False where a text has ended.
+    Call args:
+        tokens: integers ``[batch, source]``.
+        mask: bool ``[batch, source]``, False at padding; None by default.
+
+    Returns:
+        ``(values, state)``.
 
     Raises:
         InputError: an option is out of range.
@@ -69,23 +77,23 @@ class Encoder(Layer):
         num_layers: int = 1,
         cell: CellKind = "gru",
         dropout: float = 0.0,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        above = range(1, check_count(self, "num_layers", num_layers))
+        count = check_count(self, "num_layers", num_layers)
         self.embed = Embedding(vocabulary, embedding)
-        kind = check_choice(self, "cell", cell, tuple(_CELLS)), units, bidirectional
-        self.forwards, self.backwards = _directions(*kind)
-        self.above = [_Reading(*kind) for _ in above]
+        options_of_layer = check_choice(self, "cell", cell, tuple(_CELLS)), units, bidirectional
+        self.forwards, self.backwards = _directions(*options_of_layer)
+        self.above = [_UpperLayer(*options_of_layer) for _ in range(count - 1)]
         self.dropout = Dropout(dropout)
         self.bridge = Dense(units, activation="tanh")
         self.bridge_c = Dense(units) if cell == "lstm" else None
 
     def call(self, tokens: jax.Array, mask: jax.Array | None = None) -> tuple[jax.Array, State]:
         embedded = self.dropout(self.embed(tokens))
-        values, states = _read(self.forwards, self.backwards, embedded, mask)
-        for reading in self.above:
-            values, states = reading(self.dropout(values), mask)
+        values, states = _encode(self.forwards, self.backwards, embedded, mask)
+        for layer in self.above:
+            values, states = layer(self.dropout(values), mask)
         state = self.bridge(states[0])
         return self.dropout(values), (
             state if self.bridge_c is None else (state, self.bridge_c(states[1]))
@@ -93,21 +101,21 @@ class Encoder(Layer):
 
 
 def _directions(cell: str, units: int, bidirectional: bool) -> tuple[Layer, Layer | None]:
-    kind = _CELLS[cell]
-    forwards = kind(units, return_sequences=True, return_state=True)
+    recurrent = _CELLS[cell]
+    forwards = recurrent(units, return_sequences=True, return_state=True)
     if not bidirectional:
         return forwards, None
-    return forwards, kind(units, return_sequences=True, return_state=True, go_backwards=True)
+    return forwards, recurrent(units, return_sequences=True, return_state=True, go_backwards=True)
 
 
-def _read(
+def _encode(
     forwards: Layer, backwards: Layer | None, inputs: jax.Array, mask: jax.Array | None
 ) -> tuple[jax.Array, list[jax.Array]]:
-    """Values ``[batch, source, channels]``, and the last states ``[batch, channels]``."""
+    """Returns the outputs ``[batch, source, channels]`` and final states ``[batch, channels]``."""
     values, *states = forwards(inputs, mask=mask)
     if backwards is None:
         return values, states
-    reverse, *last = backwards(inputs, mask=mask)
+    reverse, *others = backwards(inputs, mask=mask)
     both = jnp.concatenate([values, reverse[:, ::-1]], axis=-1)
-    pairs = zip(states, last, strict=True)
+    pairs = zip(states, others, strict=True)
     return both, [jnp.concatenate(pair, axis=-1) for pair in pairs]

@@ -1,40 +1,59 @@
-"""A model that turns one sequence of ids into another, by recurrences with attention."""
+"""The recurrent sequence-to-sequence model."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from lamina.seq2seq.base import Translating
 from lamina.seq2seq.decoder import AttentionDecoder, AttentionKind, CellKind
 from lamina.seq2seq.encoder import Encoder
+from lamina.seq2seq.options import TranslatingOptions
 
 __all__ = ["Seq2Seq"]
 
 
 class Seq2Seq(Translating):
-    """An encoder, and a decoder with attention to it.
+    """Sequence-to-sequence model: a recurrent encoder, and a recurrent decoder with attention.
 
-    Trained on rows ``(source, target)``, both padded at the right, the target from its start mark
-    to its end mark, by the mean over the target's ids of the cross-entropy ``-log p(y_t | y_<t,
-    source)``; padding does not count.
+    Training uses batches ``(source, target)``, padded on the right, the target from its start
+    token to its end token. The loss is the mean of ``-log p(y_t | y_<t, source)`` over the
+    target's tokens, without padding.
 
-    Shapes: source ``[batch, source]`` and target ``[batch, target]``, whole numbers -> logits
-    ``[batch, target, vocabulary]`` of the id after each of the target's.
+    Shapes: source ``[batch, source]`` and target ``[batch, target]``, integers -> logits
+    ``[batch, target, vocabulary]``. Weights: those of ``encoder`` and ``decoder``.
 
     Args:
-        source_vocabulary: how many ids the source has.
-        target_vocabulary: how many ids the target has.
-        embedding: the size of an id's vector.
-        units: the size of the states.
-        attention_units: the size of the attention's hidden layer; ``units`` if None.
-        bidirectional: whether the encoder reads backwards as well.
-        num_layers: how many layers the encoder has.
-        attention: ``"additive"`` or ``"dot"``.
-        cell: of both, ``"gru"`` or ``"lstm"``.
-        dropout: of encoder and decoder.
-        deep_output: whether the output sees state, context and embedding.
-        tied: whether the output's kernel is that of the decoder's embedding.
-        **options: those of :class:`Translating`.
+        source_vocabulary: number of source token ids, a positive integer.
+        target_vocabulary: number of target token ids, a positive integer.
+        embedding: size of the embeddings, a positive integer; 64 by default.
+        units: size of the states, a positive integer; 128 by default.
+        attention_units: size of the attention's hidden layer, a positive integer; ``units`` if
+            None (default).
+        bidirectional: let the encoder process the source backwards as well; True by default.
+        num_layers: number of the encoder's layers, a positive integer; 1 by default.
+        attention: ``"additive"`` (default) or ``"dot"``.
+        cell: of encoder and decoder, ``"gru"`` (default) or ``"lstm"``.
+        dropout: dropout rate of encoder and decoder, a number in [0, 1]; 0 by default.
+        deep_output: compute the logits from state, context and embedding; False by default.
+        tied: use the decoder's embedding matrix as the output's kernel; False by default. It
+            needs ``deep_output``, or ``units`` equal to ``embedding``.
+        label_smoothing: fraction of each label that training spreads over all ids, a number in
+            [0, 1]; 0 by default.
+        scheduled_sampling: probability that training replaces a target token by the model's own
+            prediction, a number in [0, 1]; 0 by default. Above 0, training decodes step by step
+            and is much slower.
+        pad: token id of padding; 0 by default.
+        start: token id that begins a target; 1 by default.
+        end: token id that ends a target; 2 by default.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
+
+    Call args:
+        source: integers ``[batch, source]``, padded with ``pad``.
+        target: integers ``[batch, target]``, from the start token on.
+
+    Returns:
+        Logits ``[batch, target, vocabulary]`` of the token that follows each token of the target.
 
     Raises:
         InputError: an option is out of range.
@@ -66,7 +85,7 @@ class Seq2Seq(Translating):
         dropout: float = 0.0,
         deep_output: bool = False,
         tied: bool = False,
-        **options: Any,
+        **options: Unpack[TranslatingOptions],
     ) -> None:
         super().__init__(**options)
         self.encoder = Encoder(

@@ -1,25 +1,18 @@
-"""A model that turns one sequence of ids into another, by attention alone."""
+"""The Transformer for sequence-to-sequence tasks."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from lamina.core.specs.spec import Spec
-from lamina.initializers import RandomNormal
-from lamina.layer import Layer
-from lamina.layers import (
-    Dropout,
-    Embedding,
-    LayerNormalization,
-    TransformerDecoderBlock,
-    TransformerEncoderBlock,
-)
-from lamina.layers.bases.checks import check_count
+from lamina.layers import TransformerDecoderBlock, TransformerEncoderBlock
 from lamina.ops.dense import dense
 from lamina.seq2seq.base import Translating
+from lamina.seq2seq.options import TranslatingOptions
+from lamina.seq2seq.transformer_stack import TransformerStack, embedded
 
 __all__ = ["Transformer", "TransformerDecoder", "TransformerEncoder"]
 
@@ -27,73 +20,37 @@ Pair = dict[str, jax.Array]
 """Keys and values, ``[batch, time, heads, size]`` each."""
 
 
-def _embedding(vocabulary: int, size: int) -> Embedding:
-    """Vectors of length 1 or so, which serve as the output's kernel, too."""
-    return Embedding(vocabulary, size, RandomNormal(stddev=size**-0.5))
+class TransformerEncoder(TransformerStack):
+    """Embed tokens and process them with a stack of self-attention blocks.
 
-
-def _placed(embed: Embedding, tokens: jax.Array, start: Any = 0) -> jax.Array:
-    """Embedded ids, times the root of their size, and what tells their places from ``start`` on::
-
-    sin(p / 10000^(2i / size)) at 2i, cos(p / 10000^(2i / size)) at 2i + 1
-    """
-    x, size = embed(tokens), embed.output_dim
-    places = jnp.arange(tokens.shape[1]) + start
-    turns = places[:, None] / 10000 ** (jnp.arange(0, size, 2) / size)
-    waves = jnp.stack([jnp.sin(turns), jnp.cos(turns)], -1).reshape(len(places), -1)[:, :size]
-    return x * size**0.5 + waves.astype(x.dtype)
-
-
-class _Stack(Layer):
-    """An embedding, blocks one on top of the other, and a norm."""
-
-    block: type[TransformerEncoderBlock] | type[TransformerDecoderBlock]
-
-    def __init__(
-        self,
-        vocabulary: int,
-        embedding: int,
-        intermediate_dim: int,
-        *,
-        num_heads: int = 4,
-        num_layers: int = 2,
-        dropout: float = 0.0,
-        **options: Any,
-    ) -> None:
-        super().__init__(**options)
-        count = check_count(self, "num_layers", num_layers)
-        self.embed = _embedding(vocabulary, embedding)
-        self.dropout = Dropout(dropout)
-        kind: dict[str, Any] = {"dropout": dropout, "activation": "gelu", "normalize_first": True}
-        self.blocks: list[Any] = [
-            self.block(intermediate_dim, num_heads, **kind) for _ in range(count)
-        ]
-        self.norm = LayerNormalization()
-
-
-class TransformerEncoder(_Stack):
-    """Embed ids, and let them look at each other in blocks, one on top of the other.
+    Embeddings are multiplied by the square root of their size, and sinusoidal position encodings
+    are added. The blocks normalize their inputs (``normalize_first``).
 
     Shapes: tokens ``[batch, source]`` -> values ``[batch, source, embedding]``, and None in place
-    of the state that recurrences have. Embeddings are times the root of their size, and waves
-    added to them tell the places; norms stand first in each block.
+    of the state of a recurrent encoder. Weights: those of ``embed``, ``blocks`` and ``norm``.
 
     Args:
-        vocabulary: how many ids there are.
-        embedding: the size of an id's vector, and of a value.
-        intermediate_dim: the size of a block's hidden layer.
-        num_heads: of each attention; a divisor of the embedding.
-        num_layers: how many blocks.
-        dropout: the share of embeddings, of what each part of a block adds, and of attention
-            weights dropped while training.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        vocabulary: number of token ids, a positive integer.
+        embedding: size of the embedding, a positive integer.
+        intermediate_dim: size of the feed-forward networks' hidden layer, a positive integer.
+        num_heads: number of attention heads, a divisor of ``embedding``; 4 by default.
+        num_layers: number of blocks, a positive integer; 2 by default.
+        dropout: dropout rate of the embeddings, of each part of a block, and of the attention
+            weights, a number in [0, 1]; 0 by default.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes ``mask``, bool, ``[batch, source]``, False where a text has ended.
+    Call args:
+        tokens: integers ``[batch, source]``.
+        mask: bool ``[batch, source]``, False at padding; None by default.
+
+    Returns:
+        ``(values, None)``.
 
     Raises:
         InputError: an option is out of range.
 
-    Source: Vaswani et al., arXiv 1706.03762; norms first: Xiong et al., arXiv 2002.04745.
+    Source: Vaswani et al., arXiv 1706.03762; normalize_first: Xiong et al., arXiv 2002.04745.
 
     >>> values, state = TransformerEncoder(10, 8, 16, num_heads=2)(jnp.array([[3, 1, 4]]))
     >>> values.shape, state
@@ -103,39 +60,53 @@ class TransformerEncoder(_Stack):
     block = TransformerEncoderBlock
 
     def call(self, tokens: jax.Array, mask: jax.Array | None = None) -> tuple[jax.Array, None]:
-        x = self.dropout(_placed(self.embed, tokens))
+        x = self.dropout(embedded(self.embed, tokens))
         for block in self.blocks:
             x = block(x, mask=mask)
         return self.norm(x), None
 
 
-class TransformerDecoder(_Stack):
-    """Score the next id at each place, from the ids before it and from attention to values.
+class TransformerDecoder(TransformerStack):
+    """Decoder of causal self-attention and cross-attention: logits of the next token.
 
-    All places of known ids are computed at once; with one id a call, and the state handed on, it
-    is one step of inference, for which :meth:`begin` makes room.
+    With all tokens of a target, the steps are computed at once. Inference calls the layer with one
+    token and passes on the state, whose caches :meth:`begin` makes. The output's kernel is the
+    embedding matrix.
 
     Shapes: tokens ``[batch, target]``, values ``[batch, source, channels]`` -> logits ``[batch,
-    target, vocabulary]`` and the state; with ``return_attention`` the weights of the last block's
-    attention to the values, too, the mean of its heads, ``[batch, target, source]``.
+    target, vocabulary]`` and the state. Weights: those of ``embed``, ``blocks`` and ``norm``, and
+    ``output_bias [vocabulary]``.
 
     Args:
-        vocabulary: how many ids there are.
-        embedding: the size of an id's vector.
-        intermediate_dim: the size of a block's hidden layer.
-        num_heads: of each attention; a divisor of the embedding.
-        num_layers: how many blocks.
-        dropout: as for :class:`TransformerEncoder`.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        vocabulary: number of token ids, a positive integer.
+        embedding: size of the embedding, a positive integer.
+        intermediate_dim: size of the feed-forward networks' hidden layer, a positive integer.
+        num_heads: number of attention heads, a divisor of ``embedding``; 4 by default.
+        num_layers: number of blocks, a positive integer; 2 by default.
+        dropout: dropout rate of the embeddings, of each part of a block, and of the attention
+            weights, a number in [0, 1]; 0 by default.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    The output's kernel is that of the embedding. Call takes ``state``, None where all ids are
-    given at once; ``mask``, bool, ``[batch, source]``, False where a value is padding; ``memory``,
-    what ``decoder.remember(values)`` gave, so that steps of inference share it.
+    Call args:
+        tokens: integers ``[batch, target]``.
+        values: ``[batch, source, channels]``, the encoder's outputs.
+        state: the state of :meth:`begin` or of the previous step; None (default) if all tokens
+            are passed at once.
+        mask: bool ``[batch, source]``, False at padding of the values; None by default.
+        memory: the result of :meth:`remember` for the same values; computed if None (default).
+        return_attention: return the cross-attention weights of the last block, averaged over
+            heads; False by default.
+
+    Returns:
+        ``(logits, state)``, or ``(logits, state, weights)`` with weights ``[batch, target,
+        source]``.
 
     Raises:
         InputError: an option is out of range, or a shape does not fit.
 
-    Source: as for :class:`TransformerEncoder`; tying: Press, Wolf, arXiv 1608.05859.
+    Source: Vaswani et al., arXiv 1706.03762; normalize_first: Xiong et al., arXiv 2002.04745;
+    tying: Press, Wolf, arXiv 1608.05859.
 
     >>> decoder = TransformerDecoder(13, 8, 16, num_heads=2)
     >>> logits, _ = decoder(jnp.array([[1, 5, 9]]), jnp.ones((1, 7, 8)))
@@ -158,50 +129,52 @@ class TransformerDecoder(_Stack):
         return_attention: bool = False,
     ) -> tuple[Any, ...]:
         start = 0 if state is None else state["length"][0]
-        x: Any = self.dropout(_placed(self.embed, tokens, start))
+        x: Any = self.dropout(embedded(self.embed, tokens, start))
         weights: Any = None
-        after: list[dict[str, Any]] = []
-        for place, block in enumerate(self.blocks):
+        caches: list[dict[str, Any]] = []
+        for number, block in enumerate(self.blocks):
             options: dict[str, Any] = {"memory": values, "memory_mask": mask}
             if state is not None:
-                options["cache"] = self._cache(state, place, values, memory)
+                options["cache"] = self._cache(state, number, values, memory)
             scored = return_attention and block is self.blocks[-1]
-            found: Any = block(x, return_attention_scores=scored, **options)
-            parts: list[Any] = list(found) if scored or state is not None else [found]
-            x = parts[0]
-            weights = parts[1].mean(1) if scored else weights
-            after += [] if state is None else [parts[-1]["self_attention"]]
+            result: Any = block(x, return_attention_scores=scored, **options)
+            outputs: list[Any] = list(result) if scored or state is not None else [result]
+            x = outputs[0]
+            weights = outputs[1].mean(1) if scored else weights
+            caches += [] if state is None else [outputs[-1]["self_attention"]]
         logits = dense(self.norm(x), self.embed.embeddings.value.T, self.output_bias)
-        state = None if state is None else self._state(after, state, tokens.shape[1])
+        state = None if state is None else self._state(caches, state, tokens.shape[1])
         return logits, state, *([weights] if return_attention else [])
 
     def remember(self, values: jax.Array) -> list[Pair]:
-        """What steps of inference share: each block's keys and values of the values."""
-        if not hasattr(self.blocks[0], "cross_attention"):  # a search is what builds the model
+        """Returns each block's keys and values of the encoder's outputs, shared by all steps."""
+        if not hasattr(
+            self.blocks[0], "cross_attention"
+        ):  # the first call of the model is a search
             self.build(Spec((values.shape[0], 1), "int32"), values)
         return [_pair(block.cross_attention.remember(values)) for block in self.blocks]
 
     def begin(self, state: None, values: jax.Array, length: int) -> dict[str, Any]:
-        """Room for ``length`` steps in each block, and how many were made, ``[batch]``."""
+        """Returns empty caches for ``length`` steps, and the length of each row, ``[batch]``."""
         batch = values.shape[0]
         caches = [block.self_attention.make_cache(batch, length) for block in self.blocks]
-        return {"seen": [_pair(one) for one in caches], "length": jnp.zeros(batch, jnp.int32)}
+        return {"seen": [_pair(cache) for cache in caches], "length": jnp.zeros(batch, jnp.int32)}
 
     def _cache(
-        self, state: dict[str, Any], place: int, values: jax.Array, memory: list[Pair] | None
+        self, state: dict[str, Any], number: int, values: jax.Array, memory: list[Pair] | None
     ) -> dict[str, Any]:
-        """The cache of a block: all rows have made the same number of steps."""
-        known = self.remember(values)[place] if memory is None else memory[place]
+        """Returns a block's cache; all rows have the same length."""
+        pair = self.remember(values)[number] if memory is None else memory[number]
         source = jnp.asarray(values.shape[1], jnp.int32)
         return {
-            "self_attention": state["seen"][place] | {"length": state["length"][0]},
-            "cross_attention": known | {"length": source},
+            "self_attention": state["seen"][number] | {"length": state["length"][0]},
+            "cross_attention": pair | {"length": source},
         }
 
     def _state(
         self, caches: list[dict[str, Any]], before: dict[str, Any], steps: int
     ) -> dict[str, Any]:
-        return {"seen": [_pair(one) for one in caches], "length": before["length"] + steps}
+        return {"seen": [_pair(cache) for cache in caches], "length": before["length"] + steps}
 
 
 def _pair(cache: dict[str, Any]) -> Pair:
@@ -209,22 +182,39 @@ def _pair(cache: dict[str, Any]) -> Pair:
 
 
 class Transformer(Translating):
-    """An encoder and a decoder of attention blocks, under the face of :class:`Seq2Seq`.
+    """Sequence-to-sequence model of attention blocks, with the methods of :class:`Seq2Seq`.
 
-    It is trained on the same rows, by the same loss, and writes by the same searches.
-
-    Shapes: source ``[batch, source]`` and target ``[batch, target]``, whole numbers -> logits
-    ``[batch, target, vocabulary]`` of the id after each of the target's.
+    Shapes: source ``[batch, source]`` and target ``[batch, target]``, integers -> logits
+    ``[batch, target, vocabulary]``. Weights: those of ``encoder`` and ``decoder``.
 
     Args:
-        source_vocabulary: how many ids the source has.
-        target_vocabulary: how many ids the target has.
-        embedding: the size of an id's vector.
-        intermediate_dim: the size of a block's hidden layer; four times the embedding if None.
-        num_heads: of each attention; a divisor of the embedding.
-        num_layers: how many blocks encoder and decoder have.
-        dropout: as for :class:`TransformerEncoder`.
-        **options: those of :class:`Translating`.
+        source_vocabulary: number of source token ids, a positive integer.
+        target_vocabulary: number of target token ids, a positive integer.
+        embedding: size of the embeddings, a positive integer; 128 by default.
+        intermediate_dim: size of the feed-forward networks' hidden layer, a positive integer;
+            ``4 * embedding`` if None (default).
+        num_heads: number of attention heads, a divisor of ``embedding``; 4 by default.
+        num_layers: number of blocks of the encoder and of the decoder, a positive integer; 2 by
+            default.
+        dropout: dropout rate of the embeddings, of each part of a block, and of the attention
+            weights, a number in [0, 1]; 0 by default.
+        label_smoothing: fraction of each label that training spreads over all ids, a number in
+            [0, 1]; 0 by default.
+        scheduled_sampling: probability that training replaces a target token by the model's own
+            prediction, a number in [0, 1]; 0 by default. Above 0, training decodes step by step
+            and is much slower.
+        pad: token id of padding; 0 by default.
+        start: token id that begins a target; 1 by default.
+        end: token id that ends a target; 2 by default.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
+
+    Call args:
+        source: integers ``[batch, source]``, padded with ``pad``.
+        target: integers ``[batch, target]``, from the start token on.
+
+    Returns:
+        Logits ``[batch, target, vocabulary]`` of the token that follows each token of the target.
 
     Raises:
         InputError: an option is out of range.
@@ -250,14 +240,14 @@ class Transformer(Translating):
         num_heads: int = 4,
         num_layers: int = 2,
         dropout: float = 0.0,
-        **options: Any,
+        **options: Unpack[TranslatingOptions],
     ) -> None:
         super().__init__(**options)
         hidden = 4 * embedding if intermediate_dim is None else intermediate_dim
-        kind: dict[str, Any] = {
+        stack_options: dict[str, Any] = {
             "num_heads": num_heads,
             "num_layers": num_layers,
             "dropout": dropout,
         }
-        self.encoder = TransformerEncoder(source_vocabulary, embedding, hidden, **kind)
-        self.decoder = TransformerDecoder(target_vocabulary, embedding, hidden, **kind)
+        self.encoder = TransformerEncoder(source_vocabulary, embedding, hidden, **stack_options)
+        self.decoder = TransformerDecoder(target_vocabulary, embedding, hidden, **stack_options)

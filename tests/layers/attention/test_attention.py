@@ -131,13 +131,13 @@ def test_weights_are_dropped_while_training(normal: Make) -> None:
 @pytest.mark.parametrize(
     ("inputs", "mask", "text"),
     [
-        ([(2, 4, 3)], None, "takes a list of several as its input"),
-        ([(2, 4, 3)] * 4, None, "takes a list of several as its input"),
+        ([(2, 4, 3)], None, "takes a list as its input"),
+        ([(2, 4, 3)] * 4, None, "takes a list as its input"),
         ([(2, 4, 3), (2, 5, 4)], None, "a key"),
-        ([(4,), (5,)], None, "places, features"),
+        ([(4,), (5,)], None, "time, features"),
         ([(2, 4, 3), (2, 5, 3)], [None, (2, 4)], "a value mask"),
         ([(2, 4, 3), (2, 5, 3)], [(2, 5), None], "a query mask"),
-        ([(2, 4, 3), (2, 5, 3)], [(2, 4)], "takes a list of several as its mask"),
+        ([(2, 4, 3), (2, 5, 3)], [(2, 4)], "takes a list as its mask"),
     ],
 )
 def test_inputs_that_do_not_fit(inputs, mask, text) -> None:
@@ -340,7 +340,7 @@ def test_axes_that_are_not_there(axes) -> None:
 
 
 def test_nothing_to_look_at() -> None:
-    with pytest.raises(InputError, match="nothing to look at"):
+    with pytest.raises(InputError, match="nothing to attend to"):
         MultiHeadAttention(2, 3)(jnp.ones((2, 4, 6)), None)
 
 

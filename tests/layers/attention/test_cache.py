@@ -105,7 +105,7 @@ def test_a_cache_of_another_dtype(normal: Make) -> None:
 def test_a_compiled_step_past_the_end_is_nan_and_an_open_one_an_error(normal: Make) -> None:
     layer, x = MultiHeadAttention(2, 4), normal(2, 3, 4)
     _, cache = run(layer, x, x, cache=layer.make_cache(2, 3))
-    with pytest.raises(InputError, match="room for 6 places"):
+    with pytest.raises(InputError, match="room for 6 positions"):
         layer(x, x, cache=cache)
     output, _ = lamina.jit(layer)(x, x, cache=cache)
     assert jnp.isnan(output).all()

@@ -1,4 +1,4 @@
-"""What attention step by step keeps of the steps before: keys, values, and how many there are."""
+"""The cache of keys and values for attention one step at a time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,21 @@ __all__ = ["Cache", "check_cache", "empty_cache", "extended", "filled_mask"]
 
 Cache: TypeAlias = dict[str, jax.Array]
 """``key [batch, room, heads, key_dim]``, ``value [batch, room, heads, value_dim]`` and
-``length []``, how many places from the first on are filled."""
+``length []``, the number of positions that are filled, from the first one on."""
 
 
 def empty_cache(
     batch: int, room: int, key: tuple[int, ...], value: tuple[int, ...], dtype: Any
 ) -> Cache:
-    """A cache with nothing in it, for keys and values of these sizes after their place."""
+    """Returns a cache of length 0.
+
+    Args:
+        batch: the size of the batch.
+        room: the number of positions that it can hold.
+        key: the shape of a key, ``(heads, key_dim)``.
+        value: the shape of a value, ``(heads, value_dim)``.
+        dtype: the dtype of keys and values.
+    """
     return {
         "key": jnp.zeros((batch, room, *key), dtype),
         "value": jnp.zeros((batch, room, *value), dtype),
@@ -39,22 +47,30 @@ def check_cache(
     key: tuple[int, ...],
     value: tuple[int, ...],
 ) -> None:
-    """Let only caches pass that a layer can use, with room for some rows more.
+    """Refuses a cache that does not fit the layer, or has no room for the new positions.
 
-    How many are filled is known where the call is not traced; elsewhere, what finds no room
-    turns the outputs into NaN.
+    The length is only checked outside of traced calls. In a traced call that exceeds the room,
+    the outputs are NaN.
+
+    Args:
+        layer: the layer that is called.
+        cache: the cache.
+        query: ``[batch, target, features]``.
+        rows: the new values, ``[batch, time, channels]``, or None.
+        key: the shape of a key, ``(heads, key_dim)``.
+        value: the shape of a value, ``(heads, value_dim)``.
 
     Raises:
-        InputError: it is no cache, or that of another layer or batch, or too short.
+        InputError: it is not a cache, its shapes do not fit, or it is too short.
     """
-    held: set[str] = set(getattr(cache, "keys", tuple)())
-    if held != {"key", "value", "length"}:
+    names: set[str] = set(getattr(cache, "keys", tuple)())
+    if names != {"key", "value", "length"}:
         raise refusal(
             layer,
             "got a cache that it cannot use",
             expected="a dict of 'key', 'value' and 'length'",
-            received=f"a {type(cache).__name__} of {sorted(held)}",
-            remedy="Begin with make_cache(batch, room), and hand on what each call returns.",
+            received=f"a {type(cache).__name__} of {sorted(names)}",
+            remedy="Start with make_cache(batch, room), and pass the cache that each call returns.",
         )
     room = cache["key"].shape[1]
     for name, sizes in (("key", key), ("value", value)):
@@ -67,14 +83,14 @@ def check_cache(
         raise refusal(
             layer,
             "got a cache that is too short",
-            expected=f"room for {filled + time} places",
+            expected=f"room for {filled + time} positions",
             received=f"room for {room}, of which {filled} are filled",
-            remedy="Give make_cache the length of the whole sequence.",
+            remedy="Call make_cache with the length of the whole sequence.",
         )
 
 
 def extended(cache: Cache, key: jax.Array, value: jax.Array) -> Cache:
-    """The cache with keys and values written behind those that it holds."""
+    """Returns the cache with the keys and values appended."""
     start = cache["length"]
     return {
         "key": write_rows(cache["key"], key, start),
@@ -84,5 +100,5 @@ def extended(cache: Cache, key: jax.Array, value: jax.Array) -> Cache:
 
 
 def filled_mask(cache: Cache | None) -> jax.Array | None:
-    """The places of a cache that are filled: bool, ``[room]``; None, all of them, without one."""
+    """Returns the mask of the filled positions, bool ``[room]``; None without a cache."""
     return None if cache is None else jnp.arange(cache["key"].shape[1]) < cache["length"]

@@ -1,9 +1,9 @@
-"""Attention without projections, and positions as rotations."""
+"""Attention without projections, and rotary position embeddings."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, cast
+from typing import Any, Literal, Unpack, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,38 +15,49 @@ from lamina.layers.bases.errors import refusal
 from lamina.ops.attention import additive_scores, dot_scores, masked_softmax, rotate
 from lamina.ops.attention_masks import causal_mask, joint_mask
 from lamina.ops.dropout import dropout
+from lamina.options import LayerOptions
 
 __all__ = ["AdditiveAttention", "Attention", "RotaryEmbedding"]
 
 
 class Attention(Layer):
-    """Means of values, weighed by how well each key answers a query (Luong's attention).
+    """Dot-product attention without projections (Luong's attention).
 
-    ``y_t = sum_s w_ts v_s`` with ``w_t = softmax(e_t)`` and, by ``score_mode``::
+    With query q, value v and key k::
 
-        dot:     e_ts = scale q_t . k_s
-        concat:  e_ts = concat_score_weight sum_d tanh(scale (q_td + k_sd))
+        y_t = sum_s w_ts v_s,    w_t = softmax(e_t)
+        e_ts = scale q_t . k_s                                          score_mode="dot"
+        e_ts = concat_score_weight sum_d tanh(scale (q_td + k_sd))      score_mode="concat"
 
-    Shapes: a list of query q ``[..., target, features]``, value v ``[..., source, channels]`` and
-    key k ``[..., source, features]``, the value if left out -> ``[..., target, channels]``;
-    weights ``scale []`` and ``concat_score_weight []``, where they are asked for.
+    Shapes: query ``[..., target, features]``, value ``[..., source, channels]``, key
+    ``[..., source, features]`` -> ``[..., target, channels]``. Weights: ``scale []`` with
+    ``use_scale``, and ``concat_score_weight []`` in mode ``"concat"``.
 
     Args:
-        use_scale: whether there is a ``scale``; it is 1 otherwise.
-        score_mode: ``"dot"`` or ``"concat"``.
-        dropout: the probability that a weight is dropped while training.
-        seed: mixed into the call's key, to tell two layers apart that share one key.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        use_scale: learn ``scale``, which is 1 otherwise; False by default.
+        score_mode: ``"dot"`` (default) or ``"concat"``.
+        dropout: dropout rate of the attention weights, a number in [0, 1]; 0 by default.
+        seed: integer folded into the random key of the dropout; None by default.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes ``mask``, a list of bools for query ``[..., target]`` and value ``[..., source]``,
-    either of them None: outputs of masked queries are 0, masked values weigh 0, and where all
-    are masked all weigh the same. ``return_attention_scores`` gives the weights, too,
-    ``[..., target, source]``; ``use_causal_mask`` lets place t see places 0 to t alone.
+    Call args:
+        inputs: a list ``[query, value]`` or ``[query, value, key]``; the key is the value by
+            default.
+        mask: a list of two bool arrays or None, ``[..., target]`` for the query and
+            ``[..., source]`` for the value, False at padding. Outputs of masked queries are 0.
+            Masked values have weight 0; if all are masked, all have equal weights.
+        training: apply dropout; False by default.
+        return_attention_scores: return the weights w as well; False by default.
+        use_causal_mask: let position t attend to positions 0 to t only; False by default.
+
+    Returns:
+        The output, or ``(output, weights)`` with weights ``[..., target, source]``.
 
     Raises:
         InputError: an option is out of range, the inputs are not a list of two or three arrays,
             or a shape does not fit.
-        LaminaError: dropout is asked for and no random key is in reach while training.
+        LaminaError: dropout needs a random key, and the call has none.
 
     Source: Luong, Pham, Manning, arXiv 1508.04025.
 
@@ -63,7 +74,7 @@ class Attention(Layer):
         score_mode: Literal["dot", "concat"] = "dot",
         dropout: float = 0.0,
         seed: int | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
         self.use_scale = use_scale
@@ -91,11 +102,11 @@ class Attention(Layer):
         check_shape(self, "a key", key, (*value.shape[:-1], query.shape[-1]), "source, features")
         query_mask, value_mask = self._masks(mask, query, value)
         causal = causal_mask(query.shape[-2], key.shape[-2]) if use_causal_mask else None
-        kept = joint_mask(None if value_mask is None else value_mask[..., None, :], causal)
-        weights = masked_softmax(self._scores(query, key), kept)
+        valid = joint_mask(None if value_mask is None else value_mask[..., None, :], causal)
+        weights = masked_softmax(self._scores(query, key), valid)
         if training and self.dropout > 0:
-            random = self.rng() if self.seed is None else jax.random.fold_in(self.rng(), self.seed)
-            weights = dropout(random, weights, self.dropout)
+            rng = self.rng() if self.seed is None else jax.random.fold_in(self.rng(), self.seed)
+            weights = dropout(rng, weights, self.dropout)
         output = jnp.matmul(weights, value)
         if query_mask is not None:
             output = jnp.where(query_mask[..., None], output, 0)
@@ -115,51 +126,65 @@ class Attention(Layer):
         if mask is None:
             return None, None
         self._check_list(mask, "mask", "[query_mask, value_mask]")
-        for what, one, array in zip(("query", "value"), mask, (query, value), strict=False):
-            if one is not None:
-                axes = f"the {what}'s axes but the last"
-                check_shape(self, f"a {what} mask", one, array.shape[:-1], axes)
-        query_mask, value_mask = (None if one is None else one.astype(bool) for one in mask[:2])
+        for name, given, array in zip(("query", "value"), mask, (query, value), strict=False):
+            if given is not None:
+                axes = f"the {name}'s axes without the last"
+                check_shape(self, f"a {name} mask", given, array.shape[:-1], axes)
+        query_mask, value_mask = (
+            None if given is None else given.astype(bool) for given in mask[:2]
+        )
         return query_mask, value_mask
 
     def _check(self, shapes: Any) -> None:
         self._check_list(shapes, "input", "[query, value] or [query, value, key]")
         for shape in shapes:
-            check_rank(self, shape, "places, features")
+            check_rank(self, shape, "time, features")
 
-    def _check_list(self, given: Any, what: str, expected: str) -> None:
-        many = cast("list[Any]", given) if isinstance(given, list | tuple) else []
-        if len(many) in (2, 3) and not any(isinstance(one, int) for one in many):
+    def _check_list(self, given: Any, name: str, expected: str) -> None:
+        items = cast("list[Any]", given) if isinstance(given, list | tuple) else []
+        if len(items) in (2, 3) and not any(isinstance(item, int) for item in items):
             return
         raise refusal(
             self,
-            f"takes a list of several as its {what}",
+            f"takes a list as its {name}",
             expected=expected,
-            received=f"{len(many)} in a list" if isinstance(given, list) else "no list",
-            remedy=f"Put them into a list: {expected.partition(' or ')[0]}.",
+            received=f"a list of {len(items)}" if isinstance(given, list) else "not a list",
+            remedy=f"Pass a list: {expected.partition(' or ')[0]}.",
         )
 
 
 class AdditiveAttention(Attention):
-    """Means of values, weighed by a small network on query and key (Bahdanau's attention).
+    """Additive attention without projections (Bahdanau's attention).
 
-    ``y_t = sum_s w_ts v_s`` with ``w_t = softmax(e_t)`` and ``e_ts = sum_d scale_d tanh(q_td +
-    k_sd)``. Nothing is projected: :class:`lamina.seq2seq.BahdanauAttention` is the paper's.
+    With query q, value v and key k::
 
-    Shapes: as for :class:`Attention`; weight ``scale [features]``.
+        y_t = sum_s w_ts v_s,    w_t = softmax(e_t),    e_ts = sum_d scale_d tanh(q_td + k_sd)
+
+    The attention of the paper, with projections, is :class:`lamina.seq2seq.BahdanauAttention`.
+
+    Shapes: query ``[..., target, features]``, value ``[..., source, channels]``, key
+    ``[..., source, features]`` -> ``[..., target, channels]``. Weight: ``scale [features]`` with
+    ``use_scale``.
 
     Args:
-        use_scale: whether there is a ``scale``; it is 1 otherwise.
-        dropout: the probability that a weight is dropped while training.
-        **options: ``seed``, as for :class:`Attention`; ``name``, ``trainable`` and ``dtype``, as
-            for any layer.
+        use_scale: learn ``scale``, which is 1 otherwise; True by default.
+        dropout: dropout rate of the attention weights, a number in [0, 1]; 0 by default.
+        seed: integer folded into the random key of the dropout; None by default.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes what :class:`Attention`'s takes.
+    Call args:
+        inputs: a list ``[query, value]`` or ``[query, value, key]``; the key is the value by
+            default.
+        mask, training, return_attention_scores, use_causal_mask: as for :class:`Attention`.
+
+    Returns:
+        The output, or ``(output, weights)`` with weights ``[..., target, source]``.
 
     Raises:
         InputError: an option is out of range, the inputs are not a list of two or three arrays,
             or a shape does not fit.
-        LaminaError: dropout is asked for and no random key is in reach while training.
+        LaminaError: dropout needs a random key, and the call has none.
 
     Source: Bahdanau, Cho, Bengio, arXiv 1409.0473.
 
@@ -168,8 +193,15 @@ class AdditiveAttention(Attention):
     ((2, 4, 8), (8,))
     """
 
-    def __init__(self, use_scale: bool = True, dropout: float = 0.0, **options: Any) -> None:
-        super().__init__(use_scale, dropout=dropout, **options)
+    def __init__(
+        self,
+        use_scale: bool = True,
+        dropout: float = 0.0,
+        *,
+        seed: int | None = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(use_scale, dropout=dropout, seed=seed, **options)
 
     def build(self, input_shape: Any) -> None:
         self._check(input_shape)
@@ -180,33 +212,48 @@ class AdditiveAttention(Attention):
 
 
 class RotaryEmbedding(Layer):
-    """Turn pairs of features by angles that grow with the position.
+    """Rotary position embedding: rotate pairs of features by angles that grow with the position.
 
-    With ``z_i`` made of feature i of the first half and feature i of the second, ``y_i = z_i
-    exp(1j (position / scaling_factor) max_wavelength^(-i / half))``. On queries and keys it makes
-    their products depend on their distance: ``MultiHeadAttention(..., rotary=RotaryEmbedding())``.
+    With ``z_i`` the complex number whose real part is feature i of the first half and whose
+    imaginary part is feature i of the second half::
 
-    Shapes: ``[batch, time, ..., features]``, unchanged.
+        y_i = z_i exp(1j (position / scaling_factor) max_wavelength^(-i / half))
+
+    The dot product of a rotated query and a rotated key depends on the distance of their
+    positions: ``MultiHeadAttention(..., rotary=RotaryEmbedding())``.
+
+    Shapes: ``[batch, time, ..., features]``, unchanged, with an even number of features.
 
     Args:
-        max_wavelength: of the slowest pair, in positions, over 2 pi.
-        scaling_factor: what positions are divided by.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        max_wavelength: wavelength of the slowest pair, in positions, divided by 2 pi; at least 1,
+            10,000 by default.
+        scaling_factor: number that positions are divided by; positive, 1 by default.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes ``start_index``, the position of the first place, and ``positions``, ``[time]`` or
-    ``[batch, time]``, instead of the places' own.
+    Call args:
+        inputs: ``[batch, time, ..., features]``.
+        start_index: position of the first step, an integer; 0 by default.
+        positions: ``[time]`` or ``[batch, time]``, instead of consecutive positions; None by
+            default.
+
+    Returns:
+        The rotated inputs, in their shape and dtype.
 
     Raises:
-        InputError: an option is out of range, or the features are odd in number.
+        InputError: an option is out of range, or the number of features is odd.
 
-    Source: Su et al., RoFormer, arXiv 2104.09864; scaling after Chen et al., arXiv 2306.15595.
+    Source: Su et al., RoFormer, arXiv 2104.09864; scaling: Chen et al., arXiv 2306.15595.
 
     >>> RotaryEmbedding()(jnp.ones((2, 7, 4, 8))).shape
     (2, 7, 4, 8)
     """
 
     def __init__(
-        self, max_wavelength: float = 10_000.0, scaling_factor: float = 1.0, **options: Any
+        self,
+        max_wavelength: float = 10_000.0,
+        scaling_factor: float = 1.0,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
         self.max_wavelength = check_within(
@@ -221,10 +268,10 @@ class RotaryEmbedding(Layer):
         if input_shape[-1] is not None and input_shape[-1] % 2 == 1:
             raise refusal(
                 self,
-                "turns pairs of features",
+                "rotates pairs of features",
                 expected="an even number of features",
                 received=f"{input_shape[-1]} features",
-                remedy="Choose an even size of a head.",
+                remedy="Choose an even head size.",
             )
 
     def call(
@@ -232,12 +279,11 @@ class RotaryEmbedding(Layer):
     ) -> jax.Array:
         batch, time = inputs.shape[:2]
         if positions is None:
-            places: jax.Array = start_index + jnp.arange(time)
+            steps: jax.Array = start_index + jnp.arange(time)
         else:
-            shape, axes = (
-                ((batch, time), "batch, time") if positions.ndim > 1 else ((time,), "time")
-            )
+            many = positions.ndim > 1
+            shape, axes = ((batch, time), "batch, time") if many else ((time,), "time")
             check_shape(self, "positions", positions, shape, axes)
-            places = positions
-        scaled = places.astype(jnp.float32) / self.scaling_factor
+            steps = positions
+        scaled = steps.astype(jnp.float32) / self.scaling_factor
         return rotate(inputs, scaled, max_wavelength=self.max_wavelength)

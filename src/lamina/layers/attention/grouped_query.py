@@ -1,23 +1,23 @@
-"""Attention whose heads share keys and values in groups."""
+"""Grouped-query attention."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from lamina import initializers
 from lamina.layer import Layer
 from lamina.layers.attention.multi_head import MultiHeadAttention
 from lamina.layers.bases.checks import check_count, check_multiple, check_rank
+from lamina.layers.bases.options import KernelOptions
 
 __all__ = ["GroupQueryAttention", "GroupedQueryAttention"]
 
 
 class GroupedQueryAttention(MultiHeadAttention):
-    """Multi-head attention in which several heads look at the same keys and values.
+    """Multi-head attention whose query heads share key and value heads in groups.
 
-    As :class:`MultiHeadAttention`, with ``num_query_heads`` heads of queries; head n looks at
-    keys and values of head ``n // (num_query_heads / num_key_value_heads)``, so that a cache is
-    that many times smaller.
+    The equations are those of :class:`MultiHeadAttention`. Query head n uses key and value head
+    ``n // (num_query_heads / num_key_value_heads)``, which makes a cache smaller by that factor.
 
     Shapes: query ``[batch, target, features]``, value and key ``[batch, source, channels]`` ->
     ``[batch, target, features]``. Weights: ``query.kernel [features, num_query_heads, head_dim]``,
@@ -25,26 +25,39 @@ class GroupedQueryAttention(MultiHeadAttention):
     ``attention_output.kernel [num_query_heads, head_dim, features]``, and their biases.
 
     Args:
-        head_dim: the size of a head.
-        num_query_heads: how many heads of queries there are.
-        num_key_value_heads: how many of keys and values; a divisor of ``num_query_heads``.
-        dropout: the probability that a weight is dropped while training.
-        use_bias: whether the projections have biases.
-        sliding_window: how many places one sees to each side, one's own counted; all if None.
-        flash_attention: as for :class:`MultiHeadAttention`.
-        kernel_initializer: of the projections' ``kernel``.
-        bias_initializer: of the projections' ``bias``.
-        use_gate: whether each head's mean is multiplied by ``sigmoid(gate(query))``.
-        seed: mixed into the call's key, to tell two layers apart that share one key.
-        rotary: a layer that places queries and keys, such as a RotaryEmbedding.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        head_dim: size of each head, a positive integer.
+        num_query_heads: number of query heads, a positive integer.
+        num_key_value_heads: number of key and value heads, a divisor of ``num_query_heads``.
+        dropout: dropout rate of the attention weights, a number in [0, 1]; 0 by default.
+        use_bias: add biases to the projections; True by default.
+        sliding_window: number of positions visible to each side, including the position itself, a
+            positive integer; None (default) for all.
+        flash_attention: True for cuDNN's fused kernel, an error where it is not supported; False
+            to never use it; None (default) for the fastest program that is supported.
+        kernel_initializer: initializer of the projections' ``kernel``; ``"glorot_uniform"`` by
+            default.
+        bias_initializer: initializer of the projections' ``bias``; ``"zeros"`` by default.
+        use_gate: multiply each head's output by ``sigmoid(gate(query))``; False by default.
+        seed: integer folded into the random key of the dropout; None by default.
+        rotary: layer applied to queries and keys as ``rotary(heads, start_index=...)``, such as
+            RotaryEmbedding; None by default.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties of each projection,
+            added to the loss; None by default.
+        kernel_constraint, bias_constraint: functions applied to the projections' weights after
+            each training step; None by default.
+        **options: ``name``, ``trainable`` and ``dtype`` of :class:`lamina.Layer`.
 
-    Call takes what :class:`MultiHeadAttention`'s takes.
+    Call args:
+        query, value, key, and the others: as for :class:`MultiHeadAttention`.
+
+    Returns:
+        As :class:`MultiHeadAttention`.
 
     Raises:
-        InputError: an option is out of range, the heads do not part evenly, or a shape does not
-            fit.
-        LaminaError: dropout is asked for and no random key is in reach while training.
+        InputError: an option is out of range, ``num_key_value_heads`` does not divide
+            ``num_query_heads``, or a shape does not fit.
+        LaminaError: dropout needs a random key, and the call has none.
+        UnknownNameError: an initializer, regularizer or constraint is unknown.
 
     Source: Ainslie et al., arXiv 2305.13245.
 
@@ -70,7 +83,7 @@ class GroupedQueryAttention(MultiHeadAttention):
         use_gate: bool = False,
         seed: int | None = None,
         rotary: Layer | None = None,
-        **options: Any,
+        **options: Unpack[KernelOptions],
     ) -> None:
         self.head_dim = check_count(self, "head_dim", head_dim)
         self.num_query_heads = check_count(self, "num_query_heads", num_query_heads)

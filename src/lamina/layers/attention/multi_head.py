@@ -1,25 +1,19 @@
-"""Attention of several heads, each on projections of its own."""
+"""Multi-head attention."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from lamina import initializers
 from lamina.core.specs.signature import either_mode
-from lamina.errors import InputError
 from lamina.layer import Layer
 from lamina.layers.attention.cache import Cache, check_cache, empty_cache, extended, filled_mask
-from lamina.layers.attention.inputs import (
-    check_sources,
-    mask_of_pairs,
-    mask_of_source,
-    mask_of_target,
-)
+from lamina.layers.attention.heads import attend_heads, no_fused_kernel
+from lamina.layers.attention.masks import check_sources, pair_mask, source_mask, target_mask
 from lamina.layers.attention.projection import Projection
 from lamina.layers.bases.checks import (
     check_axes,
@@ -30,72 +24,87 @@ from lamina.layers.bases.checks import (
     check_within,
 )
 from lamina.layers.bases.errors import refusal
+from lamina.layers.bases.options import KernelOptions
 from lamina.layers.bases.weights import Weighted
-from lamina.ops.attention import attend, attention_weights, weighted_heads
 from lamina.ops.attention_masks import (
-    causal_mask,
     distance_mask,
     fold_axes,
     joint_mask,
     unfold_axes,
     unfold_weights,
 )
-from lamina.ops.dropout import dropout
 
 __all__ = ["MultiHeadAttention"]
 
 
 class MultiHeadAttention(Weighted):
-    """Means of values, weighed by how well keys answer queries, in several heads at once.
+    """Multi-head scaled dot-product attention.
 
-    With ``q = query(query)``, ``k = key(key)`` and ``v = value(value)``, each head n of its own::
+    With ``q = query(query)``, ``k = key(key)`` and ``v = value(value)``, for each head n::
 
         w_tn = softmax_s(q_tn . k_sn / sqrt(key_dim))
         y_t  = attention_output(sum_s w_tns v_sn, over all n)
 
     Shapes: query ``[batch, target, features]``, value and key ``[batch, source, channels]`` ->
-    ``[batch, target, features]``. Weights: ``query.kernel [features, num_heads, key_dim]`` and
-    ``query.bias [num_heads, key_dim]``, the same for ``key`` and, with value_dim, ``value``;
-    ``attention_output.kernel [num_heads, value_dim, features]`` and ``attention_output.bias
-    [features]``. These are Keras's paths with dots for slashes.
+    ``[batch, target, features]``. Weights, under Keras's paths with dots for slashes:
+    ``query.kernel [features, num_heads, key_dim]``, ``query.bias [num_heads, key_dim]``, the same
+    for ``key`` and, with value_dim, ``value``; ``attention_output.kernel [num_heads, value_dim,
+    features]`` and ``attention_output.bias [features]``.
 
     Args:
-        num_heads: how many heads there are.
-        key_dim: the size of a head's queries and keys.
-        value_dim: the size of a head's values; ``key_dim`` if None.
-        dropout: the probability that a weight w is dropped while training.
-        use_bias: whether the projections have biases.
-        output_shape: the output's axes after its places; the query's features if None.
-        attention_axes: the axes that attention goes over, where arrays have more than one; all
-            but the first and the last if None. Places on several axes count as one row, the last
-            axis the fastest.
-        sliding_window: how many places one sees to each side, one's own counted; all if None.
-        flash_attention: True asks for cuDNN's fused kernel (a GPU, half precision) or fails, False
-            for none; None takes what serves.
-        kernel_initializer: of the projections' ``kernel``.
-        bias_initializer: of the projections' ``bias``.
-        use_gate: whether each head's mean is multiplied by ``sigmoid(gate(query))``.
-        seed: mixed into the call's key, to tell two layers apart that share one key.
-        rotary: a layer that places queries and keys, called with them and ``start_index=``, such
-            as a RotaryEmbedding.
-        **options: ``kernel_regularizer``, ``activity_regularizer`` and their like, of each of the
-            projections; ``name`` and the others of any layer.
+        num_heads: number of heads, a positive integer.
+        key_dim: size of each head's queries and keys, a positive integer.
+        value_dim: size of each head's values, a positive integer; ``key_dim`` if None (default).
+        dropout: dropout rate of the attention weights, a number in [0, 1]; 0 by default.
+        use_bias: add biases to the projections; True by default.
+        output_shape: size of the output's last axis, or sizes of its last axes; the query's
+            features if None (default).
+        attention_axes: axis or axes over which attention runs; all except the first and the last
+            if None (default). Several axes are flattened to one, the last varying fastest.
+        sliding_window: number of positions visible to each side, including the position itself, a
+            positive integer; None (default) for all.
+        flash_attention: True for cuDNN's fused kernel (a GPU and half precision), an error where
+            it is not supported; False to never use it; None (default) for the fastest program
+            that is supported.
+        kernel_initializer: initializer of the projections' ``kernel``; ``"glorot_uniform"`` by
+            default.
+        bias_initializer: initializer of the projections' ``bias``; ``"zeros"`` by default.
+        use_gate: multiply each head's output by ``sigmoid(gate(query))``; False by default.
+        seed: integer folded into the random key of the dropout; None by default.
+        rotary: layer applied to queries and keys as ``rotary(heads, start_index=...)``, such as
+            RotaryEmbedding; None by default.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties of each projection,
+            added to the loss; None by default.
+        kernel_constraint, bias_constraint: functions applied to the projections' weights after
+            each training step; None by default.
+        **options: ``name``, ``trainable`` and ``dtype`` of :class:`lamina.Layer`.
 
-    Call takes ``key``, the value if left out; bools ``query_mask [batch, target]``,
-    ``value_mask`` and ``key_mask [batch, source]``, and ``attention_mask``, which broadcasts
-    against ``[batch, heads, target, source]`` (``[batch, target, source]`` and ``[target,
-    source]`` serve): a query that may see no place gets the mean of all values.
-    ``use_causal_mask`` lets place t see places 0 to t alone. ``return_attention_scores`` gives
-    the weights w before dropout, too. With ``cache``, from :meth:`make_cache`, keys and values
-    are written behind those it holds, queries stand where the first of them is written and see
-    all that it holds, and the new cache is the last output; masks then are over its places, and
-    without a value the cache is taken as it is.
+    Call args:
+        query: ``[batch, target, features]``.
+        value: ``[batch, source, channels]``; None to attend to the cache only.
+        key: ``[batch, source, channels]``; the value by default.
+        query_mask: bool ``[batch, target]``, False at padding; None by default.
+        value_mask, key_mask: bool ``[batch, source]``, False at padding; None by default.
+        attention_mask: bool, broadcast against ``[batch, heads, target, source]``, or
+            ``[batch, target, source]``; a query that may attend to no position receives the mean
+            of all values. None by default.
+        return_attention_scores: return the weights w, before dropout; False by default.
+        training: apply dropout; False by default.
+        use_causal_mask: let position t attend to positions 0 to t only; False by default.
+        cache: cache of :meth:`make_cache`, to which keys and values are appended. The query starts
+            at the first new position, and masks are over the positions of the cache. None by
+            default.
+
+    Returns:
+        The output, or a tuple of the output, the weights ``[batch, heads, target, source]`` if
+        they were requested, and the new cache if one was passed.
 
     Raises:
         InputError: an option is out of range, or a shape does not fit.
-        LaminaError: dropout is asked for and no random key is in reach while training.
+        LaminaError: dropout needs a random key, and the call has none.
+        UnknownNameError: an initializer, regularizer or constraint is unknown.
 
-    Source: Vaswani et al., arXiv 1706.03762; gates after Qiu et al., arXiv 2505.06708.
+    Source: Vaswani et al., arXiv 1706.03762; gates: Qiu et al., arXiv 2505.06708.
 
     >>> layer = MultiHeadAttention(num_heads=2, key_dim=4)
     >>> x = jnp.ones((3, 5, 8))
@@ -123,7 +132,7 @@ class MultiHeadAttention(Weighted):
         use_gate: bool = False,
         seed: int | None = None,
         rotary: Layer | None = None,
-        **options: Any,
+        **options: Unpack[KernelOptions],
     ) -> None:
         self.activity_regularizer = options.pop("activity_regularizer", None)
         super().__init__(**options)
@@ -151,7 +160,7 @@ class MultiHeadAttention(Weighted):
         self.seed = seed
         self.rotary = rotary
         if flash_attention and dropout > 0:
-            raise self._unfused(f"dropout={dropout}, and a kernel that drops nothing")
+            raise no_fused_kernel(self, f"dropout={dropout}")
         self.query = self._projection((num_heads, key_dim))
         self.key = self._projection((num_heads, key_dim))
         self.gate = self._projection((num_heads, self.value_dim)) if use_gate else None
@@ -186,29 +195,39 @@ class MultiHeadAttention(Weighted):
         if cache is not None:
             check_cache(self, cache, query, value, self.key.shape, self.value.shape)
         start = 0 if cache is None else cache["length"]
-        keys, values, source, cache = self._held(query, value, key, axes, cache)
-        queries = self._placed(fold_axes(self.query(query), axes), start)
-        causal, scored = use_causal_mask and cache is None, return_attention_scores
-        past = use_causal_mask and cache is not None
+        keys, values, source, cache = self._keys_and_values(query, value, key, axes, cache)
+        queries = self._rotated(fold_axes(self.query(query), axes), start)
+        after_cached = use_causal_mask and cache is not None  # queries start behind the cached keys
         mask = joint_mask(
-            distance_mask(queries.shape[1], keys.shape[1], start, self.sliding_window, past),
+            distance_mask(
+                queries.shape[1], keys.shape[1], start, self.sliding_window, after_cached
+            ),
             filled_mask(cache),
-            mask_of_target(self, query_mask, target, axes),
-            mask_of_source(self, "value", value_mask, source, axes),
-            mask_of_source(self, "key", key_mask, source, axes),
-            mask_of_pairs(self, attention_mask, self.num_heads, target, source, axes),
+            target_mask(self, query_mask, target, axes),
+            source_mask(self, "value", value_mask, source, axes),
+            source_mask(self, "key", key_mask, source, axes),
+            pair_mask(self, attention_mask, self.num_heads, target, source, axes),
         )
-        means, weights = self._attend(queries, keys, values, mask, causal, scored, training)
-        means = unfold_axes(means, axes, target)
+        heads, weights = attend_heads(
+            self, queries, keys, values, mask, causal=use_causal_mask and cache is None,
+            return_weights=return_attention_scores, training=training,
+        )  # fmt: skip
+        heads = unfold_axes(heads, axes, target)
         if self.gate is not None:
-            means = means * jax.nn.sigmoid(self.gate(query))
-        output = self.attention_output(means)
-        scores = [unfold_weights(weights, axes, target, source)] if scored else []
+            heads = heads * jax.nn.sigmoid(self.gate(query))
+        output, scores = self.attention_output(heads), []
+        if return_attention_scores and weights is not None:
+            scores = [unfold_weights(weights, axes, target, source)]
         outputs = (output, *scores, *([] if cache is None else [cache]))
         return outputs if len(outputs) > 1 else output
 
     def make_cache(self, batch: int, room: int, dtype: Any = None) -> Cache:
-        """An empty cache for sequences of up to ``room`` places, in the layer's dtype if None.
+        """Returns an empty cache of keys and values.
+
+        Args:
+            batch: size of the batch.
+            room: number of positions that the cache can hold.
+            dtype: dtype of keys and values; the layer's dtype if None (default).
 
         >>> MultiHeadAttention(2, 4).make_cache(3, 16)["key"].shape
         (3, 16, 2, 4)
@@ -218,18 +237,23 @@ class MultiHeadAttention(Weighted):
         )
 
     def remember(self, value: jax.Array, key: jax.Array | None = None) -> Cache:
-        """A full cache of what one sequence gives, for calls that look at it without a value."""
-        keys, values, (_, time), _ = self._held(value, value, key, (1,), None)
+        """Returns a full cache of a sequence's keys and values, for calls with ``value=None``.
+
+        Args:
+            value: ``[batch, source, channels]``.
+            key: ``[batch, source, channels]``; the value by default.
+        """
+        keys, values, (_, time), _ = self._keys_and_values(value, value, key, (1,), None)
         return {"key": keys, "value": values, "length": jnp.asarray(time, jnp.int32)}
 
-    def _held(
+    def _keys_and_values(
         self, query: jax.Array, value: Any, key: Any, axes: tuple[int, ...], cache: Cache | None
     ) -> tuple[jax.Array, jax.Array, tuple[int, ...], Cache | None]:
-        """Folded keys and values to look at, the sizes of their places, the cache with them."""
+        """Returns folded keys and values, the shape of their positions, and the new cache."""
         if value is not None:
             check_sources(self, query, value, key, axes)
             start = 0 if cache is None else cache["length"]
-            keys = self._placed(fold_axes(self.key(value if key is None else key), axes), start)
+            keys = self._rotated(fold_axes(self.key(value if key is None else key), axes), start)
             values = fold_axes(self.value(value), axes)
             if cache is None:
                 return keys, values, value.shape[:-1], None
@@ -237,47 +261,15 @@ class MultiHeadAttention(Weighted):
         if cache is None:
             raise refusal(
                 self,
-                "has nothing to look at",
-                expected="a value, or a cache of what came before",
+                "has nothing to attend to",
+                expected="a value, or a cache of previous keys and values",
                 received="value=None and no cache",
-                remedy="Pass a value; for attention of a sequence to itself, the query.",
+                remedy="Pass a value; for self-attention, pass the query.",
             )
         return cache["key"], cache["value"], cache["key"].shape[:2], cache
 
-    def _placed(self, heads: jax.Array, start: Any) -> jax.Array:
+    def _rotated(self, heads: jax.Array, start: Any) -> jax.Array:
         return heads if self.rotary is None else self.rotary(heads, start_index=start)
-
-    def _attend(
-        self,
-        queries: jax.Array,
-        keys: jax.Array,
-        values: jax.Array,
-        mask: jax.Array | None,
-        causal: bool,
-        scored: bool,
-        training: bool,
-    ) -> tuple[jax.Array, Any]:
-        """The heads' means, and their weights where something needs them."""
-        scale = 1 / math.sqrt(self.key_dim)
-        dropping = training and self.dropout > 0
-        if not scored and not dropping:
-            fused = self.flash_attention
-            try:
-                arrays = (queries, keys, values, mask)
-                return attend(*arrays, scale=scale, causal=causal, fused=fused), None
-            except (NotImplementedError, RuntimeError, ValueError) as error:
-                if not self.flash_attention:
-                    raise
-                raise self._unfused(str(error)) from error
-        if self.flash_attention:
-            raise self._unfused("return_attention_scores=True, and a kernel that keeps no scores")
-        if causal:
-            mask = joint_mask(mask, causal_mask(queries.shape[1], keys.shape[1]))
-        weights = attention_weights(queries, keys, mask, scale=scale)
-        if not dropping:
-            return weighted_heads(weights, values), weights
-        key = self.rng() if self.seed is None else jax.random.fold_in(self.rng(), self.seed)
-        return weighted_heads(dropout(key, weights, self.dropout), values), weights
 
     def _projection(self, shape: Sequence[int], axes: int = 1) -> Projection:
         options: dict[str, Any] = self._options_of("kernel", "bias")
@@ -286,18 +278,9 @@ class MultiHeadAttention(Weighted):
         return Projection(shape, axes, self.use_bias, **options)
 
     def _axes(self, rank: int) -> tuple[int, ...]:
-        """The axes that attention goes over, counted from the front."""
+        """The attention axes, counted from the front."""
         if self.attention_axes is None:
             return tuple(range(1, rank - 1))
         check_axes(self, self.attention_axes, rank)
         axes = tuple(axis % rank for axis in self.attention_axes)
-        return check_axes(self, axes, rank - 1) and axes  # the last holds the features
-
-    def _unfused(self, received: str) -> InputError:
-        return refusal(
-            self,
-            "asks for cuDNN's fused kernel where it does not serve",
-            expected="a GPU, half precision, heads that it takes, no dropout, no scores",
-            received=received,
-            remedy="Leave flash_attention out.",
-        )
+        return check_axes(self, axes, rank - 1) and axes  # the last axis is the features

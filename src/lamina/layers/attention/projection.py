@@ -1,15 +1,16 @@
-"""An affine map of several axes at once, on which attention's heads stand."""
+"""The projection of attention heads, an affine map of several axes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from lamina import initializers
+from lamina.layers.attention.options import ProjectionOptions
 from lamina.layers.bases.low_rank import Adaptable
 from lamina.ops.dense import dense
 
@@ -17,20 +18,22 @@ __all__ = ["Projection"]
 
 
 class Projection(Adaptable):
-    """An affine map from the last axes to others: ``y = sum_f x_f kernel_f + bias``.
+    """The projection of attention heads: an affine map of the last axes to other axes.
 
-    What an EinsumDense does, as one product of matrices, which is faster in the backward pass.
+    ``y = sum_f x_f kernel_f + bias``, as an EinsumDense would compute it, but as one matrix
+    product, whose backward pass is faster.
 
-    Shapes: ``[..., *features] -> [..., *shape]``; weights ``kernel [*features, *shape]`` and
+    Shapes: ``[..., *features] -> [..., *shape]``. Weights: ``kernel [*features, *shape]`` and
     ``bias [*shape]``.
 
     Args:
-        shape: the sizes of the output's last axes.
-        axes: how many axes of the input are summed over.
-        use_bias: whether a bias is added.
-        kernel_initializer: of ``kernel``; it counts the summed axes as inputs.
-        bias_initializer: of ``bias``.
-        **options: as for :class:`Dense`.
+        shape: sizes of the output's last axes, positive integers.
+        axes: number of the input's last axes that are summed over; 1 by default.
+        use_bias: add ``bias``; True by default.
+        kernel_initializer: initializer of ``kernel``, whose fan-in is the summed axes;
+            ``"glorot_uniform"`` by default.
+        bias_initializer: initializer of ``bias``; ``"zeros"`` by default.
+        **options: those of :class:`lamina.layers.Dense`.
 
     >>> layer = Projection((4, 2))
     >>> layer(jnp.ones((3, 5, 8))).shape, layer.kernel.shape
@@ -44,7 +47,7 @@ class Projection(Adaptable):
         use_bias: bool = True,
         kernel_initializer: initializers.InitializerLike = "glorot_uniform",
         bias_initializer: initializers.InitializerLike = "zeros",
-        **options: Any,
+        **options: Unpack[ProjectionOptions],
     ) -> None:
         super().__init__(**options)
         self.shape = tuple(shape)

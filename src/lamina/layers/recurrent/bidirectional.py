@@ -1,9 +1,9 @@
-"""A recurrence in both directions."""
+"""A recurrent layer in both directions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +15,13 @@ from lamina.layer import Layer
 from lamina.layers.bases.checks import check_choice
 from lamina.layers.bases.inner_layers import check_layer, made_anew
 from lamina.layers.recurrent.cells import as_list
+from lamina.options import LayerOptions
 
 __all__ = ["Bidirectional"]
 
 _SHARED = ("return_sequences", "return_state", "stateful")
 _OPTIONS = (*_SHARED, "go_backwards", "unroll", "zero_output_for_mask")
-_MERGED: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+_MERGE: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
     "sum": lambda a, b: a + b,
     "mul": lambda a, b: a * b,
     "ave": lambda a, b: (a + b) / 2,
@@ -29,28 +30,37 @@ _MERGED: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 
 
 class Bidirectional(Layer):
-    """Read a sequence forwards and backwards, each with weights of its own, and merge the outputs.
+    """Process a sequence forwards and backwards with separate weights, and merge the outputs.
 
-    Shapes: those of the layer that is wrapped; with ``merge_mode="concat"`` its outputs are twice
-    as wide, with None there are two of them: ``(forwards, backwards)``. Outputs of all steps stand
-    in the order of the sequence, and are zeros where a mask is False.
+    ``y_t = merge(forward(x)_t, backward(x)_t)``
+
+    Shapes: those of the wrapped layer; with ``merge_mode="concat"`` the last axis of the output is
+    twice as large. Outputs of all steps are in the order of the sequence.
 
     Args:
-        layer: a recurrence, such as `LSTM`, that goes forwards. It is made anew for each
-            direction: weights that it may have are not taken over.
-        merge_mode: ``"sum"``, ``"mul"``, ``"ave"``, ``"concat"`` or None, for both outputs.
-        weights: not taken; the place in the order of Keras's arguments.
-        backward_layer: another recurrence for the way back, which gives the same outputs and
-            goes backwards.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        layer: a recurrent layer that goes forwards, such as `LSTM`. Each direction gets a new
+            layer with its options; the weights of a built layer are not copied.
+        merge_mode: ``"concat"`` (default), ``"sum"``, ``"mul"``, ``"ave"``, or None to return both
+            outputs.
+        weights: not supported; None holds its position among Keras's arguments.
+        backward_layer: a recurrent layer for the backward direction, with ``go_backwards=True``
+            and otherwise the same options; by default one like ``layer``.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes ``mask``, bool, ``[batch, time]``, and ``initial_state``, a list of which the first
-    half is for the way forwards. With ``return_state`` of the layer it gives its output, then the
-    states of the way forwards and those of the way back.
+    Call args:
+        sequences: ``[batch, time, features]``.
+        initial_state: a list of states, the first half for the forward layer; zeros by default.
+        mask: bool ``[batch, time]``, False at padding, where the outputs of all steps are zeros;
+            None by default.
+
+    Returns:
+        The merged output, or both outputs if ``merge_mode`` is None. If the layer has
+        ``return_state``, its states follow, those of the forward layer first.
 
     Raises:
-        InputError: what is wrapped is not a recurrence, both go the same way, they give different
-            outputs, or the merge mode is not one.
+        InputError: a layer is not recurrent, both go in the same direction, their options differ,
+            or the merge mode is unknown.
 
     Source: Schuster, Paliwal, Bidirectional recurrent neural networks, 1997.
 
@@ -67,10 +77,10 @@ class Bidirectional(Layer):
         merge_mode: str | None = "concat",
         weights: Any = None,
         backward_layer: Layer | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        self.merge_mode = check_choice(self, "merge_mode", merge_mode, (*_MERGED, None))
+        self.merge_mode = check_choice(self, "merge_mode", merge_mode, (*_MERGE, None))
         check_choice(self, "weights", weights, (None,))
         self.forward_layer: Any = self._direction(layer)
         self.backward_layer: Any = check_layer(
@@ -80,45 +90,45 @@ class Bidirectional(Layer):
         self.return_sequences = self.forward_layer.return_sequences
         self.return_state = self.forward_layer.return_state
         self.stateful = self.forward_layer.stateful
-        for one in (self.forward_layer, self.backward_layer):
-            if hasattr(one, "zero_output_for_mask"):
-                one.zero_output_for_mask = one.return_sequences
+        for direction in (self.forward_layer, self.backward_layer):
+            if hasattr(direction, "zero_output_for_mask"):
+                direction.zero_output_for_mask = direction.return_sequences
 
     def call(
         self, sequences: jax.Array, initial_state: Any = None, mask: jax.Array | None = None
     ) -> Any:
-        ahead, back = self._halves(initial_state)
-        forwards, *states = self._run(self.forward_layer, sequences, ahead, mask)
-        backwards, *others = self._run(self.backward_layer, sequences, back, mask)
+        forward_state, backward_state = self._split_states(initial_state)
+        forwards, *states = self._run(self.forward_layer, sequences, forward_state, mask)
+        backwards, *others = self._run(self.backward_layer, sequences, backward_state, mask)
         if self.return_sequences:
             backwards = lax.rev(backwards, (1,))
-        merged: tuple[Any, ...] = (forwards, backwards)
+        outputs: tuple[Any, ...] = (forwards, backwards)
         if self.merge_mode is not None:
-            merged = (_MERGED[self.merge_mode](forwards, backwards),)
-        return _alone((*merged, *states, *others))
+            outputs = (_MERGE[self.merge_mode](forwards, backwards),)
+        return _unpacked((*outputs, *states, *others))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         forwards, *states = as_list(self.forward_layer.compute_mask(inputs, mask))
         backwards, *others = as_list(self.backward_layer.compute_mask(inputs, mask))
-        merged = (forwards, backwards) if self.merge_mode is None else (forwards,)
-        return _alone((*merged, *states, *others))
+        outputs = (forwards, backwards) if self.merge_mode is None else (forwards,)
+        return _unpacked((*outputs, *states, *others))
 
     @property
     def states(self) -> list[Any] | None:
-        """What a stateful layer keeps: the states of the way forwards, then of the way back."""
+        """The state variables of stateful layers, those of the forward layer first; else None."""
         if getattr(self.forward_layer, "states", None) is None:
             return None
         return [*self.forward_layer.states, *self.backward_layer.states]
 
     def reset_state(self) -> None:
-        """Let the next batch start from zeros, in both directions."""
+        """Sets the states of stateful layers to zeros."""
         self.forward_layer.reset_state()
         self.backward_layer.reset_state()
 
     reset_states = reset_state
 
     def _direction(self, layer: Any, **changed: Any) -> Any:
-        """The layer made anew, with the options that it has now, but for those changed."""
+        """Returns a new layer with the options of this one, except those changed."""
         twin: Any = made_anew(check_layer(self, "layer", layer))
         for name in _OPTIONS:
             if hasattr(layer, name):
@@ -126,11 +136,11 @@ class Bidirectional(Layer):
         return twin
 
     def _check_pair(self) -> None:
-        """Let only two layers pass that give the same outputs and go different ways."""
+        """Refuses layers whose outputs differ or that go in the same direction."""
         pair = (self.forward_layer, self.backward_layer)
         forwards, backwards = (
-            {name: getattr(one, name, "missing") for name in (*_SHARED, "go_backwards")}
-            for one in pair
+            {name: getattr(direction, name, "missing") for name in (*_SHARED, "go_backwards")}
+            for direction in pair
         )
         expected = forwards | {"go_backwards": forwards["go_backwards"] is False}
         if backwards == expected and "missing" not in forwards.values():
@@ -141,24 +151,24 @@ class Bidirectional(Layer):
                 where=f"made at {self._lamina.made_at}",
                 expected=f"a backward layer with {_text(expected)}",
                 received=_text(backwards),
-                remedy="Wrap a recurrence, such as layers.LSTM(8); make a backward_layer with the "
+                remedy="Wrap a recurrent layer, such as layers.LSTM(8); give a backward_layer the "
                 "same options and go_backwards=True.",
             )
         )
 
     def _run(self, layer: Layer, sequences: jax.Array, start: Any, mask: Any) -> list[Any]:
-        """The output of one direction, and its states, if they are asked for."""
+        """Returns a list of the output of one direction and, with `return_state`, its states."""
         options = {"initial_state": start, "mask": mask}
-        takes = method_of(type(layer), "call").signature.parameters
-        given = {
+        parameters = method_of(type(layer), "call").signature.parameters
+        accepted = {
             name: value
             for name, value in options.items()
-            if value is not None and (name in takes or name != "mask")
+            if value is not None and (name in parameters or name != "mask")
         }
-        return as_list(layer(sequences, **given))
+        return as_list(layer(sequences, **accepted))
 
-    def _halves(self, initial_state: Any) -> tuple[Any, Any]:
-        """The states before the first step of each direction."""
+    def _split_states(self, initial_state: Any) -> tuple[Any, Any]:
+        """Returns the initial states of the forward and of the backward layer."""
         if initial_state is None:
             return None, None
         states = as_list(initial_state)
@@ -169,15 +179,15 @@ class Bidirectional(Layer):
             explain(
                 "Bidirectional has two sets of states, one for each direction.",
                 where=f"made at {self._lamina.made_at}",
-                expected="a list of an even number of arrays, the first half forwards",
+                expected="a list of an even number of arrays, the first half for the forward layer",
                 received=f"{len(states)} state{'' if len(states) == 1 else 's'}",
                 remedy="Pass initial_state=[*forwards, *backwards].",
             )
         )
 
 
-def _alone(items: tuple[Any, ...]) -> Any:
-    """Several, or a single one by itself."""
+def _unpacked(items: tuple[Any, ...]) -> Any:
+    """Returns a tuple of one as its item, and any other as it is."""
     first, *others = items
     return items if others else first
 

@@ -1,4 +1,4 @@
-"""Cells of any kind: what they have to be, where they start, how they run over time."""
+"""Cells of any kind: what a cell must have, its initial state, and its run over a sequence."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.layers.recurrent.base import Recurrence
+from lamina.layers.recurrent.base import RecurrentLayer
 from lamina.layers.recurrent.step_keys import step_keys
-from lamina.layers.recurrent.units import Dropping
+from lamina.layers.recurrent.units import RecurrentCell
 from lamina.ops.recurrence import over_steps
 
-__all__ = ["as_list", "check_cell", "first_states", "run_cell", "state_specs"]
+__all__ = ["as_list", "check_cell", "initial_states", "run_cell", "state_specs"]
 
 
 def as_list(states: Any) -> list[Any]:
-    """States in a list, also where there is only one, which may come bare."""
+    """Returns states as a list; a bare state becomes a list of one."""
     return list(cast("list[Any]", states)) if isinstance(states, list | tuple) else [states]
 
 
 def check_cell(layer: Tracked, cell: Any) -> Layer:
-    """The cell, if it is one: a layer with a `call` and a `state_size`.
+    """Returns the cell if it is a layer with `call` and `state_size`.
 
     Raises:
         InputError: it is not.
@@ -35,7 +35,7 @@ def check_cell(layer: Tracked, cell: Any) -> Layer:
     problem = None
     if not isinstance(cell, Layer):
         problem = "which is not a layer"
-    elif isinstance(cell, Recurrence):
+    elif isinstance(cell, RecurrentLayer):
         problem = "which runs over time by itself"
     elif not callable(getattr(cell, "call", None)):
         problem = "which has no call"
@@ -47,8 +47,8 @@ def check_cell(layer: Tracked, cell: Any) -> Layer:
         explain(
             f"{type(layer).__name__} got a cell that it cannot run.",
             where=f"made at {layer._lamina.made_at}",
-            expected="a layer with call(self, inputs, states), which gives (output, states), and "
-            "state_size: a whole number above 0, or a list with one for each state",
+            expected="a layer with call(self, inputs, states), which returns (output, states), and "
+            "state_size, a positive integer or a list with one for each state",
             received=f"{cell!r}, {problem}",
             remedy="Derive the cell from lamina.Layer, and set self.state_size in its __init__.",
         )
@@ -63,10 +63,10 @@ def _is_size(size: Any) -> bool:
 
 
 def state_specs(cell: Any, batch: int) -> Any:
-    """The shapes and dtypes of a cell's state, in the structure in which it gives its size."""
-    initial = getattr(cell, "get_initial_state", None)
-    if initial is not None:
-        return jax.eval_shape(lambda: initial(batch_size=batch))
+    """Returns the shapes and dtypes of a cell's state, in the structure of its `state_size`."""
+    get_initial_state = getattr(cell, "get_initial_state", None)
+    if get_initial_state is not None:
+        return jax.eval_shape(lambda: get_initial_state(batch_size=batch))
 
     def spec(size: Any) -> Any:
         if isinstance(size, int):
@@ -76,11 +76,11 @@ def state_specs(cell: Any, batch: int) -> Any:
     return spec(cell.state_size)
 
 
-def first_states(cell: Any, batch: int) -> Any:
-    """The state from which a cell starts by itself: what it says, or zeros."""
-    initial = getattr(cell, "get_initial_state", None)
-    if initial is not None:
-        return initial(batch_size=batch)
+def initial_states(cell: Any, batch: int) -> Any:
+    """Returns what the cell's `get_initial_state` gives, or zeros if it has none."""
+    get_initial_state = getattr(cell, "get_initial_state", None)
+    if get_initial_state is not None:
+        return get_initial_state(batch_size=batch)
     return map_tree(lambda spec: jnp.zeros(spec.shape, spec.dtype), state_specs(cell, batch))
 
 
@@ -92,50 +92,50 @@ def run_cell(
     mask: jax.Array | None,
     unroll: bool,
 ) -> tuple[jax.Array, Any]:
-    """Run a layer's cell over all steps: at once where it can do that, else one by one.
+    """Runs a cell over all steps: at once if its `call` takes ``over_time``, else in a loop.
 
     Args:
-        layer: whose key is split over the steps.
-        cell: what runs.
+        layer: the layer whose random key is split over the steps.
+        cell: the cell.
         sequences: ``[batch, time, ...]``.
-        states: a list, as the cell's `call` takes them.
-        mask: bool, ``[batch, time]``, or None.
-        unroll: whether there is to be no loop.
+        states: the initial state, a list as the cell's `call` takes it.
+        mask: bool ``[batch, time]``, or None.
+        unroll: compile the steps one after the other instead of a loop.
 
     Returns:
-        ``(outputs, states)``: ``[batch, time, ...]``, and the last state.
+        ``(outputs, states)``: ``[batch, time, ...]``, and the final state.
 
     Raises:
-        InputError: the cell gives something else than an output and the state that it got.
+        InputError: the cell does not return an output and states of the shapes that it received.
     """
     if "over_time" in method_of(type(cell), "call").signature.parameters:
         return cell(sequences, states, over_time=True, mask=mask, unroll=unroll)
 
     def step(x: jax.Array, state: Any, key: Any) -> tuple[jax.Array, Any]:
-        made = cell(x, state) if key is None else cell(x, state, rng=key)
-        return _parted(cell, made, state)
+        result = cell(x, state) if key is None else cell(x, state, rng=key)
+        return _output_and_states(cell, result, state)
 
     keys = step_keys(layer, sequences.shape[1])
-    if keys is not None and isinstance(cell, Dropping):  # it drops the same at every step
+    if keys is not None and isinstance(cell, RecurrentCell):  # its dropout has one mask for all
         keys = jnp.broadcast_to(keys[:1], keys.shape)
     return over_steps(step, sequences, states, mask, keys, unroll=unroll)
 
 
-def _parted(cell: Layer, made: Any, before: Any) -> tuple[jax.Array, Any]:
-    """The output and the state that a cell made, the state in the structure of the one before."""
-    pair = cast("list[Any]", made) if isinstance(made, list | tuple) else []
-    given, structure = flatten(before)
+def _output_and_states(cell: Layer, result: Any, before: Any) -> tuple[jax.Array, Any]:
+    """Returns the output and the new state in the structure of the previous one."""
+    pair = cast("list[Any]", result) if isinstance(result, list | tuple) else []
+    previous, structure = flatten(before)
     states = flatten(pair[1])[0] if len(pair) == 2 else []
-    if [jnp.shape(state) for state in states] == [state.shape for state in given]:
-        same = [jnp.asarray(new, old.dtype) for new, old in zip(states, given, strict=True)]
+    if [jnp.shape(state) for state in states] == [state.shape for state in previous]:
+        same = [jnp.asarray(new, old.dtype) for new, old in zip(states, previous, strict=True)]
         return pair[0], unflatten(structure, same)
-    shapes = ", ".join(str(state.shape) for state in given)
+    shapes = ", ".join(str(state.shape) for state in previous)
     raise InputError(
         explain(
             f"{type(cell).__name__}.call gave something else than an output and its next states.",
             where=f"made at {cell._lamina.made_at}",
             expected=f"(output, states), with states of the shapes {shapes}",
-            received=str(map_tree(jnp.shape, made)),
-            remedy="Return output, [state, ...], each state with the shape that it came in.",
+            received=str(map_tree(jnp.shape, result)),
+            remedy="Return output, [state, ...], and keep the shape of each state.",
         )
     )

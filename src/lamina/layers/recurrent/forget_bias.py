@@ -1,4 +1,4 @@
-"""Biases that let a forget gate start open."""
+"""The initializer of an LSTM's bias, with ones for the forget gate."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from lamina.initializers import Constant, Initializer, KeyedFunction
 
 __all__ = ["ForgetOnes", "forget_ones"]
 
-_MOST = 1 << 20  # units whose biases are made before it is known that there is room for them
+_LARGEST_CONSTANT = 1 << 20  # units; biases of more are drawn when the layer is built
 
 
 @dataclass(frozen=True)
 class ForgetOnes:
-    """The biases of four gates, those of the second ones; the others as another initializer has
-    them, in parts for the first and for the last two.
+    """Initializer of the biases of four gates: ones for the second, which is the forget gate.
+
+    Args:
+        others: initializer of the other gates, drawn for the first one and for the last two.
 
     Source: Jozefowicz, Zaremba, Sutskever, An empirical exploration of recurrent network
     architectures, ICML 2015.
@@ -42,14 +44,23 @@ class ForgetOnes:
 
 
 def forget_ones(others: Initializer | KeyedFunction, units: int) -> Initializer | KeyedFunction:
-    """An initializer for the biases of four gates of so many units, those of the second ones.
+    """Returns an initializer of the biases of four gates, with ones for the second.
+
+    Args:
+        others: initializer of the other gates.
+        units: the number of units of each gate.
 
     >>> from lamina.initializers import Zeros
     >>> forget_ones(Zeros(), 1).value.tolist()
     [0.0, 1.0, 0.0, 0.0]
     """
-    law = others.distribution_for((units,)) if isinstance(others, Initializer) else None
-    if units > _MOST or law is None or law.kind != "constant" or np.ndim(law.value) > 0:
+    distribution = others.distribution_for((units,)) if isinstance(others, Initializer) else None
+    constant = (
+        distribution is not None
+        and distribution.kind == "constant"
+        and np.ndim(distribution.value) == 0
+    )
+    if units > _LARGEST_CONSTANT or distribution is None or not constant:
         return ForgetOnes(others)
-    value = float(law.value)  # pyright: ignore[reportArgumentType] - one number
+    value = float(distribution.value)  # pyright: ignore[reportArgumentType] - a scalar
     return Constant(np.repeat([value, 1.0, value, value], units))

@@ -1,8 +1,8 @@
-"""A recurrence over time of any cell."""
+"""The layer that runs any cell over a sequence."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 
@@ -10,55 +10,67 @@ from lamina.core.base.pytrees import map_tree
 from lamina.core.running.precision import compute_dtype
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_rank
-from lamina.layers.recurrent.base import Recurrence
+from lamina.layers.recurrent.base import RecurrentLayer
 from lamina.layers.recurrent.cells import (
     as_list,
     check_cell,
-    first_states,
+    initial_states,
     run_cell,
     state_specs,
 )
 from lamina.layers.recurrent.stacked_cells import StackedRNNCells
 from lamina.ops.arrays import float_dtype
 from lamina.ops.recurrence import zero_state
+from lamina.options import LayerOptions
 
 __all__ = ["RNN"]
 
 
-class RNN(Recurrence):
+class RNN(RecurrentLayer):
     """Run a cell over a sequence: ``y_t, s_t = cell(x_t, s_{t-1})``.
 
-    Lamina's own cells run over all steps at once, as their layers do: ``RNN(LSTMCell(8))`` is as
-    fast as ``LSTM(8)``. So do stacks of them. Any other cell is called in a loop; where it draws
-    random numbers, each step has a key of its own.
+    Lamina's cells, and stacks of them, process all steps at once, so that ``RNN(LSTMCell(8))`` is
+    as fast as ``LSTM(8)``. Any other cell is called in a loop, with a random key for each step.
 
-    Shapes: ``[batch, time, features...] -> [batch, ...]``, the cell's output, or ``[batch, time,
-    ...]`` with ``return_sequences``.
+    Shapes: ``[batch, time, features...] -> [batch, ...]``, the shape of the cell's output, or
+    ``[batch, time, ...]`` with ``return_sequences``.
 
     Args:
-        cell: a layer with ``call(self, inputs, states)``, which gives an output and the next
-            states, and ``state_size``, a size or a list of several; states come as a list.
-            With ``get_initial_state(batch_size)`` it says where it starts, else from zeros. A
-            list of cells is stacked.
-        return_sequences: whether to give the output of every step rather than of the last.
-        return_state: whether to give the last states, too: ``(output, *states)``.
-        go_backwards: whether to start at the last step; outputs stand in the order of processing.
-        stateful: whether a batch starts from the state in which the one before it ended, kept in
-            ``states``, variables that do not train and start from zeros; the size of the batch is
-            then part of the build, and :meth:`reset_state` goes back to zeros.
-        unroll: whether to write all steps into the program one after the other, rather than a
-            loop: faster for short sequences, and slower to compile.
-        zero_output_for_mask: whether outputs where the mask is False are zeros, rather than those
-            of the step before.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        cell: a layer with ``call(self, inputs, states)``, which takes the states as a list and
+            returns ``(output, states)``, and with ``state_size``, a positive integer or a list
+            of several. The initial state is that of its ``get_initial_state(batch_size)`` if it
+            has that method, else zeros. A list of cells is stacked.
+        return_sequences: return the outputs of all steps instead of the last one; False by
+            default.
+        return_state: return ``(output, *states)``; False by default.
+        go_backwards: process the sequence from its last step, and return the outputs in that
+            order; False by default.
+        stateful: start each batch from the final state of the previous one, kept in the
+            non-trainable variables ``states``, which are zeros at first and after
+            :meth:`reset_state`; False by default. The size of the batch must then be known when
+            the layer is built.
+        unroll: compile the steps one after the other instead of a loop, which is faster for short
+            sequences and compiles more slowly; False by default.
+        zero_output_for_mask: output zeros at masked steps instead of the previous output; False
+            by default.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes ``initial_state``, an array for each of the states, in a list where there are
-    several, and ``mask``, bool, ``[batch, time]``: where False the state stays.
+    Call args:
+        sequences: ``[batch, time, features...]``.
+        initial_state: a list with an array for each state, or a bare array if there is only one;
+            by default the cell's initial state.
+        mask: bool ``[batch, time]``, False at padding: there the state does not change. None by
+            default.
+        training: passed to the cell; False by default.
+
+    Returns:
+        The output, or ``(output, *states)`` with ``return_state``.
 
     Raises:
-        InputError: the cell is not one, or gives back other states than it got; an initial state
-            or a mask does not fit, or the input has too few axes.
-        BuildError: it is stateful, and the size of the batch is not known.
+        InputError: the cell has no ``call`` or no ``state_size``, or returns states of other
+            shapes; an initial state or a mask does not fit, or the input has too few axes.
+        BuildError: the layer is stateful, and the size of the batch is unknown.
 
     >>> import jax.numpy as jnp
     >>> from lamina import Layer
@@ -80,7 +92,7 @@ class RNN(Recurrence):
         stateful: bool = False,
         unroll: bool = False,
         zero_output_for_mask: bool = False,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(
             return_sequences=return_sequences,
@@ -95,8 +107,8 @@ class RNN(Recurrence):
         self.cell: Any = check_cell(self, StackedRNNCells(cell) if stacked else cell)
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
-        """The states from which the cell starts."""
-        return as_list(first_states(self.cell, batch_size))
+        """Returns the cell's initial states for a batch of that size, as a list."""
+        return as_list(initial_states(self.cell, batch_size))
 
     @property
     def _state_count(self) -> int:
@@ -112,20 +124,28 @@ class RNN(Recurrence):
     def _state_specs(self, input_shape: Any) -> list[Any]:
         return as_list(state_specs(self.cell, input_shape[0]))
 
-    def _run(
-        self, sequences: jax.Array, start: Any, mask: jax.Array | None, training: bool
+    def _scan(
+        self,
+        sequences: jax.Array,
+        initial_state: Any,
+        mask: jax.Array | None,
+        training: bool,
+        *,
+        go_backwards: bool,
+        unroll: bool,
     ) -> tuple[jax.Array, Any]:
-        kind = jax.ShapeDtypeStruct((), compute_dtype(self.cell))
+        dtype_of_cell = jax.ShapeDtypeStruct((), compute_dtype(self.cell))
 
-        def placed(state: jax.Array) -> jax.Array:
-            dtype = float_dtype(state, sequences, kind)
+        def with_sharding(state: jax.Array) -> jax.Array:
+            dtype = float_dtype(state, sequences, dtype_of_cell)
             return zero_state(sequences, state.shape, dtype) + state
 
-        if start is None:
-            start = self.get_initial_state(sequences.shape[0])
-        if self.go_backwards:
+        if initial_state is None:
+            initial_state = self.get_initial_state(sequences.shape[0])
+        if go_backwards:
             sequences, mask = sequences[:, ::-1], None if mask is None else mask[:, ::-1]
-        return run_cell(self, self.cell, sequences, map_tree(placed, start), mask, self.unroll)
+        start = map_tree(with_sharding, initial_state)
+        return run_cell(self, self.cell, sequences, start, mask, unroll)
 
-    def _last(self, outputs: jax.Array, states: Any) -> jax.Array:
-        return self._at_end(outputs)
+    def _last_output(self, outputs: jax.Array, states: Any) -> jax.Array:
+        return self._last_step(outputs)

@@ -1,31 +1,44 @@
-"""Cells on top of each other."""
+"""A stack of cells."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.layers.recurrent.cells import as_list, check_cell, first_states, run_cell
+from lamina.layers.recurrent.cells import as_list, check_cell, initial_states, run_cell
+from lamina.options import LayerOptions
 
 __all__ = ["StackedRNNCells"]
 
 
 class StackedRNNCells(Layer):
-    """Cells as one cell: each gets the output of the one before it, and keeps its own state.
+    """Several cells as one: each takes the output of the one below it, and has its own state.
 
-    Shapes: inputs ``[batch, features]`` and the cells' states, a list with an entry for each ->
-    the last cell's output, and the next states.
+    Shapes: inputs ``[batch, features]`` and a list with the states of each cell -> the last cell's
+    output, and a list with the next states of each cell.
 
     Args:
-        cells: the cells, from the input to the output.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        cells: the cells in order, the first one next to the input; at least one.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
+
+    Call args:
+        inputs: ``[batch, features]``, one step.
+        states: a list with an entry for each cell: its state, or a list of several.
+        over_time: inputs are ``[batch, time, features]``, and all steps are computed; False by
+            default.
+        mask: bool ``[batch, time]``, False at padding, for ``over_time``; None by default.
+        unroll: compile the steps without a loop, for ``over_time``; False by default.
+
+    Returns:
+        ``(output, states)``: the states in the structure in which they were passed.
 
     Raises:
-        InputError: there is no cell, or one is not a layer with `call` and `state_size`.
+        InputError: the list of cells is empty, or one is not a layer with `call` and `state_size`.
 
     >>> import jax.numpy as jnp
     >>> from lamina.layers import RNN, GRUCell, LSTMCell
@@ -35,7 +48,7 @@ class StackedRNNCells(Layer):
     ((2, 5), (2, 4), (2, 4), (2, 5))
     """
 
-    def __init__(self, cells: Sequence[Layer], **options: Any) -> None:
+    def __init__(self, cells: Sequence[Layer], **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.cells = [check_cell(self, cell) for cell in cells]
         if not self.cells:
@@ -43,15 +56,15 @@ class StackedRNNCells(Layer):
                 explain(
                     "StackedRNNCells got no cells.",
                     where=f"made at {self._lamina.made_at}",
-                    expected="a list of one cell or more",
+                    expected="a list of at least one cell",
                     received="an empty list",
-                    remedy="Give cells, such as [LSTMCell(8), LSTMCell(8)].",
+                    remedy="Pass cells, such as [LSTMCell(8), LSTMCell(8)].",
                 )
             )
 
     @property
     def state_size(self) -> list[Any]:
-        """The sizes of the cells' states, an entry for each cell."""
+        """A list with the size of each cell's state."""
         return [cell.state_size for cell in self._sized]
 
     @property
@@ -61,8 +74,8 @@ class StackedRNNCells(Layer):
         return getattr(last, "output_size", None) or as_list(last.state_size)[0]
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
-        """The states from which the cells start, an entry for each."""
-        return [first_states(cell, batch_size) for cell in self.cells]
+        """Returns a list with the initial state of each cell, for a batch of that size."""
+        return [initial_states(cell, batch_size) for cell in self.cells]
 
     def call(
         self,
@@ -72,15 +85,16 @@ class StackedRNNCells(Layer):
         mask: jax.Array | None = None,
         unroll: bool = False,
     ) -> tuple[jax.Array, list[Any]]:
-        after: list[Any] = []
+        next_states: list[Any] = []
         for cell, state in zip(self.cells, states, strict=True):
-            given = as_list(state)
-            if over_time:  # one cell over all steps, then the next: the same, and faster
-                inputs, made = run_cell(self, cell, inputs, given, mask, unroll)
+            before = as_list(state)
+            if over_time:  # each cell over all steps, then the next one: equal, and faster
+                inputs, after = run_cell(self, cell, inputs, before, mask, unroll)
             else:
-                inputs, made = cell(inputs, given)
-            after.append(as_list(made) if isinstance(state, list | tuple) else as_list(made)[0])
-        return inputs, after
+                inputs, after = cell(inputs, before)
+            several = isinstance(state, list | tuple)
+            next_states.append(as_list(after) if several else as_list(after)[0])
+        return inputs, next_states
 
     @property
     def _sized(self) -> list[Any]:

@@ -12,10 +12,10 @@ __all__ = ["step_keys"]
 
 
 def step_keys(layer: Layer, steps: int) -> jax.Array | None:
-    """A key for each step, split from the layer's own; None where none may be split.
+    """Returns a random key for each step, split from the layer's key.
 
-    That is so where no key is in reach, and in the body of a loop around, where every turn would
-    split the same one. What needs a key nevertheless says so itself.
+    Returns None if the call has no key, and in the body of an enclosing loop, where each iteration
+    would split the same key. A layer that needs a key then raises the error itself.
     """
     scope = current()
     if scope is None or scope.key is None or in_loop(scope.key.state):

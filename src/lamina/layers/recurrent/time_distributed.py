@@ -1,8 +1,8 @@
-"""A layer at every step of a sequence."""
+"""A layer applied to every step of a sequence."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import jax
 import jax.numpy as jnp
@@ -13,27 +13,36 @@ from lamina.layer import Layer
 from lamina.layers.bases.checks import check_rank, check_shape
 from lamina.layers.bases.inner_layers import check_layer
 from lamina.layers.recurrent.step_keys import step_keys
+from lamina.options import LayerOptions
 
 __all__ = ["TimeDistributed"]
 
 
 class TimeDistributed(Layer):
-    """The same layer on every step of a sequence: ``y[:, t] = layer(x[:, t])``.
+    """Apply the same layer to every step of a sequence: ``y[:, t] = layer(x[:, t])``.
 
-    All steps are computed at once. A layer that keeps a state, such as `BatchNormalization`, sees
-    one step after the other instead. Random numbers are drawn for each step.
+    All steps are computed at once, each with its own random key. A layer with non-trainable
+    variables, such as `BatchNormalization`, processes the steps one after the other.
 
-    Shapes: ``[batch, time, ...] -> [batch, time, ...]``, what the layer makes of ``[batch, ...]``.
+    Shapes: ``[batch, time, ...] -> [batch, time, ...]``, where the layer maps ``[batch, ...]`` to
+    ``[batch, ...]``.
 
     Args:
-        layer: the layer.
-        **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
+        layer: the layer to apply.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes ``mask``, bool, ``[batch, time, ...]``; a layer that takes masks gets each step's.
+    Call args:
+        inputs: ``[batch, time, ...]``.
+        mask: bool ``[batch, time, ...]``; a layer whose `call` takes a mask receives that of each
+            step. None by default.
+
+    Returns:
+        The layer's outputs, stacked on axis 1.
 
     Raises:
-        InputError: what is wrapped is not a layer, the input has fewer than three axes, or the
-            mask does not fit.
+        InputError: ``layer`` is not a layer, the input has fewer than three axes, or the mask
+            does not fit.
 
     >>> import jax.numpy as jnp
     >>> from lamina.layers import Dense
@@ -41,7 +50,7 @@ class TimeDistributed(Layer):
     (2, 7, 4)
     """
 
-    def __init__(self, layer: Layer, **options: Any) -> None:
+    def __init__(self, layer: Layer, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.layer = check_layer(self, "layer", layer)
 
@@ -49,7 +58,7 @@ class TimeDistributed(Layer):
         check_rank(self, input_shape, "batch, time, features...")
         self.layer.build((input_shape[0], *input_shape[2:]))
         variables = walk(self.layer).variables.values()
-        self._keeps_state = any(not variable.trainable for _, variable in variables)
+        self._has_state = any(not variable.trainable for _, variable in variables)
 
     def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> Any:
         if mask is not None:
@@ -59,19 +68,18 @@ class TimeDistributed(Layer):
             if "mask" not in method_of(type(self.layer), "call").signature.parameters:
                 mask = None
 
-        def step(x: jax.Array, alive: jax.Array | None, key: jax.Array | None) -> Any:
-            options = {} if alive is None else {"mask": alive}
+        def step(x: jax.Array, valid: jax.Array | None, key: jax.Array | None) -> Any:
+            options = {} if valid is None else {"mask": valid}
             return self.layer(x, **options) if key is None else self.layer(x, **options, rng=key)
 
         steps = inputs.shape[1]
-        if self._keeps_state:
-            every = [
-                step(inputs[:, at], None if mask is None else mask[:, at], None)
-                for at in range(steps)
+        if self._has_state:
+            outputs = [
+                step(inputs[:, t], None if mask is None else mask[:, t], None) for t in range(steps)
             ]
-            return cast(Any, jax.tree).map(_stacked, *every)
-        together = cast(Any, jax.vmap)(step, in_axes=(1, 1, 0), out_axes=1)
-        return together(inputs, mask, step_keys(self, steps))
+            return cast(Any, jax.tree).map(_stacked, *outputs)
+        all_steps = cast(Any, jax.vmap)(step, in_axes=(1, 1, 0), out_axes=1)
+        return all_steps(inputs, mask, step_keys(self, steps))
 
 
 def _stacked(*steps: jax.Array) -> jax.Array:

@@ -1,13 +1,13 @@
-"""Recurrences over time: their steps, and whole sequences with backward passes written by hand."""
+"""Recurrent operations: single steps, and whole sequences with custom backward passes."""
 
 from lamina.ops.recurrence.attention import Attended, AttentionWeights, Memory, attend
 from lamina.ops.recurrence.cell import Activation, Cell, State
-from lamina.ops.recurrence.convolutional import conv_lstm
-from lamina.ops.recurrence.engine import recur
+from lamina.ops.recurrence.conv_lstm import conv_lstm
+from lamina.ops.recurrence.custom_vjp import recur
+from lamina.ops.recurrence.generic import Step, over_steps, zero_state
 from lamina.ops.recurrence.gru import gru, gru_cell, gru_project, gru_step
 from lamina.ops.recurrence.lstm import lstm, lstm_cell, lstm_step
-from lamina.ops.recurrence.simple import simple_rnn, simple_rnn_cell, simple_rnn_step
-from lamina.ops.recurrence.stepping import Step, over_steps, zero_state
+from lamina.ops.recurrence.simple_rnn import simple_rnn, simple_rnn_cell, simple_rnn_step
 
 __all__ = [
     "Activation",

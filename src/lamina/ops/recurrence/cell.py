@@ -1,4 +1,4 @@
-"""What a step of a recurrence does element by element, and where its gates stand."""
+"""The elementwise part of a recurrent step, and the layout of its gates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.ops.recurrence.axes import added_at
+from lamina.ops.recurrence.steps import add_to_step
 
 __all__ = ["Activation", "Cell", "State"]
 
@@ -18,14 +18,18 @@ State = tuple[jax.Array, ...]
 
 
 class Cell(NamedTuple):
-    """What a step does element by element. It closes over no array.
+    """The elementwise part of a recurrent step.
+
+    The projected input and the product of the state with the recurrent kernel each hold one part
+    for every gate, side by side. For the first `shared` gates, `step` needs only the sum of both
+    parts; for the others it needs both, first those of the input.
 
     Attributes:
-        step: of the gates and the state before, arrays ``[batch, ...]`` each, the state after.
-        gates: how many shares the input has, and the state; they stand side by side in one array.
-        shared: of the first so many, `step` is given the sums alone. Then come the input's shares
-            of the others, and then the state's.
-        axis: where they stand side by side.
+        step: function of the pre-activations and the state, arrays ``[batch, ...]``, that returns
+            the next state. It closes over no array.
+        gates: number of gates.
+        shared: number of gates of which `step` takes the sum.
+        axis: axis of the gates; -1 by default.
     """
 
     step: Callable[[State, State], State]
@@ -34,95 +38,95 @@ class Cell(NamedTuple):
     axis: int = -1
 
     def __call__(self, projected: jax.Array, product: jax.Array, state: State) -> State:
-        """A step, of the input's shares of all gates and the state's."""
-        return self.step(self.meet(self.apart(projected), self.apart(product)), state)
+        """Returns the next state, from the projected input, the state's product and the state."""
+        return self.step(self.combine(self.split(projected), self.split(product)), state)
 
-    def apart(self, shares: jax.Array) -> State:
-        """The shares of the gates, each by itself."""
-        axis = self.axis % shares.ndim
-        return tuple(lax.split(shares, (shares.shape[axis] // self.gates,) * self.gates, axis=axis))
+    def split(self, array: jax.Array) -> State:
+        """Splits an array into the parts of the gates."""
+        axis = self.axis % array.ndim
+        return tuple(lax.split(array, (array.shape[axis] // self.gates,) * self.gates, axis=axis))
 
-    def meet(self, inputs: State, products: State) -> State:
-        """What `step` is given."""
+    def combine(self, inputs: State, products: State) -> State:
+        """Returns the pre-activations for `step`, from the parts of the input and of the state."""
         sums = map(lax.add, inputs[: self.shared], products[: self.shared])
         return (*sums, *inputs[self.shared :], *products[self.shared :])
 
-    def of_product(self, given: State) -> State:
-        """Of arrays such as `step` is given, those of the state's shares."""
-        return given[: self.shared] + given[self.gates :]
+    def of_product(self, preactivations: State) -> State:
+        """Returns those of the pre-activations that the state's product is part of."""
+        return preactivations[: self.shared] + preactivations[self.gates :]
 
-    def summed_at(
-        self, shares: jax.Array, product: jax.Array, bias: jax.Array | None, index: jax.Array
+    def add_product(
+        self, projected: jax.Array, product: jax.Array, bias: jax.Array | None, index: jax.Array
     ) -> jax.Array:
-        """The input's shares ``[batch, time, gates]``, a step's made the sums that it is given.
+        """Returns the projected input ``[batch, time, gates]`` with the product added to one step.
 
-        They need no room of their own: the sums stand where the shares did, and the gradients of
-        both can stand there after them. All that a step reads of the shares it is to read
-        afterwards, of what is returned, for else XLA copies all of them at each step.
+        The sums overwrite the projected input, and so do the gradients of both in the backward
+        pass, which saves an array of all steps. A step must read the array that is returned, since
+        XLA otherwise copies all of it at each step.
         """
         sums = product[:, : self.shared * (product.shape[1] // self.gates)]
         for row in _rows(bias):
             sums = jnp.add(sums, row[: sums.shape[1]])
-        return added_at(shares, sums, index)
+        return add_to_step(projected, sums, index)
 
-    def own(self, product: jax.Array, bias: jax.Array | None) -> State:
-        """Of a step's product, bias and all, what is in no sum."""
-        return self._biased(self.apart(product)[self.shared :], bias, 1)
+    def unshared(self, product: jax.Array, bias: jax.Array | None) -> State:
+        """Returns the parts of the product that are not summed, with their bias."""
+        return self._biased(self.split(product)[self.shared :], bias, 1)
 
-    def given_at(
-        self, shares: jax.Array, own: State, bias: jax.Array | None, index: jax.Array
+    def preactivations_at(
+        self, sums: jax.Array, unshared: State, bias: jax.Array | None, index: jax.Array
     ) -> State:
-        """What `step` is given, of shares with a step's sums in them and of what is in no sum.
+        """Returns the pre-activations of a step, from :meth:`add_product` and :meth:`unshared`.
 
-        The gates are read each by itself. XLA on CPU turns one slice of which several gates are
-        cut into a function that it calls for each number, and a loop around that it leaves
-        without vector instructions.
+        Each gate is sliced separately. If several gates are cut from one slice, XLA on CPU calls a
+        function for each element and does not vectorize the loop.
         """
-        batch, units = shares.shape[0], shares.shape[2] // self.gates
-        starts = [(0, index, gate * units) for gate in range(self.gates)]
+        batch, units = sums.shape[0], sums.shape[2] // self.gates
+        offsets = [(0, index, gate * units) for gate in range(self.gates)]
         size = batch, 1, units
         every = tuple(
-            lax.squeeze(lax.dynamic_slice(shares, at, size, allow_negative_indices=False), (1,))
-            for at in starts
+            lax.squeeze(lax.dynamic_slice(sums, offset, size, allow_negative_indices=False), (1,))
+            for offset in offsets
         )
-        return every[: self.shared] + self._biased(every[self.shared :], bias, 0) + own
+        return every[: self.shared] + self._biased(every[self.shared :], bias, 0) + unshared
 
-    def given(self, shares: State, product: jax.Array, bias: jax.Array | None) -> State:
-        """What `step` is given, of the input's shares, the state's and the bias.
+    def preactivations(self, inputs: State, product: jax.Array, bias: jax.Array | None) -> State:
+        """Returns the pre-activations, from the input's parts, the state's product and the bias.
 
-        The bias is one row for either, ``[2, gates units]``, or one for both, ``[gates units]``.
+        The bias is ``[gates units]``, or one row for the input and one for the product,
+        ``[2, gates units]``.
         """
-        products = self.apart(product)
+        products = self.split(product)
         if bias is not None:
-            rows = [self.apart(row) for row in _rows(bias)]
-            shares = tuple(map(jnp.add, shares, rows[0]))
+            rows = [self.split(row) for row in _rows(bias)]
+            inputs = tuple(map(jnp.add, inputs, rows[0]))
             products = tuple(map(jnp.add, products, rows[1])) if len(rows) == 2 else products
-        return self.meet(shares, products)
+        return self.combine(inputs, products)
 
-    def with_others(self, shares: jax.Array, others: State) -> jax.Array:
-        """Shares ``[batch, time, gates]`` with others in place of those that are not shared.
+    def with_unshared(self, array: jax.Array, others: State) -> jax.Array:
+        """Returns ``[batch, time, gates]`` with the gates that are not summed replaced.
 
-        They are written over a copy: to join them to what stays is one more loop and copy.
+        They overwrite a copy of the array. Concatenating them needs one more loop and copy.
         """
-        units = shares.shape[2] // self.gates
+        units = array.shape[2] // self.gates
         for gate, other in enumerate(others, self.shared):
-            shares = lax.dynamic_update_slice(shares, other, (0, 0, gate * units))
-        return shares
+            array = lax.dynamic_update_slice(array, other, (0, 0, gate * units))
+        return array
 
     def d_bias(self, bias: jax.Array, d_projected: jax.Array, d_products: jax.Array) -> jax.Array:
-        """The gradient of the bias, from those of the shares, ``[batch, time, gates]``."""
+        """Returns the gradient of the bias, from those of input and product."""
         if bias.ndim == 1:
             return d_projected.sum((0, 1))
         return jnp.stack([d_projected.sum((0, 1)), d_products.sum((0, 1))])
 
-    def _biased(self, unshared: State, bias: jax.Array | None, row: int) -> State:
-        """Shares of the gates that are not shared, with a row of the bias, if it has so many."""
-        rows = [self.apart(each)[self.shared :] for each in _rows(bias)[row : row + 1]]
-        return tuple(map(jnp.add, unshared, rows[0])) if rows else unshared
+    def _biased(self, parts: State, bias: jax.Array | None, row: int) -> State:
+        """Returns parts that are not summed, with a row of the bias if it has that row."""
+        rows = [self.split(each)[self.shared :] for each in _rows(bias)[row : row + 1]]
+        return tuple(map(jnp.add, parts, rows[0])) if rows else parts
 
 
 def _rows(bias: jax.Array | None) -> Sequence[jax.Array]:
-    """That of the input's shares, and that of the state's."""
+    """Returns the rows of the bias: for the input, and for the product if there is one."""
     if bias is None:
         return []
     return [bias[0], bias[1]] if bias.ndim == 2 else [bias]

@@ -11,16 +11,16 @@ from jax import lax
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.dense import dense
 from lamina.ops.dropout import scaled
-from lamina.ops.recurrence.axes import alive_at, steps_of, time_first, where_alive
 from lamina.ops.recurrence.cell import Activation, Cell, State
-from lamina.ops.recurrence.engine import by_hand, recur
-from lamina.ops.recurrence.sequence import over_sequence
+from lamina.ops.recurrence.custom_vjp import has_custom_vjp, recur
+from lamina.ops.recurrence.input_projection import over_sequence
+from lamina.ops.recurrence.steps import steps_of, time_first, valid_at, where_valid
 
 __all__ = ["gru", "gru_cell", "gru_project", "gru_step"]
 
 
 def gru_cell(activation: Activation, recurrent_activation: Activation) -> Cell:
-    """What a step of a GRU that resets after the product does element by element."""
+    """Returns the elementwise part of a step that applies the reset gate after the product."""
 
     def step(gates: State, state: State) -> State:
         update, reset, candidate, candidate_of_h = gates
@@ -35,14 +35,14 @@ def gru_cell(activation: Activation, recurrent_activation: Activation) -> Cell:
 def gru_project(
     x: Operand, kernel: Operand, bias: Operand | None = None, *, reset_after: bool = True
 ) -> jax.Array:
-    """The input's share of the three gates: ``x kernel + bias``, for :func:`gru_step`.
+    """Returns the projected input ``x kernel + bias``, for :func:`gru_step`.
 
     Args:
         x: ``[..., features]``.
         kernel: ``[features, 3 units]``, gates in the order update, reset, candidate.
-        bias: ``[2, 3 units]`` with ``reset_after`` (the first row is the input's), else
-            ``[3 units]``.
-        reset_after: which of the two shapes of bias is meant.
+        bias: ``[2, 3 units]`` with ``reset_after``, of which the first row is added here, else
+            ``[3 units]``; None by default.
+        reset_after: the bias has two rows; True by default.
 
     Returns:
         ``[..., 3 units]``.
@@ -65,9 +65,10 @@ def gru_step(
     reset_after: bool = True,
     recurrent_dropout: jax.Array | None = None,
 ) -> jax.Array:
-    """One step of a gated recurrent unit.
+    """Computes one step of a gated recurrent unit.
 
-    With ``U`` the recurrent kernel, ``g`` the projected input and ``s`` the gates' activation::
+    With ``U`` the recurrent kernel, ``g`` the projected input and ``s`` the
+    ``recurrent_activation``::
 
         z  = s(g_z + h U_z + b_z)
         r  = s(g_r + h U_r + b_r)
@@ -76,19 +77,20 @@ def gru_step(
 
     Args:
         projected: ``[batch, 3 units]``, from :func:`gru_project`.
-        state: ``[batch, units]``, h.
+        state: h, ``[batch, units]``.
         recurrent_kernel: ``[units, 3 units]``, gates in the order update, reset, candidate.
-        bias: the bias given to :func:`gru_project`; with ``reset_after`` its second row is used
-            here, otherwise nothing of it.
-        activation: of the candidate.
-        recurrent_activation: of the update and reset gates.
-        reset_after: whether the reset gate acts after the product with the recurrent kernel.
-        recurrent_dropout: ``[batch, units]``, factors for the state on its way into the gates.
+        bias: the bias passed to :func:`gru_project`. With ``reset_after`` its second row is added
+            here; otherwise it is not used. None by default.
+        activation: activation of the candidate; tanh by default.
+        recurrent_activation: activation of the update and reset gates; sigmoid by default.
+        reset_after: apply the reset gate after the product with the recurrent kernel instead of
+            before it; True by default.
+        recurrent_dropout: dropout factors of h in the gates, ``[batch, units]``; None by default.
 
     Returns:
         ``[batch, units]``, the next state.
 
-    Source: Cho et al., arXiv 1406.1078 (version 3 resets before, version 1 after).
+    Source: Cho et al., arXiv 1406.1078 (version 3: reset before, version 1: after).
 
     >>> gru_step(jnp.zeros((2, 12)), jnp.ones((2, 4)), jnp.zeros((4, 12)))[0].tolist()
     [0.5, 0.5, 0.5, 0.5]
@@ -123,27 +125,32 @@ def gru(
     recurrent_dropout: Operand | None = None,
     unroll: bool = False,
 ) -> tuple[jax.Array, jax.Array]:
-    """Run a gated recurrent unit over a sequence; :func:`gru_step` has the equations.
+    """Runs a gated recurrent unit over a sequence, with the equations of :func:`gru_step`.
 
-    The input's products for all steps are one product, taken before the loop.
+    The input is projected for all steps at once, before the loop.
 
     Args:
         sequence: ``[batch, time, features]``.
         kernel: ``[features, 3 units]``, gates in the order update, reset, candidate.
         recurrent_kernel: ``[units, 3 units]``, in the same order.
-        bias: ``[2, 3 units]`` with ``reset_after`` (input's, state's), else ``[3 units]``.
-        initial_state: ``[batch, units]``; zeros where None.
-        mask: bool, ``[batch, time]``: where False the state stays, and the output repeats it.
-        activation: of the candidate.
-        recurrent_activation: of the update and reset gates.
-        reset_after: whether the reset gate acts after the product with the recurrent kernel.
-        go_backwards: start at the last step; the outputs stand in the order of processing.
-        dropout: ``[batch, features]``, factors for the input at every step.
-        recurrent_dropout: ``[batch, units]``, factors for the state on its way into the gates.
-        unroll: write all steps into the program one after the other, rather than a loop.
+        bias: ``[2, 3 units]`` with ``reset_after``, a row for the input and one for the state,
+            else ``[3 units]``; None by default.
+        initial_state: ``[batch, units]``; zeros if None (default).
+        mask: bool ``[batch, time]``, False at padding, where the state does not change and the
+            output repeats it; None by default.
+        activation: activation of the candidate; tanh by default.
+        recurrent_activation: activation of the update and reset gates; sigmoid by default.
+        reset_after: apply the reset gate after the product with the recurrent kernel instead of
+            before it; True by default.
+        go_backwards: start at the last step, and return outputs in the order of processing; False
+            by default.
+        dropout: dropout factors of the input, ``[batch, features]``, for all steps; None by
+            default.
+        recurrent_dropout: dropout factors of h in the gates, ``[batch, units]``; None by default.
+        unroll: compile the steps one after the other instead of a loop; False by default.
 
     Returns:
-        ``(outputs, state)``: ``[batch, time, units]``, and the last state ``[batch, units]``.
+        ``(outputs, state)``: ``[batch, time, units]``, and the final state ``[batch, units]``.
 
     >>> outputs, state = gru(jnp.ones((2, 7, 5)), jnp.ones((5, 12)), jnp.zeros((4, 12)))
     >>> outputs.shape, state.shape, bool((outputs[:, -1] == state).all())
@@ -152,22 +159,22 @@ def gru(
     dtype = float_dtype(sequence, kernel, recurrent_kernel, bias, initial_state)
     factors = None if recurrent_dropout is None else cast(recurrent_dropout, dtype)
     weights = cast(recurrent_kernel, dtype)
-    shared = None if bias is None else cast(bias, dtype)
+    bias_rows = None if bias is None else cast(bias, dtype)
     functions = activation, recurrent_activation
     cell = gru_cell(*functions)
 
-    def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
+    def run(projected: jax.Array, start: State, valid: jax.Array | None) -> tuple[jax.Array, State]:
         if not reset_after:
             return _reset_before(
-                projected, start, weights, alive, factors, functions, go_backwards, unroll
+                projected, start, weights, valid, factors, functions, go_backwards, unroll
             )
         return recur(
-            cell, projected, start, weights, shared, alive, factors,
-            reverse=go_backwards, plain=not by_hand(*functions), unroll=unroll,
+            cell, projected, start, weights, bias_rows, valid, factors,
+            reverse=go_backwards, plain=not has_custom_vjp(*functions), unroll=unroll,
         )  # fmt: skip
 
     outputs, (state,) = over_sequence(
-        run, cast(sequence, dtype), cast(kernel, dtype), None if reset_after else shared,
+        run, cast(sequence, dtype), cast(kernel, dtype), None if reset_after else bias_rows,
         weights.shape[0], (initial_state,), mask, go_backwards=go_backwards, dropout=dropout,
     )  # fmt: skip
     return outputs, state
@@ -183,21 +190,21 @@ def _reset_before(
     reverse: bool,
     unroll: bool,
 ) -> tuple[jax.Array, State]:
-    """Two products that follow on each other, which only autodiff takes apart."""
+    """Runs a GRU with the reset gate before the product, differentiated by JAX."""
 
-    def step(state: jax.Array, at: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        index, gates = at
-        alive = alive_at(mask, index)
+    def step(state: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        index, gates = inputs
+        valid = valid_at(mask, index)
         after = gru_step(
             gates, state, kernel, activation=functions[0], recurrent_activation=functions[1],
             reset_after=False, recurrent_dropout=factors,
         )  # fmt: skip
-        if alive is not None:
-            after = where_alive(alive, after, state)
+        if valid is not None:
+            after = where_valid(valid, after, state)
         return after, after
 
-    every_step = steps_of(projected), time_first(projected)
-    state, outputs = lax.scan(step, start[0], every_step, reverse=reverse, unroll=unroll)
+    steps = steps_of(projected), time_first(projected)
+    state, outputs = lax.scan(step, start[0], steps, reverse=reverse, unroll=unroll)
     return time_first(outputs), (state,)
 
 

@@ -1,4 +1,4 @@
-"""The long short-term memory."""
+"""The long short-term memory (LSTM)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.dense import dense
 from lamina.ops.dropout import scaled
 from lamina.ops.recurrence.cell import Activation, Cell, State
-from lamina.ops.recurrence.engine import by_hand, recur
-from lamina.ops.recurrence.sequence import over_sequence
+from lamina.ops.recurrence.custom_vjp import has_custom_vjp, recur
+from lamina.ops.recurrence.input_projection import over_sequence
 
 __all__ = ["lstm", "lstm_cell", "lstm_step"]
 
 
 def lstm_cell(activation: Activation, recurrent_activation: Activation, *, axis: int = -1) -> Cell:
-    """What a step does element by element; gates and units are on one axis."""
+    """Returns the elementwise part of a step, with the gates side by side on `axis`."""
 
     def step(gates: State, state: State) -> State:
         gate_in, forget, candidate, out = gates
@@ -36,9 +36,10 @@ def lstm_step(
     recurrent_activation: Activation = lax.logistic,
     recurrent_dropout: jax.Array | None = None,
 ) -> State:
-    """One step of a long short-term memory.
+    """Computes one step of a long short-term memory.
 
-    With ``U`` the recurrent kernel, ``g`` the projected input, ``s`` the gates' activation::
+    With ``U`` the recurrent kernel, ``g`` the projected input and ``s`` the
+    ``recurrent_activation``::
 
         i, f, o = s(g + h U)    candidate n = act(g_c + h U_c)
         c' = f c + i n
@@ -49,14 +50,14 @@ def lstm_step(
             candidate, output.
         state: h and c, ``[batch, units]`` each.
         recurrent_kernel: ``[units, 4 units]``, in the same order.
-        activation: of the candidate and of c on its way out.
-        recurrent_activation: of the three gates.
-        recurrent_dropout: ``[batch, units]``, factors for h on its way into the gates.
+        activation: activation of the candidate and of c in the output; tanh by default.
+        recurrent_activation: activation of the three gates; sigmoid by default.
+        recurrent_dropout: dropout factors of h in the gates, ``[batch, units]``; None by default.
 
     Returns:
         The next h and c.
 
-    Source: Hochreiter, Schmidhuber, Long short-term memory, 1997; the forget gate is of Gers,
+    Source: Hochreiter, Schmidhuber, Long short-term memory, 1997; forget gate: Gers,
     Schmidhuber, Cummins, 2000.
 
     >>> import jax.numpy as jnp
@@ -85,24 +86,27 @@ def lstm(
     recurrent_dropout: Operand | None = None,
     unroll: bool = False,
 ) -> tuple[jax.Array, State]:
-    """Run a long short-term memory over a sequence; :func:`lstm_step` has the equations.
+    """Runs a long short-term memory over a sequence, with the equations of :func:`lstm_step`.
 
     Args:
         sequence: ``[batch, time, features]``.
         kernel: ``[features, 4 units]``, gates in the order input, forget, candidate, output.
         recurrent_kernel: ``[units, 4 units]``, in the same order.
-        bias: ``[4 units]``.
-        initial_state: h and c, ``[batch, units]`` each; zeros where None.
-        mask: bool, ``[batch, time]``: where False the state stays, and the output repeats it.
-        activation: of the candidate and of c on its way out.
-        recurrent_activation: of the three gates.
-        go_backwards: start at the last step; the outputs stand in the order of processing.
-        dropout: ``[batch, features]``, factors for the input at every step.
-        recurrent_dropout: ``[batch, units]``, factors for h on its way into the gates.
-        unroll: write all steps into the program one after the other, rather than a loop.
+        bias: ``[4 units]``; None by default.
+        initial_state: h and c, ``[batch, units]`` each; zeros if None (default).
+        mask: bool ``[batch, time]``, False at padding, where the state does not change and the
+            output repeats it; None by default.
+        activation: activation of the candidate and of c in the output; tanh by default.
+        recurrent_activation: activation of the three gates; sigmoid by default.
+        go_backwards: start at the last step, and return outputs in the order of processing; False
+            by default.
+        dropout: dropout factors of the input, ``[batch, features]``, for all steps; None by
+            default.
+        recurrent_dropout: dropout factors of h in the gates, ``[batch, units]``; None by default.
+        unroll: compile the steps one after the other instead of a loop; False by default.
 
     Returns:
-        ``(outputs, (h, c))``: ``[batch, time, units]``, and the last state.
+        ``(outputs, (h, c))``: ``[batch, time, units]``, and the final state.
 
     >>> import jax.numpy as jnp
     >>> outputs, (h, c) = lstm(jnp.ones((2, 7, 5)), jnp.ones((5, 12)), jnp.zeros((3, 12)))
@@ -115,10 +119,10 @@ def lstm(
     row = None if bias is None else cast(bias, dtype)
     functions = activation, recurrent_activation
 
-    def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
+    def run(projected: jax.Array, start: State, valid: jax.Array | None) -> tuple[jax.Array, State]:
         return recur(
-            lstm_cell(*functions), projected, start, weights, row, alive, factors,
-            reverse=go_backwards, plain=not by_hand(*functions), unroll=unroll,
+            lstm_cell(*functions), projected, start, weights, row, valid, factors,
+            reverse=go_backwards, plain=not has_custom_vjp(*functions), unroll=unroll,
         )  # fmt: skip
 
     return over_sequence(

@@ -1,4 +1,4 @@
-"""The fully connected recurrence."""
+"""The fully connected recurrent unit."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.dense import dense
 from lamina.ops.dropout import scaled
 from lamina.ops.recurrence.cell import Activation, Cell, State
-from lamina.ops.recurrence.engine import by_hand, recur
-from lamina.ops.recurrence.sequence import over_sequence
+from lamina.ops.recurrence.custom_vjp import has_custom_vjp, recur
+from lamina.ops.recurrence.input_projection import over_sequence
 
 __all__ = ["simple_rnn", "simple_rnn_cell", "simple_rnn_step"]
 
 
 def simple_rnn_cell(activation: Activation) -> Cell:
-    """What a step does element by element."""
+    """Returns the elementwise part of a step."""
 
     def step(gates: State, state: State) -> State:
         return (activation(gates[0]),)
@@ -32,14 +32,17 @@ def simple_rnn_step(
     activation: Activation = lax.tanh,
     recurrent_dropout: jax.Array | None = None,
 ) -> State:
-    """One step: ``h' = act(g + h U)``, with g the projected input and U the recurrent kernel.
+    """Computes one step, ``h' = act(g + h U)``.
+
+    Here g is the projected input and U the recurrent kernel.
 
     Args:
         projected: ``[batch, units]``: ``x kernel + bias``.
         state: h, ``[batch, units]``, in a tuple.
         recurrent_kernel: ``[units, units]``.
-        activation: of the new state.
-        recurrent_dropout: ``[batch, units]``, factors for h on its way into the product.
+        activation: activation of the new state; tanh by default.
+        recurrent_dropout: dropout factors of h in the product, ``[batch, units]``; None by
+            default.
 
     Returns:
         The next h, in a tuple.
@@ -69,23 +72,27 @@ def simple_rnn(
     recurrent_dropout: Operand | None = None,
     unroll: bool = False,
 ) -> tuple[jax.Array, State]:
-    """Run ``h' = act(x kernel + h U + bias)`` over a sequence.
+    """Runs ``h' = act(x kernel + h U + bias)`` over a sequence.
 
     Args:
         sequence: ``[batch, time, features]``.
         kernel: ``[features, units]``.
         recurrent_kernel: ``[units, units]``.
-        bias: ``[units]``.
-        initial_state: h, ``[batch, units]``, in a tuple; zeros where None.
-        mask: bool, ``[batch, time]``: where False the state stays, and the output repeats it.
-        activation: of the new state.
-        go_backwards: start at the last step; the outputs stand in the order of processing.
-        dropout: ``[batch, features]``, factors for the input at every step.
-        recurrent_dropout: ``[batch, units]``, factors for h on its way into the product.
-        unroll: write all steps into the program one after the other, rather than a loop.
+        bias: ``[units]``; None by default.
+        initial_state: h, ``[batch, units]``, in a tuple; zeros if None (default).
+        mask: bool ``[batch, time]``, False at padding, where the state does not change and the
+            output repeats it; None by default.
+        activation: activation of the new state; tanh by default.
+        go_backwards: start at the last step, and return outputs in the order of processing; False
+            by default.
+        dropout: dropout factors of the input, ``[batch, features]``, for all steps; None by
+            default.
+        recurrent_dropout: dropout factors of h in the product, ``[batch, units]``; None by
+            default.
+        unroll: compile the steps one after the other instead of a loop; False by default.
 
     Returns:
-        ``(outputs, (h,))``: ``[batch, time, units]``, and the last state.
+        ``(outputs, (h,))``: ``[batch, time, units]``, and the final state.
 
     >>> import jax.numpy as jnp
     >>> outputs, (h,) = simple_rnn(jnp.ones((2, 7, 5)), jnp.ones((5, 3)), jnp.zeros((3, 3)))
@@ -97,10 +104,10 @@ def simple_rnn(
     weights = cast(recurrent_kernel, dtype)
     row = None if bias is None else cast(bias, dtype)
 
-    def run(projected: jax.Array, start: State, alive: jax.Array | None) -> tuple[jax.Array, State]:
+    def run(projected: jax.Array, start: State, valid: jax.Array | None) -> tuple[jax.Array, State]:
         return recur(
-            simple_rnn_cell(activation), projected, start, weights, row, alive, factors,
-            reverse=go_backwards, plain=not by_hand(activation), unroll=unroll,
+            simple_rnn_cell(activation), projected, start, weights, row, valid, factors,
+            reverse=go_backwards, plain=not has_custom_vjp(activation), unroll=unroll,
         )  # fmt: skip
 
     return over_sequence(

@@ -1,4 +1,4 @@
-"""The long short-term memory whose products are convolutions."""
+"""The convolutional LSTM."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.convolution import Padding, conv
 from lamina.ops.dropout import scaled
 from lamina.ops.recurrence.cell import Activation, State
+from lamina.ops.recurrence.generic import over_steps, zero_state
 from lamina.ops.recurrence.lstm import lstm_cell
-from lamina.ops.recurrence.stepping import over_steps, zero_state
 from lamina.ops.spatial import DataFormat, channel_axis
 
 __all__ = ["conv_lstm"]
@@ -35,34 +35,36 @@ def conv_lstm(
     recurrent_dropout: Operand | None = None,
     unroll: bool = False,
 ) -> tuple[jax.Array, State]:
-    """Run a long short-term memory over a sequence of images, or other arrays over space.
+    """Runs a convolutional LSTM over a sequence of images, or of arrays with other spatial axes.
 
-    The equations are those of :func:`lamina.ops.recurrence.lstm_step`, with convolutions for
-    products: ``g = x * kernel + bias`` and ``h * U``. The state keeps its size: its convolution
-    has stride 1 and zeros at the edges. The inputs' convolutions are one, taken before the loop.
+    The equations are those of :func:`lamina.ops.recurrence.lstm_step`, with convolutions in place
+    of products: ``g = x * kernel + bias`` and ``h * U``. The state's convolution has stride 1 and
+    padding ``"same"``. The inputs of all steps are convolved at once, before the loop.
 
     Args:
         sequence: ``[batch, time, space..., channels]``, or ``[batch, time, channels, space...]``.
-        kernel: ``[taps..., channels, 4 filters]``, gates in the order input, forget, candidate,
-            output.
-        recurrent_kernel: ``[taps..., filters, 4 filters]``, in the same order.
-        bias: ``[4 filters]``.
+        kernel: ``[*kernel_size, channels, 4 filters]``, gates in the order input, forget,
+            candidate, output.
+        recurrent_kernel: ``[*kernel_size, filters, 4 filters]``, in the same order.
+        bias: ``[4 filters]``; None by default.
         initial_state: h and c, ``[batch, space'..., filters]`` each, or channels first; zeros
-            where None.
-        mask: bool, ``[batch, time]``: where False the state stays, and the output repeats it.
-        strides, padding, data_format, dilation_rate: of the input's convolution, as for
+            if None (default).
+        mask: bool ``[batch, time]``, False at padding, where the state does not change and the
+            output repeats it; None by default.
+        strides, padding, data_format, dilation_rate: options of the input's convolution, as for
             :func:`lamina.ops.convolution.conv`.
-        activation: of the candidate and of c on its way out.
-        recurrent_activation: of the three gates.
-        go_backwards: start at the last step; the outputs stand in the order of processing.
-        dropout: of the shape of a step's input, factors for it at every step.
-        recurrent_dropout: of the shape of h, factors for it on its way into the gates.
-        unroll: write all steps into the program one after the other, rather than a loop.
+        activation: activation of the candidate and of c in the output; tanh by default.
+        recurrent_activation: activation of the three gates; sigmoid by default.
+        go_backwards: start at the last step, and return outputs in the order of processing; False
+            by default.
+        dropout: dropout factors of the shape of one step's input, for all steps; None by default.
+        recurrent_dropout: dropout factors of the shape of h, for the gates; None by default.
+        unroll: compile the steps one after the other instead of a loop; False by default.
 
     Returns:
-        ``(outputs, (h, c))``: ``[batch, time, space'..., filters]``, and the last state.
+        ``(outputs, (h, c))``: ``[batch, time, space'..., filters]``, and the final state.
 
-    Source: Shi et al., Convolutional LSTM network, arXiv 1506.04214, without peepholes.
+    Source: Shi et al., Convolutional LSTM network, arXiv 1506.04214, without peephole connections.
 
     >>> import jax.numpy as jnp
     >>> sequence, kernel = jnp.ones((2, 5, 7, 3)), jnp.ones((3, 3, 8))
