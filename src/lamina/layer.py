@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import numpy as np
@@ -22,8 +22,9 @@ from lamina.core.running.precision import policy
 from lamina.core.running.scope import SCOPE, fresh_key
 from lamina.core.sites import site
 from lamina.core.specs.spec import Spec
-from lamina.core.tree.node import ATTRIBUTE, EDITION, Node, Tracked
+from lamina.core.tree.node import ATTRIBUTE, EDITION, Tracked
 from lamina.core.tree.variable import Variable
+from lamina.layer_state import LayerNode, symbolic_input, symbolic_output
 from lamina.lazy import lazily
 from lamina.regularizers import RegularizerLike
 
@@ -64,6 +65,9 @@ class Layer(Tracked):
     ((2, 3), [Variable(shape=(3,), dtype=float32)])
     """
 
+    _lamina: LayerNode  # pyright: ignore[reportIncompatibleVariableOverride] - set once
+    _lamina_node: ClassVar[type[LayerNode]] = LayerNode
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         layer = super().__new__(cls)
         allowance = ALLOWANCE.get()
@@ -72,7 +76,7 @@ class Layer(Tracked):
         trains = building.adopt(cls)
         scope = SCOPE.get()
         made_in = 0 if scope is None else scope.frame.number
-        node = Node(args, kwargs, site(sys._getframe(1)), made_in)
+        node = cls._lamina_node(args, kwargs, site(sys._getframe(1)), made_in)
         node.dtype = policy(None)
         node.trainable = trains
         object.__setattr__(layer, ATTRIBUTE, node)  # dataclasses that are frozen forbid the other
@@ -90,7 +94,7 @@ class Layer(Tracked):
     ) -> None:
         shape = input_shape if input_dim is None else (input_dim,)
         self._lamina.name = name
-        self._lamina.expects = None if shape is None else Spec((None, *shape))
+        self._lamina.input_spec = None if shape is None else Spec((None, *shape))
         self._lamina.trainable = self._lamina.trainable and bool(trainable)
         self._lamina.dtype = policy(dtype)
         self._lamina.penalty = regularizers.get(activity_regularizer)
@@ -205,8 +209,8 @@ class Layer(Tracked):
         return saving.from_config(cls, config)
 
     layers = views.View(views.layers)
-    input = views.View(views.graph_input)
-    output = views.View(views.graph_output)
+    input = views.View(symbolic_input)
+    output = views.View(symbolic_output)
     variables = views.View(views.variables)
     weights = views.View(views.variables)
     trainable_variables = views.View(views.trainable_variables)

@@ -21,7 +21,7 @@ TEXTS = [
     "lamina.layers.dense:Dense", "lamina.layers.functions:Lambda",
     "lamina.layers.recurrent.gru:GRU",
     "lamina.models.sequential:Sequential", "lamina.models.symbol:Operation",
-    "lamina.models.functional:Step", "lamina.activations.functions:relu",
+    "lamina.models.graph:Step", "lamina.activations.functions:relu",
 ]  # fmt: skip
 
 

@@ -26,7 +26,7 @@ __all__ = [
 DENSE, LAMBDA = "lamina.layers.dense:Dense", "lamina.layers.functions:Lambda"
 SEQUENTIAL, FUNCTIONAL = (
     "lamina.models.sequential:Sequential",
-    "lamina.models.functional:Functional",
+    "lamina.models.model:Functional",
 )
 
 
@@ -51,20 +51,20 @@ def spec(*shape: Any, dtype: str = "float32") -> dict[str, Any]:
 
 
 def ref(step: Any, output: Any = 0) -> dict[str, Any]:
-    return _tuple("lamina.models.functional:Ref", step, output)
+    return _tuple("lamina.models.graph:Ref", step, output)
 
 
 def step(name: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
     given = {"is": "dict", "items": [[key, value] for key, value in kwargs.items()]}
     inputs = {"is": "tuple", "items": list(args)}
-    return _tuple("lamina.models.functional:Step", name, inputs, given)
+    return _tuple("lamina.models.graph:Step", name, inputs, given)
 
 
 def graph(layers: dict[str, Any], *steps: Any, outputs: Any = None, number: int = 99) -> Any:
     """A graph of one input of two features."""
     outputs = ref(len(steps)) if outputs is None else outputs
     parts = spec(None, 2), {"is": "tuple", "items": list(steps)}, outputs
-    made = _tuple("lamina.models.functional:Graph", *parts, {"is": "tuple", "items": [None]})
+    made = _tuple("lamina.models.graph:Graph", *parts, {"is": "tuple", "items": [None]})
     named = {"is": "dict", "items": [[name, one] for name, one in layers.items()]}
     return layer(FUNCTIONAL, graph=made, layers=named, number=number)
 

@@ -230,9 +230,9 @@ CLASSES = [
     "lamina.layers.dense:Adaptable",
     "lamina.layers.bases.low_rank:LowRank",
     "lamina.layers.bases.weights:Weighted",
-    "lamina.models.inspected:Inspected",
+    "lamina.models.model_state:ModelNode",
     "lamina.models.symbol:Symbol",
-    "lamina.models.model:Model.graph_kind",
+    "lamina.models.model:Model.call",
     "lamina.saving.files:TensorFile",
     "lamina.saving.exported:Exported",
     "lamina.training.callbacks.checkpoints:ModelCheckpoint",
@@ -277,7 +277,7 @@ ALLOWED = {
 
 
 def test_a_class_stands_for_no_data_and_data_for_no_class(path) -> None:
-    for name in (DENSE, "lamina.models.functional:Graph", "lamina.regularizers:L2"):
+    for name in (DENSE, "lamina.models.graph:Graph", "lamina.regularizers:L2"):
         for tag in ("layer", "class", "namedtuple", "dataclass", "function"):
             fields = {"fields": {}, "items": [], "args": [], "kwargs": {}, "number": 7}
             described = fields | {"is": tag, "class": name, "name": name}
@@ -590,7 +590,7 @@ def test_the_lists_are_those_of_the_public_names() -> None:
     public = listed(layers, all_models, all_seq2seq, all_tf_layers, all_tf_models, kind=is_layer)
     assert public | {OPERATION} == allowed_names.LAYERS
     data = listed(all_regularizers, all_constraints, losses, metrics, kind=is_data)
-    others = {f"lamina.models.functional:{name}" for name in ("Graph", "Step", "Ref")}
+    others = {f"lamina.models.graph:{name}" for name in ("Graph", "Step", "Ref")}
     assert allowed_names.DATA - others < data
     functions = listed(activations, losses, metrics, kind=inspect.isfunction)
     helpers = {label(one) for one in (activations.get, activations.describe, losses.get)}

@@ -151,7 +151,7 @@ INPUTS = [
     {"is": "tuple", "items": [spec(2), TEXT]},
     {"is": "dict", "items": [["a", TEXT]]},
     {"is": "namedtuple", "class": f"{__name__}:Net", "items": []},
-    {"is": "namedtuple", "class": "lamina.models.functional:Ref", "items": [0, 0]},
+    {"is": "namedtuple", "class": "lamina.models.graph:Ref", "items": [0, 0]},
     {"is": "dataclass", "class": "lamina.regularizers:L2", "fields": {}},
     {"is": "class", "class": "lamina.layers.dense:Dense"},
     layer("lamina.layers.dense:Dense", 2),

@@ -72,8 +72,7 @@ LAYERS = _named(
             "DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D"
         ),
         "lamina.layers.convolution.transposed": "Conv1DTranspose Conv2DTranspose Conv3DTranspose",
-        "lamina.models.functional": "Functional",
-        "lamina.models.model": "Model",
+        "lamina.models.model": "Functional Model",
         "lamina.models.sequential": "Sequential",
         "lamina.models.symbol": "Operation",
         "lamina.seq2seq.attention": "BahdanauAttention DotAttention",
@@ -117,7 +116,7 @@ DATA = _named(
         ),
         "lamina.metrics.scores": "FBetaScore",
         "lamina.metrics.thresholds": "AUC",
-        "lamina.models.functional": "Graph Ref Step",
+        "lamina.models.graph": "Graph Ref Step",
         "lamina.regularizers": "L1 L1L2 L2 OrthogonalRegularizer",
     }
 )

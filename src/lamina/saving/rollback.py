@@ -14,8 +14,6 @@ from lamina.core.tree.walk import Memento, walk
 
 __all__ = ["all_or_nothing"]
 
-_KEPT = ("training_state", "predictor")
-
 
 @contextlib.contextmanager
 def all_or_nothing(root: Tracked) -> Generator[None]:
@@ -44,7 +42,7 @@ def all_or_nothing(root: Tracked) -> Generator[None]:
 
 def _state(node: Node) -> dict[str, Any]:
     """What a build changes of a node, copied."""
-    state = {name: getattr(node, name) for name in Node.__slots__ if name not in _KEPT}
+    state = {name: getattr(node, name) for name in Node.__slots__}
     for name in ("declared", "loose", "plans", "known"):
         state[name] = state[name].copy()
     if node.built is not None:

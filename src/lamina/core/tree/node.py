@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lamina.core.sites import Site
 
 if TYPE_CHECKING:
-    from lamina.core.specs.spec import Arguments, Spec
+    from lamina.core.specs.spec import Arguments
     from lamina.core.tree.variable import Variable
 
 __all__ = [
@@ -65,20 +65,15 @@ class Node:
 
     ``declared`` are the variables its `build` asked for, in order; ``loose`` those made in
     `__init__`. ``known`` and ``plans`` remember the signatures and the specs that were planned,
-    with the reads of weights that each made. ``training_state`` and ``predictor`` are what
-    `compile` and `predict` keep. ``penalty`` is the layer's `activity_regularizer`, ``expects`` the
-    spec of its input, where the layer is to say what a `Sequential` begins with. ``applied`` are
-    the inputs and outputs of its calls on symbolic values; ``ends`` those of a model as a graph.
+    with the reads of weights that each made. ``penalty`` is the layer's `activity_regularizer`.
+    Subclasses hold the private state of layers and models.
     """
 
     __slots__ = (
-        "applied",
         "arguments",
         "built",
         "declared",
         "dtype",
-        "ends",
-        "expects",
         "keywords",
         "known",
         "loose",
@@ -88,9 +83,7 @@ class Node:
         "origin",
         "penalty",
         "plans",
-        "predictor",
         "trainable",
-        "training_state",
     )
 
     def __init__(
@@ -102,7 +95,6 @@ class Node:
         self.made_in = made_in
         self.name: str | None = None
         self.dtype: str | None = None
-        self.expects: Spec | None = None
         self.trainable = True
         self.penalty: Callable[[Any], Any] | None = None
         self.built: Built | None = None
@@ -111,23 +103,15 @@ class Node:
         self.origin: tuple[int, int] | None = None
         self.known: dict[Any, dict[int, int]] = {}
         self.plans: list[tuple[Any, bool, Arguments, dict[int, int]]] = []
-        self.training_state: Any = None
-        self.predictor: Any = None
-        self.applied: list[tuple[Any, Any]] = []
-        self.ends: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Signatures count reads by identity; a compiled step, or a graph, is of this very tree.
-        state = {name: getattr(self, name) for name in self.__slots__}
+        # Signatures count reads by identity.
+        state = {name: getattr(self, name) for name in Node.__slots__}
         return state | {
             "declared": list(self.declared),
             "loose": list(self.loose),
             "known": {},
             "plans": [],
-            "training_state": None,
-            "predictor": None,
-            "applied": [],
-            "ends": None,
             "made_in": 0,
         }
 
