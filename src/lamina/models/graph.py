@@ -140,13 +140,13 @@ def _calls_between(places: dict[int, Ref], ends: list[Symbol]) -> list[SymbolicC
     return sorted(found.values(), key=lambda call: call.number)
 
 
-def check_graph(graph: Any, layers: Any, model: Layer) -> None:
+def check_graph(graph: Graph, layers: Any, model: Layer) -> None:
     """Check a graph that comes from a file or a config: it calls its own layers only.
 
     Raises:
         InputError: it does not, or the name of a layer is that of an attribute of the model.
     """
-    if type(graph) is Graph and isinstance(layers, dict):
+    if isinstance(layers, dict):
         by_name = cast("dict[Any, Any]", layers)
         own = all(type(step) is Step and step.layer in by_name for step in graph.steps)
         if own and all(isinstance(layer, Layer) for layer in by_name.values()):
@@ -159,7 +159,7 @@ def check_graph(graph: Any, layers: Any, model: Layer) -> None:
         explain(
             "A model got a graph that is not one of layers.",
             expected="a Graph, and a dict of the layers that its steps name",
-            received=f"a {type(graph).__name__}, and layers",
+            received=f"a Graph, and a {type(layers).__name__}",
             remedy="Write Model(inputs, outputs), with symbolic inputs and outputs.",
         )
     )

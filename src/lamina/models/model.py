@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self, Unpack, cast
 
 from lamina.core.calling.views import View
@@ -22,7 +23,13 @@ from lamina.models import (
     profiler,
 )
 from lamina.models.graph import Graph, check_graph, graph_between, graph_of
-from lamina.models.model_state import ModelNode, SymbolicEnds, state_of, trainer_of
+from lamina.models.model_state import (
+    ModelNode,
+    SymbolicEnds,
+    record_as_data,
+    state_of,
+    trainer_of,
+)
 from lamina.options import LayerOptions
 
 __all__ = ["Functional", "Model"]
@@ -66,10 +73,10 @@ class Model(Layer):
 
     Args:
         inputs: symbolic inputs: an `Input`, or a list or dict of them. Default None: no graph.
+            Files and configs pass the graph as data instead.
         outputs: symbolic values that depend on `inputs` alone: one, or a list or dict of them.
-            Values from within another graph share its layers. Default None: no graph.
-        graph: for files and configs: the graph as data, instead of `inputs` and `outputs`.
-        layers: for files and configs: the layers of `graph` by name.
+            Values from within another graph share its layers. Default None: no graph. Files and
+            configs pass the layers of the graph, by name, instead.
         **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
 
     Call arguments:
@@ -112,7 +119,7 @@ class Model(Layer):
     """The :class:`lamina.Trainer` of a compiled model; its ``learning_rate`` can be set."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        given = bool(args) or not kwargs.keys().isdisjoint(("inputs", "outputs", "graph"))
+        given = bool(args) or not kwargs.keys().isdisjoint(("inputs", "outputs"))
         kind = Functional if cls is Model and given else cls
         return super().__new__(cast("type[Self]", kind), *args, **kwargs)
 
@@ -120,23 +127,45 @@ class Model(Layer):
         self,
         inputs: Any = None,
         outputs: Any = None,
-        *,
-        graph: Graph | None = None,
-        layers: dict[str, Layer] | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        if graph is not None or layers is not None:
-            check_graph(graph, layers, self)
-            self._hold(cast(Graph, graph), cast("dict[str, Layer]", layers))
+        if type(inputs) is Graph:
+            check_graph(inputs, outputs, self)
+            self._hold(inputs, outputs)
         elif inputs is not None or outputs is not None:
             graph, layers = graph_between(inputs, outputs, self)
-            if type(self).__init__ is Model.__init__:  # another one makes the graph again itself
-                self._lamina.arguments = ()
-                self._lamina.keywords = {"graph": graph, "layers": layers, **options}
+            record_as_data(self, {"inputs": (inputs, graph), "outputs": (outputs, layers)})
             self._hold(graph, layers)
             called = graph_call.layers_called(self, graph)
             state_of(self).ends = SymbolicEnds(inputs, outputs, called)
+            self._build_if_known()
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a model from the result of `get_config`, with layers and weights of its own.
+
+        Args:
+            config: the arguments of the constructor by name.
+
+        Returns:
+            A model of this class, with new initial values if the specs of its inputs are known.
+
+        >>> from lamina import Input, layers
+        >>> x = Input((4,))
+        >>> model = Model(x, layers.Dense(2)(x))
+        >>> Functional.from_config(model.get_config()).count_params()
+        10
+        """
+        model = cast(Self, super().from_config(config))
+        if model._lamina.built is None:
+            model._build_if_known()
+        return model
+
+    def _build_if_known(self) -> None:
+        """Build the model if the specs of its inputs are known."""
+        graph = graph_of(self)
+        if graph is not None:
             self.build(*leaves_of(graph.inputs))
 
     def _hold(self, graph: Graph, layers: dict[str, Layer]) -> None:

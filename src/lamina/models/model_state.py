@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from lamina.core.sites import Site
@@ -12,7 +13,7 @@ from lamina.layer import Layer
 from lamina.layer_state import LayerNode
 from lamina.training.loop.trainer import Trainer
 
-__all__ = ["ModelNode", "SymbolicEnds", "state_of", "trainer_of"]
+__all__ = ["ModelNode", "SymbolicEnds", "record_as_data", "state_of", "trainer_of"]
 
 
 class SymbolicEnds(NamedTuple):
@@ -73,3 +74,25 @@ def trainer_of(model: Layer) -> Trainer:
             )
         )
     return trainer
+
+
+def record_as_data(model: Layer, data: Mapping[str, tuple[Any, Any]]) -> None:
+    """Replace symbolic arguments of the constructor, in what files and configs record, by data.
+
+    A constructor that has the arguments of `Model`, and passes them on, can then make the model
+    again. Others keep the arguments that they were called with.
+
+    Args:
+        model: the model, in its constructor.
+        data: for the name of an argument, the symbolic value and the data in its place.
+    """
+    node = model._lamina
+    parameters = list(inspect.signature(type(model).__init__).parameters.values())[1:]
+    kinds = {parameter.kind for parameter in parameters}
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    if kinds >= {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        names += [name for name in data if name not in names]  # passed on in **kwargs
+    named = dict(zip(names, node.arguments, strict=False)) | node.keywords
+    found = {name: new for name, (old, new) in data.items() if named.get(name) is old}
+    if found and len(node.arguments) <= len(names):
+        node.arguments, node.keywords = (), named | found

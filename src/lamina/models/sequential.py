@@ -25,7 +25,8 @@ class Sequential(Model):
 
     Args:
         layers: the layers, in order. Default None: an empty stack, for `add`. If an `Input` comes
-            first, or the first layer has an ``input_shape``, the model is built at once.
+            first, or the first layer has an ``input_shape``, the model is built at once. Files and
+            configs begin the layers with the `Spec` of the input.
         trainable: False freezes the weights of all layers. Default True.
         name: the name in reports. Default None: ``sequential``.
 
@@ -45,17 +46,18 @@ class Sequential(Model):
 
     def __init__(
         self,
-        layers: Iterable[Layer | Symbol] | None = None,
+        layers: Iterable[Layer | Symbol | Spec] | None = None,
         trainable: bool = True,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name, trainable=trainable)
         given = list(layers or ())
         self.start = _input_spec(given[0]) if given else None
-        if given and isinstance(given[0], Symbol):
+        recorded = bool(given) and isinstance(given[0], Spec)
+        if given and isinstance(given[0], Symbol | Spec):
             given = given[1:]
         self.layers: list[Layer] = [_checked(one) for one in given]
-        if self.start is not None:
+        if self.start is not None and not recorded:
             self._set_layers(self.layers)
 
     def add(self, layer: Layer | Symbol) -> None:
@@ -112,10 +114,14 @@ class Sequential(Model):
 
     def _set_layers(self, layers: list[Layer]) -> None:
         self.layers = layers
-        if type(self) is Sequential:  # the arguments that make this model, for files and configs
-            self._lamina.arguments = (list(layers),)
+        if type(self).__init__ is Sequential.__init__:  # so that files and configs make this model
+            start = [] if self.start is None else [self.start]
+            self._lamina.arguments = ([*start, *layers], *self._lamina.arguments[1:])
             self._lamina.keywords.pop("layers", None)
-        if self.start is not None and layers:
+        self._build_if_known()
+
+    def _build_if_known(self) -> None:
+        if self.start is not None and self.layers:
             self.build(self.start)
 
     def _ends(self) -> tuple[Any, Any]:
@@ -179,6 +185,8 @@ class Sequential(Model):
 
 def _input_spec(first: Any) -> Spec | None:
     """The spec of the input, as far as the first entry of a stack gives it."""
+    if isinstance(first, Spec):
+        return first
     if isinstance(first, Symbol):
         return first.spec
     return first._lamina.input_spec if isinstance(first, Layer) else None
