@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 import jax
 import numpy as np
@@ -23,9 +23,10 @@ from lamina.core.running.layer_call import fresh_key
 from lamina.core.running.precision import policy
 from lamina.core.running.scope import current
 from lamina.core.specs.spec import Spec
-from lamina.core.tree.node import ATTRIBUTE, EDITION, Node, Tracked, slot_names
+from lamina.core.tree.node import ATTRIBUTE, EDITION, Tracked, slot_names
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import may_hold_layers
+from lamina.layer_state import LayerNode, symbolic_input, symbolic_output
 from lamina.lazy import lazily
 from lamina.options import LayerOptions
 from lamina.regularizers import RegularizerLike
@@ -71,6 +72,9 @@ class Layer(Tracked):
     ((2, 3), [Variable(shape=(3,), dtype=float32)])
     """
 
+    _lamina: LayerNode  # pyright: ignore[reportIncompatibleVariableOverride] - set once
+    _lamina_node: ClassVar[type[LayerNode]] = LayerNode
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         layer = super().__new__(cls)
         allowance = ALLOWANCE.get()
@@ -79,7 +83,7 @@ class Layer(Tracked):
         trains = building.adopt(cls)
         scope = current()
         made_in = 0 if scope is None else scope.call.number
-        node = Node(args, kwargs, site(sys._getframe(1)), made_in)
+        node = cls._lamina_node(args, kwargs, site(sys._getframe(1)), made_in)
         node.dtype = policy(None)
         node.trainable = trains
         object.__setattr__(layer, ATTRIBUTE, node)  # dataclasses that are frozen forbid the other
@@ -91,7 +95,7 @@ class Layer(Tracked):
         features = options.get("input_dim")
         shape = options.get("input_shape") if features is None else (features,)
         self._lamina.name = options.get("name")
-        self._lamina.expects = None if shape is None else Spec((None, *shape))
+        self._lamina.input_spec = None if shape is None else Spec((None, *shape))
         self._lamina.trainable = self._lamina.trainable and bool(options.get("trainable", True))
         self._lamina.dtype = policy(options.get("dtype"))
         self._lamina.penalty = regularizers.get(options.get("activity_regularizer"))
@@ -206,8 +210,8 @@ class Layer(Tracked):
         return saving.from_config(cls, config)
 
     layers = views.View[list["Layer"]](views.layers)
-    input = views.View(views.graph_input)
-    output = views.View(views.graph_output)
+    input = views.View(symbolic_input)
+    output = views.View(symbolic_output)
     variables = views.View(views.variables)
     weights = views.View(views.variables)
     trainable_variables = views.View(views.trainable_variables)

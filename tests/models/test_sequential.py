@@ -1,12 +1,16 @@
 """Sequential: layers in a row, and masks passed along it."""
 
+import copy
+import pickle
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import lamina
-from lamina import Sequential, layers
+from lamina import Input, Layer, Sequential, layers
 from lamina.errors import InputError
+from lamina.models import clone_model
 from tests.close import assert_close
 
 
@@ -83,3 +87,39 @@ def test_a_batch_is_judged_and_asked_by_itself():
     outputs = model.predict_on_batch(x)
     assert type(outputs) is np.ndarray
     assert_close(outputs, model(x), rtol=1e-6)
+
+
+class Doubled(Layer):
+    def call(self, inputs):
+        return inputs + inputs
+
+
+def test_the_input_of_a_stack_stays_with_it(tmp_path):
+    model = Sequential([Input((2,)), Doubled()], True, "row")
+    model.save(tmp_path / "model.lamina")
+    given = np.full((1, 2), 200, "uint8")  # twice 200 is 144 in eight bits
+    for twin in (
+        copy.copy(model),
+        copy.deepcopy(model),
+        pickle.loads(pickle.dumps(model)),
+        lamina.load(tmp_path / "model.lamina"),
+        Sequential.from_config(model.get_config()),
+        clone_model(model),
+    ):
+        assert twin(given).tolist() == [[400, 400]]
+        assert twin.input.shape == (None, 2) and twin.name == "row"
+
+
+class Row(Sequential):
+    """A stack of a class without a constructor."""
+
+
+def test_a_stack_of_a_class_of_ones_own_is_saved_with_its_input(tmp_path):
+    model = Row([Input((3,)), layers.Dense(2)])
+    model.add(layers.Dense(1))
+    model.save(tmp_path / "model.lamina")
+    twin = lamina.load(tmp_path / "model.lamina")
+    assert type(twin) is Row and twin.start == model.start
+    np.testing.assert_array_equal(twin(np.ones((1, 3))), model(np.ones((1, 3))))
+    again = Row.from_config(model.get_config())
+    assert again.built and again.layers[0] is not model.layers[0]

@@ -66,7 +66,7 @@ def graph(layers: dict[str, Any], *steps: Any, outputs: Any = None, number: int 
     parts = spec(None, 2), {"is": "tuple", "items": list(steps)}, outputs
     made = _tuple("lamina.models:Graph", *parts, {"is": "tuple", "items": [None]})
     named = {"is": "dict", "items": [[name, one] for name, one in layers.items()]}
-    return layer(FUNCTIONAL, graph=made, layers=named, number=number)
+    return layer(FUNCTIONAL, inputs=made, outputs=named, number=number)
 
 
 def _tuple(kind: str, *items: Any) -> dict[str, Any]:

@@ -144,7 +144,7 @@ REFUSED = {
     "text at the root": (DENSE, {}),
     "a base class": (layer("lamina:Layer"), {}),
     "a model of nothing": (layer("lamina.models:Model"), {}),
-    "a graph of nothing": (layer("lamina.models:Model", graph=1, layers=2), {}),
+    "a graph of nothing": (layer("lamina.models:Model", inputs=1, outputs=2), {}),
     "the face of translators": (layer("lamina.seq2seq:Translating"), {}),
     "a search of endless length": (
         layer(SEQ2SEQ, 5, 5, **SMALL),

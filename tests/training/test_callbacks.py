@@ -48,7 +48,7 @@ class Stub:
         self.weights = 0
         objective = SimpleNamespace(direction=lambda _: "down")
         state = SimpleNamespace(objective=objective, learning_rate=1.0)
-        self._lamina = SimpleNamespace(training_state=state)
+        self._lamina = SimpleNamespace(trainer=state)
 
     def get_weights(self):
         return self.weights
@@ -69,7 +69,7 @@ def driven(callback, series, begin=0):
         logs = {"val_loss": value}
         callback.on_epoch_end(epoch, logs)
         keras_made = isinstance(callback, keras.callbacks.Callback)
-        owner = model.optimizer if keras_made else model._lamina.training_state
+        owner = model.optimizer if keras_made else model._lamina.trainer
         rates.append(float(owner.learning_rate))
         if model.stop_training:
             break
@@ -377,7 +377,7 @@ def test_training_may_stop_after_a_batch():
 
     model = compiled()
     history = fit(model, callbacks.LambdaCallback(on_train_batch_end=stop), epochs=9)
-    assert history.epoch == [0] and model._lamina.training_state.wait() == 2
+    assert history.epoch == [0] and model._lamina.trainer.wait() == 2
 
 
 def test_a_bar_of_ones_own_takes_the_place_of_the_usual_one():

@@ -145,7 +145,7 @@ def test_the_same_seed_gives_the_same_run_and_epochs_are_shuffled_anew():
         model = compiled()
         runs.append(model.fit(X, Y, epochs=3, verbose=0).history["loss"])
     assert runs[0] == runs[1]
-    trainer = compiled()._lamina.training_state
+    trainer = compiled()._lamina.trainer
     first = trainer.permutation(20)
     trainer.epochs += 1
     assert sorted(first) == list(range(20)) and list(first) != list(trainer.permutation(20))
@@ -194,7 +194,7 @@ def test_frozen_layers_stay_and_have_no_optimizer_state():
     model.fit(X, Y, verbose=0)
     for path, value in before.items():
         np.testing.assert_array_equal(value, model.values()[path])
-    moments = model._lamina.training_state._carry.optimizer
+    moments = model._lamina.trainer._carry.optimizer
     assert sum(part.size for part in moments) <= 2 * (16 * 3 + 3) + 3
     model.layers[0].trainable = True
     model.fit(X, Y, verbose=0)

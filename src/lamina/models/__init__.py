@@ -1,8 +1,7 @@
-"""Models: layers that know how to be trained, in a row or in a graph."""
+"""Models: layers that can be trained, as a class, a stack of layers, or a graph of layers."""
 
 from lamina.models.clone import clone_model
-from lamina.models.functional import Functional
-from lamina.models.model import Model
+from lamina.models.model import Functional, Model
 from lamina.models.sequential import Sequential
 from lamina.models.symbol import Input
 

@@ -1,4 +1,4 @@
-"""The names of a graph's layers, by which they are its attributes, and of its inputs."""
+"""The names of a model's layers, under which they are its attributes, and of its inputs."""
 
 from __future__ import annotations
 
@@ -8,36 +8,43 @@ from typing import Any, cast
 
 from lamina.core.calling.views import name as name_of
 from lamina.core.tree.node import ATTRIBUTE
-from lamina.errors import InputError, explain
+from lamina.core.tree.walk import children
+from lamina.errors import InputError, UnknownNameError, explain, nearest
 from lamina.layer import Layer
-from lamina.models.ends import ENDS
 
-__all__ = ["check_names", "named", "names_of_inputs"]
+__all__ = ["check_names", "get_layer", "names_of_inputs", "names_of_layers"]
+
+_FREE = ("input", "inputs", "output", "outputs")
+"""Attributes of a model that give way to a layer of the same name."""
 
 
-def named(layers: Iterable[Any], kind: type) -> dict[str, Layer]:
-    """The layers by names that no other has, and that are no attribute of a class of models."""
+def names_of_layers(layers: Iterable[Any], model: Layer) -> dict[str, Layer]:
+    """The layers by unique names that can be attributes of the model.
+
+    A layer that is an attribute of the model already keeps that name.
+    """
+    held = {id(value): name for name, value in vars(model).items() if isinstance(value, Layer)}
     found: dict[str, Layer] = {}
     for layer in layers:
         if any(layer is other for other in found.values()):
             continue
         plain = name_of(layer).replace(".", "_")
-        count, name = 0, plain
-        while name in found or _is_taken(name, kind):
+        count, name = 0, held.get(id(layer), plain)
+        while name in found or (id(layer) not in held and _is_taken(name, model)):
             count += 1
             name = f"{plain}_{count}"
         found[name] = layer
     return found
 
 
-def check_names(names: Iterable[Any], kind: type) -> None:
-    """Let only names pass that :func:`named` may have given.
+def check_names(names: Iterable[Any], model: Layer) -> None:
+    """Check that names of layers can be attributes of a model; a file may bring any names.
 
     Raises:
-        InputError: one is that of an attribute of the class.
+        InputError: a name is not a free one.
     """
     for name in names:
-        if not isinstance(name, str) or name.startswith("__") or _is_taken(name, kind):
+        if not isinstance(name, str) or name.startswith("__") or _is_taken(name, model):
             raise InputError(
                 explain(
                     "A layer of a graph has a name that is not free.",
@@ -49,7 +56,7 @@ def check_names(names: Iterable[Any], kind: type) -> None:
 
 
 def names_of_inputs(inputs: Any, names: Sequence[str | None]) -> list[str]:
-    """The names of a graph's inputs: their own, the keys of their dict, or by their number.
+    """The names of a graph's inputs: the keys of their dict, their own names, or numbered ones.
 
     >>> names_of_inputs([], ["image", None]), names_of_inputs(None, [None])
     (['image', 'inputs_1'], ['inputs'])
@@ -60,6 +67,44 @@ def names_of_inputs(inputs: Any, names: Sequence[str | None]) -> list[str]:
     return [name or other for name, other in zip(names, plain, strict=True)]
 
 
-def _is_taken(name: str, kind: type) -> bool:
-    of_class = inspect.getattr_static(kind, name, None) is not None
-    return name in ("graph", ATTRIBUTE) or (name not in ENDS and of_class)
+def _is_taken(name: str, model: Layer) -> bool:
+    if name in ("graph", ATTRIBUTE) or name in vars(model):
+        return True
+    return name not in _FREE and inspect.getattr_static(type(model), name, None) is not None
+
+
+def get_layer(model: Layer, name: str | None = None, index: int | None = None) -> Layer:
+    """Return a layer directly below the model, by name or by index.
+
+    Args:
+        name: the name of the layer, or the attribute that holds it (``"layers.1"`` for an entry
+            of a list). Default None: search by index.
+        index: the position in `model.layers`, from 0; negative values count from the end. If
+            given, `name` is not used. Default None.
+
+    Returns:
+        The layer itself, not a copy.
+
+    Raises:
+        UnknownNameError: the model has no such layer.
+
+    >>> from lamina import Sequential, layers
+    >>> model = Sequential([layers.Dense(8, name="hidden"), layers.Dense(1)])
+    >>> model.get_layer("hidden") is model.get_layer(index=0)
+    True
+    """
+    below = children(model)
+    if index is not None and -len(below) <= index < len(below):
+        return cast(Layer, below[index][1])
+    named = dict(below) | {name_of(layer): layer for _, layer in below}
+    if index is None and name in named:
+        return cast(Layer, named[name])
+    raise UnknownNameError(
+        explain(
+            f"{type(model).__name__} has no such layer.",
+            where=f"made at {model._lamina.made_at}",
+            expected=", ".join(named) or "none: it has no layers",
+            received=repr(name if index is None else index),
+            remedy=nearest(str(name), named) if index is None else "Count from 0.",
+        )
+    )

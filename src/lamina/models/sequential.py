@@ -1,35 +1,41 @@
-"""`Sequential`: layers in a row."""
+"""`Sequential`: a stack of layers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, overload
 
 from lamina.core.running.masks import mask_after, note_mask, with_masks
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.ends import Ended, as_declared
+from lamina.models.graph_call import as_declared
 from lamina.models.model import Model
+from lamina.models.model_state import SymbolicEnds, state_of
 from lamina.models.symbol import Symbol
 
 __all__ = ["Sequential"]
 
 
-class Sequential(Ended, Model):
-    """Layers applied one after the other: ``f_n(... f_2(f_1(x)))``.
+class Sequential(Model):
+    """A stack of layers, each called on the outputs of the one before: ``f_n(... f_2(f_1(x)))``.
 
-    A mask that a layer computes from its inputs (``compute_mask``) is passed on to the layers
-    whose `call` takes one, and from the last one to the loss and the metrics.
+    A mask that a layer computes (``compute_mask``) is passed on to the layers whose `call` takes
+    one, and from the last layer to the loss and the metrics.
 
     Args:
-        layers: the layers, in order. An Input may stand first, or the first layer be given an
-            ``input_shape``: then the model is built when it is made.
-        trainable: False freezes it and all below it.
-        name: what reports call the model.
+        layers: the layers, in order. Default None: an empty stack, for `add`. If an `Input` comes
+            first, or the first layer has an ``input_shape``, the model is built at once. Files and
+            configs begin the layers with the `Spec` of the input.
+        trainable: False freezes the weights of all layers. Default True.
+        name: the name in reports. Default None: ``sequential``.
+
+    Call arguments:
+        inputs: the inputs of the first layer, ``[batch, ...]``.
+        mask: their mask. Default None.
 
     Raises:
-        InputError: something in the row is not a layer.
+        InputError: an entry is not a layer.
 
     >>> import jax.numpy as jnp
     >>> from lamina import layers
@@ -40,54 +46,98 @@ class Sequential(Ended, Model):
 
     def __init__(
         self,
-        layers: Iterable[Layer | Symbol] | None = None,
+        layers: Iterable[Layer | Symbol | Spec] | None = None,
         trainable: bool = True,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name, trainable=trainable)
-        row = list(layers or ())
-        self.start = _start(row[0]) if row else None
-        self.layers: list[Layer] = [_checked(one) for one in row[_is_input(row) :]]
-        if self.start is not None:
-            self._become(self.layers)
+        given = list(layers or ())
+        self.start = _input_spec(given[0]) if given else None
+        recorded = bool(given) and isinstance(given[0], Spec)
+        if given and isinstance(given[0], Symbol | Spec):
+            given = given[1:]
+        self.layers: list[Layer] = [_checked(one) for one in given]
+        if self.start is not None and not recorded:
+            self._set_layers(self.layers)
 
     def add(self, layer: Layer | Symbol) -> None:
-        """Put a layer at the end of the row; an Input may begin it, and then it is built."""
-        begins = not self.layers and self.start is None
-        self.start = _start(layer) if begins else self.start
-        if not begins or not isinstance(layer, Symbol):
-            self._become([*self.layers, _checked(layer)])
+        """Append a layer.
+
+        If the input is known, from an `Input` or a layer with an ``input_shape`` at the beginning,
+        the new layer is built. The weights of the other layers stay.
+
+        Args:
+            layer: a layer; or an `Input`, as the first entry.
+
+        Raises:
+            InputError: it is neither, or an `Input` comes after a layer.
+
+        >>> from lamina import Input, layers
+        >>> model = Sequential()
+        >>> model.add(Input((3,)))
+        >>> model.add(layers.Dense(2))
+        >>> model.count_params()
+        8
+        """
+        first = not self.layers and self.start is None
+        self.start = _input_spec(layer) if first else self.start
+        if not first or not isinstance(layer, Symbol):
+            self._set_layers([*self.layers, _checked(layer)])
 
     def pop(self) -> Layer:
-        """Take the last layer off the row."""
+        """Remove the last layer.
+
+        Returns:
+            The removed layer, with its weights.
+
+        Raises:
+            InputError: the model has no layers.
+
+        >>> from lamina import layers
+        >>> model = Sequential([layers.Dense(4), layers.Dense(2)])
+        >>> model.pop(), len(model)
+        (Dense(2), 1)
+        """
+        if not self.layers:
+            raise InputError(
+                explain(
+                    "pop needs a Sequential that has a layer.",
+                    where=f"made at {self._lamina.made_at}",
+                    expected="at least one layer",
+                    received="none",
+                    remedy="Call add(layer) first.",
+                )
+            )
         *rest, last = self.layers
-        self._become(rest)
+        self._set_layers(rest)
         return last
 
-    def _become(self, row: list[Layer]) -> None:
-        self.layers = row
-        if type(self) is Sequential:  # as if made of this row, so that a file can tell of it
-            self._lamina.arguments = (list(row),)
+    def _set_layers(self, layers: list[Layer]) -> None:
+        self.layers = layers
+        if type(self).__init__ is Sequential.__init__:  # so that files and configs make this model
+            start = [] if self.start is None else [self.start]
+            self._lamina.arguments = ([*start, *layers], *self._lamina.arguments[1:])
             self._lamina.keywords.pop("layers", None)
-        if self.start is not None and row:
+        self._build_if_known()
+
+    def _build_if_known(self) -> None:
+        if self.start is not None and self.layers:
             self.build(self.start)
 
     def _ends(self) -> tuple[Any, Any]:
-        """A symbolic input, and what the layers give for it, one after the other."""
-        row = tuple(self.layers)
-        known = self._lamina.ends
-        if known is not None and list(map(id, known[2])) == list(map(id, row)):
-            return known[:2]
-        for layer in row:
-            layer._lamina.applied.clear()
-        begin = end = map_specs(Symbol, self._expected())
-        for layer in row:
-            end = layer(end)
-        self._lamina.ends = begin, end, row
-        return begin, end
+        """A symbolic input, and the outputs of the layers for it."""
+        state, layers = state_of(self), tuple(self.layers)
+        if state.ends is None or not state.ends.belong_to(layers):
+            inputs = outputs = map_specs(Symbol, self._expected())
+            for layer in layers:
+                layer._lamina.symbolic_calls.clear()
+            for layer in layers:
+                outputs = layer(outputs)
+            state.ends = SymbolicEnds(inputs, outputs, layers)
+        return state.ends.inputs, state.ends.outputs
 
     def _expected(self) -> Any:
-        """The specs of the input that it begins with, or was built for, in batches of any size."""
+        """The specs of the input, given or from the build, with any batch size."""
         built = self._lamina.built
         if self.start is not None:
             return self.start
@@ -98,10 +148,10 @@ class Sequential(Ended, Model):
             )
         raise AttributeError(
             explain(
-                "This Sequential has no input and output as a graph of layers yet.",
+                "This Sequential has no symbolic input and output yet.",
                 where=f"made at {self._lamina.made_at}",
-                expected="a model that knows what it begins with",
-                received="one that is not built",
+                expected="an Input at the beginning, or a built model",
+                received="a model that is not built",
                 remedy="Put an Input first, or build it for a shape.",
             )
         )
@@ -124,20 +174,22 @@ class Sequential(Ended, Model):
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, index: int | slice) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Layer: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: int | slice) -> Layer | Sequential:
+        """A layer, or a `Sequential` of some of the layers, which shares their weights."""
         return Sequential(self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
 
-def _start(first: Any) -> Spec | None:
-    """The spec of the inputs, as far as what stands first in a row tells."""
+def _input_spec(first: Any) -> Spec | None:
+    """The spec of the input, as far as the first entry of a stack gives it."""
+    if isinstance(first, Spec):
+        return first
     if isinstance(first, Symbol):
         return first.spec
-    expected: Spec | None = first._lamina.expects if isinstance(first, Layer) else None
-    return expected
-
-
-def _is_input(row: list[Any]) -> bool:
-    return bool(row) and isinstance(row[0], Symbol)
+    return first._lamina.input_spec if isinstance(first, Layer) else None
 
 
 def _checked(layer: Any) -> Layer:
@@ -148,6 +200,6 @@ def _checked(layer: Any) -> Layer:
             "A Sequential holds layers only.",
             expected="layers, such as layers.Dense(10)",
             received=repr(layer),
-            remedy="Wrap a plain function in layers.Activation(function).",
+            remedy="Wrap a function in layers.Activation(function).",
         )
     )

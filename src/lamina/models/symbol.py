@@ -1,4 +1,4 @@
-"""Symbolic values: arrays that are not there yet, of which a graph of layers is made."""
+"""Symbolic values: placeholders for arrays, from which a graph of layers is made."""
 
 from __future__ import annotations
 
@@ -16,14 +16,23 @@ from lamina.core.tree.node import Symbolic, Tracked
 from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
+from lamina.layer_state import InputsAndOutputs, LayerNode
 
-__all__ = ["Applied", "Input", "Operation", "Symbol"]
+__all__ = ["Input", "Operation", "Symbol", "SymbolicCall"]
 
 _numbers = itertools.count()
 
 
-class Applied:
-    """One call of a layer on symbolic values, the outputs of which are symbols, too."""
+class SymbolicCall:
+    """One call of a layer on symbolic values. Its outputs are symbolic too.
+
+    Attributes:
+        number: the position among all symbolic calls of the process.
+        layer: the layer that was called.
+        args: the positional arguments.
+        kwargs: the keyword arguments.
+        at: the place of the call in the user's code.
+    """
 
     def __init__(self, layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.number = next(_numbers)
@@ -32,10 +41,16 @@ class Applied:
 
 
 class Symbol(Symbolic):
-    """What stands for an array while a graph of layers is put together.
+    """A placeholder for an array in a graph of layers.
 
-    Layers may be called on it, and Python's operators and indices serve; functions of
-    `jax.numpy` do not, but for them ``layers.Lambda(function)`` is a layer.
+    Layers can be called on it, and Python's operators and indexing work on it. Functions of
+    `jax.numpy` do not; wrap them in ``layers.Lambda(function)``.
+
+    Args:
+        spec: the shape and dtype of the array.
+        call: the call that the array is an output of. Default None: it is an `Input`.
+        index: the position among the outputs of that call. Default 0.
+        name: the name of an `Input`. Default None.
 
     >>> x = Input((3,))
     >>> (x * 2 + 1)[:, 0]
@@ -43,41 +58,45 @@ class Symbol(Symbolic):
     """
 
     def __init__(
-        self, spec: Spec, applied: Applied | None = None, index: int = 0, name: str | None = None
+        self, spec: Spec, call: SymbolicCall | None = None, index: int = 0, name: str | None = None
     ) -> None:
         self.spec = spec
-        self.applied = applied
+        self.call = call
         self.index = index
         self.name = name
 
     @property
     def shape(self) -> tuple[Any, ...]:
+        """The shape; a dimension is None, or a name, where its size is open."""
         return self.spec.shape
 
     @property
     def dtype(self) -> Any:
+        """The NumPy dtype."""
         return self.spec.dtype
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return self.spec.ndim
 
     def apply(self, layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What a layer gives for arguments with symbols among them."""
+        """Call a layer on arguments with symbolic values among them: its symbolic outputs."""
         specs = map_tree(_spec, (args, kwargs))
-        given = {name: value for name, value in specs[1].items() if name != "training"}
-        outputs = outputs_of(layer, Arguments(specs[0], given), bool(kwargs.get("training")))
-        applied = Applied(layer, args, kwargs)
+        named = {name: value for name, value in specs[1].items() if name != "training"}
+        outputs = outputs_of(layer, Arguments(specs[0], named), bool(kwargs.get("training")))
+        call = SymbolicCall(layer, args, kwargs)
         leaves, structure = flatten(outputs)
         made = unflatten(
             structure,
             [
-                Symbol(leaf, applied, index) if isinstance(leaf, Spec) else leaf
+                Symbol(leaf, call, index) if isinstance(leaf, Spec) else leaf
                 for index, leaf in enumerate(leaves)
             ],
         )
-        inputs = args if args else tuple(kwargs.values())
-        layer._lamina.applied.append((inputs[0] if len(inputs) == 1 else list(inputs), made))
+        given = args if args else tuple(kwargs.values())
+        inputs = given[0] if len(given) == 1 else list(given)
+        cast(LayerNode, layer._lamina).symbolic_calls.append(InputsAndOutputs(inputs, made))
         return made
 
     def __repr__(self) -> str:
@@ -103,7 +122,7 @@ class Symbol(Symbolic):
 
 def _no_array(use: str) -> str:
     return explain(
-        "A symbolic value is no array.",
+        "A symbolic value is not an array.",
         expected="layers, operators such as + and @, and indices",
         received=use,
         remedy="Wrap the function in a layer: layers.Lambda(function)(x).",
@@ -122,15 +141,19 @@ _OPERATORS = (*_BINARY, *_COMPARED, *_LOGICAL, *_UNARY)
 
 
 class Operation(Layer):
-    """One of Python's operators as a layer: ``operator.<name>(*inputs)``.
+    """A Python operator as a layer: ``operator.<function>(*inputs)``.
 
     Args:
-        function: the operator's name in the module `operator`, or `"getitem"`.
-        index: what `getitem` takes.
-        swapped: whether the two inputs come the other way round.
+        function: the name of the operator in the module `operator`, or `"getitem"`.
+        index: the index of `"getitem"`: integers, slices and Ellipsis, in the form that `_written`
+            returns. Default None.
+        swapped: apply the operator to the two inputs in reverse order. Default False.
+
+    Call arguments:
+        inputs: one or two arrays or numbers, at least one of them an array.
 
     Raises:
-        InputError: there is no such operator, or the inputs are no arrays and numbers.
+        InputError: there is no such operator, or the inputs are not arrays and numbers.
 
     >>> import jax.numpy as jnp
     >>> Operation("sub", swapped=True)(jnp.ones(2), 3.0).tolist()
@@ -141,7 +164,7 @@ class Operation(Layer):
         if function != "getitem" and function not in _OPERATORS:
             raise InputError(
                 explain(
-                    "That is not an operator on arrays.",
+                    "Operation got an unknown operator.",
                     expected=f"getitem, {', '.join(_OPERATORS)}",
                     received=repr(function),
                     remedy="Give one of those.",
@@ -155,7 +178,7 @@ class Operation(Layer):
             raise InputError(
                 explain(
                     f"The operator {self.function!r} works on arrays.",
-                    expected="one array or more, and numbers",
+                    expected="arrays and numbers, at least one of them an array",
                     received=", ".join(type(one).__name__ for one in inputs) or "nothing",
                     remedy="Give an array.",
                 )
@@ -167,7 +190,7 @@ class Operation(Layer):
 
 
 def _are_operands(inputs: tuple[Any, ...]) -> bool:
-    """Whether they are arrays and numbers, and one is an array of JAX's or a variable."""
+    """Whether all are arrays or numbers, and at least one a JAX array or a variable."""
     arrays = [hasattr(one, "shape") and hasattr(one, "dtype") for one in inputs]
     numbers = [isinstance(one, bool | int | float | complex) for one in inputs]
     pairs = zip(arrays, numbers, strict=True)
@@ -194,7 +217,7 @@ _add_operators()
 
 
 def _written(index: Any) -> Any:
-    """An index as plain data, which a file can hold."""
+    """An index as plain data that a file can hold."""
     if isinstance(index, tuple):
         return ("tuple", *(_written(part) for part in cast("tuple[Any, ...]", index)))
     if isinstance(index, slice):
@@ -217,17 +240,22 @@ def Input(  # noqa: N802 - Keras's name
     *,
     batch_shape: Any = None,
 ) -> Symbol:
-    """A symbolic input of a graph of layers.
+    """A symbolic input of a graph of layers, or the first entry of a `Sequential`.
 
     Args:
-        shape: without the batch's axis; dims may be None or named.
-        batch_size: the size of the batch's axis, if it is known.
-        dtype: of the array.
-        name: by which a dict of inputs is taken apart.
-        batch_shape: the whole shape, instead of `shape` and `batch_size`.
+        shape: the shape of one example, without the batch axis. A dimension is None, or a name such
+            as `"time"`, where its size is open.
+        batch_size: the size of the batch axis. Default None: any.
+        dtype: the dtype of the array. Arrays of a narrower dtype are cast. Default `"float32"`.
+        name: the name under which the array is found in a dict of inputs. Default None.
+        batch_shape: the shape with the batch axis, instead of `shape` and `batch_size`. Default
+            None.
+
+    Returns:
+        A symbolic value of shape ``(batch_size, *shape)``, on which layers can be called.
 
     Raises:
-        InputError: neither shape is given, or both.
+        InputError: neither of `shape` and `batch_shape` is given, or both are.
 
     >>> Input((28, 28, 1))
     <Symbol of shape (None, 28, 28, 1), float32>
@@ -235,8 +263,8 @@ def Input(  # noqa: N802 - Keras's name
     if (shape is None) == (batch_shape is None):
         raise InputError(
             explain(
-                "An Input has one shape.",
-                expected="shape=, without the batch's axis, or batch_shape=, with it",
+                "An Input takes either shape or batch_shape.",
+                expected="shape=, without the batch axis, or batch_shape=, with it",
                 received="neither" if shape is None else "both",
                 remedy="Write Input((28, 28, 1)).",
             )

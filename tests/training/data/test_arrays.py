@@ -85,7 +85,7 @@ def test_the_last_batch_is_filled_up_and_numbers_are_those_of_the_plain_loop(mor
         trainer.reset_logs()
         for batch in pieces(16, arrays):
             trainer.step(batch)
-    assert trainer.wait() == model._lamina.training_state.wait() == 10
+    assert trainer.wait() == model._lamina.trainer.wait() == 10
     same(model, plain, atol=2e-6)
     logs = trainer.logs()
     assert history["loss"][-1] == pytest.approx(logs["loss"], rel=1e-5)
@@ -155,7 +155,7 @@ def test_where_filling_up_would_show_it_is_compiled_twice(more, loss, traced):
     model, plain = compiled(*more, loss=loss), compiled(*more, loss=loss)
     history = told(model, X, Y, 16, epochs=2)
     assert traced.count("_many") == 2
-    assert model._lamina.training_state._program.pads.training is False
+    assert model._lamina.trainer._program.pads.training is False
     trainer = Trainer(plain, "sgd", loss, ["accuracy"])
     for _ in range(2):
         trainer.reset_logs()

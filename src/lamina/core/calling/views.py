@@ -28,8 +28,6 @@ __all__ = [
     "Trainable",
     "View",
     "count_params",
-    "graph_input",
-    "graph_output",
     "layers",
     "name",
     "set_values",
@@ -101,34 +99,6 @@ class BuiltFlag:
 def _visible(variable: Variable) -> bool:
     scope = current()
     return variable.built if scope is None else scope.call.is_visible(variable)
-
-
-def graph_input(layer: Tracked) -> Any:
-    """The symbolic values that the layer was called on, where that was once."""
-    return _once_applied(layer)[0]
-
-
-def graph_output(layer: Tracked) -> Any:
-    """What the layer gave for symbolic values, where it was called on such once."""
-    return _once_applied(layer)[1]
-
-
-def _once_applied(layer: Tracked) -> tuple[Any, Any]:
-    calls = layer._lamina.applied
-    if len(calls) == 1:
-        return calls[0]
-    raise AttributeError(
-        explain(
-            f"{type(layer).__name__} has no input and output of its own in a graph of layers.",
-            where=f"made at {layer._lamina.made_at}",
-            expected="one call on symbolic values",
-            received=f"{len(calls)} of them",
-            remedy="Keep what each call gives, and use that."
-            if calls
-            else "Call it on an Input. For a layer of a Sequential, or of a model from a file, "
-            "ask for model.inputs first.",
-        )
-    )
 
 
 def layers(layer: Tracked) -> list[Any]:

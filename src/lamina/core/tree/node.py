@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lamina.core.base.sites import Site
-from lamina.core.specs.spec import Arguments, Spec
+from lamina.core.specs.spec import Arguments
 from lamina.core.tree.planned_calls import PlannedCalls
 
 if TYPE_CHECKING:
@@ -70,23 +70,17 @@ class Node:
 
     ``declared`` are the variables that its `build` asked for, in order; ``loose`` those made in
     `__init__`. ``copies`` is the number of equal layers that this one stands for, None for itself
-    alone. ``plans`` are the calls that were planned, with the weights that each reads.
-    ``training_state`` and ``predictor`` are what `compile` and `predict` keep. ``penalty`` is the
-    layer's `activity_regularizer`, ``expects`` the spec of its input, where the layer is to say
-    what a `Sequential` begins with. ``applied`` are the inputs and outputs of its calls on symbolic
-    values; ``ends`` those of a model as a graph.
+    alone. ``plans`` are the calls that were planned, with the weights that each reads. ``penalty``
+    is the layer's `activity_regularizer`. Subclasses hold the private state of layers and models.
     """
 
     __slots__ = (
-        "applied",
         "arguments",
         "built",
         "copies",
         "declared",
         "dtype",
         "edition",
-        "ends",
-        "expects",
         "keywords",
         "loose",
         "made_at",
@@ -95,9 +89,7 @@ class Node:
         "origin",
         "penalty",
         "plans",
-        "predictor",
         "trainable",
-        "training_state",
     )
 
     def __init__(
@@ -110,7 +102,6 @@ class Node:
         self.edition = 0
         self.name: str | None = None
         self.dtype: str | None = None
-        self.expects: Spec | None = None
         self.trainable = True
         self.copies: int | None = None
         self.penalty: Callable[[Any], Any] | None = None
@@ -119,10 +110,6 @@ class Node:
         self.loose: list[Variable] = []
         self.origin: tuple[int, int] | None = None
         self.plans = PlannedCalls()
-        self.training_state: Any = None
-        self.predictor: Any = None
-        self.applied: list[tuple[Any, Any]] = []
-        self.ends: Any = None
 
     def build_state(self) -> dict[str, Any]:
         """What a build, or the loading of a file, changes of a node, copied."""
@@ -145,16 +132,12 @@ class Node:
             self.built.entries = dict(state["entries"])
 
     def __getstate__(self) -> dict[str, Any]:
-        # Signatures count reads by identity; a compiled step, or a graph, is of this very tree.
-        state = {name: getattr(self, name) for name in self.__slots__}
+        # Signatures count reads by identity.
+        state = {name: getattr(self, name) for name in Node.__slots__}
         return state | {
             "declared": list(self.declared),
             "loose": list(self.loose),
             "plans": PlannedCalls(),
-            "training_state": None,
-            "predictor": None,
-            "applied": [],
-            "ends": None,
             "made_in": 0,
         }
 

@@ -17,7 +17,7 @@ class SwapEMAWeights(Callback):
     """
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        self.model._lamina.training_state.swap_averages()
+        self.model._lamina.trainer.swap_averages()
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        self.model._lamina.training_state.swap_averages()
+        self.model._lamina.trainer.swap_averages()

@@ -39,7 +39,7 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         if epoch == self._epoch:  # this epoch goes on after a checkpoint
             return
-        trainer = self.model._lamina.training_state
+        trainer = self.model._lamina.trainer
         known = (epoch, trainer.learning_rate)
         trainer.learning_rate = self.schedule(*known[: _taken(self.schedule)])
         self._epoch = epoch
@@ -48,7 +48,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = self.model._lamina.training_state.learning_rate
+            logs["learning_rate"] = self.model._lamina.trainer.learning_rate
 
     _kinds: ClassVar[Kinds] = {"epoch": is_integer}
 

@@ -46,7 +46,7 @@ class Monitor(Callback):
     @property
     def trainer(self) -> Any:
         """The trainer of the model."""
-        return self.model._lamina.training_state
+        return self.model._lamina.trainer
 
     def current(self, logs: Mapping[str, Any] | None) -> float | None:
         """The number watched; None in an epoch without validation.

@@ -1,4 +1,4 @@
-"""The outputs of any layers of a model, by path."""
+"""`Model.capture`: the outputs of layers within a model, by path."""
 
 from __future__ import annotations
 
@@ -12,36 +12,45 @@ from lamina.core.calling.single_layer import seen_now
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, TraceError, UnknownNameError, explain, nearest
+from lamina.layer import Layer
 from lamina.training.step.objective import call_on
 
 __all__ = ["capture"]
 
 
 def capture(
-    model: Tracked,
+    model: Layer,
     x: Any,
     paths: str | Sequence[str] | None = None,
+    *,
     training: bool = False,
     rng: Any = None,
 ) -> dict[str, Any]:
-    """Call a model and keep what its layers give.
+    """Call the model, and return the outputs of layers within it.
+
+    The model is built if it is not, and not changed otherwise.
 
     Args:
-        model: the root; it is built if need be, and not changed otherwise.
-        x: its inputs, as `fit` takes them.
-        paths: of layers, where ``*`` stands for anything; all if None. ``""`` is the model. What a
-            pattern means, or None, leaves out layers within loops of JAX's.
-        training: the mode of the call.
-        rng: a key, or a seed, for a call that draws random numbers.
+        x: the inputs, in the form in which `fit` takes them.
+        paths: the paths of layers, one or several; ``*`` matches any text, and ``""`` is the model.
+            Default None: all layers. A pattern, or None, skips layers inside JAX's loops.
+        training: the mode of the call. Default False.
+        rng: a random key, or an integer seed, for a call that draws random numbers. Default None.
 
     Returns:
-        The outputs by path, in the order in which the layers were done; a list of them where a
-        layer is called several times.
+        A dict of outputs by path, in the order in which the calls ended. The entry of a layer that
+        is called several times is a list of its outputs.
 
     Raises:
         UnknownNameError: no layer has such a path.
-        InputError: the call does not reach a layer that is asked for by its whole path.
-        TraceError: such a layer is called within a loop of JAX's, or another transform.
+        InputError: the call does not reach a layer that is given by its full path.
+        TraceError: such a layer is called within a loop or another transform of JAX.
+
+    >>> import numpy as np
+    >>> from lamina import Sequential, layers
+    >>> model = Sequential([layers.Dense(4), layers.Dense(2)])
+    >>> {path: array.shape for path, array in model.capture(np.ones((3, 5)), "layers.*").items()}
+    {'layers.0': (3, 4), 'layers.1': (3, 2)}
     """
     options = {"training": training, "rng": rng} if rng is not None else {"training": training}
     root = Root(model, functools.partial(call_on, model), (x,), options)
@@ -63,7 +72,7 @@ def capture(
 
 
 def _asked(model: Tracked, paths: Sequence[str] | None) -> tuple[set[str], list[str]]:
-    """The paths of layers that are meant, and those of them that were given whole."""
+    """The paths of the layers that match, and those of them that were given in full."""
     tree = walk(model)
     known = [path for path, _ in tree.layers.values()]
     if paths is None:
@@ -96,15 +105,15 @@ def _not_reached(model: Tracked, path: str, found: dict[str, list[Any]]) -> str:
         where=f"made at {model._lamina.made_at}",
         expected="a layer that is called",
         received=f"a call that reaches {', '.join(one or 'the root' for one in found) or 'none'}",
-        remedy="Ask for a layer that call uses, in this mode.",
+        remedy="Choose a layer that call uses in this mode.",
     )
 
 
 def _in_a_loop(path: str, kind: str) -> str:
     return explain(
-        f"{path} ({kind}) is called within a loop or another transform of JAX's, which its outputs "
-        "do not leave.",
-        expected="a layer that is called outside of jax.lax.scan, vmap and the like",
-        received="one that is traced once for all steps",
-        remedy="Ask for the layer around it, or let that return what is wanted.",
+        f"{path} ({kind}) is called within a loop or another transform of JAX, and its outputs do "
+        "not leave it.",
+        expected="a layer that is called outside jax.lax.scan, vmap and other transforms",
+        received="a layer that is traced once for all steps",
+        remedy="Choose the layer around it, or return the values from there.",
     )

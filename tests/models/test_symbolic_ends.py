@@ -69,7 +69,7 @@ def test_a_layer_called_twice_or_never_is_told():
     with pytest.raises(AttributeError, match="received: 0 of them"):
         layer.output  # noqa: B018
     layer(layer(Input((8,))))
-    with pytest.raises(AttributeError, match="Keep what each call gives"):
+    with pytest.raises(AttributeError, match="Keep the outputs of each call"):
         layer.output  # noqa: B018
 
 

@@ -1,4 +1,4 @@
-"""Profiling a model: each layer is compiled and run on its own, on the inputs it gets in a call."""
+"""`Model.profile`: the parameters, FLOPs, bytes and time of each layer in a call."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.calling.root import Root
 from lamina.core.calling.single_layer import Seen, alone, seen_now
-from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import Tree, children, walk
+from lamina.layer import Layer
 from lamina.lazy import lazily
+from lamina.training.loop.arguments import positive
 from lamina.training.step.objective import call_on
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ __all__ = ["profile"]
 
 @dataclass(frozen=True)
 class _Call:
-    """The first call of a layer: how it was seen, and its inputs."""
+    """The first call of a layer: its class, its mode and key, and its inputs."""
 
     kind: str
     seen: Seen
@@ -39,21 +40,36 @@ class _Call:
 
 
 def profile(
-    model: Tracked, x: Any, repeats: int = 10, training: bool = False, rng: Any = None
+    model: Layer, x: Any, *, repeats: int = 10, training: bool = False, rng: Any = None
 ) -> reports.Profile:
-    """What each layer costs in a call of the model.
+    """Measure each layer in a call of the model, and print a table of the results.
 
-    A layer's figures are those of its own program, with all layers below it; a program that is
-    the same as another's is compiled once. XLA counts the body of a loop once, however often it
-    runs.
+    Each layer, with all layers in it, is compiled as a program and run on the inputs that it gets
+    in the call. FLOPs and bytes are XLA's counts, which include the body of a loop once. The model
+    is built if it is not, and not changed otherwise.
 
     Args:
-        model: the root; it is built if need be, and not changed otherwise.
-        x: its inputs, as `fit` takes them.
-        repeats: how often each program is timed.
-        training: the mode of the call.
-        rng: a key, or a seed, for a call that draws random numbers.
+        x: the inputs, in the form in which `fit` takes them.
+        repeats: the number of timed runs of each program, a positive integer. Default 10.
+        training: the mode of the call. Default False.
+        rng: a random key, or an integer seed, for a call that draws random numbers. Default None.
+
+    Returns:
+        A :class:`lamina.reports.Profile`. Its ``costs`` hold a row for each layer: the number of
+        parameters, FLOPs, bytes accessed, and the median time of a run in seconds.
+
+    Raises:
+        InputError: `repeats` is not a positive integer.
+
+    >>> import numpy as np
+    >>> from lamina import Sequential, layers
+    >>> model = Sequential([layers.Dense(4), layers.Dense(2)])
+    >>> found = model.profile(np.ones((8, 3), "float32"), repeats=1)  # doctest: +ELLIPSIS
+    layer ...
+    >>> found["layers.0"].params
+    16
     """
+    positive(repeats=repeats)
     options = {"training": training, "rng": rng} if rng is not None else {"training": training}
     root = Root(model, functools.partial(call_on, model), (x,), options)
     root.ensure()
@@ -62,23 +78,26 @@ def profile(
 
     def watch(path: str, kind: str, inputs: Any, outputs: Any) -> None:
         counts[path] = counts.get(path, 0) + 1
-        first.setdefault(path, _Call(kind, seen_now(), _stand_ins(inputs)))
+        first.setdefault(path, _Call(kind, seen_now(), _example_inputs(inputs)))
 
     root.watched(watch)
     tree, measure = walk(model), _Measure(repeats)
     paths = [path for path, _ in tree.layers.values() if path in first]
-    return reports.Profile(tuple(measure(tree, path, first[path], counts[path]) for path in paths))
+    costs = [measure(tree, path, first[path], counts[path]) for path in paths]
+    found = reports.Profile(tuple(costs))
+    found.show()
+    return found
 
 
-def _stand_ins(inputs: Any) -> tuple[list[Any], Any]:
-    """The leaves of inputs, and their structure; what lives in a loop alone becomes ones."""
+def _example_inputs(inputs: Any) -> tuple[list[Any], Any]:
+    """The leaves of inputs, and their structure; ones for arrays that exist only within a loop."""
     leaves, structure = flatten(inputs)
     found = [jnp.ones(leaf.shape, leaf.dtype) if is_traced(leaf) else leaf for leaf in leaves]
     return found, structure
 
 
 class _Measure:
-    """Compiles and times programs, each that is different once."""
+    """Compiles and times programs; equal programs are compiled once."""
 
     def __init__(self, repeats: int) -> None:
         self._repeats = repeats
@@ -124,7 +143,7 @@ class _Measure:
 
 
 def _costs(program: Any) -> dict[str, float]:
-    """XLA's analysis of a program; a list of one in some versions, None where there is none."""
+    """XLA's cost analysis of a program. Some versions of JAX return a list of one, or None."""
     found = program.cost_analysis()
     if isinstance(found, list):
         found = cast("list[Any]", found)[0] if found else None

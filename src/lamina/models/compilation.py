@@ -1,0 +1,148 @@
+"""`Model.compile`: the optimizer, loss and metrics that a model is trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from lamina.errors import InputError, explain
+from lamina.layer import Layer
+from lamina.losses import LossLike
+from lamina.metrics import MetricLike
+from lamina.models.graph import graph_of
+from lamina.models.model_state import state_of
+from lamina.training.loop.trainer import Trainer
+from lamina.training.optimizers import by_name
+
+if TYPE_CHECKING:
+    import optax
+
+__all__ = ["LearningRate", "Losses", "Metrics", "compile"]
+
+Losses: TypeAlias = LossLike | Sequence[LossLike | None] | Mapping[str, LossLike | None]
+"""The loss of all outputs, or one for each output in order or by name."""
+
+Metrics: TypeAlias = (
+    Sequence[MetricLike | Sequence[MetricLike] | None]
+    | Mapping[str, MetricLike | Sequence[MetricLike] | None]
+)
+"""Metrics of one output, or metrics for each output in order or by name."""
+
+LearningRate: TypeAlias = float | Callable[[Any], Any]
+"""A constant learning rate, or a schedule: a function of the number of updates so far."""
+
+_METHODS_OF_KERAS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+
+
+def compile(
+    model: Layer,
+    optimizer: str | optax.GradientTransformation = "adam",
+    loss: Losses | None = None,
+    metrics: Metrics | None = None,
+    jit: bool = True,
+    *,
+    loss_weights: Sequence[float] | Mapping[str, float] | None = None,
+    weighted_metrics: Metrics | None = None,
+    learning_rate: LearningRate | None = None,
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    gradient_accumulation_steps: int | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = 0.99,
+    on_nonfinite: Literal["raise", "stop", "ignore"] = "raise",
+    steps_per_execution: int | Literal["auto"] = "auto",
+) -> None:
+    """Set the optimizer, the loss and the metrics of the model.
+
+    Compiling again starts with a new state of the optimizer. The weights stay.
+
+    Args:
+        optimizer: a name, such as `"adam"` (default), `"adamw"` or `"sgd"`, or any optax
+            transformation.
+        loss: the name of a loss, a :class:`lamina.losses.Loss`, or a function
+            ``(y_true, y_pred)`` that returns the loss of each example. For several outputs: one
+            loss for all of them, a list in their order, or a dict by name. Default None: the
+            model's own ``train_loss(batch)``, or the losses that layers add.
+        metrics: a list of names, metrics or functions ``(y_true, y_pred)``, reported beside the
+            loss. For several outputs: a list of lists, or a dict by name. Sample weights have no
+            effect on them. Default None.
+        jit: False runs each step without compiling it, for debugging. Default True.
+        loss_weights: the factor of each output's loss in the sum, as a list or a dict by name.
+            Default None: 1 for each.
+        weighted_metrics: the same as `metrics`, for metrics that use sample weights. Default None.
+        learning_rate: of an optimizer given by name: a number, which callbacks can change, or a
+            schedule, such as ``optax.cosine_decay_schedule(1e-3, 10_000)``. Default None: the
+            optimizer's default, 0.001 (0.01 for `"sgd"`).
+        clipnorm: the maximum L2 norm of each weight's gradient. Default None: no clipping.
+        clipvalue: the maximum absolute value of each element of a gradient. Default None.
+        global_clipnorm: the maximum L2 norm of all gradients together. Default None.
+        gradient_accumulation_steps: the number of batches whose mean gradient makes one update.
+            Default None: 1.
+        use_ema: keep an exponential moving average of the weights, which replaces them at the end
+            of `fit`. Default False.
+        ema_momentum: the decay rate of that moving average, in [0, 1). Default 0.99.
+        on_nonfinite: the action on a loss or gradient that is NaN or infinite. `"raise"` (default)
+            raises an error, `"stop"` ends training with a warning, both with the weights from
+            before the step; `"ignore"` continues.
+        steps_per_execution: the number of steps on in-memory arrays that run as one program.
+            `"auto"` (default) takes as many as run in about 0.2 seconds.
+
+    Raises:
+        UnknownNameError: there is no optimizer, loss or metric of that name.
+        InputError: an option is outside its range, or the class has a method of Keras's training
+            loop, such as ``train_step``, which Lamina does not call.
+
+    >>> from lamina import Sequential, layers
+    >>> model = Sequential([layers.Dense(10)])
+    >>> model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"], learning_rate=3e-4)
+    >>> round(model.optimizer.learning_rate, 6)
+    0.0003
+    """
+    _check_methods(model)
+    state_of(model).trainer = Trainer(
+        model,
+        by_name.get(
+            optimizer,
+            learning_rate=learning_rate,
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            ema_momentum=ema_momentum if use_ema else None,
+        ),
+        loss,
+        metrics,
+        loss_weights=loss_weights,
+        weighted_metrics=weighted_metrics,
+        output_names=_output_names(model),
+        jit=jit,
+        on_nonfinite=on_nonfinite,
+        steps_per_execution=steps_per_execution,
+    )
+
+
+def _check_methods(model: Layer) -> None:
+    """Check that the class has no method of Keras's training loop, which would have no effect."""
+    own = [name for name in _METHODS_OF_KERAS if hasattr(type(model), name)]
+    if own:
+        raise InputError(
+            explain(
+                f"{type(model).__name__} has a method {own[0]}, which Lamina does not call.",
+                where=f"made at {model._lamina.made_at}",
+                expected="train_loss(self, batch), which returns the loss of a batch",
+                received=", ".join(own),
+                remedy="Write a train_loss; or rename the method, if a training loop of your own "
+                "calls it.",
+            )
+        )
+
+
+def _output_names(model: Layer) -> list[str] | None:
+    """The names of the layers that give a graph's outputs, if these are a list."""
+    graph = graph_of(model)
+    if graph is None or type(graph.outputs) not in (list, tuple):  # a single output is a Ref
+        return None
+    refs = cast("list[Any]", graph.outputs)
+    names: list[str] = [graph.steps[ref.step - 1].layer for ref in refs if ref.step]
+    return names if len(set(names)) == len(refs) else None

@@ -1,0 +1,137 @@
+"""`Model.evaluate` and `Model.test_on_batch`: the loss and the metrics over data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, overload
+
+from lamina.layer import Layer
+from lamina.models.model_state import trainer_of
+from lamina.training.callbacks import Callback
+from lamina.training.callbacks.reported import Callbacks
+from lamina.training.loop import arguments
+from lamina.training.loop.evaluate import evaluate as evaluate_on
+
+__all__ = ["as_batch", "evaluate", "loss_and_metrics", "test_on_batch"]
+
+
+@overload
+def evaluate(
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    batch_size: int = 32,
+    verbose: int | Literal["auto"] = "auto",
+    sample_weight: Any = None,
+    steps: int | None = None,
+    callbacks: Sequence[Callback] | None = None,
+    *,
+    return_dict: Literal[True],
+) -> dict[str, Any]: ...
+@overload
+def evaluate(
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    batch_size: int = 32,
+    verbose: int | Literal["auto"] = "auto",
+    sample_weight: Any = None,
+    steps: int | None = None,
+    callbacks: Sequence[Callback] | None = None,
+    return_dict: bool = False,
+) -> Any: ...
+def evaluate(
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    batch_size: int = 32,
+    verbose: int | Literal["auto"] = "auto",
+    sample_weight: Any = None,
+    steps: int | None = None,
+    callbacks: Sequence[Callback] | None = None,
+    return_dict: bool = False,
+) -> Any:
+    """Compute the loss and the metrics over data, in inference mode. No weight changes.
+
+    Args:
+        x: the inputs, or an iterable of batches, as in :meth:`Model.fit`.
+        y: the labels ``[examples, ...]``. Default None.
+        batch_size: the number of examples in a batch, where `x` is arrays. Default 32.
+        verbose: passed on to callbacks; evaluation itself shows nothing. Default `"auto"`.
+        sample_weight: the weight of each example, ``[examples]``. Default None: 1.
+        steps: the maximum number of batches. Default None: all.
+        callbacks: their ``on_test_begin`` and ``on_test_end`` are called. Default None.
+        return_dict: return a dict by name. Default False.
+
+    Returns:
+        The loss, the mean over all examples; with metrics, a list of the loss and the metrics;
+        with `return_dict`, a dict of them.
+
+    Raises:
+        InputError: the model is not compiled, there is no data, or arrays do not fit together.
+
+    >>> import numpy as np
+    >>> from lamina import Sequential, layers
+    >>> model = Sequential([layers.Dense(1, kernel_initializer="zeros")])
+    >>> model.compile(loss="mse", metrics=["mae"])
+    >>> x, y = np.ones((6, 3), "float32"), np.full((6, 1), 2, "float32")
+    >>> model.evaluate(x, y, return_dict=True)
+    {'loss': 4.0, 'mae': 2.0}
+    """
+    arguments.positive(batch_size=batch_size, steps=steps)
+    trainer = trainer_of(model)
+    listeners = Callbacks(callbacks or (), model, {"steps": steps, "verbose": verbose})
+    listeners.tell("on_test_begin", {})
+    try:
+        found = evaluate_on(trainer, arguments.examples(x, y, sample_weight), batch_size, steps)
+    finally:
+        trainer.recall()
+    listeners.tell("on_test_end", found)
+    return loss_and_metrics(found, return_dict)
+
+
+@overload
+def test_on_batch(
+    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, *, return_dict: Literal[True]
+) -> dict[str, Any]: ...
+@overload
+def test_on_batch(
+    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+) -> Any: ...
+def test_on_batch(
+    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+) -> Any:
+    """Compute the loss and the metrics on one batch, in inference mode. No weight changes.
+
+    Args:
+        x: the inputs ``[batch, ...]``, or a tuple, list or dict of them.
+        y: the labels ``[batch, ...]``. Default None.
+        sample_weight: the weight of each example, ``[batch]``. Default None: 1.
+        return_dict: return a dict by name. Default False.
+
+    Returns:
+        The loss; with metrics, a list of the loss and the metrics; with `return_dict`, a dict.
+
+    Raises:
+        InputError: the model is not compiled, or the arrays do not fit together.
+
+    >>> import numpy as np
+    >>> from lamina import Sequential, layers
+    >>> model = Sequential([layers.Dense(1, kernel_initializer="zeros")])
+    >>> model.compile(loss="mse")
+    >>> model.test_on_batch(np.ones((4, 3), "float32"), np.ones((4, 1), "float32"))
+    1.0
+    """
+    batch = as_batch(x, y, sample_weight)
+    return evaluate(model, [batch].__iter__, verbose=0, return_dict=return_dict)
+
+
+def as_batch(x: Any, y: Any, sample_weight: Any) -> Any:
+    """The parts of a batch that are given, as one batch."""
+    return x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+def loss_and_metrics(logs: dict[str, Any], return_dict: bool) -> Any:
+    """Logs as Keras returns them: a dict, the loss alone, or a list of the loss and metrics."""
+    values = list(logs.values())
+    return logs if return_dict else values[0] if len(values) == 1 else values

@@ -1,0 +1,168 @@
+"""`Model.fit` and `Model.train_on_batch`: training a compiled model."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, Literal, overload
+
+from lamina.layer import Layer
+from lamina.models.evaluation import as_batch, loss_and_metrics
+from lamina.models.model_state import trainer_of
+from lamina.training.callbacks import Callback, History
+from lamina.training.loop import arguments
+from lamina.training.loop.evaluate import evaluate
+from lamina.training.loop.fit import Fit
+
+__all__ = ["fit", "train_on_batch"]
+
+
+def fit(
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    batch_size: int = 32,
+    epochs: int = 1,
+    validation_data: Any = None,
+    validation_split: float = 0.0,
+    callbacks: Sequence[Callback] | None = (),
+    shuffle: bool = True,
+    verbose: int | Literal["auto"] = "auto",
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    *,
+    validation_steps: int | None = None,
+    validation_batch_size: int | None = None,
+    validation_freq: int = 1,
+    checkpoint_dir: str | PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
+    keep: int = 3,
+    resume: bool = False,
+) -> History:
+    """Train the model for a number of epochs.
+
+    The first axis of every array is that of the examples. The model is built if it is not.
+
+    Args:
+        x: the inputs: an array ``[examples, ...]``, or a tuple, list or dict of them; or an
+            iterable of batches ``(inputs, labels)`` or ``(inputs, labels, sample_weights)``, or a
+            function that returns one.
+        y: the labels ``[examples, ...]``, in the form of the outputs. Default None, as for an
+            iterable, whose batches hold the labels.
+        batch_size: the number of examples in a step, where `x` is arrays. Default 32.
+        epochs: the index at which training stops: the number of epochs, if `initial_epoch` is 0.
+            Default 1.
+        validation_data: ``(x, y)``, ``(x, y, sample_weights)``, or an iterable of batches, on which
+            the model is evaluated after an epoch. Default None.
+        validation_split: the fraction of the arrays, in [0, 1), taken from their end for
+            validation instead of training. Default 0.
+        callbacks: see :class:`lamina.training.Callback`. Default: none.
+        shuffle: take the examples of the arrays in a new order in each epoch. Default True.
+        verbose: 0 shows nothing, 1 a progress bar, 2 a line for each epoch. `"auto"` (default) is 1
+            in a terminal and 2 elsewhere.
+        sample_weight: the weight of each example in the loss, ``[examples]``. Default None: 1.
+        class_weight: the factor of the sample weight for each class index. Default None.
+        initial_epoch: the index of the first epoch. Default 0.
+        steps_per_epoch: the number of steps in an epoch. Default None: all batches; an endless
+            iterable needs a number.
+        validation_steps: the maximum number of validation batches. Default None: all.
+        validation_batch_size: the number of examples in a validation batch. Default None:
+            `batch_size`.
+        validation_freq: the number of epochs between validations. Default 1.
+        checkpoint_dir: a directory for checkpoints, written in the background at the end of each
+            epoch, and within it. Default None: no checkpoints.
+        checkpoint_every: the number of steps between checkpoints within an epoch. Default None: one
+            every ten minutes.
+        keep: the number of newest checkpoints that are kept. Default 3.
+        resume: continue from the newest checkpoint in `checkpoint_dir`, if there is one, with the
+            same results as an uninterrupted run. Default False.
+
+    Returns:
+        A `History`. Its ``history`` maps the name of each log to a list of values, one an epoch;
+        those of validation begin with ``val_``.
+
+    Raises:
+        InputError: the model is not compiled, or the data or options do not fit together.
+        NotFiniteError: a loss or a gradient is NaN or infinite; the error names the first layer
+            whose output is.
+
+    >>> import numpy as np
+    >>> from lamina import Sequential, layers
+    >>> x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    >>> model = Sequential([layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(x, 2 * x, epochs=3, validation_split=0.25, verbose=0)
+    >>> sorted(history.history), len(history.history["loss"])
+    (['loss', 'val_loss'], 3)
+    """
+    arguments.positive(
+        batch_size=batch_size,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        validation_steps=validation_steps,
+        validation_batch_size=validation_batch_size,
+        validation_freq=validation_freq,
+    )
+    trainer = trainer_of(model)
+    data, rest = arguments.training_data(x, y, sample_weight, class_weight, validation_split)
+    validation = rest if validation_data is None else arguments.validation_data(validation_data)
+    validate = None
+    if validation is not None:
+        size = validation_batch_size or batch_size
+        validate = functools.partial(evaluate, trainer, validation, size, validation_steps)
+    return Fit(
+        trainer,
+        arguments.feed(data, batch_size, shuffle, steps_per_epoch),
+        epochs,
+        initial_epoch,
+        validate,
+        validation_freq,
+        callbacks or (),
+        verbose,
+        arguments.keeper(callbacks or (), checkpoint_dir, checkpoint_every, keep, resume),
+    ).run()
+
+
+@overload
+def train_on_batch(
+    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, *, return_dict: Literal[True]
+) -> dict[str, Any]: ...
+@overload
+def train_on_batch(
+    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+) -> Any: ...
+def train_on_batch(
+    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+) -> Any:
+    """Make one step of training on one batch.
+
+    Args:
+        x: the inputs ``[batch, ...]``, or a tuple, list or dict of them.
+        y: the labels ``[batch, ...]``. Default None.
+        sample_weight: the weight of each example in the loss, ``[batch]``. Default None: 1.
+        return_dict: return a dict by name. Default False.
+
+    Returns:
+        The loss from before the update; with metrics, a list of the loss and the metrics; with
+        `return_dict`, a dict of them.
+
+    Raises:
+        InputError: the model is not compiled, or the arrays do not fit together.
+        NotFiniteError: the loss or a gradient is NaN or infinite.
+
+    >>> import numpy as np
+    >>> from lamina import Sequential, layers
+    >>> model = Sequential([layers.Dense(1, kernel_initializer="zeros")])
+    >>> model.compile("sgd", "mse")
+    >>> model.train_on_batch(np.ones((4, 3), "float32"), np.ones((4, 1), "float32"))
+    1.0
+    """
+    trainer = trainer_of(model)
+    trainer.reset_logs()
+    batch = as_batch(x, y, sample_weight)
+    trainer.step(batch)
+    trainer.check(lambda _: batch, trainer.wait())
+    return loss_and_metrics(trainer.logs(), return_dict)

@@ -1,0 +1,85 @@
+"""`Model.save` and `Model.export`: a model, or the program of its call, as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+from lamina import saving
+from lamina.core.specs.signature import given_specs, method_of
+from lamina.layer import Layer
+from lamina.models.graph import graph_of
+from lamina.models.layer_names import names_of_inputs
+
+__all__ = ["export", "save"]
+
+
+def save(model: Layer, path: str | PathLike[str]) -> None:
+    """Write the model to a file: the name of its class, its constructor's arguments, its weights.
+
+    :func:`lamina.load` makes the model again. The settings of `compile` are not part of the file.
+
+    Args:
+        path: the file, which is replaced if it exists. If writing fails, it stays as it was.
+
+    Raises:
+        BuildError: the model is not built, or its class and arguments do not make it again.
+        LaminaError: an argument of a constructor cannot be written; the error names it.
+        OSError: the file cannot be written.
+
+    >>> import tempfile
+    >>> import lamina
+    >>> from lamina import Input, Sequential, layers
+    >>> model = Sequential([Input((3,)), layers.Dense(2)])
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     model.save(f"{directory}/model.safetensors")
+    ...     lamina.load(f"{directory}/model.safetensors").count_params()
+    8
+    """
+    saving.save(model, path)
+
+
+def export(
+    model: Layer,
+    path: str | PathLike[str],
+    *specs: Any,
+    platforms: Sequence[str] | None = None,
+    **named: Any,
+) -> None:
+    """Write the program of the model's call, with the weights, to run without the model's code.
+
+    The program is StableHLO from `jax.export`. It computes in inference mode, and drops what
+    `call` assigns to variables. :func:`lamina.load_exported` loads it as a callable.
+
+    Args:
+        path: the file, which is replaced if it exists. If writing fails, it stays as it was.
+        specs: the shape, `Spec` or array of each input, as for `build`. A dimension that is None
+            or a name stays open: the program takes any size. Default: the specs that the model was
+            built for, with any batch size.
+        platforms: the platforms that the program can run on, such as ``("cpu", "cuda", "tpu")``.
+            Default None: the current one.
+        named: specs by the name of the input.
+
+    Raises:
+        BuildError: the model is not built.
+        InputError: the program depends on the size of an open dimension.
+        OSError: the file cannot be written.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import lamina
+    >>> from lamina import Input, Sequential, layers
+    >>> model = Sequential([Input((3,)), layers.Dense(2)])
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     model.export(f"{directory}/program.safetensors")
+    ...     program = lamina.load_exported(f"{directory}/program.safetensors")
+    >>> program(np.ones((5, 3), "float32")).shape
+    (5, 2)
+    """
+    given = None
+    if specs or named:
+        given = given_specs(method_of(type(model), "call"), specs, named)
+    graph = graph_of(model)
+    names = () if graph is None else names_of_inputs(graph.inputs, graph.names)
+    saving.export(model, path, given, platforms, names)

@@ -1,0 +1,98 @@
+"""The private state of a `Model`: what `compile` and `predict` keep, and its symbolic ends."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from lamina.core.base.sites import Site
+from lamina.core.tree.node import Tracked
+from lamina.errors import InputError, explain
+from lamina.layer import Layer
+from lamina.layer_state import LayerNode
+from lamina.training.loop.trainer import Trainer
+
+__all__ = ["ModelNode", "SymbolicEnds", "record_as_data", "state_of", "trainer_of"]
+
+
+class SymbolicEnds(NamedTuple):
+    """The symbolic inputs and outputs of a model, and the layers between them, in call order."""
+
+    inputs: Any
+    outputs: Any
+    layers: Sequence[Tracked]
+
+    def belong_to(self, layers: Sequence[Tracked]) -> bool:
+        """Whether they go through these layers: the same objects in the same order."""
+        return list(map(id, self.layers)) == list(map(id, layers))
+
+
+class ModelNode(LayerNode):
+    """The node of a `Model`. Copies and files leave its attributes out.
+
+    Attributes:
+        trainer: what `compile` makes; None before.
+        predictor: the compiled call, made by the first `predict`.
+        ends: the symbolic inputs and outputs, as far as they are known.
+    """
+
+    __slots__ = ("ends", "predictor", "trainer")
+
+    def __init__(
+        self, arguments: tuple[Any, ...], keywords: dict[str, Any], made_at: Site, made_in: int
+    ) -> None:
+        super().__init__(arguments, keywords, made_at, made_in)
+        self.trainer: Trainer | None = None
+        self.predictor: Callable[[Any], Any] | None = None
+        self.ends: SymbolicEnds | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"trainer": None, "predictor": None, "ends": None}
+
+
+def state_of(model: Layer) -> ModelNode:
+    """The private state of a model."""
+    return cast(ModelNode, model._lamina)
+
+
+def trainer_of(model: Layer) -> Trainer:
+    """The trainer that `compile` made.
+
+    Raises:
+        InputError: the model is not compiled.
+    """
+    trainer = state_of(model).trainer
+    if trainer is None:
+        raise InputError(
+            explain(
+                f"{type(model).__name__} is not compiled.",
+                where=f"made at {model._lamina.made_at}",
+                expected="compile(optimizer, loss) before fit and evaluate",
+                received="neither loss nor optimizer",
+                remedy="Call model.compile('adam', 'mse') first, for example.",
+            )
+        )
+    return trainer
+
+
+def record_as_data(model: Layer, data: Mapping[str, tuple[Any, Any]]) -> None:
+    """Replace symbolic arguments of the constructor, in what files and configs record, by data.
+
+    A constructor that has the arguments of `Model`, and passes them on, can then make the model
+    again. Others keep the arguments that they were called with.
+
+    Args:
+        model: the model, in its constructor.
+        data: for the name of an argument, the symbolic value and the data in its place.
+    """
+    node = model._lamina
+    parameters = list(inspect.signature(type(model).__init__).parameters.values())[1:]
+    kinds = {parameter.kind for parameter in parameters}
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    if kinds >= {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        names += [name for name in data if name not in names]  # passed on in **kwargs
+    named = dict(zip(names, node.arguments, strict=False)) | node.keywords
+    found = {name: new for name, (old, new) in data.items() if named.get(name) is old}
+    if found and len(node.arguments) <= len(names):
+        node.arguments, node.keywords = (), named | found

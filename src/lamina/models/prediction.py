@@ -1,0 +1,93 @@
+"""`Model.predict` and `Model.predict_on_batch`: the outputs of a model as NumPy arrays."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from lamina.core.base.inputs import as_inputs
+from lamina.core.base.pytrees import map_tree
+from lamina.core.calling.jit import compiled
+from lamina.layer import Layer
+from lamina.models.model_state import state_of
+from lamina.training.callbacks import Callback
+from lamina.training.callbacks.reported import Callbacks
+from lamina.training.loop import arguments
+from lamina.training.loop.predict import predict as predict_with
+from lamina.training.step.objective import call_on
+
+__all__ = ["predict", "predict_on_batch"]
+
+
+def predict(
+    model: Layer,
+    x: Any,
+    batch_size: int = 32,
+    verbose: int | Literal["auto"] = "auto",
+    steps: int | None = None,
+    callbacks: Sequence[Callback] | None = None,
+) -> Any:
+    """Compute the outputs over data, in inference mode.
+
+    The model runs as one compiled program on each batch. It need not be compiled with `compile`.
+
+    Args:
+        x: the inputs ``[examples, ...]``, or a tuple, list or dict of them; or an iterable of
+            batches, whose labels are not used.
+        batch_size: the number of examples in a batch, where `x` is arrays. Default 32.
+        verbose: passed on to callbacks; prediction itself shows nothing. Default `"auto"`.
+        steps: the maximum number of batches. Default None: all.
+        callbacks: their ``on_predict_begin`` and ``on_predict_end`` are called. Default None.
+
+    Returns:
+        The outputs as a NumPy array ``[examples, ...]``, or a tree of arrays in the form of the
+        model's outputs.
+
+    Raises:
+        InputError: there is no data, or an output has no row for each example.
+
+    >>> import numpy as np
+    >>> from lamina import Sequential, layers
+    >>> model = Sequential([layers.Dense(2)])
+    >>> model.predict(np.ones((100, 3), "float32")).shape
+    (100, 2)
+    """
+    arguments.positive(batch_size=batch_size, steps=steps)
+    listeners = Callbacks(callbacks or (), model, {"steps": steps, "verbose": verbose})
+    listeners.tell("on_predict_begin", {})
+    outputs = predict_with(_compiled_call(model), x, batch_size, steps)
+    listeners.tell("on_predict_end", {})
+    return outputs
+
+
+def predict_on_batch(model: Layer, x: Any) -> Any:
+    """Compute the outputs for one batch, in inference mode.
+
+    Args:
+        x: the inputs ``[batch, ...]``, or a tuple, list or dict of them.
+
+    Returns:
+        The outputs as a NumPy array ``[batch, ...]``, or a tree of arrays in the form of the
+        model's outputs.
+
+    Raises:
+        InputError: the inputs do not fit the model.
+
+    >>> import numpy as np
+    >>> from lamina import Sequential, layers
+    >>> model = Sequential([layers.Dense(2)])
+    >>> model.predict_on_batch(np.ones((4, 3), "float32")).shape
+    (4, 2)
+    """
+    return map_tree(np.asarray, _compiled_call(model)(as_inputs(x)))
+
+
+def _compiled_call(model: Layer) -> Callable[[Any], Any]:
+    """The model's call on the inputs of a batch, compiled once for each form of inputs."""
+    state = state_of(model)
+    if state.predictor is None:
+        state.predictor = compiled(model, functools.partial(call_on, model))
+    return state.predictor
