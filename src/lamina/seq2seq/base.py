@@ -35,7 +35,7 @@ class Translating(Model):
     ``[batch, target, vocabulary]``.
 
     Args:
-        label_smoothing: fraction of each label that training spreads over all ids, a number in
+        label_smoothing: fraction of each label that training spreads over all tokens, a number in
             [0, 1]; 0 by default.
         scheduled_sampling: probability that training replaces a target token by the model's own
             prediction, a number in [0, 1]; 0 by default. Above 0, training decodes step by step

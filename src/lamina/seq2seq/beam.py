@@ -191,9 +191,11 @@ def _continuations(
     return log_p, _gathered(token.reshape(joint.shape), chosen), chosen // candidates
 
 
-def _with_new(search: Search, rules: Rules, found: tuple[Any, ...], is_end: jax.Array) -> Finished:
+def _with_new(
+    search: Search, rules: Rules, continuations: tuple[Any, ...], is_end: jax.Array
+) -> Finished:
     """Returns the best finished hypotheses, with those of this step, ``[batch, 2 beam]``."""
-    log_p, parent, coverage = (array[:, : rules.beam] for array in found)
+    log_p, parent, coverage = (array[:, : rules.beam] for array in continuations)
     ends = is_end[:, : rules.beam] & (log_p > -jnp.inf) & ~_done(search.finished)[:, None]
     score = jnp.where(ends, rules.score(log_p, search.at + 1, coverage), -jnp.inf)
     return _best(

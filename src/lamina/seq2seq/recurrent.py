@@ -37,7 +37,7 @@ class Seq2Seq(Translating):
         deep_output: compute the logits from state, context and embedding; False by default.
         tied: use the decoder's embedding matrix as the output's kernel; False by default. It
             needs ``deep_output``, or ``units`` equal to ``embedding``.
-        label_smoothing: fraction of each label that training spreads over all ids, a number in
+        label_smoothing: fraction of each label that training spreads over all tokens, a number in
             [0, 1]; 0 by default.
         scheduled_sampling: probability that training replaces a target token by the model's own
             prediction, a number in [0, 1]; 0 by default. Above 0, training decodes step by step
