@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
@@ -31,7 +31,7 @@ def clone_model(model: _L) -> _L:
     False
     """
     kind = type(model)
-    clone = cast(_L, kind.from_config(model.get_config()))
+    clone = kind.from_config(model.get_config())
     shared = walk(model).layers.keys() & walk(clone).layers.keys()
     if shared:
         raise InputError(

@@ -157,7 +157,7 @@ class Model(Layer):
         >>> Functional.from_config(model.get_config()).count_params()
         10
         """
-        model = cast(Self, super().from_config(config))
+        model = super().from_config(config)
         if model._lamina.built is None:
             model._build_if_known()
         return model
