@@ -140,7 +140,6 @@ CHANGES = {
     "no epochs": without("about", "epochs"),
     "epochs below 0": at("about", "epochs", value=-1),
     "epochs as a truth value": at("about", "epochs", value=True),
-    "fills as a number": at("about", "fills", value=2),
     "no more": without(*RUN),
     "more as text": at(*RUN, value="fit"),
     "no epoch": without(*RUN, "epoch"),

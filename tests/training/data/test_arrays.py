@@ -1,4 +1,4 @@
-"""Data: what can be given, what is fetched ahead, and the last short batch."""
+"""Data: the accepted kinds, prefetching, and the last, smaller batch."""
 
 import itertools
 import threading
@@ -11,7 +11,6 @@ import pytest
 import lamina
 from lamina import Model, Sequential, Trainer, layers
 from lamina.errors import InputError
-from lamina.training.data import padding
 from lamina.training.data.arrays import Arrays
 from lamina.training.data.prefetch import Prefetched, on_device
 from lamina.training.step.step import Program
@@ -45,24 +44,20 @@ def same(left, right, **tolerance):
         np.testing.assert_allclose(value, right.values()[path], err_msg=path, **tolerance)
 
 
-# The last short batch.
+# The last, smaller batch.
 
 
 @pytest.fixture
 def traced(monkeypatch):
-    """The names of the loops over steps, as often as they are traced."""
-    names = []
+    """The batch sizes for which the loop over steps is traced."""
+    sizes, many = [], Program._many
 
-    def watched(method):
-        def traced(*arguments):
-            names.append(method.__name__)
-            return method(*arguments)
+    def traced(self, carry, data, order, *bounds):
+        sizes.append(order.shape[1])
+        return many(self, carry, data, order, *bounds)
 
-        return traced
-
-    for method in (Program._many, Program._many_padded):
-        monkeypatch.setattr(Program, method.__name__, watched(method))
-    return names
+    monkeypatch.setattr(Program, "_many", traced)
+    return sizes
 
 
 @pytest.mark.parametrize("weights", [None, W], ids=["plain", "weighted"])
@@ -75,10 +70,12 @@ def traced(monkeypatch):
     ],
     ids=["dense", "dropout", "norm"],
 )
-def test_the_last_batch_is_filled_up_and_numbers_are_those_of_the_plain_loop(more, weights, traced):
+def test_the_last_batch_has_a_program_and_numbers_are_those_of_the_plain_loop(
+    more, weights, traced
+):
     model, plain = compiled(*more), compiled(*more)
     history = told(model, X, Y, 16, epochs=2, sample_weight=weights, validation_data=(X, Y))
-    assert traced == ["_many_padded"]
+    assert traced == [16, 6]
     arrays = (X, Y) if weights is None else (X, Y, weights)
     trainer = Trainer(plain, "sgd", LOSS, ["accuracy"])
     for _ in range(2):
@@ -151,11 +148,10 @@ def scalar_loss(y_true, y_pred):
     ],
     ids=["batch norm", "a layer that looks across", "a loss that is one number"],
 )
-def test_where_filling_up_would_show_it_is_compiled_twice(more, loss, traced):
+def test_what_looks_across_the_batch_sees_the_examples_alone(more, loss, traced):
     model, plain = compiled(*more, loss=loss), compiled(*more, loss=loss)
     history = told(model, X, Y, 16, epochs=2)
-    assert traced.count("_many") == 2
-    assert model._lamina.training_state._program.pads.training is False
+    assert traced == [16, 6]
     trainer = Trainer(plain, "sgd", loss, ["accuracy"])
     for _ in range(2):
         trainer.reset_logs()
@@ -178,21 +174,6 @@ def test_evaluation_and_prediction_of_a_short_batch(kind):
         model.evaluate(X[:32], Y[:32], 32)[0], rel=1e-5
     ) or (kind == "centred")
     np.testing.assert_array_equal(model.predict(X, 16, steps=2), model.predict(X[:32], 16))
-
-
-def test_one_program_predicts_whole_and_short_batches():
-    traced = []
-    model = compiled(lambda: layers.Lambda(lambda x: traced.append(x.shape) or x))
-    assert model.predict(X[:64], 16).shape == (64, 3)
-    before = len(traced)
-    assert model.predict(X, 16).shape == (70, 3)
-    assert len(traced) == before and traced[-1] == (16, 4)
-
-
-def test_rows_are_filled_up_with_the_last_and_the_first():
-    one, other = padding.filled(np.array([4, 2, 0, 1, 3]), 3)
-    assert one.tolist() == [[4, 2, 0], [1, 3, 3]] and other.tolist() == [[4, 2, 0], [1, 3, 4]]
-    assert padding.kept(one, 1, 5).tolist() == [True, True, False]
 
 
 # What can be given.

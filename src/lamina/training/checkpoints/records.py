@@ -133,7 +133,7 @@ def check_about(about: Any) -> None:
     Raises:
         FileFormatError: it does not.
     """
-    kinds = {"seed": is_integer, "epochs": is_count, "fills": optional(is_bool), "more": _any}
+    kinds = {"seed": is_integer, "epochs": is_count, "more": _any}
     check("'about'", about, kinds)
 
 

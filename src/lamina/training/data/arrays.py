@@ -113,7 +113,7 @@ class Arrays:
     def windows(self, order: Any, first: int, stop: int) -> Iterator[row_ranges.Window]:
         """The steps `first` to `stop` of an order [steps, batch], as the device takes them in."""
         if not self._stay:
-            yield row_ranges.Window(self.tree, order, first, stop, 0)
+            yield row_ranges.Window(self.tree, order, first, stop)
             return
         for window in row_ranges.gathered(self._host, np.asarray(order), first, stop):
             rows = as_inputs(unflatten(self._structure, window.rows))

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from lamina.errors import InputError, explain
-from lamina.training.data import padding
 from lamina.training.data.arrays import Arrays, batches_of
 from lamina.training.data.prefetch import Prefetched, on_device
 from lamina.training.loop.trainer import Trainer
@@ -77,27 +76,16 @@ class ArrayFeed(Feed):
         trainer.prepare(lambda: data.like(min(self.batch_size, data.count)))
         in_order = np.arange(data.count, dtype=np.int32)
         self._rows = trainer.permutation(data.count) if self.shuffle else in_order
-        for order, count in self._orders(trainer):
+        for order in data.orders(self._rows, self.batch_size):
             end = min(start + order.shape[0], self.steps or 0)
             at = max(first, start)
             while at < end:
                 before(at)
                 stop = at + most(end - at)
-                trainer.steps(data, order, at - start, stop - start, count)
+                trainer.steps(data, order, at - start, stop - start)
                 at = stop
                 yield at
             start += order.shape[0]
-
-    def _orders(self, trainer: Trainer) -> Iterator[tuple[Any, int | None]]:
-        """Row numbers [steps, batch], with the count of rows where the last batch is filled up."""
-        data, size = self.data, self.batch_size
-        if data.count > size and data.count % size:
-            filled = padding.filled(self._rows, size)
-            if trainer.can_fill_up(data, filled):
-                yield filled[0], data.count
-                return
-        for order in data.orders(self._rows, size):
-            yield order, None
 
     def batch(self, step: int) -> Any:
         start = step * self.batch_size

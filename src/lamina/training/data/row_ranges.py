@@ -31,14 +31,12 @@ class Window(NamedTuple):
         order: row numbers [steps, batch].
         first: the first of the steps to make.
         stop: the one after the last.
-        skipped: examples of the epoch before those of step 0.
     """
 
     rows: Any
     order: Any
     first: int
     stop: int
-    skipped: int
 
 
 def canonical(array: np.ndarray) -> np.dtype[Any]:
@@ -77,8 +75,8 @@ def gathered(
 
     >>> x = np.arange(8.0, dtype="float32")
     >>> [window] = gathered([x], np.asarray([[1, 0], [7, 6]]), 1, 2)
-    >>> window.rows[0][window.order[0]].tolist(), window.first, window.stop, window.skipped
-    ([7.0, 6.0], 0, 1, 2)
+    >>> window.rows[0][window.order[0]].tolist(), window.first, window.stop
+    ([7.0, 6.0], 0, 1)
     """
     steps, size = order.shape
     row = sum(math.prod(array.shape[1:]) * canonical(array).itemsize for array in arrays)
@@ -88,7 +86,7 @@ def gathered(
         end = min(start + most, stop)
         rows = order[start:end].reshape(-1)
         taken = jax.device_put([_taken(array, rows, most * size) for array in arrays])
-        yield Window(taken, places, 0, end - start, start * size)
+        yield Window(taken, places, 0, end - start)
 
 
 def _taken(array: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:

@@ -12,7 +12,6 @@ import numpy as np
 
 from lamina.errors import InputError
 from lamina.training.callbacks.reported import DeviceLogs
-from lamina.training.data import padding
 from lamina.training.data.arrays import Arrays, batches_of
 from lamina.training.data.batch_sources import no_batches
 from lamina.training.data.prefetch import Prefetched, on_device
@@ -57,28 +56,19 @@ def _rows(trainer: Trainer, data: Arrays, size: int, steps: int | None) -> Talli
     few = min(size, data.count)
     program, weights, state = _at_hand(trainer, lambda: data.like(few))
 
-    def judge(tallies: Tallies, order: Any, first: int, stop: int, count: int | None) -> Tallies:
-        for rows, places, start, end, skipped in data.windows(order, first, stop):
+    def judge(tallies: Tallies, order: Any, stop: int) -> Tallies:
+        for rows, places, start, end in data.windows(order, 0, stop):
             jax.block_until_ready(tallies)  # two windows are the most that is held
-            left = None if count is None else count - skipped
-            tallies = program.judge_many(weights, state, tallies, rows, places, start, end, left)
+            tallies = program.judge_many(weights, state, tallies, rows, places, start, end)
         return tallies
 
     whole = -(-data.count // size)
     left = whole if steps is None else min(steps, whole)
     tallies = program.no_tallies()
-    if data.count > size and data.count % size:
-        orders = padding.filled(rows, size)
-        if program.pads.judging is None:
-            program.pads.judging = trainer.objective.can_leave_out and padding.same(
-                lambda order: judge(tallies, order, whole - 1, whole, data.count), orders
-            )
-        if program.pads.judging:
-            return judge(tallies, orders[0], 0, left, data.count)
     for order in data.orders(rows, size):
         stop = min(left, order.shape[0])
         if stop > 0:
-            tallies = judge(tallies, order, 0, stop, None)
+            tallies = judge(tallies, order, stop)
             left -= stop
     return tallies
 

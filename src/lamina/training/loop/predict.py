@@ -88,34 +88,9 @@ def _on_batches(call: Callable[[Any], Any], source: Any) -> Iterator[tuple[Any, 
 
 
 def _on_rows(call: Callable[[Any], Any], data: Arrays, size: int) -> Iterator[tuple[Any, int]]:
-    whole = data.count - data.count % size
-    for at in range(0, whole, size):
-        yield call(_rows(data, slice(at, at + size))), size
-    if data.count > whole:
-        yield _last(call, data, size, whole), data.count - whole
-
-
-def _last(call: Callable[[Any], Any], data: Arrays, size: int, start: int) -> Any:
-    """The outputs of the short last batch: filled up, so that the one program serves it too.
-
-    A model that looks across the batch would see what it is filled up with. So it is, once with
-    the last row and once with the first; where that shows, the batch is given as it is.
-    """
-    count = data.count - start
-    if start == 0:
-        return call(_rows(data, slice(0, count)))
-    lacking = size - count
-    both: list[Any] = []
-    for fill in (data.count - 1, 0):
-        rows = np.concatenate([np.arange(start, data.count), np.repeat(fill, lacking)])
-        both.append(call(_rows(data, rows)))
-    one, other = ([np.asarray(leaf) for leaf in leaves_of(outputs)] for outputs in both)
-    alike = all(_same(a, b, count) for a, b in zip(one, other, strict=True))
-    return both[0] if alike else call(_rows(data, slice(start, data.count)))
-
-
-def _same(one: np.ndarray, other: np.ndarray, count: int) -> bool:
-    return one[:count].tobytes() == other[:count].tobytes() if one.ndim else False
+    for start in range(0, data.count, size):
+        stop = min(start + size, data.count)
+        yield call(_rows(data, slice(start, stop))), stop - start
 
 
 def _rows(data: Arrays, rows: Any) -> Any:

@@ -24,14 +24,12 @@ from lamina.saving.metadata import Metadata, describe
 from lamina.training.callbacks.reported import DeviceLogs
 from lamina.training.checkpoints import store, trainer_state
 from lamina.training.checkpoints.contents import Checkpoint
-from lamina.training.data import padding
 from lamina.training.data.arrays import Arrays
 from lamina.training.loop.steps_per_call import checked
 from lamina.training.loop.weight_loan import Borrower
 from lamina.training.nonfinite import search
 from lamina.training.optimizers import by_name, learning_rate, weight_averages
 from lamina.training.step.objective import Objective
-from lamina.training.step.step import Program
 
 __all__ = ["Trainer"]
 
@@ -114,49 +112,16 @@ class Trainer(Borrower):
                 self._carry, logs = program.one(self._carry, arrays)
         return logs
 
-    def steps(
-        self, data: Arrays, order: Any, first: int, stop: int, count: int | None = None
-    ) -> None:
-        """Several steps on rows of arrays; `count` of them if filled up."""
-        for number, (rows, places, start, end, skipped) in enumerate(
-            data.windows(order, first, stop)
-        ):
+    def steps(self, data: Arrays, order: Any, first: int, stop: int) -> None:
+        """Several steps on rows of arrays."""
+        for number, (rows, places, start, end) in enumerate(data.windows(order, first, stop)):
             if number:
                 self.wait()  # two windows are the most that is held
             self._wait_to_borrow()
             with LOCK:
                 program, carry = self.prepare(lambda: data.like(order.shape[1])), self._carry
-                left = None if count is None else count - skipped
                 with self._keeping():
-                    if left is None:
-                        self._carry = program.many(carry, rows, places, start, end)
-                    else:
-                        self._carry, _ = program.many_padded(carry, rows, places, left, start, end)
-
-    def can_fill_up(self, data: Arrays, orders: tuple[jax.Array, jax.Array]) -> bool:
-        """Whether the last batch of an order may be filled up with rows that do not count."""
-        program = self.prepare(lambda: data.like(orders[0].shape[1]))
-        if program.pads.training is None:
-            written = any(not variable.trainable for variable in program.state.values())
-            usual = self.objective.can_leave_out and not written
-            program.pads.training = usual and padding.same(self._try(program, data), orders)
-        return program.pads.training
-
-    def _try(self, program: Program, data: Arrays) -> Callable[[jax.Array], Any]:
-        """The loss of the last step of an order, which changes nothing."""
-
-        def loss(order: jax.Array) -> jax.Array:
-            assert self._carry is not None
-            last, healthy = order.shape[0] - 1, self._carry.healthy
-            still = self._carry._replace(healthy=jnp.zeros((), bool))
-            [(rows, places, start, end, skipped)] = data.windows(order, last, last + 1)
-            left = data.count - skipped
-            with self._keeping():
-                carry, found = program.many_padded(still, rows, places, left, start, end)
-                self._carry = carry._replace(healthy=healthy)
-            return found
-
-        return loss
+                    self._carry = program.many(carry, rows, places, start, end)
 
     def permutation(self, count: int) -> np.ndarray:
         """An order of `count` rows that depends on the seed and the epoch alone."""
@@ -304,7 +269,7 @@ class Trainer(Borrower):
         saving.load_weights(self.model, found.weights)
         self._program = self._carry = self._rate = None
         self._restored, about = trainer_state.joined(found)
-        self._seed, self.epochs, self._fills = (about[n] for n in ("seed", "epochs", "fills"))
+        self._seed, self.epochs = about["seed"], about["epochs"]
         return about
 
     def snapshot(self, more: Any = None) -> trainer_state.Snapshot:
@@ -314,7 +279,6 @@ class Trainer(Borrower):
         if self._described is None or self._described[0] != EDITION.current:
             with LOCK:
                 self._described = EDITION.current, describe(walk(self.model))
-        fills = self._program.pads.training
-        about = {"seed": self._seed, "epochs": self.epochs, "fills": fills, "more": more}
+        about = {"seed": self._seed, "epochs": self.epochs, "more": more}
         metadata = copy.deepcopy(self._described[1])
         return trainer_state.take(self._program, self._carry, metadata, about)

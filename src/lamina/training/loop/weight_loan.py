@@ -64,7 +64,6 @@ class Borrower:
         self._idle: list[Tracked] = []  # no call reaches them
         self._rate: float | None = None  # set before there is an optimizer's state
         self._restored: dict[str, np.ndarray] | None = None  # of a checkpoint, for the first step
-        self._fills: bool | None = None
 
     def _wait_to_borrow(self) -> None:
         """Before arrays are borrowed, let another thread's build end."""
@@ -113,7 +112,6 @@ class Borrower:
             carry = program.start(own, other)
             if self._restored is not None:
                 carry = trainer_state.put_back(program, carry, self._restored)
-                program.pads.training = self._fills
             if self._rate is not None:
                 carry = learning_rate.replaced(program, carry, self._rate)
             self._program, self._carry = program, carry

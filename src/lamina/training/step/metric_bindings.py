@@ -31,7 +31,7 @@ class Judge:
     output: str | None
     weighted: bool
 
-    def part(self, outputs: list[Output], kept: Any) -> tuple[Any, Any, Any]:
+    def part(self, outputs: list[Output]) -> tuple[Any, Any, Any]:
         """The labels, values and weights that the metric counts.
 
         Raises:
@@ -51,7 +51,7 @@ class Judge:
                     remedy="Give metrics as a dict by the names of outputs.",
                 )
             )
-        weights = counted(found, found.weights if self.weighted else None, kept)
+        weights = counted(found, found.weights if self.weighted else None)
         return found.labels, found.values, weights
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -18,9 +17,8 @@ from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.losses import Loss
-from lamina.losses.loss import BuiltIn
 from lamina.losses.shapes import spread
-from lamina.metrics import FunctionMetric, LossMetric, Metric, State
+from lamina.metrics import State
 from lamina.training.step.metric_bindings import Judge, judges
 from lamina.training.step.outputs import Output, by_output, check_count, counted, outputs_of
 
@@ -103,15 +101,12 @@ class Objective:
         self.judges: list[Judge] = judges(metrics, weighted_metrics, _known(loss, names))
         self.metrics = [judge.metric for judge in self.judges]
         self.log_names: tuple[str, ...] = ()
-        self._kept: Any = None
-        self._adds = False
         self._forms: list[tuple[Any, Any]] = []
 
     def __call__(self, batch: Any) -> Verdict:
         """Judge a batch, within a call of the layer."""
         own = self.train_loss is not None
-        verdict = self._own(batch) if own else self._usual(batch, self._kept)
-        self._adds = bool(noted())
+        verdict = self._own(batch) if own else self._usual(batch)
         loss = jnp.asarray(verdict.loss)
         if loss.shape != ():
             raise InputError(_no_number(self.layer, loss))
@@ -120,30 +115,11 @@ class Objective:
             self.log_names = tuple(verdict.logs)
         return verdict._replace(loss=sum([*noted(), *penalties(self.layer)], loss))
 
-    @contextlib.contextmanager
-    def keeping(self, kept: Any) -> Generator[None]:
-        """While it lasts, only the examples that `kept` says are judged; None is all."""
-        self._kept = kept
-        try:
-            yield
-        finally:
-            self._kept = None
-
     def no_counts(self) -> tuple[State, ...]:
         """The states of the metrics before any batch."""
         forms = self._forms or [(None, None)] * len(self.metrics)
         pairs: Any = zip(self.metrics, forms, strict=True)
         return tuple([one.init(*form) if one.shaped else one.init() for one, form in pairs])
-
-    @property
-    def can_leave_out(self) -> bool:
-        """Whether examples can be left out: losses and metrics are sums over examples."""
-        if self.train_loss is not None or self.loss is None or self._adds:
-            return False
-        given = self.loss.values() if isinstance(self.loss, dict) else self.loss
-        listed = [given] if isinstance(given, Loss) else [one for one in given if one is not None]
-        usual = all(type(one).__call__ is Loss.__call__ for one in listed)
-        return usual and all(_counts_by_weight(metric) for metric in self.metrics)
 
     def direction(self, name: str) -> str | None:
         """Whether a log is better up or down; None where that cannot be said."""
@@ -168,7 +144,7 @@ class Objective:
         logs = {name: jnp.mean(jnp.asarray(value)) for name, value in told.items()}
         return Verdict(loss, logs, [], _size(batch))
 
-    def _usual(self, batch: Any, kept: Any) -> Verdict:
+    def _usual(self, batch: Any) -> Verdict:
         inputs, labels, weights = unpack(batch)
         if self.loss is None or labels is None:
             return self._added_alone(batch, inputs)
@@ -176,16 +152,15 @@ class Objective:
         _, masks = noted_mask(self.layer)
         outputs = outputs_of(found, labels, weights, self.names, masks)
         several = len(outputs) > 1
-        terms = {of.name: _term(one, of, kept) for one, of in self.paired(outputs)}
+        terms = {of.name: _term(one, of) for one, of in self.paired(outputs)}
         if not terms:
             raise InputError(_nothing_to_minimise(self.layer, False))
         scales = self._scales([output.name for output in outputs])
         scaled = [term if scales[n] == 1.0 else scales[n] * term for n, term in terms.items()]
         logs = {f"{name}_loss": term for name, term in terms.items()} if several else {}
-        parts = [judge.part(outputs, kept) for judge in self.judges]
+        parts = [judge.part(outputs) for judge in self.judges]
         self._forms = [(_form(y), _form(p)) for y, p, _ in parts]
-        size = _size(batch) if kept is None else jnp.sum(kept)
-        return Verdict(sum(scaled[1:], scaled[0]), logs, parts, size)
+        return Verdict(sum(scaled[1:], scaled[0]), logs, parts, _size(batch))
 
     def _added_alone(self, batch: Any, inputs: Any) -> Verdict:
         """Nothing but what the layers themselves add to the loss."""
@@ -215,24 +190,16 @@ class Objective:
         return {name: float(given.get(name, 1.0)) for name in names}
 
 
-def _term(loss: Loss, output: Output, kept: Any) -> jax.Array:
+def _term(loss: Loss, output: Output) -> jax.Array:
     check_count(output)
-    usual = type(loss).__call__ is Loss.__call__
-    if kept is None and (output.mask is None or not usual):
+    if output.mask is None or type(loss).__call__ is not Loss.__call__:
         return loss(output.labels, output.values, output.weights)
     values = loss.per_example(output.labels, output.values)
-    if output.mask is not None and output.mask.ndim > values.ndim:  # a loss of whole examples
+    if output.mask.ndim > values.ndim:  # a loss of whole examples
         output = output._replace(mask=None)
-    rows = counted(output, loss.mask(output.labels, output.values), kept)
+    rows = counted(output, loss.mask(output.labels, output.values))
     mask = None if rows is None else spread(rows, values)
     return losses.reduce(values, output.weights, mask, loss.reduction)
-
-
-def _counts_by_weight(metric: Metric) -> bool:
-    """Whether what has no weight surely does not count: not where a user's function is asked."""
-    own = type(metric).__module__.startswith("lamina.")
-    asks = isinstance(metric, FunctionMetric | LossMetric)
-    return own and (not asks or isinstance(getattr(metric, "loss", None), BuiltIn))
 
 
 def _form(array: Any) -> Any:

@@ -59,15 +59,14 @@ def outputs_of(
     ]
 
 
-def counted(output: Output, weights: Any, kept: Any) -> Any:
+def counted(output: Output, weights: Any) -> Any:
     """What each example, or each step of one, counts; None where all count alike.
 
     Args:
         output: whose mask hides steps.
         weights: of the examples.
-        kept: examples that count, the others are there to fill up a batch.
     """
-    parts = [jnp.asarray(part) for part in (weights, kept, output.mask) if part is not None]
+    parts = [jnp.asarray(part) for part in (weights, output.mask) if part is not None]
     if not parts:
         return None
     longest, *others = sorted(parts, key=lambda part: -part.ndim)

@@ -16,7 +16,6 @@ from lamina.core.pytrees import flatten, leaves_of, map_pairs, map_tree, unflatt
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.lazy import lazily
-from lamina.training.data import padding
 from lamina.training.nonfinite.gradients import look_finite
 from lamina.training.optimizers.initial_state import begun
 from lamina.training.step.objective import Objective, Verdict
@@ -73,10 +72,8 @@ class Program:
         self._structure: Any = None
         self.one = compiled(self._one, jit, donate=True)
         self.many = compiled(self._many, jit, donate=True)
-        self.many_padded = compiled(self._many_padded, jit, donate=True)
         self.judge = compiled(self._judge, jit)
         self.judge_many = compiled(self._judge_many, jit)
-        self.pads = padding.Findings(jit)
         self.results = compiled(self._results, jit)
 
     def start(self, weights: tuple[jax.Array, ...], state: tuple[jax.Array, ...]) -> Carry:
@@ -110,28 +107,25 @@ class Program:
         return fresh  # copies: a metric may give one array of zeros twice, or keep its own
 
     def _verdict(
-        self, weights: Any, state: Any, batch: Any, training: bool, count: Any, kept: Any
+        self, weights: Any, state: Any, batch: Any, training: bool, count: Any
     ) -> tuple[jax.Array, tuple[Verdict, tuple[jax.Array, ...]]]:
         given = {id(v): a for v, a in zip(self.weights.values(), weights, strict=True)}
         given |= {id(v): a for v, a in zip(self.state.values(), state, strict=True)}
         options = {"training": training, "rng": self.key(count)}
         root = Root(self.layer, self.objective, (batch,), options)
         root.ensure()
-        with self.objective.keeping(kept):
-            verdict, written = root.apply(given)
+        verdict, written = root.apply(given)
         after = list(state)
         for key, value in written.items():
             if key in self._slots:
                 after[self._slots[key]] = value
         return verdict.loss, (verdict, tuple(after))
 
-    def _one(
-        self, carry: Carry, batch: Any, kept: Any = None
-    ) -> tuple[Carry, dict[str, jax.Array]]:
-        """One step, and what it came to; `kept` are the examples that count, if not all do."""
+    def _one(self, carry: Carry, batch: Any) -> tuple[Carry, dict[str, jax.Array]]:
+        """One step, and what it came to."""
         grad = jax.value_and_grad(self._verdict, has_aux=True)
         (loss, (verdict, state)), slopes = grad(
-            carry.weights, carry.state, batch, True, carry.steps, kept
+            carry.weights, carry.state, batch, True, carry.steps
         )
         healthy = carry.healthy
         if self.guarded:
@@ -167,23 +161,8 @@ class Program:
 
         return cast(Any, jax.lax.fori_loop)(first, stop, one, carry)
 
-    def _many_padded(
-        self, carry: Carry, data: Any, order: Any, count: Any, first: Any, stop: Any
-    ) -> tuple[Carry, jax.Array]:
-        """The same for `count` examples, the last batch filled up; and the loss of the last."""
-
-        def one(index: Any, both: tuple[Carry, jax.Array]) -> tuple[Carry, jax.Array]:
-            kept = padding.kept(order, index, count)
-            carry, logs = self._one(both[0], _rows(data, order[index]), kept)
-            return carry, logs["loss"].astype(jnp.float32)
-
-        start = (carry, jnp.zeros((), jnp.float32))
-        return cast(Any, jax.lax.fori_loop)(first, stop, one, start)
-
-    def _judge(
-        self, weights: Any, state: Any, tallies: Tallies, batch: Any, kept: Any = None
-    ) -> Tallies:
-        _, (verdict, _) = self._verdict(weights, state, batch, False, 0, kept)
+    def _judge(self, weights: Any, state: Any, tallies: Tallies, batch: Any) -> Tallies:
+        _, (verdict, _) = self._verdict(weights, state, batch, False, 0)
         return self._tally(tallies, verdict)
 
     def _judge_many(
@@ -195,11 +174,9 @@ class Program:
         order: Any,
         first: Any,
         stop: Any,
-        count: Any = None,
     ) -> Tallies:
         def one(index: Any, tallies: Tallies) -> Tallies:
-            kept = None if count is None else padding.kept(order, index, count)
-            return self._judge(weights, state, tallies, _rows(data, order[index]), kept)
+            return self._judge(weights, state, tallies, _rows(data, order[index]))
 
         return cast(Any, jax.lax.fori_loop)(first, stop, one, tallies)
 
