@@ -390,7 +390,7 @@ def test_a_thread_that_is_not_needed_any_more_ends():
 
 def test_fetching_ahead_keeps_the_settings_of_the_caller():
     with jax.enable_x64(True):
-        (found,) = Prefetched(iter([np.ones(2)]), on_device)
+        (found,) = Prefetched(iter([np.ones(2)]), to_device)
         assert found.dtype == "float64"
 
 

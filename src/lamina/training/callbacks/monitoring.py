@@ -69,7 +69,7 @@ class Monitor(Callback):
         return float(found)
 
     def improves(self, value: float, best: float | None) -> bool:
-        """Return whether a value is better than another; any number is better than None, NaN is not."""
+        """Return whether a value is better than `best`; any number is better than None."""
         if math.isnan(value):
             return False
         if best is None:

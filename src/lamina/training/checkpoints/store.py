@@ -3,8 +3,8 @@
 A checkpoint ``checkpoint-000012`` holds ``weights.safetensors``, which `load_weights` reads too,
 ``training.safetensors`` with all other arrays, and ``checkpoint.json`` with the progress of
 training and the size and SHA-256 of the other two. It is written under a temporary name, flushed to
-the disk, and renamed. A directory has one writer at a time. Other files in it are ignored; links are
-followed.
+the disk, and renamed. A directory has one writer at a time. Other files in it are ignored; links
+are followed.
 """
 
 from __future__ import annotations

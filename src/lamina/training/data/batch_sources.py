@@ -81,9 +81,11 @@ class BatchSource(ABC):
             InputError: the position belongs to other data.
         """
 
+    @abstractmethod
     def release(self) -> None:
         """Drop the batches kept for :meth:`batch`."""
 
+    @abstractmethod
     def close(self) -> None:
         """Stop prefetching."""
 
@@ -131,6 +133,12 @@ class ArraySource(BatchSource):
     def batch(self, step: int) -> Any:
         start = step * self.batch_size
         return self.data.batch(self._rows[start : start + self.batch_size])
+
+    def release(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
     def position(self) -> dict[str, Any]:
         return {
