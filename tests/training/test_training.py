@@ -342,7 +342,7 @@ class Vector(TwoParts):
 def test_a_loss_that_is_a_vector_is_told_and_a_function_that_gives_one_is_averaged():
     model = Vector()
     model.compile("sgd")
-    with pytest.raises(InputError, match=r"not one number(.|\n)*\(32,\)(.|\n)*loss.mean\(\)"):
+    with pytest.raises(InputError, match=r"not a scalar(.|\n)*\(32,\)(.|\n)*loss.mean\(\)"):
         model.fit(X, verbose=0)
     assert not model.built
     found = []

@@ -400,12 +400,12 @@ def test_fetching_ahead_keeps_the_settings_of_the_caller():
 @pytest.mark.parametrize(
     ("make", "part"),
     [
-        (lambda: (X, Y[:-1]), "same number of examples"),
-        (lambda: (lambda: iter([]),), "gave no batch"),
-        (lambda: (Again(), Y), "come with the batches"),
+        (lambda: (X, Y[:-1]), "differ in the number of examples"),
+        (lambda: (lambda: iter([]),), "contain no batch"),
+        (lambda: (Again(), Y), "belong in the batches"),
         (lambda: ([[1.0]], Y), "not arrays"),
         (lambda: (np.array(["a"] * 70), Y), "text"),
-        (lambda: ((np.float32(1.0), Y),), "same number of examples"),
+        (lambda: ((np.float32(1.0), Y),), "differ in the number of examples"),
     ],
     ids=["lengths", "empty", "labels twice", "lists", "text", "a number"],
 )
@@ -441,5 +441,5 @@ def test_arrays_are_put_on_the_device_once():
 
 
 def test_weights_of_classes_need_arrays():
-    with pytest.raises(InputError, match="come with the batches"):
+    with pytest.raises(InputError, match="belong in the batches"):
         told(compiled(), Again(), class_weight={0: 1.0})
