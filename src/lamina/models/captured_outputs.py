@@ -13,7 +13,7 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, TraceError, UnknownNameError, explain, nearest
 from lamina.layer import Layer
-from lamina.training.step.objective import call_on
+from lamina.training.step.model_call import call_on
 
 __all__ = ["capture"]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 from lamina.layer import Layer
 from lamina.models.model_state import trainer_of
 from lamina.training.callbacks import Callback
-from lamina.training.callbacks.reported import Callbacks
+from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.loop import arguments
 from lamina.training.loop.evaluate import evaluate as evaluate_on
 
@@ -78,15 +78,15 @@ def evaluate(
     >>> model.evaluate(x, y, return_dict=True)
     {'loss': 4.0, 'mae': 2.0}
     """
-    arguments.positive(batch_size=batch_size, steps=steps)
+    arguments.check_positive(batch_size=batch_size, steps=steps)
     trainer = trainer_of(model)
-    listeners = Callbacks(callbacks or (), model, {"steps": steps, "verbose": verbose})
-    listeners.tell("on_test_begin", {})
+    listeners = CallbackList(callbacks or (), model, {"steps": steps, "verbose": verbose})
+    listeners.call("on_test_begin", {})
     try:
         found = evaluate_on(trainer, arguments.examples(x, y, sample_weight), batch_size, steps)
     finally:
         trainer.recall()
-    listeners.tell("on_test_end", found)
+    listeners.call("on_test_end", found)
     return loss_and_metrics(found, return_dict)
 
 

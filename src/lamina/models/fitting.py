@@ -98,7 +98,7 @@ def fit(
     >>> sorted(history.history), len(history.history["loss"])
     (['loss', 'val_loss'], 3)
     """
-    arguments.positive(
+    arguments.check_positive(
         batch_size=batch_size,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
@@ -115,14 +115,16 @@ def fit(
         validate = functools.partial(evaluate, trainer, validation, size, validation_steps)
     return Fit(
         trainer,
-        arguments.feed(data, batch_size, shuffle, steps_per_epoch),
+        arguments.batch_source(data, batch_size, shuffle, steps_per_epoch),
         epochs,
         initial_epoch,
         validate,
         validation_freq,
         callbacks or (),
         verbose,
-        arguments.keeper(callbacks or (), checkpoint_dir, checkpoint_every, keep, resume),
+        arguments.checkpoint_writer(
+            callbacks or (), checkpoint_dir, checkpoint_every, keep, resume
+        ),
     ).run()
 
 

@@ -14,10 +14,10 @@ from lamina.core.calling.jit import compiled
 from lamina.layer import Layer
 from lamina.models.model_state import state_of
 from lamina.training.callbacks import Callback
-from lamina.training.callbacks.reported import Callbacks
+from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.loop import arguments
 from lamina.training.loop.predict import predict as predict_with
-from lamina.training.step.objective import call_on
+from lamina.training.step.model_call import call_on
 
 __all__ = ["predict", "predict_on_batch"]
 
@@ -55,11 +55,11 @@ def predict(
     >>> model.predict(np.ones((100, 3), "float32")).shape
     (100, 2)
     """
-    arguments.positive(batch_size=batch_size, steps=steps)
-    listeners = Callbacks(callbacks or (), model, {"steps": steps, "verbose": verbose})
-    listeners.tell("on_predict_begin", {})
+    arguments.check_positive(batch_size=batch_size, steps=steps)
+    listeners = CallbackList(callbacks or (), model, {"steps": steps, "verbose": verbose})
+    listeners.call("on_predict_begin", {})
     outputs = predict_with(_compiled_call(model), x, batch_size, steps)
-    listeners.tell("on_predict_end", {})
+    listeners.call("on_predict_end", {})
     return outputs
 
 

@@ -19,8 +19,8 @@ from lamina.core.calling.single_layer import Seen, alone, seen_now
 from lamina.core.tree.walk import Tree, children, walk
 from lamina.layer import Layer
 from lamina.lazy import lazily
-from lamina.training.loop.arguments import positive
-from lamina.training.step.objective import call_on
+from lamina.training.loop.arguments import check_positive
+from lamina.training.step.model_call import call_on
 
 if TYPE_CHECKING:
     from lamina import reports
@@ -69,7 +69,7 @@ def profile(
     >>> found["layers.0"].params
     16
     """
-    positive(repeats=repeats)
+    check_positive(repeats=repeats)
     options = {"training": training, "rng": rng} if rng is not None else {"training": training}
     root = Root(model, functools.partial(call_on, model), (x,), options)
     root.ensure()

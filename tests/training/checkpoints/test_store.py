@@ -253,7 +253,9 @@ def filled(directory, room):
 @pytest.mark.skipif(os.name != "posix", reason="limits are set as POSIX has them")
 def test_a_file_that_may_not_grow_loses_nothing(tmp_path):
     found = filled(tmp_path, 4000)
-    assert "No checkpoint can be written" in found["error"] and "Make room" in found["error"]
+    assert (
+        "The checkpoint cannot be written" in found["error"] and "Free disk space" in found["error"]
+    )
     assert found["there"] and not [name for name in found["there"] if name.endswith(".tmp")]
     assert found["finite"]
     newest = store.newest(tmp_path)

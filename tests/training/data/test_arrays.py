@@ -1,4 +1,4 @@
-"""Data: what can be given, what is fetched ahead, and the last short batch."""
+"""Data: the accepted kinds, prefetching, and the last, smaller batch."""
 
 import itertools
 import threading
@@ -11,10 +11,9 @@ import pytest
 import lamina
 from lamina import Model, Sequential, Trainer, layers
 from lamina.errors import InputError
-from lamina.training.data import padding
 from lamina.training.data.arrays import Arrays
-from lamina.training.data.prefetch import Prefetched, on_device
-from lamina.training.step.step import Program
+from lamina.training.data.prefetch import Prefetched, to_device
+from lamina.training.step.program import Program
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(70, 4)).astype("float32")
@@ -45,24 +44,20 @@ def same(left, right, **tolerance):
         np.testing.assert_allclose(value, right.values()[path], err_msg=path, **tolerance)
 
 
-# The last short batch.
+# The last, smaller batch.
 
 
 @pytest.fixture
 def traced(monkeypatch):
-    """The names of the loops over steps, as often as they are traced."""
-    names = []
+    """The batch sizes for which the loop over steps is traced."""
+    sizes, many = [], Program._train_rows
 
-    def watched(method):
-        def traced(*arguments):
-            names.append(method.__name__)
-            return method(*arguments)
+    def traced(self, carry, data, order, *bounds):
+        sizes.append(order.shape[1])
+        return many(self, carry, data, order, *bounds)
 
-        return traced
-
-    for method in (Program._many, Program._many_padded):
-        monkeypatch.setattr(Program, method.__name__, watched(method))
-    return names
+    monkeypatch.setattr(Program, "_train_rows", traced)
+    return sizes
 
 
 @pytest.mark.parametrize("weights", [None, W], ids=["plain", "weighted"])
@@ -75,10 +70,12 @@ def traced(monkeypatch):
     ],
     ids=["dense", "dropout", "norm"],
 )
-def test_the_last_batch_is_filled_up_and_numbers_are_those_of_the_plain_loop(more, weights, traced):
+def test_the_last_batch_has_a_program_and_numbers_are_those_of_the_plain_loop(
+    more, weights, traced
+):
     model, plain = compiled(*more), compiled(*more)
     history = told(model, X, Y, 16, epochs=2, sample_weight=weights, validation_data=(X, Y))
-    assert traced == ["_many_padded"]
+    assert traced == [16, 6]
     arrays = (X, Y) if weights is None else (X, Y, weights)
     trainer = Trainer(plain, "sgd", LOSS, ["accuracy"])
     for _ in range(2):
@@ -98,7 +95,7 @@ def test_a_file_mapped_into_memory_is_read_where_it_is(tmp_path):
     x, y = RANDOM.normal(size=(70_000, 4)).astype("float32"), RANDOM.integers(0, 3, 70_000)
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    placed, _ = Arrays((mapped, y)).tree
+    placed, _ = Arrays((mapped, y)).device
     assert placed.unsafe_buffer_pointer() == mapped.ctypes.data
     model, other = compiled(), compiled()
     assert told(model, mapped, y, 700) == told(other, x, y, 700)
@@ -114,7 +111,7 @@ def test_memory_that_does_not_serve_is_copied(kind):
         "transposed": np.ascontiguousarray(x.T).T,
         "big end first": x.astype(">f4"),
     }[kind]
-    np.testing.assert_array_equal(Arrays(given).tree, x)
+    np.testing.assert_array_equal(Arrays(given).device, x)
 
 
 @pytest.mark.parametrize("count", [8, 300_000])
@@ -124,7 +121,7 @@ def test_masked_numbers_are_refused_and_other_orders_of_bytes_read(count):
         compiled().predict(np.ma.masked_array(x, mask=x > 3))
     with pytest.raises(InputError, match="masked numbers"):
         told(compiled(), np.ma.masked_array(x, mask=x > 3), np.zeros(count), 8)
-    np.testing.assert_array_equal(Arrays(x.astype(">f4")).tree, x)
+    np.testing.assert_array_equal(Arrays(x.astype(">f4")).device, x)
 
 
 def plain_evaluation(model):
@@ -151,11 +148,10 @@ def scalar_loss(y_true, y_pred):
     ],
     ids=["batch norm", "a layer that looks across", "a loss that is one number"],
 )
-def test_where_filling_up_would_show_it_is_compiled_twice(more, loss, traced):
+def test_what_looks_across_the_batch_sees_the_examples_alone(more, loss, traced):
     model, plain = compiled(*more, loss=loss), compiled(*more, loss=loss)
     history = told(model, X, Y, 16, epochs=2)
-    assert traced.count("_many") == 2
-    assert model._lamina.trainer._program.pads.training is False
+    assert traced == [16, 6]
     trainer = Trainer(plain, "sgd", loss, ["accuracy"])
     for _ in range(2):
         trainer.reset_logs()
@@ -178,21 +174,6 @@ def test_evaluation_and_prediction_of_a_short_batch(kind):
         model.evaluate(X[:32], Y[:32], 32)[0], rel=1e-5
     ) or (kind == "centred")
     np.testing.assert_array_equal(model.predict(X, 16, steps=2), model.predict(X[:32], 16))
-
-
-def test_one_program_predicts_whole_and_short_batches():
-    traced = []
-    model = compiled(lambda: layers.Lambda(lambda x: traced.append(x.shape) or x))
-    assert model.predict(X[:64], 16).shape == (64, 3)
-    before = len(traced)
-    assert model.predict(X, 16).shape == (70, 3)
-    assert len(traced) == before and traced[-1] == (16, 4)
-
-
-def test_rows_are_filled_up_with_the_last_and_the_first():
-    one, other = padding.filled(np.array([4, 2, 0, 1, 3]), 3)
-    assert one.tolist() == [[4, 2, 0], [1, 3, 3]] and other.tolist() == [[4, 2, 0], [1, 3, 4]]
-    assert padding.kept(one, 1, 5).tolist() == [True, True, False]
 
 
 # What can be given.
@@ -298,8 +279,8 @@ def test_tensors_are_arrays_of_examples_too():
 
 def test_tensors_of_torch_are_arrays_of_examples_too():
     torch = pytest.importorskip("torch")
-    assert on_device(torch.ones(3).requires_grad_()).tolist() == [1.0, 1.0, 1.0]
-    half = on_device((torch.ones(3, dtype=torch.bfloat16), [1, "x"]))
+    assert to_device(torch.ones(3).requires_grad_()).tolist() == [1.0, 1.0, 1.0]
+    half = to_device((torch.ones(3, dtype=torch.bfloat16), [1, "x"]))
     assert half[0].dtype == "bfloat16" and half[1] == [1, "x"]
 
 
@@ -409,7 +390,7 @@ def test_a_thread_that_is_not_needed_any_more_ends():
 
 def test_fetching_ahead_keeps_the_settings_of_the_caller():
     with jax.enable_x64(True):
-        (found,) = Prefetched(iter([np.ones(2)]), on_device)
+        (found,) = Prefetched(iter([np.ones(2)]), to_device)
         assert found.dtype == "float64"
 
 
@@ -419,12 +400,12 @@ def test_fetching_ahead_keeps_the_settings_of_the_caller():
 @pytest.mark.parametrize(
     ("make", "part"),
     [
-        (lambda: (X, Y[:-1]), "same number of examples"),
-        (lambda: (lambda: iter([]),), "gave no batch"),
-        (lambda: (Again(), Y), "come with the batches"),
+        (lambda: (X, Y[:-1]), "differ in the number of examples"),
+        (lambda: (lambda: iter([]),), "contain no batch"),
+        (lambda: (Again(), Y), "belong in the batches"),
         (lambda: ([[1.0]], Y), "not arrays"),
         (lambda: (np.array(["a"] * 70), Y), "text"),
-        (lambda: ((np.float32(1.0), Y),), "same number of examples"),
+        (lambda: ((np.float32(1.0), Y),), "differ in the number of examples"),
     ],
     ids=["lengths", "empty", "labels twice", "lists", "text", "a number"],
 )
@@ -445,7 +426,7 @@ def test_data_that_change_their_form_are_told():
         yield X[:16], Y[:16]
         yield X[:16]
 
-    with pytest.raises(InputError, match="nothing to minimise"):
+    with pytest.raises(InputError, match="nothing to minimize"):
         told(compiled(), loses_labels)
 
 
@@ -460,5 +441,5 @@ def test_arrays_are_put_on_the_device_once():
 
 
 def test_weights_of_classes_need_arrays():
-    with pytest.raises(InputError, match="come with the batches"):
+    with pytest.raises(InputError, match="belong in the batches"):
         told(compiled(), Again(), class_weight={0: 1.0})
