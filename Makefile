@@ -23,7 +23,8 @@ floors: .venv/test
 	$(BIN)/lint-imports
 
 tests: .venv/test
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not as_users_run"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m as_users_run
 
 FUZZ ?= 600
 fuzz: .venv/test  ## load thousands of modified files, FUZZ per loader

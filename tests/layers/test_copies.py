@@ -13,6 +13,8 @@ from lamina import Layer, Sequential, layers
 from lamina.errors import InputError, TraceError
 from tests.close import assert_close
 
+pytestmark = pytest.mark.as_users_run
+
 X = jnp.asarray(np.random.default_rng(0).normal(size=(6, 4, 8)), "float32")
 KEY = jax.random.key(5)
 

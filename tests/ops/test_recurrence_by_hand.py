@@ -25,6 +25,8 @@ from lamina.ops.recurrence import (
     simple_rnn_cell,
 )
 
+pytestmark = pytest.mark.as_users_run
+
 CELLS = {  # with the number of arrays of the state
     "gru": (gru_cell(lax.tanh, lax.logistic), 1),
     "gru, other activations": (gru_cell(jax.nn.softplus, jax.nn.hard_sigmoid), 1),

@@ -10,6 +10,8 @@ import lamina
 from lamina import Layer, Sequential, Trainer, layers
 from lamina.core.calling import jit as jit_module
 
+pytestmark = pytest.mark.as_users_run
+
 X = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
 
 

@@ -9,6 +9,8 @@ import lamina
 from lamina import Layer
 from tests.close import assert_close
 
+pytestmark = pytest.mark.as_users_run
+
 
 class Affine(Layer):
     def __init__(self, units):

@@ -10,6 +10,8 @@ import lamina
 from lamina import Sequential, layers
 from lamina.errors import InputError, LaminaError, UnknownNameError
 
+pytestmark = pytest.mark.as_users_run
+
 few = settings(
     deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
