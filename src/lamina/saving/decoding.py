@@ -62,7 +62,8 @@ class Decoder:
             The value.
 
         Raises:
-            FileFormatError: the JSON is damaged, or names a class or function that is not available.
+            FileFormatError: the JSON is damaged, or names a class or function that is not
+                available.
         """
         try:
             made = self._make(described)

@@ -71,7 +71,8 @@ def _builds_of(tree: Tree, encoder: Encoder | None) -> list[Build]:
     """The builds of each layer, from the root down.
 
     For a layer that the user called, all calls are listed; for the others the first one, in case
-    the builds of the layers above do not reach it again. Methods that no file may name are left out.
+    the builds of the layers above do not reach it again. Methods that no file may name are left
+    out.
     """
     found: list[Build] = []
     for path, layer in tree.layers.values():
