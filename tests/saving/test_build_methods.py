@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 import lamina
 from lamina import Layer, Model, Sequential, layers
 from lamina.errors import FileFormatError
-from lamina.saving.build_methods import is_entry
+from lamina.saving.build_methods import is_allowed
 from lamina.seq2seq import Seq2Seq
 from tests.saving.crafted import array, builds, function, layer, partial, spec, write
 from tests.saving.watched import nothing_runs
@@ -116,10 +116,10 @@ def test_ways_in_are_entered(path, method) -> None:
 
 def test_ways_into_laminas_own_classes_are_listed() -> None:
     model = Seq2Seq(9, 9)
-    known = {name for name in dir(model) if is_entry(model, name)}
+    known = {name for name in dir(model) if is_allowed(model, name)}
     assert known == {"call", "generate", "sample", "score", "search", "train_loss"}
     for kind in (layers.Dense(2), layers.LSTM(2), layers.Normalization(), Sequential()):
-        assert [name for name in dir(kind) if is_entry(kind, name)] == ["call"]
+        assert [name for name in dir(kind) if is_allowed(kind, name)] == ["call"]
 
 
 def test_a_way_in_of_a_translator_comes_back(path) -> None:

@@ -49,8 +49,8 @@ def header_of(text: str, path: str, room: int) -> dict[str, tuple[str, list[int]
         room: the number of bytes after the header.
 
     Returns:
-        For each array its dtype's code, its shape, and the positions of its first byte and after
-        its last byte, counted from the end of the header.
+        For each array its dtype's code, its shape, and where its bytes begin and end, counted from
+        the end of the header.
 
     Raises:
         FileFormatError: the text is not JSON, or exceeds a limit of size.
