@@ -41,9 +41,7 @@ __all__ = [
 Directory = Annotated[
     Path, typer.Argument(help="Model directory written by `lamina translate train`.")
 ]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Stop at the first invalid line.")
-]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first invalid line.")]
 Unbounded = Annotated[
     bool,
     typer.Option(
