@@ -280,7 +280,7 @@ def test_who_disagrees_takes_no_part():
 def test_the_command_lists_and_refuses(capsys):
     assert main([]) == 0
     assert set(CASES) <= set(capsys.readouterr().out.split())
-    with pytest.raises(SystemExit, match="no case nothing"):
+    with pytest.raises(SystemExit, match="Unknown case: nothing"):
         main(["nothing"])
     with pytest.raises(SystemExit):
         main(["forward", "--quick", "--record"])

@@ -180,7 +180,7 @@ def test_pieces_that_are_none(pieces: Path, name: str) -> None:
     held = settings(pieces)
     bad_pieces()[name](held["source"]["tokenizer"])
     rewrite(pieces, held)
-    refused(pieces, "not the pieces of a vocabulary")
+    refused(pieces, "not a vocabulary of subwords")
 
 
 def test_expressions_of_a_folder_are_not_used(pieces: Path) -> None:

@@ -45,9 +45,9 @@ def test_limits_end_it(tmp_path, packed):
         (Limits(line=3002), "line 2.*at most 3,002 bytes in a line"),
         (Limits(total=total - 1), f"line 3.*at most {total - 1:,} bytes in all"),
     ):
-        with pytest.raises(FileFormatError, match="(?s)larger than.*" + what):
+        with pytest.raises(FileFormatError, match="(?s)exceeds the size limit.*" + what):
             read_pairs([path], limits=limits)
-        with pytest.raises(FileFormatError, match="(?s)larger than.*" + what):
+        with pytest.raises(FileFormatError, match="(?s)exceeds the size limit.*" + what):
             read_pairs([path, path], limits=limits)
 
 

@@ -77,4 +77,4 @@ def test_what_goes_wrong_is_told(running, tmp_path) -> None:
     assert re.search(r'id="status".*?class="wrong">The text is longer than 50 characters.<', page)
     assert '<section id="alignment" hidden' in page
     page = browse(tmp_path, "--dump-dom", f"{running.url}/#%E0%A4%A")
-    assert "The text in the address cannot be read." in page
+    assert "The text in the address is invalid." in page

@@ -95,7 +95,7 @@ def test_only_the_first_numbers_are_told(tmp_path) -> None:
 @pytest.mark.parametrize(("line", "reason"), BAD)
 def test_strict_refuses_by_file_and_line(tmp_path, line, reason) -> None:
     path = written(tmp_path / "pairs.tsv", GOOD + line + b"\n")
-    with pytest.raises(FileFormatError, match=rf"pairs.tsv, line 4: a line {reason}"):
+    with pytest.raises(FileFormatError, match=rf"pairs.tsv, line 4: invalid line, {reason}"):
         read_pairs([path], longest=20, strict=True)
 
 

@@ -21,10 +21,10 @@ def test_options_go_over_a_preset(name) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dropout": 1.5}, "from 0 to 1"),
-        ({"units": 0}, "from 1 up"),
-        ({"vocabulary": 7}, "from 8 up"),
-        ({"learning_rate": -1.0}, "learning rate"),
+        ({"dropout": 1.5}, r"in \[0, 1\]"),
+        ({"units": 0}, ">= 1"),
+        ({"vocabulary": 7}, ">= 8"),
+        ({"learning_rate": -1.0}, "learning_rate"),
         ({"minutes": 0.0}, "minutes"),
     ],
 )

@@ -32,7 +32,7 @@ def test_no_line_is_left_out(monkeypatch) -> None:
     ("data", "message"),
     [
         (b"a\nGr\xfc\xdfe\n", "standard input, line 2: invalid text, not in UTF-8"),
-        (b"a\x00b\n", "standard input, line 1: a text with control characters"),
+        (b"a\x00b\n", "standard input, line 1: invalid text, with control characters"),
     ],
 )
 def test_strict(monkeypatch, data, message) -> None:

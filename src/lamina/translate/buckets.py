@@ -42,7 +42,7 @@ def shapes_for(
         count: maximum number of buckets. Default: 8.
 
     >>> shapes_for([3, 3, 9, 9], [4, 5, 8, 20], batch=8, count=2)
-    [Shape(source=9, target=8, rows=8), Shape(source=9, target=20, rows=8)]
+    [Shape(source=7, target=8, rows=8), Shape(source=9, target=20, rows=8)]
     """
     across, down = np.asarray(source), np.asarray(target)
     widths = _least_padded(down, count)
