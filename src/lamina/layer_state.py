@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, cast
 
-from lamina.core.sites import Site
+from lamina.core.base.sites import Site
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.node import Node, Tracked
 from lamina.errors import explain

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, cast
 
-from lamina.core.allowance import ALLOWANCE
-from lamina.core.pytrees import flatten, leaves_of, map_tree, unflatten
+from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.pytrees import flatten, leaves_of, map_tree, unflatten
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.layer_names import check_names, names_of_layers

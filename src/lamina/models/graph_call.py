@@ -6,11 +6,10 @@ from typing import Any, cast
 
 import jax.numpy as jnp
 
-from lamina.core.calling.root import covers
+from lamina.core.base.pytrees import flatten, leaves_of, map_tree, unflatten
 from lamina.core.calling.views import name as name_of
-from lamina.core.pytrees import flatten, leaves_of, map_tree, unflatten
 from lamina.core.running.masks import mask_after, with_masks
-from lamina.core.specs.spec import Arguments, Spec, as_specs
+from lamina.core.specs.spec import Arguments, Spec, as_specs, covers
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.graph import Graph, Ref, substituted

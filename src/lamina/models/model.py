@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, Unpack, cast
 
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.calling.views import View
-from lamina.core.pytrees import leaves_of
 from lamina.core.running.masks import note_mask
 from lamina.errors import InputError, explain
 from lamina.layer import Layer

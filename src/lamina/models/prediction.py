@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lamina.core.base.inputs import as_inputs
+from lamina.core.base.pytrees import map_tree
 from lamina.core.calling.jit import compiled
-from lamina.core.inputs import as_inputs
-from lamina.core.pytrees import map_tree
 from lamina.layer import Layer
 from lamina.models.model_state import state_of
 from lamina.training.callbacks import Callback
