@@ -159,7 +159,7 @@ def check_graph(graph: Graph, layers: Any, model: Layer) -> None:
         explain(
             "A model got a graph that is not one of layers.",
             expected="a Graph, and a dict of the layers that its steps name",
-            received=f"a Graph, and a {type(cast(Any, layers)).__name__}",
+            received="a Graph that calls other layers, or layers that are not in a dict",
             remedy="Write Model(inputs, outputs), with symbolic inputs and outputs.",
         )
     )

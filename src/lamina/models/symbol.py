@@ -145,8 +145,8 @@ class Operation(Layer):
 
     Args:
         function: the name of the operator in the module `operator`, or `"getitem"`.
-        index: the index of `"getitem"`: integers, slices and Ellipsis, in the form that `_written`
-            returns. Default None.
+        index: the index of `"getitem"`, as plain data: a tuple begins with `"tuple"`, a slice is
+            ``("slice", start, stop, step)``, and Ellipsis is `"..."`. Default None.
         swapped: apply the operator to the two inputs in reverse order. Default False.
 
     Call arguments:

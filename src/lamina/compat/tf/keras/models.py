@@ -1,4 +1,4 @@
-"""`tf.keras.models`: Lamina's models, with Keras's signatures of `add_weight`."""
+"""`tf.keras.models`: Lamina's models, whose `add_weight` takes the arguments of Keras 2 and 3."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ __all__ = ["Model", "Sequential", "clone_model"]
 
 
 class Model(_models.Model, Layer):
-    """`lamina.Model` with Keras's signatures of `add_weight`. Every model is an instance of it."""
+    """`lamina.Model`, with the `add_weight` of Keras 2 and 3; all models are instances of it.
+
+    Args:
+        inputs: see :class:`lamina.Model`.
+        outputs: see :class:`lamina.Model`.
+        **options: ``name``, ``trainable`` and ``dtype``.
+
+    >>> import lamina
+    >>> isinstance(lamina.Sequential(), Model)
+    True
+    """
 
     @classmethod
     def __subclasshook__(cls, kind: type) -> Any:
