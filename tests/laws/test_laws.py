@@ -238,6 +238,15 @@ ROWS = [
         UNKNOWN,
         WRONG,
     ),
+    Row("Remat", lambda: layers.Remat(layers.Dense(4)), SEQUENCE, UNKNOWN, WRONG),
+    Row(
+        "Stack",
+        lambda: Sequential([layers.Dense(4), layers.Stack(layers.Dense(4, "tanh"), 3)]),
+        SEQUENCE,
+        UNKNOWN,
+        WRONG,
+    ),
+    Row("Ensemble", lambda: layers.Ensemble(layers.Dense(4), 3), SEQUENCE, UNKNOWN, WRONG),
     Row(
         "ConvLSTM1D",
         lambda: layers.ConvLSTM1D(2, 3),

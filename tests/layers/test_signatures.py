@@ -80,7 +80,7 @@ def test_every_layer_is_a_layer():
 
 
 def test_the_defaults_of_the_options_of_every_layer():
-    names = "name", "trainable", "dtype", "penalty", "expects"
+    names = "name", "trainable", "dtype", "penalty", "input_spec"
     given = Layer(
         name=None,
         trainable=True,

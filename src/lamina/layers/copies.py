@@ -28,10 +28,16 @@ class Remat(Layer):
 
     Args:
         layer: the layer.
-        **options: ``name``, ``trainable``, ``dtype`` and ``activity_regularizer``, as for every
-            layer.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes what the layer takes, ``mask`` included.
+    Call args:
+        *inputs: those of the layer.
+        mask: its padding mask, if it takes one; None by default.
+        **named: its inputs by name.
+
+    Returns:
+        The outputs of the layer.
 
     Raises:
         InputError: what is given is not a layer.
@@ -88,7 +94,7 @@ class _Copies(Layer):
     Args:
         make: a function that makes one, or one that is not built, as a pattern.
         n: the number of copies.
-        **options: as for every layer.
+        **options: those of :class:`lamina.Layer`.
     """
 
     def __init__(
@@ -130,11 +136,17 @@ class Stack(_Copies):
         make: a function that makes one block, such as ``lambda: TransformerEncoderBlock(8, 1024)``,
             or a block that is not built, as a pattern for all.
         n: the number of blocks, a positive integer.
-        **options: ``name``, ``trainable``, ``dtype`` and ``activity_regularizer``, as for every
-            layer.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes what a block takes. All blocks get the same inputs after the first, and the same
-    ``mask``.
+    Call args:
+        inputs: of the first block; each of the others gets the outputs of the one before.
+        *others: more inputs, the same for all blocks.
+        mask: a padding mask, the same for all blocks, if they take one; None by default.
+        **named: inputs by name, the same for all blocks.
+
+    Returns:
+        The outputs of the last block.
 
     Raises:
         InputError: n is not a positive integer, `make` does not give a layer, or that is built; or
@@ -167,10 +179,17 @@ class Ensemble(_Copies):
     Args:
         make: a function that makes one layer, or a layer that is not built, as a pattern for all.
         n: the number of layers, a positive integer.
-        **options: ``name``, ``trainable``, ``dtype`` and ``activity_regularizer``, as for every
-            layer.
+        **options: ``name``, ``trainable``, ``dtype`` and the other options of
+            :class:`lamina.Layer`.
 
-    Call takes what a layer takes.
+    Call args:
+        inputs: of every layer.
+        *others: more inputs, the same for all.
+        mask: a padding mask, if the layers take one; None by default.
+        **named: inputs by name.
+
+    Returns:
+        The outputs of all layers, stacked on a new first axis.
 
     Raises:
         InputError: n is not a positive integer, `make` does not give a layer, or that is built.

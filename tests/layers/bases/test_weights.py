@@ -1,5 +1,7 @@
 """Every weight that has an option for its penalty and its constraint bears them."""
 
+import typing
+
 import pytest
 
 from lamina import constraints, layers, regularizers
@@ -29,12 +31,12 @@ KINDS = [
 
 @pytest.mark.parametrize(("kind", "arguments", "shape"), KINDS)
 def test_every_weight_bears_its_options(kind, arguments, shape) -> None:
-    penalties = {
-        f"{name}_regularizer": regularizers.L2(1 + i) for i, name in enumerate(kind._weights)
-    }
-    limits = {
-        f"{name}_constraint": constraints.MaxNorm(1 + i) for i, name in enumerate(kind._weights)
-    }
+    options = typing.get_type_hints(kind.__init__)
+    names = set(options) | set(typing.get_type_hints(*typing.get_args(options["options"])))
+    weights = [name.removesuffix("_constraint") for name in names if name.endswith("_constraint")]
+    penalties = {f"{name}_regularizer": regularizers.L2(1 + i) for i, name in enumerate(weights)}
+    limits = {f"{name}_constraint": constraints.MaxNorm(1 + i) for i, name in enumerate(weights)}
+    assert weights and names.issuperset(penalties)
     layer = kind(*arguments, **penalties, **limits)
     layer.build(*(shape if isinstance(shape[0], tuple) else (shape,)))
     trained = [v for _, v in walk(layer).variables.values() if v.trainable]

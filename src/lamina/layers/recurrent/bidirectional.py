@@ -42,7 +42,7 @@ class Bidirectional(Layer):
             layer with its options; the weights of a built layer are not copied.
         merge_mode: ``"concat"`` (default), ``"sum"``, ``"mul"``, ``"ave"``, or None to return both
             outputs.
-        weights: not supported; None holds its position among Keras's arguments.
+        weights: not supported; None (default) holds its position among Keras's arguments.
         backward_layer: a recurrent layer for the backward direction, with ``go_backwards=True``
             and otherwise the same options; by default one like ``layer``.
         **options: ``name``, ``trainable``, ``dtype`` and the other options of
