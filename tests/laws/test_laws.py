@@ -246,7 +246,15 @@ ROWS = [
         UNKNOWN,
         WRONG,
     ),
-    Row("Ensemble", lambda: layers.Ensemble(layers.Dense(4), 3), SEQUENCE, UNKNOWN, WRONG),
+    Row(
+        "Ensemble",
+        lambda: Sequential(
+            [layers.Ensemble(layers.Dense(4), 3), layers.Lambda(lambda y: y.mean(0))]
+        ),
+        SEQUENCE,
+        UNKNOWN,
+        WRONG,
+    ),
     Row(
         "ConvLSTM1D",
         lambda: layers.ConvLSTM1D(2, 3),
