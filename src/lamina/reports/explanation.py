@@ -1,4 +1,4 @@
-"""The explanation: of each layer where it comes from, of each weight why it is as it is."""
+"""The explanation report: where each layer was made, and why each weight has its shape."""
 
 from __future__ import annotations
 
@@ -28,16 +28,25 @@ Page = list[RenderableType]
 
 
 def explanation_text(layer: Tracked) -> str:
-    """What is tracked, built, awaited, shared, unused and frozen, and why shapes are as they are.
+    """Explain a layer: what is tracked, built, shared, unused and frozen, and why.
+
+    For each weight the report gives the cause of each size of its shape.
+
+    Args:
+        layer: the root.
 
     Returns:
-        Plain text; lines are as long as they need to be.
+        Plain text; lines are not wrapped.
     """
     return plain(_page(layer))
 
 
 def print_explanation(layer: Tracked) -> None:
-    """Print what is tracked, built, awaited, shared, unused, and why shapes are as they are."""
+    """Print the report of :func:`explanation_text`, in colour on a terminal.
+
+    Args:
+        layer: the root.
+    """
     show(_page(layer))
 
 
@@ -138,7 +147,7 @@ def _weights(facts: Facts, layer: Tracked, own: list[tuple[str, Variable]]) -> P
 def _reasons(
     facts: Facts, layer: Tracked, own: list[tuple[str, Variable]]
 ) -> dict[int, tuple[str, ...]]:
-    """By variable; one that is held here and declared elsewhere is explained there."""
+    """The causes of the shapes, by variable, also of variables that another layer declared."""
     found = reasons(layer)
     missing = {id(variable) for _, variable in own if id(variable) not in found}
     for _, other in facts.tree.layers.values():

@@ -1,4 +1,4 @@
-"""The summary: the tree with its outputs and weights, and what they come to."""
+"""The summary report: the tree of layers with outputs, weights and totals."""
 
 from __future__ import annotations
 
@@ -15,12 +15,23 @@ __all__ = ["print_summary", "summary_text"]
 
 
 def summary_text(layer: Tracked) -> str:
-    """The tree of a layer, each layer's output and weights, and totals, as plain text."""
+    """Summarize a layer: its tree, the output and weights of each layer, and totals.
+
+    Args:
+        layer: the root.
+
+    Returns:
+        Plain text; lines are not wrapped.
+    """
     return plain(_page(layer))
 
 
 def print_summary(layer: Tracked) -> None:
-    """Print the tree of a layer, each layer's output and weights, and totals."""
+    """Print the report of :func:`summary_text`, in colour on a terminal.
+
+    Args:
+        layer: the root.
+    """
     show(_page(layer))
 
 
@@ -69,7 +80,7 @@ def _tree(facts: Facts) -> Table:
 
 
 def _rows(facts: Facts) -> list[str]:
-    """The paths of layers in the order of the walk, with other paths beside their neighbours."""
+    """The paths of layers in the order of the tree, with other paths of shared layers."""
     layers = dict(facts.tree.layers.values())
     rows = list(layers)
     for alias, path in facts.aliases.items():
