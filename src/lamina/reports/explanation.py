@@ -10,10 +10,10 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.reports.facts import (
     Facts,
-    awaited,
     count,
     declares,
     inputs_text,
+    needed_inputs,
     place,
     remedy,
     source_of,
@@ -62,7 +62,7 @@ def _page(root: Tracked) -> Page:
     frozen = [path for path, layer in facts.tree.layers.values() if not layer._lamina.trainable]
     page += _list("Frozen", [path or "all" for path in frozen])
     if root._lamina.built is not None:
-        waiting = [f"{path} awaits {awaited(layer)}" for path, layer in facts.unbuilt()]
+        waiting = [f"{path} needs {needed_inputs(layer)}" for path, layer in facts.unbuilt()]
         page += _list("Not built", waiting)
     return page + _list("Note", notes)
 
@@ -77,7 +77,7 @@ def _head(facts: Facts) -> Page:
             line(name, f" is built, at {place(built.at)}, for {inputs_text(root)}."),
             Text(f"It tracks {below} and has {facts.totals()}."),
         ]
-    waiting = line(name, f" is not built. It awaits {awaited(root)}. {remedy(root)}")
+    waiting = line(name, f" is not built. It needs {needed_inputs(root)}. {remedy(root)}")
     weights = count(len(facts.variables), "weight")
     what = f"It tracks {below}; {weights} declared so far, the others follow from the shapes."
     return [waiting, Text(what)]
@@ -106,7 +106,7 @@ def _layer(facts: Facts, path: str, layer: Tracked, unused: list[str]) -> Page:
         page.append(_row("input", inputs_text(layer)))
         page.append(_row("output", specs_text(node.built.outputs)))
     else:
-        page.append(_row("built", f"not yet: awaits {awaited(layer)}"))
+        page.append(_row("built", f"not yet: needs {needed_inputs(layer)}"))
     own = facts.own.get(id(layer), [])
     if own:
         page += _weights(facts, layer, own)

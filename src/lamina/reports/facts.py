@@ -25,10 +25,10 @@ from lamina.errors import LaminaError
 
 __all__ = [
     "Facts",
-    "awaited",
     "count",
     "declares",
     "inputs_text",
+    "needed_inputs",
     "parent_of",
     "place",
     "remedy",
@@ -111,7 +111,7 @@ class Facts:
                 with contextlib.redirect_stdout(io.StringIO()):  # output of user code
                     plan = make_plan(Request(self.root, method, specs, mode, site()))
             except Exception as error:
-                notes.append(f"{method} cannot be planned anew: {str(error).splitlines()[0]}")
+                notes.append(f"{method} cannot be planned again: {str(error).splitlines()[0]}")
                 continue
             unused.append(set(plan.unused))
             external += [name for name in plan.external if name not in external]
@@ -125,7 +125,7 @@ def _built(layer: Tracked) -> bool:
     return layer._lamina.built is not None
 
 
-def awaited(layer: Tracked) -> str:
+def needed_inputs(layer: Tracked) -> str:
     """Describe the inputs of a layer's call, which would build it.
 
     Args:
@@ -137,9 +137,9 @@ def awaited(layer: Tracked) -> str:
     try:
         needed, optional = _inputs(method_of(type(layer), "call"))
     except LaminaError:
-        return "a call method, which its class has not"
+        return "a call method, which its class does not define"
     names = ", ".join(needed) or "a call"
-    return f"{names} (and may take {', '.join(optional)})" if optional else names
+    return f"{names} (and optionally {', '.join(optional)})" if optional else names
 
 
 def remedy(layer: Tracked) -> str:

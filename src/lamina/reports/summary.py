@@ -8,7 +8,15 @@ from rich.text import Text
 
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
-from lamina.reports.facts import Facts, awaited, inputs_text, parent_of, place, remedy, specs_text
+from lamina.reports.facts import (
+    Facts,
+    inputs_text,
+    needed_inputs,
+    parent_of,
+    place,
+    remedy,
+    specs_text,
+)
 from lamina.reports.printing import line, plain, show, table
 
 __all__ = ["print_summary", "summary_text"]
@@ -40,7 +48,7 @@ def _page(root: Tracked) -> list[RenderableType]:
     built = root._lamina.built
     name = (type(root).__name__, "bold")
     if built is None:
-        head = line(name, f" is not built. It awaits {awaited(root)}. {remedy(root)}")
+        head = line(name, f" is not built. It needs {needed_inputs(root)}. {remedy(root)}")
     else:
         head = line(name, f" for {inputs_text(root)}, built at {place(built.at)}")
     page: list[RenderableType] = [head, Text(""), _tree(facts), Text(""), Text(facts.totals())]
@@ -49,7 +57,8 @@ def _page(root: Tracked) -> list[RenderableType]:
     page += [Text(f"shared: {alias} is {path}") for alias, path in shared.items()]
     if built is not None:
         page += [
-            Text(f"not built: {path} awaits {awaited(layer)}") for path, layer in facts.unbuilt()
+            Text(f"not built: {path} needs {needed_inputs(layer)}")
+            for path, layer in facts.unbuilt()
         ]
     return page
 
