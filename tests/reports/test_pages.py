@@ -179,7 +179,7 @@ class NoCall(Layer):
 
 def test_a_root_without_a_call() -> None:
     layer = NoCall()
-    assert "It awaits a call method, which its class has not" in explanation_text(layer)
+    assert "It needs a call method, which its class does not define" in explanation_text(layer)
     layer.part(jnp.ones((1, 3)))
     assert "3 = axis -1 of inputs, 2 = units" in explanation_text(layer)
     assert "kernel (3, 2)" in summary_text(layer)
@@ -230,16 +230,16 @@ def test_a_new_head_is_awaited_and_not_unused() -> None:
     layer(jnp.ones((1, 3)))
     layer.head = layers.Dense(5)
     text = explanation_text(layer)
-    assert "Not built\n  head awaits inputs" in text
+    assert "Not built\n  head needs inputs" in text
     assert "Unused" not in text
-    assert "not built: head awaits inputs" in summary_text(layer)
+    assert "not built: head needs inputs" in summary_text(layer)
 
 
 def test_a_way_in_that_no_longer_works_is_a_note() -> None:
     layer = Replaced()
     layer(jnp.ones((1, 3)))
     layer.body = layers.Dense(7)
-    assert "Note\n  call cannot be planned anew: head (Dense) was built" in explanation_text(layer)
+    assert "Note\n  call cannot be planned again: head (Dense) was built" in explanation_text(layer)
 
 
 class Peeking(Layer):
@@ -265,4 +265,4 @@ def test_a_class_without_a_source() -> None:
     exec("class Typed(Layer):\n    def call(self, x):\n        return x", space)
     layer = space["Typed"]()
     layer(jnp.ones(1))
-    assert "(source not at hand)" in explanation_text(layer)
+    assert "(source not available)" in explanation_text(layer)

@@ -54,7 +54,7 @@ def path(tmp_path):
     return tmp_path / "model.lamina"
 
 
-def refused(path, match="is not there|damaged|cannot be made|cannot be built") -> None:
+def refused(path, match="is not available|damaged|cannot be made|cannot be built") -> None:
     with nothing_runs(path.parent), pytest.raises(FileFormatError, match=match) as error:
         lamina.load(path)
     assert "remedy:" in str(error.value)
@@ -198,9 +198,9 @@ def test_functions_that_are_not_listed_are_not_found(path, name) -> None:
         {"is": "partial", "function": partial(name), "args": ["true"], "kwargs": {}},
     ):
         write(path, layer(DENSE, 2, activation=activation), WEIGHTS)
-        refused(path, match="is not there")
+        refused(path, match="is not available")
         write(path, layer(LAMBDA, activation), builds=builds())
-        refused(path, match="is not there")
+        refused(path, match="is not available")
 
 
 class Bomb:
@@ -275,7 +275,7 @@ def test_classes_that_are_not_listed_are_not_made(path, name) -> None:
         layer(DENSE, 2, name={"is": "namedtuple", "class": name, "items": [target]}),
     ):
         write(path, model, WEIGHTS)
-        refused(path, match="is not there")
+        refused(path, match="is not available")
 
 
 ALLOWED = {
@@ -425,13 +425,13 @@ def test_names_are_matched_as_a_whole_then_by_what_they_name_then_bare() -> None
     theirs = f"{__name__}:Own"
     for key in (theirs, theirs.replace(":", "."), "Own"):
         assert Names({key: Step}).layer(theirs) is Step
-    with pytest.raises(FileFormatError, match="is not there"):
+    with pytest.raises(FileFormatError, match="is not available"):
         Names({"anything": Own}).layer("elsewhere:Own")
     assert Names({"anything": Point}).data(label(Point)) is Point
     assert Names({"Inner": Step}).layer("nets:Outer.Inner") is Step
     assert Names({DENSE: Step}).layer(DENSE) is Step  # said by its whole name
     assert Names({"Dense": Step}).layer(DENSE) is layers.Dense
-    with pytest.raises(FileFormatError, match="is not there"):
+    with pytest.raises(FileFormatError, match="is not available"):
         Names({"Dense": Step}).data(DENSE)
     assert Names({"einsum": jnp.einsum}).function("jax.numpy:einsum") is jnp.einsum
     assert Names({"tanh": relu}).function("jax.numpy:tanh") is jnp.tanh

@@ -85,13 +85,13 @@ def test_methods_that_are_no_way_in_are_not_entered(path, method) -> None:
     built.build((None, 2))
     before = np.asarray(built.body.kernel)
     for net in (Net(), built):
-        refused(path, net, match="which is no way in")
+        refused(path, net, match="which is not a method for builds")
         assert net.entered == []
     np.testing.assert_array_equal(built.body.kernel, before)
     write(path, None, WEIGHTS, builds=[*builds(), *builds(method=method)])
-    refused(path, Net(), match="which is no way in")
+    refused(path, Net(), match="which is not a method for builds")
     write(path, None, WEIGHTS, builds=[*builds(), *builds(method=method, path="body")])
-    refused(path, Net(), match="which is no way in")
+    refused(path, Net(), match="which is not a method for builds")
 
 
 def test_a_file_of_weights_does_not_overwrite_another_file(path) -> None:
@@ -220,7 +220,10 @@ def test_whole_models_enter_by_the_same_ways(path) -> None:
     target = path.parent / "target"
     for method in ("export", "save", "add", "pop", "add_weight"):
         write(path, described, arrays, builds=[*builds(), *builds(str(target), method=method)])
-        with nothing_runs(path.parent), pytest.raises(FileFormatError, match="no way in"):
+        with (
+            nothing_runs(path.parent),
+            pytest.raises(FileFormatError, match="not a method for builds"),
+        ):
             lamina.load(path)
 
 

@@ -1,1 +1,1 @@
-"""Arithmetic on arrays alone; nothing here knows a layer."""
+"""Operations on arrays, independent of layers."""

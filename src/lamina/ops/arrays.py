@@ -1,4 +1,4 @@
-"""What the other operations take: arrays, and the dtype several of them meet in."""
+"""Arrays as operands: types, dtype promotion, and conversions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Operand", "alike", "as_ids", "as_rows", "cast", "float_dtype", "is_p
 
 
 class Operand(Protocol):
-    """What stands for one array: a JAX or NumPy array, or anything ``jnp.asarray`` takes."""
+    """An array, or any object with a shape and a dtype that ``jnp.asarray`` converts."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -26,7 +26,13 @@ class Operand(Protocol):
 
 
 def float_dtype(*operands: Operand | None) -> Any:
-    """The floating dtype in which the operands meet under JAX's promotion; None is left out.
+    """Return the floating dtype that operands promote to.
+
+    Args:
+        operands: arrays; None is ignored.
+
+    Returns:
+        The dtype of JAX's type promotion; at least float32 for integers.
 
     >>> float_dtype(jnp.zeros(2, "bfloat16"), None, jnp.zeros(2, "float32")).name
     'float32'
@@ -35,27 +41,41 @@ def float_dtype(*operands: Operand | None) -> Any:
     """
     dtypes = {operand.dtype for operand in operands if operand is not None}
     if len(dtypes) == 1 and (only := dtypes.pop()).kind == "f":
-        return only  # the usual case; planning asks for every layer
+        return only  # the common case, which each plan evaluates once per layer
     dtype = jnp.result_type(*[operand.dtype for operand in operands if operand is not None])
     return dtype if jnp.issubdtype(dtype, jnp.inexact) else jnp.promote_types(dtype, jnp.float32)
 
 
 def cast(operand: Operand, dtype: Any) -> jax.Array:
-    """The operand as a JAX array of the dtype.
+    """Convert an operand to a JAX array of a dtype.
+
+    Args:
+        operand: an array or a variable.
+        dtype: the dtype of the result.
+
+    Returns:
+        The array.
+
+    Raises:
+        InputError: an integer is out of range of the dtype.
 
     >>> cast(jnp.ones(2, "int32"), "float32").dtype.name
     'float32'
     """
     array = operand if isinstance(operand, jax.Array) else getattr(operand, "value", None)
-    if array is not None and array.dtype == dtype:  # itself, or what a variable holds
+    if array is not None and array.dtype == dtype:  # the array itself, or the value of a variable
         return array
     return array_of(operand, dtype)
 
 
 def as_ids(values: Any) -> jax.Array:
-    """Ids or class numbers as int32; what int32 cannot hold, NaN too, becomes its least number.
+    """Convert ids or class labels to int32.
 
-    That lies outside of every range of ids.
+    Args:
+        values: ``[...]``, integers, or floats with integer values.
+
+    Returns:
+        ``[...]``, int32; values out of range, and NaN, become -2147483648, which is no valid id.
 
     >>> as_ids(jnp.array([1.0, jnp.nan, 2.0**32 + 2**16])).tolist()
     [1, -2147483648, -2147483648]
@@ -75,10 +95,14 @@ def as_ids(values: Any) -> jax.Array:
 
 
 def as_rows(array: jax.Array) -> jax.Array:
-    """The array as a matrix, its leading axes folded into one, where they can be.
+    """Reshape an array to a matrix by merging its leading axes.
 
-    Axes sharded by explicit sharding fold only into the first: elsewhere the fold would have to
-    move data between devices, which JAX refuses.
+    Args:
+        array: ``[..., units]``.
+
+    Returns:
+        ``[rows, units]``; or the array unchanged if a leading axis but the first is sharded
+        explicitly, because JAX does not reshape across devices.
 
     >>> as_rows(jnp.ones((2, 5, 3))).shape
     (10, 3)
@@ -90,15 +114,31 @@ def as_rows(array: jax.Array) -> jax.Array:
 
 
 def is_placed(array: jax.Array) -> bool:
-    """Whether an axis of the array is sharded explicitly, so that its type says where it lies."""
+    """Check whether an axis of an array has an explicit sharding, as part of the array's type.
+
+    Args:
+        array: the array, or a tracer.
+
+    Returns:
+        Whether an axis is sharded over a mesh axis.
+
+    >>> is_placed(jnp.ones(2))
+    False
+    """
     return any(name is not None for name in jax.typeof(array).sharding.spec)
 
 
 def alike(tree: Any) -> Any:
-    """The arrays of a tree, all varying over the same axes inside `shard_map`.
+    """Make all arrays of a tree vary over the same mesh axes inside `shard_map`.
 
-    What autodiff does unasked for its own operations has to be said for a backward pass written
-    by hand: the gradient of what is the same on all devices is a sum over them.
+    A custom backward pass needs it: the gradient of a value that is equal on all devices is the
+    sum over them, which JAX inserts by itself only for its own operations.
+
+    Args:
+        tree: arrays in nested containers.
+
+    Returns:
+        The same tree.
     """
     every = {name for leaf in jax.tree.leaves(tree) for name in _varying(leaf)}
 

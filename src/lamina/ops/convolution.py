@@ -1,4 +1,4 @@
-"""Convolutions over any number of axes, each one XLA operation in the layout that it is given."""
+"""Convolutions over any number of spatial axes, each a single XLA operation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ Padding = Literal["valid", "same", "causal"]
 
 
 def extent(size: int, dilation: int) -> int:
-    """How many points a window of so many taps spans: ``(size - 1) dilation + 1``.
+    """Compute the number of points that a dilated kernel spans: ``(size - 1) dilation + 1``.
+
+    Args:
+        size: the size of the kernel, in taps.
+        dilation: the distance between taps, in points.
+
+    Returns:
+        The number of points.
 
     >>> extent(3, 2)
     5
@@ -42,29 +49,29 @@ def conv(
     dilation_rate: Sequence[int] | None = None,
     data_format: DataFormat = "channels_last",
 ) -> jax.Array:
-    """Slide a kernel over space.
+    """Convolve over the spatial axes.
 
     ``y[p, f] = sum_{k, c} x[s p + d k, c] kernel[k, c, f] + bias[f]``
 
-    A kernel of fewer channels than x has works on groups of channels: the n-th part of the
-    filters sees the n-th part of the channels.
+    If the kernel has fewer channels than x, it is a grouped convolution: the n-th group of filters
+    reads the n-th group of channels.
 
     Args:
         x: ``[batch, space..., channels]``, or channels first.
         kernel: ``[taps..., channels / groups, filters]``.
         bias: ``[filters]``, or None for no bias.
-        strides: s, in points, for each axis of space; 1 by default.
-        padding: ``"valid"`` for none, ``"same"`` for ``ceil(size / s)`` outputs, ``"causal"`` for
-            outputs that see no later point.
-        dilation_rate: d, the points from tap to tap, for each axis of space; 1 by default.
-        data_format: where the channels are.
+        strides: s, in points, one per spatial axis; 1 by default.
+        padding: ``"valid"`` (default) for none, ``"same"`` for ``ceil(size / s)`` outputs,
+            ``"causal"`` for outputs that depend on no later point.
+        dilation_rate: d, the distance between taps in points, one per spatial axis; 1 by default.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
 
     Returns:
-        ``[batch, space'..., filters]`` in x's order, in the dtype the operands meet in; a window
-        larger than a valid space leaves nothing.
+        ``[batch, space'..., filters]`` in x's order, in the promoted dtype of the operands; empty
+        if the kernel spans more than the input without padding.
 
     Raises:
-        ValueError: the sizes of x and kernel do not fit.
+        ValueError: the shapes of x and kernel do not match.
 
     >>> import jax.numpy as jnp
     >>> x = jnp.arange(5.0).reshape(1, 5, 1)
@@ -101,7 +108,9 @@ def depthwise_conv(
     dilation_rate: Sequence[int] | None = None,
     data_format: DataFormat = "channels_last",
 ) -> jax.Array:
-    """Convolve each channel alone, with kernels of its own; else as :func:`conv`.
+    """Convolve each channel separately, each with its own kernels.
+
+    ``y[p, c m + n] = sum_k x[s p + d k, c] kernel[k, c, n] + bias[c m + n]``, m the multiplier.
 
     Args:
         x: ``[batch, space..., channels]``, or channels first.
@@ -110,8 +119,8 @@ def depthwise_conv(
         strides, padding, dilation_rate, data_format: as for :func:`conv`.
 
     Returns:
-        ``[batch, space'..., channels multiplier]`` in x's order; a channel's outputs are
-        neighbours.
+        ``[batch, space'..., channels multiplier]`` in x's order; the outputs of one
+        channel are adjacent.
 
     >>> import jax.numpy as jnp
     >>> depthwise_conv(jnp.ones((1, 3, 2)), jnp.array([[[1.0], [5.0]]]))[0, 0].tolist()
@@ -141,23 +150,24 @@ def conv_transpose(
     dilation_rate: Sequence[int] | None = None,
     data_format: DataFormat = "channels_last",
 ) -> jax.Array:
-    """Spread points over space, as a convolution's gradient does.
+    """Compute a transposed convolution: the gradient of :func:`conv` with respect to x.
 
-    ``y[s p + d k, f] += sum_c x[p, c] kernel[k, f, c]`` for all p and k, cut to size, ``+ bias``.
+    ``y[s p + d k, f] += sum_c x[p, c] kernel[k, f, c]`` for all p and k, cropped to the output
+    size, ``+ bias``.
 
     Args:
         x: ``[batch, space..., channels]``, or channels first.
         kernel: ``[taps..., filters, channels]``.
         bias: ``[filters]``, or None for no bias.
-        strides: s, in points, for each axis of space; 1 by default.
-        padding: ``"valid"`` keeps all that is reached, ``"same"`` gives ``size s`` points.
-        output_padding: the points behind the last that is sure, for each axis of space; the
-            default gives the sizes above.
-        dilation_rate: d, the points from tap to tap, for each axis of space; 1 by default.
-        data_format: where the channels are.
+        strides: s, in points, one per spatial axis; 1 by default.
+        padding: ``"valid"`` (default) keeps all points, ``"same"`` gives ``size s`` of them.
+        output_padding: additional points at the end, one per spatial axis; None (default) gives
+            the sizes above.
+        dilation_rate: d, the distance between taps in points, one per spatial axis; 1 by default.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
 
     Returns:
-        ``[batch, space'..., filters]`` in x's order, in the dtype the operands meet in.
+        ``[batch, space'..., filters]`` in x's order, in the promoted dtype of the operands.
 
     >>> import jax.numpy as jnp
     >>> x = jnp.array([1.0, 2.0]).reshape(1, 2, 1)
@@ -189,10 +199,16 @@ def conv_transpose(
 def transposed_pads(
     span: int, stride: int, padding: Padding, output_padding: int | None
 ) -> tuple[int, int]:
-    """The zeros in front and behind that give a transposed convolution's output its size.
+    """Compute the zero padding before and after the input of a transposed convolution.
 
-    The last point begins at ``stride (size - 1)``; what the padding asks for from there on
-    decides, and ``"same"`` cuts the front so that a window's middle is where its point was.
+    Args:
+        span: the number of points that the kernel spans.
+        stride: the stride, in points.
+        padding: ``"valid"`` or ``"same"``; ``"same"`` crops the front so that windows are centred.
+        output_padding: additional points at the end; None for the default size.
+
+    Returns:
+        The number of zeros before and after.
 
     >>> transposed_pads(3, 2, "same", None)
     (2, 1)
@@ -209,8 +225,7 @@ def transposed_pads(
 def _layout(
     rank: int, data_format: DataFormat, kernel: tuple[int, int]
 ) -> lax.ConvDimensionNumbers:
-    """Where batch, channels and space are; ``kernel`` has its filters on this axis, its channels
-    on that."""
+    """The axes of batch, channels and space; `kernel` gives those of its filters and channels."""
     channels, space = channel_axis(rank + 2, data_format), spatial_axes(rank + 2, data_format)
     array = (0, channels, *space)
     return lax.ConvDimensionNumbers(array, (*kernel, *range(rank)), array)

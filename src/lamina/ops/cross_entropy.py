@@ -1,7 +1,7 @@
 """Cross-entropy of predicted distributions, from logits or from probabilities.
 
-What is trained on most is written in JAX's own operations. NumPy's are programs of their own, each
-traced by itself, once for the plan and again for the gradient.
+The common case is written with `jax.lax`: each function of `jax.numpy` is a jitted program,
+which is traced separately for the plan and for the gradient.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lamina.ops.arrays import as_ids, as_rows
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "sparse_cross_entropy"]
 
-_EPSILON = 1e-7  # Keras's: probabilities are kept this far from 0 and 1
+_EPSILON = 1e-7  # probabilities are clipped to [epsilon, 1 - epsilon], as in Keras
 
 
 def sparse_cross_entropy(
@@ -30,22 +30,21 @@ def sparse_cross_entropy(
     axis: int = -1,
     smoothing: float = 0.0,
 ) -> jax.Array:
-    """Cross-entropy with one right class for each prediction, given by its number.
+    """Compute the cross-entropy of integer class labels.
 
-    ``log(sum_c exp(z_c)) - (1 - s) z_label - s mean_c(z_c)`` for logits z, with no one-hot array,
-    forward or backward, on a matrix of them, whatever axes they have; ``-log(p_label / sum_c p_c)``
-    for probabilities.
+    ``log(sum_c exp(z_c)) - (1 - s) z_label - s mean_c(z_c)`` for logits z, without a one-hot array;
+    ``-log(p_label / sum_c p_c)`` for probabilities p.
 
     Args:
-        labels: [...] whole numbers below classes; any other gives NaN, so that it does not pass
-            unseen.
-        predictions: [..., classes], or with the classes in `axis`.
-        from_logits: predictions are logits, not probabilities.
-        axis: the axis of the classes.
-        smoothing: s, the share of each label that is spread over all classes; of logits alone.
+        labels: ``[...]``, integers in [0, classes); others give NaN.
+        predictions: ``[..., classes]``, or with the classes on ``axis``.
+        from_logits: whether predictions are logits (default) instead of probabilities.
+        axis: the axis of the classes; -1 by default.
+        smoothing: s in [0, 1], the share of each label that is distributed over all classes, for
+            logits only; 0.0 by default.
 
     Returns:
-        [...] in nats, float32 at least.
+        ``[...]``, in nats, in at least float32.
 
     >>> print(sparse_cross_entropy(jnp.array([1, 2]), jnp.zeros((2, 2))))
     [0.6931472       nan]
@@ -59,7 +58,7 @@ def sparse_cross_entropy(
         flat = lax.reshape(numbers, rows.shape[:-1])
         losses = lax.reshape(cast(Any, _from_logits)(smoothing, flat, rows), numbers.shape)
     else:
-        losses = _from_shares(numbers, scores)
+        losses = _from_probabilities(numbers, scores)
     known = (numbers >= 0) & (numbers < scores.shape[-1])
     return lax.select(known, losses, lax.full_like(losses, jnp.nan))
 
@@ -67,16 +66,16 @@ def sparse_cross_entropy(
 def cross_entropy(
     targets: ArrayLike, predictions: ArrayLike, *, from_logits: bool = True, axis: int = -1
 ) -> jax.Array:
-    """Cross-entropy with a target distribution for each prediction: ``-sum_c t_c log p_c``.
+    """Compute the cross-entropy of target distributions: ``-sum_c t_c log(p_c)``.
 
     Args:
-        targets: [..., classes] probabilities.
-        predictions: [..., classes] logits or probabilities.
-        from_logits: predictions are logits, not probabilities.
-        axis: the axis of the classes.
+        targets: ``[..., classes]``, probabilities.
+        predictions: ``[..., classes]``, logits or probabilities.
+        from_logits: whether predictions are logits (default) instead of probabilities.
+        axis: the axis of the classes; -1 by default.
 
     Returns:
-        [...] in nats, float32 at least.
+        ``[...]``, in nats, in at least float32.
 
     >>> print(cross_entropy(jnp.array([0.5, 0.5]), jnp.zeros(2)))
     0.6931472
@@ -92,15 +91,15 @@ def cross_entropy(
 def binary_cross_entropy(
     targets: ArrayLike, predictions: ArrayLike, *, from_logits: bool = True
 ) -> jax.Array:
-    """Cross-entropy of yes and no: ``-t log p - (1 - t) log(1 - p)``, element by element.
+    """Compute the binary cross-entropy of each element: ``-t log(p) - (1 - t) log(1 - p)``.
 
     Args:
-        targets: [...] probabilities, most often 0 and 1.
-        predictions: [...] logits or probabilities.
-        from_logits: predictions are logits, not probabilities.
+        targets: ``[...]``, t, labels in [0, 1].
+        predictions: ``[...]``, logits, or probabilities p.
+        from_logits: whether predictions are logits (default) instead of probabilities.
 
     Returns:
-        [...] in nats, float32 at least.
+        ``[...]``, in nats, in at least float32.
 
     >>> binary_cross_entropy(jnp.array([0.0, 1.0]), jnp.array([-20.0, -20.0])).tolist()[1]
     20.0
@@ -116,26 +115,26 @@ def binary_cross_entropy(
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _from_logits(smoothing: float, labels: jax.Array, logits: jax.Array) -> jax.Array:
-    return _losses_and_shares(smoothing, labels, logits)[0]
+    return _losses_and_probabilities(smoothing, labels, logits)[0]
 
 
 @_from_logits.defjvp
 def _from_logits_jvp(
     smoothing: float, primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
-    """``sum_c (p_c - (1 - s) [c = label] - s / C) dz_c``: the exponentials are those of the loss,
-    and nothing is scattered when it is transposed."""
+    """``sum_c (p_c - (1 - s) [c = label] - s / C) dz_c``: it reuses the exponentials of the loss,
+    and its transpose needs no scatter."""
     labels, logits = primals
-    losses, shares = _losses_and_shares(smoothing, labels, logits)
+    losses, probabilities = _losses_and_probabilities(smoothing, labels, logits)
     classes = lax.broadcasted_iota(labels.dtype, logits.shape, logits.ndim - 1)
     right = lax.convert_element_type(lax.eq(classes, _spread(labels, logits)), logits.dtype)
-    slope = lax.sub(shares, right * (1 - smoothing) if smoothing else right)
+    gradient = lax.sub(probabilities, right * (1 - smoothing) if smoothing else right)
     if smoothing:
-        slope = slope - smoothing / logits.shape[-1]
-    return losses, _sum(lax.mul(slope, tangents[1]))
+        gradient = gradient - smoothing / logits.shape[-1]
+    return losses, _sum(lax.mul(gradient, tangents[1]))
 
 
-def _losses_and_shares(
+def _losses_and_probabilities(
     smoothing: float, labels: jax.Array, logits: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     highest = lax.stop_gradient(lax.reduce_max(logits, (logits.ndim - 1,)))
@@ -148,17 +147,17 @@ def _losses_and_shares(
 
 
 def _spread(each: jax.Array, logits: jax.Array) -> jax.Array:
-    """What is one for each prediction, at all of its classes."""
+    """Broadcast one value per prediction to all classes."""
     return lax.broadcast_in_dim(each, logits.shape, range(each.ndim))
 
 
 def _sum(array: jax.Array) -> jax.Array:
-    """Over the classes."""
+    """Sum over the classes."""
     return lax.reduce_sum(array, (array.ndim - 1,))
 
 
-def _from_shares(labels: jax.Array, shares: jax.Array) -> jax.Array:
-    return -jnp.log(_inside(_picked(labels, shares) / shares.sum(-1)))
+def _from_probabilities(labels: jax.Array, p: jax.Array) -> jax.Array:
+    return -jnp.log(_inside(_picked(labels, p) / p.sum(-1)))
 
 
 def _picked(labels: jax.Array, scores: jax.Array) -> jax.Array:
@@ -180,6 +179,6 @@ def _inside(p: jax.Array) -> jax.Array:
 
 
 def _wide(x: ArrayLike) -> jax.Array:
-    """As floats of 32 bits at least: in half precision the sums would lose too much."""
+    """Cast to at least float32: sums in half precision are too inexact."""
     x = array_of(x)
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -1,4 +1,4 @@
-"""The affine map of the last axis."""
+"""The dense layer's operation: an affine map of the last axis."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["dense"]
 
 
 def dense(x: Operand, kernel: Operand, bias: Operand | None = None) -> jax.Array:
-    """Map the last axis affinely: ``y = x kernel + bias``.
+    """Compute an affine map of the last axis: ``y = x kernel + bias``.
 
-    Leading axes are folded into one for the product, since XLA multiplies matrices faster than
-    stacks of them, above all in the backward pass.
+    Leading axes are merged for the product: XLA multiplies matrices faster than batches of
+    matrices, in particular in the backward pass.
 
     Args:
         x: ``[..., features]``, at least one axis.
         kernel: ``[features, units]``.
-        bias: ``[units]``, or None for no bias.
+        bias: ``[units]``; None (default) for no bias.
 
     Returns:
-        ``[..., units]``, in the dtype the operands meet in.
+        ``[..., units]``, in the promoted dtype of the operands.
 
     Raises:
-        TypeError: if ``features`` of x and kernel differ.
+        TypeError: ``features`` of x and kernel differ.
 
     >>> import jax.numpy as jnp
     >>> dense(jnp.ones((2, 5, 3)), jnp.ones((3, 4)), jnp.zeros(4)).shape
@@ -47,5 +47,5 @@ def _of_rows(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Arr
     return lax.add(y, lax.broadcast_in_dim(bias, y.shape, (y.ndim - 1,)))
 
 
-# Traced once for all layers of the same shapes, and copied from there.
+# Traced once for all layers of the same shapes, and inlined.
 _affine: Callable[..., jax.Array] = jax.jit(_of_rows, inline=True)

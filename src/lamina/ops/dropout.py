@@ -1,4 +1,4 @@
-"""Dropout: elements that are put out at random."""
+"""Dropout: setting random elements to zero."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from lamina.ops.arrays import float_dtype
 
 __all__ = ["alpha_dropout", "dropout", "dropout_factors", "scaled"]
 
-_FLOOR = -1.6732632423543772 * 1.0507009873554805  # what selu tends to far below 0
+_FLOOR = -1.6732632423543772 * 1.0507009873554805  # the limit of selu for large negative inputs
 
 
 def dropout_factors(
     key: jax.Array, rate: float, shape: Sequence[int], dtype: Any = "float32"
 ) -> jax.Array:
-    """Factors that are 0 with probability ``rate`` and ``1 / (1 - rate)`` otherwise.
+    """Draw factors that are 0 with probability ``rate``, and ``1 / (1 - rate)`` otherwise.
 
     Args:
         key: a jax.random key; the same key gives the same factors.
-        rate: the probability of a zero, from 0 to 1.
-        shape: of the factors.
-        dtype: of the factors.
+        rate: the probability of a zero, in [0, 1].
+        shape: the shape of the factors.
+        dtype: the dtype of the factors; float32 by default.
+
+    Returns:
+        The factors.
 
     >>> sorted(set(dropout_factors(jax.random.key(0), 0.5, (100,)).tolist()))
     [0.0, 2.0]
@@ -34,11 +37,14 @@ def dropout_factors(
 
 
 def scaled(x: jax.Array, factors: jax.Array) -> jax.Array:
-    """``x factors``, and 0 wherever a factor is 0, infinity and NaN in x too; so are gradients.
+    """Compute ``x factors``, and 0 where a factor is 0, even if x is infinite or NaN there.
 
     Args:
         x: ``[...]``.
-        factors: of :func:`dropout_factors`, broadcast against x.
+        factors: factors of :func:`dropout_factors`, broadcast against x.
+
+    Returns:
+        The product; gradients are 0 where a factor is 0.
 
     >>> scaled(jnp.array([jnp.inf, 1.0]), jnp.array([0.0, 2.0])).tolist()
     [0.0, 2.0]
@@ -49,16 +55,16 @@ def scaled(x: jax.Array, factors: jax.Array) -> jax.Array:
 def dropout(
     key: jax.Array, x: jax.Array, rate: float, noise_shape: Sequence[int | None] | None = None
 ) -> jax.Array:
-    """Zero elements at random: ``y = x m / (1 - rate)``, with m 0 or 1 and E[m] = 1 - rate.
+    """Set random elements to 0: ``y = x m / (1 - rate)``, with m 0 or 1 and E[m] = 1 - rate.
 
-    What is dropped is 0, infinity and NaN too, and so is its gradient.
+    Dropped elements are 0 even if x is infinite or NaN there, and so are their gradients.
 
     Args:
         key: a jax.random key; the same key drops the same elements.
         x: ``[...]``, floating.
-        rate: the probability of a zero, from 0 to 1.
+        rate: the probability of a zero, in [0, 1].
         noise_shape: the shape of m, broadcast against x: a size of 1 drops along a whole axis,
-            None stands for the size of x. Without it every element is drawn alone.
+            None means the size of x. By default each element is drawn separately.
 
     Returns:
         The shape and dtype of x.
@@ -78,15 +84,15 @@ def dropout(
 def alpha_dropout(
     key: jax.Array, x: jax.Array, rate: float, noise_shape: Sequence[int | None] | None = None
 ) -> jax.Array:
-    """Put elements to selu's floor at random, and keep mean 0 and variance 1.
+    """Set random elements to the lower limit of selu, and keep mean 0 and variance 1.
 
-    ``y = a (m x + (1 - m) f) + b``, with m 0 or 1, E[m] = 1 - rate, ``f = -1.758`` the least value
-    of selu, ``a = ((1 - rate) (1 + rate f^2))^-1/2`` and ``b = -a rate f``.
+    ``y = a (m x + (1 - m) f) + b``, with m 0 or 1, E[m] = 1 - rate, ``f = -1.758`` the lower
+    limit of selu, ``a = ((1 - rate) (1 + rate f^2))^-1/2`` and ``b = -a rate f``.
 
     Args:
         key: a jax.random key; the same key drops the same elements.
         x: ``[...]``, floating.
-        rate: the probability of m = 0, from 0 up to, but not, 1.
+        rate: the probability of m = 0, in [0, 1).
         noise_shape: the shape of m, as for :func:`dropout`.
 
     Returns:
@@ -106,7 +112,7 @@ def alpha_dropout(
 
 
 def _scale(rate: float) -> float:
-    """What kept elements are multiplied by, so that the mean stays."""
+    """The factor of kept elements, which preserves the mean."""
     return 0.0 if rate == 1 else 1 / (1 - rate)
 
 

@@ -1,4 +1,4 @@
-"""Products of two arrays by an equation."""
+"""Einstein summation of two arrays, with a bias."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["einsum"]
 
 
 def einsum(equation: str, x: Operand, kernel: Operand, bias: Operand | None = None) -> jax.Array:
-    """The product that an equation says, and a bias: ``y = einsum(equation, x, kernel) + bias``.
+    """Compute ``y = einsum(equation, x, kernel) + bias``.
 
     Args:
-        equation: as for :func:`jax.numpy.einsum`, with two operands.
+        equation: an equation of :func:`jax.numpy.einsum` with two operands.
         x: ``[...]``.
         kernel: ``[...]``.
-        bias: broadcasts against the product; None for no bias.
+        bias: an array that broadcasts against the product; None (default) for no bias.
 
     Returns:
-        In the dtype the operands meet in.
+        The product, in the promoted dtype of the operands.
 
     >>> einsum("abc,cd->abd", jnp.ones((2, 5, 3)), jnp.ones((3, 4))).shape
     (2, 5, 4)

@@ -1,4 +1,4 @@
-"""Images ``[..., height, width, channels]``, or channels first, in other sizes."""
+"""Resizing, cropping and padding of images ``[..., height, width, channels]``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ _resample: Callable[..., jax.Array] = _image.resize
 
 
 def image_axes(data_format: DataFormat) -> tuple[int, int]:
-    """The axes of height and width, from the end.
+    """Return the axes of height and width, counted from the end.
+
+    Args:
+        data_format: ``"channels_last"`` or ``"channels_first"``.
+
+    Returns:
+        The two axes.
 
     >>> image_axes("channels_last"), image_axes("channels_first")
     ((-3, -2), (-2, -1))
@@ -35,14 +41,17 @@ def resize(
     antialias: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> jax.Array:
-    """Resample images by :func:`jax.image.resize`; whole numbers are rounded and stay in range.
+    """Resize images by :func:`jax.image.resize`; integers are rounded and clipped to their range.
 
     Args:
         images: ``[..., height, width, channels]``, or channels first.
-        size: the new height and width.
-        method: of :func:`jax.image.resize`.
-        antialias: whether a smaller image is made of all points of the larger one.
-        data_format: where the channels are.
+        size: the new height and width, in pixels.
+        method: a method of :func:`jax.image.resize`; ``"bilinear"`` by default.
+        antialias: whether to smooth before downsampling; False by default.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
+
+    Returns:
+        ``[..., *size, channels]`` in the order of the images, in their dtype if integer.
 
     >>> resize(jnp.arange(4).reshape(2, 2, 1), (2, 4), "nearest")[..., 0].tolist()
     [[0, 0, 1, 1], [2, 2, 3, 3]]
@@ -58,7 +67,15 @@ def resize(
 def center_crop(
     images: jax.Array, size: tuple[int, int], *, data_format: DataFormat = "channels_last"
 ) -> jax.Array:
-    """The middle of images, of a size that they have at least.
+    """Crop the centre of images.
+
+    Args:
+        images: ``[..., height, width, channels]``, or channels first.
+        size: the height and width of the result, at most those of the images.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
+
+    Returns:
+        The crops, in the dtype of the images.
 
     >>> center_crop(jnp.arange(5).reshape(1, 5, 1), (1, 2))[..., 0].tolist()
     [[1, 2]]
@@ -72,7 +89,15 @@ def center_crop(
 def crop_to_aspect(
     images: jax.Array, size: tuple[int, int], *, data_format: DataFormat = "channels_last"
 ) -> jax.Array:
-    """The largest middle of images that has the proportions of a size.
+    """Crop the largest centre of images that has a given aspect ratio.
+
+    Args:
+        images: ``[..., height, width, channels]``, or channels first.
+        size: a height and a width, whose ratio is that of the result.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
+
+    Returns:
+        The crops, in the dtype of the images.
 
     >>> crop_to_aspect(jnp.ones((4, 6, 1)), (1, 1)).shape
     (4, 4, 1)
@@ -92,7 +117,16 @@ def pad_to_aspect(
     *,
     data_format: DataFormat = "channels_last",
 ) -> jax.Array:
-    """Images with edges of one value, as much on either side, to the proportions of a size.
+    """Pad images on both sides to a given aspect ratio.
+
+    Args:
+        images: ``[..., height, width, channels]``, or channels first.
+        size: a height and a width, whose ratio is that of the result.
+        fill: the value of the padding; 0.0 by default.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
+
+    Returns:
+        The padded images, in the dtype of the images.
 
     >>> pad_to_aspect(jnp.ones((2, 6, 1)), (1, 1)).shape
     (6, 6, 1)

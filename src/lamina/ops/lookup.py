@@ -1,4 +1,4 @@
-"""Rows of a table, picked by id."""
+"""Looking up the rows of a table by id."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["lookup"]
 
 
 def lookup(table: Operand, ids: Operand) -> jax.Array:
-    """Pick rows of a table: ``y[..., :] = table[ids[...], :]``.
+    """Look up rows of a table: ``y[..., :] = table[ids[...], :]``.
 
-    An id outside ``0 <= id < rows`` gives a row of NaN, never a neighbour's row: negative ids do
-    not count from the end. Its gradient goes nowhere.
+    An id outside of [0, rows) gives a row of NaN, without a gradient; negative ids do not count
+    from the end.
 
     Args:
         table: ``[rows, units]``, floating.
-        ids: ``[...]``, cast to int32; one that it cannot hold is outside.
+        ids: ``[...]``, converted to int32; ids that are out of its range give NaN.
 
     Returns:
         ``[..., units]``, in the table's dtype.
@@ -28,9 +28,9 @@ def lookup(table: Operand, ids: Operand) -> jax.Array:
     [[2.0], [1.0], [nan], [nan]]
     """
     rows, index = jnp.asarray(table), as_ids(ids)
-    # Below 0 is outside as well; ids that were computed XLA on CPU scatters gradients by faster.
+    # Negative ids are out of range too; XLA scatters gradients faster on CPU for computed ids.
     index = jnp.where(index < 0, rows.shape[0], index)
-    # Ids on one axis: else XLA copies the gradients once more on their way into the table.
+    # A flat array of ids spares XLA a copy of the gradients.
     dimensions = lax.GatherDimensionNumbers(
         offset_dims=(1,), collapsed_slice_dims=(0,), start_index_map=(0,)
     )

@@ -1,4 +1,4 @@
-"""Several arrays made one."""
+"""Merging several arrays into one, with masks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ Masks = Sequence[jax.Array | None]
 
 
 def ranked(arrays: Sequence[jax.Array]) -> list[jax.Array]:
-    """The arrays with as many axes as the one that has most: new ones of size 1 after the first.
+    """Give arrays the same rank, by new axes of size 1 after the first axis.
+
+    Args:
+        arrays: ``[batch, ...]`` each, or scalars, which are unchanged.
+
+    Returns:
+        The arrays.
 
     >>> [x.shape for x in ranked([jnp.ones((2, 3)), jnp.ones((2, 5, 3))])]
     [(2, 1, 3), (2, 5, 3)]
@@ -29,7 +35,14 @@ def ranked(arrays: Sequence[jax.Array]) -> list[jax.Array]:
 
 
 def ranked_masks(masks: Masks, arrays: Sequence[jax.Array]) -> list[jax.Array | None]:
-    """The masks of arrays, without axes for their last, so that they broadcast against `ranked`.
+    """Reshape masks so that they broadcast against the result of :func:`ranked`.
+
+    Args:
+        masks: for each array a mask without the array's last axis, or None.
+        arrays: the arrays.
+
+    Returns:
+        The masks, and None where there is none.
 
     >>> mask, none = ranked_masks([jnp.ones(2), None], [jnp.ones((2, 3)), jnp.ones((2, 5, 3))])
     >>> mask.shape, none
@@ -47,13 +60,16 @@ def chosen(
     arrays: Sequence[jax.Array],
     masks: Masks,
 ) -> jax.Array:
-    """The largest or smallest of what is not hidden: ``y = choose(... choose(x_1, x_2), x_n)``.
+    """Reduce unmasked elements pairwise: ``y = choose(... choose(x_1, x_2), x_n)``.
 
     Args:
-        choose: of two arrays, such as :func:`jax.numpy.maximum`.
-        arrays: of shapes that broadcast.
-        masks: for each array bool, broadcasting against it, or None: where False the array has no
-            say. Where all are hidden, the first one's element stands.
+        choose: a function of two arrays, such as :func:`jax.numpy.maximum`.
+        arrays: arrays whose shapes broadcast.
+        masks: for each array a bool array that broadcasts against it, or None for all True. Where
+            it is False the array is ignored; where all are False the first array's element is kept.
+
+    Returns:
+        The reduced array, in the broadcast shape.
 
     >>> masks = [jnp.array([True, False]), jnp.array([True, True])]
     >>> chosen(jnp.maximum, [jnp.array([1, 9]), jnp.array([2, 2])], masks).tolist()
@@ -71,12 +87,15 @@ def chosen(
 
 
 def masked_product(arrays: Sequence[jax.Array], masks: Masks) -> jax.Array:
-    """The product of what is not hidden: ``y = x_1 x_2 ... x_n``.
+    """Multiply unmasked elements: ``y = x_1 x_2 ... x_n``.
 
     Args:
-        arrays: of shapes that broadcast.
-        masks: for each array bool, broadcasting against it, or None: where False it counts as 1.
-            Where all are hidden, the product is 0.
+        arrays: arrays whose shapes broadcast.
+        masks: for each array a bool array that broadcasts against it, or None for all True. Where
+            it is False the array counts as 1; where all are False the product is 0.
+
+    Returns:
+        The product, in the broadcast shape.
 
     >>> masks = [jnp.array([True, False]), jnp.array([False, False])]
     >>> masked_product([jnp.array([3, 4]), jnp.array([5, 6])], masks).tolist()
@@ -95,16 +114,17 @@ def masked_product(arrays: Sequence[jax.Array], masks: Masks) -> jax.Array:
 def batch_dot(
     x: Operand, y: Operand, axes: tuple[int, int], *, normalize: bool = False
 ) -> jax.Array:
-    """The dot products of each example's slices: ``z[b, i, j] = sum_k x[b, i, k] y[b, j, k]``.
+    """Compute dot products for each example: ``z[b, i, j] = sum_k x[b, i, k] y[b, j, k]``.
 
     Args:
         x: ``[batch, ...]``.
         y: ``[batch, ...]``.
-        axes: one axis of x and one of y, k, of the same size and not the batch's.
-        normalize: whether slices are scaled to length 1 first, so that z is their cosine.
+        axes: the axis k of x and of y, of the same size, not 0.
+        normalize: whether vectors are scaled to length 1 first, so that z is their cosine; False by
+            default.
 
     Returns:
-        ``[batch, rest of x, rest of y]``, or ``[batch, 1]`` if nothing rests.
+        ``[batch, rest of x, rest of y]``, or ``[batch, 1]`` if there are no other axes.
 
     >>> batch_dot(jnp.ones((2, 3, 5)), jnp.ones((2, 10, 3)), (1, 2)).shape
     (2, 5, 10)

@@ -1,4 +1,4 @@
-"""Gaussian noise, added and multiplied."""
+"""Additive and multiplicative Gaussian noise."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["gaussian_dropout", "gaussian_noise"]
 
 
 def gaussian_noise(key: jax.Array, x: jax.Array, stddev: float) -> jax.Array:
-    """Add noise: ``y = x + stddev z``, z from a standard normal.
+    """Add Gaussian noise: ``y = x + stddev z``, z from a standard normal distribution.
 
     Args:
         key: a jax.random key; the same key gives the same noise.
         x: ``[...]``, floating.
-        stddev: in the unit of x.
+        stddev: the standard deviation, a non-negative float, in the unit of x.
 
     Returns:
         The shape and dtype of x.
@@ -30,14 +30,15 @@ def gaussian_noise(key: jax.Array, x: jax.Array, stddev: float) -> jax.Array:
 
 
 def gaussian_dropout(key: jax.Array, x: jax.Array, rate: float) -> jax.Array:
-    """Multiply by noise of mean 1: ``y = x (1 + sqrt(rate / (1 - rate)) z)``, z standard normal.
+    """Multiply by noise of mean 1: ``y = x (1 + sqrt(rate / (1 - rate)) z)``.
 
-    Mean and variance of what is multiplied are those of :func:`lamina.ops.dropout.dropout`.
+    z is from a standard normal distribution. The factors have the mean and variance of those of
+    :func:`lamina.ops.dropout.dropout`.
 
     Args:
         key: a jax.random key; the same key gives the same noise.
         x: ``[...]``, floating.
-        rate: that of the dropout it stands for, from 0 up to, but not, 1.
+        rate: the rate of the equivalent dropout, in [0, 1).
 
     Returns:
         The shape and dtype of x.

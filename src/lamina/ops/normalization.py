@@ -1,4 +1,4 @@
-"""Moments over axes, and normalising by them."""
+"""Mean and variance over axes, and normalization by them."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ __all__ = [
 def moments(
     x: jax.Array, axes: Sequence[int], mask: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """Mean and variance over axes, each kept with size 1: ``var = mean((x - mean(x))^2)``.
+    """Compute mean and variance over axes: ``variance = mean((x - mean(x))^2)``.
 
-    The deviations are taken first, so that a large mean costs no precision.
+    The mean is subtracted before squaring, so that a large mean costs no precision.
 
     Args:
         x: ``[...]``, floating.
         axes: the axes to average over.
-        mask: bool, broadcasts against x: only what is True counts. With nothing left to count,
-            mean and variance are 0.
+        mask: bool, broadcasts against x: only elements where it is True count; None (default)
+            counts all. Mean and variance of no elements are 0.
 
     Returns:
-        ``(mean, variance)``, in x's dtype.
+        ``(mean, variance)``, in x's dtype, with size 1 on ``axes``.
 
     >>> mean, variance = moments(jnp.array([[1.0, 3.0]]), (1,))
     >>> mean.tolist(), variance.tolist()
@@ -49,7 +49,7 @@ def moments(
         return mean, jnp.mean(lax.square(x - mean), axes, keepdims=True)
     counted = jnp.broadcast_to(mask, x.shape)
     count = lax.max(jnp.sum(counted, axes, x.dtype, keepdims=True), jnp.ones((), x.dtype))
-    kept = jnp.where(counted, x, 0)  # first, so that what is hidden cannot reach a gradient
+    kept = jnp.where(counted, x, 0)  # first, so that masked elements cannot reach a gradient
     mean = jnp.sum(kept, axes, keepdims=True) / count
     deviation = jnp.where(counted, lax.square(kept - mean), 0)
     return mean, jnp.sum(deviation, axes, keepdims=True) / count
@@ -65,13 +65,15 @@ def normalize(
 ) -> jax.Array:
     """Shift and scale: ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``.
 
-    What is small is put together first, so that each number of x is met once, by a product and a
-    sum.
+    Scale and offset are combined first, so that x is read once, for one product and one sum.
 
     Args:
         x: ``[...]``.
-        mean, variance, gamma, beta: broadcast against x; no mean is a mean of 0.
-        epsilon: added to the variance, in the square of x's unit.
+        mean, variance, gamma, beta: arrays that broadcast against x; None for 0, or 1 for gamma.
+        epsilon: a small positive float added to the variance.
+
+    Returns:
+        The shape of x.
 
     >>> normalize(jnp.array([1.0, 3.0]), jnp.array(2.0), jnp.array(1.0), 0.0).tolist()
     [-1.0, 1.0]
@@ -94,19 +96,19 @@ def layer_norm(
     epsilon: float = 1e-3,
     shift: bool = True,
 ) -> jax.Array:
-    """Normalise each example by its own moments over some axes.
+    """Normalize each example by its mean and variance over some axes.
 
     ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, the statistics in at least float32.
 
     Args:
         x: ``[...]``.
-        gamma, beta: the sizes of x on ``axes``, in the order of x's axes; None leaves out.
-        axes: the axes to normalise over.
-        epsilon: added to the variance.
-        shift: whether the mean is taken away.
+        gamma, beta: the sizes of x on ``axes``, in the order of x's axes; None (default) for none.
+        axes: the axes to normalize over; the last by default.
+        epsilon: a small positive float added to the variance; 1e-3 by default.
+        shift: whether the mean is subtracted; True by default.
 
     Returns:
-        The shape of x, in the dtype the operands meet in.
+        The shape of x, in the promoted dtype of the operands.
 
     Source: Ba, Kiros, Hinton, Layer normalization, arXiv 1607.06450.
 
@@ -118,7 +120,7 @@ def layer_norm(
     over = {axis % wide.ndim for axis in axes}
     mean, variance = moments(wide, tuple(sorted(over)))
     y = normalize(wide, mean if shift else None, variance, epsilon)
-    if gamma is not None:  # together with the scale it would be as large as x
+    if gamma is not None:  # combined with the scale it would have the shape of x
         y = y * spread(gamma, wide, over)
     if beta is not None:
         y = y + spread(beta, wide, over)
@@ -134,19 +136,19 @@ def group_norm(
     axis: int = -1,
     epsilon: float = 1e-3,
 ) -> jax.Array:
-    """Normalise each example by its own moments over each group of channels.
+    """Normalize each example by its mean and variance over each group of channels.
 
     ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, the statistics in at least float32.
 
     Args:
         x: ``[batch, ..., channels, ...]``, the channels on ``axis``.
-        gamma, beta: ``[channels]``; None leaves out.
-        groups: into how many groups of equal size neighbouring channels are put.
-        axis: the axis of the channels.
-        epsilon: added to the variance.
+        gamma, beta: ``[channels]``; None (default) for none.
+        groups: the number of groups of adjacent channels, a divisor of their number.
+        axis: the axis of the channels; -1 by default.
+        epsilon: a small positive float added to the variance; 1e-3 by default.
 
     Returns:
-        The shape of x, in the dtype the operands meet in.
+        The shape of x, in the promoted dtype of the operands.
 
     Source: Wu, He, Group normalization, arXiv 1803.08494.
 
@@ -172,12 +174,12 @@ def group_norm(
 def batch_moments(
     x: Operand, *, axis: int = -1, mask: Operand | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """Mean and variance of each channel over all other axes, in at least float32.
+    """Compute mean and variance of each channel over all other axes, in at least float32.
 
     Args:
         x: ``[..., channels, ...]``, the channels on ``axis``.
-        axis: the axis that is kept.
-        mask: bool, ``x.shape[:-1]``: only what is True counts.
+        axis: the axis of the channels; -1 by default.
+        mask: bool, ``x.shape[:-1]``: only elements where it is True count; None (default) for all.
 
     Returns:
         ``(mean, variance)``, each ``[channels]``.
@@ -194,11 +196,11 @@ def batch_moments(
 
 
 def moving_average(old: Operand, new: jax.Array, momentum: float) -> jax.Array:
-    """The average that follows a series: ``old momentum + new (1 - momentum)``.
+    """Update an exponential moving average: ``old momentum + new (1 - momentum)``.
 
     Args:
-        old, new: of the same shape.
-        momentum: the share that the old value keeps, from 0 to 1.
+        old, new: arrays of the same shape.
+        momentum: the decay rate of the average, in [0, 1].
 
     Returns:
         The shape and dtype of ``new``.
@@ -219,18 +221,18 @@ def batch_norm(
     axis: int = -1,
     epsilon: float = 1e-3,
 ) -> jax.Array:
-    """Normalise each channel by given moments.
+    """Normalize each channel by given means and variances.
 
     ``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, computed in at least float32.
 
     Args:
         x: ``[..., channels, ...]``, the channels on ``axis``.
-        mean, variance, gamma, beta: ``[channels]``; None for gamma or beta leaves it out.
-        axis: the axis of the channels.
-        epsilon: added to the variance.
+        mean, variance, gamma, beta: ``[channels]``; gamma and beta may be None (default).
+        axis: the axis of the channels; -1 by default.
+        epsilon: a small positive float added to the variance; 1e-3 by default.
 
     Returns:
-        The shape of x, in the dtype in which x, gamma and beta meet.
+        The shape of x, in the promoted dtype of x, gamma and beta.
 
     Source: Ioffe, Szegedy, Batch normalization, arXiv 1502.03167.
 
@@ -264,19 +266,21 @@ def renormalized(
     rmax: float | None = None,
     dmax: float | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Gamma and beta with which a batch comes out as by the moments of many.
+    """Compute the gamma and beta of batch renormalization: ``gamma r`` and ``beta + gamma d``.
 
-    ``gamma r`` and ``beta + gamma d``, with ``r = stddev / long_stddev`` and ``d = (mean -
-    long_mean) / long_stddev``, of which no gradient is taken, and ``stddev = sqrt(variance +
-    epsilon)``. ``long_stddev`` counts as ``sqrt(epsilon)`` at least.
+    ``r = stddev / long_stddev`` and ``d = (mean - long_mean) / long_stddev``, without gradients,
+    with ``stddev = sqrt(variance + epsilon)``. ``long_stddev`` is at least ``sqrt(epsilon)``.
 
     Args:
-        mean, variance: of the batch, ``[channels]``.
-        long_mean, long_stddev: of many, ``[channels]``.
-        gamma, beta: ``[channels]``; None for 1 and 0.
-        epsilon: added to the variance.
-        rmin, rmax: the bounds of r.
-        dmax: that of the size of d.
+        mean, variance: ``[channels]``, of the batch.
+        long_mean, long_stddev: ``[channels]``, moving averages over batches.
+        gamma, beta: ``[channels]``; None (default) for 1 and 0.
+        epsilon: a small positive float added to the variance; 1e-3 by default.
+        rmin, rmax: the bounds of r; None (default) for none.
+        dmax: the bound of ``|d|``; None (default) for none.
+
+    Returns:
+        The new gamma and beta, ``[channels]``.
 
     Source: Ioffe, Batch renormalization, arXiv 1702.03275.
 
@@ -296,7 +300,15 @@ def renormalized(
 
 
 def spread(value: Operand, x: jax.Array, axes: Collection[int]) -> jax.Array:
-    """What has the sizes of x on some axes, so that it broadcasts against x.
+    """Reshape an array with the sizes of x on some axes so that it broadcasts against x.
+
+    Args:
+        value: an array with the sizes of x on ``axes``, in order.
+        x: ``[...]``.
+        axes: non-negative axes of x.
+
+    Returns:
+        The array, with size 1 on all other axes, in the dtype of x.
 
     >>> spread(jnp.ones(3), jnp.ones((2, 3, 4)), {1}).shape
     (1, 3, 1)

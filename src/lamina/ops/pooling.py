@@ -1,4 +1,4 @@
-"""Maxima and means over windows of space."""
+"""Maxima and means over spatial windows."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ __all__ = [
 
 Padding = Literal["valid", "same"]
 
-_MOST_CONSTANTS = 1 << 20  # counts that are a constant of the program rather than computed
-_MOST_POINTS = 1 << 24  # and windows, of which each is a constant
+_MOST_CONSTANTS = 1 << 20  # the most counts that are a constant of the program
+_MOST_POINTS = 1 << 24  # the most points and windows of adaptive pooling
 
 
 def max_pool(
@@ -40,18 +40,19 @@ def max_pool(
     padding: Padding = "valid",
     data_format: DataFormat = "channels_last",
 ) -> jax.Array:
-    """The largest element of each window: ``y[p, c] = max_k x[s p + k, c]``.
+    """Compute the maximum of each window: ``y[p, c] = max_k x[s p + k, c]``.
 
     Args:
         x: ``[batch, space..., channels]``, or channels first.
-        pool_size: how many k, for each axis of space.
-        strides: s, in points, for each axis of space; those of ``pool_size`` by default.
-        padding: ``"valid"`` for whole windows only, ``"same"`` for ``ceil(size / s)`` of them.
-        data_format: where the channels are.
+        pool_size: the size of the window in points, one per spatial axis.
+        strides: s, in points, one per spatial axis; ``pool_size`` by default.
+        padding: ``"valid"`` (default) for whole windows only, ``"same"`` for ``ceil(size / s)``
+            windows.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
 
     Returns:
-        ``[batch, space'..., channels]`` in x's order and dtype; a window larger than a valid space
-        leaves nothing.
+        ``[batch, space'..., channels]`` in x's order and dtype; empty if a window is larger than
+        the input without padding.
 
     >>> max_pool(jnp.array([1.0, 3.0, 2.0]).reshape(1, 3, 1), [2], padding="same")[0, :, 0].tolist()
     [3.0, 2.0]
@@ -68,9 +69,20 @@ def average_pool(
     padding: Padding = "valid",
     data_format: DataFormat = "channels_last",
 ) -> jax.Array:
-    """The mean of each window: ``y[p, c] = mean_k x[s p + k, c]``, in at least float32.
+    """Compute the mean of each window: ``y[p, c] = mean_k x[s p + k, c]``, in at least float32.
 
-    What ``"same"`` adds at the edges does not count. Arguments and shapes as for :func:`max_pool`.
+    Padding does not count.
+
+    Args:
+        x: ``[batch, space..., channels]``, or channels first.
+        pool_size: the size of the window in points, one per spatial axis.
+        strides: s, in points, one per spatial axis; ``pool_size`` by default.
+        padding: ``"valid"`` (default) for whole windows only, ``"same"`` for ``ceil(size / s)``
+            windows.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
+
+    Returns:
+        ``[batch, space'..., channels]`` in x's order, in x's dtype if floating.
 
     >>> x = jnp.array([1.0, 3.0, 2.0]).reshape(1, 3, 1)
     >>> average_pool(x, [2], padding="same")[0, :, 0].tolist()
@@ -98,12 +110,12 @@ def average_pool(
 def global_max_pool(
     x: jax.Array, *, keepdims: bool = False, data_format: DataFormat = "channels_last"
 ) -> jax.Array:
-    """The largest element of each channel: ``y[c] = max_p x[p, c]``.
+    """Compute the maximum of each channel: ``y[c] = max_p x[p, c]``.
 
     Args:
         x: ``[batch, space..., channels]``, or channels first.
-        keepdims: whether space keeps its axes, of size 1.
-        data_format: where the channels are.
+        keepdims: whether the spatial axes are kept with size 1; False by default.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
 
     Returns:
         ``[batch, channels]``, or x's rank with ``keepdims``.
@@ -123,14 +135,14 @@ def global_average_pool(
     keepdims: bool = False,
     data_format: DataFormat = "channels_last",
 ) -> jax.Array:
-    """The mean of each channel: ``y[c] = mean_p x[p, c]``, in at least float32.
+    """Compute the mean of each channel: ``y[c] = mean_p x[p, c]``, in at least float32.
 
     Args:
         x: ``[batch, space..., channels]``, or channels first.
-        mask: bool, ``[batch, space...]``: only what is True counts. With nothing left to count
-            the mean is 0.
-        keepdims: whether space keeps its axes, of size 1.
-        data_format: where the channels are.
+        mask: bool, ``[batch, space...]``: only points where it is True count; None (default)
+            counts all. The mean of no points is 0.
+        keepdims: whether the spatial axes are kept with size 1; False by default.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
 
     Returns:
         ``[batch, channels]``, or x's rank with ``keepdims``.
@@ -153,15 +165,15 @@ def global_average_pool(
 def adaptive_max_pool(
     x: jax.Array, output_size: Sequence[int], *, data_format: DataFormat = "channels_last"
 ) -> jax.Array:
-    """The largest element of each of so many windows, which cover space evenly.
+    """Compute the maximum of each of m windows that cover an axis evenly.
 
-    The p-th of m windows over n points goes from ``floor(p n / m)`` to ``ceil((p + 1) n / m)``;
-    where there are no points, it holds a 0.
+    The p-th of m windows over n points covers [``floor(p n / m)``, ``ceil((p + 1) n / m)``); the
+    maximum of no points is 0.
 
     Args:
         x: ``[batch, space..., channels]``, or channels first.
-        output_size: m for each axis of space.
-        data_format: where the channels are.
+        output_size: m, one per spatial axis.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
 
     Returns:
         ``[batch, output_size..., channels]`` in x's order.
@@ -181,9 +193,17 @@ def adaptive_max_pool(
 def adaptive_average_pool(
     x: Operand, output_size: Sequence[int], *, data_format: DataFormat = "channels_last"
 ) -> jax.Array:
-    """The mean of each of so many windows, which cover space evenly, in at least float32.
+    """Compute the mean of each of m windows that cover an axis evenly, in at least float32.
 
-    Windows, arguments and shapes as for :func:`adaptive_max_pool`.
+    The p-th of m windows over n points covers [``floor(p n / m)``, ``ceil((p + 1) n / m)``).
+
+    Args:
+        x: ``[batch, space..., channels]``, or channels first.
+        output_size: m, one per spatial axis.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
+
+    Returns:
+        ``[batch, output_size..., channels]`` in x's order, in x's dtype if floating.
 
     >>> adaptive_average_pool(jnp.arange(5.0).reshape(1, 5, 1), [3])[0, :, 0].tolist()
     [0.5, 2.0, 3.5]
@@ -195,7 +215,7 @@ def adaptive_average_pool(
         wide = _some_point(wide, axis)
         index, inside = _even_windows(wide.shape[axis], size)
         wide = _side_by_side(wide, index, axis)
-        if not inside.all():  # what is repeated weighs nothing, what is inside so much more
+        if not inside.all():  # repeated points have weight 0, the others a larger one
             weight = inside * index.shape[1] / inside.sum(1, keepdims=True)
             wide = wide * _along(weight.reshape(-1), axis, wide.ndim).astype(wide.dtype)
         widths.append(index.shape[1])
@@ -205,7 +225,7 @@ def adaptive_average_pool(
 def _windows(
     x: jax.Array, pool_size: Sequence[int], strides: Sequence[int] | None, data_format: DataFormat
 ) -> tuple[list[int], list[int]]:
-    """Sizes and steps of the windows on every axis of x."""
+    """Sizes and strides of the windows on every axis of x."""
     window, steps = [1] * x.ndim, [1] * x.ndim
     axes = spatial_axes(x.ndim, data_format)
     for axis, size, step in zip(axes, pool_size, strides or pool_size, strict=True):
@@ -214,7 +234,7 @@ def _windows(
 
 
 def _parted_sum(x: jax.Array, window: Sequence[int]) -> jax.Array:
-    """The sums over windows that part x: the gradient of each is spread over its points."""
+    """Sums over windows that partition x; the gradient is a broadcast."""
     shape: list[int] = []
     inner: list[int] = []
     for size, width in zip(x.shape, window, strict=True):
@@ -226,38 +246,38 @@ def _parted_sum(x: jax.Array, window: Sequence[int]) -> jax.Array:
 
 
 def _lowest(dtype: Any) -> Any:
-    """What any element of the dtype is at least as large as."""
+    """The smallest value of the dtype."""
     if jnp.issubdtype(dtype, jnp.inexact):
         return np.asarray(-np.inf, dtype)
     return np.asarray(jnp.iinfo(dtype).min, dtype)
 
 
 def _are_few(sizes: Sequence[Any]) -> bool:
-    """Whether counts of these sizes may be a constant of the program; open sizes may not."""
+    """Whether counts of these sizes may be a constant of the program; symbolic sizes may not."""
     return all(isinstance(size, int) for size in sizes) and math.prod(sizes) <= _MOST_CONSTANTS
 
 
 def _real_points(points: int, span: int, step: int, windows: int, made: Any) -> Any:
-    """How many points of each window of ``"same"`` padding are not padding, ``[windows]``; by
-    NumPy, as a constant, or by JAX."""
+    """The number of points in each window of ``"same"`` padding, ``[windows]``, by NumPy (as a
+    constant) or JAX."""
     before = made.maximum((windows - 1) * step + span - points, 0) // 2
     starts = made.arange(windows) * step - before
     return made.minimum(starts + span, points) - made.maximum(starts, 0)
 
 
 def _some_point(x: jax.Array, axis: int) -> jax.Array:
-    """x, with a point of zeros where the axis has none."""
+    """x, or one point of zeros on an axis of size 0."""
     return (
         x if x.shape[axis] else jnp.zeros_like(x, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :]))
     )
 
 
 def _even_windows(points: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The points of each window, ``[size, width]``, and which of them are inside; narrower
+    """The points of each window, ``[size, width]``, and which of them are valid; narrower
     windows repeat their last point.
 
     Raises:
-        InputError: there are more than a program has room for.
+        InputError: there are too many points or windows.
     """
     if points + size > _MOST_POINTS:
         raise InputError(
@@ -265,7 +285,7 @@ def _even_windows(points: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
                 "Adaptive pooling has too many points or windows.",
                 expected=f"at most {_MOST_POINTS:,} of both on an axis",
                 received=f"{size:,} windows of {points:,} points",
-                remedy="Ask for fewer windows, or pool the input by a fixed size first.",
+                remedy="Use fewer windows, or pool the input with a fixed window size first.",
             )
         )
     order: NDArray[Any] = np.arange(size)
@@ -275,12 +295,12 @@ def _even_windows(points: int, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _along(values: Any, axis: int, rank: int) -> Any:
-    """Values for one axis of an array of so many, ready to meet it."""
+    """Reshape values of one axis so that they broadcast against an array of a rank."""
     return values.reshape([-1 if other == axis else 1 for other in range(rank)])
 
 
 def _side_by_side(x: jax.Array, index: NDArray[Any], axis: int) -> jax.Array:
     # [..., points, ...] -> [..., size width, ...]
-    if index.size == x.shape[axis]:  # the windows part the points
+    if index.size == x.shape[axis]:  # the windows partition the points
         return x
     return jnp.take(x, index.reshape(-1), axis)

@@ -1,4 +1,4 @@
-"""Scaling by a size: a root mean square, a length, a largest singular value."""
+"""Normalization by the root mean square, the length or the largest singular value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lamina.ops.normalization import spread
 
 __all__ = ["rms_norm", "singular_value", "unit_norm"]
 
-_WRITTEN_OUT = 32  # iterations of a program that has no loop
+_WRITTEN_OUT = 32  # the most iterations that are unrolled
 
 
 def rms_norm(
@@ -27,16 +27,16 @@ def rms_norm(
 ) -> jax.Array:
     """Divide by the root mean square over some axes: ``y = scale x / sqrt(mean(x^2) + epsilon)``.
 
-    The mean is taken in at least float32.
+    The mean is computed in at least float32.
 
     Args:
         x: ``[...]``.
-        scale: the sizes of x on ``axes``, in the order of x's axes; None leaves out.
-        axes: the axes to average over.
-        epsilon: added to the mean square.
+        scale: the sizes of x on ``axes``, in the order of x's axes; None (default) for none.
+        axes: the axes to average over; the last by default.
+        epsilon: a small positive float added to the mean square; 1e-6 by default.
 
     Returns:
-        The shape of x, in the dtype the operands meet in.
+        The shape of x, in the promoted dtype of the operands.
 
     Source: Zhang, Sennrich, Root mean square layer normalization, arXiv 1910.07467.
 
@@ -54,15 +54,15 @@ def rms_norm(
 def unit_norm(x: Operand, *, axes: Sequence[int] = (-1,), epsilon: float = 1e-12) -> jax.Array:
     """Scale to length 1 over some axes: ``y = x / max(sqrt(sum(x^2)), epsilon)``.
 
-    The sum is taken in at least float32.
+    The sum is computed in at least float32.
 
     Args:
         x: ``[...]``.
-        axes: the axes of what gets length 1.
-        epsilon: the least length to divide by, so that zeros stay zeros.
+        axes: the axes of the vectors; the last by default.
+        epsilon: the smallest length to divide by, so that zeros stay zeros; 1e-12 by default.
 
     Returns:
-        The shape of x, in its dtype, float32 for whole numbers.
+        The shape of x, in its dtype; float32 for integers.
 
     >>> unit_norm(jnp.array([[0.0, -2.0], [0.0, 0.0]])).tolist()
     [[0.0, -1.0], [0.0, 0.0]]
@@ -74,19 +74,19 @@ def unit_norm(x: Operand, *, axes: Sequence[int] = (-1,), epsilon: float = 1e-12
 
 
 def singular_value(weight: Operand, u: Operand, iterations: int = 1) -> tuple[jax.Array, jax.Array]:
-    """The largest singular value of a weight, by power iteration from where the last one ended.
+    """Estimate the largest singular value of a weight by power iteration.
 
-    ``v = W u / |W u|, u = v W / |v W|``, again and again; then ``sigma = v W u``, in at least
-    float32. No gradient flows through u and v: at the end of the iteration it would be 0.
+    ``v = W u / |W u|, u = v W / |v W|`` repeatedly; then ``sigma = v W u``, in at least float32. u
+    and v have no gradient: at convergence it would be 0.
 
     Args:
-        weight: ``[..., units]``, W; all axes but the last count as one.
-        u: ``[1, units]``, a first guess of the right singular vector.
-        iterations: how many to make.
+        weight: ``[..., units]``, W; all axes but the last are merged.
+        u: ``[1, units]``, the initial right singular vector, such as that of the last call.
+        iterations: the number of iterations, a non-negative integer; 1 by default.
 
     Returns:
-        ``(sigma, u)``, of shape ``[]`` and ``[1, units]``. For a weight of zeros 1 and the u that
-        was given, so that both can be used as they are.
+        ``(sigma, u)``, of shape ``[]`` and ``[1, units]``. For a weight of zeros they are 1 and the
+        given u.
 
     Source: Miyato et al., Spectral normalization for generative adversarial networks, arXiv
     1802.05957.

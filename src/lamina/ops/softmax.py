@@ -1,4 +1,4 @@
-"""The softmax of what a mask leaves."""
+"""The softmax over unmasked elements."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["kept_softmax"]
 def kept_softmax(
     x: Operand, axis: int | Sequence[int] = -1, mask: Operand | None = None
 ) -> jax.Array:
-    """Shares over some axes: ``y_i = exp(x_i) / sum_j exp(x_j)``, j over what is kept.
+    """Compute the softmax over unmasked elements: ``y_i = exp(x_i) / sum_j exp(x_j)``.
 
     Args:
         x: ``[...]``.
-        axis: the axis or axes over which shares add up to 1.
-        mask: bool, broadcasts against x; where it is False y is 0. Numbers count as True above
-            0.5. With nothing kept all is 0.
+        axis: the axis or axes whose elements sum to 1; -1 by default.
+        mask: bool, broadcasts against x; where it is False y is 0. Numbers above 0.5 count as
+            True. If all elements are masked, all are 0. None (default) masks none.
 
     Returns:
-        The shape of x, in its dtype, float32 for whole numbers.
+        The shape of x, in its dtype; float32 for integers.
 
     >>> kept_softmax(jnp.array([2.0, 2.0, 9.0]), mask=jnp.array([True, True, False])).tolist()
     [0.5, 0.5, 0.0]
@@ -34,6 +34,6 @@ def kept_softmax(
     if mask is None:
         return jax.nn.softmax(x, over)
     kept = cast(mask, bool) if mask.dtype == bool else jnp.asarray(mask) > 0.5
-    # Finite, so that a row of it alone is no NaN.
+    # Finite, so that a fully masked row does not give NaN.
     lowest = float(jnp.finfo(x.dtype).min)  # pyright: ignore[reportUnknownArgumentType]
     return jnp.where(kept, jax.nn.softmax(jnp.where(kept, x, lowest), over), 0)

@@ -1,4 +1,4 @@
-"""Space within arrays ``[batch, ...]``: its axes, its edges, its resolution."""
+"""Spatial axes of arrays ``[batch, ...]``: padding, cropping and upsampling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ DataFormat = Literal["channels_last", "channels_first"]
 
 
 def channel_axis(rank: int, data_format: DataFormat) -> int:
-    """The axis of the channels of an array of so many axes.
+    """Return the axis of the channels.
+
+    Args:
+        rank: the number of axes of the array.
+        data_format: ``"channels_last"`` or ``"channels_first"``.
+
+    Returns:
+        The axis, non-negative.
 
     >>> channel_axis(4, "channels_last"), channel_axis(4, "channels_first")
     (3, 1)
@@ -25,7 +32,14 @@ def channel_axis(rank: int, data_format: DataFormat) -> int:
 
 
 def spatial_axes(rank: int, data_format: DataFormat) -> tuple[int, ...]:
-    """The axes of an array of so many axes that are neither batch nor channels.
+    """Return the axes that are neither batch nor channels.
+
+    Args:
+        rank: the number of axes of the array.
+        data_format: ``"channels_last"`` or ``"channels_first"``.
+
+    Returns:
+        The axes, non-negative.
 
     >>> spatial_axes(4, "channels_last"), spatial_axes(4, "channels_first")
     ((1, 2), (2, 3))
@@ -39,12 +53,15 @@ def zero_pad(
     *,
     data_format: DataFormat = "channels_last",
 ) -> jax.Array:
-    """Put zeros around space.
+    """Pad the spatial axes with zeros.
 
     Args:
         x: ``[batch, space..., channels]``, or channels first.
-        padding: how many in front and behind, a pair for each axis of space.
-        data_format: where the channels are.
+        padding: the number of zeros before and after, a pair per spatial axis.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
+
+    Returns:
+        ``[batch, space'..., channels]`` in x's order.
 
     >>> import jax.numpy as jnp
     >>> zero_pad(jnp.ones((1, 2, 1)), [(1, 2)])[0, :, 0].tolist()
@@ -62,12 +79,15 @@ def crop(
     *,
     data_format: DataFormat = "channels_last",
 ) -> jax.Array:
-    """Cut the edges of space off; where they meet, nothing is left.
+    """Crop the spatial axes; an axis that is cropped more than its size becomes empty.
 
     Args:
         x: ``[batch, space..., channels]``, or channels first.
-        cropping: how much in front and behind, a pair for each axis of space.
-        data_format: where the channels are.
+        cropping: the number of points to remove before and after, a pair per spatial axis.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
+
+    Returns:
+        ``[batch, space'..., channels]`` in x's order.
 
     >>> import jax.numpy as jnp
     >>> crop(jnp.arange(5).reshape(1, 5, 1), [(1, 2)])[0, :, 0].tolist()
@@ -87,14 +107,17 @@ def upsample(
     interpolation: str = "nearest",
     data_format: DataFormat = "channels_last",
 ) -> jax.Array:
-    """Make space finer by whole factors.
+    """Upsample the spatial axes by integer factors.
 
     Args:
         x: ``[batch, space..., channels]``, or channels first.
-        factors: how many points for one, for each axis of space.
-        interpolation: ``"nearest"`` repeats points; ``"bilinear"``, ``"bicubic"``, ``"lanczos3"``
-            and ``"lanczos5"`` are those of :func:`jax.image.resize`.
-        data_format: where the channels are.
+        factors: the positive integer factors, one per spatial axis.
+        interpolation: ``"nearest"`` (default) repeats points; ``"bilinear"``, ``"bicubic"``,
+            ``"lanczos3"`` and ``"lanczos5"`` are those of :func:`jax.image.resize`.
+        data_format: ``"channels_last"`` (default) or ``"channels_first"``.
+
+    Returns:
+        ``[batch, space'..., channels]`` in x's order.
 
     >>> import jax.numpy as jnp
     >>> upsample(jnp.arange(3).reshape(1, 3, 1), [2])[0, :, 0].tolist()

@@ -1,4 +1,4 @@
-"""Pages on a tree: what it is made of, and why it is as it is."""
+"""Reports on a layer and its sublayers: summary, explanation of weights, profile."""
 
 from lamina.reports.explanation import explanation_text, print_explanation
 from lamina.reports.profile import Cost, Profile

@@ -1,4 +1,4 @@
-"""The explanation: of each layer where it comes from, of each weight why it is as it is."""
+"""The explanation report: where each layer was made, and why each weight has its shape."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.reports.facts import (
     Facts,
-    awaited,
     count,
     declares,
     inputs_text,
+    needed_inputs,
     place,
     remedy,
     source_of,
@@ -28,16 +28,25 @@ Page = list[RenderableType]
 
 
 def explanation_text(layer: Tracked) -> str:
-    """What is tracked, built, awaited, shared, unused and frozen, and why shapes are as they are.
+    """Explain a layer: what is tracked, built, shared, unused and frozen, and why.
+
+    For each weight the report gives the cause of each size of its shape.
+
+    Args:
+        layer: the root.
 
     Returns:
-        Plain text; lines are as long as they need to be.
+        Plain text; lines are not wrapped.
     """
     return plain(_page(layer))
 
 
 def print_explanation(layer: Tracked) -> None:
-    """Print what is tracked, built, awaited, shared, unused, and why shapes are as they are."""
+    """Print the report of :func:`explanation_text`, in colour on a terminal.
+
+    Args:
+        layer: the root.
+    """
     show(_page(layer))
 
 
@@ -53,7 +62,7 @@ def _page(root: Tracked) -> Page:
     frozen = [path for path, layer in facts.tree.layers.values() if not layer._lamina.trainable]
     page += _list("Frozen", [path or "all" for path in frozen])
     if root._lamina.built is not None:
-        waiting = [f"{path} awaits {awaited(layer)}" for path, layer in facts.unbuilt()]
+        waiting = [f"{path} needs {needed_inputs(layer)}" for path, layer in facts.unbuilt()]
         page += _list("Not built", waiting)
     return page + _list("Note", notes)
 
@@ -68,7 +77,7 @@ def _head(facts: Facts) -> Page:
             line(name, f" is built, at {place(built.at)}, for {inputs_text(root)}."),
             Text(f"It tracks {below} and has {facts.totals()}."),
         ]
-    waiting = line(name, f" is not built. It awaits {awaited(root)}. {remedy(root)}")
+    waiting = line(name, f" is not built. It needs {needed_inputs(root)}. {remedy(root)}")
     weights = count(len(facts.variables), "weight")
     what = f"It tracks {below}; {weights} declared so far, the others follow from the shapes."
     return [waiting, Text(what)]
@@ -97,7 +106,7 @@ def _layer(facts: Facts, path: str, layer: Tracked, unused: list[str]) -> Page:
         page.append(_row("input", inputs_text(layer)))
         page.append(_row("output", specs_text(node.built.outputs)))
     else:
-        page.append(_row("built", f"not yet: awaits {awaited(layer)}"))
+        page.append(_row("built", f"not yet: needs {needed_inputs(layer)}"))
     own = facts.own.get(id(layer), [])
     if own:
         page += _weights(facts, layer, own)
@@ -138,7 +147,7 @@ def _weights(facts: Facts, layer: Tracked, own: list[tuple[str, Variable]]) -> P
 def _reasons(
     facts: Facts, layer: Tracked, own: list[tuple[str, Variable]]
 ) -> dict[int, tuple[str, ...]]:
-    """By variable; one that is held here and declared elsewhere is explained there."""
+    """The causes of the shapes, by variable, also of variables that another layer declared."""
     found = reasons(layer)
     missing = {id(variable) for _, variable in own if id(variable) not in found}
     for _, other in facts.tree.layers.values():

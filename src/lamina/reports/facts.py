@@ -1,4 +1,4 @@
-"""What reports tell of a tree, gathered once."""
+"""The facts about a tree of layers that reports show."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from lamina.errors import LaminaError
 
 __all__ = [
     "Facts",
-    "awaited",
     "count",
     "declares",
     "inputs_text",
+    "needed_inputs",
     "parent_of",
     "place",
     "remedy",
@@ -40,13 +40,13 @@ __all__ = [
 
 @dataclass
 class Facts:
-    """A tree as reports see it.
+    """A tree of layers as reports see it.
 
     Attributes:
-        root: of the tree.
-        tree: its layers and variables, by path.
-        frozen: the identities of variables that do not train.
-        own: the variables of each layer, by the layer's identity, with their names in it.
+        root: the root of the tree.
+        tree: the layers and variables, by path.
+        frozen: the ids of variables that are not trained.
+        own: the variables of each layer, by the layer's id, with their names in it.
         aliases: other paths of shared layers and variables.
     """
 
@@ -58,6 +58,7 @@ class Facts:
 
     @classmethod
     def of(cls, root: Tracked) -> Facts:
+        """Collect the facts about a root and its sublayers."""
         tree = walk(root)
         own: dict[int, list[tuple[str, Variable]]] = {}
         for key, (path, variable) in tree.variables.items():
@@ -70,14 +71,16 @@ class Facts:
 
     @property
     def variables(self) -> list[Variable]:
+        """All variables of the tree."""
         return [variable for _, variable in self.tree.variables.values()]
 
     @property
     def built(self) -> bool:
+        """Whether any layer of the tree is built."""
         return any(layer._lamina.built is not None for _, layer in self.tree.layers.values())
 
     def totals(self) -> str:
-        """The number of parameters, their bytes, and how many of them train."""
+        """The number of parameters, their bytes, and the number of trainable ones, as text."""
         every = sum(variable.size for variable in self.variables)
         still = sum(v.size for v in self.variables if id(v) in self.frozen)
         nbytes = sum(variable.nbytes for variable in self.variables)
@@ -85,7 +88,7 @@ class Facts:
         return f"{head}: {every - still:,} trainable, {still:,} not trainable"
 
     def unbuilt(self) -> list[tuple[str, Tracked]]:
-        """The layers below the root that are not built, topmost only."""
+        """The unbuilt layers below the root, without those inside another unbuilt layer."""
         paths = [(p, layer) for p, layer in self.tree.layers.values() if p and not _built(layer)]
         names = [path for path, _ in paths]
         return [
@@ -95,7 +98,7 @@ class Facts:
         ]
 
     def replanned(self) -> tuple[list[str], list[str], list[str]]:
-        """What no call reaches, what is used from outside, and notes: by planning anew."""
+        """Plan every build again: paths that no call reaches, layers from outside, and notes."""
         built = self.root._lamina.built
         unused: list[set[str]] = []
         external: list[str] = []
@@ -105,10 +108,10 @@ class Facts:
         for method, specs in built.entries.items():
             try:
                 mode = method_of(type(self.root), method).training_default
-                with contextlib.redirect_stdout(io.StringIO()):  # what user code prints again
+                with contextlib.redirect_stdout(io.StringIO()):  # output of user code
                     plan = make_plan(Request(self.root, method, specs, mode, site()))
             except Exception as error:
-                notes.append(f"{method} cannot be planned anew: {str(error).splitlines()[0]}")
+                notes.append(f"{method} cannot be planned again: {str(error).splitlines()[0]}")
                 continue
             unused.append(set(plan.unused))
             external += [name for name in plan.external if name not in external]
@@ -122,18 +125,32 @@ def _built(layer: Tracked) -> bool:
     return layer._lamina.built is not None
 
 
-def awaited(layer: Tracked) -> str:
-    """The inputs of a layer's call, which would build it."""
+def needed_inputs(layer: Tracked) -> str:
+    """Describe the inputs of a layer's call, which would build it.
+
+    Args:
+        layer: an unbuilt layer.
+
+    Returns:
+        The names of the inputs, as text.
+    """
     try:
         needed, optional = _inputs(method_of(type(layer), "call"))
     except LaminaError:
-        return "a call method, which its class has not"
+        return "a call method, which its class does not define"
     names = ", ".join(needed) or "a call"
-    return f"{names} (and may take {', '.join(optional)})" if optional else names
+    return f"{names} (and optionally {', '.join(optional)})" if optional else names
 
 
 def remedy(layer: Tracked) -> str:
-    """How to build a root."""
+    """Describe how to build a layer.
+
+    Args:
+        layer: an unbuilt layer.
+
+    Returns:
+        A sentence.
+    """
     try:
         needed, _ = _inputs(method_of(type(layer), "call"))
     except LaminaError:
@@ -143,14 +160,21 @@ def remedy(layer: Tracked) -> str:
 
 
 def _inputs(method: Method) -> tuple[list[str], list[str]]:
-    """The inputs that must be given, and those that may be left out."""
+    """The names of the required inputs, and of the optional ones."""
     parameters = list(method.signature.parameters.values())
     needed = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
     return needed, [p.name for p in parameters if p.default is not p.empty]
 
 
 def inputs_text(layer: Tracked) -> str:
-    """The inputs that a layer was built for, by name."""
+    """Describe the inputs that a layer was built for.
+
+    Args:
+        layer: a layer.
+
+    Returns:
+        The specs by name, as text; empty if the layer is not built.
+    """
     built = layer._lamina.built
     if built is None:
         return ""
@@ -163,7 +187,14 @@ def inputs_text(layer: Tracked) -> str:
 
 
 def specs_text(tree: Any) -> str:
-    """A tree of specs in a line."""
+    """Format specs, and containers of specs, in one line.
+
+    Args:
+        tree: specs, and lists, tuples and dicts of them.
+
+    Returns:
+        The text.
+    """
     if isinstance(tree, Spec):
         return str(tree)
     if isinstance(tree, dict | list | tuple):
@@ -173,7 +204,7 @@ def specs_text(tree: Any) -> str:
 
 
 class _Words(Spec):
-    """A spec that reads as its short text, also within lists and dicts."""
+    """A spec whose repr is its short text, for use in lists and dicts."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec.shape, spec.dtype)
@@ -183,9 +214,16 @@ class _Words(Spec):
 
 
 def source_of(kind: type) -> str:
-    """Where a class is written."""
+    """Return where a class is defined.
+
+    Args:
+        kind: a class.
+
+    Returns:
+        File and line; or the module if there is no source.
+    """
     found = _source_site(kind)
-    return f"{kind.__module__} (source not at hand)" if found is None else place(found)
+    return f"{kind.__module__} (source not available)" if found is None else place(found)
 
 
 @functools.lru_cache(256)
@@ -197,7 +235,14 @@ def _source_site(kind: type) -> Site | None:
 
 
 def place(at: Site) -> str:
-    """A line of a file; short where the file is below the working directory."""
+    """Format a line of a file, relative to the working directory if the file is below it.
+
+    Args:
+        at: file and line.
+
+    Returns:
+        The text ``file:line``.
+    """
     try:
         relative = os.path.relpath(at.file)
     except ValueError:  # on another drive
@@ -208,7 +253,18 @@ def place(at: Site) -> str:
 
 
 def parent_of(path: str, layers: Container[str]) -> str:
-    """The path of the layer that holds what stands at a path; the root's is empty."""
+    """Return the path of the layer that contains a path.
+
+    Args:
+        path: the path of a layer or a weight.
+        layers: the paths of all layers.
+
+    Returns:
+        The path of the parent; empty for the root.
+
+    >>> parent_of("encoder.dense.kernel", {"", "encoder", "encoder.dense"})
+    'encoder.dense'
+    """
     above = path.rpartition(".")[0]
     while above and above not in layers:
         above = above.rpartition(".")[0]
@@ -216,7 +272,14 @@ def parent_of(path: str, layers: Container[str]) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number of things.
+    """Format a number with a noun in the right number.
+
+    Args:
+        number: a non-negative integer.
+        noun: the noun in the singular.
+
+    Returns:
+        The text.
 
     >>> count(1, "layer"), count(1200, "parameter")
     ('1 layer', '1,200 parameters')
@@ -225,7 +288,13 @@ def count(number: int, noun: str) -> str:
 
 
 def size_text(nbytes: int) -> str:
-    """Bytes, in the unit that reads best.
+    """Format a number of bytes in bytes, KiB, MiB, GiB or TiB.
+
+    Args:
+        nbytes: a non-negative integer.
+
+    Returns:
+        The text.
 
     >>> size_text(407080)
     '397.5 KiB'
@@ -237,5 +306,12 @@ def size_text(nbytes: int) -> str:
 
 
 def declares(layer: Tracked) -> bool:
-    """Whether a layer's class declares weights in a `build` of its own."""
+    """Check whether a layer's class defines a `build` method.
+
+    Args:
+        layer: a layer.
+
+    Returns:
+        Whether it does.
+    """
     return own_build(layer) is not None

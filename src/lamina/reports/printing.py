@@ -1,4 +1,4 @@
-"""Printing: in colour on a terminal, plain text of ASCII letters elsewhere."""
+"""Printing reports: in colour on a terminal, as plain ASCII text elsewhere."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rich.text import Text
 __all__ = ["LINE", "line", "plain", "show", "table"]
 
 _WIDE = 10_000
-"""Columns where there is no terminal: nothing is ever cut or wrapped."""
+"""The width without a terminal; lines are never cut or wrapped."""
 
 LINE = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
 
 
 def line(*parts: str | tuple[str, str]) -> Text:
-    """A line of parts, each with a style if it is a pair."""
+    """Make a line of texts; a pair is a text and its style."""
     return Text.assemble(*parts)
 
 
 def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
-    """An empty table; the columns in `numbers` stand to the right."""
+    """Make an empty table; the columns in `numbers` are aligned right."""
     made = Table(box=LINE, show_edge=False, pad_edge=False, header_style="bold")
     for name in columns:
         right = name in numbers
@@ -33,7 +33,7 @@ def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
 
 
 def plain(page: Sequence[RenderableType]) -> str:
-    """A page as plain text."""
+    """Format a report as plain text."""
     stream = io.StringIO()
     console = Console(
         file=stream, width=_WIDE, color_system=None, force_terminal=False, force_jupyter=False
@@ -44,7 +44,7 @@ def plain(page: Sequence[RenderableType]) -> str:
 
 
 def show(page: Sequence[RenderableType]) -> None:
-    """Print a page."""
+    """Print a report."""
     console = Console(highlight=False)
     if not console.is_terminal and not console.is_jupyter:
         print(plain(page))

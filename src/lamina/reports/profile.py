@@ -1,4 +1,4 @@
-"""A profile: what each layer holds, computes, moves and takes, as a table and a bar chart."""
+"""The profile report: parameters, operations, memory traffic and time of each layer."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from lamina.reports.printing import line, plain, show, table
 
 __all__ = ["Cost", "Profile"]
 
-_BAR = 40  # columns of the longest bar
+_BAR = 40  # width of the longest bar, in columns
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one layer costs, with all below it.
+    """The cost of one layer, its sublayers included.
 
     Attributes:
-        path: of the layer; empty for the model.
-        kind: its class.
-        calls: how often the model's call reaches it.
-        params: scalars in its weights.
-        flops: floating-point operations of one call, by XLA's count.
-        bytes: read and written in one call, by XLA's count.
-        seconds: that one call took, compiled on its own: the median of several.
-        leaf: whether no other layer stands below it.
+        path: the path of the layer; empty for the model.
+        kind: the name of its class.
+        calls: the number of times that one call of the model calls the layer.
+        params: the number of parameters.
+        flops: the number of floating-point operations of one call, counted by XLA.
+        bytes: the number of bytes that one call reads and writes, counted by XLA.
+        seconds: the time of one call of the layer compiled alone, the median of several.
+        leaf: whether the layer has no sublayers.
     """
 
     path: str
@@ -43,10 +43,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Profile:
-    """The costs of a model's layers, in the order of the tree; printed as a page.
+    """The costs of a model and its layers; ``profile["path"]`` is that of one layer.
 
     Attributes:
-        costs: the model's first, then those of its layers.
+        costs: the cost of the model, then those of its layers in the order of the tree.
     """
 
     costs: tuple[Cost, ...]
@@ -58,11 +58,15 @@ class Profile:
         return plain(self._page())
 
     def show(self) -> None:
-        """Print the table and the chart, in colour on a terminal."""
+        """Print a table and a bar chart of times, in colour on a terminal."""
         show(self._page())
 
     def to_json(self) -> str:
-        """All figures, for other programs."""
+        """Encode the costs as JSON.
+
+        Returns:
+            A list of objects with the attributes of :class:`Cost`.
+        """
         return json.dumps([asdict(cost) for cost in self.costs])
 
     def _page(self) -> Sequence[RenderableType]:
@@ -82,7 +86,7 @@ class Profile:
         return [made, Text(""), *self._chart()]
 
     def _chart(self) -> list[Text]:
-        """A bar for the time of each layer that has none below it, the longest first."""
+        """Draw a bar for the time of each layer without sublayers, the longest first."""
         leaves = [cost for cost in self.costs if cost.leaf]
         leaves.sort(key=lambda cost: -cost.seconds * cost.calls)
         most = max((cost.seconds * cost.calls for cost in leaves), default=0.0)
@@ -98,7 +102,7 @@ class Profile:
 
 
 def _scaled(number: float, unit: str = "") -> str:
-    """A number with the prefix that fits.
+    """Format a number with a metric prefix.
 
     >>> _scaled(2_500_000.0, "B"), _scaled(12.0)
     ('2.5 MB', '12')
@@ -111,7 +115,7 @@ def _scaled(number: float, unit: str = "") -> str:
 
 
 def _time(seconds: float) -> str:
-    """A time in the unit that fits.
+    """Format a time in s, ms or us.
 
     >>> _time(0.0123), _time(4.56e-5)
     ('12.3 ms', '45.6 us')

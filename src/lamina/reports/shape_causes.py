@@ -1,6 +1,7 @@
-"""Why a weight has its shape: found by asking `build` again, one thing at a time doubled.
+"""The causes of a weight's shape: `build` is run again with one size doubled at a time.
 
-What moves with an axis of an input, or with a whole number that the layer keeps, follows from it.
+A size of the weight that changes with an axis of an input, or with an integer attribute of the
+layer, follows from it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ FIXED, FOLLOWS, UNKNOWN = "fixed", "follows", "not known"
 
 @dataclass(frozen=True)
 class _Cause:
-    """Something that can be doubled: what it is called, its size, how to double it."""
+    """A size that can be doubled: its name, its value, and what to double."""
 
     name: str
     size: int
@@ -44,7 +45,7 @@ class _Cause:
 
 
 class _Probe(Interpreter):
-    """A call that takes down the shapes that a `build` asks for, and runs no layer."""
+    """Records the shapes that a `build` declares, without any other effect."""
 
     def __init__(self, layer: Tracked) -> None:
         super().__init__(layer)
@@ -84,7 +85,7 @@ class _Probe(Interpreter):
         return True
 
     def shapes(self, cause: _Cause) -> Shapes | None:
-        """What `build` asks for; None if it does not go through. The layer is left as it was."""
+        """The shapes that `build` declares; None if it fails. The layer is unchanged afterwards."""
         before = Memento()
         before.add(self.root)
         self._asked = []
@@ -103,7 +104,14 @@ class _Probe(Interpreter):
 
 
 def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
-    """By variable that the layer's own `build` declares: what each of its axes follows from."""
+    """Find what each axis of each weight of a layer follows from.
+
+    Args:
+        layer: the layer.
+
+    Returns:
+        By the id of each variable that the layer's `build` declares, the cause of each axis.
+    """
     node = layer._lamina
     declared = [variable.shape for variable in node.declared]
     if node.built is None or not declared or own_build(layer) is None:
@@ -135,7 +143,7 @@ def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
 
 
 def _causes(layer: Tracked, named: dict[str, Any]) -> Iterator[_Cause]:
-    """Every known axis of the inputs, and every whole number among the attributes."""
+    """Every known axis of the inputs, and every integer attribute."""
     for name, value in named.items():
         yield from _axes(name, value, named)
     for name, value in attributes(layer).items():
@@ -171,7 +179,7 @@ def _is_spec(leaf: Any) -> bool:
 
 
 def _doublings(sizes: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Each size, with all the sizes once it is doubled."""
+    """Each size, with the sizes in which it is doubled."""
     for index, size in enumerate(sizes):
         doubled = 2 * size if _is_size(size) else size
         yield size, (*sizes[:index], doubled, *sizes[index + 1 :])
@@ -184,7 +192,7 @@ def _is_size(value: Any) -> bool:
 def _reason(
     place: int, axis: int, shape: tuple[int, ...], asked: list[tuple[_Cause, Shapes | None]]
 ) -> str:
-    """What one axis of one weight follows from."""
+    """The cause of one axis of one weight."""
     size = shape[axis]
     moving: list[_Cause] = []
     doubles = True

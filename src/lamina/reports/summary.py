@@ -1,4 +1,4 @@
-"""The summary: the tree with its outputs and weights, and what they come to."""
+"""The summary report: the tree of layers with outputs, weights and totals."""
 
 from __future__ import annotations
 
@@ -8,19 +8,38 @@ from rich.text import Text
 
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
-from lamina.reports.facts import Facts, awaited, inputs_text, parent_of, place, remedy, specs_text
+from lamina.reports.facts import (
+    Facts,
+    inputs_text,
+    needed_inputs,
+    parent_of,
+    place,
+    remedy,
+    specs_text,
+)
 from lamina.reports.printing import line, plain, show, table
 
 __all__ = ["print_summary", "summary_text"]
 
 
 def summary_text(layer: Tracked) -> str:
-    """The tree of a layer, each layer's output and weights, and totals, as plain text."""
+    """Summarize a layer: its tree, the output and weights of each layer, and totals.
+
+    Args:
+        layer: the root.
+
+    Returns:
+        Plain text; lines are not wrapped.
+    """
     return plain(_page(layer))
 
 
 def print_summary(layer: Tracked) -> None:
-    """Print the tree of a layer, each layer's output and weights, and totals."""
+    """Print the report of :func:`summary_text`, in colour on a terminal.
+
+    Args:
+        layer: the root.
+    """
     show(_page(layer))
 
 
@@ -29,7 +48,7 @@ def _page(root: Tracked) -> list[RenderableType]:
     built = root._lamina.built
     name = (type(root).__name__, "bold")
     if built is None:
-        head = line(name, f" is not built. It awaits {awaited(root)}. {remedy(root)}")
+        head = line(name, f" is not built. It needs {needed_inputs(root)}. {remedy(root)}")
     else:
         head = line(name, f" for {inputs_text(root)}, built at {place(built.at)}")
     page: list[RenderableType] = [head, Text(""), _tree(facts), Text(""), Text(facts.totals())]
@@ -38,7 +57,8 @@ def _page(root: Tracked) -> list[RenderableType]:
     page += [Text(f"shared: {alias} is {path}") for alias, path in shared.items()]
     if built is not None:
         page += [
-            Text(f"not built: {path} awaits {awaited(layer)}") for path, layer in facts.unbuilt()
+            Text(f"not built: {path} needs {needed_inputs(layer)}")
+            for path, layer in facts.unbuilt()
         ]
     return page
 
@@ -69,7 +89,7 @@ def _tree(facts: Facts) -> Table:
 
 
 def _rows(facts: Facts) -> list[str]:
-    """The paths of layers in the order of the walk, with other paths beside their neighbours."""
+    """The paths of layers in the order of the tree, with other paths of shared layers."""
     layers = dict(facts.tree.layers.values())
     rows = list(layers)
     for alias, path in facts.aliases.items():

@@ -102,10 +102,7 @@ class Loading:
         Returns:
             The array.
         """
-        return cast(self._read(name), variable.weight_dtype, path)
-
-    def _read(self, name: str) -> np.ndarray:
-        return self.file.read(self.entries[name])
+        return cast(self.file.read(self.entries[name]), variable.weight_dtype, path)
 
     def _build(self) -> None:
         builds = self.metadata.builds
@@ -178,7 +175,8 @@ class Loading:
         tree = walk(self.root)
         found = self._match(tree)
         for name, path in found.doubtful.items():
-            if not np.array_equal(self._read(name), self._read(found.sources[path])):
+            same = self.entries[name], self.entries[found.sources[path]]
+            if not np.array_equal(*map(self.file.read, same)):
                 found.unexpected[name] = self.entries[name]
         if not found.fits:
             raise MismatchError(found)
