@@ -42,8 +42,8 @@ def test_limits_end_it(tmp_path, packed):
     assert whole == read_pairs([path])[0] == read_pairs([path], limits=None)[0]
     for limits, what in (
         (Limits(lines=2), "line 3.*at most 2 lines"),
-        (Limits(line=3002), "line 2.*at most 3,002 bytes in a line"),
-        (Limits(total=total - 1), f"line 3.*at most {total - 1:,} bytes in all"),
+        (Limits(line=3002), "line 2.*at most 3,002 bytes per line"),
+        (Limits(total=total - 1), f"line 3.*at most {total - 1:,} bytes in total"),
     ):
         with pytest.raises(FileFormatError, match="(?s)exceeds the size limit.*" + what):
             read_pairs([path], limits=limits)

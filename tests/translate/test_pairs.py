@@ -43,7 +43,7 @@ def test_two_files(tmp_path) -> None:
     pairs, report = read_pairs([source, target])
     assert pairs == [("Go.", "Geh."), ("Hi there.", "Hallo!")]
     assert report.skipped == {"empty": [2]}
-    with pytest.raises(FileFormatError, match="one ends before line 4"):
+    with pytest.raises(FileFormatError, match="one file ends before line 4"):
         read_pairs([source, written(tmp_path / "c", b"Geh.\nx\nHallo!\nmehr\n")])
     with pytest.raises(InputError, match="3 files"):
         read_pairs([source] * 3)
