@@ -175,7 +175,7 @@ def test_other_and_damaged_files_are_told(line, tmp_path):
     with pytest.raises(FileFormatError, match="checksum"):
         lamina.load_exported(tmp_path / "bad")
     (tmp_path / "short").write_bytes(data[:-100])
-    with pytest.raises(FileFormatError, match="cut short"):
+    with pytest.raises(FileFormatError, match="truncated"):
         lamina.load_exported(tmp_path / "short")
     later = path.read_bytes().replace(b'\\"version\\": 2', b'\\"version\\": 7')
     (tmp_path / "later").write_bytes(later)
