@@ -166,7 +166,7 @@ def test_a_model_that_is_not_built_and_outputs_of_no_known_kind(tmp_path):
 def test_other_and_damaged_files_are_told(line, tmp_path):
     model, path = line
     model.save_weights(tmp_path / "weights")
-    with pytest.raises(FileFormatError, match="no exported program"):
+    with pytest.raises(FileFormatError, match="contains no exported program"):
         lamina.load_exported(tmp_path / "weights")
     data = bytearray(path.read_bytes())
     at = data.index(b"vhlo.")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import jax
 
 from lamina.layers.bases.spatial import Spatial
-from lamina.ops.pooling import adaptive_average_pool, adaptive_max_pool
+from lamina.ops.adaptive_pooling import adaptive_average_pool, adaptive_max_pool
 from lamina.ops.spatial import DataFormat
 
 __all__ = [
