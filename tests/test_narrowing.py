@@ -128,8 +128,8 @@ def test_large_arrays_and_mapped_files_are_looked_at_as_they_are_read(tmp_path, 
     model = network()
     with pytest.raises(InputError, match=r"4294967297 at \[131071, 1\]"):
         model.fit(mapped, labels, 1 << 14, verbose=0)
-    monkeypatch.setattr(row_ranges, "_ALL", 1)
-    monkeypatch.setattr(row_ranges, "_WINDOW", 1 << 16)
+    monkeypatch.setattr(row_ranges, "_MIN_TOTAL_BYTES", 1)
+    monkeypatch.setattr(row_ranges, "_RANGE_BYTES", 1 << 16)
     with pytest.raises(InputError, match="The data has an integer"):
         network().fit(mapped, labels, 1 << 12, shuffle=False, verbose=0)
 

@@ -18,7 +18,7 @@ from lamina.core.calling import root
 from lamina.errors import InputError, LaminaError, UnknownNameError
 from lamina.training import Callback, NotFiniteError
 from lamina.training.callbacks.progress_bar import Display
-from lamina.training.nonfinite.gradients import look_finite
+from lamina.training.step.gradient_check import gradients_are_finite
 
 
 def data(count=200, features=5, classes=3):
@@ -194,7 +194,7 @@ def test_frozen_layers_stay_and_have_no_optimizer_state():
     model.fit(X, Y, verbose=0)
     for path, value in before.items():
         np.testing.assert_array_equal(value, model.values()[path])
-    moments = model._lamina.training_state._carry.optimizer
+    moments = model._lamina.training_state._loan.carry.optimizer
     assert sum(part.size for part in moments) <= 2 * (16 * 3 + 3) + 3
     model.layers[0].trainable = True
     model.fit(X, Y, verbose=0)
@@ -314,13 +314,13 @@ def test_steps_per_epoch_bounds_endless_data():
 @pytest.mark.parametrize(
     ("x", "y", "options", "part"),
     [
-        (X, Y[:-1], {}, "same number of examples"),
-        (X[:0], Y[:0], {}, "or none"),
-        (iter([]), None, {}, "gave no batch"),
-        (iter(in_batches()), None, {"epochs": 2}, "gave no batch"),
+        (X, Y[:-1], {}, "differ in the number of examples"),
+        (X[:0], Y[:0], {}, "or have none"),
+        (iter([]), None, {}, "contain no batch"),
+        (iter(in_batches()), None, {"epochs": 2}, "contain no batch"),
         (iter(in_batches()), None, {"steps_per_epoch": 50}, "ended before the epoch"),
-        (in_batches_again(), Y, {}, "come with the batches"),
-        (X, None, {}, "nothing to minimise"),
+        (in_batches_again(), Y, {}, "belong in the batches"),
+        (X, None, {}, "nothing to minimize"),
         (X, Y, {"batch_size": 0}, "batch_size"),
         (X, Y, {"epochs": -1}, "epochs"),
         (X, Y, {"validation_split": 1.5}, "validation_split"),
@@ -342,7 +342,7 @@ class Vector(TwoParts):
 def test_a_loss_that_is_a_vector_is_told_and_a_function_that_gives_one_is_averaged():
     model = Vector()
     model.compile("sgd")
-    with pytest.raises(InputError, match=r"not one number(.|\n)*\(32,\)(.|\n)*loss.mean\(\)"):
+    with pytest.raises(InputError, match=r"not a scalar(.|\n)*\(32,\)(.|\n)*loss.mean\(\)"):
         model.fit(X, verbose=0)
     assert not model.built
     found = []
@@ -504,9 +504,11 @@ def test_what_is_not_finite_is_seen_along_the_edges_of_large_gradients():
     for place in ((5, slice(None)), (slice(None), 5)):
         spoilt = large.copy()
         spoilt[place] = np.inf
-        assert look_finite([jnp.asarray(large)]) and not look_finite([jnp.asarray(spoilt)])
-    assert not look_finite([jnp.ones((3, 3), jnp.bfloat16).at[1, 1].set(jnp.nan)])
-    assert look_finite([jnp.ones((0, 3)), jnp.ones((), "int32")])
+        assert gradients_are_finite([jnp.asarray(large)]) and not gradients_are_finite(
+            [jnp.asarray(spoilt)]
+        )
+    assert not gradients_are_finite([jnp.ones((3, 3), jnp.bfloat16).at[1, 1].set(jnp.nan)])
+    assert gradients_are_finite([jnp.ones((0, 3)), jnp.ones((), "int32")])
 
 
 def test_what_stops_training_is_an_error_of_lamina():

@@ -14,7 +14,7 @@ from lamina.errors import UnknownNameError, explain, nearest
 from lamina.layer import Layer
 from lamina.models.intermediate_outputs import capture
 from lamina.models.timing import profile
-from lamina.training.loop.arguments import positive
+from lamina.training.loop.arguments import check_positive
 
 if TYPE_CHECKING:
     from lamina.reports import Profile
@@ -128,7 +128,7 @@ class Inspected(Layer):
         Returns:
             The figures: a :class:`lamina.reports.Profile`, of which ``costs`` is a row a layer.
         """
-        positive(repeats=repeats)
+        check_positive(repeats=repeats)
         found = profile(self, x, repeats, training, rng)
         found.show()
         return found

@@ -12,7 +12,7 @@ from lamina.core.calling.single_layer import seen_now
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, TraceError, UnknownNameError, explain, nearest
-from lamina.training.step.objective import call_on
+from lamina.training.step.model_call import call_on
 
 __all__ = ["capture"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -16,14 +16,15 @@ from lamina.core.pytrees import map_tree
 from lamina.errors import InputError, explain
 from lamina.models.inspected import Inspected
 from lamina.training.callbacks import History
-from lamina.training.callbacks.reported import Callbacks
+from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.loop import arguments
 from lamina.training.loop.evaluate import evaluate
 from lamina.training.loop.fit import Fit
 from lamina.training.loop.predict import predict
 from lamina.training.loop.trainer import Trainer
+from lamina.training.nonfinite.search import OnNonfinite
 from lamina.training.optimizers import by_name
-from lamina.training.step.objective import call_on
+from lamina.training.step.model_call import call_on
 
 __all__ = ["Model"]
 
@@ -92,8 +93,8 @@ class Model(Inspected):
         gradient_accumulation_steps: int | None = None,
         use_ema: bool = False,
         ema_momentum: float = 0.99,
-        on_nonfinite: str = "raise",
-        steps_per_execution: int | str = "auto",
+        on_nonfinite: OnNonfinite = "raise",
+        steps_per_execution: int | Literal["auto"] = "auto",
     ) -> None:
         """Say how the model learns.
 
@@ -218,7 +219,7 @@ class Model(Inspected):
             InputError: data that do not fit together, before anything is trained.
             NotFiniteError: a loss or gradient was not finite; it names where that began.
         """
-        arguments.positive(
+        arguments.check_positive(
             batch_size=batch_size,
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
@@ -235,14 +236,16 @@ class Model(Inspected):
             validate = functools.partial(evaluate, trainer, validation, size, validation_steps)
         return Fit(
             trainer,
-            arguments.feed(data, batch_size, shuffle, steps_per_epoch),
+            arguments.batch_source(data, batch_size, shuffle, steps_per_epoch),
             epochs,
             initial_epoch,
             validate,
             validation_freq,
             callbacks or (),
             verbose,
-            arguments.keeper(callbacks or (), checkpoint_dir, checkpoint_every, keep, resume),
+            arguments.checkpoint_writer(
+                callbacks or (), checkpoint_dir, checkpoint_every, keep, resume
+            ),
         ).run()
 
     def evaluate(
@@ -260,15 +263,15 @@ class Model(Inspected):
 
         With `return_dict`, a dict of them by name.
         """
-        arguments.positive(batch_size=batch_size, steps=steps)
+        arguments.check_positive(batch_size=batch_size, steps=steps)
         trainer = self._trainer()
-        told = Callbacks(callbacks or (), self, {"steps": steps, "verbose": verbose})
-        told.tell("on_test_begin", {})
+        events = CallbackList(callbacks or (), self, {"steps": steps, "verbose": verbose})
+        events.call("on_test_begin", {})
         try:
             found = evaluate(trainer, arguments.examples(x, y, sample_weight), batch_size, steps)
         finally:
             trainer.recall()
-        told.tell("on_test_end", found)
+        events.call("on_test_end", found)
         return found if return_dict else _as_keras(found)
 
     def predict(
@@ -280,11 +283,11 @@ class Model(Inspected):
         callbacks: Sequence[Any] | None = None,
     ) -> Any:
         """The outputs over data, as NumPy arrays, all batches in one."""
-        arguments.positive(batch_size=batch_size, steps=steps)
-        told = Callbacks(callbacks or (), self, {"steps": steps, "verbose": verbose})
-        told.tell("on_predict_begin", {})
+        arguments.check_positive(batch_size=batch_size, steps=steps)
+        events = CallbackList(callbacks or (), self, {"steps": steps, "verbose": verbose})
+        events.call("on_predict_begin", {})
         outputs = predict(self._call_compiled, x, batch_size, steps)
-        told.tell("on_predict_end", {})
+        events.call("on_predict_end", {})
         return outputs
 
     def train_on_batch(

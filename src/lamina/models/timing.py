@@ -19,7 +19,7 @@ from lamina.core.pytrees import flatten, leaves_of, unflatten
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import Tree, children, walk
 from lamina.lazy import lazily
-from lamina.training.step.objective import call_on
+from lamina.training.step.model_call import call_on
 
 if TYPE_CHECKING:
     from lamina import reports

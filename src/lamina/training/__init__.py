@@ -1,4 +1,4 @@
-"""Training: a pure step, a loop of steps, and what is told along the way; for any layer."""
+"""Training of any layer: steps, the loop of `fit`, optimizers, callbacks and checkpoints."""
 
 from lamina.training.callbacks import Callback, History
 from lamina.training.loop.trainer import Trainer

@@ -169,13 +169,13 @@ def test_a_folder_that_cannot_be_written_is_an_error_before_the_first_step(
     if writes == "save":
         trainer = Trainer(model, "sgd", "mse")
         trainer.step((X, Y))
-        with pytest.raises(OSError, match="cannot be made or written to"):
+        with pytest.raises(OSError, match="cannot be created or written to"):
             trainer.save(bad)
         return
     more = [told[writes]()] if writes in told else []
     if writes == "fit":
         options["checkpoint_dir"] = bad
-    with pytest.raises(OSError, match="cannot be made or written to"):
+    with pytest.raises(OSError, match="cannot be created or written to"):
         model.fit(X, Y, callbacks=[Steps(), *more], **options)
     assert made == [] and not model.built
 
@@ -191,7 +191,7 @@ def test_what_stands_in_place_of_the_lock_is_left_alone(tmp_path, kind):
         "a link": lambda: path.symlink_to(other),
     }
     make[kind]()
-    with pytest.raises(OSError, match="cannot be made or written to"):
+    with pytest.raises(OSError, match="cannot be created or written to"):
         FolderLock(tmp_path)
     assert path.exists() and other.read_text() == "text"
 

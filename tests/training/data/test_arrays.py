@@ -12,8 +12,8 @@ import lamina
 from lamina import Model, Sequential, Trainer, layers
 from lamina.errors import InputError
 from lamina.training.data.arrays import Arrays
-from lamina.training.data.prefetch import Prefetched, on_device
-from lamina.training.step.step import Program
+from lamina.training.data.prefetch import Prefetched, to_device
+from lamina.training.step.program import Program
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(70, 4)).astype("float32")
@@ -50,13 +50,13 @@ def same(left, right, **tolerance):
 @pytest.fixture
 def traced(monkeypatch):
     """The batch sizes for which the loop over steps is traced."""
-    sizes, many = [], Program._many
+    sizes, many = [], Program._train_rows
 
     def traced(self, carry, data, order, *bounds):
         sizes.append(order.shape[1])
         return many(self, carry, data, order, *bounds)
 
-    monkeypatch.setattr(Program, "_many", traced)
+    monkeypatch.setattr(Program, "_train_rows", traced)
     return sizes
 
 
@@ -95,7 +95,7 @@ def test_a_file_mapped_into_memory_is_read_where_it_is(tmp_path):
     x, y = RANDOM.normal(size=(70_000, 4)).astype("float32"), RANDOM.integers(0, 3, 70_000)
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    placed, _ = Arrays((mapped, y)).tree
+    placed, _ = Arrays((mapped, y)).device
     assert placed.unsafe_buffer_pointer() == mapped.ctypes.data
     model, other = compiled(), compiled()
     assert told(model, mapped, y, 700) == told(other, x, y, 700)
@@ -111,7 +111,7 @@ def test_memory_that_does_not_serve_is_copied(kind):
         "transposed": np.ascontiguousarray(x.T).T,
         "big end first": x.astype(">f4"),
     }[kind]
-    np.testing.assert_array_equal(Arrays(given).tree, x)
+    np.testing.assert_array_equal(Arrays(given).device, x)
 
 
 @pytest.mark.parametrize("count", [8, 300_000])
@@ -121,7 +121,7 @@ def test_masked_numbers_are_refused_and_other_orders_of_bytes_read(count):
         compiled().predict(np.ma.masked_array(x, mask=x > 3))
     with pytest.raises(InputError, match="masked numbers"):
         told(compiled(), np.ma.masked_array(x, mask=x > 3), np.zeros(count), 8)
-    np.testing.assert_array_equal(Arrays(x.astype(">f4")).tree, x)
+    np.testing.assert_array_equal(Arrays(x.astype(">f4")).device, x)
 
 
 def plain_evaluation(model):
@@ -279,8 +279,8 @@ def test_tensors_are_arrays_of_examples_too():
 
 def test_tensors_of_torch_are_arrays_of_examples_too():
     torch = pytest.importorskip("torch")
-    assert on_device(torch.ones(3).requires_grad_()).tolist() == [1.0, 1.0, 1.0]
-    half = on_device((torch.ones(3, dtype=torch.bfloat16), [1, "x"]))
+    assert to_device(torch.ones(3).requires_grad_()).tolist() == [1.0, 1.0, 1.0]
+    half = to_device((torch.ones(3, dtype=torch.bfloat16), [1, "x"]))
     assert half[0].dtype == "bfloat16" and half[1] == [1, "x"]
 
 
@@ -390,7 +390,7 @@ def test_a_thread_that_is_not_needed_any_more_ends():
 
 def test_fetching_ahead_keeps_the_settings_of_the_caller():
     with jax.enable_x64(True):
-        (found,) = Prefetched(iter([np.ones(2)]), on_device)
+        (found,) = Prefetched(iter([np.ones(2)]), to_device)
         assert found.dtype == "float64"
 
 
@@ -400,12 +400,12 @@ def test_fetching_ahead_keeps_the_settings_of_the_caller():
 @pytest.mark.parametrize(
     ("make", "part"),
     [
-        (lambda: (X, Y[:-1]), "same number of examples"),
-        (lambda: (lambda: iter([]),), "gave no batch"),
-        (lambda: (Again(), Y), "come with the batches"),
+        (lambda: (X, Y[:-1]), "differ in the number of examples"),
+        (lambda: (lambda: iter([]),), "contain no batch"),
+        (lambda: (Again(), Y), "belong in the batches"),
         (lambda: ([[1.0]], Y), "not arrays"),
         (lambda: (np.array(["a"] * 70), Y), "text"),
-        (lambda: ((np.float32(1.0), Y),), "same number of examples"),
+        (lambda: ((np.float32(1.0), Y),), "differ in the number of examples"),
     ],
     ids=["lengths", "empty", "labels twice", "lists", "text", "a number"],
 )
@@ -426,7 +426,7 @@ def test_data_that_change_their_form_are_told():
         yield X[:16], Y[:16]
         yield X[:16]
 
-    with pytest.raises(InputError, match="nothing to minimise"):
+    with pytest.raises(InputError, match="nothing to minimize"):
         told(compiled(), loses_labels)
 
 
@@ -437,9 +437,9 @@ def test_data_that_end_early_are_told():
 
 def test_arrays_are_put_on_the_device_once():
     data = Arrays((X, Y))
-    assert data.tree is data.tree
+    assert data.device is data.device
 
 
 def test_weights_of_classes_need_arrays():
-    with pytest.raises(InputError, match="come with the batches"):
+    with pytest.raises(InputError, match="belong in the batches"):
         told(compiled(), Again(), class_weight={0: 1.0})

@@ -12,9 +12,9 @@ import lamina
 from lamina import Sequential, layers
 from lamina.training.data import row_ranges
 from lamina.training.data.arrays import Arrays
-from lamina.training.data.row_ranges import gathered, wanted
+from lamina.training.data.row_ranges import gather, is_worthwhile
 from lamina.training.nonfinite.search import NotFiniteError
-from lamina.training.step.step import Program
+from lamina.training.step.program import Program
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(70, 4)).astype("float32")
@@ -22,14 +22,14 @@ Y = RANDOM.integers(0, 3, 70)
 W = RANDOM.uniform(size=70).astype("float32")
 LOSS = lamina.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="windows are the CPU's")
+pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="row ranges are the CPU's")
 
 
 @pytest.fixture
 def small(monkeypatch):
-    """Windows on any arrays, of two batches of 16 rows of four numbers and a label."""
-    monkeypatch.setattr(row_ranges, "_ALL", 1)
-    monkeypatch.setattr(row_ranges, "_WINDOW", 2 * 16 * 5 * 4)
+    """Row ranges of any arrays, of two batches of 16 rows of four numbers and a label."""
+    monkeypatch.setattr(row_ranges, "_MIN_TOTAL_BYTES", 1)
+    monkeypatch.setattr(row_ranges, "_RANGE_BYTES", 2 * 16 * 5 * 4)
 
 
 def compiled(*more):
@@ -59,7 +59,7 @@ def test_numbers_are_those_of_arrays_that_are_copied(kind, size, shuffle, reques
     x = (X * 20).astype(kind)
     whole = trained(compiled, x, Y, size, shuffle=shuffle)
     request.getfixturevalue("small")
-    assert Arrays((x, Y))._stay
+    assert Arrays((x, Y))._read_in_place
     parts = trained(compiled, x, Y, size, shuffle=shuffle)
     alike(parts, whole)
 
@@ -84,20 +84,20 @@ def test_options_are_those_of_arrays_that_are_copied(options, more, request):
 
 
 @pytest.mark.usefixtures("small")
-def test_the_windows_of_an_epoch_are_one_program(monkeypatch):
-    shapes, many = [], Program._many
+def test_the_row_ranges_of_an_epoch_are_one_program(monkeypatch):
+    shapes, many = [], Program._train_rows
 
     def traced(self, carry, data, *more):
         shapes.append(data[0].shape)
         return many(self, carry, data, *more)
 
-    monkeypatch.setattr(Program, "_many", traced)
+    monkeypatch.setattr(Program, "_train_rows", traced)
     compiled().fit(X, Y, 16, epochs=2, verbose=0)
     assert shapes == [(32, 4), (6, 4)]  # the last batch is smaller
 
 
 @pytest.mark.usefixtures("small")
-def test_numbers_are_the_same_to_the_bit_wherever_windows_begin():
+def test_numbers_are_the_same_to_the_bit_wherever_ranges_begin():
     def stepped(at_once):
         model = compiled(lambda: layers.Dropout(0.3))
         model.compile("adam", LOSS, steps_per_execution=at_once)
@@ -115,19 +115,19 @@ def test_a_batch_that_is_not_finite_is_told_by_its_number():
         compiled().fit(x, Y, 16, shuffle=False, verbose=0)
 
 
-def test_rows_are_gathered_by_windows(monkeypatch):
-    monkeypatch.setattr(row_ranges, "_WINDOW", 2 * 3 * 4)
+def test_rows_are_gathered_by_ranges(monkeypatch):
+    monkeypatch.setattr(row_ranges, "_RANGE_BYTES", 2 * 3 * 4)
     x = np.arange(12, dtype="float32")
     order = np.arange(12)[::-1].reshape(4, 3)
-    found = list(gathered([x], order, 1, 4))
+    found = list(gather([x], order, 1, 4))
     assert [(w.first, w.stop) for w in found] == [(0, 2), (0, 1)]
-    rows = [np.asarray(w.rows[0])[np.asarray(w.order)[w.first : w.stop]] for w in found]
+    rows = [np.asarray(w.rows[0])[np.asarray(w.indices)[w.first : w.stop]] for w in found]
     np.testing.assert_array_equal(np.concatenate(rows), order[1:])
 
 
-def test_a_batch_larger_than_a_window_is_a_window():
+def test_a_batch_larger_than_a_range_is_a_range():
     x = np.zeros((6, 1 << 20), "float32")
-    found = list(gathered([x], np.arange(6).reshape(2, 3), 0, 2))
+    found = list(gather([x], np.arange(6).reshape(2, 3), 0, 2))
     assert [w.rows[0].shape for w in found] == [(3, 1 << 20)] * 2
 
 
@@ -155,7 +155,7 @@ LARGE = np.zeros((40_000, 256), "float32")  # 41 MB
 )  # fmt: skip
 def test_large_rows_of_numbers_stay_where_they_are(arrays, stay):
     arrays = [_misplaced(a) if type(a) is np.ndarray and a.dtype.kind == "f" else a for a in arrays]
-    assert wanted(arrays) is stay
+    assert is_worthwhile(arrays) is stay
 
 
 def _misplaced(array):

@@ -8,7 +8,7 @@ import pytest
 
 from lamina.core.initial.host_memory import copied
 from lamina.training.optimizers import by_name
-from lamina.training.optimizers.initial_state import begun
+from lamina.training.optimizers.initial_state import initial_state
 
 
 def weights():
@@ -26,7 +26,7 @@ def same(found, expected) -> None:
 @pytest.mark.parametrize("name", by_name.names())
 def test_it_is_what_the_optimizer_says(name) -> None:
     init = by_name.get(name).init
-    same(begun(init, weights()), jax.jit(init)(weights()))
+    same(initial_state(init, weights()), jax.jit(init)(weights()))
 
 
 @pytest.mark.parametrize(
@@ -39,26 +39,26 @@ def test_it_is_what_the_optimizer_says(name) -> None:
 )
 def test_with_what_goes_round_it(options) -> None:
     init = by_name.get("adam", **options).init
-    same(begun(init, weights()), jax.jit(init)(weights()))
+    same(initial_state(init, weights()), jax.jit(init)(weights()))
 
 
 def test_one_that_looks_at_numbers_is_asked_with_them() -> None:
     def init(given):
         return {"sizes": {name: float(jnp.sum(array)) for name, array in given.items()}}
 
-    assert begun(init, weights()) == {"sizes": {"a": 24.0, "b": 4.0}}
+    assert initial_state(init, weights()) == {"sizes": {"a": 24.0, "b": 4.0}}
 
 
 def test_numbers_that_give_way_to_a_dtype_still_do() -> None:
     """A Python number makes a weak array; a strong one would lift half precision to single."""
-    found = begun(lambda given: {"rate": 0.5, "zeros": jnp.zeros(2)}, weights())
+    found = initial_state(lambda given: {"rate": 0.5, "zeros": jnp.zeros(2)}, weights())
     assert found["rate"].weak_type and not found["zeros"].weak_type
 
 
 def test_nothing_is_compiled_for_constants(caplog) -> None:
     given = weights()
     with jax.log_compiles(), caplog.at_level("WARNING"):
-        begun(optax.adam(1e-3).init, given)
+        initial_state(optax.adam(1e-3).init, given)
         assert not [told for told in caplog.messages if "Finished XLA compilation" in told]
-        begun(by_name.get("adam", ema_momentum=0.9).init, given)
+        initial_state(by_name.get("adam", ema_momentum=0.9).init, given)
         assert [told for told in caplog.messages if "Finished XLA compilation" in told]

@@ -1,13 +1,13 @@
-"""Callbacks: what a user's code is told while a model is trained, with Keras's names."""
+"""Callbacks, with the names and arguments of Keras: user code that runs during training."""
 
 from lamina.training.callbacks.averages import SwapEMAWeights
 from lamina.training.callbacks.base import Callback, History, LambdaCallback
-from lamina.training.callbacks.checkpoints import BackupAndRestore, ModelCheckpoint
 from lamina.training.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
 from lamina.training.callbacks.logs import CSVLogger, TensorBoard
 from lamina.training.callbacks.monitoring import EarlyStopping
 from lamina.training.callbacks.nan_guard import TerminateOnNaN
 from lamina.training.callbacks.progress import ProgressBar
+from lamina.training.callbacks.saving import BackupAndRestore, ModelCheckpoint
 
 __all__ = [
     "BackupAndRestore",

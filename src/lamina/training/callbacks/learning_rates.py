@@ -1,4 +1,4 @@
-"""Callbacks that set the learning rate while a model learns."""
+"""Callbacks that change the learning rate during training."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from lamina.errors import InputError, explain
-from lamina.training.callbacks.base import Callback
-from lamina.training.callbacks.monitoring import Monitor
-from lamina.training.checkpoints.records import Kinds, is_count, is_integer, is_number, optional
+from lamina.training.callbacks.base import Callback, trainer_of
+from lamina.training.callbacks.monitoring import Mode, Monitor
+from lamina.training.checkpoints.schema import Schema, is_count, is_integer, is_number, optional
 
 __all__ = ["LearningRateScheduler", "ReduceLROnPlateau"]
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate at the beginning of each epoch.
+    """Sets the learning rate before each epoch.
 
     Args:
-        schedule: a function of the epoch, from 0, or of it and the present rate, that gives the
-            new one.
-        verbose: 1 says what it was set to.
+        schedule: a function ``(epoch) -> rate`` or ``(epoch, rate) -> rate``, of the number of the
+            epoch, from 0, and the present learning rate.
+        verbose: 1 prints each new learning rate; 0 (default) does not.
 
     Raises:
-        InputError: the optimizer has no rate that can be set.
+        InputError: when training begins, the optimizer has no learning rate that can be changed.
 
     >>> warmup = LearningRateScheduler(lambda epoch, rate: 1e-3 * min(1.0, (epoch + 1) / 5))
     """
@@ -37,20 +37,20 @@ class LearningRateScheduler(Callback):
         self._epoch = -1
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        if epoch == self._epoch:  # this epoch goes on after a checkpoint
+        if epoch == self._epoch:  # training resumes within this epoch
             return
-        trainer = self.model._lamina.training_state
-        known = (epoch, trainer.learning_rate)
-        trainer.learning_rate = self.schedule(*known[: _taken(self.schedule)])
+        trainer = trainer_of(self.model)
+        arguments = (epoch, trainer.learning_rate)
+        trainer.learning_rate = self.schedule(*arguments[: _arity(self.schedule)])
         self._epoch = epoch
         if self.verbose:
             print(f"epoch {epoch + 1}: learning rate {trainer.learning_rate:g}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = self.model._lamina.training_state.learning_rate
+            logs["learning_rate"] = trainer_of(self.model).learning_rate
 
-    _kinds: ClassVar[Kinds] = {"epoch": is_integer}
+    _state_schema: ClassVar[Schema] = {"epoch": is_integer}
 
     def get_state(self) -> dict[str, Any]:
         return {"epoch": self._epoch}
@@ -59,30 +59,36 @@ class LearningRateScheduler(Callback):
         self._epoch = state["epoch"]
 
 
-def _taken(schedule: Callable[..., float]) -> int:
-    """How many arguments by position a schedule takes, two at most."""
+def _arity(schedule: Callable[..., float]) -> int:
+    """Return the number of positional arguments that a schedule accepts, 1 or 2."""
     try:
         inspect.signature(schedule).bind(0, 0.0)
     except TypeError:
         return 1
-    except ValueError:  # a function that does not tell
+    except ValueError:  # a function without a signature
         pass
     return 2
 
 
 class ReduceLROnPlateau(Monitor):
-    """Lowers the learning rate when a number has not improved for some epochs.
+    """Lowers the learning rate when a log has stopped improving.
+
+    ``learning_rate = max(factor * learning_rate, min_lr)``
 
     Args:
-        monitor, mode, min_delta: see :class:`Monitor`.
-        factor: the new rate over the old one.
-        patience: how many epochs without improvement are borne.
-        verbose: 1 says when it does so.
-        cooldown: epochs after a change that do not count.
-        min_lr: the rate goes no lower.
+        monitor: the name of the log.
+        factor: of the learning rate, in (0, 1).
+        patience: the number of epochs without improvement before the learning rate is lowered.
+        verbose: 1 prints each new learning rate; 0 (default) does not.
+        mode: `"min"` if lower values are better, `"max"` if higher ones are, `"auto"` (default)
+            for losses and the metrics of Lamina.
+        min_delta: the smallest change that counts as an improvement.
+        cooldown: the number of epochs after a reduction in which no epoch counts.
+        min_lr: the lowest learning rate.
 
     Raises:
-        InputError: the factor is 1 or more, or the optimizer has no rate that can be set.
+        InputError: the factor is not in (0, 1) or the mode is unknown; or, when training begins,
+            there is no such log or the optimizer has no learning rate that can be changed.
 
     >>> plateau = ReduceLROnPlateau(factor=0.5, patience=3, min_lr=1e-5)
     """
@@ -93,7 +99,7 @@ class ReduceLROnPlateau(Monitor):
         factor: float = 0.1,
         patience: int = 10,
         verbose: int = 0,
-        mode: str = "auto",
+        mode: Mode = "auto",
         min_delta: float = 1e-4,
         cooldown: int = 0,
         min_lr: float = 0.0,
@@ -103,7 +109,7 @@ class ReduceLROnPlateau(Monitor):
             raise InputError(
                 explain(
                     "ReduceLROnPlateau would not lower the learning rate.",
-                    expected="a factor between 0 and 1",
+                    expected="a factor in (0, 1)",
                     received=str(factor),
                     remedy="Choose 0.5, for example.",
                 )
@@ -119,7 +125,7 @@ class ReduceLROnPlateau(Monitor):
         super().on_train_begin(logs)
         self.best = None
         self.wait = self.cooldown_counter = 0
-        _ = self.trainer.learning_rate  # an optimizer that has none is told of before it matters
+        _ = self.trainer.learning_rate  # raises before the first step
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         rate = self.trainer.learning_rate
@@ -142,14 +148,14 @@ class ReduceLROnPlateau(Monitor):
                 if self.verbose:
                     print(f"epoch {epoch + 1}: learning rate {self.trainer.learning_rate:g}")
 
-    _kinds: ClassVar[Kinds] = {
+    _state_schema: ClassVar[Schema] = {
         "best": optional(is_number),
         "wait": is_count,
         "cooldown_counter": is_count,
     }
 
     def get_state(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self._kinds}
+        return {name: getattr(self, name) for name in self._state_schema}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        vars(self).update({name: state[name] for name in self._kinds})
+        vars(self).update({name: state[name] for name in self._state_schema})

@@ -1,4 +1,4 @@
-"""Callbacks that write logs to files: as a table of text, and for TensorBoard."""
+"""Callbacks that write logs to files: CSV, and TensorBoard event files."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from typing import Any, ClassVar
 from lamina.errors import LaminaError, explain
 from lamina.training.callbacks.base import Callback
 from lamina.training.checkpoints.folders import check_folder
-from lamina.training.checkpoints.records import Kinds, is_count, is_list, is_text
+from lamina.training.checkpoints.schema import Schema, is_count, is_list, is_text
 
 __all__ = ["CSVLogger", "TensorBoard"]
 
 
-def _is_texts(value: Any) -> bool:
+def _is_list_of_text(value: Any) -> bool:
     return is_list(value) and all(map(is_text, value))
 
 
 class CSVLogger(Callback):
-    """Writes the logs of each epoch as a row of a file; what an epoch has not is NA.
+    """Writes the logs of each epoch as a row of a CSV file; missing values are ``NA``.
 
     Args:
-        filename: of the file.
-        separator: between the columns.
-        append: add rows to a file that is there, under the columns that it has, in place of
-            beginning it anew.
+        filename: the path of the file.
+        separator: between columns.
+        append: whether to append rows to an existing file, with its columns; False (default)
+            replaces the file.
 
     Raises:
-        OSError: as training begins, the file cannot be written.
+        OSError: when training begins, the file cannot be written.
 
     >>> logger = CSVLogger("log.csv")
     """
@@ -43,59 +43,62 @@ class CSVLogger(Callback):
         self.filename = os.fspath(filename)
         self.sep = separator
         self.append = append
-        self._begun = False
+        self._has_rows = False
         self._keys: list[str] = []
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._begun, self._keys = False, []
-        with open(self.filename, "a", encoding="utf-8"):  # a bad path fails before the first step
+        self._has_rows, self._keys = False, []
+        with open(self.filename, "a", encoding="utf-8"):  # a wrong path fails before the first step
             pass
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        given: dict[str, Any] = dict(logs or {})
-        kept = self._begun or (self.append and os.path.exists(self.filename))
-        headed = kept and os.path.getsize(self.filename) > 0
+        values: dict[str, Any] = dict(logs or {})
+        appends = self._has_rows or (self.append and os.path.exists(self.filename))
+        has_header = appends and os.path.getsize(self.filename) > 0
         if not self._keys:
-            told: list[str] = (self.params or {}).get("logs") or []
-            later = {name for name in told if name.startswith("val_")}  # not after every epoch
-            self._keys = self._columns() if headed else sorted({*given, *later})
-        with open(self.filename, "a" if kept else "w", encoding="utf-8", newline="") as stream:
+            names: list[str] = (self.params or {}).get("logs") or []
+            validation = {name for name in names if name.startswith("val_")}  # of later epochs
+            self._keys = self._columns() if has_header else sorted({*values, *validation})
+        with open(self.filename, "a" if appends else "w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, delimiter=self.sep)
-            if not headed:
+            if not has_header:
                 writer.writerow(["epoch", *self._keys])
-            writer.writerow([epoch, *(given.get(key, "NA") for key in self._keys)])
-        self._begun = True
+            writer.writerow([epoch, *(values.get(key, "NA") for key in self._keys)])
+        self._has_rows = True
 
     def _columns(self) -> list[str]:
-        """The names over the columns of the file that is there."""
+        """Read the column names of the existing file."""
         with open(self.filename, encoding="utf-8", newline="") as stream:
             return next(csv.reader(stream, delimiter=self.sep))[1:]
 
-    _kinds: ClassVar[Kinds] = {"size": is_count, "keys": _is_texts}
+    _state_schema: ClassVar[Schema] = {"size": is_count, "keys": _is_list_of_text}
 
     def get_state(self) -> dict[str, Any]:
-        size = os.path.getsize(self.filename) if self._begun else 0
+        size = os.path.getsize(self.filename) if self._has_rows else 0
         return {"size": size, "keys": self._keys}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take away the rows of epochs that are made again."""
+        """Remove the rows of epochs that are repeated."""
         self._keys = list(state["keys"])
         if state["size"] and os.path.exists(self.filename):
-            self._begun = True
+            self._has_rows = True
             if os.path.getsize(self.filename) > state["size"]:
                 os.truncate(self.filename, state["size"])
 
 
 class TensorBoard(Callback):
-    """Writes logs for TensorBoard, which must be installed: ``pip install tensorboard``.
+    """Writes logs as event files of TensorBoard, which is needed: ``pip install tensorboard``.
+
+    Logs that are lists of numbers are not written.
 
     Args:
-        log_dir: what TensorBoard is given; curves stand in ``train`` and ``validation`` below it.
-        update_freq: `"epoch"`, `"batch"`, or how many batches.
+        log_dir: the folder for ``tensorboard --logdir``; it gets subfolders ``train`` and
+            ``validation``.
+        update_freq: `"epoch"` (default), `"batch"`, or a number of batches.
 
     Raises:
         LaminaError: TensorBoard is not installed.
-        OSError: as training begins, `log_dir` cannot be made or written to.
+        OSError: when training begins, `log_dir` cannot be created or written to.
     """
 
     def __init__(
@@ -115,8 +118,8 @@ class TensorBoard(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         for name, value in dict(logs or {}).items():
-            place = "validation" if name.startswith("val_") else "train"
-            self._write(place, f"epoch_{name.removeprefix('val_')}", value, epoch)
+            folder = "validation" if name.startswith("val_") else "train"
+            self._write(folder, f"epoch_{name.removeprefix('val_')}", value, epoch)
         for writer in self._writers.values():
             writer.flush()
 
@@ -131,16 +134,18 @@ class TensorBoard(Callback):
                 self._write("train", f"batch_{name}", value, self._steps)
         self._steps += 1
 
-    def _write(self, place: str, tag: str, value: Any, step: int) -> None:
+    def _write(self, folder: str, tag: str, value: Any, step: int) -> None:
         writing, events, summaries = self._modules
-        if place not in self._writers:
-            self._writers[place] = writing.EventFileWriter(str(self.log_dir / place))
+        if folder not in self._writers:
+            self._writers[folder] = writing.EventFileWriter(str(self.log_dir / folder))
         if isinstance(value, list):
-            return  # a curve is one number a step
-        told = summaries.Summary(value=[summaries.Summary.Value(tag=tag, simple_value=value)])
-        self._writers[place].add_event(events.Event(wall_time=time.time(), step=step, summary=told))
+            return
+        summary = summaries.Summary(value=[summaries.Summary.Value(tag=tag, simple_value=value)])
+        self._writers[folder].add_event(
+            events.Event(wall_time=time.time(), step=step, summary=summary)
+        )
 
-    _kinds: ClassVar[Kinds] = {"steps": is_count}
+    _state_schema: ClassVar[Schema] = {"steps": is_count}
 
     def get_state(self) -> dict[str, Any]:
         return {"steps": self._steps}
@@ -161,6 +166,6 @@ def _tensorboard() -> tuple[Any, Any, Any]:
             explain(
                 "The TensorBoard callback needs the package tensorboard.",
                 received=str(error),
-                remedy="pip install tensorboard, or use CSVLogger.",
+                remedy="Run pip install tensorboard, or use CSVLogger.",
             )
         ) from None

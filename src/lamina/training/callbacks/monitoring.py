@@ -1,33 +1,37 @@
-"""Callbacks that watch one number: which way is better, and stopping when it no longer improves."""
+"""Callbacks that monitor one log; early stopping."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from lamina.core.calling import views
 from lamina.errors import InputError, explain
-from lamina.training.callbacks.base import Callback
-from lamina.training.checkpoints.records import Kinds, is_count, is_dict, is_number, optional
+from lamina.training.callbacks.base import Callback, trainer_of
+from lamina.training.checkpoints.schema import Schema, is_count, is_dict, is_number, optional
 
-__all__ = ["EarlyStopping", "Monitor"]
+__all__ = ["EarlyStopping", "Mode", "Monitor"]
+
+Mode: TypeAlias = Literal["auto", "min", "max"]
+"""Whether lower or higher values are better; `"auto"` infers it from the name."""
 
 
 class Monitor(Callback):
-    """The base of callbacks that watch one of the logs.
+    """The base class of callbacks that monitor one log.
 
     Args:
-        monitor: its name, ``val_loss`` for example.
-        mode: `"min"` or `"max"` is better; `"auto"` knows it of losses and of Lamina's metrics.
-        min_delta: a change that is not above it is no improvement.
+        monitor: the name of the log.
+        mode: `"min"` if lower values are better, `"max"` if higher ones are, `"auto"` (default)
+            for losses and the metrics of Lamina.
+        min_delta: the smallest change that counts as an improvement.
 
     Raises:
-        InputError: the mode is none of those; or, as training begins, there is no such log.
+        InputError: the mode is unknown; or, when training begins, there is no such log.
     """
 
     def __init__(
-        self, monitor: str = "val_loss", mode: str = "auto", min_delta: float = 0.0
+        self, monitor: str = "val_loss", mode: Mode = "auto", min_delta: float = 0.0
     ) -> None:
         if mode not in ("auto", "min", "max"):
             raise InputError(
@@ -35,7 +39,7 @@ class Monitor(Callback):
                     f"{type(self).__name__} got an unknown mode.",
                     expected="'auto', 'min' or 'max'",
                     received=repr(mode),
-                    remedy="Leave it out where a loss is watched.",
+                    remedy="Omit it when the log is a loss.",
                 )
             )
         self.monitor = monitor
@@ -46,13 +50,13 @@ class Monitor(Callback):
     @property
     def trainer(self) -> Any:
         """The trainer of the model."""
-        return self.model._lamina.training_state
+        return trainer_of(self.model)
 
     def current(self, logs: Mapping[str, Any] | None) -> float | None:
-        """The number watched; None in an epoch without validation.
+        """Return the monitored log as a float; None in an epoch without validation.
 
         Raises:
-            InputError: it is not among the logs.
+            InputError: there is no such log.
         """
         found = (logs or {}).get(self.monitor)
         if found is None:
@@ -64,22 +68,22 @@ class Monitor(Callback):
             raise InputError(self._missing(list(logs or {})))
         return float(found)
 
-    def improves(self, value: float, on: float | None) -> bool:
-        """Whether a value is better than another; any but NaN is better than none."""
+    def improves(self, value: float, best: float | None) -> bool:
+        """Return whether a value is better than `best`; any number is better than None."""
         if math.isnan(value):
             return False
-        if on is None:
+        if best is None:
             return True
-        if self._up():
-            return value - self.min_delta > on
-        return value + self.min_delta < on
+        if self._higher_is_better():
+            return value - self.min_delta > best
+        return value + self.min_delta < best
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         names = (self.params or {}).get("logs")
         if names is not None and self.monitor not in names:
             raise InputError(self._missing(names))
 
-    def _up(self) -> bool:
+    def _higher_is_better(self) -> bool:
         if self.mode != "auto":
             return self.mode == "max"
         name = self.monitor.removeprefix("val_")
@@ -87,8 +91,9 @@ class Monitor(Callback):
         if direction is None:
             raise InputError(
                 explain(
-                    f"{type(self).__name__} cannot tell which way {self.monitor!r} is better.",
-                    expected="a loss, or one of lamina.metrics",
+                    f"{type(self).__name__} cannot infer whether lower or higher values of "
+                    f"{self.monitor!r} are better.",
+                    expected="a loss, or a metric of lamina.metrics",
                     received=repr(self.monitor),
                     remedy="Pass mode='max' or mode='min'.",
                 )
@@ -100,25 +105,33 @@ class Monitor(Callback):
             name.startswith("val_") for name in names
         )
         return explain(
-            f"{type(self).__name__} watches {self.monitor!r}, which is not among the logs.",
+            f"{type(self).__name__} monitors {self.monitor!r}, which is not among the logs.",
             expected=f"one of {', '.join(names)}",
             received=repr(self.monitor),
             remedy="Give fit validation_data or validation_split."
             if no_validation
-            else "Watch one of those, or add the metric to compile(metrics=...).",
+            else "Monitor one of those, or add the metric to compile(metrics=...).",
         )
 
 
 class EarlyStopping(Monitor):
-    """Stops training when a number has not improved for some epochs.
+    """Stops training when a log has stopped improving.
 
     Args:
-        monitor, min_delta, mode: see :class:`Monitor`.
-        patience: how many epochs without improvement are borne.
-        verbose: 1 says when it stops.
-        baseline: an improvement counts only if it is better than this, too.
-        restore_best_weights: give the model the weights of the best epoch when training ends.
-        start_from_epoch: epochs before this one do not count.
+        monitor: the name of the log.
+        min_delta: the smallest change that counts as an improvement.
+        patience: the number of epochs without improvement before training stops.
+        verbose: 1 prints when training stops; 0 (default) does not.
+        mode: `"min"` if lower values are better, `"max"` if higher ones are, `"auto"` (default)
+            for losses and the metrics of Lamina.
+        baseline: an epoch counts as an improvement only if it is also better than this value;
+            None (default) for no such condition.
+        restore_best_weights: whether the model gets the weights of the best epoch when training
+            ends; False by default.
+        start_from_epoch: the first epoch that counts, from 0.
+
+    Raises:
+        InputError: the mode is unknown; or, when training begins, there is no such log.
 
     >>> stopping = EarlyStopping(patience=3, restore_best_weights=True)
     """
@@ -129,7 +142,7 @@ class EarlyStopping(Monitor):
         min_delta: float = 0,
         patience: int = 0,
         verbose: int = 0,
-        mode: str = "auto",
+        mode: Mode = "auto",
         baseline: float | None = None,
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
@@ -172,9 +185,9 @@ class EarlyStopping(Monitor):
         if self.best_weights is not None:
             views.set_values(self.model, self.best_weights)
             if self.verbose:
-                print(f"the weights of epoch {self.best_epoch + 1} are back")
+                print(f"restored the weights of epoch {self.best_epoch + 1}")
 
-    _kinds: ClassVar[Kinds] = {
+    _state_schema: ClassVar[Schema] = {
         "best": optional(is_number),
         "wait": is_count,
         "stopped_epoch": is_count,
@@ -183,7 +196,7 @@ class EarlyStopping(Monitor):
     }
 
     def get_state(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self._kinds}
+        return {name: getattr(self, name) for name in self._state_schema}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        vars(self).update({name: state[name] for name in self._kinds})
+        vars(self).update({name: state[name] for name in self._state_schema})

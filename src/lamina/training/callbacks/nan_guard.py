@@ -1,4 +1,4 @@
-"""A callback that ends training where numbers go wrong, without an error."""
+"""A callback that ends training without an error when the loss is not finite."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ __all__ = ["TerminateOnNaN"]
 
 
 class TerminateOnNaN(Callback):
-    """Ends training, with a warning, when a loss is not finite; weights are those before it.
+    """Ends training with a warning when a loss or a gradient is infinite or NaN.
 
-    The epoch reports the loss as it was, infinite or NaN. Without this callback training ends with
-    an error that says where the numbers went wrong.
+    The model keeps the weights from before that step. The epoch reports the loss that was not
+    finite. Without this callback, `fit` raises an error that names the first layer whose output is
+    not finite; see ``compile(on_nonfinite=...)``.
 
     Args:
-        raise_error: end with that error all the same.
+        raise_error: whether to raise that error; False by default.
 
     >>> guard = TerminateOnNaN()
     """

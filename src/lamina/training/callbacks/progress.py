@@ -1,4 +1,4 @@
-"""The progress of training as a callback: what `fit` shows unless it is given one."""
+"""The callback that displays the progress of `fit`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from lamina.training.callbacks.base import Callback, Logs
 if TYPE_CHECKING:
     from lamina.training.callbacks import progress_bar
 else:
-    progress = lazily("lamina.training.callbacks.progress_bar")
+    progress_bar = lazily("lamina.training.callbacks.progress_bar")
 
 __all__ = ["ProgressBar"]
 
 
 class ProgressBar(Callback):
-    """Shows step, rate, time left, loss and metrics, about five times a second.
+    """Displays the steps, their rate, the remaining time, the loss and the metrics.
+
+    `fit` adds this callback unless `callbacks` has one or `verbose` is 0.
 
     Args:
-        verbose: `"auto"` (a bar in a terminal, else a line an epoch), 0 nothing, 1 a bar, 2 lines.
-        console: of rich, to show it on; standard output if None.
+        verbose: 0 for no output, 1 for a progress bar, 2 for one line an epoch, `"auto"` (default)
+            for a bar in a terminal and lines elsewhere.
+        console: a ``rich.console.Console``; None (default) for standard output.
 
     >>> bar = ProgressBar(verbose=0)
     """

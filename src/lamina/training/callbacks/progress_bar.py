@@ -1,4 +1,4 @@
-"""The progress of training: a live bar in a terminal, a line an epoch elsewhere."""
+"""The display of training progress: a live bar, or one line an epoch."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ class _Rate(ProgressColumn):
 
 
 class Display:
-    """Shows step, rate, time left, loss and metrics.
+    """Displays the steps, their rate, the remaining time, the loss and the metrics.
 
     Args:
         epochs: the number of the last epoch.
-        verbose: `"auto"` (a bar in a terminal, else a line an epoch), 0 nothing, 1 a bar, 2 lines.
-        console: where to; standard output if None.
+        verbose: 0 for no output, 1 for a bar, 2 for one line an epoch, `"auto"` for a bar in a
+            terminal and lines elsewhere.
+        console: None for standard output.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Display:
             self._progress.stop()
 
     def begin(self, epoch: int, steps: int | None) -> None:
+        """Begin an epoch of `steps` steps; None if unknown."""
         self._started = time.perf_counter()
         if self._progress is not None:
             label = f"epoch {epoch + 1}/{self._epochs}"
@@ -78,14 +80,16 @@ class Display:
 
     @property
     def live(self) -> bool:
-        """Whether logs within an epoch are shown."""
+        """Whether logs are displayed within an epoch."""
         return self._progress is not None
 
     def update(self, steps: int, logs: Mapping[str, Any]) -> None:
+        """Display the number of steps made and the logs."""
         if self._progress is not None:
             self._progress.update(self._task, completed=steps, logs=text(logs))
 
     def end(self, epoch: int, steps: int, logs: Mapping[str, Any]) -> None:
+        """Display the logs of a whole epoch."""
         if self._progress is not None:
             self._progress.update(self._task, completed=steps, total=steps, logs=text(logs))
         elif self._lines:
@@ -99,7 +103,7 @@ class Display:
 
 
 def text(logs: Mapping[str, Any]) -> str:
-    """Logs in a line.
+    """Format logs as one line.
 
     >>> text({"loss": 0.25, "accuracy": 1.0})
     'loss 0.2500  accuracy 1.0000'

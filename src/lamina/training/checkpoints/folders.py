@@ -1,4 +1,4 @@
-"""Folders that training writes to: one run at a time, and tried before the first step."""
+"""Folders that training writes to: locks, and checks before the first step."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ __all__ = ["FolderLock", "check_file", "check_folder"]
 _NAME = ".lock"
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _ATTEMPTS = 100
-_FAR = 1 << 30  # Windows locks bytes that others then cannot read: this one is not written
+_LOCK_OFFSET = 1 << 30  # on Windows, others cannot read locked bytes; this one is unused
 _HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _OWNER = re.compile(r"(\d{1,10}) ([\w.-]{1,255})\n")
 
 
 class FolderLock:
-    """A lock on a folder, which is made if need be; it ends with the process at the latest.
+    """A lock on a folder, which is created if missing; it ends with the process at the latest.
 
-    The operating system holds it, on a file in the folder that names the process and its host. It
-    keeps out other runs of the same process too; a forked child does not hold it.
+    It is a lock of the operating system on a file in the folder, which names the process and its
+    host. It excludes other runs of the same process, too; a forked child does not hold it.
 
     Args:
         directory: the folder.
 
     Raises:
         InputError: another run holds the lock.
-        OSError: the folder cannot be made or written to.
+        OSError: the folder cannot be created or written to.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
@@ -51,7 +51,7 @@ class FolderLock:
         self._path = self.root / _NAME
         self._descriptor: int | None = None
         try:
-            self._descriptor = self._taken()
+            self._descriptor = self._acquire()
             os.ftruncate(self._descriptor, 0)
             os.write(self._descriptor, f"{os.getpid()} {platform.node()}\n".encode())
         except OSError as error:
@@ -60,13 +60,13 @@ class FolderLock:
         _locks.add(self)
 
     def close(self) -> None:
-        """Give the lock up, and remove its file."""
+        """Release the lock and remove its file."""
         descriptor, self._descriptor = self._descriptor, None
         _locks.discard(self)
         if descriptor is None:
             return
-        with contextlib.suppress(OSError):  # what is left of a lock is none
-            if os.name == "posix" and self._is(descriptor):  # before the lock ends, not after it
+        with contextlib.suppress(OSError):  # a file without a lock does no harm
+            if os.name == "posix" and self._is(descriptor):  # while the lock is held
                 self._path.unlink()
         os.close(descriptor)
         if os.name != "posix":
@@ -74,7 +74,7 @@ class FolderLock:
                 self._path.unlink()
 
     def leave(self) -> None:
-        """Forget the lock in a forked child, where closing the file does not end it."""
+        """Drop the lock in a forked child, where closing the file does not release it."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -85,8 +85,8 @@ class FolderLock:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _taken(self) -> int:
-        """The locked file; a file or a folder that another run removed meanwhile is made again."""
+    def _acquire(self) -> int:
+        """Open and lock the file; create it again if another run removes it meanwhile."""
         for attempt in range(1, _ATTEMPTS + 1):
             self.root.mkdir(parents=True, exist_ok=True)
             try:
@@ -103,10 +103,10 @@ class FolderLock:
                 os.close(descriptor)
                 raise
             os.close(descriptor)
-        raise OSError(errno.EAGAIN, f"{self._path} was removed again and again")
+        raise OSError(errno.EAGAIN, f"{self._path} was removed repeatedly")
 
     def _is(self, descriptor: int) -> bool:
-        """Whether an open file is still the one at the path."""
+        """Return whether an open file is still the one at the path."""
         try:
             return os.path.samestat(os.fstat(descriptor), os.lstat(self._path))
         except FileNotFoundError:
@@ -139,10 +139,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def check_folder(directory: str | os.PathLike[str]) -> None:
-    """Make a folder if it is not there, and see that files can be written to it.
+    """Create a folder if it is missing, and check that files can be written to it.
 
     Raises:
-        OSError: it cannot be made or written to.
+        OSError: it cannot be created or written to.
     """
     root = Path(directory)
     try:
@@ -154,10 +154,10 @@ def check_folder(directory: str | os.PathLike[str]) -> None:
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
-    """See that a file can be written, or written anew; its folder is made if it is not there.
+    """Check that a file can be written or replaced; create its folder if it is missing.
 
     Raises:
-        OSError: something else than a file is there, or its folder cannot be made or written to.
+        OSError: the path is no file, or its folder cannot be created or written to.
     """
     check_folder(Path(path).parent)
     if os.path.exists(path) and not os.path.isfile(path):
@@ -166,7 +166,7 @@ def check_file(path: str | os.PathLike[str]) -> None:
         text = explain(
             f"{os.fspath(path)!r} cannot be written: {os.strerror(code)}.",
             expected="a regular file, or nothing, at that path",
-            received="a folder" if folder else "something that is no regular file",
+            received="a folder" if folder else "a special file",
             remedy="Give another path.",
         )
         raise OSError(code, text)
@@ -175,7 +175,7 @@ def check_file(path: str | os.PathLike[str]) -> None:
 def _lock_file(descriptor: int) -> None:
     """Lock an open file without waiting."""
     if sys.platform == "win32":
-        os.lseek(descriptor, _FAR, os.SEEK_SET)
+        os.lseek(descriptor, _LOCK_OFFSET, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         os.lseek(descriptor, 0, os.SEEK_SET)
     else:
@@ -183,7 +183,7 @@ def _lock_file(descriptor: int) -> None:
 
 
 def _owner(descriptor: int) -> str:
-    """Who holds the lock, as its file says."""
+    """Describe the holder of the lock, which its file names."""
     found = _OWNER.fullmatch(os.read(descriptor, 512).decode("utf-8", "replace"))
     if found is None:
         return "another process"
@@ -197,7 +197,7 @@ def _in_use(root: Path, owner: str) -> str:
     return explain(
         f"{os.fspath(root)!r} is in use by another run.",
         where=os.fspath(root.absolute()),
-        expected="a folder that one run at a time writes to",
+        expected="one run at a time in a folder",
         received=f"a lock held by {owner}",
         remedy="Wait until that run has ended, or give another folder.",
     )
@@ -206,21 +206,21 @@ def _in_use(root: Path, owner: str) -> str:
 def _no_locks(root: Path, error: OSError) -> str:
     return explain(
         f"{os.fspath(root)!r} cannot be locked: {error.strerror}.",
-        expected="a file system with locks, to keep other runs out of the folder",
-        received="one without; training goes on",
-        remedy="See to it that no other run writes to the folder.",
+        expected="a file system with locks, which exclude other runs from the folder",
+        received="a file system without locks; training continues",
+        remedy="Make sure that no other run writes to the folder.",
     )
 
 
 def _unwritable(root: Path, error: OSError) -> OSError:
     code = error.errno or errno.EIO
-    above = [path for path in (root, *root.parents) if os.path.lexists(path)]
-    no_folder = above and not above[0].is_dir()
+    existing = [path for path in (root, *root.parents) if os.path.lexists(path)]
+    is_file = existing and not existing[0].is_dir()
     text = explain(
-        f"{os.fspath(root)!r} cannot be made or written to: {error.strerror or error}.",
+        f"{os.fspath(root)!r} cannot be created or written to: {error.strerror or error}.",
         where=os.fspath(root.absolute()),
-        expected="a folder that may be written to, or a path where one may be made",
-        received=f"{os.fspath(above[0])!r}, which is no folder" if no_folder else None,
+        expected="a writable folder, or a path where one can be created",
+        received=f"{os.fspath(existing[0])!r}, which is no folder" if is_file else None,
         remedy="Give another folder, or correct the permissions of this one.",
     )
     return OSError(code, text)

@@ -1,10 +1,10 @@
-"""Checkpoints on disk: folders that are there whole or not at all, known by their checksums.
+"""Checkpoints on disk: folders that are complete or absent, verified by checksums.
 
 A checkpoint ``checkpoint-000012`` holds ``weights.safetensors``, which `load_weights` reads too,
-``training.safetensors`` with all other arrays, and ``checkpoint.json``: where training stood, and
-the size and SHA-256 of the two. It is written beside the others under another name, flushed to the
-disk, and renamed. A folder has one writer at a time. Whatever a folder holds that is no checkpoint
-is ignored; links are followed.
+``training.safetensors`` with all other arrays, and ``checkpoint.json`` with the progress of
+training and the size and SHA-256 of the other two. It is written under a temporary name, flushed to
+the disk, and renamed. A directory has one writer at a time. Other files in it are ignored; links
+are followed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 from lamina.errors import FileFormatError, InputError, explain
-from lamina.training.checkpoints.contents import Checkpoint, Contents, checked, fill, flush
+from lamina.training.checkpoints import contents as files
+from lamina.training.checkpoints.contents import Checkpoint, Contents
 from lamina.training.checkpoints.folders import FolderLock
 
-__all__ = ["clean", "folders", "forget", "newest", "write"]
+__all__ = ["folders", "newest", "remove_all", "remove_partial", "write"]
 
 _PREFIX = "checkpoint-"
 _NAMED = re.compile(f"{_PREFIX}[0-9]+")
@@ -32,36 +33,39 @@ _NAMED = re.compile(f"{_PREFIX}[0-9]+")
 def write(
     directory: str | os.PathLike[str], contents: Contents, keep: int, *, locked: bool = False
 ) -> Path:
-    """Write a checkpoint, and remove the oldest so that `keep` are left.
+    """Write a checkpoint and remove old ones.
 
     Args:
         directory: of the checkpoints.
-        contents: of the new one.
-        keep: how many are left, the newest.
+        contents: of the new checkpoint.
+        keep: the number of newest checkpoints to keep.
         locked: whether the caller holds the directory's lock.
+
+    Returns:
+        The folder of the new checkpoint.
 
     Raises:
         InputError: another run holds the lock.
-        OSError: it cannot be written. The checkpoints that are there are as they were.
+        OSError: it cannot be written. Existing checkpoints are unchanged.
     """
     root = Path(directory)
     with contextlib.nullcontext() if locked else FolderLock(root):
         try:
             root.mkdir(parents=True, exist_ok=True)
-            with _folder_beside(root) as temporary:
-                fill(temporary, contents)
+            with _temporary_folder(root) as temporary:
+                files.write(temporary, contents)
                 target = root / f"{_PREFIX}{_next(root):06d}"
                 os.rename(temporary, target)
-            flush(root)
+            files.flush(root)
         except OSError as error:
-            raise _unwritten(root, error) from error
+            raise _write_error(root, error) from error
         for old in folders(root)[:-keep]:
             _remove(old)
     return target
 
 
 def folders(directory: str | os.PathLike[str]) -> list[Path]:
-    """The folders of a directory that are named as checkpoints, the oldest first."""
+    """Return the folders named as checkpoints, the oldest first."""
     root = Path(directory)
     return sorted((path for path in _named(root) if path.is_dir()), key=_number)
 
@@ -69,32 +73,32 @@ def folders(directory: str | os.PathLike[str]) -> list[Path]:
 def newest(
     directory: str | os.PathLike[str], check: Callable[[Checkpoint], None] | None = None
 ) -> Checkpoint | None:
-    """The newest checkpoint that is whole, None if there are none; damaged ones are told of.
+    """Read the newest complete checkpoint, or return None; warn of damaged ones.
 
     Args:
         directory: of the checkpoints.
-        check: raises FileFormatError where a checkpoint is of no use to the caller.
+        check: raises FileFormatError if the caller cannot use a checkpoint.
 
     Raises:
-        FileFormatError: there are checkpoints, and all are damaged.
+        FileFormatError: there are checkpoints and all are damaged.
     """
     damaged: list[str] = []
     for folder in reversed(folders(directory)):
         try:
-            found = checked(folder)
+            found = files.read(folder)
             if check is not None:
                 check(found)
             return found
-        except Exception as error:  # whatever is wrong in it, an older one may be whole
+        except Exception as error:  # whatever the damage, an older one may be complete
             plain = isinstance(error, FileFormatError | OSError)
             text = str(error).partition("\n")[0]
             reason = text if plain else f"{type(error).__name__}: {text}"
             damaged.append(f"{folder.name}: {reason}")
             warnings.warn(
                 explain(
-                    f"The checkpoint {folder} is damaged; an older one is tried.",
+                    f"The checkpoint {folder} is damaged; the next older one is used.",
                     received=reason,
-                    remedy="Remove it, and see to the disk it is on.",
+                    remedy="Remove it, and check the disk.",
                 ),
                 UserWarning,
                 stacklevel=2,
@@ -103,25 +107,25 @@ def newest(
         return None
     raise FileFormatError(
         explain(
-            f"No checkpoint in {os.fspath(directory)!r} is whole.",
-            expected="files with the sizes and the SHA-256 that checkpoint.json tells",
+            f"No checkpoint in {os.fspath(directory)!r} is complete.",
+            expected="files with the sizes and the SHA-256 in checkpoint.json",
             received="; ".join(damaged),
-            remedy="Begin anew in another folder, or bring a copy of a checkpoint back.",
+            remedy="Train in another folder, or restore a copy of a checkpoint.",
         )
     )
 
 
-def clean(directory: str | os.PathLike[str]) -> None:
-    """Remove what a run that was killed left half written; the caller holds the lock."""
+def remove_partial(directory: str | os.PathLike[str]) -> None:
+    """Remove incomplete checkpoints of killed runs; the caller holds the lock."""
     for name in os.listdir(directory) if os.path.isdir(directory) else []:
         if name.startswith(f".{_PREFIX}") and name.endswith(".tmp"):
             _delete(Path(directory, name))
 
 
-def forget(directory: str | os.PathLike[str]) -> None:
-    """Remove all checkpoints of a directory, and the directory if nothing else is in it.
+def remove_all(directory: str | os.PathLike[str]) -> None:
+    """Remove all checkpoints of a directory, and the directory if it is empty then.
 
-    They are left where another run holds the lock, or where they cannot be removed.
+    Nothing happens if another run holds the lock; errors are ignored.
     """
     with contextlib.suppress(OSError, InputError):
         if not os.path.isdir(directory):
@@ -129,12 +133,12 @@ def forget(directory: str | os.PathLike[str]) -> None:
         with FolderLock(directory):
             for folder in folders(directory):
                 _remove(folder)
-            clean(directory)
+            remove_partial(directory)
         os.rmdir(directory)
 
 
 def _named(root: Path) -> list[Path]:
-    """All that is named as a checkpoint, whatever it is."""
+    """Return everything named as a checkpoint, also files."""
     names = os.listdir(root) if root.is_dir() else []
     return [root / name for name in names if _NAMED.fullmatch(name)]
 
@@ -148,8 +152,8 @@ def _next(root: Path) -> int:
 
 
 @contextlib.contextmanager
-def _folder_beside(root: Path) -> Generator[Path]:
-    """A new folder on the same disk, removed if it was not renamed."""
+def _temporary_folder(root: Path) -> Generator[Path]:
+    """Create a folder on the same disk; remove it afterwards unless it was renamed."""
     temporary = root / f".{_PREFIX}{uuid.uuid4().hex[:12]}.tmp"
     temporary.mkdir()
     try:
@@ -160,7 +164,7 @@ def _folder_beside(root: Path) -> Generator[Path]:
 
 
 def _remove(folder: Path) -> None:
-    """Take a checkpoint away at once; then its files, one by one."""
+    """Hide a checkpoint by one rename; then delete its files."""
     hidden = folder.with_name(f".{_PREFIX}{uuid.uuid4().hex[:12]}.tmp")
     with contextlib.suppress(OSError):
         os.rename(folder, hidden)
@@ -168,7 +172,7 @@ def _remove(folder: Path) -> None:
 
 
 def _delete(path: Path) -> None:
-    """Remove a folder with all that is in it, or a link to one, as far as that can be."""
+    """Delete a folder, or a link to one; ignore errors."""
     if path.is_symlink():
         with contextlib.suppress(OSError):
             path.unlink()
@@ -176,14 +180,16 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _unwritten(root: Path, error: OSError) -> OSError:
+def _write_error(root: Path, error: OSError) -> OSError:
     code = error.errno or errno.EIO
-    there = folders(root) if root.is_dir() else []
+    existing = folders(root) if root.is_dir() else []
     text = explain(
-        f"No checkpoint can be written to {os.fspath(root)!r}: {os.strerror(code)}.",
+        f"The checkpoint cannot be written to {os.fspath(root)!r}: {os.strerror(code)}.",
         where=f"{os.fspath(root.absolute())}",
-        expected="a folder that may be written to, with room for one checkpoint more",
-        received=f"{there[-1].name} is there and as it was" if there else "no checkpoint is there",
-        remedy="Make room, keep fewer checkpoints (keep=1), or give another folder.",
+        expected="a writable folder with space for another checkpoint",
+        received=f"no new checkpoint; {existing[-1].name} is unchanged"
+        if existing
+        else "no checkpoint",
+        remedy="Free disk space, keep fewer checkpoints (keep=1), or give another folder.",
     )
     return OSError(code, text)

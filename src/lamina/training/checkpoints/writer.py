@@ -1,4 +1,4 @@
-"""Checkpoints of a run of `fit`: when they fall due, and a thread that writes them meanwhile."""
+"""The checkpoints of one run of `fit`: when they are due, and a thread that writes them."""
 
 from __future__ import annotations
 
@@ -6,117 +6,113 @@ import functools
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lamina.errors import InputError, explain
-from lamina.training.checkpoints import records, store
+from lamina.training.checkpoints import schema, store
 from lamina.training.checkpoints.contents import Checkpoint
 from lamina.training.checkpoints.folders import FolderLock
-from lamina.training.checkpoints.trainer_state import Snapshot
-from lamina.training.loop.trainer import Trainer
+from lamina.training.checkpoints.snapshot import Snapshot
 
-__all__ = ["Keeper"]
+__all__ = ["CheckpointWriter"]
 
-_PAUSE = 600.0  # seconds within an epoch from one checkpoint to the next
+_INTERVAL = 600.0  # seconds between checkpoints within an epoch
 
 
 @dataclass
-class Keeper:
-    """Writes checkpoints at the end of epochs and in them, and finds the newest again.
+class CheckpointWriter:
+    """Writes checkpoints at the end of epochs and within them, and finds the newest one.
 
-    One that falls due while the one before is being written waits until that is done.
+    A checkpoint that is due while the one before is being written waits for it.
 
     Args:
-        directory: of the store.
-        every: how many steps; if None, ten minutes. The ends of epochs are added.
-        keep: how many are left, the newest.
-        resume: go on from the newest. Otherwise the directory must hold none.
+        directory: of the checkpoints.
+        every: the number of steps between checkpoints; None for ten minutes.
+        keep: the number of newest checkpoints to keep.
+        resume: whether to resume from the newest; otherwise the directory must have none.
 
-    Raises:
-        InputError: there are checkpoints that `resume` was not said of, or another run writes to
-            the directory.
-        OSError: the directory cannot be made or written to.
+    Attributes:
+        last_step: the number of steps before the last checkpoint.
     """
 
     directory: str | os.PathLike[str]
     every: int | None = None
     keep: int = 3
     resume: bool = False
-    _last: int = 0
-    _saved: float = field(default_factory=time.monotonic)
+    last_step: int = 0
+    _last_time: float = field(default_factory=time.monotonic)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _writing: Future[Path] | None = None
     _lock: FolderLock | None = None
 
-    def begin(self, check: Callable[[Any], None]) -> Checkpoint | None:
-        """Lock the directory, and find the checkpoint to go on from, if there is one.
+    def begin(self, check_callbacks: Callable[[Any], None]) -> Checkpoint | None:
+        """Lock the directory and return the checkpoint to resume from, or None.
 
         Args:
-            check: raises FileFormatError where the states of callbacks in a checkpoint are no
-                such states.
+            check_callbacks: raises FileFormatError if states of callbacks are invalid.
+
+        Raises:
+            InputError: there are checkpoints and `resume` is False, or another run has the lock.
+            OSError: the directory cannot be created or written to.
         """
         self._lock = FolderLock(self.directory)
-        store.clean(self.directory)
+        store.remove_partial(self.directory)
         if self.resume:
-            return store.newest(self.directory, functools.partial(_check, check))
-        there = store.folders(self.directory)
-        if there:
+            return store.newest(self.directory, functools.partial(_check, check_callbacks))
+        found = store.folders(self.directory)
+        if found:
             raise InputError(
                 explain(
-                    f"{os.fspath(self.directory)!r} holds checkpoints of an earlier run.",
+                    f"{os.fspath(self.directory)!r} contains checkpoints of an earlier run.",
                     expected="an empty folder, or resume=True",
-                    received=f"{len(there)} checkpoints, the newest {there[-1].name}",
-                    remedy="Pass resume=True to go on from it, or give another checkpoint_dir.",
+                    received=f"{len(found)} checkpoints, the newest {found[-1].name}",
+                    remedy="Pass resume=True to resume it, or give another checkpoint_dir.",
                 )
             )
         return None
 
-    def go_on(self, trainer: Trainer, found: Checkpoint | None) -> None:
-        """Let a trainer go on from what was found.
+    def steps_until_due(self, step: int) -> int | None:
+        """Return the number of steps until a checkpoint is due; None if that depends on time."""
+        return None if self.every is None else max(1, self.last_step + self.every - step)
 
-        Raises:
-            FileFormatError: it is of another model. Nothing was changed.
-        """
-        if found is not None:
-            trainer.resume(found)
-        if self.resume:
-            self._last = trainer.wait()
-
-    def left(self, step: int) -> int | None:
-        """How many steps may be made before one falls due; None where time decides."""
-        return None if self.every is None else max(1, self._last + self.every - step)
-
-    def due(self, step: int) -> bool:
-        """Whether one is due and can be begun, `step` steps after the very first."""
+    def is_due(self, step: int) -> bool:
+        """Return whether a checkpoint is due after `step` steps and none is being written."""
         if self._writing is not None and not self._writing.done():
             return False
         if self.every is None:
-            return time.monotonic() - self._saved > _PAUSE
-        return step - self._last >= self.every
+            return time.monotonic() - self._last_time > _INTERVAL
+        return step - self.last_step >= self.every
 
-    def save(self, trainer: Trainer, more: Mapping[str, Any], last: bool = False) -> None:
-        """Begin to write a checkpoint; the last one is there when this returns.
+    def save(
+        self, steps: Callable[[], int], snapshot: Callable[[], Snapshot], wait: bool = False
+    ) -> None:
+        """Start to write a checkpoint; without `wait`, skip it while another is being written.
+
+        Args:
+            steps: waits for the device and returns the number of steps made.
+            snapshot: returns what to write.
+            wait: whether to wait until it is on the disk, and to raise its errors.
 
         Raises:
-            OSError: the last one cannot be written.
+            OSError: it cannot be written, and `wait` is True.
         """
         if self._writing is not None:
-            if not last and not self._writing.done():
+            if not wait and not self._writing.done():
                 return
-            self._settle()
-        self._last, self._saved = trainer.wait(), time.monotonic()
-        self._writing = self._pool.submit(self._write, trainer.snapshot(dict(more)))
-        if last:
-            self._settle(raises=True)
+            self._finish()
+        self.last_step, self._last_time = steps(), time.monotonic()
+        self._writing = self._pool.submit(self._write, snapshot())
+        if wait:
+            self._finish(raises=True)
 
     def close(self) -> None:
-        """Wait for what is being written, and let others write to the directory."""
+        """Wait for the checkpoint being written, and release the lock."""
         try:
-            self._settle()
+            self._finish()
         finally:
             self._pool.shutdown()
             if self._lock is not None:
@@ -125,8 +121,8 @@ class Keeper:
     def _write(self, snapshot: Snapshot) -> Path:
         return store.write(self.directory, snapshot.contents(), self.keep, locked=True)
 
-    def _settle(self, raises: bool = False) -> None:
-        """Wait for the writer; a failure is told of, for training to go on, or raised."""
+    def _finish(self, raises: bool = False) -> None:
+        """Wait for the checkpoint being written; warn of a failure, or raise it."""
         writing, self._writing = self._writing, None
         if writing is None:
             return
@@ -135,12 +131,12 @@ class Keeper:
         except OSError as error:
             if raises:
                 raise
-            warnings.warn(f"Training goes on without a checkpoint. {error}", stacklevel=2)
+            warnings.warn(f"Training continues without a checkpoint. {error}", stacklevel=2)
 
 
-def _check(check: Callable[[Any], None], found: Checkpoint) -> None:
-    """See that a checkpoint says where a run stood, and in what states its callbacks were."""
-    more = found.about["more"]
-    records.check_run(more)
-    if more is not None:
-        check(more["callbacks"])
+def _check(check_callbacks: Callable[[Any], None], checkpoint: Checkpoint) -> None:
+    """Check what `fit` wrote into a checkpoint, and the states of its callbacks."""
+    progress = checkpoint.about["more"]
+    schema.check_fit_progress(progress)
+    if progress is not None:
+        check_callbacks(progress["callbacks"])

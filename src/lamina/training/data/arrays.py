@@ -1,8 +1,8 @@
-"""Data for training: arrays of examples, or anything that gives batches."""
+"""Arrays of examples: checked, copied to the device once, split and weighted by class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import jax
@@ -18,171 +18,195 @@ from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.training.data import row_ranges
 
-__all__ = ["Arrays", "batches_of", "check_integers", "is_batches", "of_numpy", "weighted"]
+__all__ = ["Arrays", "as_numpy", "batch_indices", "check_integers", "with_class_weights"]
 
-_LARGE = 1 << 20  # bytes
+_LARGE = 1 << 20  # bytes: smaller arrays are copied by JAX
 
 
-def of_numpy(given: Any) -> Any:
-    """An array of another library as NumPy's, without a copy where that can be; the rest as it is.
+def as_numpy(array: Any) -> Any:
+    """Return an array of another library as a NumPy array, without a copy where possible.
 
-    >>> of_numpy(3)
+    NumPy and JAX arrays, variables, and objects that are no arrays are returned unchanged.
+
+    >>> as_numpy(3)
     3
     """
-    known = isinstance(given, jax.Array | Variable | np.ndarray)
-    if known or not hasattr(given, "__array__"):
-        return cast(Any, given)
-    if not hasattr(given, "detach"):
-        return np.asarray(given)
-    tensor: Any = given.detach()  # PyTorch's
-    if str(tensor.dtype).endswith("bfloat16"):  # which NumPy knows nothing of
+    known = isinstance(array, jax.Array | Variable | np.ndarray)
+    if known or not hasattr(array, "__array__"):
+        return cast(Any, array)
+    if not hasattr(array, "detach"):
+        return np.asarray(array)
+    tensor: Any = array.detach()  # a PyTorch tensor
+    if str(tensor.dtype).endswith("bfloat16"):  # a dtype that NumPy does not have
         return np.asarray(cast(Any, jax.dlpack.from_dlpack)(tensor))
     return np.asarray(tensor.cpu())
 
 
 def check_integers(data: Any, label: str) -> None:
-    """See that JAX can keep the integers of arrays in memory; those of mapped files are read later.
+    """Check that JAX can represent the integers of arrays in memory.
+
+    Memory-mapped arrays are checked later, when their rows are read.
+
+    Args:
+        data: a tree of arrays.
+        label: the name of the data in the error.
 
     Raises:
-        InputError: it cannot; the error names the label, the place and the integer.
+        InputError: an integer is out of the range of the dtype that JAX uses.
     """
 
     def in_memory(leaf: Any) -> Any:
-        return None if isinstance(leaf, np.memmap) else of_numpy(leaf)
+        return None if isinstance(leaf, np.memmap) else as_numpy(leaf)
 
     inputs.check_integers(map_tree(in_memory, data), label)
-
-
-def is_batches(x: Any) -> bool:
-    """Whether `x` gives batches, rather than being arrays of examples."""
-    if hasattr(x, "shape") or isinstance(x, Variable | list | tuple | dict):
-        return False
-    return isinstance(x, Iterable) or callable(x) or hasattr(x, "__getitem__")
 
 
 class Arrays:
     """Examples in memory: a tree of arrays whose first axis is the example.
 
-    They are put on the device once; large ones on the CPU stay where they are, and are not to be
-    written to while they are in use.
+    The arrays are copied to the device once. Large arrays on the CPU are read where they are and
+    must not be modified during training.
 
     Args:
-        batch: ``x``, ``(x, y)`` or ``(x, y, sample_weight)``.
+        batch: ``x``, ``(x, y)`` or ``(x, y, sample_weight)``; each a tree of arrays
+            ``[examples, ...]``.
+
+    Attributes:
+        count: the number of examples.
+
+    Raises:
+        InputError: there is no array, a leaf is no array, or the first axes differ or are empty.
     """
 
     def __init__(self, batch: Any) -> None:
-        leaves, structure = flatten(map_tree(of_numpy, batch))
-        lists = [leaf for leaf in leaves if not hasattr(leaf, "shape")]
-        if lists or not leaves:
+        leaves, structure = flatten(map_tree(as_numpy, batch))
+        others = [leaf for leaf in leaves if not hasattr(leaf, "shape")]
+        if others or not leaves:
             raise InputError(
                 explain(
                     "The data are not arrays of examples.",
                     expected="NumPy or JAX arrays, or tuples, lists and dicts of them",
-                    received=f"{type(lists[0]).__name__}" if lists else "nothing",
-                    remedy="Turn lists of numbers into arrays: np.asarray(x).",
+                    received=f"{type(others[0]).__name__}" if others else "nothing",
+                    remedy="Convert lists of numbers to arrays: np.asarray(x).",
                 )
             )
         counts = [np.shape(leaf)[0] if np.ndim(leaf) else 0 for leaf in leaves]
         if len(set(counts)) > 1 or counts[0] == 0:
             raise InputError(
                 explain(
-                    "The arrays do not have the same number of examples, or none.",
-                    expected="the same size, above 0, on the first axis of each",
+                    "The arrays differ in the number of examples, or have none.",
+                    expected="the same positive size of the first axis of each array",
                     received=", ".join(str(np.shape(leaf)) for leaf in leaves),
                     remedy="Give x, y and sample_weight one row for each example.",
                 )
             )
         self.count = counts[0]
         self._structure = structure
-        self._host = leaves
+        self._leaves = leaves
         self._device: Any = None
-        self._stay = row_ranges.wanted(leaves)
+        self._read_in_place = row_ranges.is_worthwhile(leaves)
 
     @property
     def host(self) -> Any:
-        """The arrays as they were given."""
-        return unflatten(self._structure, self._host)
+        """The arrays as the user passed them."""
+        return unflatten(self._structure, self._leaves)
 
     @property
-    def tree(self) -> Any:
-        """The arrays on the device, put there once."""
+    def device(self) -> Any:
+        """The arrays on the device, copied there at the first access."""
         if self._device is None:
-            self._device = as_inputs(map_tree(_taken_over, self.host))
+            self._device = as_inputs(map_tree(_to_device, self.host))
         return self._device
 
-    def windows(self, order: Any, first: int, stop: int) -> Iterator[row_ranges.Window]:
-        """The steps `first` to `stop` of an order [steps, batch], as the device takes them in."""
-        if not self._stay:
-            yield row_ranges.Window(self.tree, order, first, stop)
+    def ranges(self, indices: Any, first: int, stop: int) -> Iterator[row_ranges.RowRange]:
+        """Yield the rows of steps `first` to `stop`, in parts that fit into memory.
+
+        Args:
+            indices: row numbers ``[steps, batch]``.
+            first: the first step.
+            stop: the step after the last.
+        """
+        if not self._read_in_place:
+            yield row_ranges.RowRange(self.device, indices, first, stop)
             return
-        for window in row_ranges.gathered(self._host, np.asarray(order), first, stop):
-            rows = as_inputs(unflatten(self._structure, window.rows))
-            yield window._replace(rows=rows)
+        for part in row_ranges.gather(self._leaves, np.asarray(indices), first, stop):
+            rows = as_inputs(unflatten(self._structure, part.rows))
+            yield part._replace(rows=rows)
 
     def batch(self, index: Any) -> Any:
-        """The rows of `index`, as a batch."""
+        """Return a batch of the rows that `index` selects, as JAX arrays."""
         return as_inputs(map_tree(lambda array: array[index], self.host))
 
-    def like(self, size: int) -> Any:
-        """A batch of so many, to tell what batches are like."""
+    def example_batch(self, size: int) -> Any:
+        """Return a batch of `size` copies of the first row, as an example of shapes and dtypes."""
         return self.batch(np.zeros(size, np.int32))
 
     def split(self, fraction: float) -> tuple[Arrays, Arrays]:
-        """The first part, and the last `fraction` of the examples."""
+        """Split off the last `fraction` of the examples, in (0, 1).
+
+        Raises:
+            InputError: one of the parts would be empty.
+        """
         cut = int(self.count * (1.0 - fraction))
         if not 0 < cut < self.count:
             raise InputError(
                 explain(
-                    "validation_split leaves nothing to train on, or nothing to validate.",
-                    expected=f"a fraction between 0 and 1 of {self.count} examples",
+                    "validation_split leaves no example for training, or none for validation.",
+                    expected=f"a fraction in (0, 1) of {self.count} examples",
                     received=str(fraction),
                     remedy="Choose a fraction such as 0.1, or pass validation_data.",
                 )
             )
-        parts = [[leaf[:cut] for leaf in self._host], [leaf[cut:] for leaf in self._host]]
+        parts = [[leaf[:cut] for leaf in self._leaves], [leaf[cut:] for leaf in self._leaves]]
         first, last = (Arrays(unflatten(self._structure, part)) for part in parts)
         return first, last
 
-    def orders(self, order: np.ndarray, size: int) -> list[jax.Array]:
-        """Row numbers [steps, batch]: the whole batches, and the short last one if there is."""
-        whole = len(order) // size
-        parts = [order[: whole * size].reshape(whole, size), order[whole * size :][None]]
-        return [jnp.asarray(part, jnp.int32) for part in parts if part.size]
 
+def batch_indices(rows: np.ndarray, size: int) -> list[jax.Array]:
+    """Divide row numbers into batches: the full ones ``[steps, size]``, then a smaller last one.
 
-def _taken_over(leaf: Any) -> Any:
-    """A large array on the device, copied at most once: JAX takes such memory over as it is.
-
-    On the CPU that of the caller is taken if it serves: a file's that is mapped into memory does.
+    >>> [indices.tolist() for indices in batch_indices(np.arange(5), 2)]
+    [[[0, 1], [2, 3]], [[4]]]
     """
-    given: Any = leaf
+    whole = len(rows) // size
+    parts = [rows[: whole * size].reshape(whole, size), rows[whole * size :][None]]
+    return [jnp.asarray(part, jnp.int32) for part in parts if part.size]
+
+
+def _to_device(leaf: Any) -> Any:
+    """Copy a large array to the device, at most once; other leaves are returned unchanged.
+
+    On the CPU, JAX uses suitably aligned memory without a copy, such as that of a mapped file.
+    """
+    array: Any = leaf
     if not isinstance(leaf, np.ndarray) or isinstance(leaf, np.ma.MaskedArray):
-        return given
-    if given.nbytes < _LARGE or given.dtype.kind not in "biuf":
-        return given
-    narrowing.check(given, "The data")
-    kind = row_ranges.canonical(given)
-    if not serves(given, kind):
-        own = empty(given.shape, kind)
-        np.copyto(own, given, casting="same_kind")
-        given = own
-    return jax.device_put(np.asarray(given))
+        return array
+    if array.nbytes < _LARGE or array.dtype.kind not in "biuf":
+        return array
+    narrowing.check(array, "The data")
+    dtype = row_ranges.canonical_dtype(array)
+    if not serves(array, dtype):
+        own = empty(array.shape, dtype)
+        np.copyto(own, array, casting="same_kind")
+        array = own
+    return jax.device_put(np.asarray(array))
 
 
-def batches_of(source: Any) -> Iterator[Any]:
-    """The batches of an iterable, of a function that makes one, or of what is numbered."""
-    if isinstance(source, Iterable):
-        made = cast(Any, source)
-    elif callable(source):
-        made = source()
-    else:
-        made = (source[index] for index in range(len(source)))
-    for batch in cast(Iterable[Any], made):
-        yield tuple(cast(list[Any], batch)) if isinstance(batch, list) else batch
+def with_class_weights(y: Any, sample_weight: Any, class_weight: Mapping[int, float]) -> np.ndarray:
+    """Return sample weights ``[examples]`` multiplied by the weight of each label's class.
 
+    Args:
+        y: labels: class numbers ``[examples]`` or ``[examples, 1]``, or one-hot
+            ``[examples, classes]``.
+        sample_weight: ``[examples]``, or None for 1.
+        class_weight: the weight of each class number.
 
-def weighted(y: Any, sample_weight: Any, class_weight: Mapping[int, float]) -> Any:
-    """Sample weights with the weights of the labels' classes multiplied in."""
+    Raises:
+        InputError: a class occurs in `y` and not in `class_weight`.
+
+    >>> with_class_weights([0, 1], None, {0: 1.0, 1: 3.0}).tolist()
+    [1.0, 3.0]
+    """
     labels = np.asarray(y)
     if labels.ndim > 1 and labels.shape[-1] > 1:
         labels = labels.argmax(-1)
@@ -191,10 +215,10 @@ def weighted(y: Any, sample_weight: Any, class_weight: Mapping[int, float]) -> A
     if missing:
         raise InputError(
             explain(
-                "class_weight has no weight for a class that occurs.",
+                "class_weight has no weight for a class that occurs in the labels.",
                 expected=f"a weight for each of {sorted(set(labels.tolist()))}",
                 received=f"none for {missing}",
-                remedy="Add it; 1.0 leaves a class as it is.",
+                remedy="Add it; 1.0 leaves a class unweighted.",
             )
         )
     table = {int(key): float(value) for key, value in class_weight.items()}

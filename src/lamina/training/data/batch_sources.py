@@ -1,216 +1,268 @@
-"""Where the steps of an epoch come from: rows of arrays in memory, or batches as they come."""
+"""Sources of an epoch's batches: rows of arrays in memory, or an iterable of batches."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamina.errors import InputError, explain
-from lamina.training.data.arrays import Arrays, batches_of
-from lamina.training.data.prefetch import Prefetched, on_device
-from lamina.training.loop.trainer import Trainer
+from lamina.training.data.arrays import Arrays, batch_indices
+from lamina.training.data.batches import iterate
+from lamina.training.data.prefetch import Prefetched, to_device
 
-__all__ = ["ArrayFeed", "BatchFeed", "Feed", "no_batches"]
-
-Most = Callable[[int], int]
-Before = Callable[[int], None]
+__all__ = ["ArraySource", "BatchSource", "IterableSource", "Rows", "no_batches"]
 
 
-class Feed:
-    """The steps of epochs, of which each yields how many of its epoch were made.
+class Rows(NamedTuple):
+    """Consecutive steps on rows of arrays, to run as one program.
 
-    Args:
-        steps: of an epoch; None where the data end it.
+    Attributes:
+        data: the arrays.
+        indices: row numbers ``[steps, batch]``.
+        first: the first step to run.
+        stop: the step after the last.
+    """
+
+    data: Arrays
+    indices: Any
+    first: int
+    stop: int
+
+
+class BatchSource(ABC):
+    """The batches of `fit`, epoch by epoch.
+
+    Attributes:
+        steps: the number of steps in an epoch; None if the data determine it.
     """
 
     steps: int | None
 
-    def epoch(self, trainer: Trainer, first: int, most: Most, before: Before) -> Iterator[int]:
-        """Make the steps of an epoch from `first` on.
+    @abstractmethod
+    def epoch(
+        self,
+        order: Callable[[int], np.ndarray],
+        first: int,
+        most: Callable[[int], int],
+    ) -> Iterator[tuple[int, int, Any]]:
+        """Yield the steps of an epoch, each time after those yielded before have been run.
 
         Args:
-            trainer: makes them.
-            first: how many were made before.
-            most: how many may be made at once, given how many are left.
-            before: told which step comes next.
+            order: given the number of examples, returns their order in this epoch.
+            first: the number of steps of the epoch to skip.
+            most: given the number of remaining steps, returns how many to yield at once.
+
+        Yields:
+            The first step, the step after the last, both counted in the epoch, and the data:
+            :class:`Rows`, or one batch.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def batch(self, step: int) -> Any:
-        """The batch of a recent step of this epoch."""
-        raise NotImplementedError
+        """Return the batch of a recent step of the current epoch."""
 
-    def forget(self) -> None:
-        """The batches so far will not be asked for."""
+    @abstractmethod
+    def position(self) -> dict[str, Any]:
+        """Return the position in the data, for a checkpoint."""
 
-    def place(self) -> dict[str, Any]:
-        """What a checkpoint keeps: what the data are, and where in them the next batch is."""
-        raise NotImplementedError
+    @abstractmethod
+    def start(self, first: int, epochs: int, position: Mapping[str, Any] | None) -> None:
+        """Prepare for `epochs` epochs, of the first of which `first` steps have been run.
 
-    def start(self, first: int, epochs: int, place: Mapping[str, Any] | None) -> None:
-        """See to `epochs` epochs, `first` steps of which are made; go on from a place if given.
+        Args:
+            first: the number of steps already run.
+            epochs: the number of epochs, the begun one included.
+            position: from the checkpoint to resume from, or None.
 
         Raises:
-            InputError: the place is one in other data.
+            InputError: the position belongs to other data.
         """
 
+    @abstractmethod
+    def release(self) -> None:
+        """Drop the batches kept for :meth:`batch`."""
+
+    @abstractmethod
     def close(self) -> None:
-        """Nothing more is wanted."""
+        """Stop prefetching."""
 
 
-class ArrayFeed(Feed):
-    """Rows of arrays, in an order of their own in each epoch; many steps run as one program."""
+class ArraySource(BatchSource):
+    """Rows of arrays, in a new order in each epoch if shuffled.
+
+    Args:
+        data: the arrays.
+        batch_size: examples in a batch; the last batch of an epoch may be smaller.
+        shuffle: whether to use a new order in each epoch.
+        steps: the number of steps in an epoch; None for all examples.
+    """
 
     def __init__(self, data: Arrays, batch_size: int, shuffle: bool, steps: int | None) -> None:
         self.data = data
         self.batch_size = batch_size
         self.shuffle = shuffle
         whole = -(-data.count // batch_size)
-        self.steps = whole if steps is None else min(steps, whole)
+        self._steps = whole if steps is None else min(steps, whole)
+        self.steps = self._steps
         self._rows = np.arange(0)
 
-    def epoch(self, trainer: Trainer, first: int, most: Most, before: Before) -> Iterator[int]:
-        data, start = self.data, 0
-        trainer.prepare(lambda: data.like(min(self.batch_size, data.count)))
-        in_order = np.arange(data.count, dtype=np.int32)
-        self._rows = trainer.permutation(data.count) if self.shuffle else in_order
-        for order in data.orders(self._rows, self.batch_size):
-            end = min(start + order.shape[0], self.steps or 0)
+    def example_batch(self) -> Any:
+        """Return a batch with the shapes and dtypes of the first batch."""
+        return self.data.example_batch(min(self.batch_size, self.data.count))
+
+    def epoch(
+        self,
+        order: Callable[[int], np.ndarray],
+        first: int,
+        most: Callable[[int], int],
+    ) -> Iterator[tuple[int, int, Any]]:
+        count, start = self.data.count, 0
+        self._rows = order(count) if self.shuffle else np.arange(count, dtype=np.int32)
+        for indices in batch_indices(self._rows, self.batch_size):
+            end = min(start + indices.shape[0], self._steps)
             at = max(first, start)
             while at < end:
-                before(at)
                 stop = at + most(end - at)
-                trainer.steps(data, order, at - start, stop - start)
+                yield at, stop, Rows(self.data, indices, at - start, stop - start)
                 at = stop
-                yield at
-            start += order.shape[0]
+            start += indices.shape[0]
 
     def batch(self, step: int) -> Any:
         start = step * self.batch_size
         return self.data.batch(self._rows[start : start + self.batch_size])
 
-    def place(self) -> dict[str, Any]:
+    def release(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def position(self) -> dict[str, Any]:
         return {
             "examples": self.data.count,
             "batch_size": self.batch_size,
             "shuffle": bool(self.shuffle),
         }
 
-    def start(self, first: int, epochs: int, place: Mapping[str, Any] | None) -> None:
-        if first and place is not None and place != self.place():
-            raise InputError(_other_data(place, self.place()))
+    def start(self, first: int, epochs: int, position: Mapping[str, Any] | None) -> None:
+        if first and position is not None and position != self.position():
+            raise InputError(_other_data(position, self.position()))
 
 
-class BatchFeed(Feed):
-    """Batches of an iterable, fetched ahead. With `steps`, it goes on from epoch to epoch.
+class IterableSource(BatchSource):
+    """Prefetched batches of an iterable. With `steps`, it continues from epoch to epoch.
 
     Args:
-        source: an iterable, or a function that makes one.
-        steps: of an epoch.
+        source: an iterable of batches, a function that returns one, or an indexable object.
+        steps: the number of steps in an epoch; None for one pass over the iterable.
     """
 
     def __init__(self, source: Any, steps: int | None) -> None:
         self.source = source
         self.steps = steps
-        self._left: int | None = None  # what all epochs take; no more is fetched
-        self._ahead: Prefetched | None = None
+        self._limit: int | None = None  # batches of all epochs: no more are fetched
+        self._prefetched: Prefetched | None = None
         self._taken = 0
         self._recent: dict[int, Any] = {}
 
-    def epoch(self, trainer: Trainer, first: int, most: Most, before: Before) -> Iterator[int]:
+    def epoch(
+        self,
+        order: Callable[[int], np.ndarray],
+        first: int,
+        most: Callable[[int], int],
+    ) -> Iterator[tuple[int, int, Any]]:
         self._recent.clear()
-        done = first
-        while self.steps is None or done < self.steps:
+        step = first
+        while self.steps is None or step < self.steps:
             batch = self._next()
             if batch is None:
                 break
-            before(done)
-            self._recent[done] = batch
-            trainer.step(batch)
-            done += 1
-            yield done
+            self._recent[step] = batch
+            yield step, step + 1, batch
+            step += 1
         if self.steps is None:
-            self._ahead, self._taken = None, 0
-        if done == 0:
+            self._prefetched, self._taken = None, 0
+        if step == 0:
             raise InputError(no_batches())
 
     def _next(self) -> Any:
-        if self._ahead is None:
-            self._ahead = Prefetched(self._batches(self._taken), _ready)
-        self._taken, batch = next(self._ahead, (self._taken, None))
+        if self._prefetched is None:
+            self._prefetched = Prefetched(self._numbered(self._taken), _to_device)
+        self._taken, batch = next(self._prefetched, (self._taken, None))
         return batch
 
-    def _batches(self, skipped: int) -> Iterator[tuple[int, Any]]:
-        """Batches, each with its number since the source was begun anew, counted from 1."""
-        given = 0
+    def _numbered(self, skipped: int) -> Iterator[tuple[int, Any]]:
+        """Yield batches with their number in the current pass over the source, from 1."""
+        count = 0
         while True:
             number = 0
-            for number, batch in enumerate(batches_of(self.source), 1):
+            for number, batch in enumerate(iterate(self.source), 1):
                 if number > skipped:
                     yield number, batch
-                    given += 1
-                    if given == self._left:
+                    count += 1
+                    if count == self._limit:
                         return
             if self.steps is None:
                 return
             if number == 0 or number < skipped:
-                raise InputError(_ended(self.steps, given))
+                raise InputError(_exhausted(self.steps, count))
             skipped = 0
 
     def batch(self, step: int) -> Any:
         return self._recent[step]
 
-    def forget(self) -> None:
+    def release(self) -> None:
         self._recent.clear()
 
-    def place(self) -> dict[str, Any]:
+    def position(self) -> dict[str, Any]:
         return {"batches": self._taken, "steps": self.steps}
 
-    def start(self, first: int, epochs: int, place: Mapping[str, Any] | None) -> None:
+    def start(self, first: int, epochs: int, position: Mapping[str, Any] | None) -> None:
         if self.steps is not None:
-            self._left = self.steps * epochs - first
-        if place is not None and place.get("steps", -1) == self.steps:
-            self._taken = place["batches"]
+            self._limit = self.steps * epochs - first
+        if position is not None and position.get("steps", -1) == self.steps:
+            self._taken = position["batches"]
         elif first:
-            raise InputError(_other_data(place or {}, self.place()))
+            raise InputError(_other_data(position or {}, self.position()))
 
     def close(self) -> None:
-        if self._ahead is not None:
-            self._ahead.close()
+        if self._prefetched is not None:
+            self._prefetched.close()
         self._recent.clear()
 
 
-def _ready(item: tuple[int, Any]) -> tuple[int, Any]:
+def _to_device(item: tuple[int, Any]) -> tuple[int, Any]:
     number, batch = item
-    return number, on_device(batch)
+    return number, to_device(batch)
 
 
 def no_batches() -> str:
-    """What is told where the data are empty."""
+    """Return the message for data without a batch."""
     return explain(
-        "The data gave no batch.",
-        expected="at least one batch an epoch",
-        received="an empty iterable, or a generator that an earlier epoch used up",
-        remedy="Pass a function that makes a generator, or a list of batches in a class with "
-        "__iter__.",
+        "The data contain no batch.",
+        expected="at least one batch in each epoch",
+        received="an empty iterable, or a generator that an earlier epoch has exhausted",
+        remedy="Pass a function that returns a generator, or an object whose __iter__ starts "
+        "a new pass.",
     )
 
 
-def _ended(steps: int, given: int) -> str:
+def _exhausted(steps: int, count: int) -> str:
     return explain(
         "The data ended before the epoch did.",
-        expected=f"{steps} batches an epoch",
-        received=f"{given} batches in all, and none when it was begun anew",
-        remedy="Lower steps_per_epoch, or give an iterable that starts anew.",
+        expected=f"{steps} batches in each epoch",
+        received=f"{count} batches in total, and none in a second pass",
+        remedy="Lower steps_per_epoch, or pass an iterable that can be iterated again.",
     )
 
 
-def _other_data(place: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+def _other_data(saved: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     return explain(
-        "The checkpoint was made in the middle of an epoch over other data.",
-        expected=", ".join(f"{name} {value}" for name, value in place.items()),
+        "The checkpoint was written in the middle of an epoch over other data.",
+        expected=", ".join(f"{name} {value}" for name, value in saved.items()),
         received=", ".join(f"{name} {value}" for name, value in own.items()),
-        remedy="Give fit the data, batch_size, shuffle and steps_per_epoch of that run.",
+        remedy="Pass the same data, batch_size, shuffle and steps_per_epoch as in that run.",
     )

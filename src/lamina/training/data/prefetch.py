@@ -1,4 +1,4 @@
-"""Batches fetched ahead by a thread, and put on the device there."""
+"""Prefetching: a thread fetches the next batches and copies them to the device."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ import numpy as np
 
 from lamina.core.inputs import as_inputs
 from lamina.core.pytrees import map_tree
-from lamina.training.data.arrays import of_numpy
+from lamina.training.data.arrays import as_numpy
 
-__all__ = ["Prefetched", "on_device"]
+__all__ = ["Prefetched", "to_device"]
 
-_AHEAD = 2  # batches that wait on the device
+_AHEAD = 2  # items that wait on the device
 
 
 class Prefetched(Iterator[Any]):
-    """What `source` gives, made ready by a thread some items ahead; errors come in their place.
+    """An iterator over prepared items of a source, which a thread fetches two items ahead.
+
+    An exception of the thread is raised when its item is requested.
 
     Args:
-        source: gives the items; it is used by the thread alone.
-        ready: what makes an item ready, in the thread.
+        source: an iterator; only the thread uses it.
+        prepare: applied to each item in the thread.
 
     >>> list(Prefetched(iter([1, 2]), lambda item: item * 10))
     [10, 20]
     """
 
-    def __init__(self, source: Iterator[Any], ready: Callable[[Any], Any]) -> None:
+    def __init__(self, source: Iterator[Any], prepare: Callable[[Any], Any]) -> None:
         self._source = source
-        self._ready = ready
+        self._prepare = prepare
         self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(_AHEAD)
         self._closed = False
         config = cast(Any, jax.config)
@@ -53,7 +55,7 @@ class Prefetched(Iterator[Any]):
         raise StopIteration
 
     def close(self) -> None:
-        """Let the thread end after the item it is at, and wait for it, but not for long."""
+        """Stop the thread after its present item; wait at most one second for it."""
         self._closed = True
         with contextlib.suppress(queue.Empty):
             while True:
@@ -61,11 +63,11 @@ class Prefetched(Iterator[Any]):
         self._thread.join(timeout=1.0)
 
     def _run(self) -> None:
-        x64, device = self._settings  # they are a thread's own in JAX
+        x64, device = self._settings  # JAX keeps these settings for each thread
         try:
             with jax.enable_x64(x64), jax.default_device(device):
                 for item in self._source:
-                    self._queue.put(("item", self._ready(item)))
+                    self._queue.put(("item", self._prepare(item)))
                     if self._closed:
                         return
         except BaseException as error:
@@ -74,14 +76,20 @@ class Prefetched(Iterator[Any]):
             self._queue.put(("end", None))
 
 
-def on_device(batch: Any) -> Any:
-    """A batch as arrays on the device: of NumPy's, JAX's, or whatever else can become an array.
+def to_device(batch: Any) -> Any:
+    """Copy a batch to the device.
 
-    What is not JAX's is copied, so that whoever made the batch may use its memory again.
+    Arrays of NumPy and of other libraries are copied, so that the caller may reuse their memory.
+
+    Args:
+        batch: a tree of arrays and other objects.
+
+    Returns:
+        The same tree with JAX arrays; leaves that are no arrays are unchanged.
     """
-    return as_inputs(map_tree(_copied, batch))
+    return as_inputs(map_tree(_copy, batch))
 
 
-def _copied(leaf: Any) -> Any:
-    found = of_numpy(leaf)
-    return np.array(cast(Any, found)) if isinstance(found, np.ndarray) else found
+def _copy(leaf: Any) -> Any:
+    array = as_numpy(leaf)
+    return np.array(cast(Any, array)) if isinstance(array, np.ndarray) else array

@@ -1,8 +1,8 @@
-"""Large arrays of examples on the CPU, read where they are, some steps' rows at a time.
+"""Large arrays of examples on the CPU: the rows of a few steps at a time, gathered as needed.
 
-The CPU device takes over memory that begins at a boundary of 64 bytes; NumPy's seldom does. A copy
-of all would be held beside the data for as long as training lasts. Instead the rows of the next
-steps are gathered into memory that serves, while the device is at the steps before them.
+JAX's CPU device uses host memory without a copy if it is aligned to 64 bytes; memory of NumPy
+seldom is. A copy of all data would stay in memory for the whole training. Instead, the rows of the
+next steps are gathered into aligned memory while the device computes the steps before them.
 """
 
 from __future__ import annotations
@@ -17,85 +17,93 @@ import numpy as np
 from lamina import narrowing
 from lamina.core.initial.host_memory import empty, serves
 
-__all__ = ["Window", "canonical", "gathered", "wanted"]
+__all__ = ["RowRange", "canonical_dtype", "gather", "is_worthwhile"]
 
-_ALL = 1 << 25  # bytes: fewer are copied once, which saves gathering them in every epoch
-_WINDOW = 1 << 23  # bytes: small beside the data, large enough for many steps of most models
+_MIN_TOTAL_BYTES = 1 << 25  # smaller data are copied once, which saves gathering in every epoch
+_RANGE_BYTES = 1 << 23  # small compared with the data, enough for many steps of most models
 
 
-class Window(NamedTuple):
-    """Steps to make on rows of arrays.
+class RowRange(NamedTuple):
+    """The rows of consecutive steps.
 
     Attributes:
-        rows: the arrays, on the device.
-        order: row numbers [steps, batch].
-        first: the first of the steps to make.
-        stop: the one after the last.
+        rows: a tree of arrays on the device.
+        indices: row numbers in `rows`, ``[steps, batch]``.
+        first: the first step.
+        stop: the step after the last.
     """
 
     rows: Any
-    order: Any
+    indices: Any
     first: int
     stop: int
 
 
-def canonical(array: np.ndarray) -> np.dtype[Any]:
-    """The dtype that JAX has an array's numbers in.
+def canonical_dtype(array: np.ndarray) -> np.dtype[Any]:
+    """Return the dtype of the array as a JAX array.
 
-    >>> canonical(np.ones(2, ">f8"))
+    >>> canonical_dtype(np.ones(2, ">f8"))
     dtype('float32')
     """
     return np.dtype(jax.dtypes.canonicalize_dtype(array.dtype.newbyteorder("=")))
 
 
-def wanted(arrays: Sequence[Any]) -> bool:
-    """Whether a copy of the arrays would take much memory that windows on them do not.
+def is_worthwhile(arrays: Sequence[Any]) -> bool:
+    """Return whether gathering rows saves much memory compared with one copy of the arrays.
 
-    >>> small, large = np.ones((4, 3)), np.broadcast_to(np.float64(1), (10**8, 1))
-    >>> wanted([small]), wanted([large])  # rows that lie apart are slow to gather
+    It does for large contiguous arrays on the CPU that JAX cannot use without a copy.
+
+    >>> small, strided = np.ones((4, 3)), np.broadcast_to(np.float64(1), (10**8, 1))
+    >>> is_worthwhile([small]), is_worthwhile([strided])
     (False, False)
     """
-    if jax.default_backend() != "cpu" or not all(map(_rows_of_numbers, arrays)):
+    if jax.default_backend() != "cpu" or not all(map(_has_contiguous_rows, arrays)):
         return False
-    copied = (a for a in arrays if not serves(a, canonical(a)))
-    return sum(array.size * canonical(array).itemsize for array in copied) >= _ALL
+    copied = (a for a in arrays if not serves(a, canonical_dtype(a)))
+    return sum(array.size * canonical_dtype(array).itemsize for array in copied) >= _MIN_TOTAL_BYTES
 
 
-def _rows_of_numbers(array: Any) -> bool:
+def _has_contiguous_rows(array: Any) -> bool:
     plain = isinstance(array, np.ndarray) and not isinstance(array, np.ma.MaskedArray)
     return plain and array.dtype.kind in "biuf" and array.flags.c_contiguous
 
 
-def gathered(
-    arrays: Sequence[np.ndarray], order: np.ndarray, first: int, stop: int
-) -> Iterator[Window]:
-    """The steps by windows of one size, so that one program serves them all.
+def gather(
+    arrays: Sequence[np.ndarray], indices: np.ndarray, first: int, stop: int
+) -> Iterator[RowRange]:
+    """Yield the rows of steps in ranges of equal size, so that one program serves all ranges.
 
-    The rows of each are gathered when it is asked for. What lies behind the last is not filled.
+    The rows of a range are gathered when it is requested. Rows beyond `stop` are uninitialized.
+
+    Args:
+        arrays: ``[examples, ...]`` each.
+        indices: row numbers ``[steps, batch]``.
+        first: the first step.
+        stop: the step after the last.
 
     >>> x = np.arange(8.0, dtype="float32")
-    >>> [window] = gathered([x], np.asarray([[1, 0], [7, 6]]), 1, 2)
-    >>> window.rows[0][window.order[0]].tolist(), window.first, window.stop
+    >>> [part] = gather([x], np.asarray([[1, 0], [7, 6]]), 1, 2)
+    >>> part.rows[0][part.indices[0]].tolist(), part.first, part.stop
     ([7.0, 6.0], 0, 1)
     """
-    steps, size = order.shape
-    row = sum(math.prod(array.shape[1:]) * canonical(array).itemsize for array in arrays)
-    most = max(1, min(steps, _WINDOW // max(1, row * size)))
-    places = jax.device_put(np.arange(most * size, dtype=np.int32).reshape(most, size))
+    steps, size = indices.shape
+    row = sum(math.prod(array.shape[1:]) * canonical_dtype(array).itemsize for array in arrays)
+    most = max(1, min(steps, _RANGE_BYTES // max(1, row * size)))
+    local = jax.device_put(np.arange(most * size, dtype=np.int32).reshape(most, size))
     for start in range(first, stop, most):
         end = min(start + most, stop)
-        rows = order[start:end].reshape(-1)
-        taken = jax.device_put([_taken(array, rows, most * size) for array in arrays])
-        yield Window(taken, places, 0, end - start)
+        wanted = indices[start:end].reshape(-1)
+        rows = jax.device_put([_take(array, wanted, most * size) for array in arrays])
+        yield RowRange(rows, local, 0, end - start)
 
 
-def _taken(array: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
-    """The rows of an array, at the front of a new one."""
-    own = empty((length, *array.shape[1:]), canonical(array))
-    if own.dtype == array.dtype:
-        np.take(array, rows, axis=0, out=own[: len(rows)], mode="clip")  # else it is buffered
+def _take(array: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
+    """Copy rows of an array to the front of a new array of `length` rows."""
+    target = empty((length, *array.shape[1:]), canonical_dtype(array))
+    if target.dtype == array.dtype:
+        np.take(array, rows, axis=0, out=target[: len(rows)], mode="clip")  # "raise" would buffer
     else:
         taken = array[rows]
         narrowing.check(taken, "The data")
-        own[: len(rows)] = taken
-    return own
+        target[: len(rows)] = taken
+    return target

@@ -1,4 +1,4 @@
-"""What `fit`, `evaluate` and `predict` are given, checked and brought into form."""
+"""The arguments of `fit`, `evaluate` and `predict`: checked and converted."""
 
 from __future__ import annotations
 
@@ -8,26 +8,33 @@ from typing import Any, cast
 
 from lamina.errors import InputError, explain
 from lamina.training.callbacks import BackupAndRestore
-from lamina.training.checkpoints.writer import Keeper
-from lamina.training.data.arrays import Arrays, check_integers, is_batches, weighted
-from lamina.training.data.batch_sources import ArrayFeed, BatchFeed, Feed
-from lamina.training.step.objective import unpack
+from lamina.training.checkpoints.writer import CheckpointWriter
+from lamina.training.data.arrays import Arrays, check_integers, with_class_weights
+from lamina.training.data.batch_sources import ArraySource, BatchSource, IterableSource
+from lamina.training.data.batches import is_batch_source, unpack
 
-__all__ = ["examples", "feed", "keeper", "positive", "training_data", "validation_data"]
+__all__ = [
+    "batch_source",
+    "check_positive",
+    "checkpoint_writer",
+    "examples",
+    "training_data",
+    "validation_data",
+]
 
 
-def positive(**options: Any) -> None:
-    """See that options are whole numbers above 0, or None.
+def check_positive(**options: Any) -> None:
+    """Check that options are positive integers or None.
 
     Raises:
         InputError: one is not.
     """
     for name, value in options.items():
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if value is not None and not (whole and value >= 1):
+        integer = isinstance(value, int) and not isinstance(value, bool)
+        if value is not None and not (integer and value >= 1):
             raise InputError(
                 explain(
-                    f"{name} is not a whole number above 0.",
+                    f"{name} is not a positive integer.",
                     received=repr(value),
                     remedy=f"Give {name}=32, for example.",
                 )
@@ -35,20 +42,20 @@ def positive(**options: Any) -> None:
 
 
 def examples(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """Arrays of examples, or what gives batches.
+    """Return :class:`Arrays` of the examples, or `x` itself if it is a source of batches.
 
     Raises:
-        InputError: the arrays do not fit together, or have integers that JAX cannot keep; or there
-            are labels beside batches.
+        InputError: the arrays do not fit together, JAX cannot represent an integer of them, or
+            there are labels or weights beside a source of batches.
     """
-    if not is_batches(x):
+    if not is_batch_source(x):
         for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
             check_integers(part, name)
         return Arrays(
             x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
         )
     if y is not None or sample_weight is not None:
-        raise InputError(_with_the_batches("y or sample_weight"))
+        raise InputError(_beside_batches("y or sample_weight"))
     return x
 
 
@@ -59,12 +66,12 @@ def training_data(
     class_weight: Mapping[int, float] | None,
     validation_split: float,
 ) -> tuple[Any, Arrays | None]:
-    """What is trained on, and what is split off for validation.
+    """Return the training data, and the validation data that are split off, or None.
 
     Raises:
-        InputError: a split or weights of classes beside batches.
+        InputError: `validation_split` or `class_weight` is given with a source of batches.
     """
-    data, rest = examples(x, y, sample_weight), None
+    data, validation = examples(x, y, sample_weight), None
     if validation_split:
         if not isinstance(data, Arrays):
             raise InputError(
@@ -74,47 +81,47 @@ def training_data(
                     remedy="Pass validation_data.",
                 )
             )
-        data, rest = data.split(validation_split)
+        data, validation = data.split(validation_split)
     if class_weight is not None:
         if not isinstance(data, Arrays):
-            raise InputError(_with_the_batches("class_weight"))
+            raise InputError(_beside_batches("class_weight"))
         inputs, labels, weights = unpack(data.host)
-        data = Arrays((inputs, labels, weighted(labels, weights, class_weight)))
-    return data, rest
+        data = Arrays((inputs, labels, with_class_weights(labels, weights, class_weight)))
+    return data, validation
 
 
-def validation_data(given: Any) -> Any:
-    """``(x, y)``, ``(x, y, weights)``, ``x`` alone, or what gives batches."""
-    if is_batches(given):
-        return given
-    parts: Any = tuple(cast("list[Any]", given)) if isinstance(given, list) else given
+def validation_data(data: Any) -> Any:
+    """Convert ``(x, y)``, ``(x, y, sample_weight)``, ``x``, or a source of batches."""
+    if is_batch_source(data):
+        return data
+    parts: Any = tuple(cast("list[Any]", data)) if isinstance(data, list) else data
     return examples(*unpack(parts))
 
 
-def feed(data: Any, batch_size: int, shuffle: bool, steps: int | None) -> Feed:
-    """Where the steps come from."""
+def batch_source(data: Any, batch_size: int, shuffle: bool, steps: int | None) -> BatchSource:
+    """Return the source of the batches of `fit`."""
     if isinstance(data, Arrays):
-        return ArrayFeed(data, batch_size, shuffle, steps)
-    return BatchFeed(data, steps)
+        return ArraySource(data, batch_size, shuffle, steps)
+    return IterableSource(data, steps)
 
 
-def keeper(
+def checkpoint_writer(
     callbacks: Sequence[Any],
     directory: str | PathLike[str] | None,
     every: int | None,
     keep: int,
     resume: bool,
-) -> Keeper | None:
-    """What keeps checkpoints, if there are to be any: as `fit` says, or a BackupAndRestore.
+) -> CheckpointWriter | None:
+    """Return the writer that the arguments of `fit` or a :class:`BackupAndRestore` ask for.
 
     Raises:
-        InputError: both say so.
+        InputError: both ask for one, or `resume` is given without a directory.
     """
     backups = [callback for callback in callbacks if isinstance(callback, BackupAndRestore)]
     if len(backups) + (directory is not None) > 1:
         raise InputError(
             explain(
-                "Checkpoints are to be kept in two places.",
+                "Checkpoints are to be written to two places.",
                 expected="checkpoint_dir, or one BackupAndRestore",
                 received=f"{len(backups)} BackupAndRestore"
                 + (" and checkpoint_dir" if directory is not None else ""),
@@ -122,25 +129,25 @@ def keeper(
             )
         )
     for backup in backups:
-        return Keeper(backup.backup_dir, backup.save_freq, backup.keep, resume=True)
+        return CheckpointWriter(backup.backup_dir, backup.save_freq, backup.keep, resume=True)
     if directory is not None:
-        positive(checkpoint_every=every, keep=keep)
-        return Keeper(directory, every, keep, resume)
+        check_positive(checkpoint_every=every, keep=keep)
+        return CheckpointWriter(directory, every, keep, resume)
     if resume:
         raise InputError(
             explain(
-                "There is nowhere to go on from.",
-                expected="checkpoint_dir beside resume=True",
+                "There is no folder to resume from.",
+                expected="checkpoint_dir together with resume=True",
                 received="resume=True alone",
-                remedy="Say where the checkpoints are: checkpoint_dir='run'.",
+                remedy="Name the folder of the checkpoints: checkpoint_dir='run'.",
             )
         )
     return None
 
 
-def _with_the_batches(what: str) -> str:
+def _beside_batches(what: str) -> str:
     return explain(
-        "Labels and weights come with the batches where x is an iterable.",
+        "Labels and weights belong in the batches when x is an iterable.",
         expected="batches (inputs, labels) or (inputs, labels, weights)",
         received=f"{what} beside an iterable",
         remedy="Put them into the batches.",

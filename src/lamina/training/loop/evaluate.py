@@ -1,22 +1,23 @@
-"""Evaluation: loss and metrics over data, nothing learnt."""
+"""Evaluation: the loss and metrics over data, without training."""
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
 from lamina.errors import InputError
-from lamina.training.callbacks.reported import DeviceLogs
-from lamina.training.data.arrays import Arrays, batches_of
+from lamina.training.callbacks.device_logs import DeviceLogs
+from lamina.training.data.arrays import Arrays, batch_indices
 from lamina.training.data.batch_sources import no_batches
-from lamina.training.data.prefetch import Prefetched, on_device
+from lamina.training.data.batches import iterate
+from lamina.training.data.prefetch import Prefetched, to_device
 from lamina.training.loop.trainer import Trainer
-from lamina.training.step.step import Program, Tallies
+from lamina.training.step.accumulators import Accumulators
+from lamina.training.step.program import Program
 
 __all__ = ["evaluate"]
 
@@ -27,57 +28,54 @@ def evaluate(
     batch_size: int,
     steps: int | None = None,
 ) -> dict[str, Any]:
-    """Loss and metrics over data by name.
+    """Return the loss and metrics over data by name.
+
+    Args:
+        trainer: has the model, the loss and the metrics.
+        data: :class:`Arrays`, or a source of batches.
+        batch_size: examples in a batch of arrays; the last batch may be smaller.
+        steps: the largest number of batches; None for all.
 
     Raises:
-        InputError: the data gave no batch.
+        InputError: the data contain no batch.
     """
-    arrays = isinstance(data, Arrays)
-    judged = _rows(trainer, data, batch_size, steps) if arrays else _batches(trainer, data, steps)
-    if not judged or trainer._program is None:
-        raise InputError(no_batches())
-    return dict(DeviceLogs(trainer._program.named(judged)))
+    if isinstance(data, Arrays):
+        program, total = _over_rows(trainer, data, batch_size, steps)
+    else:
+        program, total = _over_batches(trainer, data, steps)
+    return dict(DeviceLogs(program.logs(total)))
 
 
-def _batches(trainer: Trainer, data: Any, steps: int | None) -> Tallies:
-    tallies: Tallies = ()
-    batches = Prefetched(itertools.islice(batches_of(data), steps), on_device)
+def _over_batches(trainer: Trainer, data: Any, steps: int | None) -> tuple[Program, Accumulators]:
+    found: tuple[Program, Accumulators] | None = None
+    batches = Prefetched(itertools.islice(iterate(data), steps), to_device)
     try:
         for batch in batches:
-            program, weights, state = _at_hand(trainer, functools.partial(_same, batch))
-            tallies = program.judge(weights, state, tallies or program.no_tallies(), batch)
+            program, carry = trainer.prepare(functools.partial(_same, batch))
+            total = program.empty_accumulators() if found is None else found[1]
+            total = program.evaluate_batch(carry.trainable, carry.non_trainable, total, batch)
+            found = program, total
     finally:
         batches.close()
-    return tallies
+    if found is None:
+        raise InputError(no_batches())
+    return found
 
 
-def _rows(trainer: Trainer, data: Arrays, size: int, steps: int | None) -> Tallies:
-    rows = np.arange(data.count)
-    few = min(size, data.count)
-    program, weights, state = _at_hand(trainer, lambda: data.like(few))
-
-    def judge(tallies: Tallies, order: Any, stop: int) -> Tallies:
-        for rows, places, start, end in data.windows(order, 0, stop):
-            jax.block_until_ready(tallies)  # two windows are the most that is held
-            tallies = program.judge_many(weights, state, tallies, rows, places, start, end)
-        return tallies
-
-    whole = -(-data.count // size)
-    left = whole if steps is None else min(steps, whole)
-    tallies = program.no_tallies()
-    for order in data.orders(rows, size):
-        stop = min(left, order.shape[0])
-        if stop > 0:
-            tallies = judge(tallies, order, stop)
-            left -= stop
-    return tallies
-
-
-def _at_hand(trainer: Trainer, batch: Callable[[], Any]) -> tuple[Program, Any, Any]:
-    """The program, and the present weights and state."""
-    program = trainer.prepare(batch)
-    assert trainer._carry is not None
-    return program, trainer._carry.weights, trainer._carry.state
+def _over_rows(
+    trainer: Trainer, data: Arrays, size: int, steps: int | None
+) -> tuple[Program, Accumulators]:
+    program, carry = trainer.prepare(lambda: data.example_batch(min(size, data.count)))
+    total = program.empty_accumulators()
+    left = -(-data.count // size)
+    left = left if steps is None else min(steps, left)
+    for indices in batch_indices(np.arange(data.count), size):
+        stop = min(left, indices.shape[0])
+        left -= stop
+        for part in data.ranges(indices, 0, stop) if stop else ():
+            jax.block_until_ready(total)  # keep at most two ranges in memory
+            total = program.evaluate_rows(carry.trainable, carry.non_trainable, total, *part)
+    return program, total
 
 
 def _same(batch: Any) -> Any:

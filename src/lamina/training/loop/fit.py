@@ -1,4 +1,4 @@
-"""The loop of `fit`: epochs of steps, validation, callbacks, checkpoints."""
+"""The loop of `fit`: epochs of steps, validation, callbacks and checkpoints."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from lamina.training.callbacks.base import History, LambdaCallback
+from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.callbacks.nan_guard import TerminateOnNaN
 from lamina.training.callbacks.progress import ProgressBar
-from lamina.training.callbacks.reported import Callbacks
-from lamina.training.checkpoints.writer import Keeper
-from lamina.training.data.batch_sources import ArrayFeed, Feed
-from lamina.training.loop import steps_per_call
+from lamina.training.checkpoints.writer import CheckpointWriter
+from lamina.training.data.batch_sources import ArraySource, BatchSource, Rows
+from lamina.training.loop import steps_per_execution
 from lamina.training.loop.trainer import Trainer
 from lamina.training.nonfinite.search import NotFiniteError
 
@@ -24,197 +26,228 @@ __all__ = ["Fit"]
 
 @dataclass
 class Fit:
-    """One call of `fit`, its options checked.
+    """One call of `fit`, with checked arguments.
 
     Attributes:
         trainer: makes the steps.
-        feed: where they come from.
+        source: of the batches.
         epochs: the number of the last epoch.
-        initial_epoch: the first.
-        validate: finds what validation comes to after an epoch, if there is to be one.
-        validation_freq: after how many epochs.
-        callbacks: the user's.
-        verbose: as `fit` has it.
-        keeper: of checkpoints, if there are to be any.
-        pace: the seconds that a step lately took.
+        initial_epoch: the number of epochs to skip.
+        validate: returns the logs of a validation; None for no validation.
+        validation_freq: the number of epochs between validations.
+        callbacks: of the user.
+        verbose: as in :class:`ProgressBar`.
+        writer: of checkpoints; None for none.
+        step_seconds: the time of a recent step.
     """
 
     trainer: Trainer
-    feed: Feed
+    source: BatchSource
     epochs: int
     initial_epoch: int = 0
     validate: Callable[[], dict[str, Any]] | None = None
     validation_freq: int = 1
     callbacks: Sequence[Any] = ()
     verbose: int | str | bool = "auto"
-    keeper: Keeper | None = None
-    pace: float = 0.0
+    writer: CheckpointWriter | None = None
+    step_seconds: float = 0.0
 
     def run(self) -> History:
+        """Run all epochs and return their logs."""
         history, model = History(), self.model
         bars = [callback for callback in self.callbacks if isinstance(callback, ProgressBar)]
         own = [] if bars or not self.verbose else [ProgressBar(self.verbose)]
-        params = {
-            "epochs": self.epochs,
-            "steps": self.feed.steps,
-            "verbose": self.verbose,
-            "logs": self._log_names(),
-            "validation_freq": self.validation_freq,
-        }
-        told = Callbacks([*self.callbacks, history, *own], model, params)
+        callbacks = CallbackList([*self.callbacks, history, *own], model, self._params())
         model.stop_training = False
         logs: dict[str, Any] = {}
-        unsaved: OSError | None = None
+        write_error: OSError | None = None
         with contextlib.ExitStack() as stack:
             for bar in (*bars, *own):
                 stack.enter_context(bar)
             stack.callback(self.trainer.recall)
-            stack.callback(self.feed.close)
-            if self.keeper is not None:
-                stack.callback(self.keeper.close)
-            told.tell("on_train_begin", {})
-            epoch, first = self._begin(told)
+            stack.callback(self.source.close)
+            if self.writer is not None:
+                stack.callback(self.writer.close)
+            callbacks.call("on_train_begin", {})
+            epoch, first = self._start(callbacks)
             while epoch < self.epochs and not model.stop_training:
-                logs = self._epoch(epoch, first, told)
+                logs = self._epoch(epoch, first, callbacks)
                 epoch, first = epoch + 1, 0
                 try:
-                    self._save(epoch, 0, told, epoch >= self.epochs or model.stop_training)
+                    self._save(epoch, 0, callbacks, epoch >= self.epochs or model.stop_training)
                 except OSError as error:
-                    unsaved = error
+                    write_error = error
             self.trainer.take_averages()
-        told.tell("on_train_end", logs)
-        if unsaved is not None:
-            raise unsaved
+        callbacks.call("on_train_end", logs)
+        if write_error is not None:
+            raise write_error
         return history
 
+    def _params(self) -> dict[str, Any]:
+        return {
+            "epochs": self.epochs,
+            "steps": self.source.steps,
+            "verbose": self.verbose,
+            "logs": self._log_names(),
+            "validation_freq": self.validation_freq,
+        }
+
     def _log_names(self) -> list[str] | None:
-        """The logs that epochs will have; None where a callback or a loss may add some."""
+        """Return the names of the logs of an epoch; None if callbacks or the loss may add some."""
         objective = self.trainer.objective
-        if any(map(_adds_logs, self.callbacks)) or objective.train_loss is not None:
+        if any(map(_may_add_logs, self.callbacks)) or objective.train_loss is not None:
             return None
-        names = ["loss", *(judge.name for judge in objective.judges), "learning_rate"]
-        validated = [] if self.validate is None else [f"val_{name}" for name in names[:-1]]
-        return names + validated
+        metrics = [bound.name for bound in objective.bound_metrics]
+        validation = [] if self.validate is None else [f"val_{name}" for name in ("loss", *metrics)]
+        return ["loss", *metrics, "learning_rate", *validation]
 
     @property
-    def stops(self) -> bool:
+    def stops_on_nonfinite(self) -> bool:
         """Whether a loss that is not finite ends training without an error."""
-        quiet = any(isinstance(c, TerminateOnNaN) and not c.raise_error for c in self.callbacks)
-        return quiet or self.trainer.on_nonfinite == "stop"
+        guards = [one for one in self.callbacks if isinstance(one, TerminateOnNaN)]
+        return any(not g.raise_error for g in guards) or self.trainer.on_nonfinite == "stop"
 
     @property
     def model(self) -> Any:
+        """The model that is trained."""
         return self.trainer.model
 
-    def _begin(self, told: Callbacks) -> tuple[int, int]:
-        """The epoch and the step in it to begin with: the first, or where a checkpoint was made."""
-        found = None if self.keeper is None else self.keeper.begin(told.check_states)
-        saved = None if found is None else found.about["more"]
-        epoch, first, place = self.initial_epoch, 0, None
-        if saved is not None:
-            epoch, first, place = saved["epoch"], saved["step"], saved["place"]
-        self.feed.start(first, self.epochs - epoch, place)
-        if self.keeper is not None:
-            self.keeper.go_on(self.trainer, found)
-        if saved is not None:
-            told.set_states(saved["callbacks"])
-            self.model.stop_training = saved["stopped"]
+    def _start(self, callbacks: CallbackList) -> tuple[int, int]:
+        """Return the first epoch and its first step, of a checkpoint if training resumes."""
+        writer = self.writer
+        checkpoint = None if writer is None else writer.begin(callbacks.check_states)
+        progress = None if checkpoint is None else checkpoint.about["more"]
+        epoch, first, position = self.initial_epoch, 0, None
+        if progress is not None:
+            epoch, first, position = progress["epoch"], progress["step"], progress["position"]
+        self.source.start(first, self.epochs - epoch, position)
+        if checkpoint is not None:
+            self.trainer.resume(checkpoint)
+        if writer is not None and writer.resume:
+            writer.last_step = self.trainer.wait()
+        if progress is not None:
+            callbacks.set_states(progress["callbacks"])
+            self.model.stop_training = progress["stopped"]
         return epoch, first
 
-    def _epoch(self, epoch: int, first: int, told: Callbacks) -> dict[str, Any]:
-        told.tell("on_epoch_begin", epoch, {})
+    def _epoch(self, epoch: int, first: int, callbacks: CallbackList) -> dict[str, Any]:
+        """Run one epoch from its step `first` on; return its logs."""
+        callbacks.call("on_epoch_begin", epoch, {})
         if not first:
             self.trainer.reset_logs()
-        run = _Run(self, told, epoch, first)
-        for done in self.feed.epoch(self.trainer, first, run.most, run.begin):
-            run.after(done)
+        run = _EpochRun(self, callbacks, first)
+        for start, stop, data in self.source.epoch(self._order, first, run.next_steps):
+            run.steps(start, stop, data)
             if self.model.stop_training:
                 break
-            if self.keeper is not None and self.keeper.due(run.before + done):
-                run.look()
-                self._save(epoch, done, told)
-        run.look()
-        run.tell()
+            if self.writer is not None and self.writer.is_due(run.before + stop):
+                run.check()
+                self._save(epoch, stop, callbacks)
+        run.check()
+        run.report()
         self.trainer.epochs += 1
         logs = self.trainer.logs()
         if self.validate is not None and (epoch + 1) % self.validation_freq == 0:
-            told.tell("on_test_begin", {})
-            found = self.validate()
-            told.tell("on_test_end", found)
-            logs |= {f"val_{name}": value for name, value in found.items()}
-        told.tell("on_epoch_end", epoch, logs)
+            callbacks.call("on_test_begin", {})
+            validation = self.validate()
+            callbacks.call("on_test_end", validation)
+            logs |= {f"val_{name}": value for name, value in validation.items()}
+        callbacks.call("on_epoch_end", epoch, logs)
         return logs
 
-    def _save(self, epoch: int, step: int, told: Callbacks, last: bool = False) -> None:
-        if self.keeper is not None:
-            more = {
+    def _order(self, count: int) -> np.ndarray:
+        """Return the order of the examples in the next epoch."""
+        if isinstance(self.source, ArraySource):
+            self.trainer.prepare(self.source.example_batch)  # the seed may be that of the weights
+        return self.trainer.permutation(count)
+
+    def _save(self, epoch: int, step: int, callbacks: CallbackList, last: bool = False) -> None:
+        """Start to write a checkpoint; wait for the last one."""
+        if self.writer is not None:
+            progress = {
                 "epoch": epoch,
                 "step": step,
-                "place": self.feed.place(),
+                "position": self.source.position(),
                 "stopped": self.model.stop_training,
-                "callbacks": told.states(),
+                "callbacks": callbacks.states(),
             }
-            self.keeper.save(self.trainer, more, last)
+            trainer = self.trainer
+            self.writer.save(trainer.wait, lambda: trainer.snapshot(progress), last)
 
 
-def _adds_logs(callback: Any) -> bool:
-    """Whether it may: it is not Lamina's, or runs a user's function."""
+def _may_add_logs(callback: Any) -> bool:
+    """Return whether a callback is not one of Lamina, or calls functions of the user."""
     own = type(callback).__module__.startswith("lamina.")
     return not own or isinstance(callback, LambdaCallback)
 
 
-class _Run:
-    """The steps of one epoch: how many at once, and when to look at the device."""
+class _EpochRun:
+    """The steps of one epoch: their grouping, and checks and reports between them.
 
-    def __init__(self, fit: Fit, told: Callbacks, epoch: int, first: int) -> None:
+    Args:
+        fit: the call of `fit`.
+        callbacks: to report to.
+        first: the number of steps of the epoch that were made before.
+
+    Attributes:
+        before: the number of steps made before the epoch.
+        done: the number of steps made in the epoch.
+    """
+
+    def __init__(self, fit: Fit, callbacks: CallbackList, first: int) -> None:
         self.fit = fit
-        self.told = told
-        self.epoch = epoch
-        self.done = self._said = first
+        self.callbacks = callbacks
+        self.done = self._reported = first
         self.before = fit.trainer.wait() - first
-        self._bursts = isinstance(fit.feed, ArrayFeed) and not told.every_batch
-        self._looked = self._began = time.perf_counter()
+        self._groups_steps = isinstance(fit.source, ArraySource) and not callbacks.every_batch
+        self._checked_at = time.perf_counter()
 
-    def most(self, left: int) -> int:
-        """How many steps take about as long as an update, and go no further than a checkpoint."""
-        self._began = time.perf_counter()
-        if not self._bursts:
+    def next_steps(self, left: int) -> int:
+        """Return how many of the remaining steps to run as one program."""
+        if not self._groups_steps:
             return 1
-        keeper = self.fit.keeper
-        due = None if keeper is None else keeper.left(self.before + self.done)
-        return steps_per_call.at_once(self.fit.trainer.at_once, self.fit.pace, left, due)
+        writer = self.fit.writer
+        due = None if writer is None else writer.steps_until_due(self.before + self.done)
+        fixed = self.fit.trainer.steps_per_execution
+        return steps_per_execution.next_steps(fixed, self.fit.step_seconds, left, due)
 
-    def begin(self, step: int) -> None:
-        if self.told.every_batch:
-            self.told.tell("on_train_batch_begin", step, {})
-
-    def after(self, done: int) -> None:
-        """Steps were handed to the device, `done` in all of this epoch."""
-        trainer, made, self.done = self.fit.trainer, done - self.done, done
-        if self.told.every_batch:
-            self.told.tell("on_train_batch_end", done - 1, trainer.running_logs())
-        if self._bursts:
+    def steps(self, start: int, stop: int, data: Any) -> None:
+        """Run steps of the epoch, and call the callbacks."""
+        trainer = self.fit.trainer
+        if self.callbacks.every_batch:
+            self.callbacks.call("on_train_batch_begin", start, {})
+        began = time.perf_counter()
+        if isinstance(data, Rows):
+            trainer.steps(*data)
+        else:
+            trainer.step(data)
+        self.done = stop
+        if self.callbacks.every_batch:
+            self.callbacks.call("on_train_batch_end", stop - 1, trainer.running_logs())
+        if self._groups_steps:
             trainer.wait()
-            self.fit.pace = (time.perf_counter() - self._began) / made
-        if self._bursts or time.perf_counter() - self._looked > steps_per_call.UPDATE:
-            self.look()
-            self.tell()
+            self.fit.step_seconds = (time.perf_counter() - began) / (stop - start)
+        passed = time.perf_counter() - self._checked_at
+        if self._groups_steps or passed > steps_per_execution.UPDATE_SECONDS:
+            self.check()
+            self.report()
 
-    def tell(self) -> None:
-        """Say how far this epoch has come, unless that was said."""
-        if self._said < self.done and self.told.hears("on_progress"):
-            self.told.tell("on_progress", self.done, self.fit.trainer.running_logs())
-        self._said = self.done
+    def report(self) -> None:
+        """Call `on_progress`, unless it was called for this step."""
+        if self._reported < self.done and self.callbacks.handles("on_progress"):
+            logs = self.fit.trainer.running_logs()
+            self.callbacks.call("on_progress", self.done, logs)
+        self._reported = self.done
 
-    def look(self) -> None:
-        """See that all is finite; the batches so far need not be kept then."""
-        feed, before = self.fit.feed, self.before
+    def check(self) -> None:
+        """Check that the loss and gradients are finite; then earlier batches can be released."""
+        source, before = self.fit.source, self.before
         try:
-            self.fit.trainer.check(lambda count: feed.batch(count - before), before)
+            self.fit.trainer.check(lambda count: source.batch(count - before), before)
         except NotFiniteError as error:
-            if not self.fit.stops:
+            if not self.fit.stops_on_nonfinite:
                 raise
             warnings.warn(f"Training stops. {error}", UserWarning, stacklevel=2)
             self.fit.model.stop_training = True
-        feed.forget()
-        self._looked = time.perf_counter()
+        source.release()
+        self._checked_at = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Prediction: outputs over data, in one pass, the device a batch ahead of what is gathered."""
+"""Prediction: the outputs over data, on the host; the device computes ahead of the copying."""
 
 from __future__ import annotations
 
@@ -9,54 +9,54 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.inputs import as_inputs
-from lamina.core.pytrees import flatten, leaves_of, map_tree, unflatten
+from lamina.core.pytrees import flatten, leaves_of, unflatten
 from lamina.errors import InputError, explain
-from lamina.training.data.arrays import Arrays, batches_of, check_integers, is_batches
-from lamina.training.data.prefetch import Prefetched, on_device
-from lamina.training.step.objective import unpack
+from lamina.training.data.arrays import Arrays, check_integers
+from lamina.training.data.batches import is_batch_source, iterate, unpack
+from lamina.training.data.prefetch import Prefetched, to_device
 
 __all__ = ["predict"]
 
-_AHEAD = 2  # batches that the device is given before the first is waited for
+_AHEAD = 2  # batches that the device computes before the first is copied
 
 
 def predict(call: Callable[[Any], Any], x: Any, batch_size: int, steps: int | None) -> Any:
-    """The outputs of all batches in one, as NumPy arrays.
+    """Return the concatenated outputs of all batches, as NumPy arrays.
 
     Args:
-        call: gives the outputs of a batch of inputs.
-        x: arrays of examples, or what gives batches, of which the inputs are taken.
-        batch_size: examples a batch, where x is arrays.
-        steps: batches at most.
+        call: returns the outputs for the inputs of a batch.
+        x: arrays of examples, or a source of batches, of which only the inputs are used.
+        batch_size: examples in a batch of arrays; the last batch may be smaller.
+        steps: the largest number of batches; None for all.
 
     Raises:
-        InputError: there is no batch, an output has no row for each example, or the data have
-            integers that JAX cannot keep.
+        InputError: there is no batch, an output has no row for each example, or JAX cannot
+            represent an integer of the data.
     """
-    batches = is_batches(x)
-    if not batches:
+    from_source = is_batch_source(x)
+    if not from_source:
         check_integers(x, "x")
-    found = _on_batches(call, x) if batches else _on_rows(call, Arrays(x), batch_size)
-    gathered = _Gathered()
+    computed = _from_batches(call, x) if from_source else _from_rows(call, Arrays(x), batch_size)
+    collected = _Outputs()
     waiting: deque[tuple[Any, int]] = deque()
-    for outputs in itertools.islice(found, steps):
+    for outputs in itertools.islice(computed, steps):
         waiting.append(outputs)
         if len(waiting) > _AHEAD:
-            gathered.add(*waiting.popleft())
+            collected.add(*waiting.popleft())
     for outputs in waiting:
-        gathered.add(*outputs)
-    return gathered.all()
+        collected.add(*outputs)
+    return collected.concatenated()
 
 
-class _Gathered:
+class _Outputs:
     """Outputs on the host, batch by batch."""
 
     def __init__(self) -> None:
-        self._columns: list[list[np.ndarray]] = []
+        self._batches: list[list[np.ndarray]] = []
         self._structure: Any = None
 
     def add(self, outputs: Any, count: int) -> None:
+        """Copy the outputs of a batch of `count` examples to the host."""
         leaves, self._structure = flatten(outputs)
         for leaf in leaves:
             if np.ndim(leaf) == 0 or leaf.shape[0] < count:
@@ -68,17 +68,19 @@ class _Gathered:
                         remedy="Call the model itself, or lamina.jit(model).",
                     )
                 )
-        self._columns.append([np.asarray(leaf)[:count] for leaf in leaves])
+        self._batches.append([np.asarray(leaf)[:count] for leaf in leaves])
 
-    def all(self) -> Any:
-        if not self._columns:
-            raise InputError(explain("There is nothing to predict from.", remedy="Give data."))
-        rows = [np.concatenate(parts) for parts in zip(*self._columns, strict=True)]
-        return unflatten(self._structure, rows)
+    def concatenated(self) -> Any:
+        if not self._batches:
+            raise InputError(
+                explain("There is no batch to predict from.", remedy="Give at least one example.")
+            )
+        arrays = [np.concatenate(parts) for parts in zip(*self._batches, strict=True)]
+        return unflatten(self._structure, arrays)
 
 
-def _on_batches(call: Callable[[Any], Any], source: Any) -> Iterator[tuple[Any, int]]:
-    batches = Prefetched(batches_of(source), lambda batch: on_device(unpack(batch)[0]))
+def _from_batches(call: Callable[[Any], Any], source: Any) -> Iterator[tuple[Any, int]]:
+    batches = Prefetched(iterate(source), lambda batch: to_device(unpack(batch)[0]))
     try:
         for inputs in batches:
             sizes = [leaf.shape[0] for leaf in leaves_of(inputs) if np.ndim(leaf)]
@@ -87,11 +89,7 @@ def _on_batches(call: Callable[[Any], Any], source: Any) -> Iterator[tuple[Any, 
         batches.close()
 
 
-def _on_rows(call: Callable[[Any], Any], data: Arrays, size: int) -> Iterator[tuple[Any, int]]:
+def _from_rows(call: Callable[[Any], Any], data: Arrays, size: int) -> Iterator[tuple[Any, int]]:
     for start in range(0, data.count, size):
         stop = min(start + size, data.count)
-        yield call(_rows(data, slice(start, stop))), stop - start
-
-
-def _rows(data: Arrays, rows: Any) -> Any:
-    return as_inputs(map_tree(lambda array: array[rows], data.host))
+        yield call(data.batch(slice(start, stop))), stop - start

@@ -1,13 +1,13 @@
-"""The trainer: steps of training, what they came to, and checkpoints of it all."""
+"""The trainer: steps of training for any layer, their logs, and checkpoints."""
 
 from __future__ import annotations
 
 import copy
 import errno
-from collections.abc import Callable, Mapping, Sequence
-from os import PathLike
+from collections.abc import Callable, Sequence
+from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -19,44 +19,76 @@ from lamina.core.inputs import as_inputs
 from lamina.core.lock import LOCK
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.walk import walk
-from lamina.errors import InputError
+from lamina.errors import InputError, explain
 from lamina.saving.metadata import Metadata, describe
-from lamina.training.callbacks.reported import DeviceLogs
-from lamina.training.checkpoints import store, trainer_state
+from lamina.training.callbacks.device_logs import DeviceLogs
+from lamina.training.checkpoints import store
 from lamina.training.checkpoints.contents import Checkpoint
+from lamina.training.checkpoints.snapshot import Snapshot
 from lamina.training.data.arrays import Arrays
-from lamina.training.loop.steps_per_call import checked
-from lamina.training.loop.weight_loan import Borrower
-from lamina.training.nonfinite import search
-from lamina.training.optimizers import by_name, learning_rate, weight_averages
+from lamina.training.loop import optimizer_state
+from lamina.training.loop.steps_per_execution import check_steps
+from lamina.training.loop.weight_loan import WeightLoan
+from lamina.training.nonfinite.search import OnNonfinite, check_mode, find_nonfinite
+from lamina.training.optimizers import by_name
+from lamina.training.step import named_arrays
+from lamina.training.step.loss_terms import LossArgument
+from lamina.training.step.metric_bindings import MetricsArgument
 from lamina.training.step.objective import Objective
+from lamina.training.step.program import Carry, Program
 
-__all__ = ["Trainer"]
+if TYPE_CHECKING:
+    import optax
+
+__all__ = ["Trainer", "TrainerOptions"]
 
 
-class Trainer(Borrower):
-    """Steps of training for any layer.
+class TrainerOptions(TypedDict, total=False):
+    """The options of :class:`Trainer` by name."""
 
-    The layer's arrays are copied on entry; the copies are donated from step to step. A look at
-    any of the layer's weights gives the present ones, and those stay valid.
+    loss_weights: Any
+    weighted_metrics: MetricsArgument
+    output_names: Sequence[str] | None
+    jit: bool
+    seed: int | None
+    on_nonfinite: OnNonfinite
+    steps_per_execution: int | Literal["auto"]
+
+
+class Trainer:
+    """Trains any layer, step by step.
+
+    The arrays of the layer are copied when training begins; the copies are donated from step to
+    step. Reading a weight of the layer returns its present value, which stays valid.
 
     Args:
         model: the layer to train.
-        optimizer: a name, or an optax transformation. Its state is a dict by path.
-        loss: a name, a Loss, or a function ``(y_true, y_pred)``. Without one, the model's own
-            ``train_loss(batch)`` is minimised. For several outputs: one for all, a dict by name,
-            or a list.
-        metrics: told beside the loss; for several outputs a dict by name, or a list of lists.
-        loss_weights: what the loss of each output counts in the sum.
-        weighted_metrics: metrics in which sample weights count.
-        output_names: of outputs in a list; ``output_0``, ... if None.
-        jit: False runs steps uncompiled, to debug them.
-        seed: of the order of the data and of dropout; without it, what the weights were drawn
-            from.
-        on_nonfinite: what a loss or a gradient that is infinite or not a number comes to in `fit`:
-            `"raise"` is an error, `"stop"` ends training with a warning, both with the weights
-            from before that step; `"ignore"` goes on with whatever the step gave.
-        steps_per_execution: how many steps on arrays `fit` runs at once.
+        optimizer: a name, or an optax transformation, whose parameters are a dict by path.
+        loss: a name, a :class:`lamina.losses.Loss` or a function ``(y_true, y_pred)``; for several
+            outputs one for all, a dict by name, or a list in their order. None (default) for the
+            model's ``train_loss(batch)``.
+        metrics: names, metrics or functions; for several outputs a dict by name, or a list of
+            lists.
+        loss_weights: the factor of each output's loss in the sum, a dict by name or a list; 1 by
+            default.
+        weighted_metrics: metrics that use sample weights.
+        output_names: the names of outputs in a list; ``output_0``, ... by default.
+        jit: whether to compile the steps; False is for debugging.
+        seed: of dropout and of the order of the data; None (default) for the seed of the weights.
+        on_nonfinite: what `fit` does when a loss or a gradient is infinite or NaN: `"raise"`
+            (default) raises :class:`NotFiniteError`, `"stop"` ends training with a warning, both
+            with the weights from before that step; `"ignore"` applies the step.
+        steps_per_execution: the number of steps on arrays that `fit` runs as one program; `"auto"`
+            (default) for as many as take about 0.2 seconds.
+
+    Attributes:
+        model: the layer.
+        objective: the loss and metrics.
+        epochs: the number of epochs trained.
+
+    Raises:
+        UnknownNameError: there is no optimizer, loss or metric of that name.
+        InputError: an option is invalid.
 
     >>> import jax.numpy as jnp
     >>> from lamina import layers
@@ -68,20 +100,21 @@ class Trainer(Borrower):
     def __init__(
         self,
         model: Tracked,
-        optimizer: Any = "adam",
-        loss: Any = None,
-        metrics: Any = (),
+        optimizer: str | optax.GradientTransformation = "adam",
+        loss: LossArgument = None,
+        metrics: MetricsArgument = (),
         *,
         loss_weights: Any = None,
-        weighted_metrics: Any = (),
+        weighted_metrics: MetricsArgument = (),
         output_names: Sequence[str] | None = None,
         jit: bool = True,
         seed: int | None = None,
-        on_nonfinite: str = "raise",
-        steps_per_execution: int | str = "auto",
+        on_nonfinite: OnNonfinite = "raise",
+        steps_per_execution: int | Literal["auto"] = "auto",
     ) -> None:
         train_loss: Callable[[Any], Any] | None = getattr(model, "train_loss", None)
-        objective = Objective(
+        self.model = model
+        self.objective = Objective(
             model,
             loss,
             metrics,
@@ -90,139 +123,155 @@ class Trainer(Borrower):
             weighted_metrics,
             output_names,
         )
-        self.on_nonfinite = search.checked_mode(on_nonfinite)
-        guarded = self.on_nonfinite != "ignore"
-        super().__init__(model, objective, by_name.get(optimizer), jit, seed, guarded)
-        self.epochs, self.at_once = 0, checked(steps_per_execution)
-        self._described: tuple[int, Metadata] | None = None
+        self.on_nonfinite = check_mode(on_nonfinite)
+        self.steps_per_execution = check_steps(steps_per_execution)
+        self.epochs = 0
+        self._loan = WeightLoan(
+            model, self.objective, by_name.get(optimizer), jit, seed, on_nonfinite != "ignore"
+        )
+        self._metadata: tuple[int, Metadata] | None = None
 
     def step(self, batch: Any) -> dict[str, jax.Array]:
-        """One step on one batch: what it came to, on the device.
+        """Make one step on one batch.
 
         Args:
-            batch: ``(inputs, labels)`` or ``(inputs, labels, weights)``; for a model with a
-                `train_loss` of its own, whatever that takes.
+            batch: ``(inputs, labels)`` or ``(inputs, labels, sample_weights)``; with a custom
+                `train_loss`, its argument.
+
+        Returns:
+            The loss and further logs by name, on the device.
         """
         arrays = as_inputs(batch)
         logs: dict[str, jax.Array]
-        self._wait_to_borrow()
-        with LOCK:  # a look from another thread comes before or after
-            program = self.prepare(lambda: arrays)
-            with self._keeping():
-                self._carry, logs = program.one(self._carry, arrays)
+        loan = self._loan
+        loan.wait_for_builds()
+        with LOCK:  # other threads read weights before or after the step
+            program, _ = loan.prepare(lambda: arrays)
+            with loan.uninterrupted():
+                loan.carry, logs = program.train_batch(loan.carry, arrays)
         return logs
 
-    def steps(self, data: Arrays, order: Any, first: int, stop: int) -> None:
-        """Several steps on rows of arrays."""
-        for number, (rows, places, start, end) in enumerate(data.windows(order, first, stop)):
+    def steps(self, data: Arrays, indices: Any, first: int, stop: int) -> None:
+        """Make steps on rows of arrays, as one program.
+
+        Args:
+            data: the arrays.
+            indices: row numbers ``[steps, batch]``.
+            first: the first step to make.
+            stop: the step after the last.
+        """
+        loan = self._loan
+        for number, part in enumerate(data.ranges(indices, first, stop)):
             if number:
-                self.wait()  # two windows are the most that is held
-            self._wait_to_borrow()
+                self.wait()  # keep at most two ranges in memory
+            loan.wait_for_builds()
             with LOCK:
-                program, carry = self.prepare(lambda: data.like(order.shape[1])), self._carry
-                with self._keeping():
-                    self._carry = program.many(carry, rows, places, start, end)
+                program, _ = loan.prepare(lambda: data.example_batch(indices.shape[1]))
+                with loan.uninterrupted():
+                    loan.carry = program.train_rows(loan.carry, *part)
+
+    def prepare(self, batch: Callable[[], object]) -> tuple[Program, Carry]:
+        """Build the model if needed, and return the program and the arrays.
+
+        Args:
+            batch: returns a batch with the shapes and dtypes of the data; called if needed.
+        """
+        return self._loan.prepare(batch)
+
+    def recall(self) -> None:
+        """Put the present arrays into the variables of the model; the next step copies them."""
+        self._loan.recall()
 
     def permutation(self, count: int) -> np.ndarray:
-        """An order of `count` rows that depends on the seed and the epoch alone."""
-        bits = np.random.Philox(key=[self._seed or 0, self.epochs])
+        """Return the order of `count` examples, int32, from the seed and the number of epochs."""
+        bits = np.random.Philox(key=[self._loan.seed or 0, self.epochs])
         return np.argsort(bits.random_raw(count), kind="stable").astype(np.int32)
 
     def reset_logs(self) -> None:
-        if self._carry is not None and self._program is not None:
-            self._carry = self._carry._replace(tallies=self._program.no_tallies())
-        elif self._restored is not None:
-            self._restored = trainer_state.without_tallies(self._restored)
+        """Start the means of the loss and the metrics anew, as at the beginning of an epoch."""
+        loan = self._loan
+        if loan.started is not None:
+            program, carry = loan.started
+            loan.carry = carry._replace(accumulators=program.empty_accumulators())
+        elif loan.pending_arrays is not None:
+            loan.pending_arrays = named_arrays.without_accumulators(loan.pending_arrays)
 
     def logs(self) -> dict[str, Any]:
-        """What the steps since `reset_logs` came to; this waits for the device."""
+        """Return the mean loss and the metrics since `reset_logs`; this waits for the device."""
         return dict(self.running_logs())
 
     def running_logs(self) -> DeviceLogs:
-        """The same, which waits for the device when a number is read."""
-        if self._carry is None or self._program is None:
+        """Return the same logs; reading a value waits for the device."""
+        if self._loan.started is None:
             return DeviceLogs({})
-        return DeviceLogs(self._program.named(self._carry.tallies))
+        program, carry = self._loan.started
+        return DeviceLogs(program.logs(carry.accumulators))
 
     def wait(self) -> int:
-        """Wait for the steps under way; how many there were in all."""
-        if self._carry is None:
-            return 0 if self._restored is None else int(self._restored["steps"])
-        return int(self._carry.steps)
+        """Wait for the steps in progress; return the total number of steps made."""
+        loan = self._loan
+        if loan.carry is None:
+            return 0 if loan.pending_arrays is None else int(loan.pending_arrays["steps"])
+        return int(loan.carry.steps)
 
     def check(self, batch_of: Callable[[int], Any], before: int = 0) -> None:
-        """Raise if a loss or a gradient was not finite, naming the layer where that began.
+        """Raise an error if a loss or a gradient was not finite.
 
         Args:
-            batch_of: the batch of a step, counted from 0 over all steps of this trainer.
-            before: how many steps were made before the epoch began.
+            batch_of: returns the batch of a step, counted from 0 over all steps of this trainer.
+            before: the number of steps made before the present epoch.
+
+        Raises:
+            NotFiniteError: names the first layer whose output, or derivative, is not finite.
         """
-        if self._carry is None or bool(self._carry.healthy):
+        started = self._loan.started
+        if started is None or bool(started[1].finite):
             return
-        count = int(self._carry.steps)
-        assert self._program is not None
-        key = self._program.key(count)
-        self._carry = self._carry._replace(healthy=jnp.ones((), bool))
+        program, carry = started
+        count = int(carry.steps)
+        key = program.key(count)
+        self._loan.carry = carry._replace(finite=jnp.ones((), bool))
         self.recall()
-        raise search.error(self.model, self.objective, batch_of(count), key, count, count - before)
+        batch = batch_of(count)
+        raise find_nonfinite(self.model, self.objective, batch, key, count, count - before)
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the optimizer; it may be set while training goes on.
+        """The learning rate of the optimizer, which may be set during training.
 
         Raises:
-            InputError: it has none, or one is set that follows a schedule.
+            InputError: the optimizer has none in its state, or it is set and follows a schedule.
         """
-        arrays = self._optimizer_arrays()
-        name = learning_rate.find(arrays)
-        return float(arrays[name]) if self._rate is None else self._rate
+        return optimizer_state.learning_rate(self._loan)
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
-        if self._carry is not None and self._program is not None:
-            self._carry = learning_rate.replaced(self._program, self._carry, rate)
-        else:
-            learning_rate.find(trainer_state.by_name(self.optimizer.init({})), to_set=True)
-            self._rate = float(rate)
-
-    def _optimizer_arrays(self) -> Mapping[str, Any]:
-        if self._carry is not None and self._program is not None:
-            return trainer_state.by_name(self._program.optimizer_state(self._carry))
-        return self._restored or trainer_state.by_name(self.optimizer.init({}))
+        optimizer_state.set_learning_rate(self._loan, rate)
 
     def take_averages(self) -> None:
-        """Give the model the averages of its weights, where the optimizer keeps them."""
-        arrays = self._optimizer_arrays()
-        found = weight_averages.found_in(arrays)
-        if found:
-            averages = {path: jnp.array(arrays[name]) for path, name in found.items()}
-            views.set_values(self.model, views.values(self.model) | averages)
+        """Replace the weights of the model by their moving averages, if the optimizer has them."""
+        averages = optimizer_state.averages(self._loan)
+        if averages:
+            copies = {path: jnp.array(array) for path, array in averages.items()}
+            views.set_values(self.model, views.values(self.model) | copies)
 
     def swap_averages(self) -> None:
-        """Let weights and their averages change places, where there are averages."""
-        if self._carry is None or self._program is None:
-            return
-        names = list(self._optimizer_arrays())
-        found = weight_averages.found_in(dict.fromkeys(names))
-        leaves, weights = list(self._carry.optimizer), list(self._carry.weights)
-        for index, path in enumerate(self._program.weights if found else ()):
-            at = names.index(found[path])
-            leaves[at], weights[index] = weights[index], leaves[at]
-        self._carry = self._carry._replace(weights=tuple(weights), optimizer=tuple(leaves))
+        """Exchange the weights and their moving averages, if the optimizer has them."""
+        optimizer_state.swap_averages(self._loan)
 
     def save(self, directory: str | PathLike[str], *, keep: int = 3) -> Path:
-        """Write a checkpoint: weights, optimizer, tallies, seed and counts.
+        """Write a checkpoint: weights, optimizer, accumulators, seed and counts.
 
         Args:
-            directory: of checkpoints, each a folder in it.
-            keep: how many are left there, the newest.
+            directory: of the checkpoints; each is a folder in it.
+            keep: the number of newest checkpoints to keep.
 
         Returns:
-            The folder of the checkpoint, on the disk when this returns.
+            The folder of the checkpoint, which is on the disk when this returns.
 
         Raises:
             InputError: no step was made yet, or another run writes to the directory.
-            OSError: it cannot be written; those that are there are as they were.
+            OSError: it cannot be written. Existing checkpoints are unchanged.
         """
         return store.write(directory, self.snapshot().contents(), keep)
 
@@ -231,54 +280,90 @@ class Trainer(Borrower):
         cls,
         directory: str | PathLike[str],
         model: Tracked,
-        optimizer: Any = "adam",
-        loss: Any = None,
-        metrics: Sequence[Any] = (),
-        **options: Any,
+        optimizer: str | optax.GradientTransformation = "adam",
+        loss: LossArgument = None,
+        metrics: MetricsArgument = (),
+        **options: Unpack[TrainerOptions],
     ) -> Trainer:
-        """A trainer that goes on where the newest whole checkpoint of a directory stopped.
+        """Return a trainer that continues from the newest complete checkpoint of a directory.
 
         Args:
-            directory: that `save` was given.
+            directory: as passed to `save`.
             model: of the same class and options, built or not; it gets the checkpoint's weights.
-            optimizer: and the others, as they were.
+            optimizer: as in the run that wrote the checkpoint.
+            loss: as in that run.
+            metrics: as in that run.
+            options: further options of :class:`Trainer`.
 
         Raises:
             FileNotFoundError: there is no checkpoint.
-            FileFormatError: it is of another model or optimizer, or all are damaged.
+            FileFormatError: it belongs to another model or optimizer, or all are damaged.
         """
         trainer = cls(model, optimizer, loss, metrics, **options)
         if trainer.resume(directory) is None:
-            raise FileNotFoundError(errno.ENOENT, trainer_state.none_there(directory))
+            raise FileNotFoundError(errno.ENOENT, _no_checkpoint(directory))
         return trainer
 
     def resume(self, directory: str | PathLike[str] | Checkpoint) -> dict[str, Any] | None:
-        """Go on from a checkpoint, or from the newest whole one of a directory, if there is one.
+        """Continue from a checkpoint, or from the newest complete one of a directory.
+
+        Args:
+            directory: as passed to `save`, or a checkpoint.
 
         Returns:
-            What is known of it, under `"more"` what `snapshot` was given; or None.
+            The entries of the checkpoint: `seed`, `epochs`, and as `more` the argument of
+            `snapshot`. None if there is no checkpoint.
 
         Raises:
-            FileFormatError: it is of another model, or all are damaged. Nothing was changed.
+            FileFormatError: it belongs to another model, or all are damaged. Nothing has changed.
         """
-        given = isinstance(directory, Checkpoint)
-        found = directory if given else store.newest(directory)
+        found = directory if isinstance(directory, Checkpoint) else store.newest(directory)
         if found is None:
             return None
         self.recall()
         saving.load_weights(self.model, found.weights)
-        self._program = self._carry = self._rate = None
-        self._restored, about = trainer_state.joined(found)
-        self._seed, self.epochs = about["seed"], about["epochs"]
-        return about
+        self._loan.restart(dict(found.arrays), found.about["seed"])
+        self.epochs = found.about["epochs"]
+        return found.about
 
-    def snapshot(self, more: Any = None) -> trainer_state.Snapshot:
-        """The present state, copied on the device, and `more`: arrays, and what JSON can hold."""
-        if self._carry is None or self._program is None:
-            raise InputError(trainer_state.nothing_yet(self.model))
-        if self._described is None or self._described[0] != EDITION.current:
+    def snapshot(self, more: Any = None) -> Snapshot:
+        """Copy all arrays of training on the device, for a checkpoint.
+
+        Args:
+            more: what else to save: arrays, and values that JSON can hold.
+
+        Raises:
+            InputError: no step was made yet.
+        """
+        if self._loan.started is None:
+            raise InputError(_no_step(self.model))
+        program, carry = self._loan.started
+        if self._metadata is None or self._metadata[0] != EDITION.current:
             with LOCK:
-                self._described = EDITION.current, describe(walk(self.model))
-        about = {"seed": self._seed, "epochs": self.epochs, "more": more}
-        metadata = copy.deepcopy(self._described[1])
-        return trainer_state.take(self._program, self._carry, metadata, about)
+                self._metadata = EDITION.current, describe(walk(self.model))
+        copies = named_arrays.copy_carry(carry)
+        return Snapshot(
+            named_arrays.model_arrays(program, copies),
+            named_arrays.training_arrays(program, copies),
+            copy.deepcopy(self._metadata[1]),
+            {"seed": self._loan.seed, "epochs": self.epochs, "more": more},
+        )
+
+
+def _no_step(model: Tracked) -> str:
+    return explain(
+        "There is nothing to save before the first step.",
+        where=f"{type(model).__name__}, made at {model._lamina.made_at}",
+        expected="at least one step",
+        received="none",
+        remedy="Make a step first, or save the weights alone: save_weights(path).",
+    )
+
+
+def _no_checkpoint(directory: str | PathLike[str]) -> str:
+    return explain(
+        f"There is no checkpoint in {fspath(directory)!r}.",
+        expected="folders checkpoint-..., as Trainer.save and fit(checkpoint_dir=...) write them",
+        received="none",
+        remedy="Give the folder that was passed to save, not one of the folders in it.",
+    )

@@ -1,4 +1,4 @@
-"""Borrowing a layer's arrays: copies on entry, donated from step to step, given back at a look."""
+"""The loan of a model's arrays to training: copied, donated from step to step, and given back."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lamina.core.building.reached import unbuilt
-from lamina.core.calling.root import Root
 from lamina.core.initial.host_memory import copied
 from lamina.core.interrupts import HeldBack
 from lamina.core.lock import LOCK, TURN
@@ -18,27 +16,38 @@ from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import frozen_variables, unused_layers, walk
-from lamina.training.checkpoints import trainer_state
-from lamina.training.optimizers import learning_rate
-from lamina.training.step.objective import Objective, never_reached
-from lamina.training.step.step import Carry, Program
+from lamina.errors import explain
+from lamina.training.step.model_call import ModelCall, unbuilt_layers
+from lamina.training.step.named_arrays import restored, with_learning_rate
+from lamina.training.step.objective import Objective
+from lamina.training.step.program import Carry, Program
 
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["Borrower"]
+__all__ = ["WeightLoan"]
 
 
-class Borrower:
-    """Has a layer's arrays on loan while it trains; in its variables it stands for them.
+class WeightLoan:
+    """Lends the arrays of a model's variables to the steps of training.
+
+    While arrays are on loan, the loan stands in for them in the variables: reading a variable calls
+    :meth:`recall`, which ends the loan. The next step begins a new one.
 
     Args:
         model: the layer.
-        objective: what is minimised.
-        optimizer: how.
+        objective: the loss and metrics.
+        optimizer: an optax transformation.
         jit: whether programs are compiled.
-        seed: of dropout and orders; without it, what the weights were drawn from.
-        guarded: whether a step whose loss is not finite changes nothing.
+        seed: of dropout and of the order of the data; None for the seed of the weights.
+        skip_nonfinite: whether a step whose loss or gradients are not finite changes nothing.
+
+    Attributes:
+        program: the compiled steps; None before the first.
+        carry: the arrays; None before the first step.
+        seed: None until it is known.
+        pending_rate: a learning rate that was set before the first step.
+        pending_arrays: arrays of a checkpoint for the first step.
     """
 
     def __init__(
@@ -48,105 +57,135 @@ class Borrower:
         optimizer: optax.GradientTransformation,
         jit: bool,
         seed: int | None,
-        guarded: bool,
+        skip_nonfinite: bool,
     ) -> None:
         self.model = model
         self.objective = objective
         self.optimizer = optimizer
+        self.seed = seed
+        self.program: Program | None = None
+        self.carry: Carry | None = None
+        self.pending_rate: float | None = None
+        self.pending_arrays: dict[str, np.ndarray] | None = None
         self._jit = jit
-        self._seed = seed
-        self._guarded = guarded
+        self._skip_nonfinite = skip_nonfinite
         self._edition = -1
-        self._carry: Carry | None = None
-        self._program: Program | None = None
-        self._borrowed = False
-        self._warned = False
-        self._idle: list[Tracked] = []  # no call reaches them
-        self._rate: float | None = None  # set before there is an optimizer's state
-        self._restored: dict[str, np.ndarray] | None = None  # of a checkpoint, for the first step
+        self._is_open = False
+        self._has_warned = False
+        self._unreached: list[Tracked] = []
 
-    def _wait_to_borrow(self) -> None:
-        """Before arrays are borrowed, let another thread's build end."""
+    @property
+    def started(self) -> tuple[Program, Carry] | None:
+        """The program and the carry; None before the first step."""
+        if self.program is None or self.carry is None:
+            return None
+        return self.program, self.carry
+
+    def wait_for_builds(self) -> None:
+        """Wait until no other thread builds a layer, if a loan is to begin."""
         if self._edition != EDITION.current:
             TURN.wait()
 
-    def prepare(self, batch: Callable[[], object]) -> Program:
-        """Build what is not built, for a batch such as this, and borrow the arrays."""
-        if self._borrowed and self._edition == EDITION.current and self._program is not None:
-            return self._program
-        root = Root(self.model, self.objective, (batch(),), {"training": True})
-        reads = root.ensure_all(self._idle)
-        if self._seed is None:
-            self._seed = _mix(self.model)
+    def prepare(self, batch: Callable[[], object]) -> tuple[Program, Carry]:
+        """Build the unbuilt layers, and begin a loan unless one is open.
+
+        Args:
+            batch: returns a batch with the shapes and dtypes of the data; called if needed.
+        """
+        started = self.started
+        if started is not None and self._is_open and self._edition == EDITION.current:
+            return started
+        reads = ModelCall(self.model, self.objective, batch(), True).build(self._unreached)
+        if self.seed is None:
+            self.seed = _seed_of(self.model)
         with LOCK:
             tree = walk(self.model)
-            self._idle = unbuilt(tree)
-            unused = unused_layers(tree, set(reads))
-            if unused and not self._warned:
-                self._warned = True
-                warnings.warn(never_reached(self.model, unused), UserWarning, stacklevel=2)
+            self._unreached = unbuilt_layers(tree)
+            unused = unused_layers(tree, reads)
+            if unused and not self._has_warned:
+                self._has_warned = True
+                warnings.warn(_unused(self.model, unused), UserWarning, stacklevel=2)
             frozen = frozen_variables(tree)
-            weights = {p: v for key, (p, v) in tree.variables.items() if key not in frozen}
-            state = {p: v for key, (p, v) in tree.variables.items() if key in frozen}
+            trainable = {p: v for key, (p, v) in tree.variables.items() if key not in frozen}
+            others = {p: v for key, (p, v) in tree.variables.items() if key in frozen}
             edition = EDITION.current
-            self._borrow(weights, state)
+            started = self._begin(trainable, others)
             self._edition = edition
-        assert self._program is not None
-        return self._program
+        return started
 
-    def _borrow(self, weights: dict[str, Variable], state: dict[str, Variable]) -> None:
-        own = tuple(copied(variable.stored()) for variable in weights.values())
-        other = tuple(copied(variable.stored()) for variable in state.values())
-        program = self._program
-        if program is None or program.weights != weights or program.state != state:
+    def _begin(
+        self, trainable: dict[str, Variable], others: dict[str, Variable]
+    ) -> tuple[Program, Carry]:
+        values = tuple(copied(variable.stored()) for variable in trainable.values())
+        other_values = tuple(copied(variable.stored()) for variable in others.values())
+        program, carry = self.program, self.carry
+        same = program is not None and program.trainable == trainable
+        if program is None or carry is None or not same or program.non_trainable != others:
             program = Program(
                 self.model,
                 self.objective,
                 self.optimizer,
-                weights,
-                state,
-                self._seed or 0,
+                trainable,
+                others,
+                self.seed or 0,
                 self._jit,
-                self._guarded,
+                self._skip_nonfinite,
             )
-            carry = program.start(own, other)
-            if self._restored is not None:
-                carry = trainer_state.put_back(program, carry, self._restored)
-            if self._rate is not None:
-                carry = learning_rate.replaced(program, carry, self._rate)
-            self._program, self._carry = program, carry
-            self._restored = self._rate = None
+            carry = program.start(values, other_values)
+            if self.pending_arrays is not None:
+                carry = restored(program, carry, self.pending_arrays)
+            if self.pending_rate is not None:
+                carry = with_learning_rate(program, carry, self.pending_rate)
+            self.program, self.carry = program, carry
+            self.pending_arrays = self.pending_rate = None
         else:
-            assert self._carry is not None
-            self._carry = self._carry._replace(weights=own, state=other)
-        variables = [*weights.values(), *state.values()]
-        self._borrowed = True
+            carry = self.carry = carry._replace(trainable=values, non_trainable=other_values)
+        variables = [*trainable.values(), *others.values()]
+        self._is_open = True
         assign_together(variables, repeat(self, len(variables)))
+        return program, carry
 
-    def _keeping(self) -> HeldBack:
-        """While a step takes the carry and gives another, nothing comes between.
+    def uninterrupted(self) -> HeldBack:
+        """Return a context in which a step replaces the carry without an interrupt in between.
 
-        Python that runs before the arrays are given up, to trace the step, may be broken off.
+        An interrupt may take effect before the arrays are donated, while the step is traced.
         """
-        before = self._carry
+        before = self.carry
         assert before is not None
-        return HeldBack(lambda: self._carry is before and not before.steps.is_deleted())
+        return HeldBack(lambda: self.carry is before and not before.steps.is_deleted())
 
     def recall(self) -> None:
-        """Give the arrays back to their variables."""
+        """End the loan: put the present arrays into their variables."""
         with LOCK:
-            if not self._borrowed or self._program is None or self._carry is None:
+            started = self.started
+            if not self._is_open or started is None:
                 return
-            self._edition = -1  # before the next step they are borrowed again
-            program, carry = self._program, self._carry
-            pairs = [*zip(program.weights.values(), carry.weights, strict=True)]
-            pairs += [*zip(program.state.values(), carry.state, strict=True)]
+            self._edition = -1  # the next step begins a new loan
+            program, carry = started
+            pairs = [*zip(program.trainable.values(), carry.trainable, strict=True)]
+            pairs += [*zip(program.non_trainable.values(), carry.non_trainable, strict=True)]
             lent = [(variable, array) for variable, array in pairs if variable._value is self]
             assign_together([variable for variable, _ in lent], [array for _, array in lent])
-            self._borrowed = False
+            self._is_open = False
+
+    def restart(self, arrays: dict[str, np.ndarray], seed: int) -> None:
+        """Forget the program and the carry; the next step starts from arrays of a checkpoint."""
+        self.program = self.carry = self.pending_rate = None
+        self.pending_arrays, self.seed = arrays, seed
 
 
-def _mix(model: Tracked) -> int:
-    """A seed from what the model's weights were drawn from."""
+def _seed_of(model: Tracked) -> int:
+    """Return a seed that depends on the seed of the model's weights."""
     first, second = model._lamina.origin or (0, 0)
     return (first * 1_000_003 + second) % (1 << 32)
+
+
+def _unused(model: Tracked, paths: list[str]) -> str:
+    return explain(
+        f"{type(model).__name__} has layers that no call reaches, so they are not trained: "
+        f"{', '.join(paths)}.",
+        where=f"made at {model._lamina.made_at}",
+        expected="a call of each tracked layer",
+        received="none in training",
+        remedy="Use them in call, or remove them.",
+    )

@@ -1,4 +1,4 @@
-"""Whole numbers out of their range: token ids and labels, told with the value and the range."""
+"""Token ids and class labels that are out of range."""
 
 from __future__ import annotations
 
@@ -11,53 +11,55 @@ from lamina.core.jax_internals import is_traced
 from lamina.core.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
 from lamina.losses import SparseCategoricalCrossentropy
-from lamina.training.step.objective import Objective, unpack
-from lamina.training.step.outputs import outputs_of
+from lamina.training.step.objective import Objective
 
-__all__ = ["of_ids", "of_labels", "outside"]
+__all__ = ["first_outside", "ids_outside", "labels_outside"]
 
 
-def outside(what: str, array: Any, count: int, ignored: int | None = None) -> str:
-    """A clause on the first number that is not in ``[0, count)``; empty if all are.
+def first_outside(what: str, array: Any, count: int, ignored: int | None = None) -> str:
+    """Describe the first integer that is not in ``[0, count)``; empty if there is none.
 
-    >>> outside("the label", np.array([[0, 7], [-1, 2]]), 3, ignored=-1)
+    Args:
+        what: the integer, in words.
+        array: integers.
+        count: the number of classes or ids.
+        ignored: an integer that is allowed everywhere.
+
+    >>> first_outside("the label", np.array([[0, 7], [-1, 2]]), 3, ignored=-1)
     'the label 7, at [0, 1], is not in [0, 3)'
     """
-    given = np.asarray(array)
-    wrong = (given < 0) | (given >= count)
+    values = np.asarray(array)
+    wrong = (values < 0) | (values >= count)
     if ignored is not None:
-        wrong &= given != ignored
+        wrong &= values != ignored
     if not wrong.any():
         return ""
-    place = np.argwhere(wrong)[0].tolist()
-    return f"{what} {given[tuple(place)]}, at {place}, is not in [0, {count})"
+    index = np.argwhere(wrong)[0].tolist()
+    return f"{what} {values[tuple(index)]}, at {index}, is not in [0, {count})"
 
 
-def of_ids(layer: Tracked, inputs: Any) -> str:
-    """What is out of range in what a layer that looks up rows was given; empty if nothing is."""
+def ids_outside(layer: Tracked, inputs: Any) -> str:
+    """Describe the first id out of range in the inputs of an embedding; empty if there is none."""
     count = getattr(layer, "input_dim", None)
     for leaf in leaves_of(inputs):
-        if isinstance(count, int) and _whole(leaf):
-            found = outside("the id", leaf, count)
+        if isinstance(count, int) and _has_integers(leaf):
+            found = first_outside("the id", leaf, count)
             if found:
-                return f": {found}"
+                return found
     return ""
 
 
-def of_labels(objective: Objective, batch: Any, outputs: Any) -> str:
-    """What is out of range in the labels of a loss that takes them as numbers of classes."""
-    if objective.loss is None or outputs is None:
-        return ""
-    _, labels, weights = unpack(batch)
-    for loss, output in objective.paired(outputs_of(outputs, labels, weights, objective.names)):
+def labels_outside(objective: Objective, batch: Any, outputs: Any) -> str:
+    """Describe the first class label out of range in a batch; empty if there is none."""
+    for loss, output in objective.labelled_outputs(batch, outputs):
         if isinstance(loss, SparseCategoricalCrossentropy) and np.ndim(output.values):
             count = output.values.shape[loss.axis]
-            found = outside("the label", output.labels, count, loss.ignore_class)
+            found = first_outside("the label", output.labels, count, loss.ignore_class)
             if found:
                 return f"{found} of {output.name}" if output.name else found
     return ""
 
 
-def _whole(leaf: Any) -> bool:
-    there = hasattr(leaf, "dtype") and not is_traced(leaf)
-    return there and jnp.issubdtype(leaf.dtype, jnp.integer) and leaf.size > 0
+def _has_integers(leaf: Any) -> bool:
+    readable = hasattr(leaf, "dtype") and not is_traced(leaf)
+    return readable and jnp.issubdtype(leaf.dtype, jnp.integer) and leaf.size > 0

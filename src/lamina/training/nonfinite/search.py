@@ -1,34 +1,40 @@
-"""Where numbers stopped being finite: the step is run again, and every layer is looked at."""
+"""The search for the first array of a step that is not finite: the step is run again, watched."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.calling.root import Root
-from lamina.core.calling.single_layer import seen_now
 from lamina.core.jax_internals import is_traced
 from lamina.core.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import frozen_variables, walk
 from lamina.errors import InputError, LaminaError, explain
-from lamina.training.nonfinite import id_ranges
-from lamina.training.nonfinite.gradients import Called, bad, origin
-from lamina.training.step.objective import Objective, Verdict
+from lamina.training.nonfinite.derivatives import (
+    WatchedCall,
+    has_nonfinite,
+    layer_with_nonfinite_derivative,
+)
+from lamina.training.nonfinite.id_ranges import ids_outside, labels_outside
+from lamina.training.step.model_call import ModelCall, current_layer_call
+from lamina.training.step.objective import BatchLoss, Objective
 
-__all__ = ["NotFiniteError", "checked_mode", "error"]
+__all__ = ["NotFiniteError", "OnNonfinite", "check_mode", "find_nonfinite"]
+
+OnNonfinite: TypeAlias = Literal["raise", "stop", "ignore"]
+"""What `fit` does when a loss or a gradient is not finite."""
 
 
 class NotFiniteError(LaminaError, ArithmeticError):
-    """A loss or a gradient was infinite or not a number; the weights are those before that step.
+    """A loss or a gradient was infinite or NaN; the weights are those before that step.
 
     Attributes:
-        step: which it was, counted from 1 over all steps of the trainer.
-        batch: the index of its batch in its epoch, counted from 0.
-        path: of the layer where it began; None where that is no layer.
+        step: the number of the step, counted from 1 over all steps of the trainer.
+        batch: the index of its batch in the epoch, counted from 0.
+        path: of the layer in which the first such number occurred; None if it was in no layer.
     """
 
     step: int = 0
@@ -36,135 +42,147 @@ class NotFiniteError(LaminaError, ArithmeticError):
     path: str | None = None
 
 
-class Found(NamedTuple):
-    """What was found: a sentence on it, the remedy, and the layer's path if it is one."""
+class _Finding(NamedTuple):
+    """The cause: in words, the remedy, the layer's path, and whether the loss or a gradient."""
 
-    what: str
+    cause: str
     remedy: str
     path: str | None = None
-    of: str = "loss"
+    subject: str = "loss"
 
 
-def checked_mode(given: str) -> str:
-    """What is to come of a loss or a gradient that is not finite."""
-    if given not in ("raise", "stop", "ignore"):
+def check_mode(mode: str) -> OnNonfinite:
+    """Check the argument `on_nonfinite`.
+
+    Raises:
+        InputError: it is not `"raise"`, `"stop"` or `"ignore"`.
+    """
+    if mode not in ("raise", "stop", "ignore"):
         raise InputError(
             explain(
-                "on_nonfinite says something unknown.",
+                "on_nonfinite has an unknown value.",
                 expected="'raise', 'stop' or 'ignore'",
-                received=repr(given),
-                remedy="Leave it out for an error that says where the numbers went wrong.",
+                received=repr(mode),
+                remedy="Omit it to get an error that names the first layer that is not finite.",
             )
         )
-    return given
+    return mode
 
 
-def error(
-    model: Tracked, objective: Objective, batch: Any, key: Any, count: int, index: int
+def find_nonfinite(
+    model: Tracked, objective: Objective, batch: Any, key: jax.Array, step: int, index: int
 ) -> NotFiniteError:
-    """The error that names the first thing in the step that was not finite.
+    """Run a step again and return the error that names the first array that is not finite.
 
     Args:
-        model: the layer, on the weights from before the step.
-        objective: what is minimised.
+        model: with the weights from before the step.
+        objective: the loss and metrics.
         batch: of the step.
-        key: of the step.
-        count: how many steps were made before it.
+        key: the random key of the step.
+        step: the number of steps before it.
         index: of the batch in its epoch.
     """
-    found = _first(model, objective, batch, key)
-    told = NotFiniteError(
+    found = _find(model, objective, batch, key)
+    error = NotFiniteError(
         explain(
-            f"The {found.of} is not finite at step {count + 1}, on batch {index} of its epoch: "
-            f"{found.what}.",
+            f"The {found.subject} is not finite at step {step + 1}, on batch {index} of its "
+            f"epoch: {found.cause}.",
             where=f"{type(model).__name__}, made at {model._lamina.made_at}",
             expected="finite numbers; batches are counted from 0",
             received="inf or nan; the weights are those before this step",
             remedy=found.remedy,
         )
     )
-    told.step, told.batch, told.path = count + 1, index, found.path
-    return told
-
-
-def _first(model: Tracked, objective: Objective, batch: Any, key: Any) -> Found:
-    if bad(batch):
-        return Found(f"the batch itself holds {_rows(batch)}", "Clean the data before training.")
-    for path, variable in walk(model).variables.values():
-        if bad(variable.stored()):
-            what = (
-                f"the weight {path!r} is not finite, from the gradients of the step before, of "
-                "which only the edges are checked"
-            )
-            return Found(what, _CLIP, path.rpartition(".")[0])
-    calls: list[Called] = []
-    found: list[Found] = []
-    given: dict[str, Any] = {}
-
-    def watch(path: str, kind: str, inputs: Any, outputs: Any) -> None:
-        seen, given[path] = seen_now(), outputs
-        calls.append(Called(path, kind, seen, inputs))
-        if not found and bad(outputs):
-            reason = "" if bad(inputs) else id_ranges.of_ids(seen.layer, inputs)
-            what = f"the first output that is not finite is that of {calls[-1].label}{reason}"
-            remedy = "Let token ids lie in that range." if reason else _LOOK
-            found.append(Found(what, remedy, path))
-
-    root = Root(model, objective, (batch,), {"training": True, "rng": key})
-    root.watched(watch)
-    if found:
-        return found[0]
-    return _in_loss(objective, root, batch, given.get("")) or _in_gradients(model, root, calls)
+    error.step, error.batch, error.path = step + 1, index, found.path
+    return error
 
 
 _CLIP = "Lower the learning rate, or clip gradients: compile(..., global_clipnorm=1.0)."
-_LOOK = "Look at what this layer is given, and at its weights."
-
-
-def _in_loss(objective: Objective, root: Root, batch: Any, outputs: Any) -> Found | None:
-    """What is wrong where every output is finite and the loss is not; None if the loss is."""
-    verdict: Verdict = root.run(None)[0]
-    if not bad(verdict.loss):
-        return None
-    outside = id_ranges.of_labels(objective, batch, outputs)
-    if outside:
-        return Found(f"every layer's output is finite, but {outside}", "Correct the labels.")
-    return Found(
-        "every layer's output is finite, so it is the loss itself",
-        "See that labels lie in the range the loss expects, and use losses from logits.",
-    )
-
-
-def _in_gradients(model: Tracked, root: Root, calls: list[Called]) -> Found:
-    tree = walk(model)
-    label = origin(tree, calls)
-    if label is not None:
-        what = f"the loss is finite, but not the derivative of {label} at what it was given"
-        return Found(what, _SMOOTH, label.rpartition(" (")[0], "gradient")
-    frozen = frozen_variables(tree)
-    kept = {key: (p, v) for key, (p, v) in tree.variables.items() if key not in frozen}
-    given = {key: v.stored() for key, (_, v) in tree.variables.items()}
-
-    def loss(weights: dict[int, Any]) -> Any:
-        return root.apply(given | weights)[0].loss
-
-    slopes = cast(Any, jax.grad(loss)({key: v.stored() for key, (_, v) in kept.items()}))
-    paths = [path for key, (path, _) in kept.items() if bad(slopes[key])]
-    named = f"the gradient of the weight {paths[-1]!r} is not" if paths else "a gradient is not"
-    path = paths[-1].rpartition(".")[0] if paths else None
-    return Found(f"the loss is finite, but {named}", _CLIP, path, "gradient")
-
-
+_INSPECT = "Inspect the inputs and the weights of this layer."
 _SMOOTH = (
-    "Keep inputs from where the derivative is infinite: jnp.sqrt(x + 1e-6), or jnp.where around "
-    "the argument as well as around the result."
+    "Keep the inputs away from where the derivative is infinite: jnp.sqrt(x + 1e-6), or jnp.where "
+    "around the argument as well as around the result."
 )
 
 
-def _rows(batch: Any) -> str:
-    """In which array of a batch, and where, the first numbers are that are not finite."""
+def _find(model: Tracked, objective: Objective, batch: Any, key: jax.Array) -> _Finding:
+    if has_nonfinite(batch):
+        return _Finding(
+            f"the batch itself contains {_place(batch)}", "Clean the data before training."
+        )
+    for path, variable in walk(model).variables.values():
+        if has_nonfinite(variable.stored()):
+            cause = (
+                f"the weight {path!r} is not finite, because of the gradients of the step before, "
+                "of which only a part is checked"
+            )
+            return _Finding(cause, _CLIP, path.rpartition(".")[0])
+    call = ModelCall(model, objective, batch, True, key)
+    found, calls, outputs = _in_outputs(call)
+    if found is not None:
+        return found
+    return _in_loss(objective, call, batch, outputs) or _in_gradients(model, call, calls)
+
+
+def _in_outputs(call: ModelCall) -> tuple[_Finding | None, list[WatchedCall], Any]:
+    """Return the first layer output that is not finite, the calls, and the model's outputs."""
+    calls: list[WatchedCall] = []
+    findings: list[_Finding] = []
+    outputs_of: dict[str, Any] = {}
+
+    def watch(path: str, class_name: str, inputs: Any, outputs: Any) -> None:
+        layer_call, outputs_of[path] = current_layer_call(), outputs
+        calls.append(WatchedCall(path, class_name, layer_call, inputs))
+        if not findings and has_nonfinite(outputs):
+            ids = "" if has_nonfinite(inputs) else ids_outside(layer_call.layer, inputs)
+            cause = f"the first output that is not finite is that of {calls[-1].label}"
+            cause += f": {ids}" if ids else ""
+            remedy = "Correct the token ids, or raise input_dim." if ids else _INSPECT
+            findings.append(_Finding(cause, remedy, path))
+
+    call.watch(watch)
+    return (findings[0] if findings else None), calls, outputs_of.get("")
+
+
+def _in_loss(objective: Objective, call: ModelCall, batch: Any, outputs: Any) -> _Finding | None:
+    """Return why the loss is not finite though all outputs are; None if the loss is finite."""
+    value: BatchLoss = call.run()
+    if not has_nonfinite(value.loss):
+        return None
+    labels = labels_outside(objective, batch, outputs)
+    if labels:
+        return _Finding(f"every layer's output is finite, but {labels}", "Correct the labels.")
+    return _Finding(
+        "every layer's output is finite, so it is the loss itself",
+        "Check that labels are in the range that the loss expects, and use losses from logits.",
+    )
+
+
+def _in_gradients(model: Tracked, call: ModelCall, calls: list[WatchedCall]) -> _Finding:
+    tree = walk(model)
+    origin = layer_with_nonfinite_derivative(tree, calls)
+    if origin is not None:
+        cause = f"the loss is finite, but not the derivative of {origin.label} at its inputs"
+        return _Finding(cause, _SMOOTH, origin.path, "gradient")
+    frozen = frozen_variables(tree)
+    trainable = {key: (p, v) for key, (p, v) in tree.variables.items() if key not in frozen}
+    values = {key: v.stored() for key, (_, v) in tree.variables.items()}
+
+    def loss(weights: dict[int, Any]) -> Any:
+        return call.apply(values | weights)[0].loss
+
+    weights = {key: variable.stored() for key, (_, variable) in trainable.items()}
+    gradients = cast(Any, jax.grad(loss)(weights))
+    paths = [path for key, (path, _) in trainable.items() if has_nonfinite(gradients[key])]
+    subject = f"the gradient of the weight {paths[-1]!r} is not" if paths else "a gradient is not"
+    path = paths[-1].rpartition(".")[0] if paths else None
+    return _Finding(f"the loss is finite, but {subject}", _CLIP, path, "gradient")
+
+
+def _place(batch: Any) -> str:
+    """Describe the first position in a batch that is not finite."""
     for index, leaf in enumerate(leaves_of(batch)):
-        if not hasattr(leaf, "dtype") or is_traced(leaf) or not bad(leaf):
+        if not hasattr(leaf, "dtype") or is_traced(leaf) or not has_nonfinite(leaf):
             continue
         place = np.argwhere(~np.isfinite(np.asarray(leaf, np.float32)))[0].tolist()
         return f"inf or nan, first at {place} of its array {index}, of shape {jnp.shape(leaf)}"

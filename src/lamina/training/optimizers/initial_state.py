@@ -1,4 +1,4 @@
-"""What an optimizer begins with."""
+"""The initial state of an optimizer."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from jax.extend.core import Literal
 from lamina.core.initial.host_memory import at_hand, empty, on_device
 from lamina.core.pytrees import flatten, unflatten
 
-__all__ = ["begun"]
+__all__ = ["initial_state"]
 
 
-def begun(init: Callable[[Any], Any], weights: dict[str, jax.Array], jit: bool = True) -> Any:
-    """An optimizer's state before the first step: constants the host fills, if it is no more.
+def initial_state(
+    init: Callable[[Any], Any], weights: dict[str, jax.Array], jit: bool = True
+) -> Any:
+    """Return the state of an optimizer before the first step.
 
-    That is so for most, and needs no program; else it is one program, rather than one a shape.
-    Arrays that are spread over devices go in as they are, so that zeros like them are spread
-    alike; so do they for an optimizer that looks at their numbers.
+    Arrays filled with a constant are created on the host, without compilation; most optimizers
+    have no others. Otherwise all arrays are computed by one program, instead of one for each
+    shape. With sharded weights, and with an optimizer that reads the values of the weights, `init`
+    is called directly.
 
     Args:
-        init: the optimizer's.
-        weights: by path.
+        init: the optimizer's `init`.
+        weights: arrays by path.
         jit: whether anything may be compiled.
 
-    >>> {k: v.tolist() for k, v in begun(lambda w: {"count": 0, **w}, {}).items()}
+    >>> {k: v.tolist() for k, v in initial_state(lambda w: {"count": 0, **w}, {}).items()}
     {'count': 0}
     """
     if not jit or not all(len(array.devices()) == 1 for array in weights.values()):
@@ -35,29 +38,29 @@ def begun(init: Callable[[Any], Any], weights: dict[str, jax.Array], jit: bool =
     try:
         if all(map(at_hand, weights.values())):
             traced, shapes = cast(Any, jax.make_jaxpr)(init, return_shape=True)(weights)
-            filled = _filled(traced.jaxpr)
-            if filled is not None:
-                return unflatten(flatten(shapes)[1], on_device(filled))
+            constants = _constants(traced.jaxpr)
+            if constants is not None:
+                return unflatten(flatten(shapes)[1], on_device(constants))
         return cast(Any, jax.jit)(init)(weights)
     except jax.errors.JAXTypeError:
         return init(weights)
 
 
-def _filled(jaxpr: Any) -> Iterator[np.ndarray] | None:
-    """The outputs, if each is one number over and over; None if any is something else."""
-    number = {
+def _constants(jaxpr: Any) -> Iterator[np.ndarray] | None:
+    """Return the outputs if each is filled with one number, else None."""
+    numbers = {
         made: equation.invars[0]
         for equation in jaxpr.eqns
         if equation.primitive.name == "broadcast_in_dim"
         for made in equation.outvars
     }
     pairs = [
-        (variable.aval, variable if isinstance(variable, Literal) else number.get(variable))
+        (variable.aval, variable if isinstance(variable, Literal) else numbers.get(variable))
         for variable in jaxpr.outvars
     ]
-    if not all(isinstance(of, Literal) and not aval.weak_type for aval, of in pairs):
+    if not all(isinstance(value, Literal) and not aval.weak_type for aval, value in pairs):
         return None
-    return (_full(aval, cast(Any, of).val) for aval, of in pairs)
+    return (_full(aval, cast(Any, value).val) for aval, value in pairs)
 
 
 def _full(aval: Any, number: Any) -> np.ndarray:

@@ -1,53 +1,43 @@
-"""The learning rate within an optimizer's state, where there is one that can be set."""
+"""The learning rate in the state of an optimizer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-import jax.numpy as jnp
-
 from lamina.errors import InputError, explain
-from lamina.training.checkpoints.trainer_state import by_name
-from lamina.training.step.step import Carry, Program
 
-__all__ = ["find", "replaced"]
-
+__all__ = ["learning_rate_name"]
 
 _RATE, _SCHEDULE = "hyperparams/learning_rate", "hyperparams_states/learning_rate"
 
 
-def find(names: Iterable[str], to_set: bool = False) -> str:
-    """The name of the learning rate among those of an optimizer's arrays.
+def learning_rate_name(names: Iterable[str], to_set: bool = False) -> str:
+    """Return the name of the learning rate among the arrays of an optimizer's state.
+
+    Args:
+        names: the names of the arrays.
+        to_set: whether the learning rate is to be set, and not only read.
 
     Raises:
-        InputError: there is none, or one is to be set that follows a schedule.
+        InputError: there is none, or it is to be set and follows a schedule.
 
-    >>> find(["0/count", "1/hyperparams/learning_rate"])
+    >>> learning_rate_name(["0/count", "1/hyperparams/learning_rate"])
     '1/hyperparams/learning_rate'
     """
-    given = list(names)
-    found = [name for name in given if name.endswith(_RATE)]
+    names = list(names)
+    found = [name for name in names if name.endswith(_RATE)]
     if not found:
-        raise InputError(_none("the transformation has its rate compiled in"))
-    if to_set and any(_SCHEDULE in name for name in given):
-        raise InputError(_none("its rate follows a schedule"))
+        raise InputError(_not_available("a transformation with a constant learning rate"))
+    if to_set and any(_SCHEDULE in name for name in names):
+        raise InputError(_not_available("a learning rate that follows a schedule"))
     return found[0]
 
 
-def replaced(program: Program, carry: Carry, rate: float) -> Carry:
-    """The carry with another learning rate."""
-    names = list(by_name(program.optimizer_state(carry)))
-    leaves = list(carry.optimizer)
-    at = names.index(find(names, to_set=True))
-    leaves[at] = jnp.asarray(rate, leaves[at].dtype)
-    return carry._replace(optimizer=tuple(leaves))
-
-
-def _none(reason: str) -> str:
+def _not_available(received: str) -> str:
     return explain(
-        "The optimizer has no learning rate that can be set while it runs.",
-        expected="an optimizer by name, such as 'adam', or one of optax.inject_hyperparams",
-        received=reason,
-        remedy="Say compile('adam', learning_rate=3e-4), or "
+        "The optimizer has no learning rate that can be changed during training.",
+        expected="an optimizer by name, such as 'adam', or one made by optax.inject_hyperparams",
+        received=received,
+        remedy="Call compile('adam', learning_rate=3e-4), or pass "
         "optax.inject_hyperparams(optax.adam)(learning_rate=3e-4).",
     )

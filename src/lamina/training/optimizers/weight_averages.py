@@ -1,4 +1,4 @@
-"""Running averages of the weights, as a part of an optimizer."""
+"""Moving averages of the weights, as a part of an optimizer."""
 
 from __future__ import annotations
 
@@ -17,18 +17,28 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
-__all__ = ["Averages", "found_in", "of_weights"]
+__all__ = ["WeightAverages", "average_names", "weight_averages"]
 
 
-class Averages(NamedTuple):
-    """The averages of the weights by path, and how many steps they are of."""
+class WeightAverages(NamedTuple):
+    """The state of :func:`weight_averages`.
+
+    Attributes:
+        steps: the number of steps, an int32 scalar.
+        averages: the averages of the weights by path.
+    """
 
     steps: jax.Array
     averages: Any
 
 
-def of_weights(momentum: float) -> optax.GradientTransformation:
-    """``a = m a + (1 - m) w`` after each step; the first average is the weight itself.
+def weight_averages(momentum: float) -> optax.GradientTransformation:
+    """Keep averages ``average = momentum average + (1 - momentum) weight`` after each step.
+
+    The average after the first step is the weight itself. Updates are unchanged.
+
+    Args:
+        momentum: in [0, 1).
 
     Raises:
         InputError: the momentum is not in [0, 1).
@@ -36,33 +46,40 @@ def of_weights(momentum: float) -> optax.GradientTransformation:
     if not 0 <= momentum < 1:
         raise InputError(
             explain(
-                "The averages of the weights would not follow them.",
-                expected="a momentum from 0 up to below 1",
+                "The momentum of the averages of the weights is not in [0, 1).",
+                expected="a number in [0, 1)",
                 received=repr(momentum),
                 remedy="Give ema_momentum=0.99, for example.",
             )
         )
 
     def init(params: Any) -> Any:
-        return Averages(jnp.zeros((), jnp.int32), map_tree(jnp.copy, params))
+        return WeightAverages(jnp.zeros((), jnp.int32), map_tree(jnp.copy, params))
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        moved: Any = optax.apply_updates(params, updates)
+        new_weights: Any = optax.apply_updates(params, updates)
         m = jnp.where(state.steps == 0, 0.0, momentum)
 
         def mean(average: Any, weight: Any) -> Any:
             return (m * average + (1 - m) * weight).astype(weight.dtype)
 
-        return updates, Averages(state.steps + 1, map_pairs(mean, state.averages, moved))
+        averages = map_pairs(mean, state.averages, new_weights)
+        return updates, WeightAverages(state.steps + 1, averages)
 
     return optax.GradientTransformation(init, update)
 
 
-def found_in(arrays: Mapping[str, Any]) -> dict[str, str]:
-    """The names of the averages among those of an optimizer's arrays, by the weight's path.
+def average_names(names: Mapping[str, Any]) -> dict[str, str]:
+    """Select the averages of weights among the arrays of an optimizer.
 
-    >>> found_in({"0/count": 0, "1/averages/dense.kernel": 0})
+    Args:
+        names: the arrays of the optimizer's state by name.
+
+    Returns:
+        The name of the average of each weight, by the weight's path.
+
+    >>> average_names({"0/count": 0, "1/averages/dense.kernel": 0})
     {'dense.kernel': '1/averages/dense.kernel'}
     """
-    parts = {name: name.partition("averages/") for name in arrays}
-    return {path: name for name, (_, mark, path) in parts.items() if mark}
+    parts = {name: name.partition("averages/") for name in names}
+    return {path: name for name, (_, found, path) in parts.items() if found}

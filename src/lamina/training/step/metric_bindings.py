@@ -1,29 +1,32 @@
-"""Metrics in training: of which output each is, under which name it is told."""
+"""Metrics in training: each bound to an output of the model and to a name in the logs."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from lamina import metrics
 from lamina.errors import InputError, explain
-from lamina.metrics import Metric
-from lamina.training.step.outputs import Output, counted
+from lamina.metrics import Metric, MetricLike
+from lamina.training.step.outputs import Output, element_weights
 
-__all__ = ["Judge", "judges"]
+__all__ = ["BoundMetric", "MetricsArgument", "bind_metrics"]
+
+MetricsArgument: TypeAlias = MetricLike | Mapping[str, Any] | Sequence[Any] | None
+"""The argument `metrics` of `compile`: metrics in a list, or by output name."""
 
 
 @dataclass(frozen=True)
-class Judge:
+class BoundMetric:
     """A metric of one output.
 
     Attributes:
-        metric: counts.
-        name: in logs.
-        output: whose labels and values it counts; None where there is one output.
-        weighted: whether sample weights count.
+        metric: the metric.
+        name: in the logs.
+        output: the name of the output; None for the only one.
+        weighted: whether sample weights are used.
     """
 
     metric: Metric
@@ -31,78 +34,79 @@ class Judge:
     output: str | None
     weighted: bool
 
-    def part(self, outputs: list[Output]) -> tuple[Any, Any, Any]:
-        """The labels, values and weights that the metric counts.
+    def inputs(self, outputs: list[Output]) -> tuple[Any, Any, Any]:
+        """Return the labels, values and sample weights for the metric.
 
         Raises:
-            InputError: there is no such output, or it does not say of which it is.
+            InputError: the output does not exist or has no labels, or none of several is named.
         """
         named = {output.name: output for output in outputs}
         found = named.get("") or named.get(self.output or "")
         if found is None or found.labels is None:
+            labelled = {name: ["..."] for name, one in named.items() if one.labels is not None}
             raise InputError(
                 explain(
                     f"The metric {self.metric.name!r} does not fit the outputs of the model.",
-                    expected="metrics by output: "
-                    + str({name: ["..."] for name, o in named.items() if o.labels is not None}),
-                    received="no output said"
+                    expected=f"metrics by output: {labelled}",
+                    received="a metric without an output"
                     if self.output is None
-                    else f"{self.output!r}, which there is not, or not with labels",
+                    else f"{self.output!r}, which does not exist or has no labels",
                     remedy="Give metrics as a dict by the names of outputs.",
                 )
             )
-        weights = counted(found, found.weights if self.weighted else None)
+        weights = element_weights(found, found.weights if self.weighted else None)
         return found.labels, found.values, weights
 
 
-def judges(plain: Any, weighted: Any, outputs: Sequence[str] | None) -> list[Judge]:
-    """The metrics that a user means: names, metrics or functions, for one output or several.
+def bind_metrics(plain: Any, weighted: Any, outputs: Sequence[str] | None) -> list[BoundMetric]:
+    """Bind metrics to outputs and give each a unique name.
 
-    The second of a name is called ``name_1``, or ``weighted_name`` where weights count in it, and
-    so on, as in Keras.
+    As in Keras, the second metric of a name is called ``weighted_name`` if sample weights are used
+    in it, else ``name_1``, and so on.
 
     Args:
-        plain: a list; for several outputs a dict by name, or a list with one or a list for each.
-        weighted: the same, of those in which sample weights count.
-        outputs: the names of several outputs, if they are known.
+        plain: a list of names, metrics or functions; for several outputs a dict by name, or a list
+            with one metric or a list of metrics for each output.
+        weighted: the same, for metrics that use sample weights.
+        outputs: the names of several outputs, or None if unknown.
 
     Raises:
-        InputError: one is called loss, or it is not said of which outputs they are.
+        InputError: a metric is called ``loss``, or the outputs of the metrics are ambiguous.
     """
-    found: dict[str, Judge] = {}
-    for judge in (*_judges(plain, False, outputs), *_judges(weighted, True, outputs)):
-        if judge.name == "loss":
+    bound: dict[str, BoundMetric] = {}
+    for one in (*_bind(plain, False, outputs), *_bind(weighted, True, outputs)):
+        if one.name == "loss":
             raise InputError(
                 explain(
-                    "A metric is called 'loss', as the loss is.",
-                    expected="a name of its own",
-                    received=repr(judge.metric),
-                    remedy="Give it one: lamina.metrics.Accuracy(name='other').",
+                    "A metric has the name 'loss', which the loss has.",
+                    expected="another name",
+                    received=repr(one.metric),
+                    remedy="Rename it: lamina.metrics.Accuracy(name='other').",
                 )
             )
-        name = next(name for name in _names(judge) if name not in found)
-        found[name] = replace(judge, name=name)
-    return list(found.values())
+        name = next(name for name in _candidate_names(one) if name not in bound)
+        bound[name] = replace(one, name=name)
+    return list(bound.values())
 
 
-def _names(judge: Judge) -> Iterator[str]:
-    """What a metric may be called, the best first."""
-    yield judge.name
-    base = judge.name
-    if judge.weighted:
-        prefix = f"{judge.output}_" if judge.output else ""
-        base = f"{prefix}weighted_{judge.metric.name}"
+def _candidate_names(one: BoundMetric) -> Iterator[str]:
+    """Yield names for a metric in the order of preference."""
+    yield one.name
+    base = one.name
+    if one.weighted:
+        prefix = f"{one.output}_" if one.output else ""
+        base = f"{prefix}weighted_{one.metric.name}"
         yield base
     yield from (f"{base}_{number}" for number in itertools.count(1))
 
 
-def _judges(given: Any, weighted: bool, outputs: Sequence[str] | None) -> list[Judge]:
-    if given is None:
+def _bind(values: Any, weighted: bool, outputs: Sequence[str] | None) -> list[BoundMetric]:
+    if values is None:
         return []
-    if isinstance(given, Mapping):
-        items = list(cast(Mapping[str, Any], given).items())
-    elif outputs is not None and len(outputs) > 1 and given:
-        listed = _listed(given)
+    if isinstance(values, Mapping):
+        items = list(cast(Mapping[str, Any], values).items())
+    elif outputs is not None and len(outputs) > 1 and values:
+        listed = _as_list(values)
         if len(listed) != len(outputs):
             raise InputError(
                 explain(
@@ -114,17 +118,17 @@ def _judges(given: Any, weighted: bool, outputs: Sequence[str] | None) -> list[J
             )
         items = list(zip(outputs, listed, strict=True))
     else:
-        listed = _listed(given)
-        only = listed[0] if len(listed) == 1 else listed  # a list of one output's list
-        items = [(None, _listed(only))]
+        listed = _as_list(values)
+        only = listed[0] if len(listed) == 1 else listed  # [[...]]: the list of the only output
+        items = [(None, _as_list(only))]
     return [
-        Judge(metric, f"{output}_{metric.name}" if output else metric.name, output, weighted)
+        BoundMetric(metric, f"{output}_{metric.name}" if output else metric.name, output, weighted)
         for output, ones in items
-        for metric in (metrics.get(one) for one in _listed(ones))
+        for metric in (metrics.get(one) for one in _as_list(ones))
     ]
 
 
-def _listed(given: Any) -> list[Any]:
-    if given is None:
+def _as_list(values: Any) -> list[Any]:
+    if values is None:
         return []
-    return list(cast(Sequence[Any], given)) if isinstance(given, list | tuple) else [given]
+    return list(cast(Sequence[Any], values)) if isinstance(values, list | tuple) else [values]

@@ -1,273 +1,192 @@
-"""What is minimised: a batch goes in, a loss and what is told about it come out."""
+"""The objective of training: the loss of a batch, and the inputs of its metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 
-from lamina import losses
 from lamina.core.pytrees import leaves_of
-from lamina.core.running.added_losses import noted, penalties
-from lamina.core.running.masks import noted_mask
-from lamina.core.running.scope import SCOPE
-from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.losses import Loss
-from lamina.losses.shapes import spread
 from lamina.metrics import State
-from lamina.training.step.metric_bindings import Judge, judges
-from lamina.training.step.outputs import Output, by_output, check_count, counted, outputs_of
+from lamina.training.data.batches import unpack
+from lamina.training.step import loss_terms
+from lamina.training.step.metric_bindings import MetricsArgument, bind_metrics
+from lamina.training.step.model_call import (
+    added_losses,
+    call_on,
+    has_added_losses,
+    is_training,
+    output_masks,
+)
+from lamina.training.step.outputs import Output, pair_outputs
 
-__all__ = ["Objective", "Verdict", "call_on", "never_reached", "unpack"]
+__all__ = ["BatchLoss", "Objective"]
 
 
-class Verdict(NamedTuple):
-    """What one batch came to; `parts` are labels, outputs and weights for each metric."""
+class BatchLoss(NamedTuple):
+    """The objective's value on one batch.
+
+    Attributes:
+        loss: the scalar to minimize.
+        logs: further scalars by name.
+        metric_inputs: labels, outputs and sample weights for each metric.
+        size: the number of examples, by which the batch counts in the mean of an epoch.
+    """
 
     loss: jax.Array
     logs: dict[str, jax.Array]
-    parts: list[tuple[Any, Any, Any]]
-    size: Any
-
-
-def unpack(batch: Any) -> tuple[Any, Any, Any]:
-    """The inputs, labels and sample weights of a batch; those not there are None."""
-    if not isinstance(batch, tuple):
-        return batch, None, None
-    given = cast(tuple[Any, ...], batch)
-    if not 1 <= len(given) <= 3:
-        raise InputError(
-            explain(
-                "A batch is a tuple of a length that means nothing.",
-                expected="inputs, (inputs, labels) or (inputs, labels, sample weights)",
-                received=f"a tuple of {len(given)}",
-                remedy="Put several inputs into a dict or a list of their own: ([a, b], y).",
-            )
-        )
-    return (*given, None, None)[:3]  # pyright: ignore[reportReturnType]
-
-
-def call_on(layer: Tracked, inputs: Any) -> Any:
-    """Call a layer on the inputs of a batch.
-
-    Where its `call` must have several inputs, a tuple or list is spread over them, and a dict
-    goes by name; otherwise the inputs are one argument.
-    """
-    info = method_of(type(layer), "call")
-    parameters = info.signature.parameters.values()
-    required = [p.name for p in parameters if p.default is p.empty and p.kind in (0, 1, 3)]
-    call: Callable[..., Any] = cast(Any, layer)
-    if isinstance(inputs, dict) and set(required) <= set(cast(dict[str, Any], inputs)) and required:
-        return call(**inputs)
-    if isinstance(inputs, list | tuple) and len(required) > 1:
-        return call(*cast(Sequence[Any], inputs))
-    return call(inputs)
+    metric_inputs: list[tuple[Any, Any, Any]]
+    size: int
 
 
 class Objective:
-    """The loss of a batch, with what layers add to it, and its metrics.
+    """The loss of a batch, including the losses that layers add, and its metrics.
 
     Args:
-        layer: what is trained.
+        model: the layer to train.
         loss: a name, a :class:`lamina.losses.Loss` or a function ``(y_true, y_pred)``; for several
-            outputs, one for all, or a dict by name, or a list in their order.
-        metrics: the same, told beside the loss.
-        train_loss: a function of the whole batch, instead of `loss`, which gives a scalar, or a
-            scalar and a dict of more to tell.
-        loss_weights: what the loss of each output counts in the sum.
-        weighted_metrics: metrics in which sample weights count.
-        names: of the outputs, where the model gives a list.
+            outputs one for all, a dict by name, or a list in their order.
+        metrics: names, metrics or functions; for several outputs a dict by name, or a list of
+            lists.
+        train_loss: a function of the whole batch that replaces `loss`; it returns a scalar, or a
+            scalar and a dict of further logs.
+        loss_weights: the factor of each output's loss in the sum.
+        weighted_metrics: metrics that use sample weights.
+        names: of the outputs, if the model returns a list.
     """
 
     def __init__(
         self,
-        layer: Tracked,
-        loss: Any = None,
-        metrics: Any = (),
+        model: Tracked,
+        loss: loss_terms.LossArgument = None,
+        metrics: MetricsArgument = (),
         train_loss: Callable[[Any], Any] | None = None,
         loss_weights: Any = None,
-        weighted_metrics: Any = (),
+        weighted_metrics: MetricsArgument = (),
         names: Sequence[str] | None = None,
     ) -> None:
-        self.layer = layer
-        self.loss = _losses(loss)
+        self.model = model
+        self.loss = loss_terms.losses_of_outputs(loss)
         self.loss_weights = loss_weights
         self.train_loss = train_loss
         self.names = names
-        self.judges: list[Judge] = judges(metrics, weighted_metrics, _known(loss, names))
-        self.metrics = [judge.metric for judge in self.judges]
+        known = loss_terms.output_names(loss, names)
+        self.bound_metrics = bind_metrics(metrics, weighted_metrics, known)
+        self.metrics = [bound.metric for bound in self.bound_metrics]
         self.log_names: tuple[str, ...] = ()
-        self._forms: list[tuple[Any, Any]] = []
+        self._metric_shapes: list[tuple[Any, Any]] = []
 
-    def __call__(self, batch: Any) -> Verdict:
-        """Judge a batch, within a call of the layer."""
-        own = self.train_loss is not None
-        verdict = self._own(batch) if own else self._usual(batch)
-        loss = jnp.asarray(verdict.loss)
+    def __call__(self, batch: Any) -> BatchLoss:
+        """Compute the loss of a batch, in a call of the model.
+
+        Raises:
+            InputError: the loss is no scalar, there is nothing to minimize, or the batch does not
+                fit the losses and metrics.
+        """
+        value = self._of_outputs(batch) if self.train_loss is None else self._custom(batch)
+        loss = jnp.asarray(value.loss)
         if loss.shape != ():
-            raise InputError(_no_number(self.layer, loss))
-        scope = SCOPE.get()
-        if scope is not None and scope.training:
-            self.log_names = tuple(verdict.logs)
-        return verdict._replace(loss=sum([*noted(), *penalties(self.layer)], loss))
+            raise InputError(_not_scalar(self.model, loss))
+        if is_training():
+            self.log_names = tuple(value.logs)
+        return value._replace(loss=sum(added_losses(self.model), loss))
 
-    def no_counts(self) -> tuple[State, ...]:
-        """The states of the metrics before any batch."""
-        forms = self._forms or [(None, None)] * len(self.metrics)
-        pairs: Any = zip(self.metrics, forms, strict=True)
-        return tuple([one.init(*form) if one.shaped else one.init() for one, form in pairs])
+    def metric_states(self) -> tuple[State, ...]:
+        """Return the states of the metrics before any batch."""
+        shapes = self._metric_shapes or [(None, None)] * len(self.metrics)
+        pairs: Any = zip(self.metrics, shapes, strict=True)
+        return tuple([one.init(*shape) if one.shaped else one.init() for one, shape in pairs])
 
     def direction(self, name: str) -> str | None:
-        """Whether a log is better up or down; None where that cannot be said."""
+        """Return `"up"` or `"down"`, whichever is better for a log; None if unknown."""
         if name == "loss" or (name.endswith("_loss") and name in self.log_names):
             return "down"
-        return next((j.metric.direction for j in self.judges if j.name == name), None)
+        return next((b.metric.direction for b in self.bound_metrics if b.name == name), None)
 
-    def _own(self, batch: Any) -> Verdict:
+    def labelled_outputs(self, batch: Any, outputs: Any) -> list[tuple[Loss, Output]]:
+        """Return the outputs that have a loss and labels, each with its loss."""
+        if self.loss is None or outputs is None:
+            return []
+        _, labels, weights = unpack(batch)
+        paired = pair_outputs(outputs, labels, weights, self.names)
+        return loss_terms.pair_losses(self.loss, paired)
+
+    def _custom(self, batch: Any) -> BatchLoss:
         assert self.train_loss is not None
-        if self.judges:
+        if self.bound_metrics:
             raise InputError(
                 explain(
-                    "Metrics do not go with a train_loss of one's own: it alone sees the outputs.",
+                    "Metrics cannot be combined with a custom train_loss, which alone has the "
+                    "outputs.",
                     expected="compile without metrics",
-                    received=", ".join(judge.name for judge in self.judges),
-                    remedy="Return them beside the loss: return loss, {'name': value}.",
+                    received=", ".join(bound.name for bound in self.bound_metrics),
+                    remedy="Return them with the loss: return loss, {'name': value}.",
                 )
             )
-        given: Any = self.train_loss(batch)
-        pair = cast(tuple[Any, dict[str, Any]], given if isinstance(given, tuple) else (given, {}))
-        loss, told = pair
-        logs = {name: jnp.mean(jnp.asarray(value)) for name, value in told.items()}
-        return Verdict(loss, logs, [], _size(batch))
+        result: Any = self.train_loss(batch)
+        pair = cast(
+            tuple[Any, dict[str, Any]], result if isinstance(result, tuple) else (result, {})
+        )
+        loss, more = pair
+        logs = {name: jnp.mean(jnp.asarray(value)) for name, value in more.items()}
+        return BatchLoss(loss, logs, [], _batch_size(batch))
 
-    def _usual(self, batch: Any) -> Verdict:
+    def _of_outputs(self, batch: Any) -> BatchLoss:
         inputs, labels, weights = unpack(batch)
         if self.loss is None or labels is None:
-            return self._added_alone(batch, inputs)
-        found = call_on(self.layer, inputs)
-        _, masks = noted_mask(self.layer)
-        outputs = outputs_of(found, labels, weights, self.names, masks)
-        several = len(outputs) > 1
-        terms = {of.name: _term(one, of) for one, of in self.paired(outputs)}
+            return self._added_only(batch, inputs)
+        values = call_on(self.model, inputs)
+        outputs = pair_outputs(values, labels, weights, self.names, output_masks(self.model))
+        pairs = loss_terms.pair_losses(self.loss, outputs)
+        terms = {output.name: loss_terms.term(loss, output) for loss, output in pairs}
         if not terms:
-            raise InputError(_nothing_to_minimise(self.layer, False))
-        scales = self._scales([output.name for output in outputs])
-        scaled = [term if scales[n] == 1.0 else scales[n] * term for n, term in terms.items()]
-        logs = {f"{name}_loss": term for name, term in terms.items()} if several else {}
-        parts = [judge.part(outputs) for judge in self.judges]
-        self._forms = [(_form(y), _form(p)) for y, p, _ in parts]
-        return Verdict(sum(scaled[1:], scaled[0]), logs, parts, _size(batch))
+            raise InputError(_nothing_to_minimize(self.model, False))
+        scales = loss_terms.scales(self.loss_weights, [output.name for output in outputs])
+        scaled = [t if scales[name] == 1.0 else scales[name] * t for name, t in terms.items()]
+        several = len(outputs) > 1
+        logs = {f"{name}_loss": one for name, one in terms.items()} if several else {}
+        metric_inputs = [bound.inputs(outputs) for bound in self.bound_metrics]
+        self._metric_shapes = [(_shape(y), _shape(p)) for y, p, _ in metric_inputs]
+        return BatchLoss(sum(scaled[1:], scaled[0]), logs, metric_inputs, _batch_size(batch))
 
-    def _added_alone(self, batch: Any, inputs: Any) -> Verdict:
-        """Nothing but what the layers themselves add to the loss."""
-        if self.loss is None and not self.judges:
-            call_on(self.layer, inputs)
-            if noted():
-                return Verdict(jnp.zeros(()), {}, [], _size(batch))
-        raise InputError(_nothing_to_minimise(self.layer, self.loss is None))
-
-    def paired(self, outputs: list[Output]) -> list[tuple[Loss, Output]]:
-        """Each output that has a loss and labels, with its loss."""
-        names = [output.name for output in outputs]
-        if isinstance(self.loss, Loss):
-            by_name = dict.fromkeys(names, self.loss)
-        elif names == [""] and self.loss is not None and len(self.loss) == 1:
-            (only,) = self.loss.values() if isinstance(self.loss, dict) else self.loss
-            by_name = {"": only}
-        else:
-            by_name = by_output("losses", self.loss, names)
-        pairs = [(by_name.get(output.name), output) for output in outputs]
-        return [(one, of) for one, of in pairs if one is not None and of.labels is not None]
-
-    def _scales(self, names: list[str]) -> dict[str, float]:
-        if self.loss_weights is None:
-            return dict.fromkeys(names, 1.0)
-        given = by_output("loss_weights", self.loss_weights, names)
-        return {name: float(given.get(name, 1.0)) for name in names}
+    def _added_only(self, batch: Any, inputs: Any) -> BatchLoss:
+        """Return a loss of 0 for a model whose layers add losses."""
+        if self.loss is None and not self.bound_metrics:
+            call_on(self.model, inputs)
+            if has_added_losses():
+                return BatchLoss(jnp.zeros(()), {}, [], _batch_size(batch))
+        raise InputError(_nothing_to_minimize(self.model, self.loss is None))
 
 
-def _term(loss: Loss, output: Output) -> jax.Array:
-    check_count(output)
-    if output.mask is None or type(loss).__call__ is not Loss.__call__:
-        return loss(output.labels, output.values, output.weights)
-    values = loss.per_example(output.labels, output.values)
-    if output.mask.ndim > values.ndim:  # a loss of whole examples
-        output = output._replace(mask=None)
-    rows = counted(output, loss.mask(output.labels, output.values))
-    mask = None if rows is None else spread(rows, values)
-    return losses.reduce(values, output.weights, mask, loss.reduction)
-
-
-def _form(array: Any) -> Any:
-    """What the shape of an array is, for a state that depends on it."""
+def _shape(array: Any) -> Any:
+    """Return the shape of an array, for metric states that depend on it."""
     return jax.ShapeDtypeStruct(array.shape, jnp.float32) if hasattr(array, "shape") else None
 
 
-def _losses(given: Any) -> Loss | dict[str, Loss | None] | list[Loss | None] | None:
-    if given is None:
-        return None
-    if isinstance(given, Mapping):
-        items = cast(Mapping[str, Any], given).items()
-        return {name: _loss(one) for name, one in items}
-    if isinstance(given, list | tuple):
-        return [_loss(one) for one in cast(Sequence[Any], given)]
-    return losses.get(given)
-
-
-def _loss(given: Any) -> Loss | None:
-    """The loss of one output, which may stand in a list of its own."""
-    listed = list(cast(Sequence[Any], given)) if isinstance(given, list | tuple) else [given]
-    one: Any = listed[0] if len(listed) == 1 else listed
-    return None if one is None else losses.get(one)
-
-
-def _known(loss: Any, names: Sequence[str] | None) -> list[str] | None:
-    """The names of several outputs, as far as the losses tell them."""
-    if isinstance(loss, Mapping):
-        return list(cast(Mapping[str, Any], loss))
-    if names is not None:
-        return list(names)
-    if isinstance(loss, list | tuple):
-        return [f"output_{index}" for index in range(len(cast(Sequence[Any], loss)))]
-    return None
-
-
-def _size(batch: Any) -> int:
-    """The number of examples, by which a batch counts in the mean of an epoch."""
+def _batch_size(batch: Any) -> int:
     shapes = [jnp.shape(leaf) for leaf in leaves_of(batch)]
     return next((shape[0] for shape in shapes if shape), 1)
 
 
-def _nothing_to_minimise(layer: Tracked, no_loss: bool) -> str:
+def _nothing_to_minimize(model: Tracked, no_loss: bool) -> str:
     return explain(
-        f"There is nothing to minimise for {type(layer).__name__}.",
-        where=f"made at {layer._lamina.made_at}",
+        f"There is nothing to minimize for {type(model).__name__}.",
+        where=f"made at {model._lamina.made_at}",
         expected="a loss and labels, or a method train_loss(self, batch)",
         received="no loss" if no_loss else "batches without labels",
         remedy="Pass compile(loss=...)." if no_loss else "Give fit both x and y.",
     )
 
 
-def _no_number(layer: Tracked, loss: jax.Array) -> str:
+def _not_scalar(model: Tracked, loss: jax.Array) -> str:
     return explain(
-        f"The loss of a batch of {type(layer).__name__} is not one number.",
+        f"The loss of a batch of {type(model).__name__} is not a scalar.",
         expected="a scalar",
         received=f"an array of shape {loss.shape}",
         remedy="Take its mean: loss.mean().",
-    )
-
-
-def never_reached(layer: Tracked, paths: list[str]) -> str:
-    """What is told of layers that stand in the tree for nothing."""
-    return explain(
-        f"{type(layer).__name__} has layers that no call reaches, and that so do "
-        f"not learn: {', '.join(paths)}.",
-        where=f"made at {layer._lamina.made_at}",
-        expected="a call of each layer that is tracked",
-        received="none in training",
-        remedy="Use them in call, or remove them.",
     )

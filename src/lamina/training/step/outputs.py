@@ -1,4 +1,4 @@
-"""The outputs of a model, each with its name, its labels and its weights."""
+"""The outputs of a model: each with its name, labels, sample weights and mask."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ import jax.numpy as jnp
 from lamina.errors import InputError, explain, nearest
 from lamina.losses.shapes import spread
 
-__all__ = ["Output", "by_output", "check_count", "counted", "outputs_of"]
+__all__ = ["Output", "by_output", "check_count", "element_weights", "pair_outputs"]
 
 
 class Output(NamedTuple):
-    """One output; its name is empty where there is no other."""
+    """One output of a model.
+
+    Attributes:
+        name: empty for the only output.
+        labels: ``[batch, ...]``, or None.
+        values: the output itself, ``[batch, ...]``.
+        weights: sample weights, ``[batch]`` or more axes; None for 1.
+        mask: 1 for valid steps and 0 for others, the first axes of `values`; None if all are valid.
+    """
 
     name: str
     labels: Any
@@ -23,66 +31,77 @@ class Output(NamedTuple):
     mask: Any = None
 
 
-def outputs_of(
+def pair_outputs(
     outputs: Any, labels: Any, weights: Any, names: Sequence[str] | None = None, masks: Any = None
 ) -> list[Output]:
-    """The outputs of a call, in order, with what belongs to each.
+    """Pair the outputs of a call with their labels, sample weights and masks.
 
     Args:
         outputs: an array, or several in a dict, list or tuple.
-        labels: in the same form, or in a list in the order of the outputs, or by name.
-        weights: of the examples, for all outputs or in the same form.
+        labels: in the structure of the outputs, or a list in their order, or a dict by name.
+        weights: sample weights for all outputs, or in the structure of the outputs.
         names: of outputs in a list; ``output_0``, ``output_1``, ... if None.
-        masks: which steps of the outputs count, in the form of the outputs.
+        masks: in the structure of the outputs.
 
     Raises:
-        InputError: the labels are not of the form of the outputs.
+        InputError: labels or weights do not correspond to the outputs.
 
-    >>> [output.name for output in outputs_of({"a": 1, "b": 2}, {"b": 3}, None)]
+    >>> [output.name for output in pair_outputs({"a": 1, "b": 2}, {"b": 3}, None)]
     ['a', 'b']
     """
     values = _named(outputs, names)
     if values is None:
-        return [Output("", labels, outputs, weights, _fitting(masks, outputs))]
-    hidden = _named(masks, names) or {}
-    if len(values) == 1 and not _nested(labels):
+        return [Output("", labels, outputs, weights, _matching_mask(masks, outputs))]
+    mask_of = _named(masks, names) or {}
+    if len(values) == 1 and not _is_nested(labels):
         ((name, value),) = values.items()
-        return [Output("", labels, value, weights, _fitting(hidden.get(name), value))]
-    truth = by_output("labels", labels, list(values))
-    if weights is None or not _nested(weights):
-        scale = dict.fromkeys(values, weights)
+        return [Output("", labels, value, weights, _matching_mask(mask_of.get(name), value))]
+    labels_of = by_output("labels", labels, list(values))
+    if weights is None or not _is_nested(weights):
+        weights_of = dict.fromkeys(values, weights)
     else:
-        scale = by_output("sample weights", weights, list(values))
+        weights_of = by_output("sample weights", weights, list(values))
     return [
-        Output(name, truth.get(name), v, scale.get(name), _fitting(hidden.get(name), v))
-        for name, v in values.items()
+        Output(
+            name,
+            labels_of.get(name),
+            value,
+            weights_of.get(name),
+            _matching_mask(mask_of.get(name), value),
+        )
+        for name, value in values.items()
     ]
 
 
-def counted(output: Output, weights: Any) -> Any:
-    """What each example, or each step of one, counts; None where all count alike.
+def element_weights(output: Output, weights: Any) -> Any:
+    """Return the product of weights and the output's mask, broadcast; None without either.
 
     Args:
-        output: whose mask hides steps.
-        weights: of the examples.
+        output: its mask is used.
+        weights: ``[batch, ...]``, or None.
     """
-    parts = [jnp.asarray(part) for part in (weights, output.mask) if part is not None]
-    if not parts:
+    factors = [jnp.asarray(factor) for factor in (weights, output.mask) if factor is not None]
+    if not factors:
         return None
-    longest, *others = sorted(parts, key=lambda part: -part.ndim)
-    for part in others:
-        longest = longest * spread(part, longest)
-    return longest
+    product, *others = sorted(factors, key=lambda factor: -factor.ndim)
+    for factor in others:
+        product = product * spread(factor, product)
+    return product
 
 
-def by_output(what: str, given: Any, names: list[str]) -> dict[str, Any]:
-    """What is given for each of some outputs, by name or in their order.
+def by_output(what: str, values: Any, names: list[str]) -> dict[str, Any]:
+    """Return one value for each output, by name.
+
+    Args:
+        what: the values, in words, for errors.
+        values: a dict by name, or a list in the order of the outputs.
+        names: of the outputs.
 
     Raises:
-        InputError: it is for other outputs, or for another number of them.
+        InputError: there is an unknown name, or another number of values.
     """
-    if isinstance(given, dict):
-        found = cast(dict[str, Any], given)
+    if isinstance(values, dict):
+        found = cast(dict[str, Any], values)
         unknown = [name for name in found if name not in names]
         if unknown:
             raise InputError(
@@ -94,9 +113,9 @@ def by_output(what: str, given: Any, names: list[str]) -> dict[str, Any]:
                 )
             )
         return found
-    if isinstance(given, list | tuple) and len(cast(Sequence[Any], given)) == len(names):
-        return dict(zip(names, cast(Sequence[Any], given), strict=True))
-    count = len(cast(Sequence[Any], given)) if isinstance(given, list | tuple) else 1
+    if isinstance(values, list | tuple) and len(cast(Sequence[Any], values)) == len(names):
+        return dict(zip(names, cast(Sequence[Any], values), strict=True))
+    count = len(cast(Sequence[Any], values)) if isinstance(values, list | tuple) else 1
     raise InputError(
         explain(
             f"The {what} do not say which output each is for.",
@@ -108,7 +127,7 @@ def by_output(what: str, given: Any, names: list[str]) -> dict[str, Any]:
 
 
 def _named(outputs: Any, names: Sequence[str] | None) -> dict[str, Any] | None:
-    """Several outputs by name; None where there is one array."""
+    """Return several outputs by name, or None for one array."""
     if hasattr(outputs, "_asdict"):
         return dict(outputs._asdict())
     if isinstance(outputs, dict):
@@ -121,8 +140,8 @@ def _named(outputs: Any, names: Sequence[str] | None) -> dict[str, Any] | None:
     return dict(zip(names, listed, strict=True))
 
 
-def _fitting(mask: Any, values: Any) -> Any:
-    """The mask, if it is one of steps of these values."""
+def _matching_mask(mask: Any, values: Any) -> Any:
+    """Return the mask as float32 if its shape is that of the first axes of `values`, else None."""
     if mask is None:
         return None
     shape, sizes = jnp.shape(mask), getattr(values, "shape", ())
@@ -130,25 +149,25 @@ def _fitting(mask: Any, values: Any) -> Any:
     return jnp.asarray(mask, jnp.float32) if fits else None
 
 
-def _nested(tree: Any) -> bool:
+def _is_nested(tree: Any) -> bool:
     return isinstance(tree, dict | list | tuple)
 
 
 def check_count(output: Output) -> None:
-    """See that there are as many labels as values.
+    """Check that an output has as many labels as values.
 
     Raises:
-        InputError: there are not.
+        InputError: the first axes differ.
     """
-    one = jnp.shape(output.labels)
-    other = jnp.shape(output.values) if hasattr(output.values, "shape") else None
-    if one and other and one[0] != other[0]:
+    labels = jnp.shape(output.labels)
+    values = jnp.shape(output.values) if hasattr(output.values, "shape") else None
+    if labels and values and labels[0] != values[0]:
         of = f" of output {output.name!r}" if output.name else ""
         raise InputError(
             explain(
-                f"A batch has not as many labels as outputs{of}.",
-                expected=f"{other[0]} labels, for outputs of shape {other}",
-                received=f"labels of shape {one}",
+                f"The batch sizes of labels and outputs{of} differ.",
+                expected=f"{values[0]} labels, for outputs of shape {values}",
+                received=f"labels of shape {labels}",
                 remedy="Give one label, or row of labels, for each example.",
             )
         )

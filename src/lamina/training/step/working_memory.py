@@ -1,4 +1,4 @@
-"""The working memory of compiled steps, in pieces that the C library keeps from run to run."""
+"""Working memory of compiled steps on the CPU, in pieces that the C library reuses."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import numpy as np
 
 __all__ = ["PIECE", "calls_python", "compiled", "largest"]
 
-PIECE = 2**25 - 2**16  # bytes: two of them fill one heap of a thread of glibc's
-
-
+PIECE = 2**25 - 2**16  # bytes: two of them fill one heap of a thread in glibc
 OPTION = "xla_multiheap_size_constraint_per_heap"
 
 
-class _OtherwiseError(Exception):
-    """A program must be compiled in another way, by the function that this holds."""
+class _RecompileError(Exception):
+    """The program must be compiled with other options, by the function `run`."""
 
     def __init__(self, run: Callable[..., Any]) -> None:
         super().__init__()
@@ -27,19 +25,22 @@ class _OtherwiseError(Exception):
 def compiled(
     function: Callable[..., Any], jit: bool = True, donate: bool = False
 ) -> Callable[..., Any]:
-    """The function under `jax.jit`; on the CPU its working memory comes in pieces of `PIECE` bytes.
+    """Compile a function; on the CPU, its working memory is allocated in pieces of `PIECE` bytes.
 
-    XLA's programs on the CPU ask the C library for their working memory at each run, in one
-    piece. What is larger than 32 MiB glibc maps anew each time, so that each run meets each page
-    for the first time; smaller pieces it mostly keeps (mallopt(3), M_MMAP_THRESHOLD). Programs
-    are as by `jax.jit` alone from the first on in which an array is larger than a piece, and
-    where JAX keeps programs on disk: it cannot keep those whose memory comes in pieces.
+    A program of XLA on the CPU allocates its working memory at each run, in one piece. glibc maps
+    a piece larger than 32 MiB anew each time, so that each run causes a page fault for each page;
+    it reuses smaller pieces (mallopt(3), M_MMAP_THRESHOLD). The function is compiled by `jax.jit`
+    without this option once an array of it is larger than a piece, and if JAX caches programs on
+    disk, which it cannot do with this option.
 
     Args:
-        function: of arrays and pytrees of them.
-        jit: if not, the function as it is.
-        donate: whether the first argument's arrays may be used up. A program that calls Python
-            on the CPU leaves them: what Python raises there ends the program, without a result.
+        function: of arrays and pytrees of arrays.
+        jit: if False, the function is returned unchanged.
+        donate: whether to donate the first argument. On the CPU, a program that calls Python does
+            not donate it: an exception of the callback ends the program without a result.
+
+    Returns:
+        The compiled function.
     """
     if not jit:
         return function
@@ -50,10 +51,10 @@ def compiled(
     def checked(*args: Any) -> Any:
         program = plain.trace(*args).jaxpr
         if donate and calls_python(program):
-            raise _OtherwiseError(jax.jit(function))
+            raise _RecompileError(jax.jit(function))
         if _on_disk() or largest(program) > PIECE:
-            raise _OtherwiseError(plain)
-        return plain(*args)  # traced already
+            raise _RecompileError(plain)
+        return plain(*args)  # already traced
 
     run: Any = jax.jit(
         checked,
@@ -65,10 +66,10 @@ def compiled(
         nonlocal run
         try:
             return run(*args)
-        except _OtherwiseError as other:
-            run = other.run
+        except _RecompileError as error:
+            run = error.run
         except RuntimeError as error:
-            if OPTION not in str(error):  # an XLA that does not know it
+            if OPTION not in str(error):  # this XLA has no such option
                 raise
             run = plain
         return run(*args)
@@ -77,7 +78,7 @@ def compiled(
 
 
 def largest(jaxpr: Any) -> int:
-    """Bytes of the largest array that a program computes, those of its loops and branches too.
+    """Return the bytes of the largest array that a program computes, also in loops and branches.
 
     >>> import jax.numpy as jnp
     >>> largest(jax.make_jaxpr(lambda x: x @ x.T)(jnp.ones((3, 2))))
@@ -88,7 +89,7 @@ def largest(jaxpr: Any) -> int:
 
 
 def calls_python(jaxpr: Any) -> bool:
-    """Whether a program calls back into Python while it runs.
+    """Return whether a program calls Python while it runs.
 
     >>> import jax.numpy as jnp
     >>> calls_python(jax.make_jaxpr(jnp.sin)(1.0))

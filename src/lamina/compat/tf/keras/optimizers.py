@@ -1,21 +1,16 @@
-"""`tf.keras.optimizers`: Keras's names and defaults for optax's transformations.
+"""`tf.keras.optimizers`: the optimizers by the names of Keras, as optax transformations.
 
-They are what `compile` and `Trainer` take; in a loop of one's own, optax says how they are used.
-Updates are Keras's; of Adam and AdamW up to where epsilon, far below the rest, is added.
+`compile` and `Trainer` accept them; in a custom training loop they are used as in optax. Updates
+equal those of Keras; of Adam and AdamW up to the place where epsilon is added.
 """
 
-# ruff: noqa: N802
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
-
-import jax
-import jax.numpy as jnp
-import optax
+from typing import Any
 
 from lamina.compat.tf.keras import schedules
 from lamina.compat.tf.missing import missing
+from lamina.training.optimizers import definitions
 
 __all__ = [
     "SGD",
@@ -28,141 +23,13 @@ __all__ = [
     "schedules",
 ]
 
-Rate: TypeAlias = float | Callable[[Any], Any]
-
-
-def SGD(
-    learning_rate: Rate = 0.01, momentum: float = 0.0, nesterov: bool = False, **clip: Any
-) -> optax.GradientTransformation:
-    """Gradient descent: ``m = momentum m - rate g``, ``w = w + m``."""
-
-    def make(learning_rate: Any) -> optax.GradientTransformation:
-        step = optax.scale_by_learning_rate(learning_rate)
-        return optax.chain(step, optax.trace(momentum, nesterov)) if momentum > 0 else step
-
-    return _made(make, learning_rate, **clip)
-
-
-def Adam(
-    learning_rate: Rate = 0.001,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
-    **clip: Any,
-) -> optax.GradientTransformation:
-    """Adam (Kingma, Ba, arXiv 1412.6980)."""
-    return _made(
-        lambda learning_rate: optax.adam(learning_rate, beta_1, beta_2, epsilon),
-        learning_rate,
-        **clip,
-    )
-
-
-def AdamW(
-    learning_rate: Rate = 0.001,
-    weight_decay: float = 0.004,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
-    **clip: Any,
-) -> optax.GradientTransformation:
-    """Adam with decoupled weight decay (Loshchilov, Hutter, arXiv 1711.05101)."""
-    return _made(
-        lambda learning_rate: optax.adamw(
-            learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay
-        ),
-        learning_rate,
-        **clip,
-    )
-
-
-def Adamax(
-    learning_rate: Rate = 0.001,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
-    **clip: Any,
-) -> optax.GradientTransformation:
-    """Adam with the largest gradient seen in place of the second moment."""
-    return _made(
-        lambda learning_rate: optax.adamax(learning_rate, beta_1, beta_2, epsilon),
-        learning_rate,
-        **clip,
-    )
-
-
-def RMSprop(
-    learning_rate: Rate = 0.001,
-    rho: float = 0.9,
-    momentum: float = 0.0,
-    epsilon: float = 1e-7,
-    centered: bool = False,
-    **clip: Any,
-) -> optax.GradientTransformation:
-    """``v = rho v + (1 - rho) g^2``, ``w = w - rate g / sqrt(v + epsilon)``."""
-    return _made(
-        lambda learning_rate: optax.rmsprop(
-            learning_rate, rho, epsilon, centered=centered, momentum=momentum or None
-        ),
-        learning_rate,
-        **clip,
-    )
-
-
-def Adagrad(
-    learning_rate: Rate = 0.001,
-    initial_accumulator_value: float = 0.1,
-    epsilon: float = 1e-7,
-    **clip: Any,
-) -> optax.GradientTransformation:
-    """``v = v + g^2``, ``w = w - rate g / sqrt(v + epsilon)``."""
-    return _made(
-        lambda learning_rate: optax.adagrad(learning_rate, initial_accumulator_value, epsilon),
-        learning_rate,
-        **clip,
-    )
-
-
-def Adadelta(
-    learning_rate: Rate = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **clip: Any
-) -> optax.GradientTransformation:
-    """Adadelta (Zeiler, arXiv 1212.5701)."""
-    return _made(
-        lambda learning_rate: optax.adadelta(learning_rate, rho, epsilon), learning_rate, **clip
-    )
-
-
-def _made(
-    make: Callable[[Any], optax.GradientTransformation],
-    learning_rate: Rate,
-    *,
-    clipnorm: float | None = None,
-    clipvalue: float | None = None,
-    global_clipnorm: float | None = None,
-    name: str | None = None,
-) -> optax.GradientTransformation:
-    """The step on gradients that are cut first: by weight, by element, or all together.
-
-    A rate that is a number is part of the state, so that it may be set while the model learns.
-    """
-    injected: Any = optax.inject_hyperparams(make)
-    step = make(learning_rate) if callable(learning_rate) else injected(learning_rate=learning_rate)
-    before: list[optax.GradientTransformation] = []
-    if clipnorm is not None:
-        before.append(_each(lambda g: g * clipnorm / jnp.maximum(_length(g), clipnorm)))
-    if global_clipnorm is not None:
-        before.append(optax.clip_by_global_norm(global_clipnorm))
-    if clipvalue is not None:
-        before.append(optax.clip(clipvalue))
-    return optax.chain(*before, step) if before else step
-
-
-def _length(gradient: jax.Array) -> jax.Array:
-    return jnp.sqrt(jnp.sum(jnp.square(gradient)))
-
-
-def _each(function: Callable[[jax.Array], jax.Array]) -> optax.GradientTransformation:
-    return optax.stateless(lambda gradients, _: jax.tree.map(function, gradients))
+SGD = definitions.sgd
+Adadelta = definitions.adadelta
+Adagrad = definitions.adagrad
+Adam = definitions.adam
+AdamW = definitions.adamw
+Adamax = definitions.adamax
+RMSprop = definitions.rmsprop
 
 
 def __getattr__(name: str) -> Any:

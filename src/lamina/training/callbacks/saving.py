@@ -1,39 +1,43 @@
-"""Callbacks that write the model, or all of training, to disk."""
+"""Callbacks that save the model, or the whole state of training."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from lamina import saving
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback
-from lamina.training.callbacks.monitoring import Monitor
+from lamina.training.callbacks.monitoring import Mode, Monitor
 from lamina.training.checkpoints import store
 from lamina.training.checkpoints.folders import check_file, check_folder
-from lamina.training.checkpoints.records import Kinds, is_count, is_number, optional
+from lamina.training.checkpoints.schema import Schema, is_count, is_number, optional
 
 __all__ = ["BackupAndRestore", "ModelCheckpoint"]
 
 
 class ModelCheckpoint(Monitor):
-    """Saves the model after epochs, or every so many batches: always, or when it is the best.
+    """Saves the model after each epoch or every N batches, or only when it is the best so far.
 
     Args:
-        filepath: may hold ``{epoch}``, ``{batch}``, counted from 1, and names of logs:
-            ``"{epoch:02d}-{val_loss:.2f}.lamina"``.
-        monitor, mode: see :class:`Monitor`.
-        verbose: 1 says when it saves.
-        save_best_only: save only what improves on the best so far.
-        save_weights_only: `save_weights` in place of `save`.
-        save_freq: `"epoch"`, or how many batches.
-        initial_value_threshold: what the first one must improve on.
+        filepath: the path, which may contain ``{epoch}`` and ``{batch}``, counted from 1, and the
+            names of logs: ``"{epoch:02d}-{val_loss:.2f}.lamina"``.
+        monitor: the name of the log, for `save_best_only`.
+        verbose: 1 prints when the model is saved; 0 (default) does not.
+        save_best_only: whether to save only if the log has improved; False by default.
+        save_weights_only: whether to call `save_weights` instead of `save`; False by default.
+        mode: `"min"` if lower values of the log are better, `"max"` if higher ones are, `"auto"`
+            (default) for losses and the metrics of Lamina.
+        save_freq: `"epoch"` (default), or a number of batches.
+        initial_value_threshold: with `save_best_only`, the value that the first saved model must
+            improve on; None (default) for none.
 
     Raises:
-        InputError: save_freq is neither; the path holds a name that is not among the logs.
-        OSError: as training begins, its folder cannot be made or written to.
+        InputError: `save_freq` or `mode` is invalid; or the path contains a name that is not
+            among the logs.
+        OSError: when training begins, the folder cannot be created or written to.
 
     >>> best = ModelCheckpoint("best.lamina", save_best_only=True)
     """
@@ -45,8 +49,8 @@ class ModelCheckpoint(Monitor):
         verbose: int = 0,
         save_best_only: bool = False,
         save_weights_only: bool = False,
-        mode: str = "auto",
-        save_freq: str | int = "epoch",
+        mode: Mode = "auto",
+        save_freq: Literal["epoch"] | int = "epoch",
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
@@ -104,34 +108,35 @@ class ModelCheckpoint(Monitor):
         except (KeyError, IndexError) as error:
             raise InputError(
                 explain(
-                    f"The path of ModelCheckpoint holds a name that there is not: {error}.",
-                    expected=f"names out of {', '.join(names)}",
+                    f"The path of ModelCheckpoint contains an unknown name: {error}.",
+                    expected=f"names among {', '.join(names)}",
                     received=repr(self.filepath),
-                    remedy="Use one of those, such as {epoch:02d}.",
+                    remedy="Use one of these, such as {epoch:02d}.",
                 )
             ) from None
 
-    _kinds: ClassVar[Kinds] = {"best": optional(is_number), "_seen": is_count}
+    _state_schema: ClassVar[Schema] = {"best": optional(is_number), "_seen": is_count}
 
     def get_state(self) -> dict[str, Any]:
         return {"best": self.best, "_seen": self._seen}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        vars(self).update({name: state[name] for name in self._kinds})
+        vars(self).update({name: state[name] for name in self._state_schema})
 
 
 class BackupAndRestore(Callback):
-    """Makes `fit` go on where it was when its process died: as ``checkpoint_dir`` and ``resume``.
+    """Lets an interrupted `fit` resume, as ``fit(checkpoint_dir=..., resume=True)`` does.
 
     Args:
-        backup_dir: where the checkpoints are.
-        save_freq: `"epoch"`, or how many steps.
-        double_checkpoint: keep two instead of one.
-        delete_checkpoint: remove them when training has come to its end.
+        backup_dir: the folder of the checkpoints.
+        save_freq: `"epoch"` (default), or a number of steps.
+        double_checkpoint: whether to keep two checkpoints instead of one; False by default.
+        delete_checkpoint: whether to delete the checkpoints when training ends; True by default.
 
     Raises:
-        InputError: save_freq is neither; as training begins, another run writes to the folder.
-        OSError: as training begins, the folder cannot be made or written to.
+        InputError: `save_freq` is invalid; or, when training begins, another run writes to the
+            folder.
+        OSError: when training begins, the folder cannot be created or written to.
 
     >>> backup = BackupAndRestore("backup", save_freq=1000)
     """
@@ -139,7 +144,7 @@ class BackupAndRestore(Callback):
     def __init__(
         self,
         backup_dir: str | os.PathLike[str],
-        save_freq: str | int = "epoch",
+        save_freq: Literal["epoch"] | int = "epoch",
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ) -> None:
@@ -150,19 +155,19 @@ class BackupAndRestore(Callback):
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         if self.delete_checkpoint:
-            store.forget(self.backup_dir)
+            store.remove_all(self.backup_dir)
 
 
-def _frequency(given: Any) -> int | None:
-    """How many batches; None for an epoch."""
-    if given == "epoch":
+def _frequency(frequency: Any) -> int | None:
+    """Return a number of batches, or None for `"epoch"`."""
+    if frequency == "epoch":
         return None
-    if isinstance(given, int) and not isinstance(given, bool) and given > 0:
-        return given
+    if isinstance(frequency, int) and not isinstance(frequency, bool) and frequency > 0:
+        return frequency
     raise InputError(
         explain(
-            "save_freq is neither 'epoch' nor a number of batches.",
-            received=repr(given),
+            "save_freq is neither 'epoch' nor a positive integer.",
+            received=repr(frequency),
             remedy="Give save_freq='epoch', or 1000 for example.",
         )
     )

@@ -1,0 +1,68 @@
+"""The optimizer's state in a loan: the learning rate and the averages of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lamina.training.loop.weight_loan import WeightLoan
+from lamina.training.optimizers.learning_rate import learning_rate_name
+from lamina.training.optimizers.weight_averages import average_names
+from lamina.training.step.named_arrays import leaves_by_name, with_learning_rate
+
+__all__ = ["averages", "learning_rate", "set_learning_rate", "swap_averages"]
+
+
+def learning_rate(loan: WeightLoan) -> float:
+    """Return the present learning rate.
+
+    Raises:
+        InputError: the optimizer has none in its state.
+    """
+    arrays = _arrays(loan)
+    name = learning_rate_name(arrays)
+    return float(arrays[name]) if loan.pending_rate is None else loan.pending_rate
+
+
+def set_learning_rate(loan: WeightLoan, rate: float) -> None:
+    """Change the learning rate.
+
+    Raises:
+        InputError: the optimizer has none in its state, or it follows a schedule.
+    """
+    started = loan.started
+    if started is not None:
+        loan.carry = with_learning_rate(*started, rate)
+    else:
+        learning_rate_name(leaves_by_name(loan.optimizer.init({})), to_set=True)
+        loan.pending_rate = float(rate)
+
+
+def averages(loan: WeightLoan) -> dict[str, Any]:
+    """Return the moving averages of the weights by path; empty if the optimizer keeps none."""
+    arrays = _arrays(loan)
+    return {path: arrays[name] for path, name in average_names(arrays).items()}
+
+
+def swap_averages(loan: WeightLoan) -> None:
+    """Exchange the weights and their averages, if the optimizer keeps them."""
+    started = loan.started
+    if started is None:
+        return
+    program, carry = started
+    names = list(leaves_by_name(program.optimizer_state(carry)))
+    found = average_names(dict.fromkeys(names))
+    leaves, weights = list(carry.optimizer), list(carry.trainable)
+    for index, path in enumerate(program.trainable if found else ()):
+        at = names.index(found[path])
+        leaves[at], weights[index] = weights[index], leaves[at]
+    loan.carry = carry._replace(trainable=tuple(weights), optimizer=tuple(leaves))
+
+
+def _arrays(loan: WeightLoan) -> Mapping[str, Any]:
+    """Return the arrays of the optimizer's state by name."""
+    started = loan.started
+    if started is not None:
+        program, carry = started
+        return leaves_by_name(program.optimizer_state(carry))
+    return loan.pending_arrays or leaves_by_name(loan.optimizer.init({}))

@@ -1,0 +1,47 @@
+"""The number of steps that run as one program, so that progress is displayed without delay."""
+
+from __future__ import annotations
+
+from lamina.errors import InputError, explain
+
+__all__ = ["UPDATE_SECONDS", "check_steps", "next_steps"]
+
+UPDATE_SECONDS = 0.2
+"""The time between two updates of the progress."""
+
+
+def check_steps(steps: int | str) -> int | None:
+    """Check the argument `steps_per_execution`; return None for `"auto"`.
+
+    Raises:
+        InputError: it is neither `"auto"` nor a positive integer.
+    """
+    if steps == "auto":
+        return None
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+        raise InputError(
+            explain(
+                "steps_per_execution is neither 'auto' nor a positive integer.",
+                received=repr(steps),
+                remedy="Omit it, to run as many steps at once as take a fifth of a second.",
+            )
+        )
+    return steps
+
+
+def next_steps(fixed: int | None, seconds: float, left: int, due: int | None) -> int:
+    """Return how many steps to run next as one program.
+
+    Args:
+        fixed: `steps_per_execution`; None to choose a number that takes about `UPDATE_SECONDS`.
+        seconds: the time of a recent step; 0 if unknown.
+        left: the number of steps left in the epoch.
+        due: the number of steps until the next checkpoint, or None.
+
+    >>> next_steps(None, 0.01, 50, None), next_steps(None, 0.0, 50, None)
+    (20, 1)
+    >>> next_steps(8, 0.01, 50, 3)
+    3
+    """
+    timed = 1 if seconds <= 0 else max(1, int(UPDATE_SECONDS / seconds))
+    return min(left, timed if fixed is None else fixed, left if due is None else due)

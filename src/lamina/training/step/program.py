@@ -1,0 +1,264 @@
+"""The compiled programs of training: a step as a pure function of arrays, and loops of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.jax_internals import is_traced
+from lamina.core.pytrees import flatten, leaves_of, map_pairs, map_tree, unflatten
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.variable import Variable
+from lamina.lazy import lazily
+from lamina.training.optimizers.initial_state import initial_state
+from lamina.training.step import accumulators
+from lamina.training.step.accumulators import Accumulators
+from lamina.training.step.gradient_check import gradients_are_finite
+from lamina.training.step.model_call import ModelCall
+from lamina.training.step.objective import BatchLoss, Objective
+from lamina.training.step.working_memory import compiled
+
+if TYPE_CHECKING:
+    import optax
+else:
+    optax = lazily("optax")
+
+__all__ = ["Carry", "Program"]
+
+
+class Carry(NamedTuple):
+    """All arrays that a step changes; they are donated from step to step.
+
+    Attributes:
+        trainable: the values of the trainable variables.
+        non_trainable: the values of the other variables.
+        optimizer: the leaves of the optimizer's state.
+        accumulators: of the present epoch.
+        steps: the number of steps with finite loss and gradients, an int32 scalar.
+        finite: whether the loss and gradients of all steps were finite, a bool scalar. Once it is
+            false, steps change nothing, so that the values before the failing step are kept.
+    """
+
+    trainable: tuple[jax.Array, ...]
+    non_trainable: tuple[jax.Array, ...]
+    optimizer: tuple[jax.Array, ...]
+    accumulators: Accumulators
+    steps: jax.Array
+    finite: jax.Array
+
+
+class Program:
+    """The steps of one objective on one set of variables, compiled once for each shape of batch.
+
+    Args:
+        model: the layer to train.
+        objective: the loss and metrics.
+        optimizer: an optax transformation.
+        trainable: variables by path.
+        non_trainable: variables by path.
+        seed: of the random keys of the steps.
+        jit: whether to compile.
+        skip_nonfinite: whether a step whose loss or gradients are not finite changes nothing.
+
+    Attributes:
+        train_batch: ``(carry, batch) -> (carry, logs)``; donates the carry.
+        train_rows: ``(carry, data, indices, first, stop) -> carry``; donates the carry.
+        evaluate_batch: ``(trainable, non_trainable, accumulators, batch) -> accumulators``.
+        evaluate_rows: ``(trainable, non_trainable, accumulators, data, indices, first, stop) ->
+            accumulators``.
+    """
+
+    def __init__(
+        self,
+        model: Tracked,
+        objective: Objective,
+        optimizer: optax.GradientTransformation,
+        trainable: dict[str, Variable],
+        non_trainable: dict[str, Variable],
+        seed: int,
+        jit: bool,
+        skip_nonfinite: bool = True,
+    ) -> None:
+        self.model = model
+        self.objective = objective
+        self.optimizer = optimizer
+        self.trainable = trainable
+        self.non_trainable = non_trainable
+        self.seed = seed
+        self.skip_nonfinite = skip_nonfinite
+        self._jit = jit
+        self._indices = {id(variable): i for i, variable in enumerate(non_trainable.values())}
+        self._structure: Any = None
+        self.train_batch = compiled(self._train_batch, jit, donate=True)
+        self.train_rows = compiled(self._train_rows, jit, donate=True)
+        self.evaluate_batch = compiled(self._evaluate_batch, jit)
+        self.evaluate_rows = compiled(self._evaluate_rows, jit)
+        self._means = compiled(self._results, jit)
+
+    def start(
+        self, trainable: tuple[jax.Array, ...], non_trainable: tuple[jax.Array, ...]
+    ) -> Carry:
+        """Return the carry before the first step; it takes ownership of the arrays."""
+        by_path = dict(zip(self.trainable, trainable, strict=True))
+        state = initial_state(self.optimizer.init, by_path, self._jit)
+        leaves, self._structure = flatten(state)
+        return _with_separate_buffers(
+            Carry(
+                trainable,
+                non_trainable,
+                tuple(jnp.asarray(leaf) for leaf in leaves),
+                self.empty_accumulators(),
+                jax.device_put(np.zeros((), np.int32)),
+                jax.device_put(np.ones((), bool)),
+            )
+        )
+
+    def key(self, step: Any) -> jax.Array:
+        """Return the random key of a step, given the number of finite steps before it."""
+        return jax.random.fold_in(jax.random.key(self.seed), step)
+
+    def optimizer_state(self, carry: Carry) -> Any:
+        """Return the state of the optimizer in the structure that optax gave it."""
+        return unflatten(self._structure, carry.optimizer)
+
+    def empty_accumulators(self) -> Accumulators:
+        """Return the accumulators of an epoch before its first batch."""
+        return accumulators.empty(self.objective)
+
+    def logs(self, total: Accumulators) -> dict[str, jax.Array]:
+        """Return the mean loss, the other logs and the metrics by name, in this order."""
+        metrics = [bound.name for bound in self.objective.bound_metrics]
+        names = ["loss", *self.objective.log_names, *metrics]
+        return dict(zip(names, self._means(total), strict=True))
+
+    def _results(self, total: Accumulators) -> tuple[jax.Array, ...]:
+        return accumulators.means(self.objective, total)
+
+    def _loss(
+        self, trainable: Any, non_trainable: Any, batch: Any, training: bool, step: Any
+    ) -> tuple[jax.Array, tuple[BatchLoss, tuple[jax.Array, ...]]]:
+        """Return the loss; and all of the objective's value, and the new non-trainable values."""
+        values = {id(v): a for v, a in zip(self.trainable.values(), trainable, strict=True)}
+        values |= {
+            id(v): a for v, a in zip(self.non_trainable.values(), non_trainable, strict=True)
+        }
+        call = ModelCall(self.model, self.objective, batch, training, self.key(step))
+        value, assigned = call.apply(values)
+        after = list(non_trainable)
+        for variable, array in assigned.items():
+            if variable in self._indices:
+                after[self._indices[variable]] = array
+        return value.loss, (value, tuple(after))
+
+    def _train_batch(self, carry: Carry, batch: Any) -> tuple[Carry, dict[str, jax.Array]]:
+        """Make one step; return the carry after it, and its loss and logs."""
+        gradient = jax.value_and_grad(self._loss, has_aux=True)
+        (loss, (value, non_trainable)), gradients = gradient(
+            carry.trainable, carry.non_trainable, batch, True, carry.steps
+        )
+        finite = carry.finite
+        if self.skip_nonfinite:
+            finite &= jnp.isfinite(loss) & gradients_are_finite(gradients)
+
+        def updated(gradients: Any) -> Carry:
+            return self._updated(carry, gradients, non_trainable, value)
+
+        # The loss of the first step that is not finite counts in the mean of the epoch.
+        sums = accumulators.add_losses(self.objective, carry.accumulators, value, carry.finite)
+        skipped = carry._replace(accumulators=sums)
+        after = _select(finite, gradients, updated, skipped)
+        return after._replace(finite=finite), {"loss": loss, **value.logs}
+
+    def _updated(
+        self, carry: Carry, gradients: Any, non_trainable: tuple[jax.Array, ...], value: BatchLoss
+    ) -> Carry:
+        """Return the carry after an update of the weights."""
+        weights = dict(zip(self.trainable, carry.trainable, strict=True))
+        by_path = dict(zip(self.trainable, gradients, strict=True))
+        updates, state = self.optimizer.update(by_path, self.optimizer_state(carry), weights)
+        new: Any = optax.apply_updates(weights, updates)
+        return carry._replace(
+            trainable=tuple(_constrained(v, new[path]) for path, v in self.trainable.items()),
+            non_trainable=non_trainable,
+            optimizer=tuple(leaves_of(state)),
+            accumulators=accumulators.add(self.objective, carry.accumulators, value),
+            steps=carry.steps + 1,
+        )
+
+    def _train_rows(self, carry: Carry, data: Any, indices: Any, first: Any, stop: Any) -> Carry:
+        """Make the steps `first` to `stop` on the batches of rows ``indices [steps, batch]``."""
+
+        def step(index: Any, carry: Carry) -> Carry:
+            return self._train_batch(carry, _rows(data, indices[index]))[0]
+
+        return cast(Any, jax.lax.fori_loop)(first, stop, step, carry)
+
+    def _evaluate_batch(
+        self, trainable: Any, non_trainable: Any, total: Accumulators, batch: Any
+    ) -> Accumulators:
+        _, (value, _) = self._loss(trainable, non_trainable, batch, False, 0)
+        return accumulators.add(self.objective, total, value)
+
+    def _evaluate_rows(
+        self,
+        trainable: Any,
+        non_trainable: Any,
+        total: Accumulators,
+        data: Any,
+        indices: Any,
+        first: Any,
+        stop: Any,
+    ) -> Accumulators:
+        def step(index: Any, total: Accumulators) -> Accumulators:
+            batch = _rows(data, indices[index])
+            return self._evaluate_batch(trainable, non_trainable, total, batch)
+
+        return cast(Any, jax.lax.fori_loop)(first, stop, step, total)
+
+
+def _with_separate_buffers(tree: Any) -> Any:
+    """Copy each array that is in the tree before: a buffer cannot be donated twice.
+
+    An optimizer's state may contain the weights themselves, or one array of zeros twice.
+    """
+    seen: set[int] = set()
+
+    def separate(leaf: Any) -> Any:
+        is_known = id(leaf) in seen
+        seen.add(id(leaf))
+        return jnp.copy(leaf) if is_known else leaf
+
+    return map_tree(separate, tree)
+
+
+def _select(
+    finite: jax.Array, gradients: Any, updated: Callable[[Any], Carry], skipped: Carry
+) -> Carry:
+    """Return ``updated(gradients)`` if `finite`, else `skipped`.
+
+    On the CPU this is a branch, so that arrays are updated in place. On an accelerator a branch
+    would wait for the host; there each element is selected. The barrier keeps XLA from fusing
+    gradients and update into loops that compute the moments twice.
+    """
+    if not is_traced(finite):
+        return updated(gradients) if finite else skipped
+    if jax.default_backend() == "cpu":
+
+        def after() -> Carry:
+            return map_pairs(lambda a, b: jnp.asarray(a, b.dtype), updated(gradients), skipped)
+
+        return cast(Any, jax.lax.cond)(finite, after, lambda: skipped)
+    gradients, finite = cast(Any, jax.lax.optimization_barrier)((gradients, finite))
+    return map_pairs(lambda a, b: jnp.where(finite, a, b), updated(gradients), skipped)
+
+
+def _constrained(variable: Variable, value: jax.Array) -> jax.Array:
+    return value if variable.constraint is None else variable.constraint(value)
+
+
+def _rows(data: Any, index: Any) -> Any:
+    return map_tree(lambda array: array.at[index].get(mode="promise_in_bounds"), data)
