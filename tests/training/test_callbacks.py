@@ -394,7 +394,7 @@ def test_a_bar_of_ones_own_takes_the_place_of_the_usual_one():
         (lambda: callbacks.EarlyStopping(), "validation_data"),
         (lambda: callbacks.EarlyStopping("los"), "one of loss, accuracy"),
         (lambda: callbacks.EarlyStopping("loss", mode="up"), "mode"),
-        (lambda: callbacks.ReduceLROnPlateau(factor=2.0), "a factor in \(0, 1\)"),
+        (lambda: callbacks.ReduceLROnPlateau(factor=2.0), r"a factor in \(0, 1\)"),
         (lambda: callbacks.ModelCheckpoint("x", save_freq="day"), "save_freq"),
     ],
 )
