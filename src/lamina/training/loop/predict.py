@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.pytrees import flatten, leaves_of, unflatten
+from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.errors import InputError, explain
 from lamina.training.data.arrays import Arrays, check_integers
 from lamina.training.data.batches import is_batch_source, iterate, unpack

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lamina.core.initial.host_memory import copied
-from lamina.core.interrupts import HeldBack
-from lamina.core.lock import LOCK, TURN
+from lamina.core.base.host_memory import copied
+from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.lock import LOCK, TURN
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import frozen_variables, unused_layers, walk
+from lamina.core.tree.walk import frozen_variables, unbuilt, unused_layers, walk
 from lamina.errors import explain
-from lamina.training.step.model_call import ModelCall, unbuilt_layers
+from lamina.training.step.model_call import ModelCall
 from lamina.training.step.named_arrays import restored, with_learning_rate
 from lamina.training.step.objective import Objective
 from lamina.training.step.program import Carry, Program
@@ -100,7 +100,7 @@ class WeightLoan:
             self.seed = _seed_of(self.model)
         with LOCK:
             tree = walk(self.model)
-            self._unreached = unbuilt_layers(tree)
+            self._unreached = unbuilt(tree)
             unused = unused_layers(tree, reads)
             if unused and not self._has_warned:
                 self._has_warned = True

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.jax_internals import is_traced
-from lamina.core.pytrees import flatten, leaves_of, unflatten
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.tree.walk import Tree
 from lamina.training.step.model_call import LayerCall, call_layer
 

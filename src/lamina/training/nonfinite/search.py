@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.jax_internals import is_traced
-from lamina.core.pytrees import leaves_of
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import frozen_variables, walk
 from lamina.errors import InputError, LaminaError, explain

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.initial.host_memory import copied
-from lamina.core.pytrees import map_pairs, map_tree
+from lamina.core.base.host_memory import copied
+from lamina.core.base.pytrees import map_pairs, map_tree
 from lamina.training.step.objective import BatchLoss, Objective
 
 __all__ = ["Accumulators", "add", "add_losses", "empty", "means"]

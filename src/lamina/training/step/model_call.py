@@ -7,15 +7,13 @@ from typing import Any, TypeAlias, cast
 
 import jax
 
-from lamina.core.building.reached import unbuilt
 from lamina.core.calling.root import Root
 from lamina.core.calling.single_layer import Seen, alone, seen_now
 from lamina.core.running.added_losses import noted, penalties
 from lamina.core.running.masks import noted_mask
-from lamina.core.running.scope import SCOPE
+from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.walk import Tree
 
 __all__ = [
     "LayerCall",
@@ -27,7 +25,6 @@ __all__ = [
     "has_added_losses",
     "is_training",
     "output_masks",
-    "unbuilt_layers",
 ]
 
 LayerCall: TypeAlias = Seen
@@ -80,7 +77,7 @@ class ModelCall:
 
     def run(self) -> Any:
         """Run on the present weights and discard assigned values."""
-        return self._root.run(None)[0]
+        return self._root.dry_run()
 
     def watch(self, watcher: Callable[[str, str, Any, Any], None]) -> None:
         """Run and call ``watcher(path, class name, inputs, outputs)`` after each layer's call."""
@@ -121,10 +118,5 @@ def output_masks(model: Tracked) -> Any:
 
 def is_training() -> bool:
     """Return whether the call that is running is in training mode."""
-    scope = SCOPE.get()
+    scope = current()
     return scope is not None and scope.training
-
-
-def unbuilt_layers(tree: Tree) -> list[Tracked]:
-    """Return the layers of a tree that have declared no weights yet and will when reached."""
-    return unbuilt(tree)

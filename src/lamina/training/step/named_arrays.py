@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.pytrees import map_tree, unflatten
+from lamina.core.base.pytrees import map_tree, unflatten
 from lamina.errors import FileFormatError, explain
 from lamina.training.optimizers.learning_rate import learning_rate_name
 from lamina.training.step.program import Carry, Program

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 
-from lamina.core.pytrees import leaves_of
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.losses import Loss

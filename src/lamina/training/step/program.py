@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.jax_internals import is_traced
-from lamina.core.pytrees import flatten, leaves_of, map_pairs, map_tree, unflatten
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.pytrees import flatten, leaves_of, map_pairs, map_tree, unflatten
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.lazy import lazily
@@ -257,7 +257,9 @@ def _select(
 
 
 def _constrained(variable: Variable, value: jax.Array) -> jax.Array:
-    return value if variable.constraint is None else variable.constraint(value)
+    if variable.constraint is None:
+        return value
+    return variable.over_copies(variable.constraint, value)
 
 
 def _rows(data: Any, index: Any) -> Any:
