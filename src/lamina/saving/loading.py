@@ -175,8 +175,9 @@ class Loading:
         tree = walk(self.root)
         found = self._match(tree)
         for name, path in found.doubtful.items():
-            same = self.entries[name], self.entries[found.sources[path]]
-            if not np.array_equal(*map(self.file.read, same)):
+            value = self.file.read(self.entries[name])
+            same = self.file.read(self.entries[found.sources[path]])
+            if not np.array_equal(value, same):
                 found.unexpected[name] = self.entries[name]
         if not found.fits:
             raise MismatchError(found)
