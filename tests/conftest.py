@@ -1,25 +1,47 @@
 """What all tests share: Keras, the oracle of numbers, runs on JAX; programs compile fast."""
 
+import ctypes
 import functools
+import gc
 import os
+import sys
+from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
-if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # later ones do not know the flag
-    faster = "--xla_cpu_use_fusion_emitters=false"  # by a third to compile, and slower to run
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {faster}".strip()
 
 import jax
 import jax.numpy as jnp
 import pytest
 
+AS_USERS_RUN = "as_users_run"
+KEPT_PROGRAMS = 1000
+"""The compiled programs that a worker keeps, about 1 MB each."""
+_compiled = 0
+
+
+def as_users_run(config: pytest.Config) -> bool:
+    """Whether this run is `pytest -m as_users_run`."""
+    return config.option.markexpr == AS_USERS_RUN
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile with few optimizations, and keep what was compiled from run to run.
+    """Compile with few optimizations and cache programs on disk, but not for `as_users_run`."""
+    jax.monitoring.register_event_duration_secs_listener(_count)
+    if not as_users_run(config):
+        _compile_fast(config)
 
-    Most programs of tests are tiny and run once: what they cost is compiling them, and many are
-    the same as others. Each worker has a folder of its own, since JAX writes files in place.
+
+def _compile_fast(config: pytest.Config) -> None:
+    """Most programs of tests are tiny and run once, so that compiling them dominates.
+
+    Each worker has a cache directory of its own, since JAX does not lock the files in it.
     """
+    if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # later ones lack this flag
+        faster = "--xla_cpu_use_fusion_emitters=false"  # a third less compile time, slower programs
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {faster}".strip()
     jax.config.update("jax_disable_most_optimizations", True)
     cache = getattr(config, "cache", None)
     if cache is not None:
@@ -29,6 +51,30 @@ def pytest_configure(config: pytest.Config) -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import only the files that name the marker in a run of `as_users_run`."""
+    if as_users_run(config) and collection_path.suffix == ".py":
+        return AS_USERS_RUN not in collection_path.read_text("utf-8") or None
+    return None
+
+
+def _count(event: str, duration: float, **_: Any) -> None:
+    global _compiled
+    if event == "/jax/core/compile/backend_compile_duration":
+        _compiled += 1
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_memory() -> Iterator[None]:
+    """Free compiled programs after a module when there are many: JAX itself keeps all of them."""
+    global _compiled
+    yield
+    if _compiled > KEPT_PROGRAMS:
+        _compiled = 0
+        jax.clear_caches()
+        gc.collect()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).malloc_trim(0)  # glibc keeps what was freed
 @functools.cache
 def has_float16() -> bool:
     """Whether XLA can compile conversions of float16 for this processor."""
