@@ -16,7 +16,7 @@ from benchmarks.breakdown import BuildPart, StepPart
 from benchmarks.building import with_lamina as building
 from benchmarks.translation import with_lamina as translation
 from lamina import layers, losses
-from lamina.core.initial.host_memory import on_device
+from lamina.core.base.host_memory import on_device
 from lamina.core.initial.sampling import draw
 from lamina.ops.dense import dense
 from lamina.seq2seq import AttentionDecoder, Encoder

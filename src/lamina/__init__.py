@@ -10,16 +10,16 @@ from lamina import (
     metrics,
     regularizers,
 )
+from lamina.core.base.lock import set_build_wait
 from lamina.core.building.plan import Plan
-from lamina.core.calling.call import checkpoint, remat
+from lamina.core.building.seeds import set_seed
 from lamina.core.calling.jit import jit
-from lamina.core.initial.seeds import set_seed
-from lamina.core.lock import set_build_wait
 from lamina.core.running.added_losses import added_losses
 from lamina.core.running.precision import dtype_policy, set_dtype_policy
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.variable import Variable
 from lamina.layer import Layer
+from lamina.layers.copies import checkpoint, remat
 from lamina.models import Input, Model, Sequential
 from lamina.saving import load, load_exported
 from lamina.training import Trainer

@@ -12,15 +12,16 @@ import numpy as np
 
 from lamina import regularizers, saving
 from lamina.constraints import ConstraintLike
-from lamina.core.allowance import ALLOWANCE
+from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.sites import site
 from lamina.core.building.plan import Plan
 from lamina.core.calling import call as calling
 from lamina.core.calling import entry as building
 from lamina.core.calling import views
 from lamina.core.running import added_losses
+from lamina.core.running.layer_call import fresh_key
 from lamina.core.running.precision import policy
-from lamina.core.running.scope import SCOPE, fresh_key
-from lamina.core.sites import site
+from lamina.core.running.scope import current
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.node import ATTRIBUTE, EDITION, Node, Tracked
 from lamina.core.tree.variable import Variable
@@ -70,8 +71,8 @@ class Layer(Tracked):
         if allowance is not None:
             allowance.layer()
         trains = building.adopt(cls)
-        scope = SCOPE.get()
-        made_in = 0 if scope is None else scope.frame.number
+        scope = current()
+        made_in = 0 if scope is None else scope.call.number
         node = Node(args, kwargs, site(sys._getframe(1)), made_in)
         node.dtype = policy(None)
         node.trainable = trains

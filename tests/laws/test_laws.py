@@ -15,7 +15,8 @@ import pytest
 
 import lamina
 from lamina import Layer, Sequential, Spec, layers
-from lamina.core.tree.walk import Memento, walk
+from lamina.core.tree.memento import Memento
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, TrackingError
 
 

@@ -56,7 +56,7 @@ def test_nothing_to_drop_needs_no_key() -> None:
 
 
 def test_dropout_without_a_key() -> None:
-    with pytest.raises(LaminaError, match="no key"):
+    with pytest.raises(LaminaError, match="no random key"):
         Dropout(0.5)(jnp.ones(3), training=True)
 
 

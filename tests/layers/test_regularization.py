@@ -51,7 +51,7 @@ def test_a_key_decides(layer) -> None:
 
 @every
 def test_without_a_key(layer) -> None:
-    with pytest.raises(LaminaError, match="no key"):
+    with pytest.raises(LaminaError, match="no random key"):
         layer(jnp.ones((2, 3, 4)), training=True)
 
 

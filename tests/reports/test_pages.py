@@ -135,13 +135,13 @@ def test_a_narrow_terminal_cuts_no_path(monkeypatch) -> None:
 def test_a_report_changes_nothing() -> None:
     net = built()
     before = {path: id(value) for path, value in net.values().items()}
-    attributes, known = dict(net.__dict__), dict(net._lamina.known)
+    attributes, known = dict(net.__dict__), vars(net._lamina.plans.copy())
     built_as, edition = net._lamina.built, net.never.built
     explanation_text(net)
     summary_text(net)
     assert {path: id(value) for path, value in net.values().items()} == before
     assert net.__dict__ == attributes
-    assert net._lamina.known == known
+    assert vars(net._lamina.plans) == known
     assert net._lamina.built is built_as
     assert net.never.built is edition is False
     fresh = Net()

@@ -132,7 +132,7 @@ FUNCTIONS = [
     "lamina.compat.tf.running:function",
     "lamina.compat.tf.creation:ones",
     "lamina.core.initial.sampling:os.system",
-    "lamina.core.jax_internals:outside_traces",
+    "lamina.core.base.jax_internals:outside_traces",
     "lamina.losses:get",
     "lamina.losses.loss:reduce",
     "lamina.metrics.metric:functools.partial",

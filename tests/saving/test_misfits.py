@@ -39,7 +39,7 @@ def state(layer):
         dict(layer.__dict__),
         {path: np.asarray(value).tobytes() for path, value in layer.values().items()},
         node.built,
-        list(node.plans),
+        vars(node.plans.copy()),
     )
 
 

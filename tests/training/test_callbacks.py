@@ -101,7 +101,7 @@ SERIES = [
 )
 def test_stopping_early_is_that_of_keras(monkeypatch, series, options):
     options = options | {"restore_best_weights": True}
-    module = "lamina.training.callbacks.monitoring.reading"
+    module = "lamina.training.callbacks.monitoring.views"
     monkeypatch.setattr(f"{module}.values", lambda model: model.weights)
     monkeypatch.setattr(f"{module}.set_values", lambda model, weights: model.set_weights(weights))
     ours = driven(callbacks.EarlyStopping(**options), series)

@@ -23,8 +23,8 @@ import pytest
 
 import lamina
 from lamina import Model, Sequential, layers
-from lamina.core.lock import LOCK
-from lamina.core.running.scope import SCOPE
+from lamina.core.base.lock import LOCK
+from lamina.core.tree.variable import SCOPE
 from lamina.training.callbacks import LambdaCallback
 
 ROWS = np.random.default_rng(0).normal(size=(12, 3)).astype("float32")

@@ -32,6 +32,7 @@ from lamina.layers.convolution.transposed import (
     Convolution2DTranspose,
     Convolution3DTranspose,
 )
+from lamina.layers.copies import Ensemble, Remat, Stack
 from lamina.layers.dense import Dense
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding, ReversibleEmbedding
@@ -184,6 +185,7 @@ __all__ = [
     "Dropout",
     "EinsumDense",
     "Embedding",
+    "Ensemble",
     "Flatten",
     "GRUCell",
     "GaussianDropout",
@@ -225,6 +227,7 @@ __all__ = [
     "Permute",
     "RMSNormalization",
     "ReLU",
+    "Remat",
     "RepeatVector",
     "Rescaling",
     "Reshape",
@@ -243,6 +246,7 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "SpectralNormalization",
+    "Stack",
     "StackedRNNCells",
     "Subtract",
     "TimeDistributed",

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from lamina import initializers
-from lamina.core.running.substitution import standing_in
+from lamina.core.running.substitution import substituted
 from lamina.core.specs.signature import either_mode
 from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
@@ -139,7 +139,7 @@ class SpectralNormalization(Layer):
             sigma, u = singular_value(value, self.vector_u, self.power_iterations)
             self.vector_u.assign(u)
             self.sigma.assign(sigma)
-        with standing_in(weight, (value / sigma).astype(value.dtype)):
+        with substituted(weight, (value / sigma).astype(value.dtype)):
             return self.layer(inputs)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.calling.views import View
-from lamina.core.pytrees import leaves_of
 from lamina.core.specs.spec import Spec
 
 __all__ = ["ENDS", "Ended", "as_declared"]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import operator
 from typing import Any, NamedTuple, cast
 
-from lamina.core.allowance import ALLOWANCE
-from lamina.core.calling.root import covers
+from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.pytrees import flatten, leaves_of, map_tree, unflatten
 from lamina.core.calling.views import name as name_of
-from lamina.core.pytrees import flatten, leaves_of, map_tree, unflatten
 from lamina.core.running.masks import mask_after, note_mask, with_masks
-from lamina.core.specs.spec import Arguments, Spec, as_specs
+from lamina.core.specs.spec import Arguments, Spec, as_specs, covers
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.ends import Ended, as_declared

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from lamina.core.base.inputs import as_inputs
+from lamina.core.base.pytrees import map_tree
 from lamina.core.calling import views
 from lamina.core.calling.jit import compiled
-from lamina.core.inputs import as_inputs
-from lamina.core.pytrees import map_tree
 from lamina.errors import InputError, explain
 from lamina.models.inspected import Inspected
 from lamina.training.callbacks import History

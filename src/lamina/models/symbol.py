@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import jax
 
+from lamina.core.base.pytrees import flatten, map_tree, unflatten
+from lamina.core.base.sites import site
 from lamina.core.building.transaction import outputs_of
-from lamina.core.pytrees import flatten, map_tree, unflatten
-from lamina.core.sites import site
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.core.tree.node import Symbolic, Tracked
 from lamina.core.tree.variable import Variable

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import jax.numpy as jnp
 
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.calling.root import Root
 from lamina.core.calling.single_layer import Seen, alone, seen_now
-from lamina.core.jax_internals import is_traced
-from lamina.core.pytrees import flatten, leaves_of, unflatten
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import Tree, children, walk
 from lamina.lazy import lazily

@@ -12,16 +12,15 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamina.core.building.abstract_trace import Request
-from lamina.core.building.reached import own_build
+from lamina.core.base.sites import Site, site
+from lamina.core.building.request import Request
 from lamina.core.building.transaction import frozen_variables, make_plan
-from lamina.core.running.scope import SCOPE
-from lamina.core.sites import Site, site
+from lamina.core.running.scope import current
 from lamina.core.specs.signature import Method, method_of
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Tree, walk
+from lamina.core.tree.walk import Tree, own_build, walk
 from lamina.errors import LaminaError
 
 __all__ = [
@@ -101,7 +100,7 @@ class Facts:
         unused: list[set[str]] = []
         external: list[str] = []
         notes: list[str] = []
-        if built is None or SCOPE.get() is not None:
+        if built is None or current() is not None:
             return [], [], []
         for method, specs in built.entries.items():
             try:

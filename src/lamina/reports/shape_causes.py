@@ -13,18 +13,19 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import jax
+import jax.numpy as jnp
 
-from lamina.core.building.planner import Planner
-from lamina.core.building.reached import Reached, own_build
-from lamina.core.jax_internals import evaluate_abstractly, trace_state
-from lamina.core.pytrees import unflatten
-from lamina.core.running.scope import SCOPE, Frame, Key, Scope
-from lamina.core.sites import Site
+from lamina.core.base.jax_internals import evaluate_abstractly
+from lamina.core.base.pytrees import unflatten
+from lamina.core.running.interpreter import Interpreter
+from lamina.core.running.keys import Key
+from lamina.core.running.scope import Scope, run_in
 from lamina.core.specs.signature import build_arguments, method_of
-from lamina.core.specs.spec import Arguments, Sizes, Spec, shapes_of
+from lamina.core.specs.spec import Spec, shapes_of
+from lamina.core.tree.memento import Memento
 from lamina.core.tree.node import Tracked, attributes
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Memento
+from lamina.core.tree.walk import own_build
 
 __all__ = ["FIXED", "FOLLOWS", "UNKNOWN", "reasons"]
 
@@ -42,31 +43,51 @@ class _Cause:
     attribute: tuple[str, Any] | None = None
 
 
-class _Probe(Planner):
-    """Takes down the shapes that a `build` asks for, and lets it do nothing else."""
+class _Probe(Interpreter):
+    """A call that takes down the shapes that a `build` asks for, and runs no layer."""
 
     def __init__(self, layer: Tracked) -> None:
-        super().__init__(layer, Sizes(1))
-        self.asked: Shapes = []
+        super().__init__(layer)
+        self._asked: Shapes = []
 
     def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
         variable = make()
         if layer is self.root:
-            self.asked.append(variable.shape)
+            self._asked.append(variable.shape)
         return variable
 
-    def open(self, layer: Tracked, method: str, specs: Arguments, called_at: Site) -> Reached:
-        return Reached(layer, method, specs, called_at)
+    def _unwritten(self, variable: Variable) -> Any:
+        return jnp.zeros(variable.shape, variable.weight_dtype)
 
-    def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
+    def run(
+        self,
+        layer: Tracked,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: dict[str, Any],
+    ) -> Any:
         return None
+
+    def build(
+        self,
+        layer: Tracked,
+        written: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        transaction: Callable[[Tracked, tuple[Any, ...], dict[str, Any]], None],
+    ) -> None:
+        if layer is self.root:
+            written(layer, *args, **kwargs)
+
+    def is_visible(self, variable: Variable) -> bool:
+        return True
 
     def shapes(self, cause: _Cause) -> Shapes | None:
         """What `build` asks for; None if it does not go through. The layer is left as it was."""
         before = Memento()
         before.add(self.root)
-        self.asked = []
-        self.building.append(self.root)
+        self._asked = []
         try:
             if cause.attribute is not None:
                 object.__setattr__(self.root, *cause.attribute)
@@ -74,11 +95,10 @@ class _Probe(Planner):
             args, kwargs = build_arguments(written, cause.inputs, shapes_of)
             with contextlib.redirect_stdout(io.StringIO()):
                 written(self.root, *args, **kwargs)
-            return self.asked
+            return self._asked
         except Exception:
             return None
         finally:
-            self.building.pop()
             before.restore()
 
 
@@ -99,13 +119,9 @@ def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
 
     def ask() -> None:
         probe = _Probe(layer)
-        frame = Frame(layer, planner=probe, path_of=probe.path_of)
-        token = SCOPE.set(Scope(frame, layer, False, Key(jax.random.key(0), trace_state())))
-        try:
-            for cause in (plain, *_causes(layer, named)):
-                asked.append((cause, probe.shapes(cause)))
-        finally:
-            SCOPE.reset(token)
+        causes = (plain, *_causes(layer, named))
+        scope = Scope(probe, layer, False, Key(jax.random.key(0)))
+        asked.extend(run_in(scope, lambda: [(cause, probe.shapes(cause)) for cause in causes]))
 
     evaluate_abstractly(ask, [])
     if asked[0][1] != declared:

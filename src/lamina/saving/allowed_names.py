@@ -31,6 +31,7 @@ LAYERS = _named(
         "lamina.layers.batch_normalization": "BatchNormalization",
         "lamina.layers.blocks": "Residual TransformerDecoderBlock TransformerEncoderBlock",
         "lamina.layers.convolution.convolution": "Conv1D Conv2D Conv3D",
+        "lamina.layers.copies": "Ensemble Remat Stack",
         "lamina.layers.dense": "Dense",
         "lamina.layers.einsum_dense": "EinsumDense",
         "lamina.layers.embedding": "Embedding ReversibleEmbedding",

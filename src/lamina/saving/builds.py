@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import jax.numpy as jnp
 
-from lamina.core.building.abstract_trace import Request
+from lamina.core.base.sites import site
+from lamina.core.building.request import Request
 from lamina.core.building.transaction import make_plan
-from lamina.core.sites import site
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import join, walk

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.core.pytrees import leaves_of
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.saving.decoding import Maker

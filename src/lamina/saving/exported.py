@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.inputs import as_inputs
-from lamina.core.pytrees import flatten
+from lamina.core.base.inputs import as_inputs
+from lamina.core.base.pytrees import flatten
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.errors import FileFormatError, InputError, explain
 from lamina.json_text import read_json

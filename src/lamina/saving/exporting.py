@@ -12,9 +12,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.base.jax_internals import in_fresh_context
+from lamina.core.base.lock import LOCK
 from lamina.core.calling.single_layer import Seen, alone
-from lamina.core.jax_internals import in_fresh_context
-from lamina.core.lock import LOCK
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked

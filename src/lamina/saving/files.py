@@ -17,7 +17,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from lamina.core.initial.host_memory import empty
+from lamina.core.base.host_memory import empty
 from lamina.errors import FileFormatError, explain
 from lamina.saving.dtypes import NATIVE
 from lamina.saving.header import Entry, entries_of, header_of

@@ -10,11 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.allowance import ALLOWANCE, Allowance, allowing
-from lamina.core.building.abstract_trace import Request
-from lamina.core.building.transaction import carry_out
-from lamina.core.jax_internals import outside_traces
-from lamina.core.lock import LOCK
+from lamina.core.base.allowance import ALLOWANCE, Allowance, allowing
+from lamina.core.base.jax_internals import outside_traces
+from lamina.core.base.lock import LOCK
+from lamina.core.building.request import Request
+from lamina.core.building.transaction import all_or_nothing, carry_out
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable, store
 from lamina.core.tree.walk import Tree, join, walk
@@ -27,7 +27,6 @@ from lamina.saving.inputs import inputs_of
 from lamina.saving.lookup import Names
 from lamina.saving.matching import Match, Wanted, cast, match, misfit, renaming
 from lamina.saving.metadata import Build, parse
-from lamina.saving.rollback import all_or_nothing
 
 __all__ = ["Loading", "reading"]
 
@@ -165,7 +164,7 @@ class Loading:
 
         reads = carry_out(request, source=source)
         plans = request.root._lamina.plans
-        plans.append((request.method, request.training, request.specs, reads))
+        plans.add(request.method, request.training, request.specs, reads)
 
     # Giving the rest new values.
 

@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.core.allowance import Allowance, allowing
-from lamina.core.lock import LOCK
+from lamina.core.base.allowance import Allowance, allowing
+from lamina.core.base.lock import LOCK
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import Tree, walk
 from lamina.errors import BuildError, FileFormatError, explain

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import jax.numpy as jnp
 
-from lamina.core.jax_internals import parsed_program, program_text, with_program
+from lamina.core.base.jax_internals import parsed_program, program_text, with_program
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.lazy import lazily
 from lamina.saving.program_operations import check_operations

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lamina.core.lock import LOCK
+from lamina.core.base.lock import LOCK
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.values import stored_together
 from lamina.core.tree.walk import Tree, walk

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.running.scope import SCOPE
+from lamina.core.running.scope import current
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_count, check_within
 from lamina.models import Model
@@ -73,7 +73,7 @@ class Translating(Model):
         """The loss of a batch, and the share of rows with every id right, each id given those
         before it. Outside of training no label is smoothed and no id replaced."""
         source, target = batch
-        scope = SCOPE.get()
+        scope = current()
         training = scope is not None and scope.training
         labels = target[:, 1:]
         guessing = training and self.scheduled_sampling > 0

@@ -14,7 +14,7 @@ import pytest
 
 import lamina
 from lamina import Layer, Spec
-from lamina.core.tree.walk import Memento
+from lamina.core.tree.memento import Memento
 from lamina.layers.noise import Noise
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina import Layer, layers
-from lamina.core.running.substitution import standing_in
+from lamina.core.running.substitution import substituted
 from tests.close import assert_close
 
 
@@ -23,7 +23,7 @@ class Scaled(Layer):
 
     def call(self, x):
         def inside(x):
-            with standing_in(self.inner.kernel, self.inner.kernel * self.factor):
+            with substituted(self.inner.kernel, self.inner.kernel * self.factor):
                 return self.inner(x)
 
         if not self.scanned:
@@ -87,9 +87,9 @@ def test_one_may_stand_in_another() -> None:
 
         def call(self, x):
             kernel = self.inner.kernel
-            with standing_in(kernel, kernel.value * 2):
+            with substituted(kernel, kernel.value * 2):
                 doubled = self.inner(x)
-                with standing_in(kernel, kernel.value * 4):
+                with substituted(kernel, kernel.value * 4):
                     return self.inner(x), doubled
 
     twice = Twice()
@@ -102,5 +102,5 @@ def test_one_may_stand_in_another() -> None:
 def test_outside_of_a_call_it_does_nothing() -> None:
     inner = layers.Dense(4)
     inner(X)
-    with standing_in(inner.kernel, jnp.zeros((3, 4))):
+    with substituted(inner.kernel, jnp.zeros((3, 4))):
         assert (inner(X) != 0).any()

@@ -176,7 +176,9 @@ def test_a_cell_draws_for_each_step(normal) -> None:
     noisy = layer(x, training=True, rng=KEY)
     assert len(np.unique(noisy[0], axis=0)) > 5
     np.testing.assert_array_equal(layer(x, training=True, rng=KEY), noisy)
-    with pytest.raises(LaminaError, match=r"drop \(Dropout\) draws random numbers, but no key"):
+    with pytest.raises(
+        LaminaError, match=r"drop \(Dropout\) draws random numbers, but the call has no"
+    ):
         layer(x, training=True)
 
 

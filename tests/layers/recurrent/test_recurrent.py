@@ -207,7 +207,7 @@ def test_a_dropped_state_may_be_infinite(normal, activation) -> None:
 
 
 def test_dropout_without_a_key(normal) -> None:
-    with pytest.raises(LaminaError, match="no key"):
+    with pytest.raises(LaminaError, match="no random key"):
         GRU(UNITS, dropout=0.5)(normal(BATCH, TIME, FEATURES), training=True)
 
 

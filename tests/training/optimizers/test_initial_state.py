@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from lamina.core.initial.host_memory import copied
+from lamina.core.base.host_memory import copied
 from lamina.training.optimizers import by_name
 from lamina.training.optimizers.initial_state import begun
 

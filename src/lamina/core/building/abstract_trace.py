@@ -1,44 +1,27 @@
-"""Passes: the call of a root traced abstractly, at one size or two, in one mode or both."""
+"""Abstract traces of a root's call: at one size of unknown dims or two, in one mode or both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, cast
 
 import jax
 
+from lamina.core.base.jax_internals import evaluate_abstractly
+from lamina.core.base.pytrees import map_tree
+from lamina.core.base.sites import edge
+from lamina.core.building.plan_call import PlanCall
 from lamina.core.building.planner import Planner
-from lamina.core.jax_internals import evaluate_abstractly, trace_state
-from lamina.core.pytrees import map_tree
-from lamina.core.running.layer_call import enter
-from lamina.core.running.scope import Frame, Key
-from lamina.core.sites import Site, edge
+from lamina.core.building.request import Request
+from lamina.core.running.keys import Key
+from lamina.core.running.layer_call import run_layer
+from lamina.core.running.sizes import TooSmallError
 from lamina.core.specs.signature import method_of
-from lamina.core.specs.spec import SIZES, Arguments, Sizes, Spec, blend, map_specs
-from lamina.core.tree.node import Tracked
+from lamina.core.specs.spec import SIZES, Sizes, Spec, blend, map_specs
 from lamina.errors import LaminaError
 
-__all__ = ["Outcome", "Request", "run_passes"]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be planned: a root entered by a method, with these specs, in this mode.
-
-    Instead of a method's name it may be a function that calls the root. With `split`, what is not
-    known of the specs is so because `shard_map` has split it. Unless `both`, the other mode is not
-    looked at.
-    """
-
-    root: Tracked
-    method: str | Callable[..., Any]
-    specs: Arguments
-    training: bool
-    at: Site
-    split: bool = False
-    both: bool = True
+__all__ = ["Outcome", "run_passes"]
 
 
 @dataclass
@@ -51,8 +34,9 @@ class Outcome:
     notes: tuple[str, ...]
 
 
-def traced_call(planner: Planner, request: Request, sizes: Sizes, training: bool) -> dict[int, int]:
+def _trace(planner: Planner, request: Request, training: bool, recorded: bool) -> dict[int, int]:
     """Trace the request's call once; how often it read each variable."""
+    sizes = planner.sizes
     arrays: list[Any] = []
 
     def hold(spec: Spec) -> int:
@@ -69,12 +53,11 @@ def traced_call(planner: Planner, request: Request, sizes: Sizes, training: bool
                 lambda leaf: given[-leaf.index - 1] if isinstance(leaf, _Place) else leaf, tree
             )
 
-        frame = Frame(request.root, planner=planner, path_of=planner.path_of)
-        key = Key(jax.random.key(0), trace_state())
+        call = PlanCall(planner, recorded=recorded)
         args, kwargs = fill(places.args), fill(places.kwargs)
-        with planner.tracing():
-            enter(frame, request.root, request.method, args, kwargs, training, key)
-        reads.update(frame.reads)
+        key = Key(jax.random.key(0))
+        run_layer(call, request.root, request.method, args, kwargs, training, key)
+        reads.update(call.reads)
 
     with edge(cast("FunctionType", run), request.at):
         evaluate_abstractly(run, arrays)
@@ -94,31 +77,27 @@ def _pass(request: Request, planner: Planner) -> Outcome:
     The tree stays as the pass made it, for `undo` or `apply` of its planner; where it fails, it is
     as it was.
     """
-    sizes = planner.sizes
     try:
         method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
-        reads = traced_call(planner, request, sizes, request.training)
+        reads = _trace(planner, request, request.training, recorded=True)
         notes: tuple[str, ...] = ()
         if request.both and planner.reads_training:
-            notes = _other_mode(planner, request, sizes)
+            planner, notes = _other_mode(planner, request)
         return Outcome(planner, reads, planner.calls, notes)
     except BaseException:
         planner.undo()
         raise
 
 
-def _other_mode(planner: Planner, request: Request, sizes: Sizes) -> tuple[str, ...]:
-    before = planner.checkpoint()
-    planner.recording = False
+def _other_mode(planner: Planner, request: Request) -> tuple[Planner, tuple[str, ...]]:
+    """The planner that has seen the other mode as well, or the same one and why it cannot be."""
+    both = planner.fork()
     try:
-        traced_call(planner, request, sizes, not request.training)
-        return ()
+        _trace(both, request, not request.training, recorded=False)
+        return both, ()
     except Exception as error:
-        planner.go_back(before)
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return (f"with training={not request.training}: {first}",)
-    finally:
-        planner.recording = True
+        return planner, (f"with training={not request.training}: {first}",)
 
 
 def run_passes(request: Request) -> Outcome:
@@ -138,6 +117,11 @@ def run_passes(request: Request) -> Outcome:
             once = _pass(request, planner)
             planner.undo()
             outcome = _pass(request, _planner(request, second, planner))
+        except TooSmallError as error:
+            failure = failure or error
+            if (small, large) == SIZES[-1]:
+                raise
+            continue
         except LaminaError:
             if planner.misfit is not None:  # said again, knowing which sizes are made up
                 _pass(request, _planner(request, second, planner))

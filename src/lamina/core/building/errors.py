@@ -1,36 +1,27 @@
-"""The errors of planning: who is meant, where it was made, and what to do."""
+"""The errors of planning: which layer, where it was made, and what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-from lamina.core.sites import site
+from lamina.core.base.sites import site
+from lamina.core.running.errors import layer_name, weight_in_call
 from lamina.core.specs.spec import Arguments, Dim, Spec
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
-from lamina.errors import InputError, LaminaError, explain
-
-if TYPE_CHECKING:
-    from lamina.core.building.planner import Planner
-    from lamina.core.building.reached import Reached
-    from lamina.core.running.scope import Frame
+from lamina.errors import InputError, explain
 
 __all__ = [
     "MisfitError",
     "fitting",
-    "misfit_error",
-    "name",
-    "note",
-    "stale",
+    "layer_name",
+    "misfit",
     "stray",
     "stray_variable",
     "unkept",
     "unknown_dim",
     "weight_in_call",
 ]
-
-_NOTED = "_lamina_noted"
 
 
 class MisfitError(Exception):
@@ -41,32 +32,23 @@ class MisfitError(Exception):
         self.variable = variable
         self.wanted = wanted
 
-
-def name(planner: Planner | Frame, layer: Tracked) -> str:
-    """The layer's path and class."""
-    kind = type(layer).__name__
-    path = planner.path_of(layer)
-    return kind if not path or path == kind else f"{path} ({kind})"
-
-
-def note(error: BaseException, text: str) -> None:
-    """Add a place to somebody else's error, once."""
-    if isinstance(error, LaminaError) or getattr(error, _NOTED, False):
-        return
-    error.add_note(text)
-    if isinstance(error, RecursionError):
-        error.add_note(
-            "layers that call one another stand too deep for Python's stack: keep them in a list "
-            "and call them in a loop, or raise sys.setrecursionlimit"
+    def explains(self, old: Dim, new: Dim) -> bool:
+        """Whether an axis of the weight would go from one size to the other, or a multiple."""
+        if self.variable is None or len(self.variable.copy_shape) != len(self.wanted):
+            return True
+        pairs = zip(self.variable.copy_shape, self.wanted, strict=True)
+        return any(
+            had != wants
+            and isinstance(old, int)
+            and isinstance(new, int)
+            and had * new == wants * old
+            for had, wants in pairs
         )
-    setattr(error, _NOTED, True)
 
 
-def fitting(
-    planner: Planner, layer: Tracked, variable: Variable | None, wanted: Variable
-) -> Variable:
+def fitting(variable: Variable | None, wanted: Variable) -> Variable:
     """The weight that is there, if it is the one that is wanted."""
-    if variable is None or variable.shape != wanted.shape:
+    if variable is None or variable.copy_shape != wanted.shape:
         raise MisfitError(variable, wanted.shape)
     return variable
 
@@ -81,47 +63,24 @@ def _differing(built: Arguments, given: Arguments) -> Iterable[tuple[int, int, S
                 yield index, axis, old, new
 
 
-def _with_dim(given: Arguments, built: Arguments, index: int, axis: int) -> Arguments:
-    """The new specs, but one axis of one input as it was at the build."""
-    olds = list(built.leaves())
-    position = -1
-
-    def one(spec: Spec) -> Spec:
-        nonlocal position
-        position += 1
-        if position != index:
-            return spec
-        dims = list(spec.shape)
-        dims[axis] = olds[index].shape[axis]
-        return Spec(dims, spec.dtype)
-
-    return given.map(one)
-
-
-def misfit_error(
-    planner: Planner,
-    layer: Tracked,
-    record: Reached,
-    method: str,
-    given: Arguments,
-    why: MisfitError,
+def misfit(
+    label: str, place: str, inputs: Arguments, given: Arguments, why: MisfitError
 ) -> InputError:
-    """Which axis does not fit, what it was at the build, and where that was."""
-    built = layer._lamina.built
-    inputs = record.inputs if built is None else built.inputs
-    where = f"first called at {record.called_at}" if built is None else f"built at {built.at}"
-    label = name(planner, layer)
+    """The error of inputs for which a layer's weights do not fit.
+
+    Args:
+        label: the layer's name.
+        place: where it was built.
+        inputs: what it was built for.
+        given: what it is called with.
+        why: the weight that does not fit.
+    """
     differing = list(_differing(inputs, given))
-    guilty = [
-        found
-        for found in differing
-        if len(differing) == 1
-        or planner.fits(layer, method, _with_dim(given, inputs, found[0], found[1]))
-    ]
+    guilty = [one for one in differing if why.explains(one[2].shape[one[1]], one[3].shape[one[1]])]
     symptom = f"{label} was built for other inputs."
     expected, received = str(inputs), str(given)
-    if guilty:
-        index, axis, old, new = guilty[0]
+    if guilty or len(differing) == 1:
+        index, axis, old, new = (guilty or differing)[0]
         from_end = axis - len(new.shape)
         which = "its input" if len(list(given.leaves())) == 1 else f"input {index}"
         symptom = (
@@ -129,11 +88,11 @@ def misfit_error(
             f"and got {new.shape[axis]}."
         )
     if why.variable is not None:
-        expected += f" (weight of shape {why.variable.shape}; this input needs {why.wanted})"
+        expected += f" (weight of shape {why.variable.copy_shape}; this input needs {why.wanted})"
     return InputError(
         explain(
             symptom,
-            where=f"{where}; called at {site()}",
+            where=f"{place}; called at {site()}",
             expected=expected,
             received=received,
             remedy="Give inputs of the built size, or make a new layer for the new size.",
@@ -141,11 +100,17 @@ def misfit_error(
     )
 
 
-def stray(planner: Planner, layer: Tracked, what: str) -> str:
-    """A layer that has weights or randomness is used but is not in the tree."""
-    caller = planner.strays[id(layer)][1]
+def stray(layer: Tracked, what: str, caller: Tracked, path: str) -> str:
+    """A layer that has weights or randomness is used but is not in the tree.
+
+    Args:
+        layer: the layer.
+        what: why that is wrong: "has weights".
+        caller: the layer whose `call` uses it.
+        path: of the caller.
+    """
     where = f"made at {layer._lamina.made_at}"
-    user, path = f"{type(caller).__name__}.call", planner.path_of(caller)
+    user = f"{type(caller).__name__}.call"
     if path and path != type(caller).__name__:
         user += f" ({path})"
     kind = type(layer).__name__
@@ -165,26 +130,31 @@ def stray(planner: Planner, layer: Tracked, what: str) -> str:
         expected="a layer that attributes, lists, tuples or dicts lead to from the root",
         received="a layer held by a set, a closure, a global, a class or a plain object",
         remedy=f"Keep it on the layer that uses it: self.name = {kind}(...); "
-        "a finished model that stays as it is may be frozen: trainable = False.",
+        "a finished model that is not to change may be frozen: trainable = False.",
     )
 
 
-def unknown_dim(planner: Planner, layer: Tracked, shape: Sequence[Dim]) -> str:
-    """A weight would depend on a dim that is not known."""
-    record = planner.reached.get(id(layer))
-    inputs = "" if record is None else f", for inputs {planner.unknown(record)}"
+def unknown_dim(label: str, shape: Sequence[Dim], inputs: Arguments | None, split: bool) -> str:
+    """A weight would depend on a dim that is not known.
+
+    Args:
+        label: the layer's name.
+        shape: of the weight.
+        inputs: what the layer was first called with; None if it was not.
+        split: whether `shard_map` is why the dim is not known.
+    """
     axis = next(index for index, dim in enumerate(shape) if not isinstance(dim, int))
     reason, remedy = (
         ("that shard_map has split", "Build the model before, with the shape of the whole input.")
-        if planner.split
+        if split
         else (
             "that is not known",
             "Give that dim a size where the model is built, or make the weight independent of it.",
         )
     )
     return explain(
-        f"{name(planner, layer)} declares a weight of shape {tuple(shape)}: it depends on a dim "
-        f"{reason}{inputs}.",
+        f"{label} declares a weight of shape {tuple(shape)}: it depends on a dim {reason}"
+        f"{'' if inputs is None else f', for inputs {inputs}'}.",
         where=f"declared at {site()}",
         expected="weights that depend on known dims alone",
         received=f"None on axis {axis} of the weight",
@@ -192,9 +162,9 @@ def unknown_dim(planner: Planner, layer: Tracked, shape: Sequence[Dim]) -> str:
     )
 
 
-def stray_variable(planner: Planner, variable: Variable) -> str:
+def stray_variable(variable: Variable, caller: Tracked) -> str:
     return explain(
-        f"{variable.describe()} is used by {type(planner.caller()).__name__}.call but not tracked: "
+        f"{variable.describe()} is used by {type(caller).__name__}.call but not tracked: "
         "it would not be trained or saved.",
         where=f"declared at {variable.declared_at}",
         expected="a variable that attributes, lists, tuples or dicts lead to from the root",
@@ -203,35 +173,11 @@ def stray_variable(planner: Planner, variable: Variable) -> str:
     )
 
 
-def unkept(planner: Planner, layer: Tracked, variable: Variable) -> str:
+def unkept(label: str, variable: Variable) -> str:
     return explain(
-        f"{name(planner, layer)} declares a weight of shape {variable.shape} and keeps it nowhere.",
+        f"{label} declares a weight of shape {variable.shape} and keeps it nowhere.",
         where=f"declared at {variable.declared_at}",
         expected="self.kernel = self.add_weight(...), or add_weight(..., name='kernel')",
         received="a weight with neither attribute nor name",
         remedy="Assign it to an attribute: its name comes from there.",
-    )
-
-
-def weight_in_call(planner: Planner | Frame, layer: Tracked) -> str:
-    return explain(
-        f"{name(planner, layer)} calls add_weight inside call.",
-        where=f"called at {site()}",
-        expected="weights declared in build or __init__",
-        received="add_weight while call ran",
-        remedy="Move it to build(self, input_shape), which runs once, when the shapes are known.",
-    )
-
-
-def stale(path: str, variables: Iterable[str]) -> str:
-    listing = ", ".join(variables)
-    return explain(
-        f"{path} did not read all of its weights in this call ({listing}): a function kept "
-        "between calls holds old weights.",
-        where=f"called at {site()}",
-        expected="every weight read anew in every call",
-        received="a function (self.step = ..., or a module-level def) that JAX remembered "
-        "from an earlier call, with the weights of then",
-        remedy="Define the function given to scan, jit, checkpoint or cond inside call, or "
-        "pass the weights to it as arguments.",
     )

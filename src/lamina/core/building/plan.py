@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamina.core.sites import Site
+from lamina.core.base.sites import Site
 from lamina.core.specs.spec import Arguments, map_specs
 
 __all__ = ["Plan", "PlanDiff", "PlannedCall", "PlannedVariable"]

@@ -1,38 +1,42 @@
-"""Planning: what happens while `call` is traced on specs.
+"""The planner: what is found about a tree while `call` is traced on specs.
 
-A :class:`Planner` is one pass over a tree: it runs the `build` of each layer that is reached
-for the first time, records what is declared, read and called, and notices what does not belong.
-Attributes that `build` methods set are kept apart from those that `call` sets while tracing.
+A :class:`Planner` is one pass over a tree. It runs the `build` of each layer that is called for
+the first time, and records what is declared, read and called. Attributes that `build` methods set
+are kept apart from those that `call` sets while it is traced.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator, Iterator
+import copy
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import jax
-
-from lamina.core.allowance import ALLOWANCE
+from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.sites import Site
 from lamina.core.building import errors
 from lamina.core.building.plan import PlannedCall
-from lamina.core.building.reached import Reached, own_build
-from lamina.core.interrupts import HeldBack
-from lamina.core.jax_internals import is_running, trace_state
-from lamina.core.pytrees import leaves_of
-from lamina.core.sites import Site, site
+from lamina.core.running.errors import note
 from lamina.core.specs.signature import build_arguments, method_of
-from lamina.core.specs.spec import Arguments, Sizes, Spec, as_specs, blend, is_unknown, shapes_of
-from lamina.core.tree.node import Node, Tracked
+from lamina.core.specs.spec import Arguments, Sizes, blend, is_unknown, shapes_of
+from lamina.core.tree.memento import Memento, Snapshot, same_state, state_of
+from lamina.core.tree.node import Built, Tracked
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Memento, Tree, join, same_state, state_of, walk
+from lamina.core.tree.walk import join, own_build, walk
 from lamina.errors import BuildError, TrackingError
 
 __all__ = ["Planner"]
 
 
 class Planner:
-    """One pass: the root's `call` traced once or, where it has two modes, twice."""
+    """One pass: the root's `call` traced once or, where it has two modes, twice.
+
+    Args:
+        root: the layer to plan.
+        sizes: the sizes that unknown dims have in this pass.
+        earlier: the pass before, with other sizes; None (default) for none.
+        split: whether dims are unknown because `shard_map` has split them.
+    """
 
     def __init__(
         self, root: Tracked, sizes: Sizes, earlier: Planner | None = None, split: bool = False
@@ -43,15 +47,13 @@ class Planner:
         self.earlier = {} if earlier is None else earlier.by_path()
         self.misfit: Arguments | None = None
         self.earlier_misfit = None if earlier is None else earlier.misfit
-        if earlier is None:
-            self.found: Tree = walk(root)
-            self.original = Memento()
-            self.original.add(root)
-        else:  # which left the tree as it was
-            self.found, self.original = earlier.found, earlier.original
-        self.tree = self.found.copy()
-        self.kept = self.original.copy()
-        self.reached: dict[int, Reached] = {}
+        self.before = Snapshot(root) if earlier is None else earlier.before
+        self.tree = self.before.tree.copy()
+        self.kept = self.before.attributes.copy()
+        self.reached: dict[int, Tracked] = {}
+        self.records: dict[int, Built] = {}
+        self.weights: dict[int, list[Variable]] = {}
+        self.checked: dict[int, list[Arguments]] = {}
         self.calls: list[PlannedCall] = []
         self.strays: dict[int, tuple[Tracked, Tracked]] = {}  # with the layer that calls it
         self.stray_variables: dict[int, int] = {}
@@ -59,112 +61,97 @@ class Planner:
         self.foreign: set[int] = set()
         self.used: set[int] = set()
         self.reads_training = False
-        self.recording = True
         self.building: list[Tracked] = []
-        self.running: list[Tracked] = []
         self.checking: dict[int, Iterator[Variable]] = {}
         self.declared: dict[int, Variable] = {}
-        self._allowance = ALLOWANCE.get()
-        self._trace: Any = None
-        self._zeros: dict[Any, Any] = {}
+        self.allowance = ALLOWANCE.get()
         if earlier is None:
             for _, layer in self.tree.layers.values():
                 self._attach(layer)
 
-    # What calls and builds tell the planner.
+    def fork(self) -> Planner:
+        """A planner that goes on from here, and leaves this one as it is."""
+        twin = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, dict | list | set):
+                setattr(twin, name, value.copy())  # pyright: ignore[reportUnknownMemberType]
+        twin.checked = {key: list(specs) for key, specs in self.checked.items()}
+        twin.tree, twin.kept = self.tree.copy(), self.kept.copy()
+        return twin
+
+    # What calls and builds report.
 
     def path_of(self, item: Tracked | Variable) -> str:
         return self.tree.path(item)
 
-    def reach(self, layer: Tracked, method: str, inputs: Any, run: Callable[[], Any]) -> Any:
-        """A layer's method is called with `inputs`, an (args, kwargs) pair."""
-        if self._allowance is not None:
-            leaves = leaves_of(inputs)
-            axes = sum(getattr(leaf, "ndim", 0) for leaf in leaves)
-            self._allowance.call(id(layer) in self.reached, len(leaves) + axes // 8)
-        args, kwargs = inputs
-        specs = Arguments(as_specs(args), as_specs(kwargs) if kwargs else {})
-        called_at = site()
-        record = self.open(layer, method, specs, called_at)
-        call = PlannedCall(self.path_of(layer), type(layer).__name__, specs, None, called_at)
-        if self.recording:
-            self.calls.append(call)
-        self.running.append(layer)
-        try:
-            outputs = run()
-        finally:
-            self.running.pop()
-        call.outputs = as_specs(outputs)
-        if record.outputs is None:
-            record.outputs = call.outputs
-        return outputs
+    def name(self, layer: Tracked) -> str:
+        """The layer's path and class, as errors name it."""
+        return errors.layer_name(self, layer)
 
-    def open(self, layer: Tracked, method: str, specs: Arguments, called_at: Site) -> Reached:
+    def open(
+        self, layer: Tracked, method: str, specs: Arguments, called_at: Site, caller: Tracked
+    ) -> Built:
         """Make sure that the layer's own weights are declared and fit `specs`."""
-        record = self.reached.get(id(layer))
+        record = self.records.get(id(layer))
         if record is None:
-            self._place(layer)
-            record = Reached(layer, method, specs, called_at)
-            self.reached[id(layer)] = record
+            self._place(layer, caller)
+            record = self.records[id(layer)] = Built(called_at, method, specs)
+            self.reached[id(layer)] = layer
+            self.weights[id(layer)] = []
+            self.checked[id(layer)] = []
             if own_build(layer) is not None:
                 built = layer._lamina.built is not None
-                (self._must_fit if built else self._build)(layer, record, method, specs)
-        elif specs in record.fits or own_build(layer) is None or self.is_building(layer):
+                (self._must_fit if built else self._build)(layer, method, specs)
+        elif (
+            specs in self.checked[id(layer)] or own_build(layer) is None or self.is_building(layer)
+        ):
             return record
         else:
-            self._must_fit(layer, record, method, specs)
-        record.fits.append(specs)
+            self._must_fit(layer, method, specs)
+        self.checked[id(layer)].append(specs)
         return record
 
     def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
         """`add_weight` was called while planning."""
         if id(layer) in self.strays:
-            raise TrackingError(errors.stray(self, layer, "has weights"))
+            raise self.stray(layer, "has weights")
         if id(layer) in self.checking:
-            return errors.fitting(self, layer, next(self.checking[id(layer)], None), make())
+            return errors.fitting(next(self.checking[id(layer)], None), make())
         if not self.building:
-            raise TrackingError(errors.weight_in_call(self, layer))
+            raise TrackingError(errors.weight_in_call(self.name(layer)))
         if is_unknown(shape):
-            raise BuildError(errors.unknown_dim(self, layer, shape))
-        if self._allowance is not None:
-            self._allowance.weight()
+            record = self.records.get(id(layer))
+            inputs = None if record is None else self._unknown(layer, record.inputs)
+            raise BuildError(errors.unknown_dim(self.name(layer), shape, inputs, self.split))
+        if self.allowance is not None:
+            self.allowance.weight()
         variable = make()
         self.declared[id(variable)] = variable
-        record = self.reached.get(id(layer))
-        if record is None:
+        weights = self.weights.get(id(layer))
+        if weights is None:
             layer._lamina.loose.append(variable)
         else:
-            record.declared.append(variable)
-            layer._lamina.declared = record.declared
+            weights.append(variable)
+            layer._lamina.declared = weights
         return variable
 
-    def read(self, variable: Variable) -> Any:
-        """Zeros of the variable's shape, made in the trace that is running."""
+    def reads(self, variable: Variable, caller: Tracked) -> None:
+        """The variable was read: it must be one of the tree, or of a frozen model outside."""
         key = id(variable)
         if key in self.stray_variables:
             layer, _ = self.strays[self.stray_variables[key]]
-            raise TrackingError(errors.stray(self, layer, "has weights"))
-        known = key in self.declared or key in self.tree.variables or key in self.foreign
-        if not known:
-            self._place_variable(variable)
+            raise self.stray(layer, "has weights")
+        if key not in self.declared and key not in self.tree.variables and key not in self.foreign:
+            if variable.trainable or not variable.built:
+                raise TrackingError(errors.stray_variable(variable, caller))
+            self.external[key] = variable
+            self.foreign.add(key)
         self.used.add(key)
-        kind = (variable.shape, variable.weight_dtype)
-        own = is_running(self._trace)  # an inner trace takes what is made in it along
-        zeros = self._zeros.get(kind) if own else None
-        if zeros is None:
-            zeros = jax.lax.full(variable.shape, 0, variable.weight_dtype)
-            if own:
-                self._zeros[kind] = zeros
-        return zeros
 
-    def draws(self, layer: Tracked) -> None:
-        """The layer drew a random key."""
-        if id(layer) in self.strays:
-            raise TrackingError(errors.stray(self, layer, "draws random numbers"))
-
-    def caller(self) -> Tracked:
-        """The layer whose `call` is running."""
-        return self.running[-1] if self.running else self.root
+    def stray(self, layer: Tracked, what: str) -> TrackingError:
+        """The error of a layer that is used and is not in the tree."""
+        _, caller = self.strays[id(layer)]
+        return TrackingError(errors.stray(layer, what, caller, self.path_of(caller)))
 
     def is_building(self, layer: Tracked) -> bool:
         return any(other is layer for other in self.building)
@@ -177,64 +164,33 @@ class Planner:
         """Whether the layer was made by a `build` that runs only as a check."""
         return bool(self.checking) and layer._lamina.made_in != 0 and layer._lamina.built is None
 
-    def zeros_for(self, spec: Spec) -> jax.Array:
-        return jax.lax.full([self.sizes.of(dim) for dim in spec.shape], 0, spec.dtype)
+    def knows_sizes(self, layer: Tracked) -> bool:
+        """Whether sizes that a layer sees are those of its inputs, and None where unknown.
 
-    @contextlib.contextmanager
-    def tracing(self) -> Generator[None]:
-        """The trace of the call; nothing that was made in it is held when it ends."""
-        self._trace = trace_state()
-        if self._allowance is not None:
-            self._allowance.trace()
-        try:
-            yield
-        finally:
-            self._trace = None
-            self._zeros.clear()
-
-    @contextlib.contextmanager
-    def aside(self, reads: dict[int, int]) -> Generator[None]:
-        """Trace something that the call itself does not do: neither recorded nor counted."""
-        before, recording = dict(reads), self.recording
-        self.recording = False
-        try:
-            yield
-        finally:
-            self.recording = recording
-            reads.clear()
-            reads.update(before)
+        Unknown dims have sizes for as long as a plan is traced. In the second pass the layer's
+        `build` gets None for them.
+        """
+        told = bool(self.earlier) and not self.checking and self.is_building(layer)
+        return told or self.sizes.nameless == 1
 
     # What the transaction asks for.
 
     def apply(self) -> None:
         """Put the tree into the state that the builds made."""
+        self.before.restore_nodes()
         self.kept.restore()
-        for record in self.reached.values():
-            if record.layer._lamina.built is None:
-                record.layer._lamina.declared = record.declared
+        for key, layer in self.reached.items():
+            if layer._lamina.built is None:
+                layer._lamina.declared = self.weights[key]
 
     def undo(self) -> None:
         """Put the tree back as it was."""
         with HeldBack():
-            for record in self.reached.values():
-                if record.layer._lamina.built is None:
-                    record.layer._lamina.declared = []
-            self.original.restore()
+            self.before.restore()
 
-    def checkpoint(self) -> dict[str, Any]:
-        """What has been found so far, to go back to."""
-        found = {name: getattr(self, name).copy() for name in ("reached", "declared", "used")}
-        return found | {"kept": self.kept.copy(), "tree": self.tree.copy()}
+    # Where layers are.
 
-    def go_back(self, found: dict[str, Any]) -> None:
-        for key, record in self.reached.items():
-            if key not in found["reached"] and record.layer._lamina.built is None:
-                record.layer._lamina.declared = []
-        vars(self).update(found)
-
-    # Where things stand.
-
-    def _place(self, layer: Tracked) -> None:
+    def _place(self, layer: Tracked, caller: Tracked) -> None:
         """Find the layer in the tree, or note that it is not part of it."""
         if id(layer) in self.tree.layers or id(layer) in self.strays:
             return
@@ -243,7 +199,7 @@ class Planner:
                 for name, value in state_of(owner).items():
                     walk(owner, into=self.tree, start=value, path=join(self.path_of(owner), name))
             return  # what its build makes of it is seen in the end
-        node: Node = layer._lamina
+        node = layer._lamina
         below = walk(layer)
         if node.built is not None and not node.trainable:
             self.external[id(layer)] = layer
@@ -253,16 +209,10 @@ class Planner:
             return
         for key, (_, inner) in below.layers.items():
             if key not in self.tree.layers:
-                self.strays[key] = (inner, self.caller())
+                self.strays[key] = (inner, caller)
         for key, owner in below.owners.items():
             if key not in self.tree.variables:
                 self.stray_variables[key] = id(owner)
-
-    def _place_variable(self, variable: Variable) -> None:
-        if variable.trainable or not variable.built:
-            raise TrackingError(errors.stray_variable(self, variable))
-        self.external[id(variable)] = variable
-        self.foreign.add(id(variable))
 
     def _attach(self, layer: Tracked) -> None:
         """Note which of the layer's weights an attribute holds."""
@@ -275,7 +225,7 @@ class Planner:
         path, _ = self.tree.variables[id(variable)]
         own = self.tree.path(owner)
         name = path[len(own) + 1 :] if own else path
-        return name != variable.name or name in self.original.states[id(owner)][1]
+        return name != variable.name or name in self.before.attributes.states[id(owner)][1]
 
     # Running a `build`.
 
@@ -290,12 +240,12 @@ class Planner:
         except Exception as error:
             known = all(spec.known for spec in specs.leaves())
             hint = "" if known else "; a dim shown as ? is None there"
-            errors.note(error, f"in the build of {errors.name(self, layer)}, for {specs}{hint}")
+            note(error, f"in the build of {self.name(layer)}, for {specs}{hint}")
             raise
         finally:
             self.building.pop()
 
-    def _build(self, layer: Tracked, record: Reached, method: str, specs: Arguments) -> None:
+    def _build(self, layer: Tracked, method: str, specs: Arguments) -> None:
         before = Memento()
         before.add(layer)
         self._run(layer, method, self._unknown(layer, specs))
@@ -307,10 +257,10 @@ class Planner:
                 self.kept.states[key] = (container, state)
             elif not same_state(earlier[1], state):
                 self._keep_changes(key, container, earlier[1], state)
-        for variable in record.declared:
+        for variable in self.weights[id(layer)]:
             variable.attached = id(variable) in self.tree.variables
             if variable.attached is False and variable.name is None:
-                raise TrackingError(errors.unkept(self, layer, variable))
+                raise TrackingError(errors.unkept(self.name(layer), variable))
 
     def _keep_changes(self, key: int, container: Any, before: Any, after: Any) -> None:
         kept = self.kept.states.get(key, (container, before))[1]
@@ -335,42 +285,31 @@ class Planner:
                 if isinstance(value, (list, tuple, dict)):
                     walk(layer, into=self.tree, start=value, path=join(self.path_of(layer), name))
 
-    def _check(self, layer: Tracked, record: Reached, method: str, specs: Arguments) -> None:
+    def _must_fit(self, layer: Tracked, method: str, specs: Arguments) -> None:
         """Run `build` again for other shapes: it must ask for the weights that are there."""
         before = Memento()
         before.add(layer)
-        weights = layer._lamina.declared or record.declared
+        weights = layer._lamina.declared or self.weights[id(layer)]
         self.checking[id(layer)] = iter(list(weights))
         try:
             self._run(layer, method, specs)
-        finally:
-            del self.checking[id(layer)]
-            before.restore()
-
-    def _must_fit(self, layer: Tracked, record: Reached, method: str, specs: Arguments) -> None:
-        try:
-            self._check(layer, record, method, specs)
         except errors.MisfitError as misfit:
             self.misfit = specs
             if self.earlier_misfit is not None:  # what moved between the passes is not known
                 specs = blend(self.earlier_misfit, specs)
-            raise errors.misfit_error(self, layer, record, method, specs, misfit) from None
-
-    def fits(self, layer: Tracked, method: str, specs: Arguments) -> bool:
-        """Whether `build` for these shapes asks for the weights that are there."""
-        try:
-            self._check(layer, Reached(layer, method, specs, site()), method, specs)
-        except Exception:
-            return False
-        return True
-
-    def unknown(self, reached: Reached) -> Arguments:
-        return self._unknown(reached.layer, reached.inputs)
+            built = layer._lamina.built
+            first = built or self.records[id(layer)]
+            place = f"{'first called' if built is None else 'built'} at {first.at}"
+            raise errors.misfit(self.name(layer), place, first.inputs, specs, misfit) from None
+        finally:
+            del self.checking[id(layer)]
+            before.restore()
 
     def _unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
         """Specs with None where a size moved between this pass and the one before."""
         record = self.earlier.get(self.path_of(layer))
         return specs if record is None else blend(record.inputs, specs)
 
-    def by_path(self) -> dict[str, Reached]:
-        return {self.path_of(record.layer): record for record in self.reached.values()}
+    def by_path(self) -> dict[str, Built]:
+        """What each layer that was reached was first called with."""
+        return {self.path_of(layer): self.records[key] for key, layer in self.reached.items()}

@@ -1,8 +1,9 @@
-"""The build: plan, check, draw. One transaction, carried out whole or not at all."""
+"""Transactions: a build or a load, carried out whole or not at all."""
 
 from __future__ import annotations
 
 import gc
+import math
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -13,28 +14,30 @@ import jax
 import numpy as np
 
 from lamina import initializers
-from lamina.core.allowance import ALLOWANCE
+from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.host_memory import on_device
+from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.jax_internals import outside_traces
+from lamina.core.base.lock import LOCK, TURN
+from lamina.core.base.sites import site
 from lamina.core.building import errors
-from lamina.core.building.abstract_trace import Outcome, Request, run_passes
+from lamina.core.building.abstract_trace import Outcome, run_passes
 from lamina.core.building.plan import Plan, PlannedVariable
-from lamina.core.initial.host_memory import on_device
+from lamina.core.building.request import Request
+from lamina.core.building.seeds import Seeds
 from lamina.core.initial.sampling import draw, draw_callable, says_law
-from lamina.core.initial.seeds import Seeds
-from lamina.core.interrupts import HeldBack
-from lamina.core.jax_internals import outside_traces
-from lamina.core.lock import LOCK, TURN
-from lamina.core.sites import site
 from lamina.core.specs.spec import Arguments
-from lamina.core.tree.node import EDITION, Built, Tracked
+from lamina.core.tree.memento import Snapshot
+from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import Tree, frozen_variables, topmost_without, walk
+from lamina.core.tree.walk import Tree, copy_paths, frozen_variables, topmost_without, walk
 from lamina.errors import TrackingError, explain
 
-__all__ = ["Request", "carry_out", "make_plan", "outputs_of"]
+__all__ = ["all_or_nothing", "carry_out", "make_plan", "outputs_of"]
 
 
 @contextmanager
-def _transaction() -> Generator[None]:
+def _exclusive() -> Generator[None]:
     """Hold the lock; Python's collector of cycles rests, since all that a plan makes is live.
 
     Otherwise it walks all that the process holds, time and again, and frees nothing.
@@ -50,13 +53,25 @@ def _transaction() -> Generator[None]:
                 gc.enable()
 
 
+@contextmanager
+def all_or_nothing(root: Tracked) -> Generator[None]:
+    """Change a tree as a whole, its values included: after an error it is as it was."""
+    before = Snapshot(root, values=True)
+    try:
+        yield
+    except BaseException:
+        with HeldBack():
+            before.restore()
+        raise
+
+
 def _final_tree(outcome: Outcome) -> Tree:
     """The tree as it stands once the builds' changes are kept; it must hold every weight."""
     planner = outcome.planner
     tree = walk(planner.root)
     for variable in planner.declared.values():
         if id(variable) not in tree.variables:
-            raise TrackingError(errors.stray_variable(planner, variable))
+            raise TrackingError(errors.stray_variable(variable, planner.root))
     paths = Counter(path for path, _ in tree.variables.values())
     twice = sorted(path for path, count in paths.items() if count > 1)
     if twice:
@@ -75,20 +90,25 @@ def _final_tree(outcome: Outcome) -> Tree:
 def _as_plan(outcome: Outcome, tree: Tree) -> Plan:
     planner = outcome.planner
     frozen = frozen_variables(tree)
-    reached = {planner.path_of(record.layer) for record in planner.reached.values()}
+    reached = {planner.path_of(layer) for layer in planner.reached.values()}
     reached |= {
         tree.variables[key][0].rpartition(".")[0] for key in planner.used & set(tree.variables)
     }
     unused = topmost_without(reached, [path for path, _ in tree.layers.values()])
+    shapes = {
+        key: (*tree.copies_of(path).values(), *variable.copy_shape)
+        for key, (path, variable) in tree.variables.items()
+    }
     return Plan(
         variables=tuple(
             PlannedVariable(
                 path,
-                variable.shape,
+                shapes[key],
                 str(variable.weight_dtype),
                 initializers.describe(variable.initializer),
                 key not in frozen,
-                variable.nbytes,
+                variable.nbytes
+                * math.prod(tree.copies_of(path).values() if not variable.copies else ()),
                 variable.declared_at,
             )
             for key, (path, variable) in tree.variables.items()
@@ -109,7 +129,7 @@ def _external_label(item: Tracked | Variable) -> str:
 
 def make_plan(request: Request) -> Plan:
     """The plan of a request; the tree is left as it was."""
-    with _transaction():
+    with _exclusive():
         outcome = run_passes(request)
         try:
             outcome.planner.apply()
@@ -121,10 +141,10 @@ def make_plan(request: Request) -> Plan:
 def outputs_of(layer: Tracked, specs: Arguments, training: bool = False) -> Any:
     """The specs of what a layer's `call` gives for some; the layer is left as it was."""
     request = Request(layer, "call", specs, training, site())
-    with _transaction():
+    with _exclusive():
         planner = run_passes(request).planner
         planner.undo()
-        return planner.reached[id(layer)].outputs
+        return planner.records[id(layer)].outputs
 
 
 def carry_out(
@@ -134,7 +154,7 @@ def carry_out(
     source: Callable[[Tree], Mapping[str, np.ndarray]] | None = None,
 ) -> dict[int, int]:
     """Plan a request and build what it asks for; how often its call reads each variable."""
-    with _transaction():
+    with _exclusive():
         outcome = run_passes(replace(request, both=not _whole(request.root)))
         planner = outcome.planner
         done = False
@@ -142,6 +162,8 @@ def carry_out(
             planner.apply()
             tree = _final_tree(outcome)
             missing = [(p, v) for p, v in tree.variables.values() if not v.built]
+            for path, variable in missing:
+                variable.stack(tuple(tree.copies_of(path).values()))
             origin, values = _values(request.root, tree, missing, seed, source)
             with HeldBack():
                 _commit(request, outcome, origin, values)
@@ -151,6 +173,9 @@ def carry_out(
         finally:
             if not done:
                 planner.undo()
+                for variable in planner.before.tree.by_path().values():
+                    if not variable.built:
+                        variable.stack(())
         return outcome.reads
 
 
@@ -183,7 +208,7 @@ def _values(
     elif counted:
         origin = (Seeds.seed, Seeds.trees)
     drawn_from = origin or (0, 0)
-    values = _placed(missing, lambda v, p: _drawn(v, p, drawn_from, calls))
+    values = _placed(missing, lambda v, p: _drawn(v, p, tree, drawn_from, calls))
     Seeds.trees += counted  # only a build that went through uses up a number
     return origin, values
 
@@ -196,10 +221,21 @@ def _placed(
 
 
 def _drawn(
+    variable: Variable, path: str, tree: Tree, origin: tuple[int, int], calls: bool
+) -> np.ndarray | jax.Array:
+    """The first values of a variable, those of each copy of its layer by themselves."""
+    if not variable.copies:
+        return _drawn_once(variable, path, origin, calls)
+    paths = copy_paths(path, tree.copies_of(path))
+    values = [np.asarray(_drawn_once(variable, one, origin, calls)) for one in paths]
+    return np.stack(values).reshape(variable.shape)
+
+
+def _drawn_once(
     variable: Variable, path: str, origin: tuple[int, int], calls: bool
 ) -> np.ndarray | jax.Array:
-    """The first values of a variable; those of a function, if it may be called, or zeros."""
-    initializer, shape, dtype = variable.initializer, variable.shape, variable.weight_dtype
+    """The first values of one copy; those of a function, if it may be called, or zeros."""
+    initializer, shape, dtype = variable.initializer, variable.copy_shape, variable.weight_dtype
     at = variable.declared_at
     if says_law(initializer):
         return draw(initializer, shape, dtype, seed=origin, path=path, at=at)
@@ -215,13 +251,12 @@ def _commit(
     values: list[tuple[Variable, jax.Array]],
 ) -> None:
     store([variable for variable, _ in values], [value for _, value in values])
-    for record in outcome.planner.reached.values():
-        node = record.layer._lamina
-        if id(record.layer) in outcome.planner.strays:
-            continue
-        if node.built is None:
-            node.built = Built(request.at, record.method, record.inputs, record.outputs)
-            node.declared = record.declared
+    planner = outcome.planner
+    for key, layer in planner.reached.items():
+        node = layer._lamina
+        if key not in planner.strays and node.built is None:
+            node.built = replace(planner.records[key], at=request.at)
+            node.declared = planner.weights[key]
     if values:
         EDITION.advance()
     root = request.root._lamina
@@ -230,6 +265,6 @@ def _commit(
         return
     if isinstance(request.method, str):
         root.built.entries.setdefault(request.method, request.specs)
-    elif id(request.root) in outcome.planner.reached:
-        record = outcome.planner.reached[id(request.root)]
+    elif id(request.root) in planner.records:
+        record = planner.records[id(request.root)]
         root.built.entries.setdefault(record.method, record.inputs)

@@ -10,17 +10,19 @@ from typing import Any, NamedTuple
 
 import jax
 
+from lamina.core.base.inputs import as_arguments
+from lamina.core.base.pytrees import PLAIN, are_arrays, flatten, unflatten
+from lamina.core.base.sites import site
 from lamina.core.calling.call import invoke
 from lamina.core.calling.root import Root
-from lamina.core.inputs import as_arguments
-from lamina.core.pytrees import PLAIN, are_arrays, flatten, unflatten
 from lamina.core.running.added_losses import COLLECTED, collect
-from lamina.core.running.scope import SCOPE, as_key, as_mode
-from lamina.core.sites import site
+from lamina.core.running.keys import as_key
+from lamina.core.running.scope import as_mode
+from lamina.core.tree.memento import containers
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.values import stored_together, value_of
-from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import containers, walk
+from lamina.core.tree.variable import SCOPE, Variable, store
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 
 __all__ = ["compiled", "jit"]
@@ -194,9 +196,9 @@ class _Compiled:
             root = Root(layer, method, args, kwargs)
             root.ensure()
             given = {id(v): value for v, value in zip(variables, values, strict=True)}
-            outputs, frame = root.run(given)
-            written = {positions[key]: value for key, value in frame.written.items()}
-            return _More(outputs, written, frame.losses) if written or frame.losses else outputs
+            outputs, call = root.run(given)
+            written = {positions[key]: value for key, value in call.written.items()}
+            return _More(outputs, written, call.losses) if written or call.losses else outputs
 
         program.__name__ = type(layer).__name__
         return program if variables else functools.partial(program, ())

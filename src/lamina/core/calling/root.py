@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import jax
 
-from lamina.core.building import errors
-from lamina.core.building.abstract_trace import Request
-from lamina.core.building.reached import unbuilt
+from lamina.core.base.inputs import as_arguments
+from lamina.core.base.jax_internals import in_fresh_context, split_axes
+from lamina.core.base.lock import LOCK, TURN
+from lamina.core.base.pytrees import as_array, map_tree
+from lamina.core.base.sites import site
+from lamina.core.building.request import Request
 from lamina.core.building.transaction import carry_out
-from lamina.core.inputs import as_arguments
-from lamina.core.jax_internals import in_fresh_context, split_axes, trace_state
-from lamina.core.lock import LOCK, TURN
-from lamina.core.pytrees import as_array, flatten, map_tree
-from lamina.core.running import added_losses
-from lamina.core.running.layer_call import enter
-from lamina.core.running.scope import Frame, Key, as_key, as_mode
-from lamina.core.sites import site
+from lamina.core.running import added_losses, errors
+from lamina.core.running.calls import GivenCall, LiveCall, WatchedCall
+from lamina.core.running.interpreter import Interpreter
+from lamina.core.running.keys import Key, as_key
+from lamina.core.running.layer_call import run_layer
+from lamina.core.running.scope import as_mode
 from lamina.core.specs.signature import key_of, method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.values import reading
 from lamina.core.tree.variable import store
-from lamina.core.tree.walk import Tree, walk
+from lamina.core.tree.walk import unbuilt, walk
 from lamina.errors import InputError, LaminaError, TraceError, explain, nearest
 
 __all__ = ["Root", "by_identity"]
-
-_KNOWN = 512  # signatures remembered for each root
 
 
 class Root:
@@ -51,27 +48,26 @@ class Root:
         self.layer = layer
         self.method = method
         self.training = as_mode(training, info.training_default)
-        self.key = None if rng is None else Key(as_key(rng), trace_state())
+        self.rng = None if rng is None else as_key(rng)
         self.args, self.kwargs = as_arguments(args, kwargs, info.label)
         self.signature = key_of(method, self.training, self.args, self.kwargs)
 
     def ensure(self, again: bool = False) -> dict[int, int]:
         """Build what is not built; how often this call must read each variable."""
         node = self.layer._lamina
-        reads = None if again else node.known.get(self.signature)
+        reads = None if again else node.plans.by_signature(self.signature)
         if reads is not None:
             return reads
         TURN.wait()
         with LOCK:
-            reads = None if again else node.known.get(self.signature)
+            reads = None if again else node.plans.by_signature(self.signature)
             if reads is None:
                 specs = Arguments(as_specs(self.args), as_specs(self.kwargs))
-                reads = None if again else self._planned_before(specs)
+                covering = node.plans.covering
+                reads = None if again else covering(self.method, self.training, specs)
             if reads is None:
                 reads = self._plan(specs)  # pyright: ignore
-            if len(node.known) >= _KNOWN:
-                node.known.clear()
-            node.known[self.signature] = reads
+            node.plans.remember(self.signature, reads)
             return reads
 
     def ensure_all(self, idle: Sequence[Tracked] = ()) -> dict[int, int]:
@@ -97,96 +93,84 @@ class Root:
         except Exception:  # a program for these sizes alone
             return carry_out(request)
 
-    def _planned_before(self, specs: Arguments) -> dict[int, int] | None:
-        for method, training, planned, reads in self.layer._lamina.plans:
-            if (method, training) == (self.method, self.training) and covers(planned, specs):
-                return reads
-        return None
-
     def call(self) -> Any:
         """Run on the weights that the layer holds, and keep what was assigned."""
         self.ensure()
-        outputs, frame = self.run(None)
-        if frame.written:
-            store([frame.writers[key] for key in frame.written], list(frame.written.values()))
-        added_losses.collect(self.layer, frame.losses)
+        outputs, call = self._live()
+        if call.written:
+            store([call.writers[key] for key in call.written], list(call.written.values()))
+        added_losses.collect(self.layer, call.losses)
         return outputs
+
+    def dry_run(self) -> Any:
+        """Run on the weights that the layer holds; what is assigned is dropped."""
+        return self._live()[0]
+
+    def _live(self) -> tuple[Any, Interpreter]:
+        return self._run(lambda: LiveCall(self.layer, self._grow))
+
+    def run(self, values: dict[int, Any]) -> tuple[Any, Interpreter]:
+        """Run on given values; the outputs, and the call with its effects."""
+        return self._run(lambda: GivenCall(self.layer, values, grow=self._grow))
 
     def apply(self, values: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
         """Run on given values; the outputs, and what was assigned."""
-        outputs, frame = self.run(values)
-        return outputs, frame.written
+        outputs, call = self.run(values)
+        return outputs, call.written
 
     def watched(self, watch: Callable[[str, str, Any, Any], None]) -> None:
         """Run for the sake of looking: `watch(path, class, inputs, outputs)` for each call."""
         self.ensure()
-        frame = self._frame(None)
-        frame.watch = watch
-        self._entered(frame)
+        self.enter(WatchedCall(self.layer, self._grow, watch))
 
-    def _frame(self, values: dict[int, Any] | None) -> Frame:
-        @functools.cache
-        def tree() -> Tree:
-            return walk(self.layer)
+    def _grow(self) -> None:
+        self.ensure(again=True)
 
-        def grow() -> None:
-            self.ensure(again=True)
-
-        return Frame(
-            self.layer,
-            values=values,
-            path_of=lambda item: tree().path(item),
-            holds=lambda variable: id(variable) in walk(self.layer).variables,
-            grow=grow,
-        )
-
-    def run(self, values: dict[int, Any] | None) -> tuple[Any, Frame]:
+    def _run(self, begin: Callable[[], Interpreter]) -> tuple[Any, Interpreter]:
         """Run, and see that every weight was read; if not, run again where nothing is kept.
 
         JAX remembers functions that it traced. One that is kept between calls (an attribute, a
         layer given to `cond`) would come back with the weights of then.
         """
-        frame = self._frame(values)
+        call = begin()
         try:
-            outputs = self._entered(frame)
-            if not self._short(frame, self.ensure()):
-                return outputs, frame
-            if not self._short(frame, self.ensure(again=True)):
-                return outputs, frame
+            outputs = self.enter(call)
+            if not self._short(call, self.ensure()):
+                return outputs, call
+            if not self._short(call, self.ensure(again=True)):
+                return outputs, call
         except jax.errors.UnexpectedTracerError:
             pass
-        frames: list[Frame] = []
+        calls: list[Interpreter] = []
 
         def anew() -> Any:
-            frames.append(self._frame(values))
-            return self._entered(frames[-1])
+            calls.append(begin())
+            return self.enter(calls[-1])
 
         outputs = in_fresh_context(anew)
-        frame = frames[-1]
-        short = self._short(frame, self.ensure())
+        call = calls[-1]
+        short = self._short(call, self.ensure())
         if short:
             names = walk(self.layer).variables
             paths = [names[key][0] for key in short if key in names]
             raise TraceError(errors.stale(type(self.layer).__name__, paths))
-        return outputs, frame
+        return outputs, call
 
-    def _entered(self, frame: Frame) -> Any:
-        if frame.values is not None:
-            return self.enter(frame)
-        with reading(frame.stored):
-            return self.enter(frame)
-
-    def enter(self, frame: Frame) -> Any:
-        return enter(
-            frame, self.layer, self.method, self.args, self.kwargs, self.training, self.key
+    def enter(self, call: Interpreter) -> Any:
+        """Run the root's method, interpreted by `call`."""
+        key = None if self.rng is None else Key(self.rng)
+        return call.around(
+            lambda: run_layer(
+                call, self.layer, self.method, self.args, self.kwargs, self.training, key
+            )
         )
 
     @staticmethod
-    def _short(frame: Frame, expected: dict[int, int]) -> list[int]:
+    def _short(call: Interpreter, expected: dict[int, int]) -> list[int]:
         """The variables that the call read less often than its plan did."""
         if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
             return []  # then bodies of loops run as often as the loop does, also never
-        return [key for key, count in expected.items() if frame.reads.get(key, 0) < count]
+        return [key for key, count in expected.items() if call.reads.get(key, 0) < count]
 
 
 def _whole(leaf: Any) -> Any:
@@ -196,31 +180,6 @@ def _whole(leaf: Any) -> Any:
     if not axes:
         return spec
     return Spec(tuple(None if i in axes else d for i, d in enumerate(spec.shape)), spec.dtype)
-
-
-def covers(planned: Arguments, given: Arguments) -> bool:
-    """Whether specs with unknown dims stand for the given ones."""
-    left, structure = _flat(planned)
-    right, other = _flat(given)
-    if structure != other:
-        return False
-    sizes: dict[str, Any] = {}
-    for a, b in zip(left, right, strict=True):
-        if not isinstance(a, Spec) or not isinstance(b, Spec):
-            if type(a) is not type(b) or a != b:
-                return False
-            continue
-        if a.dtype != b.dtype or len(a.shape) != len(b.shape):
-            return False
-        for dim, size in zip(a.shape, b.shape, strict=True):
-            wanted = sizes.setdefault(dim, size) if isinstance(dim, str) else dim
-            if wanted is not None and wanted != size:
-                return False
-    return True
-
-
-def _flat(arguments: Arguments) -> tuple[list[Any], Any]:
-    return flatten((arguments.args, arguments.kwargs), is_leaf=lambda leaf: isinstance(leaf, Spec))
 
 
 def by_identity(layer: Tracked, values: Mapping[str, Any]) -> dict[int, Any]:

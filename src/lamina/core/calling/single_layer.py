@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lamina.core.jax_internals import trace_state
-from lamina.core.running.layer_call import enter
-from lamina.core.running.scope import SCOPE, Frame, Key, Scope
+from lamina.core.base.jax_internals import trace_state
+from lamina.core.running.calls import GivenCall
+from lamina.core.running.keys import Key
+from lamina.core.running.layer_call import run_layer
+from lamina.core.running.scope import Scope, current, run_in
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import Tree, walk
@@ -34,10 +36,10 @@ class Seen:
 
 def seen_now() -> Seen:
     """The call that is running; `in_loop` says that values of it do not leave it."""
-    scope = SCOPE.get()
+    scope = current()
     assert scope is not None
     key = None if scope.key is None else scope.key.value
-    inside = trace_state() != scope.frame.state
+    inside = trace_state() != scope.call.state
     return Seen(scope.layer, scope.training, key, scope.dtype, inside)
 
 
@@ -46,11 +48,9 @@ def alone(
 ) -> Any:
     """The outputs of a layer's call as it was seen, on given values of its variables; pure."""
     given = {id(v): value for v, value in zip(seen.variables, values, strict=True)}
-    frame = Frame(seen.layer, values=given, path_of=tree.path)
-    key = None if seen.key is None else Key(seen.key, trace_state())
-    around = SCOPE.get()
-    try:
-        SCOPE.set(Scope(frame, seen.layer, seen.training, key, seen.dtype))
-        return enter(frame, seen.layer, "call", args, kwargs, seen.training, key)
-    finally:
-        SCOPE.set(around)
+    call = GivenCall(seen.layer, given, tree=tree)
+    key = None if seen.key is None else Key(seen.key)
+    scope = Scope(call, seen.layer, seen.training, key, seen.dtype)
+    return run_in(
+        scope, lambda: run_layer(call, seen.layer, "call", args, kwargs, seen.training, key)
+    )

@@ -12,14 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.base.host_memory import copied
 from lamina.core.calling.root import by_identity
-from lamina.core.initial.host_memory import copied
 from lamina.core.running import precision
-from lamina.core.running.scope import SCOPE
+from lamina.core.running.scope import current
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.values import stored_together
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import children, frozen_layers, frozen_variables, walk
+from lamina.core.tree.walk import children, frozen_variables, walk
 from lamina.errors import InputError, explain
 from lamina.names import snake
 
@@ -74,13 +74,8 @@ class Trainable:
     def __get__(self, layer: Any, owner: type) -> Any:
         if layer is None:
             return self.default
-        scope = SCOPE.get()
-        if scope is None:
-            return layer._lamina.trainable
-        frame = scope.frame
-        if frame.frozen is None:
-            frame.frozen = frozen_layers(walk(frame.root))
-        return layer._lamina.trainable and id(layer) not in frame.frozen
+        scope = current()
+        return layer._lamina.trainable if scope is None else scope.call.trains(layer)
 
     def __set__(self, layer: Tracked, value: bool) -> None:
         layer._lamina.trainable = bool(value)
@@ -98,8 +93,8 @@ class BuiltFlag:
 
 
 def _visible(variable: Variable) -> bool:
-    scope = SCOPE.get()
-    return variable.built or (scope is not None and scope.frame.planner is not None)
+    scope = current()
+    return variable.built if scope is None else scope.call.is_visible(variable)
 
 
 def graph_input(layer: Tracked) -> Any:
@@ -196,7 +191,7 @@ def values(layer: Tracked, trainable: bool | None = None) -> dict[str, jax.Array
 
 def _read(variables: list[Variable]) -> list[Any]:
     """The values that stand for variables here; outside of calls, those of one moment."""
-    if SCOPE.get() is None:
+    if current() is None:
         return stored_together(variables)
     return [variable.value for variable in variables]
 
@@ -215,7 +210,7 @@ def set_values(layer: Tracked, given: Mapping[str, Any]) -> None:
     found = by_identity(layer, given)
     pairs = [(v, found[key]) for key, (_, v) in walk(layer).variables.items()]
     arrays = [(v, _cast(v, value)) for v, value in pairs]
-    if SCOPE.get() is None:
+    if current() is None:
         store([variable for variable, _ in arrays], [array for _, array in arrays])
     else:
         for variable, array in arrays:

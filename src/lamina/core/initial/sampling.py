@@ -25,7 +25,7 @@ import numpy as np
 from numpy.random import Philox
 from numpy.typing import NDArray
 
-from lamina.core.initial import host_memory
+from lamina.core.base import host_memory
 from lamina.core.initial.quantile import FINE, PLAIN, normal_quantile
 from lamina.errors import BuildError, explain
 from lamina.initializers import Initializer, KeyedFunction, Law, describe

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 
-from lamina.core.jax_internals import trace_state
-from lamina.core.pytrees import leaves_of
-from lamina.core.running.scope import SCOPE
+from lamina.core.base.jax_internals import trace_state
+from lamina.core.base.pytrees import leaves_of
+from lamina.core.running.scope import current
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import frozen_variables, walk
@@ -20,7 +20,20 @@ from lamina.errors import InputError, LaminaError, TraceError, explain
 
 __all__ = ["COLLECTED", "add_loss", "added_losses", "collect", "noted", "penalise", "penalties"]
 
-COLLECTED: ContextVar[list[jax.Array] | None] = ContextVar("lamina_losses", default=None)
+
+class _Collected(NamedTuple):
+    """The losses collected by a `with` block, and the call that the block is in."""
+
+    losses: list[jax.Array]
+    call: Any
+
+
+COLLECTED: ContextVar[_Collected | None] = ContextVar("lamina_losses", default=None)
+
+
+def _running() -> Any:
+    scope = current()
+    return None if scope is None else scope.call
 
 
 @contextlib.contextmanager
@@ -43,7 +56,7 @@ def added_losses() -> Generator[list[jax.Array]]:
     0.019999999552965164
     """
     found: list[jax.Array] = []
-    token = COLLECTED.set(found)
+    token = COLLECTED.set(_Collected(found, _running()))
     try:
         yield found
     finally:
@@ -51,17 +64,27 @@ def added_losses() -> Generator[list[jax.Array]]:
 
 
 def collect(layer: Tracked, losses: list[Any], values: Mapping[int, Any] | None = None) -> None:
-    """Hand over what a root's call added, if anyone collects it; `values` stand for weights."""
+    """Hand over what a root's call added, if a block around it collects that.
+
+    A pure call within another call is not collected outside of that one.
+
+    Args:
+        layer: the root.
+        losses: what its call added.
+        values: of its variables by identity; None (default) for those that they hold.
+    """
     found = COLLECTED.get()
-    if found is not None:
-        found += losses
-        found += penalties(layer, lambda v: v.value if values is None else values[id(v)])
+    if found is not None and found.call is _running():
+        found.losses.extend(losses)
+        found.losses.extend(
+            penalties(layer, lambda v: v.value if values is None else values[id(v)])
+        )
 
 
 def noted() -> list[Any]:
     """What the call that is running has added so far."""
-    scope = SCOPE.get()
-    return [] if scope is None else scope.frame.losses
+    scope = current()
+    return [] if scope is None else scope.call.losses
 
 
 def penalties(
@@ -75,7 +98,8 @@ def penalties(
         if variable.regularizer is not None
     }
     frozen = frozen_variables(tree) if penalised else set[int]()
-    return [v.regularizer(read(v)) for key, v in penalised.items() if key not in frozen]  # pyright: ignore[reportOptionalCall]
+    kept = [v for key, v in penalised.items() if key not in frozen]
+    return [jnp.sum(v.over_copies(cast(Any, v.regularizer), read(v))) for v in kept]
 
 
 def penalise(layer: Tracked, penalty: Callable[[Any], Any], outputs: Any) -> None:
@@ -94,7 +118,7 @@ def add_loss(layer: Tracked, loss: Any) -> None:
         InputError: it is not a number.
         TraceError: it belongs to a transform within the call, and ends with that.
     """
-    scope = SCOPE.get()
+    scope = current()
     if scope is None:
         raise LaminaError(
             explain(
@@ -102,10 +126,10 @@ def add_loss(layer: Tracked, loss: Any) -> None:
                 remedy="Add losses inside call(); a penalty of a weight is its regularizer.",
             )
         )
-    path = scope.frame.path_of(layer)
+    path = scope.call.path_of(layer)
     label = f"{path} ({type(layer).__name__})" if path else type(layer).__name__
     where = f"made at {layer._lamina.made_at}"
-    if trace_state() != scope.frame.state:
+    if trace_state() != scope.call.state:
         raise TraceError(
             explain(
                 f"{label} adds a loss inside a transform of the call (a scan, while or cond "
@@ -129,4 +153,4 @@ def add_loss(layer: Tracked, loss: Any) -> None:
                     remedy="Take its mean: self.add_loss(loss.mean()).",
                 )
             )
-        scope.frame.losses.append(number)
+        scope.call.losses.append(number)

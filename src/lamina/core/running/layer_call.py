@@ -1,22 +1,27 @@
-"""Entering a call: what holds while a layer's method runs."""
+"""The call of one layer's method within the call of a root."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from lamina.core.building import errors
+import jax
+
+from lamina.core.running import errors
 from lamina.core.running.added_losses import penalise
+from lamina.core.running.interpreter import Interpreter
+from lamina.core.running.keys import Key, no_call, split_for
 from lamina.core.running.precision import arithmetic_dtype, lowered
-from lamina.core.running.scope import SCOPE, Frame, Key, Scope
+from lamina.core.running.scope import Scope, current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
+from lamina.core.tree.variable import SCOPE
 
-__all__ = ["enter"]
+__all__ = ["fresh_key", "run_layer"]
 
 
-def enter(
-    frame: Frame,
+def run_layer(
+    call: Interpreter,
     layer: Tracked,
     method: str | Callable[..., Any],
     args: tuple[Any, ...],
@@ -24,40 +29,51 @@ def enter(
     training: bool,
     key: Key | None,
 ) -> Any:
-    """Call a layer's method, or a function that calls the layer, within a frame."""
+    """Call a layer's method, or a function that calls the layer.
+
+    Args:
+        call: interprets what the layer does.
+        layer: the layer.
+        method: the method's name, or the function.
+        args: the inputs by position.
+        kwargs: the inputs by name.
+        training: the mode.
+        key: the random key of the call; None for none.
+    """
     info = method_of(type(layer), method)
-    planner = frame.planner
-    around = SCOPE.get()
+    around = current()
     dtype = None if around is None else around.dtype
     if not callable(method):
         dtype = arithmetic_dtype(layer._lamina.dtype, dtype)
         if dtype is not None:
             args, kwargs = lowered((args, kwargs), dtype)
     try:
-        SCOPE.set(Scope(frame, layer, training, key, dtype))
-        given = kwargs
-        if info.training_at is not None:
-            given = {**kwargs, "training": training}
-            if planner is not None and info.reads_training:
-                planner.reads_training = True
+        SCOPE.set(Scope(call, layer, training, key, dtype))
         if callable(method):
             return method(*args, **kwargs)
-        function = getattr(layer, method)
-        if planner is None:
-            outputs = function(*args, **given)
-            if frame.watch is not None:
-                frame.watch(frame.path_of(layer), type(layer).__name__, (args, kwargs), outputs)
-        else:
-            outputs = planner.reach(layer, method, (args, kwargs), lambda: function(*args, **given))
+        options = {} if info.training_at is None else {"training": training}
+        outputs = call.run(layer, method, args, kwargs, options)
         if layer._lamina.penalty is not None:
             penalise(layer, layer._lamina.penalty, outputs)
         return outputs
     except Exception as error:
         errors.note(
             error,
-            f"in {frame.path_of(layer) or 'the root'} ({type(layer).__name__}), "
+            f"in {call.path_of(layer) or 'the root'} ({type(layer).__name__}), "
             f"made at {layer._lamina.made_at}",
         )
         raise
     finally:
         SCOPE.set(around)  # not by a token, which an interrupt after `set` would keep from us
+
+
+def fresh_key(layer: Tracked) -> jax.Array:
+    """A random key for a layer, from the key of the call that is running.
+
+    Raises:
+        LaminaError: no call is running, or it has no key.
+    """
+    scope = current()
+    if scope is None:
+        raise no_call(layer)
+    return split_for(scope.call, layer, scope.key)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from inspect import Parameter
 from typing import Any
 
-from lamina.core.jax_internals import trace_state
-from lamina.core.pytrees import leaves_of
-from lamina.core.running.scope import SCOPE
+from lamina.core.base.jax_internals import trace_state
+from lamina.core.base.pytrees import leaves_of
+from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
 
@@ -44,15 +44,15 @@ def with_masks(
 
 def note_mask(layer: Tracked, mask: Any) -> None:
     """A model says, within a call, what mask its outputs have."""
-    scope = SCOPE.get()
+    scope = current()
     if scope is not None:
-        scope.frame.masks[id(layer)] = trace_state(), mask
+        scope.call.masks[id(layer)] = trace_state(), mask
 
 
 def noted_mask(layer: Tracked) -> tuple[bool, Any]:
     """Whether a model called just now noted a mask, and which."""
-    scope = SCOPE.get()
-    state, mask = (None, None) if scope is None else scope.frame.masks.get(id(layer), (None, None))
+    scope = current()
+    state, mask = (None, None) if scope is None else scope.call.masks.get(id(layer), (None, None))
     known = state is not None and state == trace_state()
     return known, mask if known else None
 

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.pytrees import map_tree
-from lamina.core.running.scope import SCOPE
+from lamina.core.base.pytrees import map_tree
+from lamina.core.running.scope import current
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.node import Tracked
 from lamina.errors import UnknownNameError, explain
@@ -106,7 +106,7 @@ def compute_dtype(layer: Tracked) -> Any:
     >>> compute_dtype(layers.GRU(4, dtype="mixed_bfloat16")).name, compute_dtype(layers.GRU(4)).name
     ('bfloat16', 'float32')
     """
-    scope = SCOPE.get()
+    scope = current()
     around = jnp.float32 if scope is None or scope.dtype is None else scope.dtype
     return jnp.dtype(arithmetic_dtype(layer._lamina.dtype, around))
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import jax
 
-from lamina.core.pytrees import flatten
-from lamina.core.sites import site
+from lamina.core.base.pytrees import flatten
+from lamina.core.base.sites import site
 from lamina.core.specs.spec import Arguments, Spec, as_specs, map_specs
 from lamina.errors import InputError, explain, nearest
 

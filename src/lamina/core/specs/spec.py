@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.pytrees import flatten, map_tree, unflatten
-from lamina.core.sites import site
+from lamina.core.base.pytrees import flatten, map_tree, unflatten
+from lamina.core.base.sites import site
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
 
@@ -29,6 +29,7 @@ __all__ = [
     "Spec",
     "as_specs",
     "blend",
+    "covers",
     "is_array",
     "is_unknown",
     "map_specs",
@@ -303,3 +304,28 @@ def shapes_of(value: Any, unknown: Callable[[Spec], tuple[Dim, ...]] | None = No
         return tuple(dim if isinstance(dim, int) else None for dim in dims)
 
     return map_specs(shape, value)
+
+
+def covers(planned: Arguments, given: Arguments) -> bool:
+    """Whether specs with unknown dims stand for the given ones."""
+    left, structure = _flat(planned)
+    right, other = _flat(given)
+    if structure != other:
+        return False
+    sizes: dict[str, Any] = {}
+    for a, b in zip(left, right, strict=True):
+        if not isinstance(a, Spec) or not isinstance(b, Spec):
+            if type(a) is not type(b) or a != b:
+                return False
+            continue
+        if a.dtype != b.dtype or len(a.shape) != len(b.shape):
+            return False
+        for dim, size in zip(a.shape, b.shape, strict=True):
+            wanted = sizes.setdefault(dim, size) if isinstance(dim, str) else dim
+            if wanted is not None and wanted != size:
+                return False
+    return True
+
+
+def _flat(arguments: Arguments) -> tuple[list[Any], Any]:
+    return flatten((arguments.args, arguments.kwargs), is_leaf=lambda leaf: isinstance(leaf, Spec))

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lamina.core.sites import Site
+from lamina.core.base.sites import Site
+from lamina.core.specs.spec import Arguments, Spec
+from lamina.core.tree.planned_calls import PlannedCalls
 
 if TYPE_CHECKING:
-    from lamina.core.specs.spec import Arguments, Spec
     from lamina.core.tree.variable import Variable
 
 __all__ = [
@@ -56,31 +57,32 @@ class Built:
     at: Site
     method: str
     inputs: Arguments
-    outputs: Any
-    entries: dict[str, Arguments] = field(default_factory=dict[str, "Arguments"])
+    outputs: Any = None
+    entries: dict[str, Arguments] = field(default_factory=dict[str, Arguments])
 
 
 class Node:
     """The state of one layer as Lamina sees it.
 
-    ``declared`` are the variables its `build` asked for, in order; ``loose`` those made in
-    `__init__`. ``known`` and ``plans`` remember the signatures and the specs that were planned,
-    with the reads of weights that each made. ``training_state`` and ``predictor`` are what
-    `compile` and `predict` keep. ``penalty`` is the layer's `activity_regularizer`, ``expects`` the
-    spec of its input, where the layer is to say what a `Sequential` begins with. ``applied`` are
-    the inputs and outputs of its calls on symbolic values; ``ends`` those of a model as a graph.
+    ``declared`` are the variables that its `build` asked for, in order; ``loose`` those made in
+    `__init__`. ``copies`` is the number of equal layers that this one stands for, None for itself
+    alone. ``plans`` are the calls that were planned, with the weights that each reads.
+    ``training_state`` and ``predictor`` are what `compile` and `predict` keep. ``penalty`` is the
+    layer's `activity_regularizer`, ``expects`` the spec of its input, where the layer is to say
+    what a `Sequential` begins with. ``applied`` are the inputs and outputs of its calls on symbolic
+    values; ``ends`` those of a model as a graph.
     """
 
     __slots__ = (
         "applied",
         "arguments",
         "built",
+        "copies",
         "declared",
         "dtype",
         "ends",
         "expects",
         "keywords",
-        "known",
         "loose",
         "made_at",
         "made_in",
@@ -104,17 +106,37 @@ class Node:
         self.dtype: str | None = None
         self.expects: Spec | None = None
         self.trainable = True
+        self.copies: int | None = None
         self.penalty: Callable[[Any], Any] | None = None
         self.built: Built | None = None
         self.declared: list[Variable] = []
         self.loose: list[Variable] = []
         self.origin: tuple[int, int] | None = None
-        self.known: dict[Any, dict[int, int]] = {}
-        self.plans: list[tuple[Any, bool, Arguments, dict[int, int]]] = []
+        self.plans = PlannedCalls()
         self.training_state: Any = None
         self.predictor: Any = None
         self.applied: list[tuple[Any, Any]] = []
         self.ends: Any = None
+
+    def build_state(self) -> dict[str, Any]:
+        """What a build, or the loading of a file, changes of a node, copied."""
+        return {
+            "built": self.built,
+            "entries": None if self.built is None else dict(self.built.entries),
+            "declared": list(self.declared),
+            "loose": list(self.loose),
+            "origin": self.origin,
+            "plans": self.plans.copy(),
+            "trainable": self.trainable,
+        }
+
+    def put_back(self, state: dict[str, Any]) -> None:
+        """Put back what :meth:`build_state` gave."""
+        for name, value in state.items():
+            if name != "entries":
+                setattr(self, name, value)
+        if self.built is not None:
+            self.built.entries = dict(state["entries"])
 
     def __getstate__(self) -> dict[str, Any]:
         # Signatures count reads by identity; a compiled step, or a graph, is of this very tree.
@@ -122,8 +144,7 @@ class Node:
         return state | {
             "declared": list(self.declared),
             "loose": list(self.loose),
-            "known": {},
-            "plans": [],
+            "plans": PlannedCalls(),
             "training_state": None,
             "predictor": None,
             "applied": [],

@@ -13,16 +13,20 @@ import threading
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
 
-from lamina.core.lock import LOCK
+from lamina.core.base.lock import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from lamina.core.tree.variable import Variable
+    class Stored(Protocol):
+        """A variable, as this module needs it."""
+
+        def stored(self) -> jax.Array: ...
+
 
 __all__ = ["Reader", "assign_together", "reading", "stored_together", "value_of"]
 
@@ -43,9 +47,9 @@ class Reader:
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
-        self.replaced: dict[Variable, Any] = {}
+        self.replaced: dict[Stored, Any] = {}
 
-    def read(self, variable: Variable) -> Any:
+    def read(self, variable: Stored) -> Any:
         """The value of a variable as the call began, or as its own thread left it."""
         if variable not in self.replaced:
             value = variable.stored()
@@ -65,7 +69,7 @@ def reading(reader: Reader) -> Generator[None]:
         _READERS.pop(id(reader), None)
 
 
-def stored_together(variables: Sequence[Variable]) -> list[Any]:
+def stored_together(variables: Sequence[Stored]) -> list[Any]:
     """The arrays kept in variables, as they are at one moment; what is lent out comes back first.
 
     Raises:
@@ -80,7 +84,7 @@ def stored_together(variables: Sequence[Variable]) -> list[Any]:
         return list(map(value_of, variables))
 
 
-def assign_together(variables: Sequence[Variable], values: Iterable[Any]) -> None:
+def assign_together(variables: Sequence[Stored], values: Iterable[Any]) -> None:
     """Assign to all variables at once: no thread sees a part of it, and no interrupt leaves one."""
     given = list(values)
     with _ASSIGNING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
@@ -12,19 +13,42 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import constraints, initializers, regularizers
-from lamina.core.jax_internals import is_traced
-from lamina.core.lock import LOCK
-from lamina.core.pytrees import as_array
-from lamina.core.running.scope import SCOPE
-from lamina.core.sites import Site, site
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.lock import LOCK
+from lamina.core.base.pytrees import as_array
+from lamina.core.base.sites import Site, site
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.values import assign_together
 from lamina.errors import BuildError, InputError, TraceError, explain
 from lamina.narrowing import array_of
 
-__all__ = ["Loan", "Variable", "store"]
+__all__ = ["SCOPE", "Loan", "Variable", "VariableScope", "store"]
 
 _FLOAT32 = np.dtype("float32")
+
+
+class _Values(Protocol):
+    """What a variable reads and assigns in the call that is running."""
+
+    def read(self, variable: Variable) -> Any: ...
+
+    def assign(self, variable: Variable, value: Any) -> None: ...
+
+    def shape_of(self, variable: Variable) -> tuple[int, ...]: ...
+
+
+class VariableScope(Protocol):
+    """What a variable needs to know of the call that is running."""
+
+    @property
+    def call(self) -> _Values: ...
+
+    @property
+    def dtype(self) -> Any: ...
+
+
+SCOPE: ContextVar[VariableScope | None] = ContextVar("lamina_scope", default=None)
+"""The scope of the innermost layer that is running; None outside of calls."""
 
 
 class Loan(Protocol):
@@ -74,7 +98,7 @@ class Variable:
                     "of it.",
                 )
             )
-        self.shape: tuple[int, ...] = spec.shape  # pyright: ignore[reportAttributeAccessIssue]
+        self._shape: tuple[int, ...] = spec.shape  # pyright: ignore[reportAttributeAccessIssue]
         self.weight_dtype: Any = spec.dtype
         self.initializer = initializers.get(initializer)
         self.name = None if name is None else str(name)
@@ -86,6 +110,7 @@ class Variable:
         floating = spec.dtype is _FLOAT32 or jnp.issubdtype(spec.dtype, jnp.floating)
         self._lowered = self._trainable and floating
         self._value: Any = None
+        self.copies: tuple[int, ...] = ()  # the first axes, where it holds those of several layers
         self.attached = False  # whether an attribute of a layer holds it
 
     @property
@@ -99,6 +124,30 @@ class Variable:
     @property
     def built(self) -> bool:
         return self._value is not None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the axes; within the call of one of several copies, those of its value."""
+        if not self.copies:
+            return self._shape
+        scope = SCOPE.get()
+        return self._shape if scope is None else scope.call.shape_of(self)
+
+    @property
+    def copy_shape(self) -> tuple[int, ...]:
+        """The shape as the layer declared it, which is that of one copy."""
+        return self._shape[len(self.copies) :]
+
+    def stack(self, copies: tuple[int, ...]) -> None:
+        """Let the variable, which has no value yet, hold those of several copies of its layer."""
+        self._shape = (*copies, *self.copy_shape)
+        self.copies = copies
+
+    def over_copies(self, function: Callable[[Any], Any], value: Any) -> Any:
+        """A function of the value of each copy."""
+        for _ in self.copies:
+            function = jax.vmap(function)
+        return function(value)
 
     @property
     def nbytes(self) -> int:
@@ -123,7 +172,7 @@ class Variable:
         scope = SCOPE.get()
         if scope is None:
             return self.stored()
-        value: jax.Array = scope.frame.read(self)
+        value: jax.Array = scope.call.read(self)
         lowered = scope.dtype is not None and self._lowered
         return value.astype(scope.dtype) if lowered else value
 
@@ -169,7 +218,7 @@ class Variable:
         array = array.astype(self.weight_dtype)
         scope = SCOPE.get()
         if scope is not None:
-            scope.frame.write(self, array)
+            scope.call.assign(self, array)
         else:
             store([self], [array])
         return self

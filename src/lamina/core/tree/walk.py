@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
-from lamina.core.tree.node import Tracked, attributes, slot_names
+from lamina.core.tree.node import Tracked, attributes
 from lamina.core.tree.variable import Variable
 from lamina.errors import TrackingError, explain
 
-__all__ = ["Memento", "Tree", "children", "containers", "join", "walk"]
+__all__ = [
+    "Tree",
+    "children",
+    "copy_paths",
+    "is_unbuilt",
+    "join",
+    "own_build",
+    "unbuilt",
+    "walk",
+]
 
 
 def join(prefix: str, name: str) -> str:
@@ -28,6 +37,7 @@ class Tree:
     )
     aliases: dict[str, str] = field(default_factory=dict[str, str])
     owners: dict[int, Tracked] = field(default_factory=dict[int, Tracked])
+    copied: dict[str, int] = field(default_factory=dict[str, int])
 
     def copy(self) -> Tree:
         return Tree(*(part.copy() for part in vars(self).values()))
@@ -36,6 +46,11 @@ class Tree:
         """Where a layer or variable stands; its class if it does not."""
         found = self.layers.get(id(item)) or self.variables.get(id(item))
         return type(item).__name__ if found is None else found[0]
+
+    def copies_of(self, path: str) -> dict[str, int]:
+        """The layers at and above a path that stand for several copies, with their numbers."""
+        found = self.copied.items()
+        return {p: n for p, n in found if path == p or path.startswith(f"{p}.")} if found else {}
 
     def by_path(self) -> dict[str, Variable]:
         return dict(self.variables.values())
@@ -100,8 +115,8 @@ def _key_problem(key: Any, keys: Iterable[Any]) -> str | None:
 
 
 _CONTAINERS = (list, tuple, dict)
-_HOLDERS = (Tracked, *_CONTAINERS)
-_WALKED = (Variable, *_HOLDERS)
+HOLDERS = (Tracked, *_CONTAINERS)
+WALKED = (Variable, *HOLDERS)
 
 
 def _is(value: Any, kinds: tuple[type, ...]) -> bool:
@@ -115,7 +130,7 @@ def _inside(place: _Place) -> list[_Place]:
         return [
             _Place(join(place.path, name), inner, value)
             for name, inner in _entries(value)
-            if isinstance(inner, _WALKED)
+            if isinstance(inner, WALKED)
         ]
     chain = (*place.containers, id(value))
     if isinstance(value, dict):
@@ -129,12 +144,12 @@ def _inside(place: _Place) -> list[_Place]:
                 place.problem or _key_problem(key, items),
             )
             for key, inner in items.items()
-            if isinstance(inner, _WALKED)
+            if isinstance(inner, WALKED)
         ]
     return [
         _Place(join(place.path, str(index)), inner, place.owner, chain, place.problem)
         for index, inner in enumerate(cast(list[Any], value))
-        if isinstance(inner, _WALKED)
+        if isinstance(inner, WALKED)
     ]
 
 
@@ -145,7 +160,7 @@ def walk(root: Tracked, *, into: Tree | None = None, start: Any = None, path: st
     """
     tree = into or Tree()
     first = root if into is None else start
-    if not isinstance(first, _WALKED):
+    if not isinstance(first, WALKED):
         return tree
     if isinstance(first, Variable) and id(first) not in tree.variables:  # most of what is added
         tree.variables[id(first)] = (path, first)
@@ -172,6 +187,8 @@ def walk(root: Tracked, *, into: Tree | None = None, start: Any = None, path: st
             tree.owners[id(value)] = place.owner or root
         else:
             tree.layers[id(value)] = (place.path, value)
+            if value._lamina.copies is not None:
+                tree.copied[place.path] = value._lamina.copies
             pending.extend(reversed(_inside(place)))
     return tree
 
@@ -187,6 +204,22 @@ def _bad_key(root: Tracked, place: _Place) -> str:
     )
 
 
+def copy_paths(path: str, copies: dict[str, int]) -> list[str]:
+    """The paths that the copies of what is at a path would have in lists, outermost first.
+
+    >>> copy_paths("blocks.block.kernel", {"blocks.block": 2})
+    ['blocks.0.kernel', 'blocks.1.kernel']
+    """
+    places = [prefix.count(".") for prefix in copies]
+    found: list[str] = []
+    for indices in itertools.product(*map(range, copies.values())):
+        parts = path.split(".")
+        for place, index in zip(places, indices, strict=True):
+            parts[place] = str(index)
+        found.append(".".join(parts))
+    return found
+
+
 def children(layer: Tracked) -> list[tuple[str, Tracked]]:
     """The layers directly below a layer, with their names."""
     found: dict[int, tuple[str, Tracked]] = {}
@@ -199,91 +232,6 @@ def children(layer: Tracked) -> list[tuple[str, Tracked]]:
         elif _is(place.value, _CONTAINERS) and id(place.value) not in place.containers:
             pending.extend(reversed(_inside(place)))
     return list(found.values())
-
-
-def containers(root: Tracked) -> list[tuple[Any, tuple[Any, ...]]]:
-    """What stands in the lists and dicts of a tree: as it changes, and as it is now.
-
-    Those that hold plain data alone are left out; a layer may come to stand in empty ones.
-    """
-    everything = Memento()
-    everything.add(root)
-    found: list[tuple[Any, tuple[Any, ...]]] = []
-    for value, _ in everything.states.values():
-        if _is(value, (list, dict)):
-            inside = value.values() if _is(value, (dict,)) else value
-            items = tuple(inside)
-            if not items or any(isinstance(item, _WALKED) for item in items):
-                found.append((inside, items))
-    return found
-
-
-class Memento:
-    """Shallow copies of layers, lists and dicts, so that they can be put back as they were.
-
-    A state is a dict of attributes for a layer, a copy for a list or a dict.
-    """
-
-    def __init__(self) -> None:
-        self.states: dict[int, tuple[Any, Any]] = {}
-
-    def add(self, start: Any) -> None:
-        """Save `start` and all that is reachable from it and not saved yet."""
-        pending = [start]
-        while pending:
-            value = pending.pop()
-            if isinstance(value, tuple):
-                inside: Iterable[Any] = cast(tuple[Any, ...], value)
-            elif id(value) in self.states:
-                continue
-            else:
-                state = state_of(value)
-                self.states[id(value)] = (value, state)
-                inside = state if _is(state, (list,)) else state.values()
-            pending += [item for item in inside if isinstance(item, _HOLDERS)]
-
-    def restore(self) -> None:
-        for container, state in self.states.values():
-            put_back(container, state)
-
-    def copy(self) -> Memento:
-        twin = Memento()
-        twin.states = dict(self.states)
-        return twin
-
-
-def state_of(value: Any) -> Any:
-    if isinstance(value, Tracked):
-        return attributes(value)
-    return list(cast(list[Any], value)) if isinstance(value, list) else dict(value)
-
-
-def same_state(left: Any, right: Any) -> bool:
-    """Whether two states hold the very same objects in the same order."""
-    if len(left) != len(right):
-        return False
-    if _is(left, (list,)):
-        return all(map(operator.is_, left, right))
-    return list(left) == list(right) and all(map(operator.is_, left.values(), right.values()))
-
-
-def put_back(container: Any, state: Any) -> None:
-    if same_state(state_of(container), state):
-        return
-    if _is(container, (list,)):
-        container[:] = state
-    elif _is(container, (dict,)):
-        container.clear()
-        container.update(state)
-    else:
-        slots = {name for name, _ in slot_names(container.__class__)}
-        for name in attributes(container):
-            object.__delattr__(container, name)
-        for name, value in state.items():
-            if name in slots:
-                object.__setattr__(container, name, value)
-            else:
-                container.__dict__[name] = value
 
 
 def frozen_layers(tree: Tree) -> set[int]:
@@ -317,3 +265,20 @@ def topmost_without(used: set[str], paths: list[str]) -> list[str]:
     busy = {".".join(part[:end]) for part in parts for end in range(len(part) + 1)}
     idle = [path for path in paths if path not in busy]
     return [path for path in idle if not any(path.startswith(f"{other}.") for other in idle)]
+
+
+def own_build(layer: Tracked) -> Callable[..., Any] | None:
+    """The `build` that the layer's class defines itself, as written."""
+    build = getattr(type(layer), "build", None)
+    written = getattr(build, "written", build)
+    return None if getattr(written, "is_base", False) else written
+
+
+def is_unbuilt(layer: Tracked) -> bool:
+    """Whether the layer declares weights itself and has not been asked to yet."""
+    return layer._lamina.built is None and own_build(layer) is not None
+
+
+def unbuilt(tree: Tree) -> list[Tracked]:
+    """The layers of a tree that have not been asked for the weights that they declare."""
+    return [layer for _, layer in tree.layers.values() if is_unbuilt(layer)]

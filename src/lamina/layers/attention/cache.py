@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from lamina.core.jax_internals import is_traced
+from lamina.core.base.jax_internals import is_traced
 from lamina.core.tree.node import Tracked
 from lamina.layers.bases.checks import check_shape
 from lamina.layers.bases.errors import refusal

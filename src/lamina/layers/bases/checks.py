@@ -6,10 +6,10 @@ import math
 import operator
 from typing import Any, cast
 
-from lamina.core.building import errors
-from lamina.core.running.scope import SCOPE, current_planner
-from lamina.core.sites import site
-from lamina.core.specs.spec import SIZES
+from lamina.core.base.sites import site
+from lamina.core.running.errors import layer_name
+from lamina.core.running.scope import current
+from lamina.core.running.sizes import TooSmallError, known_sizes
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.ops.spatial import DataFormat
@@ -134,14 +134,14 @@ def check_filled(
     """The option, a shape, with what is left of these sizes for its -1.
 
     Raises:
-        InputError: they do not fill it, and none of them is made up or unknown.
+        InputError: they do not fill it, and all of them are known.
     """
     if None in sizes:
         return target
     given = math.prod(size for size in target if size != -1)
     left = math.prod(sizes) // max(given, 1)
     filled = tuple(left if size == -1 else size for size in target)
-    if math.prod(filled) == math.prod(sizes) or _made_up(layer):
+    if math.prod(filled) == math.prod(sizes) or None in known_sizes(layer, sizes):
         return filled
     count = f"a multiple of {given}" if -1 in target else f"{given}"
     raise InputError(
@@ -199,21 +199,14 @@ def check_rank(layer: Tracked, shape: Any, axes: str, *, exactly: bool = False) 
 
 
 def check_room(layer: Tracked, sizes: tuple[Any, ...], least: tuple[int, ...], axes: str) -> None:
-    """Let only sizes pass that are at least these; what is not known passes.
-
-    While a plan is traced, some sizes are made up. Which are not is told to a `build` alone, in
-    the second of two passes; but for a size of 0, which may come of others that are made up.
+    """Let only sizes pass that are at least these; unknown ones pass.
 
     Raises:
-        InputError: a size is smaller. While a plan tries its first sizes, a ValueError.
+        InputError: a size is smaller.
     """
-    planner = current_planner()
-    if planner is not None and (not planner.is_building(layer) or _made_up(layer)):
-        return
-    made_up = planner is not None and planner.sizes.nameless > 1
-    known = [(size, low) for size, low in zip(sizes, least, strict=True) if size is not None]
-    if any(size < low and (size > 0 or not made_up) for size, low in known):
-        raise _misfit(
+    found = zip(known_sizes(layer, sizes), least, strict=True)
+    if any(size is not None and size < low for size, low in found):
+        raise TooSmallError(
             explain(
                 f"{_name(layer)} got an input that is too small: nothing would be left of it.",
                 where=_where(layer),
@@ -295,30 +288,10 @@ def _bad_option(layer: Tracked, name: str, value: Any, expected: str) -> InputEr
     )
 
 
-def _made_up(layer: Tracked) -> bool:
-    """Whether sizes here may be made up, as they are while a plan is traced for unknown dims.
-
-    Its second pass tells `build` which are.
-    """
-    planner = current_planner()
-    if planner is None or planner.sizes.nameless == 1:
-        return False
-    told = planner.is_building(layer) and planner.earlier and not planner.checking
-    return not told
-
-
-def _misfit(text: str) -> Exception:
-    """An error; while a plan tries its first sizes for what is not known, one that lets it go on
-    to larger ones."""
-    planner = current_planner()
-    trying = planner is not None and planner.sizes.nameless in SIZES[0]
-    return ValueError(text) if trying else InputError(text)
-
-
 def _name(layer: Tracked) -> str:
     """The layer's path and class within the call that is running."""
-    scope = SCOPE.get()
-    return type(layer).__name__ if scope is None else errors.name(scope.frame, layer)
+    scope = current()
+    return type(layer).__name__ if scope is None else layer_name(scope.call, layer)
 
 
 def _where(layer: Tracked) -> str:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.core.pytrees import flatten, leaves_of, map_tree
+from lamina.core.base.pytrees import flatten, leaves_of, map_tree
 from lamina.core.running.precision import compute_dtype, lowered
 from lamina.core.specs.signature import either_mode
 from lamina.core.tree.variable import Variable

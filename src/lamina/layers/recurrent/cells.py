@@ -7,7 +7,7 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from lamina.core.pytrees import flatten, map_tree, unflatten
+from lamina.core.base.pytrees import flatten, map_tree, unflatten
 from lamina.core.running.precision import compute_dtype
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked

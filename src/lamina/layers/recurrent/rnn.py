@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from lamina.core.pytrees import map_tree
+from lamina.core.base.pytrees import map_tree
 from lamina.core.running.precision import compute_dtype
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_rank

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.core.pytrees import flatten, unflatten
+from lamina.core.base.pytrees import flatten, unflatten
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.layers.bases.checks import check_shape

@@ -10,7 +10,7 @@ from lamina.training.callbacks.base import Callback, Logs
 if TYPE_CHECKING:
     from lamina.training.callbacks import progress_bar
 else:
-    progress = lazily("lamina.training.callbacks.progress_bar")
+    progress_bar = lazily("lamina.training.callbacks.progress_bar")
 
 __all__ = ["ProgressBar"]
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.pytrees import map_tree, unflatten
+from lamina.core.base.pytrees import map_tree, unflatten
 from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
 from lamina.saving.metadata import Metadata

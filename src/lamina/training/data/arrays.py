@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import narrowing
-from lamina.core import inputs
-from lamina.core.initial.host_memory import empty, serves
-from lamina.core.inputs import as_inputs
-from lamina.core.pytrees import flatten, map_tree, unflatten
+from lamina.core.base import inputs
+from lamina.core.base.host_memory import empty, serves
+from lamina.core.base.inputs import as_inputs
+from lamina.core.base.pytrees import flatten, map_tree, unflatten
 from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.training.data import row_ranges

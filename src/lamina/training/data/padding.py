@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.pytrees import leaves_of
+from lamina.core.base.pytrees import leaves_of
 from lamina.errors import LaminaError
 
 __all__ = ["Findings", "filled", "kept", "same"]

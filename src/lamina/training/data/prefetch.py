@@ -11,8 +11,8 @@ from typing import Any, cast
 import jax
 import numpy as np
 
-from lamina.core.inputs import as_inputs
-from lamina.core.pytrees import map_tree
+from lamina.core.base.inputs import as_inputs
+from lamina.core.base.pytrees import map_tree
 from lamina.training.data.arrays import of_numpy
 
 __all__ = ["Prefetched", "on_device"]

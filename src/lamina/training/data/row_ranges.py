@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from lamina import narrowing
-from lamina.core.initial.host_memory import empty, serves
+from lamina.core.base.host_memory import empty, serves
 
 __all__ = ["Window", "canonical", "gathered", "wanted"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.inputs import as_inputs
-from lamina.core.pytrees import flatten, leaves_of, map_tree, unflatten
+from lamina.core.base.inputs import as_inputs
+from lamina.core.base.pytrees import flatten, leaves_of, map_tree, unflatten
 from lamina.errors import InputError, explain
 from lamina.training.data.arrays import Arrays, batches_of, check_integers, is_batches
 from lamina.training.data.prefetch import Prefetched, on_device

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import saving
+from lamina.core.base.inputs import as_inputs
+from lamina.core.base.lock import LOCK
 from lamina.core.calling import views
-from lamina.core.inputs import as_inputs
-from lamina.core.lock import LOCK
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError

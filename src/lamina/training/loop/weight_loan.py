@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lamina.core.building.reached import unbuilt
+from lamina.core.base.host_memory import copied
+from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.lock import LOCK, TURN
 from lamina.core.calling.root import Root
-from lamina.core.initial.host_memory import copied
-from lamina.core.interrupts import HeldBack
-from lamina.core.lock import LOCK, TURN
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import frozen_variables, unused_layers, walk
+from lamina.core.tree.walk import frozen_variables, unbuilt, unused_layers, walk
 from lamina.training.checkpoints import trainer_state
 from lamina.training.optimizers import learning_rate
 from lamina.training.step.objective import Objective, never_reached

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.calling.single_layer import Seen, alone
-from lamina.core.jax_internals import is_traced
-from lamina.core.pytrees import flatten, leaves_of, unflatten
 from lamina.core.tree.walk import Tree
 from lamina.ops.arrays import is_placed
 

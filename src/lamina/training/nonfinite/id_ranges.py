@@ -7,8 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.jax_internals import is_traced
-from lamina.core.pytrees import leaves_of
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
 from lamina.losses import SparseCategoricalCrossentropy
 from lamina.training.step.objective import Objective, unpack

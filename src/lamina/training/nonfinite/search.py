@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.calling.root import Root
 from lamina.core.calling.single_layer import seen_now
-from lamina.core.jax_internals import is_traced
-from lamina.core.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import frozen_variables, walk
 from lamina.errors import InputError, LaminaError, explain
@@ -123,7 +123,7 @@ _LOOK = "Look at what this layer is given, and at its weights."
 
 def _in_loss(objective: Objective, root: Root, batch: Any, outputs: Any) -> Found | None:
     """What is wrong where every output is finite and the loss is not; None if the loss is."""
-    verdict: Verdict = root.run(None)[0]
+    verdict: Verdict = root.dry_run()
     if not bad(verdict.loss):
         return None
     outside = id_ranges.of_labels(objective, batch, outputs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
-from lamina.core.pytrees import map_tree
+from lamina.core.base.pytrees import map_tree
 from lamina.errors import InputError, UnknownNameError, explain, nearest
 from lamina.lazy import lazily
 from lamina.training.optimizers import weight_averages

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
-from lamina.core.initial.host_memory import at_hand, empty, on_device
-from lamina.core.pytrees import flatten, unflatten
+from lamina.core.base.host_memory import at_hand, empty, on_device
+from lamina.core.base.pytrees import flatten, unflatten
 
 __all__ = ["begun"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lamina.core.pytrees import map_pairs, map_tree
+from lamina.core.base.pytrees import map_pairs, map_tree
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
 

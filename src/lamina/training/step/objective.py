@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from lamina import losses
-from lamina.core.pytrees import leaves_of
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.running.added_losses import noted, penalties
 from lamina.core.running.masks import noted_mask
-from lamina.core.running.scope import SCOPE
+from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
@@ -115,7 +115,7 @@ class Objective:
         loss = jnp.asarray(verdict.loss)
         if loss.shape != ():
             raise InputError(_no_number(self.layer, loss))
-        scope = SCOPE.get()
+        scope = current()
         if scope is not None and scope.training:
             self.log_names = tuple(verdict.logs)
         return verdict._replace(loss=sum([*noted(), *penalties(self.layer)], loss))

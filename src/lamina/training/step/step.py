@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.base.host_memory import copied
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.pytrees import flatten, leaves_of, map_pairs, map_tree, unflatten
 from lamina.core.calling.root import Root
-from lamina.core.initial.host_memory import copied
-from lamina.core.jax_internals import is_traced
-from lamina.core.pytrees import flatten, leaves_of, map_pairs, map_tree, unflatten
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.lazy import lazily
@@ -286,7 +286,9 @@ def _chosen(healthy: jax.Array, slopes: Any, moved: Callable[[Any], Carry], befo
 
 
 def _allowed(variable: Variable, value: jax.Array) -> jax.Array:
-    return value if variable.constraint is None else variable.constraint(value)
+    return (
+        value if variable.constraint is None else variable.over_copies(variable.constraint, value)
+    )
 
 
 def _rows(data: Any, index: Any) -> Any:

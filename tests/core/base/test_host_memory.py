@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lamina import Trainer, layers
-from lamina.core.initial import host_memory
-from lamina.core.initial.host_memory import at_hand, copied
+from lamina.core.base import host_memory
+from lamina.core.base.host_memory import at_hand, copied
 
 
 def test_examples_in_docstrings():

@@ -13,7 +13,7 @@ import jax
 
 __all__ = ["Site", "edge", "site"]
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parents[2]
 _JAX = Path(jax.__file__).resolve().parent
 _APPLICATIONS = tuple(str(_PACKAGE / name) for name in ("translate", "cli.py"))
 _MACHINERY = (str(_PACKAGE), str(_JAX), "<frozen", "<string>")

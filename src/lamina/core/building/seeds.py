@@ -7,11 +7,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.initial.host_memory import on_device
+from lamina.core.base.host_memory import on_device
+from lamina.core.base.jax_internals import outside_traces
+from lamina.core.base.lock import LOCK
+from lamina.core.base.sites import site
 from lamina.core.initial.sampling import draw
-from lamina.core.jax_internals import outside_traces
-from lamina.core.lock import LOCK
-from lamina.core.sites import site
 from lamina.core.specs.spec import Spec
 from lamina.errors import InputError, explain
 from lamina.initializers import Initializer

@@ -11,7 +11,7 @@ import pytest
 
 import lamina
 from lamina import Layer, layers
-from lamina.core.lock import LOCK, TURN
+from lamina.core.base.lock import LOCK, TURN
 from lamina.errors import InputError, LaminaError
 
 X = np.ones((2, 3), "float32")

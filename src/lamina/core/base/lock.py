@@ -11,7 +11,7 @@ import warnings
 from types import FrameType
 from typing import Any, cast
 
-from lamina.core.sites import Site, site
+from lamina.core.base.sites import Site, site
 from lamina.errors import InputError, LaminaError, explain
 
 __all__ = ["LOCK", "TURN", "set_build_wait"]

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lamina.core.interrupts import HeldBack
+from lamina.core.base.interrupts import HeldBack
 
 
 class AlarmError(Exception):

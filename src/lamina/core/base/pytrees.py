@@ -11,8 +11,8 @@ import numpy as np
 from jax.core import Tracer
 
 from lamina import narrowing
-from lamina.core.initial.host_memory import copied
-from lamina.core.jax_internals import is_staged
+from lamina.core.base.host_memory import copied
+from lamina.core.base.jax_internals import is_staged
 from lamina.errors import InputError, explain
 
 __all__ = [

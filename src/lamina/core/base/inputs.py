@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from lamina import narrowing
-from lamina.core.pytrees import are_arrays, as_array, leaves_with_paths, map_tree
-from lamina.core.sites import site
+from lamina.core.base.pytrees import are_arrays, as_array, leaves_with_paths, map_tree
+from lamina.core.base.sites import site
 from lamina.errors import InputError, explain
 
 __all__ = ["as_arguments", "as_inputs", "check_integers"]

@@ -1,0 +1,180 @@
+"""The call that plans: layers are built as they are reached, weights read as zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from lamina.core.base.jax_internals import is_running
+from lamina.core.base.pytrees import leaves_of
+from lamina.core.base.sites import site
+from lamina.core.building.plan import PlannedCall
+from lamina.core.building.planner import Planner
+from lamina.core.building.request import base_build, request_for
+from lamina.core.running.interpreter import Interpreter, Runner, Step
+from lamina.core.running.layer_call import run_layer
+from lamina.core.running.scope import current
+from lamina.core.specs.signature import method_of
+from lamina.core.specs.spec import Arguments, Spec, as_specs
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.variable import Variable
+from lamina.core.tree.walk import Tree, children
+from lamina.errors import TraceError, explain
+
+__all__ = ["PlanCall"]
+
+
+class PlanCall(Interpreter):
+    """One trace of a root's call on specs, which tells a :class:`Planner` what it meets.
+
+    Args:
+        planner: the pass that this trace is of.
+        recorded: whether calls of layers enter the plan.
+        parent: the call whose child this is.
+    """
+
+    def __init__(
+        self, planner: Planner, *, recorded: bool = True, parent: Interpreter | None = None
+    ) -> None:
+        super().__init__(planner.root, parent=parent)
+        self.planner = planner
+        self._recorded = recorded
+        self._builds = len(planner.building)  # those around; more of them are within this call
+        self._running: list[Tracked] = []
+        self._zeros: dict[Any, Any] = {}
+        if planner.allowance is not None and parent is None:
+            planner.allowance.trace()
+
+    @property
+    def tree(self) -> Tree:
+        return self.planner.tree
+
+    def _unwritten(self, variable: Variable) -> Any:
+        """Zeros of the variable's shape, made in the trace that is running."""
+        self.planner.reads(variable, self._caller())
+        kind = (variable.copy_shape, variable.weight_dtype)
+        own = is_running(self.state)  # an inner trace takes what is made in it along
+        zeros = self._zeros.get(kind) if own else None
+        if zeros is None:
+            zeros = jax.lax.full(variable.copy_shape, 0, variable.weight_dtype)
+            if own:
+                self._zeros[kind] = zeros
+        return zeros
+
+    def shape_of(self, variable: Variable) -> tuple[int, ...]:
+        return variable.copy_shape
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        if len(self.planner.building) > self._builds:
+            raise TraceError(
+                explain(
+                    f"{self.path_of(variable)} is assigned inside build, before it has a value.",
+                    where=f"declared at {variable.declared_at}",
+                    expected="a first value from the initializer",
+                    received="assign() in build",
+                    remedy="Pass add_weight an initializer that gives this value.",
+                )
+            )
+        super().assign(variable, value)
+
+    def run(
+        self,
+        layer: Tracked,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: dict[str, Any],
+    ) -> Any:
+        planner = self.planner
+        if options and method_of(type(layer), method).reads_training:
+            planner.reads_training = True
+        if planner.allowance is not None:
+            leaves = leaves_of((args, kwargs))
+            axes = sum(getattr(leaf, "ndim", 0) for leaf in leaves)
+            planner.allowance.call(id(layer) in planner.records, len(leaves) + axes // 8)
+        specs = Arguments(as_specs(args), as_specs(kwargs) if kwargs else {})
+        called_at = site()
+        record = planner.open(layer, method, specs, called_at, self._caller())
+        planned = PlannedCall(self.path_of(layer), type(layer).__name__, specs, None, called_at)
+        if self._recorded:
+            planner.calls.append(planned)
+        self._running.append(layer)
+        try:
+            outputs = getattr(layer, method)(*args, **kwargs, **options)
+        finally:
+            self._running.pop()
+        planned.outputs = as_specs(outputs)
+        if record.outputs is None:
+            record.outputs = planned.outputs
+        return outputs
+
+    def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
+        return self.planner.declare(layer, shape, make)
+
+    def build(
+        self,
+        layer: Tracked,
+        written: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        transaction: Callable[[Tracked, tuple[Any, ...], dict[str, Any]], None],
+    ) -> None:
+        """`layer.build(...)` inside another layer's `build`, or `super().build(...)`."""
+        planner = self.planner
+        if planner.is_building(layer):
+            return written(layer, *args, **kwargs)
+        if not args and not kwargs:
+            base_build(layer)
+        if planner.is_temporary(layer):
+            return None
+        request, _ = request_for(layer, args, kwargs)
+        planner.open(layer, "call", request.specs, request.at, self._caller())
+        scope = current()
+        if scope is not None and children(layer):
+            inputs = request.specs.map(self._zeros_for)
+            mode, key = scope.training, scope.key
+            run_layer(self._aside(), layer, "call", inputs.args, inputs.kwargs, mode, key)
+        return None
+
+    def drawing(self, layer: Tracked) -> None:
+        if id(layer) in self.planner.strays:
+            raise self.planner.stray(layer, "draws random numbers")
+
+    def is_visible(self, variable: Variable) -> bool:
+        return True
+
+    def known_sizes(self, layer: Tracked, sizes: tuple[Any, ...]) -> tuple[int | None, ...]:
+        if not self.planner.knows_sizes(layer):
+            return (None,) * len(sizes)
+        # A size of 0 may be what remains of a dim that is not known.
+        open_dims = self.planner.sizes.nameless > 1
+        return tuple(None if size == 0 and open_dims else size for size in sizes)
+
+    def child(
+        self, values: Mapping[int, Any], indices: Mapping[str, Any] | None = None
+    ) -> Interpreter:
+        """The same plan: weights read as zeros, whatever is given for them."""
+        return PlanCall(self.planner, recorded=self._recorded, parent=self)
+
+    def run_copies(self, layer: Tracked, runner: Runner, step: Step) -> Any:
+        """One copy is planned, for all of them."""
+        return runner.plan(lambda inputs: step(self, inputs))
+
+    def tracing(self, layer: Tracked) -> Interpreter | None:
+        """A pure call of a layer of this tree is planned with it; its values stand for weights."""
+        return self._aside() if self.planner.holds(layer) else None
+
+    def _aside(self) -> PlanCall:
+        """A call that the plan does not list, and whose reads do not count."""
+        return PlanCall(self.planner, recorded=False, parent=self)
+
+    def _caller(self) -> Tracked:
+        """The layer whose `call` is running."""
+        if self._running:
+            return self._running[-1]
+        return self.parent._caller() if isinstance(self.parent, PlanCall) else self.root
+
+    def _zeros_for(self, spec: Spec) -> jax.Array:
+        return jax.lax.full([self.planner.sizes.of(dim) for dim in spec.shape], 0, spec.dtype)

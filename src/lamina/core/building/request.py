@@ -1,0 +1,83 @@
+"""What is to be planned or built: a root, a method, specs and a mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lamina.core.base.sites import Site, site
+from lamina.core.building.seeds import as_seed
+from lamina.core.running.errors import layer_name
+from lamina.core.running.scope import as_mode, current
+from lamina.core.specs.signature import by_default, given_specs, method_of
+from lamina.core.specs.spec import Arguments
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.walk import own_build
+from lamina.errors import BuildError, explain
+
+__all__ = ["Request", "base_build", "request_for"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A root and how it is called.
+
+    Attributes:
+        root: the layer.
+        method: the name of a method, or a function that calls the root.
+        specs: of the inputs.
+        training: the mode.
+        at: where the build was asked for.
+        split: whether dims are unknown because `shard_map` has split them.
+        both: whether the other mode is planned as well.
+    """
+
+    root: Tracked
+    method: str | Callable[..., Any]
+    specs: Arguments
+    training: bool
+    at: Site
+    split: bool = False
+    both: bool = True
+
+
+def request_for(
+    root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Request, int | None]:
+    """The request, and the seed, that the arguments of `build` and `plan` give."""
+    kwargs = dict(kwargs)
+    method = kwargs.pop("method", None) or "call"
+    seed = kwargs.pop("seed", None)
+    kwargs.pop("rng", None)
+    info = method_of(type(root), method)
+    args, training = info.split_training(args, kwargs)
+    if not args and not kwargs:
+        args = by_default(own_build(root))
+    specs = given_specs(info, args, kwargs)
+    mode = as_mode(training, info.training_default)
+    return Request(root, method, specs, mode, site()), None if seed is None else as_seed(seed)
+
+
+def base_build(layer: Tracked, *shapes: Any, **named: Any) -> None:
+    """The `build` of a layer that declares nothing itself: the layers it calls are built then.
+
+    Raises:
+        BuildError: no shape was given, and `call` takes inputs.
+    """
+    if shapes or named or not method_of(type(layer), "call").inputs:
+        return
+    scope = current()
+    label = type(layer).__name__ if scope is None else layer_name(scope.call, layer)
+    raise BuildError(
+        explain(
+            f"super().build() of {label} was called without a shape.",
+            where=f"called at {site()}",
+            expected="super().build(input_shape)",
+            received="super().build()",
+            remedy="Pass the shape on: super().build(input_shape).",
+        )
+    )
+
+
+base_build.is_base = True  # type: ignore[attr-defined]

@@ -1,0 +1,61 @@
+"""Calls whose activations are computed again in the backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import jax
+
+from lamina.core.base.pytrees import flatten, unflatten
+from lamina.core.running.interpreter import Effects, Interpreter
+from lamina.core.running.keys import Key
+from lamina.core.running.scope import current, run_in
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.walk import walk
+
+__all__ = ["rematerialized"]
+
+
+def rematerialized(
+    layer: Tracked, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Call a layer within the call that is running, and keep none of its activations.
+
+    Unlike `jax.checkpoint` around a layer, state that the layer assigns and losses that it adds
+    are kept.
+
+    Args:
+        layer: the layer.
+        call: calls it: ``call(*args, **kwargs)``.
+        args: its inputs by position.
+        kwargs: its inputs by name.
+    """
+    scope = current()
+    assert scope is not None
+    variables = [variable for _, variable in walk(layer).variables.values()]
+    leaves, structure = flatten((args, kwargs))
+    places = [index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
+    children: list[Interpreter] = []
+    key = scope.key
+    outside = key.state if key is not None and key.is_outside_loop else None
+
+    def run(values: list[Any], key_value: Any, arrays: list[Any]) -> tuple[Any, Effects]:
+        inputs = list(leaves)
+        for index, array in zip(places, arrays, strict=True):
+            inputs[index] = array
+        inner_args, inner_kwargs = unflatten(structure, inputs)
+        given = {id(v): value for v, value in zip(variables, values, strict=True)}
+        child = scope.call.child(given)
+        children.append(child)
+        inner = None if key is None else Key(key_value, key.drawn, outside)
+        within = scope._replace(call=child, key=inner)
+        outputs = run_in(within, lambda: call(*inner_args, **inner_kwargs))
+        return outputs, child.effects()
+
+    values = [scope.call.peek(variable) for variable in variables]
+    arrays = [leaves[index] for index in places]
+    key_value = None if key is None else key.value
+    outputs, effects = cast(Any, jax.checkpoint)(run)(values, key_value, arrays)
+    scope.call.absorb(children[-1], effects)
+    return outputs

@@ -1,0 +1,198 @@
+"""Layers that run another one: several copies of it, or without keeping its activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Unpack
+
+from lamina.core.running.copies import InParallel, InSequence, run_copies
+from lamina.core.running.rematerialization import rematerialized
+from lamina.core.specs.signature import method_of
+from lamina.core.tree.walk import walk
+from lamina.errors import InputError, explain
+from lamina.layer import Layer
+from lamina.layers.bases.checks import check_count
+from lamina.layers.bases.inner_layers import check_layer, made_anew
+from lamina.options import LayerOptions
+
+__all__ = ["Ensemble", "Remat", "Stack", "checkpoint", "remat"]
+
+
+class Remat(Layer):
+    """A layer whose activations are computed again in the backward pass, instead of being kept.
+
+    Outputs, gradients, random numbers, assigned state and added losses are those of the layer
+    itself; only memory and time differ.
+
+    Shapes: those of the layer.
+
+    Args:
+        layer: the layer.
+        **options: ``name``, ``trainable``, ``dtype`` and ``activity_regularizer``, as for every
+            layer.
+
+    Call takes what the layer takes, ``mask`` included.
+
+    Raises:
+        InputError: what is given is not a layer.
+
+    Source: Griewank and Walther, ACM TOMS 26 (2000), doi 10.1145/347837.347846; here each layer
+    is one segment, by `jax.checkpoint`.
+
+    >>> import jax.numpy as jnp
+    >>> from lamina import layers
+    >>> Remat(layers.Dense(4))(jnp.ones((2, 3))).shape
+    (2, 4)
+    """
+
+    def __init__(self, layer: Layer, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
+        self.layer = check_layer(self, "layer", layer)
+
+    def call(self, *inputs: Any, mask: Any = None, **named: Any) -> Any:
+        return rematerialized(self.layer, self.layer, inputs, named | _mask_for(self.layer, mask))
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self.layer.compute_mask(inputs, mask)
+
+
+def checkpoint(layer: Layer) -> Remat:
+    """A layer that keeps no activations: they are computed again in the backward pass.
+
+    Args:
+        layer: the layer. The result may be kept in its place, as an attribute, in a list or in a
+            `Sequential`, or made in `call`, around a layer that is an attribute.
+
+    Returns:
+        A :class:`lamina.layers.Remat`.
+
+    Raises:
+        InputError: what is given is not a layer.
+
+    >>> from lamina import Sequential, layers
+    >>> model = Sequential([checkpoint(layers.Dense(4)), layers.Dense(1)])
+    >>> model.build((None, 3))
+    >>> list(model.values())[0]
+    'layers.0.layer.kernel'
+    """
+    return Remat(layer)
+
+
+remat = checkpoint
+"""`checkpoint` by JAX's other name for it."""
+
+
+class _Copies(Layer):
+    """The base of layers that hold several copies of one layer.
+
+    Args:
+        make: a function that makes one, or one that is not built, as a pattern.
+        n: the number of copies.
+        **options: as for every layer.
+    """
+
+    def __init__(
+        self, make: Callable[[], Layer] | Layer, n: int, **options: Unpack[LayerOptions]
+    ) -> None:
+        super().__init__(**options)
+        self.n = check_count(self, "n", n)
+        made = made_anew(make) if isinstance(make, Layer) else make()
+        self.block = check_layer(self, "make", made)
+        if any(variable.built for _, variable in walk(made).variables.values()):
+            raise InputError(
+                explain(
+                    f"{type(self).__name__} got a layer that is built.",
+                    where=f"made at {self._lamina.made_at}",
+                    expected="a function that makes a layer without weights yet",
+                    received=f"a {type(made).__name__} that has weights",
+                    remedy="Make the layer without an input shape: each copy draws its weights "
+                    "when all are built.",
+                )
+            )
+        self.block._lamina.copies = self.n
+        self._lamina.arguments, self._lamina.keywords = (self.block, self.n), dict(options)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self.block.compute_mask(inputs, mask)
+
+
+class Stack(_Copies):
+    """Equal blocks one after the other: ``x = block_i(x)`` for i = 0, ..., n - 1.
+
+    The block is planned, traced and compiled once, whatever n is. Its weights have a first axis of
+    n more, and `jax.lax.scan` runs over them. Initial values, outputs and random numbers are those
+    of a list of n blocks that is kept as the same attribute.
+
+    Shapes: those of a block, whose output has the shape and dtype of its first input; weights
+    ``[n, ...]``.
+
+    Args:
+        make: a function that makes one block, such as ``lambda: TransformerEncoderBlock(8, 1024)``,
+            or a block that is not built, as a pattern for all.
+        n: the number of blocks, a positive integer.
+        **options: ``name``, ``trainable``, ``dtype`` and ``activity_regularizer``, as for every
+            layer.
+
+    Call takes what a block takes. All blocks get the same inputs after the first, and the same
+    ``mask``.
+
+    Raises:
+        InputError: n is not a positive integer, `make` does not give a layer, or that is built; or
+            a block's output differs from its input in shape or dtype.
+        TraceError: a block assigns a variable that it shares with the others.
+
+    >>> import jax.numpy as jnp
+    >>> from lamina import layers
+    >>> deep = Stack(lambda: layers.Residual(layers.Dense(8)), 48)
+    >>> deep(jnp.ones((2, 8))).shape, deep.block.layer.kernel.shape
+    ((2, 8), (48, 8, 8))
+    """
+
+    def call(self, inputs: Any, *others: Any, mask: Any = None, **named: Any) -> Any:
+        named |= _mask_for(self.block, mask)
+        runner = InSequence(self, self.n, inputs)
+        return run_copies(self.block, runner, lambda x: self.block(x, *others, **named))
+
+
+class Ensemble(_Copies):
+    """Equal layers side by side on the same inputs: ``y[i] = layer_i(x)``.
+
+    The layer is planned and compiled once. Its weights have a first axis of n more, and `jax.vmap`
+    runs over them. Initial values and random numbers are those of a list of n layers that is kept
+    as the same attribute.
+
+    Shapes: what a layer makes of its inputs, with a first axis of n more: ``[batch, ...] -> [n,
+    batch, ...]``; weights ``[n, ...]``.
+
+    Args:
+        make: a function that makes one layer, or a layer that is not built, as a pattern for all.
+        n: the number of layers, a positive integer.
+        **options: ``name``, ``trainable``, ``dtype`` and ``activity_regularizer``, as for every
+            layer.
+
+    Call takes what a layer takes.
+
+    Raises:
+        InputError: n is not a positive integer, `make` does not give a layer, or that is built.
+        TraceError: a layer assigns a variable that it shares with the others.
+
+    >>> import jax.numpy as jnp
+    >>> from lamina import layers
+    >>> five = Ensemble(lambda: layers.Dense(3), 5)
+    >>> five(jnp.ones((2, 4))).shape, five.block.kernel.shape
+    ((5, 2, 3), (5, 4, 3))
+    """
+
+    def call(self, inputs: Any, *others: Any, mask: Any = None, **named: Any) -> Any:
+        named |= _mask_for(self.block, mask)
+        runner = InParallel(self.n, inputs)
+        return run_copies(self.block, runner, lambda x: self.block(x, *others, **named))
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None
+
+
+def _mask_for(layer: Layer, mask: Any) -> dict[str, Any]:
+    """The argument ``mask``, if there is one and the layer takes it."""
+    takes = "mask" in method_of(type(layer), "call").signature.parameters
+    return {"mask": mask} if mask is not None and takes else {}
