@@ -81,6 +81,14 @@ class Scanned(Layer):
         return jax.lax.scan(step, jnp.zeros((inputs.shape[0], 4)), inputs.swapaxes(0, 1))[0]
 
 
+class Averaged(Layer):
+    def __init__(self):
+        self.members = layers.Ensemble(layers.Dense(4), 3)
+
+    def call(self, inputs):
+        return self.members(inputs).mean(0)
+
+
 class Leaky(Layer):
     """A cell of somebody's own."""
 
@@ -246,15 +254,7 @@ ROWS = [
         UNKNOWN,
         WRONG,
     ),
-    Row(
-        "Ensemble",
-        lambda: Sequential(
-            [layers.Ensemble(layers.Dense(4), 3), layers.Lambda(lambda y: y.mean(0))]
-        ),
-        SEQUENCE,
-        UNKNOWN,
-        WRONG,
-    ),
+    Row("Ensemble", Averaged, SEQUENCE, UNKNOWN, WRONG),
     Row(
         "ConvLSTM1D",
         lambda: layers.ConvLSTM1D(2, 3),
