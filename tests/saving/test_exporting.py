@@ -16,6 +16,8 @@ from lamina import Model, Sequential, Spec, layers
 from lamina.errors import BuildError, FileFormatError, InputError
 from tests.close import assert_close
 
+pytestmark = pytest.mark.as_users_run
+
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
 
 

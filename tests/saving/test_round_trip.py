@@ -17,6 +17,8 @@ from lamina.core.building import transaction
 from lamina.core.calling import root
 from lamina.errors import BuildError, InputError
 
+pytestmark = pytest.mark.as_users_run
+
 
 class Pair(NamedTuple):
     left: object

@@ -20,6 +20,8 @@ from lamina.training import Callback, NotFiniteError
 from lamina.training.callbacks.progress_bar import Display
 from lamina.training.nonfinite.gradients import look_finite
 
+pytestmark = pytest.mark.as_users_run
+
 
 def data(count=200, features=5, classes=3):
     random = np.random.default_rng(0)

@@ -9,6 +9,8 @@ import lamina
 from lamina import Layer, layers
 from tests.close import assert_close
 
+pytestmark = pytest.mark.as_users_run
+
 X = jnp.ones((2, 3))
 
 

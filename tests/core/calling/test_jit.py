@@ -4,9 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import numpy as np
+import pytest
 
 import lamina
 from lamina import Sequential, Trainer, layers
+
+pytestmark = pytest.mark.as_users_run
 
 X = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
 

@@ -9,6 +9,8 @@ from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from lamina.training.step import working_memory
 from lamina.training.step.working_memory import PIECE, compiled, largest
 
+pytestmark = pytest.mark.as_users_run
+
 SIDE = 1024  # a square of float32 is 4 MiB
 
 
