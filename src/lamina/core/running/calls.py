@@ -61,7 +61,7 @@ class LiveCall(_Evaluated):
     def around(self, function: Callable[[], Any]) -> Any:
         with reading(self.stored):
             outputs = function()
-        return outputs
+        return outputs  # noqa: RET504 - not from within, which an interrupt could pass by
 
     def _unwritten(self, variable: Variable) -> Any:
         if not variable.built:

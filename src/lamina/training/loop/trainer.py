@@ -17,8 +17,8 @@ from lamina import saving
 from lamina.core.base.inputs import as_inputs
 from lamina.core.base.lock import LOCK
 from lamina.core.calling import views
-from lamina.core.tree.node import EDITION, Tracked
-from lamina.core.tree.walk import walk
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.walk import Watched, walk
 from lamina.errors import InputError, explain
 from lamina.saving.metadata import Metadata, describe
 from lamina.training.callbacks.device_logs import DeviceLogs
@@ -129,7 +129,7 @@ class Trainer:
         self._loan = WeightLoan(
             model, self.objective, by_name.get(optimizer), jit, seed, on_nonfinite != "ignore"
         )
-        self._metadata: tuple[int, Metadata] | None = None
+        self._metadata: tuple[Watched, Metadata] | None = None
 
     def step(self, batch: Any) -> dict[str, jax.Array]:
         """Make one step on one batch.
@@ -338,9 +338,9 @@ class Trainer:
         if self._loan.started is None:
             raise InputError(_no_step(self.model))
         program, carry = self._loan.started
-        if self._metadata is None or self._metadata[0] != EDITION.current:
+        if self._metadata is None or not self._metadata[0].is_unchanged():
             with LOCK:
-                self._metadata = EDITION.current, describe(walk(self.model))
+                self._metadata = Watched(self.model), describe(walk(self.model))
         copies = named_arrays.copy_carry(carry)
         return Snapshot(
             named_arrays.model_arrays(program, copies),

@@ -12,10 +12,10 @@ import numpy as np
 from lamina.core.base.host_memory import copied
 from lamina.core.base.interrupts import HeldBack
 from lamina.core.base.lock import LOCK, TURN
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.node import Tracked
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import frozen_variables, unused_layers, walk
+from lamina.core.tree.walk import Watched, frozen_variables, unused_layers, walk
 from lamina.errors import explain
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
 from lamina.training.step.named_arrays import restored, with_learning_rate
@@ -69,7 +69,7 @@ class WeightLoan:
         self.pending_arrays: dict[str, np.ndarray] | None = None
         self._jit = jit
         self._skip_nonfinite = skip_nonfinite
-        self._edition = -1
+        self._watched: Watched | None = None
         self._is_open = False
         self._has_warned = False
         self._unreached: list[Tracked] = []
@@ -83,8 +83,12 @@ class WeightLoan:
 
     def wait_for_builds(self) -> None:
         """Wait until no other thread builds a layer, if a loan is to begin."""
-        if self._edition != EDITION.current:
+        if not self._is_current():
             TURN.wait()
+
+    def _is_current(self) -> bool:
+        """Whether the model is the one that the loan began with; other layers do not count."""
+        return self._watched is not None and self._watched.is_unchanged()
 
     def prepare(self, batch: Callable[[], object]) -> tuple[Program, Carry]:
         """Build the unbuilt layers, and begin a loan unless one is open.
@@ -93,7 +97,7 @@ class WeightLoan:
             batch: returns a batch with the shapes and dtypes of the data; called if needed.
         """
         started = self.started
-        if started is not None and self._is_open and self._edition == EDITION.current:
+        if started is not None and self._is_open and self._is_current():
             return started
         reads = ModelCall(self.model, self.objective, batch(), True).build(self._unreached)
         if self.seed is None:
@@ -108,9 +112,9 @@ class WeightLoan:
             frozen = frozen_variables(tree)
             trainable = {p: v for key, (p, v) in tree.variables.items() if key not in frozen}
             others = {p: v for key, (p, v) in tree.variables.items() if key in frozen}
-            edition = EDITION.current
+            watched = Watched(self.model)
             started = self._begin(trainable, others)
-            self._edition = edition
+            self._watched = watched
         return started
 
     def _begin(
@@ -160,7 +164,7 @@ class WeightLoan:
             started = self.started
             if not self._is_open or started is None:
                 return
-            self._edition = -1  # the next step begins a new loan
+            self._watched = None  # the next step begins a new loan
             program, carry = started
             pairs = [*zip(program.trainable.values(), carry.trainable, strict=True)]
             pairs += [*zip(program.non_trainable.values(), carry.non_trainable, strict=True)]
