@@ -1,4 +1,4 @@
-"""The loan of a model's arrays to training: copied, donated from step to step, and given back."""
+"""The loan of a model's arrays to training: copied, donated from step to step, and returned."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import Watched, frozen_variables, unused_layers, walk
 from lamina.errors import explain
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
-from lamina.training.step.named_arrays import restored, with_learning_rate
+from lamina.training.step.named_arrays import restored, with_learning_rate, without_accumulators
 from lamina.training.step.objective import Objective
 from lamina.training.step.program import Carry, Program
 
@@ -31,7 +31,7 @@ __all__ = ["WeightLoan"]
 class WeightLoan:
     """Lends the arrays of a model's variables to the steps of training.
 
-    While arrays are on loan, the loan stands in for them in the variables: reading a variable calls
+    While arrays are on loan, the variables hold the loan in their place: reading a variable calls
     :meth:`recall`, which ends the loan. The next step begins a new one.
 
     Args:
@@ -171,6 +171,20 @@ class WeightLoan:
             lent = [(variable, array) for variable, array in pairs if variable._value is self]
             assign_together([variable for variable, _ in lent], [array for _, array in lent])
             self._is_open = False
+
+    def wait(self) -> int:
+        """Wait for the steps in progress; return the total number of steps made."""
+        if self.carry is None:
+            return 0 if self.pending_arrays is None else int(self.pending_arrays["steps"])
+        return int(self.carry.steps)
+
+    def reset_accumulators(self) -> None:
+        """Empty the accumulators of the loss and the metrics."""
+        if self.started is not None:
+            program, carry = self.started
+            self.carry = carry._replace(accumulators=program.empty_accumulators())
+        elif self.pending_arrays is not None:
+            self.pending_arrays = without_accumulators(self.pending_arrays)
 
     def restart(self, arrays: dict[str, np.ndarray], seed: int) -> None:
         """Forget the program and the carry; the next step starts from arrays of a checkpoint."""
