@@ -18,7 +18,7 @@ from lamina.core.running.keys import Key
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.sizes import TooSmallError
 from lamina.core.specs.signature import method_of
-from lamina.core.specs.spec import SIZES, Sizes, Spec, blend, map_specs
+from lamina.core.specs.spec import SIZES, Sizes, Spec, map_specs, merge_specs
 from lamina.errors import LaminaError
 
 __all__ = ["Outcome", "run_passes"]
@@ -163,7 +163,7 @@ def _mark_unknown(outcome: Outcome, once: Outcome, first: Sizes, second: Sizes) 
     def blended(earlier: Any, later: Any) -> Any:
         key = id(earlier), id(later)
         if key not in known:
-            known[key] = earlier, later, blend(earlier, later, names)
+            known[key] = earlier, later, merge_specs(earlier, later, names)
         return known[key][-1]
 
     for earlier, later in zip(once.calls, outcome.calls, strict=False):

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lamina.core.base.allowance import ALLOWANCE
-from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.sites import Site
 from lamina.core.building import errors
 from lamina.core.building.plan import PlannedCall
 from lamina.core.running.errors import note
 from lamina.core.specs.signature import build_arguments, method_of
-from lamina.core.specs.spec import Arguments, Sizes, blend, is_unknown, shapes_of
+from lamina.core.specs.spec import Arguments, Sizes, is_unknown, merge_specs, shapes_of
 from lamina.core.tree.memento import Memento, Snapshot, same_state, state_of
 from lamina.core.tree.node import Built, Tracked
 from lamina.core.tree.variable import Variable
@@ -185,7 +185,7 @@ class Planner:
 
     def undo(self) -> None:
         """Put the tree back as it was."""
-        with HeldBack():
+        with DeferredSignals():
             self.before.restore()
 
     # Where layers are.
@@ -296,7 +296,7 @@ class Planner:
         except errors.MisfitError as misfit:
             self.misfit = specs
             if self.earlier_misfit is not None:  # what moved between the passes is not known
-                specs = blend(self.earlier_misfit, specs)
+                specs = merge_specs(self.earlier_misfit, specs)
             built = layer._lamina.built
             first = built or self.records[id(layer)]
             place = f"{'first called' if built is None else 'built'} at {first.at}"
@@ -308,7 +308,7 @@ class Planner:
     def _unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
         """Specs with None where a size moved between this pass and the one before."""
         record = self.earlier.get(self.path_of(layer))
-        return specs if record is None else blend(record.inputs, specs)
+        return specs if record is None else merge_specs(record.inputs, specs)
 
     def by_path(self) -> dict[str, Built]:
         """What each layer that was reached was first called with."""

@@ -10,7 +10,7 @@ from lamina.core.base.sites import Site, site
 from lamina.core.building.seeds import as_seed
 from lamina.core.running.errors import layer_name
 from lamina.core.running.scope import as_mode, current
-from lamina.core.specs.signature import by_default, given_specs, method_of
+from lamina.core.specs.signature import default_shapes, given_specs, method_of
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import own_build
@@ -53,7 +53,7 @@ def request_for(
     info = method_of(type(root), method)
     args, training = info.split_training(args, kwargs)
     if not args and not kwargs:
-        args = by_default(own_build(root))
+        args = default_shapes(own_build(root))
     specs = given_specs(info, args, kwargs)
     mode = as_mode(training, info.training_default)
     return Request(root, method, specs, mode, site()), None if seed is None else as_seed(seed)

@@ -16,16 +16,16 @@ import numpy as np
 from lamina import initializers
 from lamina.core.base.allowance import ALLOWANCE
 from lamina.core.base.host_memory import on_device
-from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.jax_internals import outside_traces
-from lamina.core.base.lock import LOCK, TURN
+from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.base.sites import site
 from lamina.core.building import errors
 from lamina.core.building.abstract_trace import Outcome, run_passes
 from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.core.building.request import Request
 from lamina.core.building.seeds import Seeds
-from lamina.core.initial.sampling import draw, draw_callable, says_law
+from lamina.core.initial.sampling import draw, draw_callable, has_distribution
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.memento import Snapshot
 from lamina.core.tree.node import EDITION, Tracked
@@ -42,7 +42,7 @@ def _exclusive() -> Generator[None]:
 
     Otherwise it walks all that the process holds, time and again, and frees nothing.
     """
-    TURN.wait()
+    BUILD_WAIT.wait()
     with LOCK:
         resting = gc.isenabled()
         gc.disable()
@@ -60,7 +60,7 @@ def all_or_nothing(root: Tracked) -> Generator[None]:
     try:
         yield
     except BaseException:
-        with HeldBack():
+        with DeferredSignals():
             before.restore()
         raise
 
@@ -165,7 +165,7 @@ def carry_out(
             for path, variable in missing:
                 variable.stack(tuple(tree.copies_of(path).values()))
             origin, values = _values(request.root, tree, missing, seed, source)
-            with HeldBack():
+            with DeferredSignals():
                 _commit(request, outcome, origin, values)
                 for path, variable in missing:
                     variable.path = path
@@ -237,7 +237,7 @@ def _drawn_once(
     """The first values of one copy; those of a function, if it may be called, or zeros."""
     initializer, shape, dtype = variable.initializer, variable.copy_shape, variable.weight_dtype
     at = variable.declared_at
-    if says_law(initializer):
+    if has_distribution(initializer):
         return draw(initializer, shape, dtype, seed=origin, path=path, at=at)
     if not calls:
         return np.zeros(shape, dtype)

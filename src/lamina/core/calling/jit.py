@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from lamina.core.base.inputs import as_arguments
-from lamina.core.base.pytrees import PLAIN, are_arrays, flatten, unflatten
+from lamina.core.base.pytrees import ARRAY_CLASSES, are_arrays, flatten, unflatten
 from lamina.core.base.sites import site
 from lamina.core.calling.call import invoke
 from lamina.core.calling.root import Root
@@ -140,7 +140,7 @@ class _Compiled:
         form: Any = ()
         arrays = args
         for value in args:
-            if value.__class__ not in PLAIN and not are_arrays(value):
+            if value.__class__ not in ARRAY_CLASSES and not are_arrays(value):
                 form, arrays = _taken_apart(args, kwargs)
                 break
         else:
@@ -223,7 +223,7 @@ def compiled(layer: Tracked, method: str | Callable[..., Any] | None = None) -> 
         edition, program, variables, held = usual[0]
         if (
             edition == EDITION.current
-            and (given.__class__ in PLAIN or are_arrays(given))
+            and (given.__class__ in ARRAY_CLASSES or are_arrays(given))
             and not others
             and not named
             and _scope() is None
