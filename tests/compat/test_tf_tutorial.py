@@ -12,6 +12,8 @@ import lamina
 from lamina.compat import tf
 from tests.close import assert_close
 
+pytestmark = pytest.mark.as_users_run
+
 VOCABULARY, EMBEDDING, UNITS, BATCH, TIME = 11, 6, 8, 4, 5
 
 

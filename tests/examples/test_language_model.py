@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.as_users_run
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "language_model.py"
 TINY = {
     "features": 16,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamina.ops.normalization import batch_moments, batch_norm, group_norm, layer_norm, moments
+from lamina.ops.moments import batch_moments, moments
+from lamina.ops.normalization import batch_norm, group_norm, layer_norm
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4)
 

@@ -10,14 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
-from lamina.ops.pooling import (
-    adaptive_average_pool,
-    adaptive_max_pool,
-    average_pool,
-    global_average_pool,
-    global_max_pool,
-    max_pool,
-)
+from lamina.ops.adaptive_pooling import adaptive_average_pool, adaptive_max_pool
+from lamina.ops.pooling import average_pool, global_average_pool, global_max_pool, max_pool
 
 few = settings(deadline=None, max_examples=6)
 POOLS = [(max_pool, np.max), (average_pool, np.mean)]

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from lamina.ops.recurrence import gru, gru_project, gru_step
 
+pytestmark = pytest.mark.as_users_run
+
 BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 2
 
 

@@ -116,6 +116,7 @@ def attending(cell, mask=None):
     return run
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", CELLS)
 def test_gradients_are_those_of_autodiff(name, reverse) -> None:
@@ -157,6 +158,7 @@ def test_gradients_in_half_precision(name) -> None:
     same_gradients(running(cell), inputs, rtol=0.1, atol=0.1)
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize("name", ["gru", "lstm", "simple"])
 def test_gradients_are_those_of_finite_differences(name) -> None:
     with jax.enable_x64(True):
@@ -250,6 +252,7 @@ def test_gradients_with_attention_at_any_sizes(batch, source, time, units, size,
     same_gradients(attending(cell), inputs)
 
 
+@pytest.mark.as_users_run
 def test_gradients_with_attention_are_those_of_finite_differences() -> None:
     with jax.enable_x64(True):
         cell, inputs = attention("gru", 2, 3, 2)

@@ -313,7 +313,7 @@ def test_a_module_that_waits_to_be_imported_goes_on_waiting(path, tmp_path, monk
     monkeypatch.setattr(sys.modules[__name__], "lazy", waiting, raising=False)
     for name in ("waiting:Net", "waiting:__name__", f"{__name__}:lazy", f"{__name__}:lazy.Net"):
         write(path, layer(name))
-        with pytest.raises(FileFormatError, match="not there"):
+        with pytest.raises(FileFormatError, match="not available"):
             lamina.load(path)
     assert type(waiting) is not types.ModuleType
 

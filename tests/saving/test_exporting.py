@@ -168,7 +168,7 @@ def test_a_model_that_is_not_built_and_outputs_of_no_known_kind(tmp_path):
 def test_other_and_damaged_files_are_told(line, tmp_path):
     model, path = line
     model.save_weights(tmp_path / "weights")
-    with pytest.raises(FileFormatError, match="no exported program"):
+    with pytest.raises(FileFormatError, match="contains no exported program"):
         lamina.load_exported(tmp_path / "weights")
     data = bytearray(path.read_bytes())
     at = data.index(b"vhlo.")
@@ -177,7 +177,7 @@ def test_other_and_damaged_files_are_told(line, tmp_path):
     with pytest.raises(FileFormatError, match="checksum"):
         lamina.load_exported(tmp_path / "bad")
     (tmp_path / "short").write_bytes(data[:-100])
-    with pytest.raises(FileFormatError, match="cut short"):
+    with pytest.raises(FileFormatError, match="truncated"):
         lamina.load_exported(tmp_path / "short")
     later = path.read_bytes().replace(b'\\"version\\": 2', b'\\"version\\": 7')
     (tmp_path / "later").write_bytes(later)

@@ -76,7 +76,7 @@ def test_every_cut_is_noticed(path) -> None:
     data = path.read_bytes()
     for length in range(0, len(data), 7):
         path.write_bytes(data[:length])
-        with pytest.raises(FileFormatError, match="not a safetensors file, or was cut short"):
+        with pytest.raises(FileFormatError, match="not a safetensors file, or is truncated"):
             layers.Dense(2).load_weights(path)
 
 

@@ -57,7 +57,7 @@ def test_everything_is_listed(path, built) -> None:
     with pytest.raises(FileFormatError) as error:
         layer.load_weights(path)
     assert message(error) == (
-        "'net.safetensors' does not fit Net: 10 entries.\n"
+        "'net.safetensors' does not match Net: 10 entries.\n"
         "  missing:    top.kernel (5, 2) float32\n"
         "  missing:    top.bias (2,) float32\n"
         "  unexpected: head.bias (2,) float32\n"
@@ -180,7 +180,7 @@ def test_whole_numbers_are_never_cut(tmp_path) -> None:
     before = state(layer)
     bad = np.array([1, 300], "int64")
     save_file({"count": bad[:2] * 0, "other": bad}, tmp_path / "bad")
-    with pytest.raises(FileFormatError, match="'other' in the file do not fit into int8"):
+    with pytest.raises(FileFormatError, match="'other' in the file are out of range of int8"):
         layer.load_weights(tmp_path / "bad")
     assert state(layer) == before
 

@@ -243,7 +243,7 @@ REFUSED = [
     (b"bytes", r"b'bytes'"),
     (np.ones(100_000), r"an array of shape \(100000,\)"),
     (np.array(["a", None]), r"an array of shape \(2,\), object"),
-    (held_by_itself(), r"something that holds itself"),
+    (held_by_itself(), r"something that contains itself"),
     (jax.nn.initializers.normal(0.02), r"a function made inside a function"),
     (OrderedDict(a=lambda x: x), r"a lambda"),
     (a_weight(), r"a weight of another layer"),
@@ -257,7 +257,7 @@ def test_what_cannot_be_recorded_is_named_before_anything_is_written(path, value
         model(X)
         with pytest.raises(LaminaError, match=match) as error:
             saving.save(model, path)
-        assert "cannot be written down" in str(error.value)
+        assert "cannot be saved" in str(error.value)
     assert not path.exists()
 
 
@@ -267,8 +267,8 @@ def test_the_argument_is_named(path) -> None:
     with pytest.raises(LaminaError) as error:
         saving.save(model, path)
     assert str(error.value).splitlines()[0] == (
-        "Not to be saved: the argument 'activation' of Dense, in [0] of the argument 'layers' of "
-        "Sequential, in the argument 'head' of Net cannot be written down."
+        "The argument 'activation' of Dense, in [0] of the argument 'layers' of Sequential, in the "
+        "argument 'head' of Net cannot be saved."
     )
 
 
@@ -370,7 +370,7 @@ def test_weights_alone_are_no_model(path) -> None:
     model = Net(4)
     model(X)
     model.save_weights(path)
-    with pytest.raises(FileFormatError, match="holds weights alone"):
+    with pytest.raises(FileFormatError, match="contains weights alone"):
         lamina.load(path)
     model.save(path)
     Net(4).load_weights(path)
@@ -504,6 +504,6 @@ def test_another_process_loads_it(tmp_path) -> None:
             [sys.executable, "-c", code, *paths], cwd=tmp_path, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-    assert "the module 'nets', which is not imported; a file may not import it" in done.stdout
+    assert "the module 'nets', which is not imported; files import no modules" in done.stdout
     assert "Import the module that defines it first, or pass custom_objects" in done.stdout
     assert done.stdout.endswith("the same\n")

@@ -11,6 +11,8 @@ import pytest
 import lamina
 from lamina import Sequential, layers
 
+pytestmark = pytest.mark.as_users_run
+
 RANDOM = np.random.default_rng(0)
 STEPS, BATCHES, SIZE = 100, 10, 8
 

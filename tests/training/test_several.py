@@ -302,5 +302,5 @@ def test_metrics_of_one_name_are_told_apart_as_in_keras():
     for name, alias in short.items():
         expected = [key.replace(name, alias) for key in expected]
     assert sorted(found[0]) == sorted(expected)
-    with pytest.raises(InputError, match="called 'loss'"):
+    with pytest.raises(InputError, match="the name 'loss'"):
         ours.compile("sgd", "mse", [lamina.metrics.Mean("loss")])

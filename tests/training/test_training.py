@@ -22,6 +22,8 @@ from lamina.training.step.gradient_check import gradients_are_finite
 
 pytestmark = pytest.mark.as_users_run
 
+pytestmark = pytest.mark.as_users_run
+
 
 def data(count=200, features=5, classes=3):
     random = np.random.default_rng(0)

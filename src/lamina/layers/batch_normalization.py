@@ -27,7 +27,8 @@ from lamina.layers.bases.checks import (
 from lamina.layers.bases.options import NormalizationOptions
 from lamina.layers.bases.weights import Weighted
 from lamina.ops.arrays import cast, float_dtype
-from lamina.ops.normalization import batch_moments, batch_norm, moving_average, renormalized
+from lamina.ops.moments import batch_moments, moving_average
+from lamina.ops.normalization import batch_norm, renormalized
 
 __all__ = ["BatchNormalization"]
 

@@ -14,7 +14,7 @@ _L = TypeVar("_L", bound=Layer)
 
 
 def clone_model(model: _L) -> _L:
-    """Make a model of the same class and arguments, with layers and weights of its own.
+    """Make a model of the same class and arguments, with new layers and weights.
 
     Args:
         model: the model, or any layer. If it is built, the clone is built for the same inputs.

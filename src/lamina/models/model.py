@@ -67,7 +67,7 @@ class Model(Layer):
     graph is an attribute of the model (``dense``, ``dense_1``, in the order of the calls), and the
     model is built at once.
 
-    For a loss of its own, a subclass defines ``train_loss(self, batch)``: code with ``self(...)``
+    For a custom loss, a subclass defines ``train_loss(self, batch)``: code with ``self(...)``
     that returns a scalar, or a scalar and a dict of values to report. `fit` differentiates and
     compiles it; `evaluate` runs it with ``training=False``.
 
@@ -143,7 +143,7 @@ class Model(Layer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Make a model from the result of `get_config`, with layers and weights of its own.
+        """Make a model from the result of `get_config`, with new layers and weights.
 
         Args:
             config: the arguments of the constructor by name.

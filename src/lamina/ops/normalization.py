@@ -1,4 +1,4 @@
-"""Mean and variance over axes, and normalization by them."""
+"""Normalization by mean and variance."""
 
 from __future__ import annotations
 
@@ -10,49 +10,16 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
+from lamina.ops.moments import moments
 
 __all__ = [
-    "batch_moments",
     "batch_norm",
     "group_norm",
     "layer_norm",
-    "moments",
-    "moving_average",
     "normalize",
     "renormalized",
     "spread",
 ]
-
-
-def moments(
-    x: jax.Array, axes: Sequence[int], mask: jax.Array | None = None
-) -> tuple[jax.Array, jax.Array]:
-    """Compute mean and variance over axes: ``variance = mean((x - mean(x))^2)``.
-
-    The mean is subtracted before squaring, so that a large mean costs no precision.
-
-    Args:
-        x: ``[...]``, floating.
-        axes: the axes to average over.
-        mask: bool, broadcasts against x: only elements where it is True count; None (default)
-            counts all. Mean and variance of no elements are 0.
-
-    Returns:
-        ``(mean, variance)``, in x's dtype, with size 1 on ``axes``.
-
-    >>> mean, variance = moments(jnp.array([[1.0, 3.0]]), (1,))
-    >>> mean.tolist(), variance.tolist()
-    ([[2.0]], [[1.0]])
-    """
-    if mask is None:
-        mean = jnp.mean(x, axes, keepdims=True)
-        return mean, jnp.mean(lax.square(x - mean), axes, keepdims=True)
-    counted = jnp.broadcast_to(mask, x.shape)
-    count = lax.max(jnp.sum(counted, axes, x.dtype, keepdims=True), jnp.ones((), x.dtype))
-    kept = jnp.where(counted, x, 0)  # first, so that masked elements cannot reach a gradient
-    mean = jnp.sum(kept, axes, keepdims=True) / count
-    deviation = jnp.where(counted, lax.square(kept - mean), 0)
-    return mean, jnp.sum(deviation, axes, keepdims=True) / count
 
 
 def normalize(
@@ -169,46 +136,6 @@ def group_norm(
 
     y = normalize(parted, mean, variance, epsilon, part(gamma), part(beta))
     return cast(lax.reshape(y, wide.shape), dtype)
-
-
-def batch_moments(
-    x: Operand, *, axis: int = -1, mask: Operand | None = None
-) -> tuple[jax.Array, jax.Array]:
-    """Compute mean and variance of each channel over all other axes, in at least float32.
-
-    Args:
-        x: ``[..., channels, ...]``, the channels on ``axis``.
-        axis: the axis of the channels; -1 by default.
-        mask: bool, ``x.shape[:-1]``: only elements where it is True count; None (default) for all.
-
-    Returns:
-        ``(mean, variance)``, each ``[channels]``.
-
-    >>> batch_moments(jnp.array([[1.0, 5.0], [3.0, 5.0]]))[0].tolist()
-    [2.0, 5.0]
-    """
-    wide = cast(x, jnp.promote_types(float_dtype(x), jnp.float32))
-    kept = axis % wide.ndim
-    axes = tuple(a for a in range(wide.ndim) if a != kept)
-    counted = None if mask is None else lax.expand_dims(cast(mask, bool), (wide.ndim - 1,))
-    mean, variance = moments(wide, axes, counted)
-    return lax.squeeze(mean, axes), lax.squeeze(variance, axes)
-
-
-def moving_average(old: Operand, new: jax.Array, momentum: float) -> jax.Array:
-    """Update an exponential moving average: ``old momentum + new (1 - momentum)``.
-
-    Args:
-        old, new: arrays of the same shape.
-        momentum: the decay rate of the average, in [0, 1].
-
-    Returns:
-        The shape and dtype of ``new``.
-
-    >>> moving_average(jnp.zeros(1), jnp.ones(1), 0.75).tolist()
-    [0.25]
-    """
-    return cast(old, new.dtype) * momentum + new * (1 - momentum)
 
 
 def batch_norm(

@@ -8,17 +8,8 @@ from rich.text import Text
 from lamina import initializers
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
-from lamina.reports.facts import (
-    Facts,
-    count,
-    declares,
-    inputs_text,
-    needed_inputs,
-    place,
-    remedy,
-    source_of,
-    specs_text,
-)
+from lamina.reports.facts import Facts, declares, needed_inputs, remedy
+from lamina.reports.formatting import count, inputs_text, place, source_of, specs_text
 from lamina.reports.printing import line, plain, show
 from lamina.reports.shape_causes import FIXED, FOLLOWS, UNKNOWN, reasons
 

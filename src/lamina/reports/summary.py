@@ -8,15 +8,8 @@ from rich.text import Text
 
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
-from lamina.reports.facts import (
-    Facts,
-    inputs_text,
-    needed_inputs,
-    parent_of,
-    place,
-    remedy,
-    specs_text,
-)
+from lamina.reports.facts import Facts, needed_inputs, parent_of, remedy
+from lamina.reports.formatting import inputs_text, place, specs_text
 from lamina.reports.printing import line, plain, show, table
 
 __all__ = ["print_summary", "summary_text"]

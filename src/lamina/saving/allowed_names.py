@@ -137,9 +137,9 @@ ENTRIES = _named({"lamina.seq2seq:Translating": "generate sample score search tr
 """Methods of Lamina's classes, besides `call`, by which a build may enter a layer."""
 
 INNER = {
-    "lamina.models:Graph": "lamina.models.functional",
+    "lamina.models:Graph": "lamina.models.graph",
     "lamina.models:Operation": "lamina.models.symbol",
-    "lamina.models:Ref": "lamina.models.functional",
-    "lamina.models:Step": "lamina.models.functional",
+    "lamina.models:Ref": "lamina.models.graph",
+    "lamina.models:Step": "lamina.models.graph",
 }
 """The modules that define the listed classes which their public module does not export."""

@@ -1,4 +1,4 @@
-"""Running an exported model: its program and its weights come from a file, and nothing else."""
+"""Loading and calling an exported model, whose program and weights are read from a file."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["Exported", "load_exported"]
 
 
 class Exported:
-    """A model's arithmetic and weights as they were exported: called as the model is.
+    """The program and weights of an exported model; it is called like the model.
 
     Attributes:
-        model: the name of the class that it was.
-        inputs: their specs, by name.
-        weights: arrays by path; they may be set, and the next call uses them.
-        platforms: that the program runs on.
-        least: the smallest sizes of open dims, by name, where they are not 1.
+        model: the name of the model's class.
+        inputs: the specs of the inputs, by name.
+        weights: the weights by path; assigned values are used by the next call.
+        platforms: the platforms that the program runs on.
+        least: the smallest sizes of symbolic dimensions, by name, where they are not 1.
     """
 
     def __init__(
@@ -52,12 +52,17 @@ class Exported:
         self._named = named_dims(inputs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The outputs on inputs by position or by name; a program is compiled for each size.
+        """Compute the outputs; the program is compiled once per combination of sizes.
 
-        Several inputs may also come in one list, tuple or dict.
+        Args:
+            args: inputs by position; several inputs may be in one list, tuple or dict.
+            kwargs: inputs by name.
+
+        Returns:
+            The outputs, in the structure that the model's `call` returns.
 
         Raises:
-            InputError: the inputs are not those that the program takes.
+            InputError: an input is missing, unknown, or of another shape or dtype.
         """
         given = self._bound(args, kwargs)
         return self._run(list(self.weights.values()), as_inputs(given))
@@ -91,7 +96,7 @@ class Exported:
             f"The exported {self.model} does not take {what}.",
             expected=", ".join(forms),
             received=received,
-            remedy="Give arrays of those shapes and dtypes; a name is any size.",
+            remedy="Pass arrays of those shapes and dtypes; a name stands for any size.",
         )
 
     def __repr__(self) -> str:
@@ -99,22 +104,21 @@ class Exported:
 
 
 def load_exported(path: str | os.PathLike[str]) -> Exported:
-    """The model that `Model.export` wrote, to be called; the model's own code is not needed.
+    """Load a model that `Model.export` wrote; the model's code is not needed.
 
-    Nothing in the file is unpickled, imported or called by its name, and nothing is compiled or
-    run when it is loaded. The program is checked operation by operation: it computes arrays from
-    arrays, and reaches neither Python, nor files, nor the network. A program may still run for
-    ever, or take all memory, when it is called.
+    Nothing in the file is unpickled, imported or called by name, and loading compiles and runs
+    nothing. Every operation of the program is checked: it computes arrays from arrays, and cannot
+    call Python or access files or the network. A call may still take unlimited time or memory.
 
     Args:
-        path: of the file.
+        path: the path of the file.
 
     Returns:
-        A callable that takes the model's inputs.
+        A callable that takes the inputs of the model.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        FileFormatError: it is damaged, or its program is not one that `export` writes.
+        FileNotFoundError: the file does not exist.
+        FileFormatError: the file is damaged, or its program is not one that `export` writes.
     """
     with TensorFile(path) as file:
         content = _content(file)
@@ -122,7 +126,7 @@ def load_exported(path: str | os.PathLike[str]) -> Exported:
             return _opened(file, content)
         except (FileFormatError, OSError, MemoryError):
             raise
-        except Exception as error:  # whatever JAX's parsers raise on text that is no program
+        except Exception as error:  # JAX's parsers may raise anything on invalid text
             raise _damaged(file.path, f"{type(error).__name__}: {error}") from error
 
 
@@ -130,10 +134,10 @@ def _content(file: TensorFile) -> dict[str, Any]:
     if FORMAT not in file.metadata:
         raise FileFormatError(
             explain(
-                f"{file.path!r} holds no exported program.",
+                f"{file.path!r} contains no exported program.",
                 expected="a file written by export",
                 received="a file written by save, save_weights or another library",
-                remedy="Give the file that model.export(path) wrote, or use lamina.load.",
+                remedy="Pass a file that model.export(path) wrote, or use lamina.load.",
             )
         )
     content = read_json(file.metadata[FORMAT], f"The description in {file.path!r}")
@@ -151,10 +155,10 @@ def _opened(file: TensorFile, content: dict[str, Any]) -> Exported:
     if not platforms:
         raise ValueError("the description names no platform")
     if set(entries) != {PROGRAM, *(WEIGHTS + name for name in names)}:
-        raise ValueError("the weights of the description are not those of the file")
+        raise ValueError("the weights in the description differ from those in the file")
     code = file.read(entries[PROGRAM]).tobytes()
     if hashlib.sha256(code).hexdigest() != content["sha256"]:
-        raise ValueError("the program's checksum is another")
+        raise ValueError("the program does not match its checksum")
     inputs = decoded_inputs(content["inputs"], text=True).kwargs
     (outputs,) = decoded_inputs(content["outputs"]).args
     least = dict(content["least"])
@@ -165,16 +169,16 @@ def _opened(file: TensorFile, content: dict[str, Any]) -> Exported:
 
 
 def _texts(value: Any) -> list[str]:
-    """A list of names, each of them once.
+    """Check a list of different names.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is not such a list.
     """
     if not isinstance(value, list):
-        raise ValueError("a list of names is none")
+        raise ValueError("a list of names is expected")
     names = [text_of(name) for name in cast("list[Any]", value)]
     if len(set(names)) != len(names):
-        raise ValueError("a name is there twice")
+        raise ValueError("a name occurs twice")
     return names
 
 
@@ -182,15 +186,15 @@ def _damaged(path: str, received: str) -> FileFormatError:
     return FileFormatError(
         explain(
             f"The exported program in {path!r} cannot be read.",
-            expected="a whole file that export wrote, of a Lamina and a JAX that can read it",
+            expected="a complete file of export, from compatible versions of Lamina and JAX",
             received=received.partition("\n")[0][:300],
-            remedy="Export the model again, with this version of Lamina and JAX.",
+            remedy="Export the model again with these versions of Lamina and JAX.",
         )
     )
 
 
 def _spread(given: Any, names: list[str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Several inputs that come in one container, by position or by name."""
+    """Split one container of several inputs, by position or by name."""
     if isinstance(given, dict):
         items = cast("dict[str, Any]", given)
         return ((), items) if items.keys() == set(names) else ((items,), {})
@@ -205,7 +209,7 @@ def _is_spec(value: Any) -> bool:
 
 
 def _fits(spec: Any, own: Any, sizes: dict[str, int]) -> bool:
-    """Whether an input has the form of a spec; sizes of names are noted on the way."""
+    """Check an input against a spec, and collect the sizes of symbolic dimensions."""
     if not isinstance(spec, Spec) or not isinstance(own, Spec):
         return spec == own
     if np.dtype(spec.dtype) != np.dtype(own.dtype) or spec.ndim != own.ndim:

@@ -1,4 +1,4 @@
-"""Exporting a model: a program in StableHLO and its weights, in one file."""
+"""Exporting a model as a StableHLO program and its weights, in one file."""
 
 from __future__ import annotations
 
@@ -46,23 +46,23 @@ def export(
     platforms: Sequence[str] | None = None,
     names: Sequence[str] = (),
 ) -> None:
-    """Write what `call` computes in inference, as StableHLO, and the weights beside it.
+    """Write the program of `call` in inference, as StableHLO, and the weights.
 
     Args:
         layer: the root, built.
-        path: of the file; one that is there is replaced.
-        specs: of the inputs. A dim that is None or a name stays open: None on the first axis is
-            the batch, the same in all inputs, and a name is the same wherever it stands. Without
-            specs, those the layer was built for, with the batch open.
-        platforms: that the program is to run on, such as ``("cpu", "cuda", "tpu")``; the one
-            at hand if None.
-        names: of the inputs, where `call` takes any number of them.
+        path: the path of the file; an existing file is replaced.
+        specs: the specs of the inputs; None (default) for those of the build, with any batch size.
+            A dimension that is None or a name accepts any size: None on the first axis is the
+            batch size, equal in all inputs, and equal names are equal sizes.
+        platforms: the platforms to export for, such as ``("cpu", "cuda", "tpu")``; None (default)
+            for the current one.
+        names: the names of the inputs if `call` takes ``*args``; empty by default.
 
     Raises:
         BuildError: the layer is not built.
-        InputError: the program depends on a size that is left open, an output is of a kind that
-            no file can hold, or the program calls a kernel that is not XLA's own.
-        OSError: the file cannot be written; the old one is as it was.
+        InputError: the program depends on a size that is not given, an input or output cannot be
+            stored, or the program calls code other than XLA's.
+        OSError: the file cannot be written; an old file is unchanged.
     """
     built = layer._lamina.built
     if built is None:
@@ -94,7 +94,7 @@ def export(
 
 
 def _batch_open(given: Arguments) -> Arguments:
-    """The specs with an open batch, where all inputs have the same first size."""
+    """The specs with any batch size, if all inputs have the same first size."""
     sizes = {spec.shape[0] for spec in given.leaves() if spec.ndim}
     if len(sizes - {None}) > 1:
         return given
@@ -103,16 +103,17 @@ def _batch_open(given: Arguments) -> Arguments:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A layer's `call`, and the names of its inputs where it takes any number of them."""
+    """A layer's `call`, and the names of its inputs if it takes ``*args``."""
 
     layer: Tracked
     names: tuple[str, ...]
 
     def inputs(self, specs: Arguments) -> dict[str, Any]:
+        """The inputs by name."""
         return self._renamed(self._bound(specs.args, specs.kwargs))
 
     def pure(self, specs: Arguments) -> Any:
-        """The call in inference, as a function of the layer's weights and arrays by name."""
+        """The call in inference, as a pure function of the weights and of arrays by name."""
         tree, keys = walk(self.layer), {key: key for key in specs.kwargs}
         places = self._renamed(self._bound(tuple(range(len(specs.args))), keys))
         static = {name: v for name, v in self.inputs(specs).items() if not has_specs(v)}
@@ -141,7 +142,7 @@ def _described(
     specs: Arguments,
     platforms: Sequence[str] | None,
 ) -> tuple[dict[str, Any], bytes]:
-    """What a reader has to know of the program, and the program, which is tried by reading it."""
+    """The description of the program, and the program, after reading it back as a test."""
     layer = entry.layer
     traced, inputs = _traced(entry, weights, specs, platforms)
     described = {
@@ -167,8 +168,8 @@ def _traced(
 ) -> tuple[Traced, dict[str, Any]]:
     """The program, and its inputs by name.
 
-    Dims without a name may each have another size. Where that cannot be, as for arrays that are
-    added, those of one axis have the same size.
+    Dimensions without a name may have different sizes. If the program cannot be traced so, for
+    example because arrays are added, those of one axis have the same size.
     """
     layer, first = entry.layer, None
     equal = specs.map(_axes_named)
@@ -193,13 +194,13 @@ def _axes_named(spec: Spec) -> Spec:
 
 
 def _recorded(
-    given: Arguments, what: str, tell: Callable[[Tracked, Exception], str], layer: Tracked
+    given: Arguments, what: str, message: Callable[[Tracked, Exception], str], layer: Tracked
 ) -> Any:
     try:
         described = Encoder().arguments(given, what)
         decoded_inputs(described, text=True)
     except (UnencodableError, FileFormatError) as error:
-        raise InputError(tell(layer, error)) from error
+        raise InputError(message(layer, error)) from error
     return described
 
 
@@ -208,27 +209,27 @@ def _not_built(layer: Tracked) -> str:
         f"{type(layer).__name__} is not built: there is nothing to export.",
         where=f"made at {layer._lamina.made_at}",
         expected="a built layer",
-        received="one that was never called",
-        remedy="Call it once, build(...) it or load_weights, and export it then.",
+        received="an unbuilt layer",
+        remedy="Call it once, or call build(...) or load_weights, before export.",
     )
 
 
 def _depends(layer: Tracked, specs: Arguments, error: Exception) -> str:
     notes = [note for note in getattr(error, "__notes__", []) if note.startswith("in layer")]
     return explain(
-        f"{type(layer).__name__} cannot be exported for sizes that are left open: what it "
-        "computes depends on one.",
+        f"{type(layer).__name__} cannot be exported for any size: the computation depends on a "
+        "size that is left open.",
         where=f"made at {layer._lamina.made_at}",
-        expected="arithmetic that is the same for every size",
+        expected="the same operations for every size",
         received=f"{str(error).partition(chr(10))[0]} ({'; '.join([f'inputs {specs}', *notes])})",
-        remedy="Give the sizes, as in model.export(path, (32, 8)), or one name to dims that are "
-        'equal, as in model.export(path, ("batch", "time", 8), ("batch", "time", 8)).',
+        remedy="Pass the sizes, as in model.export(path, (32, 8)), or one name for equal "
+        'dimensions, as in model.export(path, ("batch", "time", 8), ("batch", "time", 8)).',
     )
 
 
 def _no_input(layer: Tracked, error: Exception) -> str:
     return explain(
-        f"{type(layer).__name__} takes an input that no exported program does.",
+        f"{type(layer).__name__} takes an input that a program cannot take.",
         where=f"made at {layer._lamina.made_at}",
         expected="arrays, numbers and text, and tuples, lists and dicts of them",
         received=str(error).partition("\n")[0],
@@ -238,7 +239,7 @@ def _no_input(layer: Tracked, error: Exception) -> str:
 
 def _no_output(layer: Tracked, error: Exception) -> str:
     return explain(
-        f"{type(layer).__name__} gives outputs in a container that no file can hold.",
+        f"{type(layer).__name__} returns outputs in a container that a file cannot store.",
         where=f"made at {layer._lamina.made_at}",
         expected="arrays, and tuples, lists and dicts of them",
         received=str(error).partition("\n")[0],
@@ -248,10 +249,10 @@ def _no_output(layer: Tracked, error: Exception) -> str:
 
 def _no_arithmetic(layer: Tracked, error: Exception) -> str:
     return explain(
-        f"{type(layer).__name__} cannot be exported: it computes more than arithmetic on arrays.",
+        f"{type(layer).__name__} cannot be exported: it does more than compute arrays from arrays.",
         where=f"made at {layer._lamina.made_at}",
-        expected="what XLA computes itself, on one device, without callbacks into Python and "
-        "kernels of others, such as LAPACK's",
+        expected="operations of XLA on one device, without Python callbacks and without custom "
+        "kernels, such as those of LAPACK",
         received=str(error).partition("\n")[0][:200],
         remedy="Compute that part outside the model.",
     )

@@ -175,8 +175,8 @@ class Loading:
         tree = walk(self.root)
         found = self._match(tree)
         for name, path in found.doubtful.items():
-            same = self.entries[name], self.entries[found.sources[path]]
-            if not np.array_equal(*map(self.file.read, same)):
+            stored = self.file.read(self.entries[found.sources[path]])
+            if not np.array_equal(self.file.read(self.entries[name]), stored):
                 found.unexpected[name] = self.entries[name]
         if not found.fits:
             raise MismatchError(found)

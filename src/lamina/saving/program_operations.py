@@ -1,8 +1,8 @@
-"""What an exported program does, checked operation by operation before it is compiled.
+"""Checking every operation of an exported program before it is compiled.
 
-Arithmetic on arrays is all that passes. XLA checks its sizes itself, whoever wrote it. Kernels
-called from outside XLA do not: LAPACK's, for one, write beyond an array's end where a program
-lies about its shape, and callbacks call into Python. So no kernel passes.
+Only operations that compute arrays from arrays are allowed: XLA checks their sizes. Custom kernels
+are not checked: those of LAPACK, for example, write beyond the end of an array if a program gives a
+wrong shape, and callbacks call Python. So custom kernels are not allowed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ARITHMETIC = frozenset(
     sqrt subtract tan tanh transpose triangular_solve while xor
     """.split()  # noqa: SIM905 - a list would be ten times as long
 )
-"""StableHLO's operations, without those that talk to hosts and other devices, and tokens."""
+"""The operations of StableHLO, except communication with hosts and devices, and tokens."""
 
 _CALLS = frozenset(
     {
@@ -37,7 +37,7 @@ _CALLS = frozenset(
         "stablehlo.dynamic_top_k",
     }
 )
-"""Custom calls that stand for arithmetic: XLA puts StableHLO's operations in their places."""
+"""Custom calls that XLA replaces by StableHLO operations."""
 
 _COMPOSITES = frozenset(
     """
@@ -45,20 +45,20 @@ _COMPOSITES = frozenset(
     is_neg_inf is_pos_inf lgamma mulhi next_after polygamma ragged_dot sinh square tan top_k zeta
     """.split()  # noqa: SIM905 - a list would be ten times as long
 )
-"""Functions of CHLO, whose arithmetic a program brings along."""
+"""Functions of CHLO, whose decomposition is part of the program."""
 
 _MOST_OPERATIONS = 20_000_000
 _DEEPEST_CALL = 200
 
 
 def check_operations(module: Any) -> None:
-    """Let only a program of arithmetic pass, whose functions do not call themselves.
+    """Raise an error unless a program has only allowed operations, and no recursion.
 
     Args:
-        module: of StableHLO.
+        module: a module of StableHLO.
 
     Raises:
-        ValueError: it has another operation or calls a kernel, or is larger than any program.
+        ValueError: it has another operation, calls a custom kernel, is recursive, or too large.
     """
     called: dict[str, list[str]] = {}
     sizes: dict[str, int] = {}
@@ -101,7 +101,7 @@ def _check(operation: Any) -> None:
 
 
 def _callees(operation: Any) -> list[str]:
-    """The functions that an operation calls."""
+    """The names of the functions that an operation calls."""
     attributes = operation.attributes
     found = [attributes[name] for name in ("callee", "decomposition") if name in attributes]
     if "called_computations" in attributes:
@@ -110,7 +110,7 @@ def _callees(operation: Any) -> list[str]:
 
 
 def _check_calls(called: dict[str, list[str]], sizes: dict[str, int]) -> None:
-    """Bound how deep calls go, and how many operations there are once each call is written out."""
+    """Limit the depth of calls, and the number of operations after inlining all calls."""
     depths: dict[str, int] = {}
     try:
         order = list(graphlib.TopologicalSorter(called).static_order())

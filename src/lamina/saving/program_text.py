@@ -1,9 +1,9 @@
-"""The text of an exported program, checked before MLIR's parser sees it.
+"""Checking the text of an exported program before MLIR parses it.
 
-MLIR's readers are native code: damaged bytecode can end the process, or keep the reader busy for
-ever. So a program is stored as text, and only text in the narrow form that `export` writes reaches
-the parser: VHLO operations in generic form, tensors of numbers, and their attributes. What
-the operations do is checked after that, by `program_operations`.
+MLIR's parsers are native code: damaged bytecode can crash the process or make it hang. So a program
+is stored as text, and only text in the narrow form that `export` writes is parsed: VHLO operations
+in generic form, tensors of numbers, and attributes. The operations are checked afterwards, by
+`program_operations`.
 """
 
 from __future__ import annotations
@@ -59,11 +59,14 @@ _OPENED_BY = {")": "(", "]": "[", "}": "{", ">": "<"}
 
 
 def check_text(text: str) -> None:
-    """Let only text of the form that `export` writes pass.
+    """Raise an error unless a text has the form that `export` writes.
+
+    Args:
+        text: the text of a program.
 
     Raises:
-        ValueError: it has another form, brackets that do not match or are too deep, or an array
-            larger than any memory.
+        ValueError: it has another form, brackets that do not match or are nested too deeply, or an
+            array that is too large for any memory.
     """
     if not text.isascii():
         raise ValueError("the program's text is not ASCII")
@@ -77,13 +80,13 @@ def check_text(text: str) -> None:
         elif (last := text[at - 1]) in "([{<":
             opened.append(last)
         elif last in ")]}>" and at - token.start() == 1 and _OPENED_BY[last] != _last_of(opened):
-            raise ValueError(f"a bracket of the program at {at:,} closes no other one")
+            raise ValueError(f"a bracket of the program at {at:,} does not match")
         if len(opened) > _DEEPEST:
-            raise ValueError(f"brackets of the program stand in each other {len(opened)} deep")
+            raise ValueError(f"brackets of the program are nested {len(opened)} deep")
     if at != len(text):
-        raise ValueError(f"the program has, at {at:,}, what none has: {text[at : at + 40]!r}")
+        raise ValueError(f"the program has unexpected text at {at:,}: {text[at : at + 40]!r}")
     if opened:
-        raise ValueError("the program ends within brackets")
+        raise ValueError("the program ends inside brackets")
     for option in _OPTION.finditer(text):
         _check_size(option[1], _MOST_IN_OPTION)
 

@@ -1,4 +1,4 @@
-"""Programs of exported models: traced, written as text, and read from text that is checked."""
+"""Programs of exported models: tracing, writing as text, and reading checked text."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _MOST_ARRAYS = 10_000
 
 @dataclass(frozen=True)
 class Traced:
-    """A program as text, and what a reader has to know of it.
+    """A program as text, and its signature.
 
     Attributes:
         text: the program.
-        outputs: their specs; a dim may be an expression of the inputs' dims.
-        platforms: that it runs on.
-        least: the smallest sizes of open dims, by name, where they are not 1.
+        outputs: the specs of the outputs; a dimension may be an expression of those of the inputs.
+        platforms: the platforms that the program runs on.
+        least: the smallest sizes of symbolic dimensions, by name, where they are not 1.
     """
 
     text: str
@@ -62,19 +62,22 @@ def traced_program(
     inputs: Mapping[str, Any],
     platforms: Sequence[str] | None,
 ) -> Traced:
-    """The program of a pure function.
+    """Trace a pure function.
 
-    Where its arithmetic is not the same for every size, as that of a convolution, which needs room
-    for its kernel, it is traced for all sizes from the smallest one up for which it is.
+    If the operations depend on a size, as those of a convolution whose input must not be smaller
+    than its kernel, the program is traced for sizes from the smallest possible one.
 
     Args:
-        run: takes a list of weights and a dict of inputs.
-        weights: arrays, or what else has a shape and a dtype.
-        inputs: specs by name; dims that are None, or names, stay open.
-        platforms: that the program is to run on; the one at hand if None.
+        run: a function of a list of weights and a dict of inputs.
+        weights: arrays, or other objects with a shape and a dtype.
+        inputs: specs by name; dimensions that are None or a name accept any size.
+        platforms: the platforms that the program is to run on; None for the current one.
+
+    Returns:
+        The program.
 
     Raises:
-        ValueError: the program does what no exported one may do.
+        ValueError: a dimension has an invalid name, or there are too many.
     """
     _check_dims(inputs)
 
@@ -91,10 +94,10 @@ def traced_program(
 def _smallest(
     trace: Callable[[dict[str, int]], Any], dims: Sequence[str]
 ) -> tuple[dict[str, int], Any]:
-    """The smallest sizes of dims for which a program can be traced, and the program.
+    """The smallest sizes of dimensions for which a program can be traced, and the program.
 
     Raises:
-        Exception: what tracing raises for all sizes, where it can be traced for none.
+        Exception: the first error of tracing, if it fails for all sizes.
     """
     first: Exception | None = None
 
@@ -125,23 +128,34 @@ def _smallest(
 
 
 def is_inconclusive(error: Exception) -> bool:
-    """Whether an error says that a program depends on a size that is left open."""
+    """Check whether an error of JAX means that a program depends on a symbolic size.
+
+    Args:
+        error: an error of tracing.
+
+    Returns:
+        Whether it does.
+    """
     return "Inconclusive" in type(error).__name__
 
 
 def read_program(traced: Traced, weights: Sequence[Any], inputs: Mapping[str, Any]) -> Any:
-    """A program as a `jax.export.Exported`; nothing of it is compiled or run.
+    """Read a program as a `jax.export.Exported`, without compiling or running it.
 
-    Only its operations come from the text. All else is made here, by exporting a function of the
-    same signature, which the program's has to equal.
+    Only the operations are read from the text. Everything else is made by exporting a function of
+    the same signature, to which the program's signature must be equal.
 
     Args:
-        traced: as `traced_program` gave it, or a file.
-        weights: arrays, or what else has a shape and a dtype.
+        traced: the program, from :func:`traced_program` or from a file.
+        weights: arrays, or other objects with a shape and a dtype.
         inputs: specs by name, and static values.
 
+    Returns:
+        The exported program.
+
     Raises:
-        ValueError: the program does what no exported one may do, or has another signature.
+        ValueError: the program has a form or an operation that is not allowed, or another
+            signature.
     """
     _check_dims(inputs)
     _check_dims(traced.outputs, expressions=True)
@@ -166,7 +180,14 @@ def read_program(traced: Traced, weights: Sequence[Any], inputs: Mapping[str, An
 
 
 def named_dims(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The specs among the inputs, with a name for each dim that is not known."""
+    """Select the specs among inputs, and name their unknown dimensions.
+
+    Args:
+        inputs: specs by name, and static values.
+
+    Returns:
+        The specs by name; the unknown first dimension is ``"batch"``.
+    """
     others = itertools.count()
 
     def name(axis: int, dim: Any) -> Any:
@@ -181,7 +202,14 @@ def named_dims(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def has_specs(value: Any) -> bool:
-    """Whether a tree has a spec."""
+    """Check whether a container has a spec in it.
+
+    Args:
+        value: nested containers.
+
+    Returns:
+        Whether it has.
+    """
     return bool(_specs_in(value))
 
 
@@ -197,7 +225,7 @@ def _exported(
 
 
 def _bounded(inputs: Mapping[str, Any]) -> set[str]:
-    """The open dims that may have a smallest size: all that are never the first."""
+    """The symbolic dimensions that may have a smallest size: those that are never the first."""
     specs = _specs_in(named_dims(inputs))
     later = {dim for spec in specs for dim in spec.shape[1:] if isinstance(dim, str)}
     return later - {cast(str, spec.shape[0]) for spec in specs if spec.shape}
@@ -208,7 +236,7 @@ def _scope(least: Mapping[str, int]) -> Any:
 
 
 def _symbolic(inputs: Mapping[str, Any], scope: Any) -> dict[str, Any]:
-    """The arrays among the inputs as JAX has their specs; open dims are symbols of a scope."""
+    """The specs among the inputs as JAX's, with symbols of a scope as unknown dimensions."""
 
     def form(spec: Spec) -> Any:
         return jax.ShapeDtypeStruct(_shape(spec.shape, scope), spec.dtype)
@@ -227,21 +255,21 @@ def _specs_in(value: Any) -> list[Spec]:
 
 
 def _check_dims(value: Any, *, expressions: bool = False) -> None:
-    """Bound the arrays and what is open in them: JAX's parser of dims has no bounds.
+    """Limit the number of arrays and the text of dimensions, for which JAX's parser has no limit.
 
     Raises:
-        ValueError: there are too many, or a dim has another form.
+        ValueError: there are too many, or a dimension has another form.
     """
     specs = _specs_in(value)
     texts = [dim for spec in specs for dim in spec.shape if isinstance(dim, str)]
     form = _EXPRESSION if expressions else _NAME
     for text in texts:
         if len(text) > _LONGEST or not form.fullmatch(text):
-            raise ValueError(f"a dim of an array is {text[:60]!r}")
+            raise ValueError(f"a dimension of an array is {text[:60]!r}")
     if len(specs) > _MOST_ARRAYS or sum(map(len, texts)) > _MOST_CHARACTERS:
-        raise ValueError(f"{len(specs):,} arrays go in or out, or their dims are too long")
+        raise ValueError(f"there are {len(specs):,} inputs and outputs, or too long dimensions")
     if expressions and any(None in spec.shape or _is_key(spec.dtype) for spec in specs):
-        raise ValueError("an output has a dim that is not known, or is an array of random keys")
+        raise ValueError("an output has an unknown dimension, or is an array of random keys")
 
 
 def _is_key(dtype: Any) -> bool:
@@ -249,7 +277,7 @@ def _is_key(dtype: Any) -> bool:
 
 
 def _signature(module: Any) -> str:
-    """The inputs and outputs of a program, and for how many devices it is."""
+    """The types of inputs and outputs of a program, and its number of devices."""
     attributes = module.operation.attributes
     devices = [str(attributes[f"mhlo.num_{kind}"]) for kind in ("partitions", "replicas")]
     for function in module.body.operations:

@@ -12,6 +12,8 @@ from lamina.core.calling import jit as jit_module
 
 pytestmark = pytest.mark.as_users_run
 
+pytestmark = pytest.mark.as_users_run
+
 X = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
 
 

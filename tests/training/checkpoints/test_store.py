@@ -83,7 +83,7 @@ def test_steps_go_on_while_a_checkpoint_is_written(tmp_path):
 
 
 def test_nothing_to_save_and_nothing_to_restore(tmp_path):
-    with pytest.raises(InputError, match="nothing to save yet"):
+    with pytest.raises(InputError, match="nothing to save before"):
         Trainer(network(), "adam", LOSS).save(tmp_path)
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(FileNotFoundError, match="There is no checkpoint"):
@@ -134,7 +134,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, two, name, d
 
 def test_what_does_not_fit_is_told(two):
     trainer = Trainer.restore(two, network(), "sgd", LOSS)
-    with pytest.raises(FileFormatError, match="of another optimizer"):
+    with pytest.raises(FileFormatError, match="to another optimizer"):
         trainer.step(BATCHES[0])
     wider = Sequential([layers.Dense(7), layers.BatchNormalization(), layers.Dense(3)])
     with pytest.raises(FileFormatError, match="kernel"):

@@ -437,7 +437,7 @@ def test_data_that_end_early_are_told():
 
 def test_arrays_are_put_on_the_device_once():
     data = Arrays((X, Y))
-    assert data.tree is data.tree
+    assert data.device is data.device
 
 
 def test_weights_of_classes_need_arrays():

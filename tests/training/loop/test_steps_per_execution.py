@@ -8,6 +8,8 @@ from lamina import Sequential, layers
 from lamina.errors import InputError
 from lamina.training import Callback
 
+pytestmark = pytest.mark.as_users_run
+
 X = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
 
 

@@ -60,7 +60,8 @@ class LiveCall(_Evaluated):
 
     def around(self, function: Callable[[], Any]) -> Any:
         with reading(self.stored):
-            return function()
+            outputs = function()
+        return outputs  # noqa: RET504 - not from within, which an interrupt could pass by
 
     def _unwritten(self, variable: Variable) -> Any:
         if not variable.built:

@@ -50,12 +50,12 @@ def run_layer(
     try:
         SCOPE.set(Scope(call, layer, training, key, dtype))
         if callable(method):
-            return method(*args, **kwargs)
-        options = {} if info.training_at is None else {"training": training}
-        outputs = call.run(layer, method, args, kwargs, options)
-        if layer._lamina.penalty is not None:
-            penalise(layer, layer._lamina.penalty, outputs)
-        return outputs
+            outputs = method(*args, **kwargs)
+        else:
+            options = {} if info.training_at is None else {"training": training}
+            outputs = call.run(layer, method, args, kwargs, options)
+            if layer._lamina.penalty is not None:
+                penalise(layer, layer._lamina.penalty, outputs)
     except Exception as error:
         errors.note(
             error,
@@ -65,6 +65,7 @@ def run_layer(
         raise
     finally:
         SCOPE.set(around)  # not by a token, which an interrupt after `set` would keep from us
+    return outputs  # not from within, where an interrupt after the call would pass `finally` by
 
 
 def fresh_key(layer: Tracked) -> jax.Array:

@@ -46,9 +46,10 @@ def run_in(scope: Scope | None, function: Callable[[], T]) -> T:
     around = SCOPE.get()
     try:
         SCOPE.set(scope)
-        return function()
+        outputs = function()
     finally:
         SCOPE.set(around)  # not by a token, which an interrupt after `set` would keep from us
+    return outputs  # not from within, where an interrupt after the call would pass `finally` by
 
 
 def as_mode(training: Any, otherwise: bool) -> bool:

@@ -9,7 +9,7 @@ import jax
 
 from lamina.layers.bases.docstrings import with_family_docs
 from lamina.layers.bases.spatial import Spatial
-from lamina.ops.pooling import adaptive_average_pool, adaptive_max_pool
+from lamina.ops.adaptive_pooling import adaptive_average_pool, adaptive_max_pool
 from lamina.ops.spatial import DataFormat
 from lamina.options import LayerOptions
 
