@@ -87,7 +87,7 @@ def test_layers_that_make_others_anew(path) -> None:
         wrapped = layer("lamina.layers:RNN", inner, number=100 + number)
         inner = layer("lamina.layers:Bidirectional", wrapped, number=number)
     write(path, inner)
-    refused(path, "cannot be made|more layers")
+    refused(path, "cannot be made|too many layers")
 
 
 def test_more_layers_than_arrays(path) -> None:
@@ -115,7 +115,7 @@ class Looping(Layer):
 def test_a_size_in_a_file_of_weights_does_not_say_how_often_a_layer_is_called(path) -> None:
     arrays = {"cell.kernel": KERNEL, "cell.bias": BIAS}
     write(path, None, arrays, builds=builds(spec(1, 2**31 - 1, 2)))
-    refused(path, "more calls of the same layers", Looping().load_weights)
+    refused(path, "too many calls of the same layers", Looping().load_weights)
     write(path, None, arrays, builds=builds(spec(1, 300, 2)))
     Looping().load_weights(path)
     write(path, None, arrays, builds=builds(spec(1, 2**31 - 1, 2)))
@@ -285,7 +285,7 @@ def test_an_allowance_grows_with_the_arrays() -> None:
         allowance = Allowance("file", arrays, 0)
         for _ in range(16_384 + 20 * arrays):
             allowance.layer()
-        with pytest.raises(FileFormatError, match="more layers"):
+        with pytest.raises(FileFormatError, match="too many layers"):
             allowance.layer()
         allowance.trace()
         for _ in range(8_192 + 2 * arrays):
@@ -296,7 +296,7 @@ def test_an_allowance_grows_with_the_arrays() -> None:
         allowance.call(again=True)
     assert Allowance("file", 0, None).draw(10**12)
     assert not Allowance("file", 0, 10).draw(1_048_576 + 20)
-    with pytest.raises(FileFormatError, match="more numbers"):
+    with pytest.raises(FileFormatError, match="too many numbers"):
         Allowance("file", 0, 10).draw(1_048_576 + 21)
 
 

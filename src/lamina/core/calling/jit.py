@@ -22,7 +22,7 @@ from lamina.core.tree.memento import containers
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.values import stored_together, value_of
 from lamina.core.tree.variable import SCOPE, Variable, store
-from lamina.core.tree.walk import Watched, walk
+from lamina.core.tree.walk import ChangeDetector, walk
 from lamina.errors import InputError, explain
 
 __all__ = ["compiled", "jit"]
@@ -112,7 +112,7 @@ class _Compiled:
     def __init__(self, layer: Tracked, method: str | Callable[..., Any]) -> None:
         self._layer = layer
         self._method = method
-        self._watched: Watched | None = None
+        self._watched: ChangeDetector | None = None
         self._variables: tuple[Variable, ...] = ()
         self._programs: dict[Any, Any] = {}
         self._seen: list[Any] = []
@@ -160,10 +160,10 @@ class _Compiled:
         """Something was built, replaced or frozen somewhere: see whether it was here."""
         root = Root(self._layer, self._method, args, kwargs)
         root.ensure()
-        watched = Watched(self._layer)
+        watched = ChangeDetector(self._layer)
         if self._form() != self._seen:
             root.ensure_all()
-            watched = Watched(self._layer)
+            watched = ChangeDetector(self._layer)
             self._variables = tuple(v for _, v in walk(self._layer).variables.values())
             self._programs.clear()
             self._seen = self._form()
