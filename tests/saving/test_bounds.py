@@ -1,4 +1,4 @@
-"""A file asks for no more than it accounts for: sizes are known before anything is made."""
+"""A file can only request what its arrays justify: sizes are checked before allocation."""
 
 import contextlib
 import json
@@ -54,11 +54,11 @@ def little_memory():
 def test_one_layer_called_20_000_times(path) -> None:
     row = [layer(DENSE, 2), *[SAME] * 19_999]
     write(path, layer(SEQUENTIAL, row, number=1), WEIGHTS)
-    refused(path, "more calls of the same layers than it accounts for")
+    refused(path, "too many calls of the same layers")
     calls = [step("d", ref(at)) for at in range(20_000)]
     arrays = {"d.kernel": KERNEL, "d.bias": BIAS}
     write(path, graph({"d": layer(DENSE, 2)}, *calls), arrays)
-    refused(path, "more calls of the same layers than it accounts for")
+    refused(path, "too many calls of the same layers")
 
 
 def test_calls_that_double_at_each_level(path) -> None:
@@ -66,7 +66,7 @@ def test_calls_that_double_at_each_level(path) -> None:
     for number in range(2, 32):
         inner = layer(SEQUENTIAL, [inner, {"is": "same", "number": number - 1}], number=number)
     write(path, inner, WEIGHTS)
-    refused(path, "more calls of the same layers than it accounts for")
+    refused(path, "too many calls of the same layers")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_calls_that_double_at_each_level(path) -> None:
 )
 def test_layers_by_a_number(path, kind) -> None:
     write(path, layer(kind, 9, 9, num_layers=10**7), WEIGHTS)
-    refused(path, "more layers than it accounts for")
+    refused(path, "too many layers")
 
 
 def test_layers_that_make_others_anew(path) -> None:
@@ -87,16 +87,16 @@ def test_layers_that_make_others_anew(path) -> None:
         wrapped = layer("lamina.layers:RNN", inner, number=100 + number)
         inner = layer("lamina.layers:Bidirectional", wrapped, number=number)
     write(path, inner)
-    refused(path, "cannot be made|more layers")
+    refused(path, "cannot be made|too many layers")
 
 
 def test_more_layers_than_arrays(path) -> None:
     row = [layer(DENSE, 2, number=number) for number in range(3_000)]
     write(path, layer(SEQUENTIAL, row, number=9_999), WEIGHTS)
-    refused(path, "more weights than it accounts for")
+    refused(path, "too many weights")
     row = [layer("lamina.layers:Identity", number=number) for number in range(17_000)]
     write(path, layer(SEQUENTIAL, row, number=99_999), WEIGHTS)
-    refused(path, "more layers than it accounts for")
+    refused(path, "too many layers")
 
 
 class Looping(Layer):
@@ -115,7 +115,7 @@ class Looping(Layer):
 def test_a_size_in_a_file_of_weights_does_not_say_how_often_a_layer_is_called(path) -> None:
     arrays = {"cell.kernel": KERNEL, "cell.bias": BIAS}
     write(path, None, arrays, builds=builds(spec(1, 2**31 - 1, 2)))
-    refused(path, "more calls of the same layers", Looping().load_weights)
+    refused(path, "too many calls of the same layers", Looping().load_weights)
     write(path, None, arrays, builds=builds(spec(1, 300, 2)))
     Looping().load_weights(path)
     write(path, None, arrays, builds=builds(spec(1, 2**31 - 1, 2)))
@@ -285,7 +285,7 @@ def test_an_allowance_grows_with_the_arrays() -> None:
         allowance = Allowance("file", arrays, 0)
         for _ in range(16_384 + 20 * arrays):
             allowance.layer()
-        with pytest.raises(FileFormatError, match="more layers"):
+        with pytest.raises(FileFormatError, match="too many layers"):
             allowance.layer()
         allowance.trace()
         for _ in range(8_192 + 2 * arrays):
@@ -296,7 +296,7 @@ def test_an_allowance_grows_with_the_arrays() -> None:
         allowance.call(again=True)
     assert Allowance("file", 0, None).draw(10**12)
     assert not Allowance("file", 0, 10).draw(1_048_576 + 20)
-    with pytest.raises(FileFormatError, match="more numbers"):
+    with pytest.raises(FileFormatError, match="too many numbers"):
         Allowance("file", 0, 10).draw(1_048_576 + 21)
 
 

@@ -237,7 +237,7 @@ def test_an_error_of_python_called_by_the_step_leaves_the_weights():
             raise RuntimeError("on the host")
         return np.asarray(value)
 
-    class Watched(Model):
+    class ChangeDetector(Model):
         def __init__(self):
             super().__init__()
             self.dense = layers.Dense(2)
@@ -250,7 +250,7 @@ def test_an_error_of_python_called_by_the_step_leaves_the_weights():
             told = jax.ShapeDtypeStruct((), "float32")
             return loss + 0 * jax.pure_callback(look, told, jax.lax.stop_gradient(loss))
 
-    model = Watched()
+    model = ChangeDetector()
     model.compile("adam")
     model.fit(batches, verbose=0)
     before = model.values()

@@ -9,7 +9,7 @@ import pytest
 
 from lamina import Trainer, layers
 from lamina.core.base import host_memory
-from lamina.core.base.host_memory import at_hand, copied
+from lamina.core.base.host_memory import copied, is_on_host
 
 
 def test_examples_in_docstrings():
@@ -18,10 +18,10 @@ def test_examples_in_docstrings():
 
 
 def test_the_hosts_arrays_are_at_hand():
-    assert at_hand(jnp.ones(2))
-    assert not at_hand(np.ones(2))
-    assert not at_hand(jax.device_put(jnp.ones(2), jax.devices()[0]))  # committed
-    assert not at_hand(jax.random.key(0))
+    assert is_on_host(jnp.ones(2))
+    assert not is_on_host(np.ones(2))
+    assert not is_on_host(jax.device_put(jnp.ones(2), jax.devices()[0]))  # committed
+    assert not is_on_host(jax.random.key(0))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def accelerated(monkeypatch):
 
 
 def test_an_accelerator_need_have_no_cpu_beside_it(accelerated):
-    assert not at_hand(jnp.ones(2))
+    assert not is_on_host(jnp.ones(2))
     assert copied(jnp.ones(2)).tolist() == [1, 1]
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.interrupts import DeferredSignals
 
 
 class AlarmError(Exception):
@@ -32,7 +32,7 @@ def raising():
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM])
 def test_what_a_handler_raises_comes_as_the_block_ends(raising, number):
     handler, done = signal.getsignal(number), []
-    with pytest.raises(AlarmError), HeldBack():
+    with pytest.raises(AlarmError), DeferredSignals():
         os.kill(os.getpid(), number)
         done.append("one")
         done.append("two")
@@ -42,7 +42,7 @@ def test_what_a_handler_raises_comes_as_the_block_ends(raising, number):
 
 
 def test_several_signals_all_have_their_handlers_called_in_order(raising):
-    with pytest.raises(AlarmError), HeldBack():
+    with pytest.raises(AlarmError), DeferredSignals():
         for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGUSR1):
             signal.raise_signal(number)
         assert not raising
@@ -51,14 +51,14 @@ def test_several_signals_all_have_their_handlers_called_in_order(raising):
 
 def test_a_handler_that_may_break_off_does_so_at_once(raising):
     whole = True
-    with pytest.raises(AlarmError), HeldBack(lambda: whole):
+    with pytest.raises(AlarmError), DeferredSignals(lambda: whole):
         signal.raise_signal(signal.SIGTERM)
         pytest.fail("the handler was held back")
     assert callable(signal.getsignal(signal.SIGTERM))
 
 
 def test_an_error_of_the_block_is_the_context_of_the_interrupt(raising):
-    with pytest.raises(AlarmError) as caught, HeldBack():
+    with pytest.raises(AlarmError) as caught, DeferredSignals():
         signal.raise_signal(signal.SIGTERM)
         raise KeyError
     assert isinstance(caught.value.__context__, KeyError)
@@ -66,8 +66,8 @@ def test_an_error_of_the_block_is_the_context_of_the_interrupt(raising):
 
 def test_blocks_may_be_nested(raising):
     handler, done = signal.getsignal(signal.SIGTERM), []
-    with pytest.raises(AlarmError), HeldBack():
-        with HeldBack():
+    with pytest.raises(AlarmError), DeferredSignals():
+        with DeferredSignals():
             signal.raise_signal(signal.SIGTERM)
             done.append("inner")
         done.append("outer")
@@ -80,7 +80,7 @@ def test_another_thread_is_left_alone(raising):
 
     def run():
         before = signal.getsignal(signal.SIGTERM)
-        with HeldBack():
+        with DeferredSignals():
             found.append(signal.getsignal(signal.SIGTERM) is before)
 
     thread = threading.Thread(target=run)

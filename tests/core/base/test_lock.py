@@ -11,7 +11,7 @@ import pytest
 
 import lamina
 from lamina import Layer, layers
-from lamina.core.base.lock import LOCK, TURN
+from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.errors import InputError, LaminaError
 
 X = np.ones((2, 3), "float32")
@@ -19,8 +19,8 @@ X = np.ones((2, 3), "float32")
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr(TURN, "told_after", 0.01)
-    monkeypatch.setattr(TURN, "patience", 0.1)
+    monkeypatch.setattr(BUILD_WAIT, "warn_after", 0.01)
+    monkeypatch.setattr(BUILD_WAIT, "timeout", 0.1)
 
 
 class Waiting(Layer):
@@ -41,14 +41,14 @@ def test_threads_that_wait_for_each_other_end_in_an_error(short):
     layer = Waiting(other)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with pytest.raises(LaminaError, match=r"has waited 0\.1 s for another one") as raised:
+        with pytest.raises(LaminaError, match=r"has waited 0\.1 s for another thread") as raised:
             layer(X)
     text = str(raised.value)
     source = Path(__file__).read_text("utf-8").splitlines()
     line = 1 + next(at for at, text in enumerate(source) if text.endswith("# here it waits"))
     assert re.search(r"where: +thread 'worker_0', at .*test_lock.py:\d+", text)
     assert (
-        f"thread '{threading.current_thread().name}' is at it still, at {__file__}:{line}" in text
+        f"thread '{threading.current_thread().name}' is still running, at {__file__}:{line}" in text
     )
     [told] = [str(one.message) for one in caught if "has waited 0.01 s" in str(one.message)]
     assert f"{__file__}:{line}" in told
@@ -58,8 +58,8 @@ def test_threads_that_wait_for_each_other_end_in_an_error(short):
 
 
 def test_a_wait_that_ends_is_no_error(monkeypatch):
-    monkeypatch.setattr(TURN, "told_after", 0.01)
-    monkeypatch.setattr(TURN, "patience", None)
+    monkeypatch.setattr(BUILD_WAIT, "warn_after", 0.01)
+    monkeypatch.setattr(BUILD_WAIT, "timeout", None)
     waits, goes_on = threading.Event(), threading.Event()
     dense = layers.Dense(4)
 
@@ -85,13 +85,13 @@ def test_a_wait_that_ends_is_no_error(monkeypatch):
 def test_its_own_thread_need_not_wait(short):
     def wait():
         try:
-            TURN.wait()
+            BUILD_WAIT.wait()
         except LaminaError:
             found.append(False)
 
     found = []
     with LOCK, LOCK:
-        TURN.wait()
+        BUILD_WAIT.wait()
         thread = threading.Thread(target=wait)
         thread.start()
         thread.join()
@@ -99,15 +99,15 @@ def test_its_own_thread_need_not_wait(short):
 
 
 def test_the_wait_is_set(monkeypatch):
-    monkeypatch.setattr(TURN, "patience", TURN.patience)
-    assert TURN.patience == 600
+    monkeypatch.setattr(BUILD_WAIT, "timeout", BUILD_WAIT.timeout)
+    assert BUILD_WAIT.timeout == 600
     lamina.set_build_wait(5)
-    assert TURN.patience == 5
+    assert BUILD_WAIT.timeout == 5
     lamina.set_build_wait(None)
-    assert TURN.patience is None
+    assert BUILD_WAIT.timeout is None
     lamina.set_build_wait(float("inf"))
-    assert TURN.patience == threading.TIMEOUT_MAX
+    assert BUILD_WAIT.timeout == threading.TIMEOUT_MAX
     for bad in (0, -1, "5", True, float("nan")):
-        with pytest.raises(InputError, match="not a time to wait"):
+        with pytest.raises(InputError, match="not valid"):
             lamina.set_build_wait(bad)
-    assert TURN.patience == threading.TIMEOUT_MAX
+    assert BUILD_WAIT.timeout == threading.TIMEOUT_MAX

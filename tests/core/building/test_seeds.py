@@ -62,8 +62,8 @@ def test_inside_a_trace_it_is_concrete():
 @pytest.mark.parametrize(
     ("call", "kind", "said"),
     [
-        (lambda: GLOROT((None, 3)), InputError, "while a size of it is not known"),
-        (lambda: GLOROT("wide"), InputError, "That is not a shape"),
+        (lambda: GLOROT((None, 3)), InputError, "has an unknown size"),
+        (lambda: GLOROT("wide"), InputError, "The shape is not valid"),
         (lambda: GLOROT((2,), "int32"), BuildError, "expected: a floating dtype"),
         (lambda: initializers.Orthogonal()((3,)), BuildError, "at least two axes"),
     ],

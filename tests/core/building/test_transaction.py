@@ -552,7 +552,7 @@ def test_what_is_built_is_planned_in_one_mode():
     """A call that can add nothing is traced as it is asked for, and no more."""
     modes = []
 
-    class Watched(Layer):
+    class ChangeDetector(Layer):
         def __init__(self):
             self.main, self.then = Affine(2), Affine(2)
 
@@ -560,7 +560,7 @@ def test_what_is_built_is_planned_in_one_mode():
             modes.append(training)
             return self.then(self.main(inputs))
 
-    layer = Watched()
+    layer = ChangeDetector()
     layer.build((2, 3))
     assert modes == [False, True]
     layer(jnp.ones((4, 3)))  # a signature that was not planned
@@ -575,7 +575,7 @@ def test_layers_that_are_alike_in_both_modes_are_planned_in_one():
     """Dropout and its like read the mode for numbers alone; whoever overrides them may do more."""
     traced = []
 
-    class Watched(Layer):
+    class ChangeDetector(Layer):
         def __init__(self, dropout):
             self.main, self.dropout = lamina.layers.GRU(2, dropout=0.1), dropout
 
@@ -599,11 +599,11 @@ def test_layers_that_are_alike_in_both_modes_are_planned_in_one():
         def noisy(self, key, inputs):
             return self.aux(inputs)
 
-    Watched(lamina.layers.Dropout(0.5)).build((2, 3, 4))
+    ChangeDetector(lamina.layers.Dropout(0.5)).build((2, 3, 4))
     assert len(traced) == 1
     for kind in (More, Noisier):
         traced.clear()
-        layer = Watched(kind(0.5))
+        layer = ChangeDetector(kind(0.5))
         layer.build((2, 3, 4))
         assert len(traced) == 2 and layer.dropout.aux.built
 

@@ -5,12 +5,12 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from lamina.core.initial.quantile import FINE, PLAIN, normal_quantile
+from lamina.core.initial.quantile import DOUBLE, SINGLE, normal_quantile
 from tests.close import assert_close
 
 
 @pytest.mark.parametrize(
-    ("precision", "lowest", "tolerance"), [(FINE, 2.0**-52, 2e-15), (PLAIN, 2.0**-33, 3e-7)]
+    ("precision", "lowest", "tolerance"), [(DOUBLE, 2.0**-52, 2e-15), (SINGLE, 2.0**-33, 3e-7)]
 )
 def test_against_the_standard_library(precision, lowest, tolerance):
     p = np.concatenate([np.geomspace(lowest, 0.1, 3000), np.linspace(0.05, 0.5, 3001)[:-1]])
@@ -19,7 +19,7 @@ def test_against_the_standard_library(precision, lowest, tolerance):
     np.testing.assert_allclose(ours, theirs, rtol=tolerance)
 
 
-@pytest.mark.parametrize("precision", [FINE, PLAIN])
+@pytest.mark.parametrize("precision", [DOUBLE, SINGLE])
 def test_it_is_odd_and_rises(precision):
     q = np.linspace(-0.4999999, 0.4999999, 20001)
     x = normal_quantile(q.copy(), precision)
@@ -29,5 +29,5 @@ def test_it_is_odd_and_rises(precision):
 
 
 def test_log_reaches_the_far_tail():
-    x = normal_quantile(np.array([-0.5 + 2.0**-54]), FINE)
+    x = normal_quantile(np.array([-0.5 + 2.0**-54]), DOUBLE)
     assert_close(x, NormalDist().inv_cdf(2.0**-54), rtol=2e-15)

@@ -1,8 +1,8 @@
-"""What may be made while a file is loaded: no more than the file accounts for.
+"""Limits on the layers, calls, weights and random values that loading a file may create.
 
-A few bytes of a file can ask for a billion layers, calls or weights. While one is loaded, layers
-are counted as they are made, calls and weights as they are traced, and numbers before they are
-drawn.
+A file of a few bytes could request a billion layers, calls or weights. While a file is loaded,
+layers are counted when they are created, calls and weights when they are traced, and random values
+before they are drawn.
 """
 
 from __future__ import annotations
@@ -24,18 +24,25 @@ _NUMBERS, _NUMBERS_EACH = 1 << 20, 2
 
 
 class Allowance:
-    """What is left to be made.
+    """Counts what loading a file creates, and raises an error above a limit.
+
+    The limits grow with the number of arrays in the file:
+
+    - layers: 16,384, plus 20 for each array;
+    - calls of layers in one trace: 16,384, plus 8 for each array; in all traces together, 32 times
+      as many;
+    - repeated calls of the same layers in one trace: 8,192, plus 2 for each array;
+    - weights: 1,024, plus 2 for each array;
+    - random values drawn by models that build themselves when they are created: 1,048,576, plus 2
+      for each scalar in the file.
+
+    A call with many inputs counts as several calls. A repeated call counts as several where the
+    file has long lists of numbers.
 
     Args:
-        path: of the file, for errors.
-        arrays: how many arrays the file holds, those known by a second path counted again.
-        numbers: how many numbers are in them; None where the tree is the program's own.
-
-    There may be 16,384 layers, and 20 more for each array; as many calls in one trace, and 8 more;
-    8,192 calls of layers that were called before in the trace, and 2 more; 1,024 weights, and 2
-    more. All traces together may have 32 times as many calls as one. Models that build themselves
-    as they are made may draw a million numbers, and 2 more for each of the file's. Calls with many
-    inputs count more, and so do further calls of layers where the file has long lists of numbers.
+        path: path of the file, for errors.
+        arrays: number of arrays in the file; an array with two paths counts twice.
+        numbers: number of scalars in these arrays; None if the program made the tree itself.
     """
 
     def __init__(self, path: str, arrays: int, numbers: int | None) -> None:
@@ -47,27 +54,31 @@ class Allowance:
         self._each = 1
 
     def layer(self) -> None:
-        """One more layer is made."""
+        """Count one layer."""
         self._made += 1
         self._check("layers", self._made, _LAYERS + _LAYERS_EACH * self._arrays)
 
     def repeat(self, calls: int = 1) -> None:
-        """The file tells of so many more calls, or places, of layers that it has told of before."""
+        """Count calls or paths in the file of layers that the file has described before."""
         self._repeats += calls
         most = _REPEATS + _REPEATS_EACH * self._arrays
         self._check("calls of the same layers", self._repeats, most)
 
     def listed(self, numbers: int) -> None:
-        """So many numbers stand in lists: layers may make arrays of them at each call."""
+        """Set how many numbers the file has in lists: layers may make arrays of them in a call."""
         self._each = 1 + numbers // 1024
 
     def trace(self) -> None:
-        """A call of the whole tree is traced."""
+        """Start a new trace of the whole tree."""
         self._calls = self._again = self._weights = 0
 
     def call(self, again: bool, inputs: int = 0) -> None:
-        """One more layer is called while calls are traced, perhaps again; two inputs, arrays of
-        a few axes and numbers, are as much as another call."""
+        """Count one call of a layer in the trace.
+
+        Args:
+            again: whether the layer was called before in this trace.
+            inputs: size of the inputs; two count as one more call.
+        """
         calls = 1 + inputs // 2
         self._calls += calls
         self._traced += calls
@@ -80,38 +91,42 @@ class Allowance:
         )
 
     def weight(self) -> None:
-        """One more weight is declared while calls are traced."""
+        """Count one weight that is declared in the trace."""
         self._weights += 1
         self._check("weights", self._weights, _WEIGHTS + _WEIGHTS_EACH * self._arrays)
 
     def draw(self, numbers: int) -> bool:
-        """So many numbers are drawn, which are not the file's; whether functions may draw them,
-        rather than laws alone: not those that a file has named."""
+        """Count random values that are about to be drawn.
+
+        Returns:
+            Whether initializers that are functions may be called. False while a file is loaded,
+            because the file chose them.
+        """
         if self._numbers is None:
             return True
         self._drawn += numbers
         self._check("numbers", self._drawn, _NUMBERS + _NUMBERS_EACH * self._numbers)
         return False
 
-    def _check(self, what: str, count: int, most: int) -> None:
+    def _check(self, kind: str, count: int, most: int) -> None:
         if count > most:
             raise FileFormatError(
                 explain(
-                    f"{self._path!r} asks for more {what} than it accounts for.",
-                    expected=f"at most {most:,} {what} for {self._arrays:,} arrays",
+                    f"{self._path!r} requests too many {kind} for its number of arrays.",
+                    expected=f"at most {most:,} {kind} for {self._arrays:,} arrays",
                     received=f"{count:,} or more",
-                    remedy="Make and build the model yourself, and call load_weights on it.",
+                    remedy="Create and build the model in code, then call load_weights on it.",
                 )
             )
 
 
 ALLOWANCE: ContextVar[Allowance | None] = ContextVar("ALLOWANCE", default=None)
-"""That of the file being loaded; None outside of loading."""
+"""The limits of the file that is being loaded; None if no file is being loaded."""
 
 
 @contextlib.contextmanager
 def allowing(allowance: Allowance) -> Generator[None]:
-    """Let what is made meanwhile count."""
+    """Apply an allowance inside a `with` block."""
     around = ALLOWANCE.get()
     try:
         ALLOWANCE.set(allowance)

@@ -1,4 +1,4 @@
-"""Arrays on their way from the host to the device."""
+"""Copies of arrays from host memory to the device."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["at_hand", "copied", "empty", "on_device", "serves"]
+__all__ = ["copied", "empty", "is_on_host", "is_zero_copy", "on_device"]
 
-_ALIGNMENT = 64  # bytes: from such a boundary JAX takes memory over as it is instead of copying it
-_BATCH = 1 << 20  # bytes handed over at a time: few calls for small arrays, little held for large
+_ALIGNMENT = 64  # bytes; JAX uses NumPy memory with this alignment without a copy
+_BATCH = 1 << 20  # bytes for each call of `device_put`: few calls, and little memory held
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array of memory that the CPU device can take over as it is.
+    """Return an uninitialized array that the CPU device can use without a copy.
 
-    Whoever fills it gives it away: it is not to be written to later.
+    After it was passed to JAX it must not be written to.
 
     >>> empty((2, 3), "float32").shape
     (2, 3)
@@ -32,27 +32,37 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return memory[start : start + size].view(kind).reshape(shape)
 
 
-def serves(array: np.ndarray, dtype: Any) -> bool:
-    """Whether the CPU device takes the memory of an array over as it is, for one of that dtype.
+def is_zero_copy(array: np.ndarray, dtype: Any) -> bool:
+    """Return whether the CPU device can use the memory of an array without a copy.
 
-    >>> serves(empty((2, 3), "float32"), "float32"), serves(np.ones((3, 2)).T, "float64")
-    (True, False)
+    Args:
+        array: the array.
+        dtype: dtype of the JAX array to be made of it.
+
+    >>> is_zero_copy(empty((2, 3), "float32"), "float32")
+    True
+    >>> is_zero_copy(np.ones((3, 2)).T, "float64")
+    False
     """
     aligned = array.ctypes.data % _ALIGNMENT == 0
     return aligned and array.flags.c_contiguous and array.dtype == dtype
 
 
 def copied(value: Any, dtype: Any = None) -> jax.Array:
-    """A copy that nothing else holds, in the dtype if there is one.
+    """Return a copy of an array as a JAX array that shares no memory.
 
-    What the host can read it copies, so that nothing is compiled for it: a program for each shape
-    would be most of the time of a first step.
+    Arrays in host memory are copied by NumPy, so that nothing is compiled: otherwise compiling one
+    program for each shape would take most of the time of a first training step.
+
+    Args:
+        value: a NumPy or JAX array.
+        dtype: dtype of the copy; None (default) for the dtype of `value`.
 
     >>> copied(np.ones(2), "int32").tolist()
     [1, 1]
     """
     kind = jax.dtypes.canonicalize_dtype(value.dtype if dtype is None else dtype)
-    if not isinstance(value, np.ndarray) and not at_hand(value):
+    if not isinstance(value, np.ndarray) and not is_on_host(value):
         return jnp.array(value, dtype=kind, copy=True)
     source: np.ndarray = np.asarray(cast(Any, value))
     own = empty(source.shape, kind)
@@ -60,20 +70,20 @@ def copied(value: Any, dtype: Any = None) -> jax.Array:
     return jax.device_put(own)
 
 
-def at_hand(value: Any) -> bool:
-    """Whether it is an array in the host's own memory, where JAX puts arrays by itself."""
+def is_on_host(value: Any) -> bool:
+    """Return whether a value is a JAX array in host memory, on the default CPU device."""
     return (
         isinstance(value, jax.Array)
         and not isinstance(value, Tracer)
         and not value.committed
-        and jax.default_backend() == "cpu"  # else there may be no CPU to ask for
+        and jax.default_backend() == "cpu"  # otherwise JAX may have no CPU device
         and value.devices() == {jax.local_devices(backend="cpu")[0]}
         and not jnp.issubdtype(value.dtype, jax.dtypes.extended)
     )
 
 
 def on_device(arrays: Iterable[np.ndarray | jax.Array]) -> list[jax.Array]:
-    """The arrays on the default device, in order; nothing is compiled for it.
+    """Copy arrays to the default device, in order; nothing is compiled.
 
     >>> [array.tolist() for array in on_device([np.zeros(2), np.ones(1)])]
     [[0.0, 0.0], [1.0]]

@@ -1,4 +1,4 @@
-"""Arguments and data on their way into `call`: arrays become JAX's, the rest stays."""
+"""Conversion of the arguments of `call`, and of data, to JAX arrays."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["as_arguments", "as_inputs", "check_integers"]
 
 
 def as_inputs(tree: Any, label: str = "The data") -> Any:
-    """Data as `call` gets it: arrays are JAX's, the rest stays.
+    """Convert the NumPy arrays of a pytree to JAX arrays; other leaves are kept.
 
     Args:
-        tree: of arrays and anything else.
-        label: what the tree is called in errors.
+        tree: a pytree.
+        label: name of the pytree in errors.
 
     Raises:
-        InputError: an array holds objects or text, or integers that JAX cannot keep.
+        InputError: an array holds objects or text, or integers that are out of range in JAX.
     """
     if are_arrays(tree):
         return tree
@@ -36,7 +36,7 @@ def as_inputs(tree: Any, label: str = "The data") -> Any:
         try:
             array = as_array(leaf)
         except InputError:
-            check_integers(tree, label)  # which names the leaf
+            check_integers(tree, label)  # its error names the leaf
             raise
         if array is None:
             raise InputError(_not_numbers(label, cast(np.ndarray, leaf)))
@@ -48,10 +48,15 @@ def as_inputs(tree: Any, label: str = "The data") -> Any:
 def as_arguments(
     args: tuple[Any, ...], kwargs: dict[str, Any], label: str
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a method as it gets them; `label` names the method in errors.
+    """Convert the arguments of a method by :func:`as_inputs`.
+
+    Args:
+        args: positional arguments.
+        kwargs: keyword arguments.
+        label: name of the method in errors.
 
     Raises:
-        InputError: as for `as_inputs`.
+        InputError: as :func:`as_inputs`.
     """
     if not kwargs and are_arrays(args):
         return args, kwargs
@@ -59,10 +64,10 @@ def as_arguments(
 
 
 def check_integers(tree: Any, label: str) -> None:
-    """See that JAX can keep the integers of all NumPy arrays of a tree.
+    """Check that the integers of all NumPy arrays of a pytree are in range in JAX.
 
     Raises:
-        InputError: it cannot; the error names the label, the place in the tree and the integer.
+        InputError: one is out of range; the error has the label, the key path and the integer.
     """
     for place, leaf in leaves_with_paths(tree):
         what = f"{label}, in {place}," if place else label
@@ -74,8 +79,8 @@ _KINDS = {
     "S": "bytes",
     "U": "text",
     "M": "dates",
-    "m": "time spans",
-    "V": "records",
+    "m": "time differences",
+    "V": "structured records",
 }
 
 
@@ -85,6 +90,6 @@ def _not_numbers(label: str, array: np.ndarray) -> str:
         where=f"called at {site()}",
         expected="arrays of numbers or bools",
         received=f"dtype {array.dtype}, shape {array.shape}",
-        remedy="Turn it into numbers first: text into ids by a vocabulary, ragged lists into "
-        "padded arrays, masked arrays into an array and a mask.",
+        remedy="Convert it to numbers first: text to ids by a vocabulary, ragged lists to "
+        "padded arrays, masked arrays to an array and a mask.",
     )

@@ -1,4 +1,4 @@
-"""Signal handlers, held back while something must not be broken off."""
+"""Deferred signal handlers, for code that must not be interrupted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["HeldBack"]
+__all__ = ["DeferredSignals"]
 
-# The functions of C behind those of `signal`, which turn every result into an enum and take 10
-# times as long: a step of training asks for all handlers.
+# The C functions behind those of `signal`, which convert each result to an enum and take 10 times
+# as long. Each training step reads all handlers.
 _native: Any = importlib.import_module("_signal")
 _get: Callable[[int], Any] = _native.getsignal
 _set: Callable[[int, Any], Any] = _native.signal
@@ -19,22 +19,23 @@ _set: Callable[[int, Any], Any] = _native.signal
 _SIGNALS = tuple(sorted(map(int, signal.valid_signals())))
 
 
-class HeldBack:
-    """A block that no signal handler breaks off: Ctrl-C and the like take effect as it ends.
+class DeferredSignals:
+    """A context manager that defers signal handlers, such as that of Ctrl-C, to the end of a block.
 
-    Python runs signal handlers in the main thread, between any two instructions, and what a
-    handler raises breaks off whatever runs there: also between a call that gives its arguments up
-    and the assignment that keeps its result. In this block handlers are called late, in the order
-    in which their signals came. In other threads the block does nothing: none is called there.
+    Python runs signal handlers in the main thread, between any two instructions. An exception from
+    a handler can interrupt the code between a call that donates its arguments and the assignment
+    of its result. In this block, handlers are called at the end, in the order of their signals. In
+    other threads the block has no effect, because Python calls no handlers there.
 
     Args:
-        may_break: says that nothing would be lost at this moment; a handler is called at once
-            then. It must say no from some moment on until the end of the block.
+        may_interrupt: returns whether an interrupt is harmless now, so that a handler is called
+            immediately; once it has returned False it must do so until the end of the block. None
+            (default) to defer all handlers.
 
     >>> import signal
     >>> kept = []
     >>> try:
-    ...     with HeldBack():
+    ...     with DeferredSignals():
     ...         signal.raise_signal(signal.SIGINT)
     ...         kept.append("result")
     ... except KeyboardInterrupt:
@@ -43,10 +44,10 @@ class HeldBack:
     ['result', 'interrupted']
     """
 
-    __slots__ = ("_due", "_handlers", "_may_break", "_open")
+    __slots__ = ("_due", "_handlers", "_may_interrupt", "_open")
 
-    def __init__(self, may_break: Callable[[], bool] | None = None) -> None:
-        self._may_break = may_break
+    def __init__(self, may_interrupt: Callable[[], bool] | None = None) -> None:
+        self._may_interrupt = may_interrupt
         self._open = False
         self._due: list[tuple[int, Any]] = []
         self._handlers: dict[int, Callable[[int, Any], Any]] = {}
@@ -72,13 +73,13 @@ class HeldBack:
                 self._deliver()
 
     def _late(self, number: int, frame: Any) -> None:
-        if self._open and not (self._may_break is not None and self._may_break()):
+        if self._open and not (self._may_interrupt is not None and self._may_interrupt()):
             self._due.append((number, frame))
         else:
             self._handlers[number](number, frame)
 
     def _restore(self, left: list[tuple[int, Any]]) -> None:
-        """Put all handlers back, even if one that is back is called meanwhile and raises."""
+        """Install the handlers again, even if one of them is called in between and raises."""
         try:
             while left:
                 _set(*left[-1])
@@ -88,7 +89,7 @@ class HeldBack:
                 self._restore(left)
 
     def _deliver(self) -> None:
-        """Call the handlers that are due, even if one of them raises."""
+        """Call the deferred handlers, even if one of them raises."""
         try:
             while self._due:
                 number, frame = self._due.pop(0)
@@ -103,7 +104,7 @@ _found: tuple[tuple[int, Callable[[int, Any], Any]], ...] = ()
 
 
 def _callable_handlers() -> tuple[tuple[int, Callable[[int, Any], Any]], ...]:
-    """The signals whose handlers are Python's, with these."""
+    """Return the signals that have a Python handler, with their handlers."""
     global _seen, _found
     handlers = tuple(map(_get, _SIGNALS))
     if handlers != _seen:

@@ -1,10 +1,10 @@
-"""All that Lamina asks of JAX beyond its public API stands here, and is tested on each JAX.
+"""All uses of JAX beyond its public API; they are tested with each supported version of JAX.
 
-Three facts about the trace that is running are needed: its identity (state may not cross from
-one trace into another), whether it is staged (weights read there freeze into a program), and
-whether it is the body of a loop (a key drawn there is the same at every step).
+Three properties of the running trace are needed: its identity (state must not cross from one trace
+to another), whether it is staged (weights read there become constants of a program), and whether it
+is the body of a loop (a random key drawn there is the same in each step).
 
-Exported programs need MLIR: the text of a program, and the operations of one that was read.
+Exported programs need MLIR: the text of a program, and the operations of a program from a file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import jax
 from jax._src import core as _core  # the running trace has no public name
-from jax._src import shard_map as _shard_map  # nor have the specs of the body that is running
+from jax._src import shard_map as _shard_map  # neither have the specs of the running body
 from jax.core import Tracer
 from jax.extend import mlir as _extended
 from jax.extend.mlir import ir as _ir
@@ -48,12 +48,12 @@ _fresh = itertools.count()
 
 
 def trace_state() -> Any:
-    """A token that is equal to another one where both were taken in the same trace."""
+    """Return a token of the running trace; two tokens are equal if they are of the same trace."""
     return _take_state()
 
 
 def _running() -> list[Any]:
-    """The running traces, innermost first."""
+    """Return the running traces, innermost first."""
     chain: list[Any] = []
     context: Any = _core.trace_ctx
     trace = context.trace
@@ -69,12 +69,12 @@ def _traced_for(trace: Any) -> str | None:
 
 
 def is_staged() -> bool:
-    """Whether what is computed now goes into a program (`jit`, `scan`, ...)."""
+    """Return whether the running trace records a program, as in `jit` or `scan`."""
     return any(_traced_for(trace) is not None for trace in _running())
 
 
 def in_loop(since: Any) -> bool:
-    """Whether a loop's body was entered after the trace that `since` stands for."""
+    """Return whether the body of a loop is running that was entered after the trace `since`."""
     for trace in _running():
         if _same(trace, since):
             return False
@@ -88,19 +88,21 @@ def _same(trace: Any, state: Any) -> bool:
 
 
 def is_running(state: Any) -> bool:
-    """Whether the trace that `state` stands for is the innermost one."""
+    """Return whether `state` is the token of the innermost running trace."""
     return _same(_core.trace_ctx.trace, state)
 
 
 def is_traced(value: Any) -> bool:
+    """Return whether a value is a tracer."""
     return isinstance(value, Tracer)
 
 
 def split_axes(array: Any) -> tuple[int, ...]:
-    """The axes of an array of which `shard_map`, whose body is running, may have left a part.
+    """Return the axes of an array that the running `shard_map` may have split.
 
-    A body's own arguments are known to be split. What was made of them is taken to be split where
-    an argument of the same rank is, to the same size; what does not vary over the mesh is whole.
+    The arguments of the body have known splits. Another array counts as split along an axis if an
+    argument of the same rank is split along it and has the same size there. An array that does not
+    vary over the mesh is not split.
     """
     found: set[int] = set()
     for shape, split, names in _body_arguments():
@@ -110,7 +112,7 @@ def split_axes(array: Any) -> tuple[int, ...]:
 
 
 def _body_arguments() -> Iterator[tuple[tuple[int, ...], tuple[int, ...], frozenset[str]]]:
-    """Of each argument of the innermost `shard_map`: its shape, split axes, and over what."""
+    """Return each argument of the innermost `shard_map`: its shape, split axes and mesh axes."""
     if not jax.sharding.get_abstract_mesh().manual_axes:
         return
     frame = sys._getframe()
@@ -137,7 +139,7 @@ def _varies(array: Any, names: frozenset[str]) -> bool:
 
 
 def evaluate_abstractly(function: Callable[..., None], arrays: Sequence[Any]) -> None:
-    """Run `function` on abstract arrays, in a trace context nothing else has ever had."""
+    """Run a function on abstract arrays, in a new trace context."""
 
     def run(*given: Any) -> tuple[()]:
         function(*given)
@@ -150,10 +152,10 @@ def evaluate_abstractly(function: Callable[..., None], arrays: Sequence[Any]) ->
 
 
 def in_fresh_context(function: Callable[[], Any]) -> Any:
-    """Call a function so that JAX takes nothing it traced elsewhere for what is traced here.
+    """Call a function so that JAX uses no cached trace from another context.
 
-    It sees one more named axis, of size 1 and of a fresh name. Nothing is mapped over it, but the
-    axes in reach are part of the context that JAX remembers traced functions by.
+    A named axis with a new name and size 1 is added to the context. Nothing is mapped over it, but
+    JAX caches traces by the named axes of their context.
     """
     axis = f"lamina_{next(_fresh)}"
     with _core.extend_axis_env_nd([(axis, 1)]):
@@ -161,26 +163,29 @@ def in_fresh_context(function: Callable[[], Any]) -> Any:
 
 
 def outside_traces(work: Callable[[], Any]) -> Any:
-    """Do work whose arrays must be concrete whatever trace is running.
+    """Call a function outside of any running trace, so that its arrays are concrete.
 
-    A thread of its own has no trace under way; x64 and the default device are the caller's.
+    It runs in another thread, because traces belong to a thread, with the caller's setting of x64
+    and default device.
     """
     if isinstance(_running()[0], _core.EvalTrace):
         return work()
     settings: Any = jax.config
     x64, device = settings.jax_enable_x64, settings.jax_default_device
 
-    def alone() -> Any:
+    def in_thread() -> Any:
         with jax.enable_x64(x64), jax.default_device(device):
             return work()
 
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(alone).result()
+        return thread.submit(in_thread).result()
 
 
 def program_text(exported: Any) -> str:
-    """The program of a `jax.export.Exported` as text: StableHLO's versioned operations (VHLO) in
-    MLIR's generic form, without source locations."""
+    """Return the program of a `jax.export.Exported` as text, without source locations.
+
+    The text has StableHLO's versioned operations (VHLO) in MLIR's generic form.
+    """
     with make_ir_context():
         module = _operations.Module.parse(exported.mlir_module_serialized)
         return module.operation.get_asm(
@@ -189,10 +194,13 @@ def program_text(exported: Any) -> str:
 
 
 def parsed_program(text: str | Any) -> Any:
-    """The module of StableHLO that the text of a program, or a `jax.export.Exported`, stands for.
+    """Parse the text of a program, or the program of a `jax.export.Exported`, into StableHLO.
+
+    Returns:
+        The MLIR module.
 
     Raises:
-        Exception: the text is no program, or StableHLO's verifier refuses it.
+        Exception: the text is not a program, or StableHLO's verifier refuses it.
     """
     code = text.encode() if isinstance(text, str) else text.mlir_module_serialized
     with make_ir_context():
@@ -202,11 +210,11 @@ def parsed_program(text: str | Any) -> Any:
 
 
 def with_program(exported: Any, module: Any) -> Any:
-    """A `jax.export.Exported` with another program in place of its own, and without gradients.
+    """Return a copy of a `jax.export.Exported` with another program, and without gradients.
 
     Args:
-        exported: gives the signature: the shapes, dtypes, containers and platforms.
-        module: the program, which has that signature.
+        exported: has the signature: shapes, dtypes, pytree structures and platforms.
+        module: the program; it has the same signature.
     """
     code = _mlir.serialize_portable_artifact(module, _stablehlo.get_current_version())
     open_dims = "jax.uses_shape_polymorphism"

@@ -1,4 +1,4 @@
-"""The lock under which layers are built: one thread at a time in the process, and none for ever."""
+"""The lock under which layers are built, and the time limit for waiting for it."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ from typing import Any, cast
 from lamina.core.base.sites import Site, site
 from lamina.errors import InputError, LaminaError, explain
 
-__all__ = ["LOCK", "TURN", "set_build_wait"]
+__all__ = ["BUILD_WAIT", "LOCK", "set_build_wait"]
 
 LOCK = threading.RLock()
-"""One build at a time in the process: first calls from two threads build once.
+"""Held during a build, so that concurrent first calls of a layer build it once.
 
-It is Python's own lock, whose `with` no interrupt can break off between taking and giving back.
+It is a Python `RLock`, because a signal cannot interrupt its `with` statement between acquiring it
+and entering the block.
 """
 
 _LIBRARY = os.path.dirname(threading.__file__) + os.sep
-_PAUSE = 0.005  # seconds between two looks at the lock
+_PAUSE = 0.005  # seconds between two checks of the lock
 
 
-class _Turn:
-    """Waiting for another thread's build, which has an end.
+class _BuildWait:
+    """Waits for the build of another thread, with a time limit.
 
-    A `call` that is being planned holds the lock. Where such a call waits for a second thread that
-    calls a layer for the first time, the two would wait for each other for ever.
+    A `call` that is being planned holds the lock. If it waits for a second thread that calls a
+    layer for the first time, both threads would wait for each other forever.
     """
 
-    patience: float | None = 600.0  # seconds until waiting is an error
-    told_after: float = 30.0  # seconds until a warning
+    timeout: float | None = 600.0  # seconds until an error
+    warn_after: float = 30.0  # seconds until a warning
 
     def wait(self) -> None:
-        """Return once no other thread holds the lock; nothing is taken.
+        """Wait until no other thread holds the lock, without acquiring it.
 
         Raises:
-            LaminaError: that took longer than it may.
+            LaminaError: the time limit is exceeded.
         """
         holder = _holder()
         if holder in (0, threading.get_ident()):
@@ -48,11 +49,11 @@ class _Turn:
         began, warned = time.monotonic(), False
         while (holder := _holder()) != 0:
             waited = time.monotonic() - began
-            if self.patience is not None and waited >= self.patience:
-                raise LaminaError(self._text(self.patience, holder))
-            if not warned and waited >= self.told_after:
+            if self.timeout is not None and waited >= self.timeout:
+                raise LaminaError(self._text(self.timeout, holder))
+            if not warned and waited >= self.warn_after:
                 warned = True
-                warnings.warn(self._text(self.told_after, holder), UserWarning, stacklevel=3)
+                warnings.warn(self._text(self.warn_after, holder), UserWarning, stacklevel=3)
             time.sleep(_PAUSE)
 
     @staticmethod
@@ -60,26 +61,27 @@ class _Turn:
         name = next((t.name for t in threading.enumerate() if t.ident == holder), "that ended")
         place = _place(sys._current_frames().get(holder))
         return explain(
-            f"This thread has waited {seconds:g} s for another one to build, step or save a layer.",
+            f"This thread has waited {seconds:g} s for another thread to build, train or save a "
+            "layer.",
             where=f"thread {threading.current_thread().name!r}, at {site()}",
-            expected="one build at a time in the process, which ends",
-            received=f"thread {name!r} is at it still" + (f", at {place}" if place else ""),
-            remedy="If that thread waits for this one, in a layer's call, build the layer of this "
-            "one before; if it takes long, lamina.set_build_wait(None).",
+            expected="the other thread to finish",
+            received=f"thread {name!r} is still running" + (f", at {place}" if place else ""),
+            remedy="If that thread waits in a layer's call for this one, build the layer of this "
+            "thread before; if it only takes long, call lamina.set_build_wait(None).",
         )
 
 
-TURN = _Turn()
+BUILD_WAIT = _BuildWait()
 
 
 def _holder() -> int:
-    """The thread that holds the lock, 0 if none does; the lock tells it in its text alone."""
+    """Return the thread that holds the lock, 0 if none; only the lock's `repr` contains it."""
     found = re.search(r"owner=(\d+)", repr(LOCK))
     return int(found[1]) if found else 0
 
 
 def _place(frame: FrameType | None) -> Site | None:
-    """The innermost line of a thread that is no library's, as far as that is known."""
+    """Return the innermost line of a thread outside of Python's library; None if unknown."""
     while frame is not None:
         file = frame.f_code.co_filename
         library = file.startswith(_LIBRARY) and "site-packages" not in file
@@ -90,17 +92,18 @@ def _place(frame: FrameType | None) -> Site | None:
 
 
 def set_build_wait(seconds: float | None) -> None:
-    """How long a thread waits for another one that builds, steps or saves a layer; then an error.
+    """Set how long a thread waits for another thread that builds, trains or saves a layer.
 
-    Layers are built by one thread at a time. A layer's `call` that waits, while it is planned, for
-    another thread's first call of a layer would never end. After 30 seconds the wait is told of
-    by a warning that names the other thread and its line.
+    Only one thread builds layers at a time. After 30 seconds, a waiting thread warns with the name
+    of the other thread and the line that it runs. After the time limit it raises a
+    :class:`lamina.errors.LaminaError`: the threads may be waiting for each other, for example if a
+    layer's ``call`` waits for another thread that calls a layer for the first time.
 
     Args:
-        seconds: a positive number, 600 unless it is set; None waits for ever.
+        seconds: positive int or float, the time limit in seconds, 600 initially; None for no limit.
 
     Raises:
-        InputError: it is no such number.
+        InputError: ``seconds`` is not a positive number.
 
     >>> set_build_wait(600)
     """
@@ -109,11 +112,11 @@ def set_build_wait(seconds: float | None) -> None:
     if number is not None and not fits:
         raise InputError(
             explain(
-                "That is not a time to wait.",
-                where=f"given at {site()}",
+                "The time limit of set_build_wait is not valid.",
+                where=f"called at {site()}",
                 expected="a positive number of seconds, or None",
                 received=repr(number),
-                remedy="Give 600, for example.",
+                remedy="Pass 600, for example.",
             )
         )
-    TURN.patience = None if number is None else min(float(number), threading.TIMEOUT_MAX)
+    BUILD_WAIT.timeout = None if number is None else min(float(number), threading.TIMEOUT_MAX)

@@ -1,4 +1,4 @@
-"""Sites: the lines of the user's files where layers are made and called."""
+"""Source locations: the lines of the user's files where layers are created and called."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _is_machinery: dict[str, bool] = {}
 
 
 class Site(NamedTuple):
-    """A line of somebody's file."""
+    """A line of a file."""
 
     file: str
     line: int
@@ -31,12 +31,17 @@ class Site(NamedTuple):
 
 
 _edges: list[tuple[CodeType, Site]] = []
-"""Functions of whose callers the site is known, innermost last; a pass adds its own."""
+"""Functions with the site of their caller, innermost last; see :func:`edge`."""
 
 
 @contextlib.contextmanager
 def edge(function: FunctionType, outside: Site) -> Generator[None]:
-    """While a function runs, sites are looked for no farther out than it: there it is `outside`."""
+    """In a `with` block, end the search of :func:`site` at a function's frame.
+
+    Args:
+        function: the function; it runs in the block.
+        outside: the site to return if the search reaches the function.
+    """
     _edges.append((function.__code__, outside))
     try:
         yield
@@ -45,7 +50,11 @@ def edge(function: FunctionType, outside: Site) -> Generator[None]:
 
 
 def site(frame: FrameType | None = None) -> Site:
-    """The innermost line on the stack that is neither Lamina's nor JAX's."""
+    """Return the innermost line on the stack that is in neither Lamina nor JAX.
+
+    Args:
+        frame: where to start; None (default) for the caller.
+    """
     start = frame or sys._getframe(1)
     at: FrameType | None = start
     stop, outside = _edges[-1] if _edges else (None, None)

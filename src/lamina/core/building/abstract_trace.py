@@ -1,4 +1,4 @@
-"""Abstract traces of a root's call: at one size of unknown dims or two, in one mode or both."""
+"""Abstract traces of a root's call, for one or two trial sizes and one or both training modes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lamina.core.running.keys import Key
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.sizes import TooSmallError
 from lamina.core.specs.signature import method_of
-from lamina.core.specs.spec import SIZES, Sizes, Spec, blend, map_specs
+from lamina.core.specs.spec import SIZES, Sizes, Spec, map_specs, merge_specs
 from lamina.errors import LaminaError
 
 __all__ = ["Outcome", "run_passes"]
@@ -26,7 +26,14 @@ __all__ = ["Outcome", "run_passes"]
 
 @dataclass
 class Outcome:
-    """A planner that went through, its call's reads, and the specs with what moved unknown."""
+    """The result of a successful plan.
+
+    Attributes:
+        planner: the planner of the last pass.
+        reads: the number of reads of each variable in the call.
+        calls: the planned calls; dims that differ between the passes are unknown.
+        notes: errors of the other training mode.
+    """
 
     planner: Planner
     reads: dict[int, int]
@@ -35,22 +42,22 @@ class Outcome:
 
 
 def _trace(planner: Planner, request: Request, training: bool, recorded: bool) -> dict[int, int]:
-    """Trace the request's call once; how often it read each variable."""
+    """Trace the call of a request once, and return the number of reads of each variable."""
     sizes = planner.sizes
     arrays: list[Any] = []
 
-    def hold(spec: Spec) -> int:
+    def add_array(spec: Spec) -> int:
         shape = tuple(sizes.of(dim) for dim in spec.shape)
         arrays.append(jax.ShapeDtypeStruct(shape, spec.dtype))
         return -len(arrays)
 
-    places = request.specs.map(lambda spec: _Place(hold(spec)))
+    places = request.specs.map(lambda spec: _Place(add_array(spec)))
     reads: dict[int, int] = {}
 
-    def run(*given: Any) -> None:
+    def run(*tracers: Any) -> None:
         def fill(tree: Any) -> Any:
             return map_tree(
-                lambda leaf: given[-leaf.index - 1] if isinstance(leaf, _Place) else leaf, tree
+                lambda leaf: tracers[-leaf.index - 1] if isinstance(leaf, _Place) else leaf, tree
             )
 
         call = PlanCall(planner, recorded=recorded)
@@ -66,16 +73,16 @@ def _trace(planner: Planner, request: Request, training: bool, recorded: bool) -
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an array goes in a tree of arguments."""
+    """The place of an array in a pytree of arguments."""
 
     index: int
 
 
 def _pass(request: Request, planner: Planner) -> Outcome:
-    """Trace the call in the mode asked for and, if the mode was read, in the other one.
+    """Trace the call in the requested mode and, if a layer read the mode, in the other one.
 
-    The tree stays as the pass made it, for `undo` or `apply` of its planner; where it fails, it is
-    as it was.
+    The pass changes the tree until the planner's `undo` or `apply`; after an error the tree is
+    restored.
     """
     try:
         method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
@@ -90,7 +97,11 @@ def _pass(request: Request, planner: Planner) -> Outcome:
 
 
 def _other_mode(planner: Planner, request: Request) -> tuple[Planner, tuple[str, ...]]:
-    """The planner that has seen the other mode as well, or the same one and why it cannot be."""
+    """Trace the call in the other mode.
+
+    Returns:
+        The planner of both modes; or, after an error, the same planner and a note of the error.
+    """
     both = planner.fork()
     try:
         _trace(both, request, not request.training, recorded=False)
@@ -101,9 +112,10 @@ def _other_mode(planner: Planner, request: Request) -> tuple[Planner, tuple[str,
 
 
 def run_passes(request: Request) -> Outcome:
-    """One pass if every dim is known, else two of different sizes that are compared.
+    """Run one pass if all dims are known, else two passes with different trial sizes.
 
-    The tree stays as the last one made it.
+    Dims of inputs and outputs that differ between the two passes are unknown. The tree stays
+    changed by the last pass, until the planner's `undo` or `apply`.
     """
     leaves = list(request.specs.leaves())
     names = tuple(dict.fromkeys(d for s in leaves for d in s.shape if isinstance(d, str)))
@@ -123,13 +135,13 @@ def run_passes(request: Request) -> Outcome:
                 raise
             continue
         except LaminaError:
-            if planner.misfit is not None:  # said again, knowing which sizes are made up
+            if planner.mismatch is not None:  # the second pass shows which sizes are trial sizes
                 _pass(request, _planner(request, second, planner))
             raise
         except Exception as error:
             if failure is None:
                 failure = error
-                error.add_note(f"dims that are not known had the sizes {first} or {second} here")
+                error.add_note(f"unknown dims had the trial sizes {first} or {second} here")
             continue
         try:
             _mark_unknown(outcome, once, first, second)
@@ -156,21 +168,21 @@ def _specs(tree: Any) -> list[Spec]:
 
 
 def _mark_unknown(outcome: Outcome, once: Outcome, first: Sizes, second: Sizes) -> None:
-    """Where the two passes differ in a size, the size is unknown."""
+    """Make the dims unknown that differ between two passes."""
     names = {(first.of(name), second.of(name)): name for name in first.names}
-    known: dict[tuple[int, int], tuple[Any, ...]] = {}  # most are of a call and of a record
+    known: dict[tuple[int, int], tuple[Any, ...]] = {}  # most specs are in a call and in a record
 
-    def blended(earlier: Any, later: Any) -> Any:
+    def merged(earlier: Any, later: Any) -> Any:
         key = id(earlier), id(later)
         if key not in known:
-            known[key] = earlier, later, blend(earlier, later, names)
+            known[key] = earlier, later, merge_specs(earlier, later, names)
         return known[key][-1]
 
     for earlier, later in zip(once.calls, outcome.calls, strict=False):
-        later.inputs = blended(earlier.inputs, later.inputs)
-        later.outputs = blended(earlier.outputs, later.outputs)
+        later.inputs = merged(earlier.inputs, later.inputs)
+        later.outputs = merged(earlier.outputs, later.outputs)
     before = once.planner.by_path()
     for path, record in outcome.planner.by_path().items():
         if path in before:
-            record.inputs = blended(before[path].inputs, record.inputs)
-            record.outputs = blended(before[path].outputs, record.outputs)
+            record.inputs = merged(before[path].inputs, record.inputs)
+            record.outputs = merged(before[path].outputs, record.outputs)

@@ -1,4 +1,4 @@
-"""The errors of planning: which layer, where it was made, and what to do."""
+"""Errors of planning and building."""
 
 from __future__ import annotations
 
@@ -12,49 +12,59 @@ from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
 
 __all__ = [
-    "MisfitError",
-    "fitting",
+    "WeightMismatchError",
+    "input_mismatch",
     "layer_name",
-    "misfit",
-    "stray",
-    "stray_variable",
-    "unkept",
+    "matching_weight",
     "unknown_dim",
+    "unnamed_weight",
+    "untracked_layer",
+    "untracked_variable",
     "weight_in_call",
 ]
 
 
-class MisfitError(Exception):
-    """A `build` asked, for new shapes, for a weight that is not the one that is there."""
+class WeightMismatchError(Exception):
+    """A `build` for new shapes declares a weight of another shape than the existing one.
 
-    def __init__(self, variable: Variable | None, wanted: tuple[int, ...]) -> None:
+    Args:
+        variable: the existing weight; None if there is none.
+        declared: the shape that is declared now.
+    """
+
+    def __init__(self, variable: Variable | None, declared: tuple[int, ...]) -> None:
         super().__init__()
         self.variable = variable
-        self.wanted = wanted
+        self.declared = declared
 
-    def explains(self, old: Dim, new: Dim) -> bool:
-        """Whether an axis of the weight would go from one size to the other, or a multiple."""
-        if self.variable is None or len(self.variable.copy_shape) != len(self.wanted):
+    def is_caused_by(self, old: Dim, new: Dim) -> bool:
+        """Return whether an axis of the weight changes in proportion to a dim of an input."""
+        if self.variable is None or len(self.variable.copy_shape) != len(self.declared):
             return True
-        pairs = zip(self.variable.copy_shape, self.wanted, strict=True)
+        pairs = zip(self.variable.copy_shape, self.declared, strict=True)
         return any(
-            had != wants
+            before != after
             and isinstance(old, int)
             and isinstance(new, int)
-            and had * new == wants * old
-            for had, wants in pairs
+            and before * new == after * old
+            for before, after in pairs
         )
 
 
-def fitting(variable: Variable | None, wanted: Variable) -> Variable:
-    """The weight that is there, if it is the one that is wanted."""
-    if variable is None or variable.copy_shape != wanted.shape:
-        raise MisfitError(variable, wanted.shape)
+def matching_weight(variable: Variable | None, declared: Variable) -> Variable:
+    """Return the existing weight for one that is declared again.
+
+    Raises:
+        WeightMismatchError: there is none, or it has another shape.
+    """
+    if variable is None or variable.copy_shape != declared.shape:
+        raise WeightMismatchError(variable, declared.shape)
     return variable
 
 
-def _differing(built: Arguments, given: Arguments) -> Iterable[tuple[int, int, Spec, Spec]]:
-    pairs = zip(built.leaves(), given.leaves(), strict=False)
+def _differing(built: Arguments, called: Arguments) -> Iterable[tuple[int, int, Spec, Spec]]:
+    """Yield the index and the axis of each dim that differs, with the two specs."""
+    pairs = zip(built.leaves(), called.leaves(), strict=False)
     for index, (old, new) in enumerate(pairs):
         if len(old.shape) != len(new.shape):
             continue
@@ -63,51 +73,56 @@ def _differing(built: Arguments, given: Arguments) -> Iterable[tuple[int, int, S
                 yield index, axis, old, new
 
 
-def misfit(
-    label: str, place: str, inputs: Arguments, given: Arguments, why: MisfitError
+def input_mismatch(
+    label: str, place: str, built: Arguments, called: Arguments, mismatch: WeightMismatchError
 ) -> InputError:
-    """The error of inputs for which a layer's weights do not fit.
+    """Return the error of inputs for which a layer would need other weights.
 
     Args:
         label: the layer's name.
         place: where it was built.
-        inputs: what it was built for.
-        given: what it is called with.
-        why: the weight that does not fit.
+        built: the inputs that it was built for.
+        called: the inputs of the call.
+        mismatch: the weight whose shape differs.
     """
-    differing = list(_differing(inputs, given))
-    guilty = [one for one in differing if why.explains(one[2].shape[one[1]], one[3].shape[one[1]])]
+    differing = list(_differing(built, called))
+    causes = [
+        one
+        for one in differing
+        if mismatch.is_caused_by(one[2].shape[one[1]], one[3].shape[one[1]])
+    ]
     symptom = f"{label} was built for other inputs."
-    expected, received = str(inputs), str(given)
-    if guilty or len(differing) == 1:
-        index, axis, old, new = (guilty or differing)[0]
+    expected, received = str(built), str(called)
+    if causes or len(differing) == 1:
+        index, axis, old, new = (causes or differing)[0]
         from_end = axis - len(new.shape)
-        which = "its input" if len(list(given.leaves())) == 1 else f"input {index}"
+        which = "its input" if len(list(called.leaves())) == 1 else f"input {index}"
         symptom = (
             f"{label} was built for size {old.shape[axis]} on axis {from_end} of {which}, "
             f"and got {new.shape[axis]}."
         )
-    if why.variable is not None:
-        expected += f" (weight of shape {why.variable.copy_shape}; this input needs {why.wanted})"
+    if mismatch.variable is not None:
+        existing = mismatch.variable.copy_shape
+        expected += f" (weight of shape {existing}; this input needs {mismatch.declared})"
     return InputError(
         explain(
             symptom,
             where=f"{place}; called at {site()}",
             expected=expected,
             received=received,
-            remedy="Give inputs of the built size, or make a new layer for the new size.",
+            remedy="Pass inputs of the built size, or create a new layer for the new size.",
         )
     )
 
 
-def stray(layer: Tracked, what: str, caller: Tracked, path: str) -> str:
-    """A layer that has weights or randomness is used but is not in the tree.
+def untracked_layer(layer: Tracked, reason: str, caller: Tracked, path: str) -> str:
+    """Compose the message about a layer with weights or randomness that is not in the tree.
 
     Args:
         layer: the layer.
-        what: why that is wrong: "has weights".
+        reason: why it must be tracked: "has weights" or "draws random numbers".
         caller: the layer whose `call` uses it.
-        path: of the caller.
+        path: the path of the caller.
     """
     where = f"made at {layer._lamina.made_at}"
     user = f"{type(caller).__name__}.call"
@@ -116,68 +131,75 @@ def stray(layer: Tracked, what: str, caller: Tracked, path: str) -> str:
     kind = type(layer).__name__
     if layer._lamina.made_in:
         return explain(
-            f"A {kind} is made inside {user} and {what}: it would be new at every call, so it "
-            "would never be trained.",
+            f"A {kind} is created inside {user} and {reason}: it would be new in each call, and "
+            "never be trained.",
             where=where,
-            expected="layers made once, in __init__ or build",
-            received="a layer made while call ran",
-            remedy=f"Make it in __init__: self.name = {kind}(...).",
+            expected="layers created in __init__ or build",
+            received="a layer created while call runs",
+            remedy=f"Create it in __init__: self.name = {kind}(...).",
         )
     return explain(
-        f"A {kind} is used by {user} but not tracked, and {what}: it would not be trained or "
+        f"A {kind} is used by {user} but not tracked, and {reason}: it would not be trained or "
         "saved.",
         where=where,
-        expected="a layer that attributes, lists, tuples or dicts lead to from the root",
-        received="a layer held by a set, a closure, a global, a class or a plain object",
-        remedy=f"Keep it on the layer that uses it: self.name = {kind}(...); "
-        "a finished model that is not to change may be frozen: trainable = False.",
+        expected="a layer that the root holds, directly or through attributes, lists, tuples and "
+        "dicts",
+        received="a layer in a set, a closure, a global, a class or an object of another kind",
+        remedy=f"Keep it as an attribute of the layer that uses it: self.name = {kind}(...); "
+        "or freeze a built model that is not to be trained: trainable = False.",
     )
 
 
 def unknown_dim(label: str, shape: Sequence[Dim], inputs: Arguments | None, split: bool) -> str:
-    """A weight would depend on a dim that is not known.
+    """Compose the message about a weight whose shape depends on an unknown dim.
 
     Args:
         label: the layer's name.
-        shape: of the weight.
-        inputs: what the layer was first called with; None if it was not.
-        split: whether `shard_map` is why the dim is not known.
+        shape: the shape of the weight.
+        inputs: the inputs of the layer's first call; None if it was not called.
+        split: whether the dim is unknown because `shard_map` has split it.
     """
     axis = next(index for index, dim in enumerate(shape) if not isinstance(dim, int))
     reason, remedy = (
-        ("that shard_map has split", "Build the model before, with the shape of the whole input.")
+        (
+            "a dim that shard_map splits",
+            "Build the model before, with the shape of the whole input.",
+        )
         if split
         else (
-            "that is not known",
-            "Give that dim a size where the model is built, or make the weight independent of it.",
+            "an unknown dim",
+            "Set that dim in the shape passed to build, or make the weight independent of it.",
         )
     )
     return explain(
-        f"{label} declares a weight of shape {tuple(shape)}: it depends on a dim {reason}"
-        f"{'' if inputs is None else f', for inputs {inputs}'}.",
+        f"{label} declares a weight of shape {tuple(shape)}, which depends on {reason}"
+        f"{'' if inputs is None else f' of the inputs {inputs}'}.",
         where=f"declared at {site()}",
-        expected="weights that depend on known dims alone",
+        expected="weights that only depend on known dims",
         received=f"None on axis {axis} of the weight",
         remedy=remedy,
     )
 
 
-def stray_variable(variable: Variable, caller: Tracked) -> str:
+def untracked_variable(variable: Variable, caller: Tracked) -> str:
+    """Compose the message about a variable that is used but is not in the tree."""
     return explain(
         f"{variable.describe()} is used by {type(caller).__name__}.call but not tracked: "
         "it would not be trained or saved.",
         where=f"declared at {variable.declared_at}",
-        expected="a variable that attributes, lists, tuples or dicts lead to from the root",
+        expected="a variable that the root holds, directly or through attributes, lists, tuples "
+        "and dicts",
         received="a variable held elsewhere",
-        remedy="Keep it, or the layer that owns it, as an attribute of the layer that uses it.",
+        remedy="Keep it, or the layer that holds it, as an attribute of the layer that uses it.",
     )
 
 
-def unkept(label: str, variable: Variable) -> str:
+def unnamed_weight(label: str, variable: Variable) -> str:
+    """Compose the message about a declared weight with neither attribute nor name."""
     return explain(
-        f"{label} declares a weight of shape {variable.shape} and keeps it nowhere.",
+        f"{label} declares a weight of shape {variable.shape} but does not keep it.",
         where=f"declared at {variable.declared_at}",
         expected="self.kernel = self.add_weight(...), or add_weight(..., name='kernel')",
         received="a weight with neither attribute nor name",
-        remedy="Assign it to an attribute: its name comes from there.",
+        remedy="Assign it to an attribute, whose name is then the name of the weight.",
     )

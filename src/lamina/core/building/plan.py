@@ -1,4 +1,4 @@
-"""The plan of a build, as data: every weight, every call, and nothing allocated."""
+"""Plans of builds, as data: the weights and calls of a tree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ __all__ = ["Plan", "PlanDiff", "PlannedCall", "PlannedVariable"]
 
 @dataclass(frozen=True)
 class PlannedVariable:
-    """One weight of a plan; `nbytes` is its size in bytes."""
+    """One weight of a plan.
+
+    Attributes:
+        path: its path in the tree.
+        shape: the sizes of its axes.
+        dtype: name of its dtype.
+        initializer: description of its initializer.
+        trainable: whether training updates it.
+        nbytes: its size in bytes.
+        declared_at: the line that declares it.
+    """
 
     path: str
     shape: tuple[int, ...]
@@ -26,6 +36,7 @@ class PlannedVariable:
 
     @property
     def size(self) -> int:
+        """The number of scalars."""
         count = 1
         for dim in self.shape:
             count *= dim
@@ -34,7 +45,15 @@ class PlannedVariable:
 
 @dataclass
 class PlannedCall:
-    """One call of a layer, in the order in which the calls began."""
+    """One call of a layer in a plan.
+
+    Attributes:
+        path: path of the layer.
+        layer: name of its class.
+        inputs: the specs of its inputs; unknown dims are None.
+        outputs: a pytree of the specs of its outputs.
+        called_at: the line that calls it.
+    """
 
     path: str
     layer: str
@@ -45,7 +64,14 @@ class PlannedCall:
 
 @dataclass(frozen=True)
 class PlanDiff:
-    """What changed from one plan to another, by path."""
+    """The differences of two plans, by path; False as a bool if there are none.
+
+    Attributes:
+        added: the weights that only the second plan has.
+        removed: the weights that only the first plan has.
+        changed: pairs of weights with the same path that differ in shape, dtype, initializer or
+            trainability.
+    """
 
     added: tuple[PlannedVariable, ...]
     removed: tuple[PlannedVariable, ...]
@@ -63,15 +89,27 @@ class PlanDiff:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build would do: weights, calls, and what is not as one would think.
+    """The result of tracing a model on specs: all weights and calls, without any allocation.
 
-    Attributes:
-        variables: every weight of the tree, in the order of the walk.
-        calls: every call of a layer, in order.
-        unused: paths of tracked layers that no call reached.
-        aliases: other paths of shared layers and variables, with the path each goes by.
-        external: models built and frozen outside of the tree that it uses.
-        notes: what the other training mode could not do, if anything.
+    ``layer.plan(...)`` returns it; ``print(plan)`` shows it.
+
+    Args:
+        variables: tuple, the weights of the tree, in order. Each has ``path``, ``shape``,
+            ``dtype``, ``initializer``, ``trainable``, ``nbytes`` (size in bytes) and
+            ``declared_at``.
+        calls: tuple, the calls of layers, in the order in which they begin. Each has ``path``,
+            ``layer`` (class name), ``inputs`` and ``outputs`` (specs), and ``called_at``.
+        unused: tuple of str, paths of layers in the tree that no call reached.
+        aliases: dict, the other paths of shared layers and variables, with the first path of each.
+        external: tuple of str, frozen models outside of the tree that it uses.
+        notes: tuple of str, errors of the other training mode; empty by default.
+
+    >>> from lamina import layers
+    >>> plan = layers.Dense(4).plan((None, 3))
+    >>> print(plan)
+    Plan(2 variables, 16 parameters, 1 calls)
+      kernel  (3, 4)  float32  glorot_uniform
+      bias  (4,)  float32  zeros
     """
 
     variables: tuple[PlannedVariable, ...]
@@ -82,16 +120,29 @@ class Plan:
     notes: tuple[str, ...] = field(default=())
 
     def count_params(self) -> int:
-        """The number of scalars in all weights."""
+        """Return the number of scalars in all weights."""
         return sum(variable.size for variable in self.variables)
 
     @property
     def nbytes(self) -> int:
-        """The bytes that the weights take."""
+        """The size of all weights in bytes."""
         return sum(variable.nbytes for variable in self.variables)
 
     def diff(self, other: Plan) -> PlanDiff:
-        """What `other` has that this plan has not, and the other way round."""
+        """Compare the weights of two plans by path.
+
+        Args:
+            other: the plan to compare with.
+
+        Returns:
+            An object with the tuples ``added`` (weights that only `other` has), ``removed`` and
+            ``changed``; it is False as a bool if there are no differences.
+
+        >>> from lamina import layers
+        >>> print(layers.Dense(4).plan((None, 3)).diff(layers.Dense(5).plan((None, 3))))
+        ~ kernel (3, 4) float32 -> (3, 5) float32
+        ~ bias (4,) float32 -> (5,) float32
+        """
         mine = {variable.path: variable for variable in self.variables}
         theirs = {variable.path: variable for variable in other.variables}
         both = [path for path in mine if path in theirs]
@@ -102,7 +153,11 @@ class Plan:
         )
 
     def to_json(self) -> str:
-        """The plan as JSON text."""
+        """Return the plan as JSON.
+
+        Returns:
+            str, an object with the attributes of the plan.
+        """
         return json.dumps(
             {
                 "variables": [
@@ -150,7 +205,7 @@ class Plan:
         ]
         lines += [f"  unused: {path}" for path in self.unused]
         lines += [f"  {alias} is {path}" for alias, path in self.aliases.items()]
-        lines += [f"  uses, from outside: {name}" for name in self.external]
+        lines += [f"  external: {name}" for name in self.external]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 

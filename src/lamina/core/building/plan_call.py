@@ -1,4 +1,4 @@
-"""The call that plans: layers are built as they are reached, weights read as zeros."""
+"""The interpreter of planned calls: layers are built when called, and weights read as zeros."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = ["PlanCall"]
 
 
 class PlanCall(Interpreter):
-    """One trace of a root's call on specs, which tells a :class:`Planner` what it meets.
+    """One abstract trace of a root's call, whose events a :class:`Planner` records.
 
     Args:
-        planner: the pass that this trace is of.
-        recorded: whether calls of layers enter the plan.
-        parent: the call whose child this is.
+        planner: the planner.
+        recorded: whether calls of layers are added to the plan; True by default.
+        parent: the call that contains this one; None (default) for the call of the root.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class PlanCall(Interpreter):
         super().__init__(planner.root, parent=parent)
         self.planner = planner
         self._recorded = recorded
-        self._builds = len(planner.building)  # those around; more of them are within this call
+        self._builds = len(planner.building)  # a longer list means a build within this call
         self._running: list[Tracked] = []
         self._zeros: dict[Any, Any] = {}
         if planner.allowance is not None and parent is None:
@@ -52,10 +52,10 @@ class PlanCall(Interpreter):
         return self.planner.tree
 
     def _unwritten(self, variable: Variable) -> Any:
-        """Zeros of the variable's shape, made in the trace that is running."""
+        """Return zeros of the variable's shape, created in the running trace."""
         self.planner.reads(variable, self._caller())
         kind = (variable.copy_shape, variable.weight_dtype)
-        own = is_running(self.state)  # an inner trace takes what is made in it along
+        own = is_running(self.state)  # zeros of an inner trace must not be used outside of it
         zeros = self._zeros.get(kind) if own else None
         if zeros is None:
             zeros = jax.lax.full(variable.copy_shape, 0, variable.weight_dtype)
@@ -72,9 +72,9 @@ class PlanCall(Interpreter):
                 explain(
                     f"{self.path_of(variable)} is assigned inside build, before it has a value.",
                     where=f"declared at {variable.declared_at}",
-                    expected="a first value from the initializer",
+                    expected="an initial value from the initializer",
                     received="assign() in build",
-                    remedy="Pass add_weight an initializer that gives this value.",
+                    remedy="Pass an initializer of this value to add_weight.",
                 )
             )
         super().assign(variable, value)
@@ -139,8 +139,8 @@ class PlanCall(Interpreter):
         return None
 
     def drawing(self, layer: Tracked) -> None:
-        if id(layer) in self.planner.strays:
-            raise self.planner.stray(layer, "draws random numbers")
+        if id(layer) in self.planner.untracked:
+            raise self.planner.untracked_error(layer, "draws random numbers")
 
     def is_visible(self, variable: Variable) -> bool:
         return True
@@ -148,30 +148,30 @@ class PlanCall(Interpreter):
     def known_sizes(self, layer: Tracked, sizes: tuple[Any, ...]) -> tuple[int | None, ...]:
         if not self.planner.knows_sizes(layer):
             return (None,) * len(sizes)
-        # A size of 0 may be what remains of a dim that is not known.
+        # A size of 0 may be computed from an unknown dim.
         open_dims = self.planner.sizes.nameless > 1
         return tuple(None if size == 0 and open_dims else size for size in sizes)
 
     def child(
         self, values: Mapping[int, Any], indices: Mapping[str, Any] | None = None
     ) -> Interpreter:
-        """The same plan: weights read as zeros, whatever is given for them."""
+        """Return a call of the same plan, in which weights also read as zeros."""
         return PlanCall(self.planner, recorded=self._recorded, parent=self)
 
     def run_copies(self, layer: Tracked, runner: Runner, step: Step) -> Any:
-        """One copy is planned, for all of them."""
+        """Plan one copy, for all copies."""
         return runner.plan(lambda inputs: step(self, inputs))
 
     def tracing(self, layer: Tracked) -> Interpreter | None:
-        """A pure call of a layer of this tree is planned with it; its values stand for weights."""
+        """Plan `apply` of a layer of this tree as a call within this one."""
         return self._aside() if self.planner.holds(layer) else None
 
     def _aside(self) -> PlanCall:
-        """A call that the plan does not list, and whose reads do not count."""
+        """Return a call that the plan does not list, and whose reads are not counted."""
         return PlanCall(self.planner, recorded=False, parent=self)
 
     def _caller(self) -> Tracked:
-        """The layer whose `call` is running."""
+        """Return the layer whose `call` is running."""
         if self._running:
             return self._running[-1]
         return self.parent._caller() if isinstance(self.parent, PlanCall) else self.root

@@ -1,8 +1,7 @@
-"""The planner: what is found about a tree while `call` is traced on specs.
+"""The planner: records what the layers of a tree declare, read and call in an abstract trace.
 
-A :class:`Planner` is one pass over a tree. It runs the `build` of each layer that is called for
-the first time, and records what is declared, read and called. Attributes that `build` methods set
-are kept apart from those that `call` sets while it is traced.
+It runs the `build` method of each layer that is called for the first time. Attributes that `build`
+methods set are kept; those that `call` sets in the trace are discarded.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lamina.core.base.allowance import ALLOWANCE
-from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.sites import Site
 from lamina.core.building import errors
 from lamina.core.building.plan import PlannedCall
-from lamina.core.running.errors import note
+from lamina.core.running.errors import add_layer_note
 from lamina.core.specs.signature import build_arguments, method_of
-from lamina.core.specs.spec import Arguments, Sizes, blend, is_unknown, shapes_of
+from lamina.core.specs.spec import Arguments, Sizes, is_unknown, merge_specs, shapes_of
 from lamina.core.tree.memento import Memento, Snapshot, same_state, state_of
 from lamina.core.tree.node import Built, Tracked
 from lamina.core.tree.variable import Variable
@@ -29,13 +28,35 @@ __all__ = ["Planner"]
 
 
 class Planner:
-    """One pass: the root's `call` traced once or, where it has two modes, twice.
+    """The state of one pass, which traces the root's `call` in one or both training modes.
 
     Args:
         root: the layer to plan.
-        sizes: the sizes that unknown dims have in this pass.
-        earlier: the pass before, with other sizes; None (default) for none.
-        split: whether dims are unknown because `shard_map` has split them.
+        sizes: the trial sizes of unknown dims in this pass.
+        earlier: the previous pass, with other trial sizes; None (default) for the first pass.
+        split: whether dims are unknown because `shard_map` splits them; False by default.
+
+    Attributes:
+        mismatch: the inputs for which a layer would need other weights; None if there are none.
+        earlier_mismatch: the same of the previous pass.
+        before: the state of the tree before the plan.
+        tree: the layers and variables found so far.
+        kept: the attributes of layers, with those that `build` methods set.
+        reached: the layers that were called, by identity.
+        records: how each of them was called first.
+        weights: the variables that each of them declared.
+        checked: the specs for which each of them has valid weights.
+        calls: the planned calls.
+        untracked: the layers that are used but not in the tree, each with the layer that calls it.
+        untracked_variables: their variables, each with the identity of its layer.
+        external: the frozen models and variables outside of the tree that are used.
+        foreign: the identities of the external variables.
+        used: the identities of the variables that were read.
+        reads_training: whether a called method depends on the training mode.
+        building: the layers whose `build` is running, outermost first.
+        checking: the existing weights of the layers whose `build` runs again as a check.
+        declared: all variables that were declared.
+        allowance: the limits of the file that is being loaded; None otherwise.
     """
 
     def __init__(
@@ -45,8 +66,8 @@ class Planner:
         self.sizes = sizes
         self.split = split
         self.earlier = {} if earlier is None else earlier.by_path()
-        self.misfit: Arguments | None = None
-        self.earlier_misfit = None if earlier is None else earlier.misfit
+        self.mismatch: Arguments | None = None
+        self.earlier_mismatch = None if earlier is None else earlier.mismatch
         self.before = Snapshot(root) if earlier is None else earlier.before
         self.tree = self.before.tree.copy()
         self.kept = self.before.attributes.copy()
@@ -55,8 +76,8 @@ class Planner:
         self.weights: dict[int, list[Variable]] = {}
         self.checked: dict[int, list[Arguments]] = {}
         self.calls: list[PlannedCall] = []
-        self.strays: dict[int, tuple[Tracked, Tracked]] = {}  # with the layer that calls it
-        self.stray_variables: dict[int, int] = {}
+        self.untracked: dict[int, tuple[Tracked, Tracked]] = {}
+        self.untracked_variables: dict[int, int] = {}
         self.external: dict[int, Tracked | Variable] = {}
         self.foreign: set[int] = set()
         self.used: set[int] = set()
@@ -70,7 +91,7 @@ class Planner:
                 self._attach(layer)
 
     def fork(self) -> Planner:
-        """A planner that goes on from here, and leaves this one as it is."""
+        """Return an independent copy of this planner."""
         twin = copy.copy(self)
         for name, value in vars(self).items():
             if isinstance(value, dict | list | set):
@@ -79,19 +100,31 @@ class Planner:
         twin.tree, twin.kept = self.tree.copy(), self.kept.copy()
         return twin
 
-    # What calls and builds report.
+    # Events of calls and builds.
 
     def path_of(self, item: Tracked | Variable) -> str:
+        """Return the path of a layer or variable."""
         return self.tree.path(item)
 
     def name(self, layer: Tracked) -> str:
-        """The layer's path and class, as errors name it."""
+        """Return the path and class of a layer, as its name in errors."""
         return errors.layer_name(self, layer)
 
     def open(
         self, layer: Tracked, method: str, specs: Arguments, called_at: Site, caller: Tracked
     ) -> Built:
-        """Make sure that the layer's own weights are declared and fit `specs`."""
+        """Record a call of a layer, and declare or check its weights for the specs.
+
+        Args:
+            layer: the layer that is called.
+            method: the name of the method.
+            specs: the specs of its inputs.
+            called_at: the line of the call.
+            caller: the layer whose `call` is running.
+
+        Returns:
+            The record of the layer's first call.
+        """
         record = self.records.get(id(layer))
         if record is None:
             self._place(layer, caller)
@@ -101,22 +134,27 @@ class Planner:
             self.checked[id(layer)] = []
             if own_build(layer) is not None:
                 built = layer._lamina.built is not None
-                (self._must_fit if built else self._build)(layer, method, specs)
+                (self._check_weights if built else self._build)(layer, method, specs)
         elif (
             specs in self.checked[id(layer)] or own_build(layer) is None or self.is_building(layer)
         ):
             return record
         else:
-            self._must_fit(layer, method, specs)
+            self._check_weights(layer, method, specs)
         self.checked[id(layer)].append(specs)
         return record
 
     def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
-        """`add_weight` was called while planning."""
-        if id(layer) in self.strays:
-            raise self.stray(layer, "has weights")
+        """Declare a weight, for `add_weight`; see :meth:`Interpreter.declare`.
+
+        Raises:
+            TrackingError: the layer is not tracked, or its `call` is running.
+            BuildError: the shape depends on an unknown dim.
+        """
+        if id(layer) in self.untracked:
+            raise self.untracked_error(layer, "has weights")
         if id(layer) in self.checking:
-            return errors.fitting(next(self.checking[id(layer)], None), make())
+            return errors.matching_weight(next(self.checking[id(layer)], None), make())
         if not self.building:
             raise TrackingError(errors.weight_in_call(self.name(layer)))
         if is_unknown(shape):
@@ -136,47 +174,52 @@ class Planner:
         return variable
 
     def reads(self, variable: Variable, caller: Tracked) -> None:
-        """The variable was read: it must be one of the tree, or of a frozen model outside."""
+        """Record a read of a variable.
+
+        Raises:
+            TrackingError: the variable is neither in the tree nor in a frozen model.
+        """
         key = id(variable)
-        if key in self.stray_variables:
-            layer, _ = self.strays[self.stray_variables[key]]
-            raise self.stray(layer, "has weights")
+        if key in self.untracked_variables:
+            layer, _ = self.untracked[self.untracked_variables[key]]
+            raise self.untracked_error(layer, "has weights")
         if key not in self.declared and key not in self.tree.variables and key not in self.foreign:
             if variable.trainable or not variable.built:
-                raise TrackingError(errors.stray_variable(variable, caller))
+                raise TrackingError(errors.untracked_variable(variable, caller))
             self.external[key] = variable
             self.foreign.add(key)
         self.used.add(key)
 
-    def stray(self, layer: Tracked, what: str) -> TrackingError:
-        """The error of a layer that is used and is not in the tree."""
-        _, caller = self.strays[id(layer)]
-        return TrackingError(errors.stray(layer, what, caller, self.path_of(caller)))
+    def untracked_error(self, layer: Tracked, reason: str) -> TrackingError:
+        """Return the error of a layer that is used but is not in the tree."""
+        _, caller = self.untracked[id(layer)]
+        path = self.path_of(caller)
+        return TrackingError(errors.untracked_layer(layer, reason, caller, path))
 
     def is_building(self, layer: Tracked) -> bool:
+        """Return whether the `build` of a layer is running."""
         return any(other is layer for other in self.building)
 
     def holds(self, layer: Tracked) -> bool:
-        """Whether the layer is of this tree."""
+        """Return whether a layer is in the tree."""
         return id(layer) in self.tree.layers
 
     def is_temporary(self, layer: Tracked) -> bool:
-        """Whether the layer was made by a `build` that runs only as a check."""
+        """Return whether a layer was created by a `build` that runs only as a check."""
         return bool(self.checking) and layer._lamina.made_in != 0 and layer._lamina.built is None
 
     def knows_sizes(self, layer: Tracked) -> bool:
-        """Whether sizes that a layer sees are those of its inputs, and None where unknown.
+        """Return whether unknown sizes are None for a layer now, rather than trial sizes.
 
-        Unknown dims have sizes for as long as a plan is traced. In the second pass the layer's
-        `build` gets None for them.
+        That is so in its `build` in the second pass. In `call`, unknown dims have trial sizes.
         """
-        told = bool(self.earlier) and not self.checking and self.is_building(layer)
-        return told or self.sizes.nameless == 1
+        in_build = bool(self.earlier) and not self.checking and self.is_building(layer)
+        return in_build or self.sizes.nameless == 1
 
-    # What the transaction asks for.
+    # Results.
 
     def apply(self) -> None:
-        """Put the tree into the state that the builds made."""
+        """Set the tree to its state after the builds."""
         self.before.restore_nodes()
         self.kept.restore()
         for key, layer in self.reached.items():
@@ -184,21 +227,21 @@ class Planner:
                 layer._lamina.declared = self.weights[key]
 
     def undo(self) -> None:
-        """Put the tree back as it was."""
-        with HeldBack():
+        """Restore the tree to its state before the plan."""
+        with DeferredSignals():
             self.before.restore()
 
-    # Where layers are.
+    # The places of layers in the tree.
 
     def _place(self, layer: Tracked, caller: Tracked) -> None:
-        """Find the layer in the tree, or note that it is not part of it."""
-        if id(layer) in self.tree.layers or id(layer) in self.strays:
+        """Find the layer in the tree, or record that it is external or untracked."""
+        if id(layer) in self.tree.layers or id(layer) in self.untracked:
             return
         if self.building:
             for owner in self.building:
                 for name, value in state_of(owner).items():
                     walk(owner, into=self.tree, start=value, path=join(self.path_of(owner), name))
-            return  # what its build makes of it is seen in the end
+            return  # whether the build keeps it is checked at the end
         node = layer._lamina
         below = walk(layer)
         if node.built is not None and not node.trainable:
@@ -209,13 +252,13 @@ class Planner:
             return
         for key, (_, inner) in below.layers.items():
             if key not in self.tree.layers:
-                self.strays[key] = (inner, caller)
+                self.untracked[key] = (inner, caller)
         for key, owner in below.owners.items():
             if key not in self.tree.variables:
-                self.stray_variables[key] = id(owner)
+                self.untracked_variables[key] = id(owner)
 
     def _attach(self, layer: Tracked) -> None:
-        """Note which of the layer's weights an attribute holds."""
+        """Record which weights of a layer are held by attributes."""
         for variable in (*layer._lamina.loose, *layer._lamina.declared):
             held = id(variable) in self.tree.variables
             variable.attached = variable.attached or (held and self._by_attribute(variable))
@@ -227,7 +270,7 @@ class Planner:
         name = path[len(own) + 1 :] if own else path
         return name != variable.name or name in self.before.attributes.states[id(owner)][1]
 
-    # Running a `build`.
+    # Execution of `build` methods.
 
     def _run(self, layer: Tracked, method: str, specs: Arguments) -> None:
         written = own_build(layer)
@@ -239,8 +282,8 @@ class Planner:
             written(layer, *args, **kwargs)
         except Exception as error:
             known = all(spec.known for spec in specs.leaves())
-            hint = "" if known else "; a dim shown as ? is None there"
-            note(error, f"in the build of {self.name(layer)}, for {specs}{hint}")
+            hint = "" if known else "; dims shown as ? are None in build"
+            add_layer_note(error, f"in the build of {self.name(layer)}, for {specs}{hint}")
             raise
         finally:
             self.building.pop()
@@ -260,7 +303,7 @@ class Planner:
         for variable in self.weights[id(layer)]:
             variable.attached = id(variable) in self.tree.variables
             if variable.attached is False and variable.name is None:
-                raise TrackingError(errors.unkept(self.name(layer), variable))
+                raise TrackingError(errors.unnamed_weight(self.name(layer), variable))
 
     def _keep_changes(self, key: int, container: Any, before: Any, after: Any) -> None:
         kept = self.kept.states.get(key, (container, before))[1]
@@ -279,37 +322,42 @@ class Planner:
             walk(container, into=self.tree, start=value, path=join(path, name))
 
     def _rewalk(self) -> None:
-        """A list or dict changed: find out anew what is where."""
+        """Walk over the lists, tuples and dicts of all layers again, after a change of one."""
         for _, layer in list(self.tree.layers.values()):
             for name, value in state_of(layer).items():
                 if isinstance(value, (list, tuple, dict)):
                     walk(layer, into=self.tree, start=value, path=join(self.path_of(layer), name))
 
-    def _must_fit(self, layer: Tracked, method: str, specs: Arguments) -> None:
-        """Run `build` again for other shapes: it must ask for the weights that are there."""
+    def _check_weights(self, layer: Tracked, method: str, specs: Arguments) -> None:
+        """Run `build` again for other shapes, and check that it declares the same weights.
+
+        Raises:
+            InputError: it declares other weights.
+        """
         before = Memento()
         before.add(layer)
         weights = layer._lamina.declared or self.weights[id(layer)]
         self.checking[id(layer)] = iter(list(weights))
         try:
             self._run(layer, method, specs)
-        except errors.MisfitError as misfit:
-            self.misfit = specs
-            if self.earlier_misfit is not None:  # what moved between the passes is not known
-                specs = blend(self.earlier_misfit, specs)
+        except errors.WeightMismatchError as mismatch:
+            self.mismatch = specs
+            if self.earlier_mismatch is not None:  # dims that differ between the passes are unknown
+                specs = merge_specs(self.earlier_mismatch, specs)
             built = layer._lamina.built
             first = built or self.records[id(layer)]
             place = f"{'first called' if built is None else 'built'} at {first.at}"
-            raise errors.misfit(self.name(layer), place, first.inputs, specs, misfit) from None
+            name = self.name(layer)
+            raise errors.input_mismatch(name, place, first.inputs, specs, mismatch) from None
         finally:
             del self.checking[id(layer)]
             before.restore()
 
     def _unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
-        """Specs with None where a size moved between this pass and the one before."""
+        """Return specs with None for the dims that differ between this pass and the previous."""
         record = self.earlier.get(self.path_of(layer))
-        return specs if record is None else blend(record.inputs, specs)
+        return specs if record is None else merge_specs(record.inputs, specs)
 
     def by_path(self) -> dict[str, Built]:
-        """What each layer that was reached was first called with."""
+        """Return the record of each layer that was called, by path."""
         return {self.path_of(layer): self.records[key] for key, layer in self.reached.items()}

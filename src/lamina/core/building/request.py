@@ -1,4 +1,4 @@
-"""What is to be planned or built: a root, a method, specs and a mode."""
+"""Requests for a plan or a build: a root, a method, specs and a training mode."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lamina.core.base.sites import Site, site
 from lamina.core.building.seeds import as_seed
 from lamina.core.running.errors import layer_name
 from lamina.core.running.scope import as_mode, current
-from lamina.core.specs.signature import by_default, given_specs, method_of
+from lamina.core.specs.signature import default_shapes, given_specs, method_of
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import own_build
@@ -21,16 +21,16 @@ __all__ = ["Request", "base_build", "request_for"]
 
 @dataclass(frozen=True)
 class Request:
-    """A root and how it is called.
+    """A call of a root that is to be planned or built.
 
     Attributes:
         root: the layer.
-        method: the name of a method, or a function that calls the root.
-        specs: of the inputs.
-        training: the mode.
-        at: where the build was asked for.
-        split: whether dims are unknown because `shard_map` has split them.
-        both: whether the other mode is planned as well.
+        method: the name of the method, or a function that calls the root.
+        specs: the specs of the inputs.
+        training: the training mode.
+        at: where the build was requested.
+        split: whether dims are unknown because `shard_map` splits them; False by default.
+        both: whether the other training mode is planned as well; True by default.
     """
 
     root: Tracked
@@ -45,7 +45,11 @@ class Request:
 def request_for(
     root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Request, int | None]:
-    """The request, and the seed, that the arguments of `build` and `plan` give."""
+    """Convert the arguments of `build` and `plan` to a request and a seed, or None.
+
+    Raises:
+        InputError: the arguments do not match the method, or a value is not valid.
+    """
     kwargs = dict(kwargs)
     method = kwargs.pop("method", None) or "call"
     seed = kwargs.pop("seed", None)
@@ -53,17 +57,17 @@ def request_for(
     info = method_of(type(root), method)
     args, training = info.split_training(args, kwargs)
     if not args and not kwargs:
-        args = by_default(own_build(root))
+        args = default_shapes(own_build(root))
     specs = given_specs(info, args, kwargs)
     mode = as_mode(training, info.training_default)
     return Request(root, method, specs, mode, site()), None if seed is None else as_seed(seed)
 
 
 def base_build(layer: Tracked, *shapes: Any, **named: Any) -> None:
-    """The `build` of a layer that declares nothing itself: the layers it calls are built then.
+    """The `build` of the base class, which declares no weights.
 
     Raises:
-        BuildError: no shape was given, and `call` takes inputs.
+        BuildError: no shape was passed, and `call` has inputs.
     """
     if shapes or named or not method_of(type(layer), "call").inputs:
         return
@@ -75,7 +79,7 @@ def base_build(layer: Tracked, *shapes: Any, **named: Any) -> None:
             where=f"called at {site()}",
             expected="super().build(input_shape)",
             received="super().build()",
-            remedy="Pass the shape on: super().build(input_shape).",
+            remedy="Pass the shape: super().build(input_shape).",
         )
     )
 

@@ -1,4 +1,4 @@
-"""Transactions: a build or a load, carried out whole or not at all."""
+"""Transactions: builds and loads that are complete or change nothing."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import numpy as np
 from lamina import initializers
 from lamina.core.base.allowance import ALLOWANCE
 from lamina.core.base.host_memory import on_device
-from lamina.core.base.interrupts import HeldBack
+from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.jax_internals import outside_traces
-from lamina.core.base.lock import LOCK, TURN
+from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.base.sites import site
 from lamina.core.building import errors
 from lamina.core.building.abstract_trace import Outcome, run_passes
 from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.core.building.request import Request
 from lamina.core.building.seeds import Seeds
-from lamina.core.initial.sampling import draw, draw_callable, says_law
+from lamina.core.initial.sampling import draw, draw_callable, has_distribution
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.memento import Snapshot
 from lamina.core.tree.node import EDITION, Tracked
@@ -38,11 +38,12 @@ __all__ = ["all_or_nothing", "carry_out", "make_plan", "outputs_of"]
 
 @contextmanager
 def _exclusive() -> Generator[None]:
-    """Hold the lock; Python's collector of cycles rests, since all that a plan makes is live.
+    """Hold the build lock, with Python's cyclic garbage collector disabled.
 
-    Otherwise it walks all that the process holds, time and again, and frees nothing.
+    Everything that a plan creates is alive, so the collector would traverse all objects of the
+    process repeatedly and free nothing.
     """
-    TURN.wait()
+    BUILD_WAIT.wait()
     with LOCK:
         resting = gc.isenabled()
         gc.disable()
@@ -55,23 +56,27 @@ def _exclusive() -> Generator[None]:
 
 @contextmanager
 def all_or_nothing(root: Tracked) -> Generator[None]:
-    """Change a tree as a whole, its values included: after an error it is as it was."""
+    """In a `with` block, restore a tree, including its values, after an error."""
     before = Snapshot(root, values=True)
     try:
         yield
     except BaseException:
-        with HeldBack():
+        with DeferredSignals():
             before.restore()
         raise
 
 
 def _final_tree(outcome: Outcome) -> Tree:
-    """The tree as it stands once the builds' changes are kept; it must hold every weight."""
+    """Return the tree after the build.
+
+    Raises:
+        TrackingError: a declared weight is not in the tree, or two weights have the same path.
+    """
     planner = outcome.planner
     tree = walk(planner.root)
     for variable in planner.declared.values():
         if id(variable) not in tree.variables:
-            raise TrackingError(errors.stray_variable(variable, planner.root))
+            raise TrackingError(errors.untracked_variable(variable, planner.root))
     paths = Counter(path for path, _ in tree.variables.values())
     twice = sorted(path for path, count in paths.items() if count > 1)
     if twice:
@@ -79,7 +84,7 @@ def _final_tree(outcome: Outcome) -> Tree:
             explain(
                 f"Two weights of {type(planner.root).__name__} have the path {twice[0]!r}.",
                 where=f"made at {planner.root._lamina.made_at}",
-                expected="a path of its own for each weight",
+                expected="a unique path for each weight",
                 received=", ".join(twice),
                 remedy="Rename one of the attributes or weights.",
             )
@@ -128,7 +133,7 @@ def _external_label(item: Tracked | Variable) -> str:
 
 
 def make_plan(request: Request) -> Plan:
-    """The plan of a request; the tree is left as it was."""
+    """Return the plan of a request; the tree is not changed."""
     with _exclusive():
         outcome = run_passes(request)
         try:
@@ -139,7 +144,13 @@ def make_plan(request: Request) -> Plan:
 
 
 def outputs_of(layer: Tracked, specs: Arguments, training: bool = False) -> Any:
-    """The specs of what a layer's `call` gives for some; the layer is left as it was."""
+    """Return the specs of the outputs of a layer's `call`; the layer is not changed.
+
+    Args:
+        layer: the layer.
+        specs: the specs of its inputs.
+        training: the training mode; False by default.
+    """
     request = Request(layer, "call", specs, training, site())
     with _exclusive():
         planner = run_passes(request).planner
@@ -153,7 +164,16 @@ def carry_out(
     seed: int | None = None,
     source: Callable[[Tree], Mapping[str, np.ndarray]] | None = None,
 ) -> dict[int, int]:
-    """Plan a request and build what it asks for; how often its call reads each variable."""
+    """Plan and build a request.
+
+    Args:
+        request: the request.
+        seed: the seed of the initial values; None (default) for the next one of the global seed.
+        source: returns the values by path for a tree, as from a file; None (default) to draw them.
+
+    Returns:
+        The number of reads of each variable in the call.
+    """
     with _exclusive():
         outcome = run_passes(replace(request, both=not _whole(request.root)))
         planner = outcome.planner
@@ -165,7 +185,7 @@ def carry_out(
             for path, variable in missing:
                 variable.stack(tuple(tree.copies_of(path).values()))
             origin, values = _values(request.root, tree, missing, seed, source)
-            with HeldBack():
+            with DeferredSignals():
                 _commit(request, outcome, origin, values)
                 for path, variable in missing:
                     variable.path = path
@@ -180,7 +200,7 @@ def carry_out(
 
 
 def _whole(root: Tracked) -> bool:
-    """Whether all of a tree is built, so that no call in any mode has something to add."""
+    """Return whether all layers and variables of a tree are built."""
     if root._lamina.built is None:
         return False
     tree = walk(root)
@@ -195,11 +215,11 @@ def _values(
     seed: int | None,
     source: Callable[[Tree], Mapping[str, np.ndarray]] | None,
 ) -> tuple[tuple[int, int] | None, list[tuple[Variable, jax.Array]]]:
-    """The values of all variables at once: drawn, or from a file."""
+    """Return the tree's seed and the values of all unbuilt variables, drawn or from a source."""
     origin = root._lamina.origin
     if source is not None:
-        given = source(tree)
-        return origin, _placed(missing, lambda v, p: given[p].astype(v.weight_dtype, copy=False))
+        arrays = source(tree)
+        return origin, _placed(missing, lambda v, p: arrays[p].astype(v.weight_dtype, copy=False))
     allowance = ALLOWANCE.get()
     calls = allowance is None or allowance.draw(sum(v.size for _, v in missing))
     counted = seed is None and origin is None and bool(missing)
@@ -209,7 +229,7 @@ def _values(
         origin = (Seeds.seed, Seeds.trees)
     drawn_from = origin or (0, 0)
     values = _placed(missing, lambda v, p: _drawn(v, p, tree, drawn_from, calls))
-    Seeds.trees += counted  # only a build that went through uses up a number
+    Seeds.trees += counted  # only after a successful build
     return origin, values
 
 
@@ -223,7 +243,7 @@ def _placed(
 def _drawn(
     variable: Variable, path: str, tree: Tree, origin: tuple[int, int], calls: bool
 ) -> np.ndarray | jax.Array:
-    """The first values of a variable, those of each copy of its layer by themselves."""
+    """Return the initial values of a variable; those of each copy are drawn by its own path."""
     if not variable.copies:
         return _drawn_once(variable, path, origin, calls)
     paths = copy_paths(path, tree.copies_of(path))
@@ -234,10 +254,10 @@ def _drawn(
 def _drawn_once(
     variable: Variable, path: str, origin: tuple[int, int], calls: bool
 ) -> np.ndarray | jax.Array:
-    """The first values of one copy; those of a function, if it may be called, or zeros."""
+    """Return the initial values of one copy; zeros if the initializer must not be called."""
     initializer, shape, dtype = variable.initializer, variable.copy_shape, variable.weight_dtype
     at = variable.declared_at
-    if says_law(initializer):
+    if has_distribution(initializer):
         return draw(initializer, shape, dtype, seed=origin, path=path, at=at)
     if not calls:
         return np.zeros(shape, dtype)
@@ -254,7 +274,7 @@ def _commit(
     planner = outcome.planner
     for key, layer in planner.reached.items():
         node = layer._lamina
-        if key not in planner.strays and node.built is None:
+        if key not in planner.untracked and node.built is None:
             node.built = replace(planner.records[key], at=request.at)
             node.declared = planner.weights[key]
     if values:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from lamina.core.base.inputs import as_arguments
-from lamina.core.base.pytrees import PLAIN, are_arrays, flatten, unflatten
+from lamina.core.base.pytrees import ARRAY_CLASSES, are_arrays, flatten, unflatten
 from lamina.core.base.sites import site
 from lamina.core.calling.call import invoke
 from lamina.core.calling.root import Root
@@ -22,7 +22,7 @@ from lamina.core.tree.memento import containers
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.values import stored_together, value_of
 from lamina.core.tree.variable import SCOPE, Variable, store
-from lamina.core.tree.walk import Watched, walk
+from lamina.core.tree.walk import ChangeDetector, walk
 from lamina.errors import InputError, explain
 
 __all__ = ["compiled", "jit"]
@@ -112,7 +112,7 @@ class _Compiled:
     def __init__(self, layer: Tracked, method: str | Callable[..., Any]) -> None:
         self._layer = layer
         self._method = method
-        self._watched: Watched | None = None
+        self._watched: ChangeDetector | None = None
         self._variables: tuple[Variable, ...] = ()
         self._programs: dict[Any, Any] = {}
         self._seen: list[Any] = []
@@ -140,7 +140,7 @@ class _Compiled:
         form: Any = ()
         arrays = args
         for value in args:
-            if value.__class__ not in PLAIN and not are_arrays(value):
+            if value.__class__ not in ARRAY_CLASSES and not are_arrays(value):
                 form, arrays = _taken_apart(args, kwargs)
                 break
         else:
@@ -160,10 +160,10 @@ class _Compiled:
         """Something was built, replaced or frozen somewhere: see whether it was here."""
         root = Root(self._layer, self._method, args, kwargs)
         root.ensure()
-        watched = Watched(self._layer)
+        watched = ChangeDetector(self._layer)
         if self._form() != self._seen:
             root.ensure_all()
-            watched = Watched(self._layer)
+            watched = ChangeDetector(self._layer)
             self._variables = tuple(v for _, v in walk(self._layer).variables.values())
             self._programs.clear()
             self._seen = self._form()
@@ -223,7 +223,7 @@ def compiled(layer: Tracked, method: str | Callable[..., Any] | None = None) -> 
         edition, program, variables, held = usual[0]
         if (
             edition == EDITION.current
-            and (given.__class__ in PLAIN or are_arrays(given))
+            and (given.__class__ in ARRAY_CLASSES or are_arrays(given))
             and not others
             and not named
             and _scope() is None

@@ -10,7 +10,7 @@ import jax
 
 from lamina.core.base.inputs import as_arguments
 from lamina.core.base.jax_internals import in_fresh_context, split_axes
-from lamina.core.base.lock import LOCK, TURN
+from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.base.pytrees import as_array, map_tree
 from lamina.core.base.sites import site
 from lamina.core.building.request import Request
@@ -58,7 +58,7 @@ class Root:
         reads = None if again else node.plans.by_signature(self.signature)
         if reads is not None:
             return reads
-        TURN.wait()
+        BUILD_WAIT.wait()
         with LOCK:
             reads = None if again else node.plans.by_signature(self.signature)
             if reads is None:

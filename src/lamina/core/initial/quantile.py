@@ -1,7 +1,8 @@
-"""The quantile function of the normal distribution, in + - * / sqrt alone.
+"""The quantile function of the normal distribution, computed with + - * / and sqrt only.
 
-Those five are correctly rounded on every machine (IEEE 754), and NumPy does not fuse them, so the
-values are the same bits everywhere; a library's ``erfinv`` or ``log`` gives no such promise.
+These operations are correctly rounded on every machine (IEEE 754), and NumPy does not fuse them, so
+the results are equal bit for bit everywhere. ``erfinv`` and ``log`` of libraries do not guarantee
+that.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FINE", "PLAIN", "Precision", "normal_quantile"]
+__all__ = ["DOUBLE", "SINGLE", "Precision", "normal_quantile"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Coefficients: TypeAlias = tuple[float, ...]  # highest power first
 
-_CENTRAL = 0.425  # |p - 1/2| up to which the central fraction holds
-_FAR = 5.0  # sqrt(-log p) from which the far tail's fraction holds
+_CENTRAL = 0.425  # largest |p - 1/2| of the central rational function
+_FAR = 5.0  # smallest sqrt(-log p) of the rational function of the far tail
 _ROOT_HALF_BITS = int(np.float64(0.7071067811865476).view(np.int64))
 _MANTISSA = (1 << 52) - 1
 _LN2 = 0.6931471805599453
@@ -26,7 +27,7 @@ _LN2 = 0.6931471805599453
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """Numerators and denominators of the fractions, and the terms of log's series."""
+    """The coefficients of the rational functions (numerator, denominator) and of log's series."""
 
     central: tuple[Coefficients, Coefficients]
     tail: tuple[Coefficients, Coefficients]
@@ -38,8 +39,8 @@ def _atanh_terms(count: int) -> Coefficients:
     return tuple(2.0 / (2 * k + 1) for k in reversed(range(count)))
 
 
-# PPND7: about 7 digits, for float32, whose p stays above 2**-33, short of the far tail.
-PLAIN = Precision(
+# PPND7: about 7 digits, for float32, whose p is above 2**-33 and so never in the far tail.
+SINGLE = Precision(
     central=(
         (59.109374720, 159.29113202, 50.434271938, 3.3871327179),
         (67.187563600, 78.757757664, 17.895169469, 1.0),
@@ -53,7 +54,7 @@ PLAIN = Precision(
 )
 
 # PPND16: about 16 digits, for float64.
-FINE = Precision(
+DOUBLE = Precision(
     central=(
         (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853,
          45921.953931549871457, 13731.693765509461125, 1971.5909503065514427,
@@ -82,14 +83,19 @@ FINE = Precision(
 )  # fmt: skip
 
 
-def normal_quantile(q: Floats, precision: Precision = FINE) -> Floats:
-    """The standard normal's quantile at probability ``1/2 + q``, written over `q`.
+def normal_quantile(q: Floats, precision: Precision = DOUBLE) -> Floats:
+    """Compute the standard normal quantile at probability ``1/2 + q``, in place.
 
-    ``x`` such that ``Phi(x) = 1/2 + q``. Centred probabilities keep all digits in both tails.
+    The result is the ``x`` with ``Phi(x) = 1/2 + q``. Centred probabilities keep full precision in
+    both tails.
 
     Args:
-        q: [n], each strictly between -1/2 and 1/2; overwritten.
-        precision: `FINE` (1e-15 relative) or `PLAIN` (2e-7, for float32; ``|q| <= 1/2 - 2**-33``).
+        q: shape [n], values in (-1/2, 1/2); overwritten with the result.
+        precision: `DOUBLE` (default, relative error 1e-15) or `SINGLE` (relative error 2e-7, for
+            float32; ``|q| <= 1/2 - 2**-33``).
+
+    Returns:
+        ``q``.
 
     Source: Wichura, M. J. (1988), Algorithm AS 241, Applied Statistics 37 (3), 477-484.
 
@@ -128,11 +134,11 @@ def _fraction(r: Floats, fraction: tuple[Coefficients, Coefficients]) -> Floats:
 
 
 def _log(p: Floats, terms: Coefficients) -> Floats:
-    """log p for normal p > 0: ``e log 2 + 2 atanh((m - 1) / (m + 1))`` where p = m 2^e."""
+    """Compute log p for normal p > 0: ``e log 2 + 2 atanh((m - 1) / (m + 1))``, p = m 2^e."""
     bits = p.view(np.int64) - _ROOT_HALF_BITS
     exponent = bits >> 52
     bits &= _MANTISSA
-    bits += _ROOT_HALF_BITS  # now m in [sqrt(1/2), sqrt(2)), so that the series converges fast
+    bits += _ROOT_HALF_BITS  # now m is in [sqrt(1/2), sqrt(2)), where the series converges fast
     m = bits.view(np.float64)
     s = m - 1.0
     m += 1.0
@@ -145,7 +151,7 @@ def _log(p: Floats, terms: Coefficients) -> Floats:
 
 
 def _horner(x: Floats, coefficients: Coefficients, out: Floats) -> Floats:
-    """The polynomial at x, in `out`, which may not be x."""
+    """Evaluate a polynomial at x, into `out`, which must not be x."""
     first, second, *rest = coefficients
     np.multiply(x, first, out=out)
     out += second

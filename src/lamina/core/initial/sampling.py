@@ -1,9 +1,10 @@
-"""Drawing the first values of weights, on the host.
+"""Sampling of the initial values of weights, on the host.
 
-A weight's values depend on (seed, path, shape, dtype, initializer) alone. They come from the raw
-64-bit words of NumPy's Philox, a counter-based generator: the key is a digest of seed and path, and
-the counter says where in the weight a word stands, so any range can be drawn without the rest. The
-maps from words to numbers are written here, because NumPy promises the words and nothing more.
+The values of a weight depend only on (seed, path, shape, dtype, initializer). They are computed
+from the raw 64-bit words of NumPy's Philox, a counter-based generator. Its key is a digest of seed
+and path, and its counter is the position in the weight, so any range of a weight can be drawn
+without the rest. The conversion of words to samples is implemented here, because NumPy guarantees
+the words only.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from numpy.random import Philox
 from numpy.typing import NDArray
 
 from lamina.core.base import host_memory
-from lamina.core.initial.quantile import FINE, PLAIN, normal_quantile
+from lamina.core.initial.quantile import DOUBLE, SINGLE, normal_quantile
 from lamina.errors import BuildError, explain
 from lamina.initializers import Distribution, Initializer, KeyedFunction, describe
 
-__all__ = ["Seed", "check", "digest", "draw", "draw_callable", "says_law"]
+__all__ = ["Seed", "check", "digest", "draw", "draw_callable", "has_distribution"]
 
 Seed = tuple[int, int]
 Numbers = NDArray[Any]
 
-_BLOCK = 32768  # elements at a time: scratch stays in cache, and calls into NumPy stay few
-_PART = 32 * _BLOCK  # elements that one thread draws
+_BLOCK = 32768  # elements at a time: temporary arrays fit in the cache, with few NumPy calls
+_PART = 32 * _BLOCK  # elements for each task of the thread pool
 _THREADS = min(os.cpu_count() or 1, 32)
-_WORDS_A_COUNT = 4  # Philox makes four words of each value of its counter
-_TWO_SIGMA = 0.9544997361036416  # of the normal's mass lies within two stddev
+_WORDS_A_COUNT = 4  # words that Philox computes for each value of its counter
+_TWO_SIGMA = 0.9544997361036416  # probability mass of a normal within two standard deviations
 
 
 def draw(
@@ -53,68 +54,75 @@ def draw(
     start: int = 0,
     stop: int | None = None,
 ) -> Numbers:
-    """The values of a weight, or of a range of it.
+    """Draw the initial values of a weight, or of a range of it.
+
+    Besides the result, temporary memory is constant, except for orthogonal matrices, which are
+    always computed as a whole.
 
     Args:
-        initializer: one that says its law; a `seed` of its own replaces seed and path.
-        shape: of the whole weight.
-        dtype: of the values; half precisions are rounded from float32.
-        seed: of the build.
-        path: of the weight in its tree.
-        at: where it was declared.
-        start: the first element of the range, counted in C order.
-        stop: the end of the range; None is the end of the weight.
+        initializer: an initializer with a distribution; if it has a `seed`, that is used instead of
+            `seed` and `path`.
+        shape: shape of the whole weight.
+        dtype: dtype of the values; 16-bit floats are rounded from float32.
+        seed: seed of the build.
+        path: path of the weight in its tree.
+        at: where the weight was declared, for errors.
+        start: index of the first element, in C order; 0 by default.
+        stop: index after the last element; None (default) for the end of the weight.
 
     Returns:
-        The array of `shape` when no range is given (`start` 0, `stop` None), else the range, flat:
-        the same bits as that slice of the whole. Besides it a draw holds a fixed amount of scratch
-        memory (orthogonal matrices excepted, which are drawn whole).
+        An array of `shape` for the whole weight. For a range, an array of shape
+        [stop - start], equal bit for bit to this slice of the flattened weight.
 
     Raises:
-        BuildError: the initializer has nothing for that shape or dtype.
+        BuildError: the initializer does not support the shape or dtype.
 
     >>> from lamina.initializers import RandomUniform
     >>> draw(RandomUniform(), (2, 2), "float32", seed=(0, 0), path="kernel").shape
     (2, 2)
     """
     dtype = jnp.dtype(dtype)
-    law = check(initializer, shape, dtype, path=path, at=at)
+    distribution = check(initializer, shape, dtype, path=path, at=at)
     size = math.prod(shape)
     first, last, _ = slice(start, stop).indices(size)
     key = digest(seed, path) if initializer.seed is None else digest((initializer.seed, 0), None)
-    values = _BY_KIND[law.kind](law, shape, dtype, key, range(first, max(first, last)))
+    values = _BY_KIND[distribution.kind](
+        distribution, shape, dtype, key, range(first, max(first, last))
+    )
     return values.reshape(shape) if start == 0 and stop is None else values
 
 
 def check(
     initializer: Initializer, shape: tuple[int, ...], dtype: Any, *, path: str, at: object = None
 ) -> Distribution:
-    """The law for a weight, if it can be drawn from; allocates nothing.
+    """Return the distribution of a weight after checking its shape and dtype.
+
+    No weight is allocated.
 
     Raises:
-        BuildError: the initializer has nothing for that shape or dtype.
+        BuildError: the initializer does not support the shape or dtype.
     """
-    law = initializer.distribution_for(shape)
+    distribution = initializer.distribution_for(shape)
     dtype = jnp.dtype(dtype)
     refuse = functools.partial(_refuse, initializer, path, at)
-    if law.kind == "constant":
-        value = np.asarray(law.value)
-        if not _fits(value.shape, shape):
+    if distribution.kind == "constant":
+        value = np.asarray(distribution.value)
+        if not _broadcasts(value.shape, shape):
             raise refuse(f"a value that broadcasts to {shape}", f"shape {value.shape}")
-        if value.dtype.kind in "fc" and not _holds(dtype, value):
-            raise refuse(f"a value that {dtype} holds", repr(law.value))
-        return law
+        if value.dtype.kind in "fc" and not _is_representable(dtype, value):
+            raise refuse(f"a value that {dtype} can represent", repr(distribution.value))
+        return distribution
     if not jnp.issubdtype(dtype, np.floating):
         raise refuse("a floating dtype", str(dtype))
-    if law.kind == "orthogonal" and len(shape) < 2:
+    if distribution.kind == "orthogonal" and len(shape) < 2:
         raise refuse("a shape with at least two axes", str(shape))
-    if law.kind == "identity" and len(shape) != 2:
+    if distribution.kind == "identity" and len(shape) != 2:
         raise refuse("a shape with two axes", str(shape))
-    return law
+    return distribution
 
 
-def says_law(initializer: Initializer | KeyedFunction) -> TypeGuard[Initializer]:
-    """Whether it is data that a law follows from, rather than a function that draws by itself."""
+def has_distribution(initializer: Initializer | KeyedFunction) -> TypeGuard[Initializer]:
+    """Return whether an initializer has a distribution; otherwise it is a function."""
     if not isinstance(initializer, Initializer):
         return False
     return type(initializer).distribution_for is not Initializer.distribution_for
@@ -129,16 +137,16 @@ def draw_callable(
     path: str,
     at: object = None,
 ) -> jax.Array:
-    """The values of a weight from a function `(key, shape, dtype) -> array`.
+    """Compute the initial values of a weight by a function ``(key, shape, dtype) -> array``.
 
-    One whose first argument is called `shape`, as Keras has them, is given no key; what it draws
-    is its own affair.
+    A function whose first parameter is named `shape`, as in Keras, is called without the key; its
+    values do not depend on the seed.
 
-    It runs in a thread of its own, where no trace is under way, so that the array is concrete even
-    if the draw is asked for while JAX traces; x64 and the default device are the caller's.
+    The function runs in another thread, where no JAX trace is running, so that the array is
+    concrete even within a trace. It has the caller's setting of x64 and default device.
 
     Raises:
-        BuildError: the function fails, or what it gives does not fit.
+        BuildError: the function raises an error, or its array has another shape or dtype.
 
     >>> draw_callable(jax.nn.initializers.ones, (2,), "float32", seed=(0, 0), path="b").tolist()
     [1.0, 1.0]
@@ -151,8 +159,8 @@ def draw_callable(
     def work() -> jax.Array:
         with jax.enable_x64(x64), jax.default_device(device):
             key = cast("Any", jax.random).wrap_key_data(bits, impl="threefry2x32")
-            given: Any = function
-            drawn = given(shape, dtype=dtype) if _keyless(given) else given(key, shape, dtype)
+            called: Any = function
+            drawn = called(shape, dtype=dtype) if _is_keyless(called) else called(key, shape, dtype)
             values: jax.Array = jnp.asarray(drawn)
             if values.shape != shape:
                 raise refuse(f"an array of shape {shape}", f"shape {values.shape}")
@@ -166,11 +174,11 @@ def draw_callable(
         except BuildError:
             raise
         except Exception as error:
-            came = f"{type(error).__name__}: {error}"
-            raise refuse("a function (key, shape, dtype) -> array that runs", came) from error
+            raised = f"{type(error).__name__}: {error}"
+            raise refuse("a function (key, shape, dtype) -> array", raised) from error
 
 
-def _keyless(function: Callable[..., Any]) -> bool:
+def _is_keyless(function: Callable[..., Any]) -> bool:
     try:
         return next(iter(inspect.signature(function).parameters), None) == "shape"
     except (TypeError, ValueError):  # a built-in function may have no signature
@@ -178,7 +186,7 @@ def _keyless(function: Callable[..., Any]) -> bool:
 
 
 def digest(seed: Seed, path: str | None) -> bytes:
-    """The 16 bytes that key a weight's draws; `path` is None for an initializer's own seed."""
+    """Return the 16-byte Philox key of a weight; `path` is None if the initializer has a seed."""
     first, second = map(operator.index, seed)
     text = f"{first},{second}" if path is None else f"{first},{second}:{path}"
     return hashlib.blake2b(text.encode(), digest_size=16, person=b"lamina.draw").digest()
@@ -188,32 +196,36 @@ def _refuse(
     initializer: Initializer | KeyedFunction, path: str, at: object, expected: str, received: str
 ) -> BuildError:
     text = explain(
-        f"{describe(initializer)} cannot draw this weight.",
+        f"The initializer {describe(initializer)} cannot create this weight.",
         where=path if at is None else f"{path}, declared at {at}",
         expected=expected,
         received=received,
-        remedy="Give the weight another initializer, shape or dtype.",
+        remedy="Use another initializer, shape or dtype for the weight.",
     )
     return BuildError(text)
 
 
-def _fits(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
     try:
         return np.broadcast_shapes(shape, target) == target
     except ValueError:
         return False
 
 
-def _holds(dtype: np.dtype[Any], value: Numbers) -> bool:
+def _is_representable(dtype: np.dtype[Any], value: Numbers) -> bool:
     if jnp.issubdtype(dtype, np.inexact):
         return value.dtype.kind != "c" or jnp.issubdtype(dtype, np.complexfloating)
     return bool(np.array_equal(value, value.astype(dtype)))
 
 
 def _constant(
-    law: Distribution, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+    distribution: Distribution,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    key: bytes,
+    span: range,
 ) -> Numbers:
-    value = np.asarray(law.value)
+    value = np.asarray(distribution.value)
     if value.ndim == 0:
         values = host_memory.empty((len(span),), dtype)
         values[...] = value
@@ -222,33 +234,42 @@ def _constant(
 
 
 def _identity(
-    law: Distribution, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+    distribution: Distribution,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    key: bytes,
+    span: range,
 ) -> Numbers:
     values = np.zeros(len(span), dtype)
     diagonal = np.arange(min(shape)) * (shape[1] + 1) - span.start
-    values[diagonal[(diagonal >= 0) & (diagonal < len(span))]] = law.gain
+    values[diagonal[(diagonal >= 0) & (diagonal < len(span))]] = distribution.gain
     return values
 
 
 def _orthogonal(
-    law: Distribution, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+    distribution: Distribution,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    key: bytes,
+    span: range,
 ) -> Numbers:
     rows, columns = math.prod(shape[:-1]), shape[-1]
     tall = (max(rows, columns), min(rows, columns))
     wide = np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
     normal = Distribution("normal", stddev=1.0)
     drawn = _random(normal, tall, wide, key, range(tall[0] * tall[1])).reshape(tall)
-    q = law.gain * _orthonormal(drawn.astype(np.float64))
+    q = distribution.gain * _orthonormal(drawn.astype(np.float64))
     matrix = q if rows >= columns else q.T
     return matrix.reshape(-1)[span.start : span.stop].astype(dtype)
 
 
 def _orthonormal(matrix: Numbers) -> Numbers:
-    """The Q of ``matrix = Q R``, R's diagonal positive, so that Q is uniform (Mezzadri, 2007).
+    """Compute the Q of ``matrix = Q R`` with a positive diagonal of R.
 
-    Of a long matrix of normal numbers the columns are nearly orthogonal as they are: of a large one
-    the condition is below 6. So R may be found from their products without loss that would count,
-    in a fraction of the time that reflections take.
+    Q is then uniformly distributed (Mezzadri, 2007). The columns of a tall matrix of normal samples
+    are nearly orthogonal (the condition number of a large one is below 6). R is therefore computed
+    from their inner products (Cholesky QR), which is accurate here and much faster than Householder
+    reflections.
     """
     rows, columns = matrix.shape
     if rows < 2 * columns:
@@ -258,15 +279,20 @@ def _orthonormal(matrix: Numbers) -> Numbers:
 
 
 def _random(
-    law: Distribution, shape: tuple[int, ...], dtype: np.dtype[Any], key: bytes, span: range
+    distribution: Distribution,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    key: bytes,
+    span: range,
 ) -> Numbers:
     values = host_memory.empty((len(span),), dtype)
     work = np.dtype(np.float64 if dtype.itemsize == 8 else np.float32)
-    fill = _fill_uniform if law.kind == "uniform" else _fill_normal
+    fill = _fill_uniform if distribution.kind == "uniform" else _fill_normal
 
     parts = range(0, len(span), _PART)
     threads = min(len(parts), _THREADS)
-    # All of them together hold no more than one would; a power of two, so that words stay whole.
+    # All threads together use the temporary memory of one. Blocks are powers of two, so that they
+    # start at whole words.
     block = _BLOCK >> max(0, threads - 1).bit_length()
 
     def draw_part(first: int) -> None:
@@ -275,28 +301,28 @@ def _random(
         for part, integers in _blocks(key, numbered, work.itemsize, block):
             target = whole[part]
             numbers = target if work == dtype else np.empty(len(target), work)
-            fill(law, integers, numbers)
+            fill(distribution, integers, numbers)
             if numbers is not target:
                 target[...] = numbers
 
     if threads < 2:
         for first in parts:
             draw_part(first)
-    else:  # NumPy lets other threads run meanwhile
+    else:  # NumPy releases the GIL
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(draw_part, parts))
     return values
 
 
 class _Words(threading.local):
-    """A thread's generator; to set it costs less than half of what making one does."""
+    """The generator of a thread; setting its state takes less than half the time of a new one."""
 
     def __init__(self) -> None:
         self._generator = Philox(key=0)
         self._state: Any = dict(self._generator.state)
 
     def begin(self, key: bytes, counter: int) -> Philox:
-        """The generator, set to that key, and to where the counter stands."""
+        """Return the generator, set to a key and a counter."""
         self._state["state"] = {
             "counter": np.array([counter, 0, 0, 0], np.uint64),
             "key": np.frombuffer(key, "<u8"),
@@ -309,7 +335,7 @@ _words = _Words()
 
 
 def _blocks(key: bytes, span: range, itemsize: int, block: int) -> Iterator[tuple[slice, Numbers]]:
-    """Each part of the values with its random integers, signed, of as many bytes as `itemsize`."""
+    """Yield slices of the values with their random signed integers of `itemsize` bytes."""
     a_count = _WORDS_A_COUNT * 8 // itemsize
     skipped = span.start % a_count
     generator = _words.begin(key, span.start // a_count)
@@ -322,25 +348,25 @@ def _blocks(key: bytes, span: range, itemsize: int, block: int) -> Iterator[tupl
         position += count
 
 
-def _fill_uniform(law: Distribution, integers: Numbers, out: Numbers) -> None:
+def _fill_uniform(distribution: Distribution, integers: Numbers, out: Numbers) -> None:
     bits = np.finfo(out.dtype).nmant + 1
     unsigned = integers.view(f"<u{integers.itemsize}")
     unsigned >>= integers.itemsize * 8 - bits
-    out[...] = integers  # signed ones convert faster, and now none is negative
-    out *= out.dtype.type((law.high - law.low) * 0.5**bits)
-    out += out.dtype.type(law.low)
+    out[...] = integers  # signed integers convert faster, and none is negative after the shift
+    out *= out.dtype.type((distribution.high - distribution.low) * 0.5**bits)
+    out += out.dtype.type(distribution.low)
 
 
-def _fill_normal(law: Distribution, integers: Numbers, out: Numbers) -> None:
-    bits, precision = 32, PLAIN
+def _fill_normal(distribution: Distribution, integers: Numbers, out: Numbers) -> None:
+    bits, precision = 32, SINGLE
     if out.itemsize == 8:
-        bits, precision = 53, FINE
+        bits, precision = 53, DOUBLE
         integers >>= 11
-    q = np.add(integers, 0.5, dtype=np.float64)  # exact, never 0, and within -1/2 and 1/2 below
-    q *= 0.5**bits if law.kind == "normal" else _TWO_SIGMA * 0.5**bits
+    q = np.add(integers, 0.5, dtype=np.float64)  # exact and never 0; in (-1/2, 1/2) after scaling
+    q *= 0.5**bits if distribution.kind == "normal" else _TWO_SIGMA * 0.5**bits
     z = normal_quantile(q, precision)
-    z *= law.stddev
-    z += law.mean
+    z *= distribution.stddev
+    z += distribution.mean
     out[...] = z
 
 

@@ -1,4 +1,4 @@
-"""What layers add to the loss of training: numbers from their calls, penalties of weights."""
+"""Losses that layers add to the training loss: by `add_loss`, and penalties of weights."""
 
 from __future__ import annotations
 
@@ -18,11 +18,19 @@ from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import frozen_variables, walk
 from lamina.errors import InputError, LaminaError, TraceError, explain
 
-__all__ = ["COLLECTED", "add_loss", "added_losses", "collect", "noted", "penalise", "penalties"]
+__all__ = [
+    "COLLECTED",
+    "add_activity_penalty",
+    "add_loss",
+    "added_losses",
+    "collect",
+    "losses_so_far",
+    "penalties",
+]
 
 
 class _Collected(NamedTuple):
-    """The losses collected by a `with` block, and the call that the block is in."""
+    """The losses that a `with` block collects, and the call that contains the block."""
 
     losses: list[jax.Array]
     call: Any
@@ -38,11 +46,15 @@ def _running() -> Any:
 
 @contextlib.contextmanager
 def added_losses() -> Generator[list[jax.Array]]:
-    """Collect what the calls made meanwhile add to the loss: a list of numbers to sum.
+    """Collect the losses that calls in a ``with`` block add.
 
-    They are what layers give to `add_loss`, what `activity_regularizer` makes of outputs, and the
-    penalties of all weights that train and have a regularizer. It serves for `layer(x)`, `apply`
-    and `lamina.jit` alike. `fit` and `Trainer` add them to the loss by themselves.
+    They are the losses of ``add_loss``, the penalties of ``activity_regularizer``, and the
+    penalties of trainable weights with a regularizer. Calls by ``layer(x)``, ``layer.apply`` and
+    :func:`lamina.jit` are collected. ``fit`` and ``Trainer`` add these losses to the training loss
+    themselves.
+
+    Returns:
+        A context manager that returns a list of scalar arrays; it is filled by the calls.
 
     >>> import jax
     >>> from lamina import layers
@@ -64,14 +76,14 @@ def added_losses() -> Generator[list[jax.Array]]:
 
 
 def collect(layer: Tracked, losses: list[Any], values: Mapping[int, Any] | None = None) -> None:
-    """Hand over what a root's call added, if a block around it collects that.
+    """Add the losses of a root's call to the list of :func:`added_losses`, if that is active.
 
-    A pure call within another call is not collected outside of that one.
+    Losses of `apply` within another call are collected only by a block in the same call.
 
     Args:
         layer: the root.
-        losses: what its call added.
-        values: of its variables by identity; None (default) for those that they hold.
+        losses: the losses that its call added.
+        values: the values of its variables, by identity; None (default) for the stored ones.
     """
     found = COLLECTED.get()
     if found is not None and found.call is _running():
@@ -81,8 +93,8 @@ def collect(layer: Tracked, losses: list[Any], values: Mapping[int, Any] | None 
         )
 
 
-def noted() -> list[Any]:
-    """What the call that is running has added so far."""
+def losses_so_far() -> list[Any]:
+    """Return the losses that the running call has added so far."""
     scope = current()
     return [] if scope is None else scope.call.losses
 
@@ -90,7 +102,12 @@ def noted() -> list[Any]:
 def penalties(
     layer: Tracked, read: Callable[[Variable], Any] = lambda variable: variable.value
 ) -> list[jax.Array]:
-    """The penalties of those weights of a tree that train."""
+    """Return the penalties of the trainable weights of a tree.
+
+    Args:
+        layer: the root of the tree.
+        read: returns the value of a variable.
+    """
     tree = walk(layer)
     penalised = {
         key: variable
@@ -102,8 +119,8 @@ def penalties(
     return [jnp.sum(v.over_copies(cast(Any, v.regularizer), read(v))) for v in kept]
 
 
-def penalise(layer: Tracked, penalty: Callable[[Any], Any], outputs: Any) -> None:
-    """Add a penalty of each output, divided by the size of its first axis."""
+def add_activity_penalty(layer: Tracked, penalty: Callable[[Any], Any], outputs: Any) -> None:
+    """Add a penalty of each output array to the loss, divided by the batch size."""
     for output in leaves_of(outputs):
         if isinstance(output, jax.Array):
             size = output.shape[0] if output.ndim else 1
@@ -111,19 +128,20 @@ def penalise(layer: Tracked, penalty: Callable[[Any], Any], outputs: Any) -> Non
 
 
 def add_loss(layer: Tracked, loss: Any) -> None:
-    """Note a number, or several in a tree, with the call that is running.
+    """Add a scalar, or the scalars of a pytree, to the losses of the running call.
 
     Raises:
         LaminaError: no call is running.
-        InputError: it is not a number.
-        TraceError: it belongs to a transform within the call, and ends with that.
+        InputError: a loss is not a scalar.
+        TraceError: an inner JAX transform is running, whose tracers end with it.
     """
     scope = current()
     if scope is None:
         raise LaminaError(
             explain(
-                f"{type(layer).__name__}.add_loss() was called outside of any call.",
-                remedy="Add losses inside call(); a penalty of a weight is its regularizer.",
+                f"{type(layer).__name__}.add_loss() was called outside of a call.",
+                remedy="Use add_loss() inside call(); for a penalty of a weight, pass a "
+                "regularizer to add_weight().",
             )
         )
     path = scope.call.path_of(layer)
@@ -132,13 +150,13 @@ def add_loss(layer: Tracked, loss: Any) -> None:
     if trace_state() != scope.call.state:
         raise TraceError(
             explain(
-                f"{label} adds a loss inside a transform of the call (a scan, while or cond "
-                "body, vmap, jax.checkpoint).",
+                f"{label} adds a loss inside a JAX transform within the call (a scan, while or "
+                "cond body, vmap, jax.checkpoint).",
                 where=where,
-                expected="add_loss() in the trace in which the call began",
+                expected="add_loss() outside of inner transforms",
                 received="add_loss() in an inner trace, whose values end with it",
-                remedy="Carry the value out and add it there; for rematerialised layers use "
-                "lamina.checkpoint(layer), which carries losses.",
+                remedy="Return the loss from the transform and add it outside; for rematerialized "
+                "layers use lamina.checkpoint(layer), which supports losses.",
             )
         )
     for one in leaves_of(loss):
@@ -146,11 +164,11 @@ def add_loss(layer: Tracked, loss: Any) -> None:
         if number.shape != ():
             raise InputError(
                 explain(
-                    f"{label} adds a loss that is not one number.",
+                    f"{label} adds a loss that is not a scalar.",
                     where=where,
                     expected="a scalar",
                     received=f"an array of shape {number.shape}",
-                    remedy="Take its mean: self.add_loss(loss.mean()).",
+                    remedy="Reduce it to a scalar, such as self.add_loss(loss.mean()).",
                 )
             )
         scope.call.losses.append(number)

@@ -1,4 +1,4 @@
-"""The calls that compute: live ones, watched ones, and those on given values."""
+"""The interpreters of calls that compute: live, observed, and on explicit values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["GivenCall", "LiveCall", "WatchedCall"]
 
 
 class _Evaluated(Interpreter):
-    """A call that computes: its children are calls on given values."""
+    """A call that computes; its children are calls on explicit values."""
 
     def child(
         self, values: Mapping[int, Any], indices: Mapping[str, Any] | None = None
@@ -46,11 +46,11 @@ class _Evaluated(Interpreter):
 
 
 class LiveCall(_Evaluated):
-    """A call on the values that the variables hold.
+    """A call on the stored values of the variables.
 
     Args:
         root: the layer that was called.
-        grow: builds what was added to the root's tree since it was built.
+        grow: builds the layers that were added to the tree since it was built.
     """
 
     def __init__(self, root: Tracked, grow: Callable[[], None]) -> None:
@@ -73,12 +73,12 @@ class LiveCall(_Evaluated):
 
 
 class WatchedCall(LiveCall):
-    """A live call that reports every layer's call as it ends.
+    """A live call that reports the call of each layer when it ends.
 
     Args:
         root: the layer that was called.
-        grow: builds what was added to the root's tree since it was built.
-        watch: called with the path, the class name, the inputs ``(args, kwargs)`` and the outputs.
+        grow: builds the layers that were added to the tree since it was built.
+        watch: called with the layer's path, class name, inputs ``(args, kwargs)`` and outputs.
     """
 
     def __init__(
@@ -104,15 +104,16 @@ class WatchedCall(LiveCall):
 
 
 class GivenCall(_Evaluated):
-    """A call on given values: of `apply`, of compiled programs and of training.
+    """A call on explicit values: by `apply`, in compiled programs and in training.
 
     Args:
         root: the layer that was called.
-        values: by the identity of the variables.
-        tree: the root's layers and variables; None (default) to walk them when a path is needed.
-        parent: the call that other variables are read from; None (default) for none.
-        grow: builds what was added to the root's tree; None (default) for the parent's way.
-        indices: of the copies that run, by the path of the layer that stands for them.
+        values: the values of the variables, by identity.
+        tree: the layers and variables of the root; None (default) to walk over them when needed.
+        parent: the call from which other variables are read; None (default) for no such call.
+        grow: builds the layers that were added to the tree; None (default) for that of the parent.
+        indices: the indices of the running copies, by the path of the layer that stands for them;
+            None (default) for those of the parent.
     """
 
     def __init__(
@@ -138,12 +139,12 @@ class GivenCall(_Evaluated):
         if id(variable) in walk(self.root).variables:
             raise InputError(
                 explain(
-                    f"{self.path_of(variable)} of {type(self.root).__name__} is not among the "
-                    "values given: it was built after they were taken.",
+                    f"The values passed to {type(self.root).__name__} do not contain "
+                    f"{self.path_of(variable)}, which was built after values() was called.",
                     where=f"declared at {variable.declared_at}",
                     expected="a value for each path of values()",
-                    received="values without it",
-                    remedy="Take values() again.",
+                    received="values without this path",
+                    remedy="Call values() again.",
                 )
             )
         return variable.stored()  # of a frozen model outside of the tree
@@ -156,7 +157,7 @@ class GivenCall(_Evaluated):
         kwargs: dict[str, Any],
         options: dict[str, Any],
     ) -> Any:
-        # In the same trace, layers run as they do in the call around.
+        # In the same trace, layers run as in the outer call.
         if self.parent is not None and self.parent.state == self.state:
             return self.parent.run(layer, method, args, kwargs, options)
         return super().run(layer, method, args, kwargs, options)
@@ -176,10 +177,10 @@ class GivenCall(_Evaluated):
 
 def _assigned_by_all(variable: Variable) -> str:
     return explain(
-        f"{variable.path or variable.describe()} is assigned by every copy of a layer, and they "
-        "share it.",
+        f"{variable.path or variable.describe()} is shared by the copies of a layer, and assigned "
+        "by each of them.",
         where=f"declared at {variable.declared_at}",
-        expected="copies that assign variables of their own",
-        received="a layer with state that is made outside of the copies",
-        remedy="Make that layer within the copied one, or keep the copies in a list.",
+        expected="copies that only assign variables within the copied layer",
+        received="a layer with state that was made outside of the copied layer",
+        remedy="Create that layer in the copied layer, or keep the copies in a list.",
     )

@@ -1,4 +1,4 @@
-"""Several equal layers run as one: their weights are stacked, and one stands for all."""
+"""Execution of equal layers with stacked weights, by `jax.lax.scan` or `jax.vmap`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["InParallel", "InSequence", "run_copies"]
 
 
 class InSequence:
-    """Copies one after the other, by `jax.lax.scan`: each takes what the one before gave.
+    """Runs copies in sequence, by `jax.lax.scan`: the outputs of each are the inputs of the next.
 
     Args:
-        owner: the layer that holds them, for errors.
-        count: how many.
-        inputs: of the first.
+        owner: the layer that holds the copies, for errors.
+        count: number of copies.
+        inputs: inputs of the first copy.
     """
 
     def __init__(self, owner: Tracked, count: int, inputs: Any) -> None:
@@ -34,8 +34,8 @@ class InSequence:
         self._inputs = map_tree(_strong, inputs)
 
     def run(self, one: Callable[[Any, Any, Any], Any], values: Any) -> Any:
-        def body(carry: Any, given: tuple[Any, Any]) -> tuple[Any, Any]:
-            outputs, effects = one(*given, carry)
+        def body(carry: Any, copy: tuple[Any, Any]) -> tuple[Any, Any]:
+            outputs, effects = one(*copy, carry)
             return self._checked(outputs), effects
 
         return jax.lax.scan(body, self._inputs, (values, jnp.arange(self._count)))
@@ -45,27 +45,27 @@ class InSequence:
 
     def _checked(self, outputs: Any) -> Any:
         outputs = map_tree(_strong, outputs)
-        expected, received = _forms(self._inputs), _forms(outputs)
+        expected, received = _types(self._inputs), _types(outputs)
         if expected == received:
             return outputs
         raise InputError(
             explain(
-                f"A layer in {type(self._owner).__name__} gives outputs that it could not take "
-                "as inputs.",
+                f"The outputs of a layer in {type(self._owner).__name__} differ from its inputs in "
+                "structure, shape or dtype.",
                 where=f"made at {self._owner._lamina.made_at}; called at {site()}",
                 expected=", ".join(expected[0]),
                 received=", ".join(received[0]),
-                remedy="Let its outputs have the shape and dtype of its first input.",
+                remedy="Return outputs with the shape and dtype of the first input.",
             )
         )
 
 
 class InParallel:
-    """Copies at once, by `jax.vmap`: each takes the same inputs.
+    """Runs copies in parallel, by `jax.vmap`, on the same inputs.
 
     Args:
-        count: how many.
-        inputs: of each.
+        count: number of copies.
+        inputs: inputs of each copy.
     """
 
     def __init__(self, count: int, inputs: Any) -> None:
@@ -86,7 +86,7 @@ class InParallel:
 
 
 def run_copies(layer: Tracked, runner: Runner, call: Callable[[Any], Any]) -> Any:
-    """Run the copies that a layer stands for, within the call that is running.
+    """Run the copies that a layer stands for, within the running call.
 
     Args:
         layer: the layer.
@@ -100,7 +100,7 @@ def run_copies(layer: Tracked, runner: Runner, call: Callable[[Any], Any]) -> An
     keys: list[Key | None] = []
 
     def step(within: Interpreter, inputs: Any) -> Any:
-        # Every copy draws as often as the others, so the counts of one serve for all.
+        # All copies draw the same number of keys, so the counts of one hold for all.
         inner = None if key is None else Key(key.value, dict(key.drawn), outside)
         keys.append(inner)
         return run_in(scope._replace(call=within, key=inner), lambda: call(inputs))
@@ -112,14 +112,15 @@ def run_copies(layer: Tracked, runner: Runner, call: Callable[[Any], Any]) -> An
 
 
 def _strong(leaf: Any) -> Any:
-    """An array whose dtype is not weak, as `scan` wants it."""
+    """Convert a weakly typed array to a strongly typed one, as `scan` requires."""
     return jax.lax.convert_element_type(leaf, leaf.dtype) if isinstance(leaf, jax.Array) else leaf
 
 
-def _forms(tree: Any) -> tuple[list[str], Any]:
+def _types(tree: Any) -> tuple[list[str], Any]:
+    """Return the dtypes and shapes of a pytree as text, and its structure."""
     leaves, structure = flatten(tree)
-    forms = [
+    types = [
         f"{leaf.dtype}{list(leaf.shape)}" if isinstance(leaf, jax.Array) else repr(leaf)
         for leaf in leaves
     ]
-    return forms, structure
+    return types, structure

@@ -1,4 +1,4 @@
-"""What interprets a call: where the values of variables come from, and where effects go."""
+"""The base class of interpreters of calls, which supply variables and collect effects."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ Step = Callable[["Interpreter", Any], Any]
 
 
 class Runner(Protocol):
-    """Runs the copies of a layer."""
+    """Runs the copies of a layer, in sequence or in parallel."""
 
     def run(self, one: Callable[[Any, Any, Any], Any], values: Any) -> Any:
-        """All copies: ``one(values, index, inputs)`` gives outputs and effects of one.
+        """Run all copies, and return their outputs and effects.
 
         Args:
-            one: runs one copy.
-            values: of all copies, on the first axis.
+            one: runs one copy: ``one(values, index, inputs)`` returns outputs and effects.
+            values: the values of the variables of all copies, stacked on the first axis.
         """
         ...
 
     def plan(self, one: Callable[[Any], Any]) -> Any:
-        """What all copies give, found from one: ``one(inputs)``."""
+        """Return the outputs of all copies from a run of one: ``one(inputs)``."""
         ...
 
 
 class Effects(NamedTuple):
-    """The arrays among the effects of a call, which a JAX transform must return.
+    """The effects of a call that are arrays, which a JAX transform must return.
 
     Attributes:
         written: the last value assigned to each variable, by the variable's identity.
@@ -56,26 +56,27 @@ class Effects(NamedTuple):
 
 
 class Interpreter:
-    """One call of a root layer, as a trace is one run of a function in JAX.
+    """One call of a root layer, comparable to a trace in JAX.
 
-    The methods of this class decide what happens when a layer reads a weight, assigns one, calls
-    another layer, declares a weight or draws a random key. There is one subclass for each kind of
-    call, so that no other code asks which kind is running. Effects are kept here; those of a
-    :meth:`child` flow back by :meth:`absorb`.
+    Its methods define what happens when a layer reads or assigns a variable, calls another layer,
+    declares a weight or draws a random key. There is one subclass for each kind of call, so that no
+    other code depends on the kind. The interpreter collects the effects of the call; the effects of
+    a :meth:`child` are added by :meth:`absorb`.
 
     Args:
         root: the layer that was called.
-        tree: the root's layers and variables; None (default) to walk them when a path is needed.
-        parent: the call whose child this is; None (default) for a root's call.
+        tree: the layers and variables of the root; None (default) to walk over them when needed.
+        parent: the call that contains this one; None (default) for the call of a root.
 
     Attributes:
         number: the number of the call in this process, from 1.
         state: the JAX trace in which the call began.
-        reads: how often each variable was read, by the variable's identity.
-        written: the value last assigned to each variable.
-        writers: the variables assigned, by identity.
+        reads: the number of reads of each variable, by the variable's identity.
+        written: the value last assigned to each variable, by the variable's identity.
+        writers: the assigned variables, by identity.
         losses: the scalars added to the loss.
-        masks: the padding masks of models' outputs, each with the trace that it belongs to.
+        masks: the padding masks of the outputs of models, each with its JAX trace, by the model's
+            identity.
     """
 
     def __init__(
@@ -93,43 +94,43 @@ class Interpreter:
         self._tree = tree
         self._frozen: set[int] | None = None
 
-    # What the layers of a call do.
+    # Actions of layers in a call.
 
     def read(self, variable: Variable) -> Any:
-        """The value of a variable in this call; the read is counted."""
+        """Return the value of a variable in this call, and count the read."""
         key = id(variable)
         self.reads[key] = self.reads.get(key, 0) + 1
         return self.peek(variable)
 
     def peek(self, variable: Variable) -> Any:
-        """The value of a variable in this call; nothing is counted."""
+        """Return the value of a variable in this call, without counting the read."""
         key = id(variable)
         return self.written[key] if key in self.written else self._unwritten(variable)
 
     def shape_of(self, variable: Variable) -> tuple[int, ...]:
-        """The shape of the value of a variable in this call."""
+        """Return the shape of the value of a variable in this call."""
         return self.peek(variable).shape
 
     def _unwritten(self, variable: Variable) -> Any:
-        """The value of a variable that this call has not assigned."""
+        """Return the value of a variable that this call has not assigned."""
         raise NotImplementedError
 
     def assign(self, variable: Variable, value: Any) -> None:
-        """Keep a new value of a variable, to be read from here on and returned by the call.
+        """Assign a value to a variable in this call; it is an effect of the call.
 
         Raises:
-            TraceError: a JAX transform within the call is running, whose values end with it.
+            TraceError: an inner JAX transform is running, whose tracers end with it.
         """
         if trace_state() != self.state:
             raise TraceError(
                 explain(
-                    f"{self.path_of(variable)} was assigned inside a transform of the call that "
-                    "reads it (a scan, while or cond body, jax.checkpoint, vmap).",
+                    f"{self.path_of(variable)} was assigned inside a JAX transform within the call "
+                    "(a scan, while or cond body, jax.checkpoint, vmap).",
                     where=f"declared at {variable.declared_at}",
-                    expected="assign() in the trace in which the call began",
+                    expected="assign() outside of inner transforms",
                     received="assign() in an inner trace, whose values end with it",
-                    remedy="Carry the value out and assign it there; for rematerialised layers "
-                    "use lamina.checkpoint(layer), which carries state.",
+                    remedy="Return the value from the transform and assign it outside; for "
+                    "rematerialized layers use lamina.checkpoint(layer), which supports state.",
                 )
             )
         self.written[id(variable)] = value
@@ -143,14 +144,14 @@ class Interpreter:
         kwargs: dict[str, Any],
         options: dict[str, Any],
     ) -> Any:
-        """Run a method of a layer, which is built first where it is not.
+        """Run a method of a layer; an unbuilt layer is built first.
 
         Args:
             layer: the layer that is called.
             method: the name of the method.
-            args: the inputs by position.
-            kwargs: the inputs by name.
-            options: ``training``, where the method takes it.
+            args: the positional inputs.
+            kwargs: the keyword inputs.
+            options: ``training``, if the method accepts it.
         """
         if is_unbuilt(layer):
             self.grow()
@@ -163,7 +164,12 @@ class Interpreter:
         return function()
 
     def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
-        """A layer calls `add_weight`.
+        """Declare a weight, for `add_weight`.
+
+        Args:
+            layer: the layer that declares it.
+            shape: the shape of the weight.
+            make: creates the variable.
 
         Raises:
             TrackingError: weights cannot be declared in a call of this kind.
@@ -178,21 +184,21 @@ class Interpreter:
         kwargs: dict[str, Any],
         transaction: Callable[[Tracked, tuple[Any, ...], dict[str, Any]], None],
     ) -> None:
-        """A layer's `build` is called.
+        """Build a layer whose `build` is called within this call.
 
         Args:
             layer: the layer.
-            written: the `build` of its class, as the class defines it.
-            args: the specs by position.
-            kwargs: the specs by name.
+            written: the `build` method that its class defines.
+            args: the positional specs.
+            kwargs: the keyword specs.
             transaction: builds the layer as a root.
         """
         transaction(layer, args, kwargs)
 
     def drawing(self, layer: Tracked) -> None:
-        """A layer is about to draw a random key."""
+        """Called before a layer draws a random key."""
 
-    # What layers ask of a call.
+    # Properties of the call.
 
     @property
     def tree(self) -> Tree:
@@ -202,11 +208,14 @@ class Interpreter:
         return self._tree
 
     def path_of(self, item: Tracked | Variable) -> str:
-        """The path of a layer or variable below the root; its class where it has none."""
+        """Return the path of a layer or variable below the root; its class if it has none."""
         return self.tree.path(item)
 
     def path_code(self, layer: Tracked) -> Any:
-        """A number of 32 bits that tells the layer's random keys from those of other layers."""
+        """Return a 32-bit hash of a layer's path, to derive its random keys.
+
+        For a layer of several copies it depends on the running copy, and may be traced.
+        """
         path = self.path_of(layer)
         copies = self.tree.copies_of(path)
         if not copies:
@@ -218,37 +227,37 @@ class Interpreter:
         return jnp.asarray(codes, jnp.uint32)[place]
 
     def index_of(self, path: str) -> Any:
-        """The index of the copy that runs of the layer at a path; it may be traced."""
+        """Return the index of the running copy of the layer at a path; it may be traced."""
         return 0 if self.parent is None else self.parent.index_of(path)
 
     def is_visible(self, variable: Variable) -> bool:
-        """Whether `layer.variables` lists a variable."""
+        """Return whether `layer.variables` lists a variable."""
         return variable.built
 
     def trains(self, layer: Tracked) -> bool:
-        """Whether a layer trains: its own flag and those of the layers above it."""
+        """Return whether a layer is trainable, by its own flag and those of the layers above it."""
         if self._frozen is None:
             self._frozen = frozen_layers(walk(self.root))
         return layer._lamina.trainable and id(layer) not in self._frozen
 
     def known_sizes(self, layer: Tracked, sizes: tuple[Any, ...]) -> tuple[int | None, ...]:
-        """The sizes of an array's axes, with None for those that are not known in this call."""
+        """Return the sizes of axes, with None for those that are unknown in this call."""
         return sizes
 
     def grow(self) -> None:
-        """Build what was added to the root's tree since it was built."""
+        """Build the layers that were added to the tree since it was built."""
 
-    # Calls within the call.
+    # Inner calls.
 
     def child(
         self, values: Mapping[int, Any], indices: Mapping[str, Any] | None = None
     ) -> Interpreter:
-        """A call within this one, in the trace that is running, on other values.
+        """Return a call within this one, in the running trace, with other values of variables.
 
         Args:
-            values: by the identity of the variables; all others are read from this call.
-            indices: of the copies that run, by the path of the layer that stands for them; None
-                (default) for those of this call.
+            values: the values, by the variable's identity; other variables are read from this call.
+            indices: the indices of the running copies, by the path of the layer that stands for
+                them; None (default) for those of this call.
         """
         raise NotImplementedError
 
@@ -257,26 +266,26 @@ class Interpreter:
 
         Args:
             layer: the layer that stands for the copies.
-            runner: runs them one after the other, or at once.
-            step: runs one: ``step(call, inputs)``.
+            runner: runs them in sequence or in parallel.
+            step: runs one copy: ``step(call, inputs)``.
         """
         raise NotImplementedError
 
     def tracing(self, layer: Tracked) -> Interpreter | None:
-        """The interpreter of a pure call (`apply`) of a layer in this call; None for its own."""
+        """Return the interpreter for `apply` of a layer within this call; None for a new one."""
         return None
 
     def effects(self) -> Effects:
-        """The arrays among the effects of this call."""
+        """Return the effects of this call that are arrays."""
         return Effects(self.written, self.losses)
 
     def absorb(self, child: Interpreter, effects: Effects | None = None) -> None:
-        """Take over the effects of a child: reads, assigned values, losses.
+        """Add the effects of a child: reads, assigned values, losses and masks.
 
         Args:
-            child: the call that has ended.
-            effects: its :meth:`effects`, where a transform has returned them; None (default) where
-                it ran in the same trace as this call.
+            child: the inner call, which has ended.
+            effects: its :meth:`effects` as a transform returned them; None (default) if it ran in
+                the same trace as this call.
         """
         found = child.effects() if effects is None else effects
         for key, count in child.reads.items():
@@ -288,7 +297,7 @@ class Interpreter:
 
 
 def _build_weightless(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """A layer that the plan did not reach may set itself up, but may not declare weights."""
+    """Run the `build` of a layer that the plan did not reach; it must not declare weights."""
     inputs = method_of(type(layer), "call").bind(as_specs(args), as_specs(kwargs))
     written = own_build(layer)
     assert written is not None

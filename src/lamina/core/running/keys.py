@@ -1,4 +1,4 @@
-"""Random keys of calls, and the keys that layers draw from them."""
+"""Random keys of calls, and the keys that layers derive from them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["Key", "as_key", "no_call", "split_for"]
 
 
 class Key:
-    """The random key of a call, and how many keys each layer has drawn from it.
+    """The random key of a call, with the number of keys that each layer has drawn from it.
 
-    The count belongs to the key: the same key given again begins at 0 again, and calls that share
-    one key, such as two of one layer, draw different numbers.
+    The counts belong to the key. Two calls of a layer with the same `Key` draw different random
+    numbers; a call to which the same JAX key is passed again starts at 0.
 
     Args:
-        value: the key as an array.
-        drawn: the number of draws by the layer's path; None (default) for none so far.
-        state: the JAX trace in which the key was given; None (default) for the running one.
+        value: the JAX key.
+        drawn: the number of draws, by the layer's path; None (default) for no draws.
+        state: the JAX trace in which the key was passed; None (default) for the running one.
     """
 
     __slots__ = ("drawn", "state", "value")
@@ -38,29 +38,29 @@ class Key:
 
     @property
     def is_outside_loop(self) -> bool:
-        """Whether the body of a loop is running that was entered after the key was given."""
+        """Whether the body of a loop is running that began after the key was passed."""
         return in_loop(self.state)
 
 
 def as_key(rng: Any) -> Any:
-    """A key from the argument `rng`: a key, or a seed.
+    """Convert the argument `rng`, a key or an integer seed, to a key.
 
     Raises:
-        InputError: it is neither.
+        InputError: `rng` is neither.
     """
-    given: Any = rng if isinstance(rng, int) else as_array(rng)
-    if isinstance(given, int) or (given is not None and _is_seed(given)):
-        return jax.random.key(given)
-    raw = given is not None and given.dtype == jnp.uint32 and given.ndim == 1
-    if raw or (given is not None and jnp.issubdtype(given.dtype, jax.dtypes.prng_key)):
-        return given
+    key: Any = rng if isinstance(rng, int) else as_array(rng)
+    if isinstance(key, int) or (key is not None and _is_seed(key)):
+        return jax.random.key(key)
+    raw = key is not None and key.dtype == jnp.uint32 and key.ndim == 1
+    if raw or (key is not None and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
+        return key
     raise InputError(
         explain(
-            "That is not a random key.",
+            "rng is not a random key.",
             where=f"called at {site()}",
-            expected="rng=jax.random.key(0), or an integer",
+            expected="a key, such as jax.random.key(0), or an integer seed",
             received=repr(rng),
-            remedy="Make a key with jax.random.key(seed).",
+            remedy="Create a key by jax.random.key(seed).",
         )
     )
 
@@ -70,26 +70,26 @@ def _is_seed(array: Any) -> bool:
 
 
 def no_call(layer: Tracked) -> LaminaError:
-    """The error of a layer that asks for a key while no call is running."""
+    """Return the error of a layer that requests a random key outside of calls."""
     return LaminaError(
         explain(
-            f"{type(layer).__name__}.rng() was called outside of any call.",
-            remedy="Draw keys inside call(); outside use jax.random.key.",
+            f"{type(layer).__name__}.rng() was called outside of a call.",
+            remedy="Use self.rng() inside call(), and jax.random.key elsewhere.",
         )
     )
 
 
 def split_for(call: Interpreter, layer: Tracked, key: Key | None) -> Any:
-    """A key that depends on the call's key, the layer's path and the layer's draws before.
+    """Derive a key from the call's key, the layer's path and the number of its earlier draws.
 
     Args:
-        call: the call that is running.
+        call: the running call.
         layer: the layer that draws.
-        key: the key of the call.
+        key: the key of the call; None for no key.
 
     Raises:
         LaminaError: the call has no key.
-        TraceError: the key was given outside of a loop whose body is running.
+        TraceError: the key was passed outside of a loop whose body is running.
     """
     call.drawing(layer)
     path = call.path_of(layer)
@@ -101,20 +101,21 @@ def split_for(call: Interpreter, layer: Tracked, key: Key | None) -> Any:
             explain(
                 f"{label} draws random numbers, but the call has no random key.",
                 where=where,
-                expected="a call with rng=",
+                expected="a call with the argument rng",
                 received="a call without it",
-                remedy="Pass a key to the call: layer(x, training=True, rng=jax.random.key(0)).",
+                remedy="Pass a key: layer(x, training=True, rng=jax.random.key(0)).",
             )
         )
     if key.is_outside_loop:
         raise TraceError(
             explain(
-                f"{label} draws from one key in the body of a loop: every step would get the "
-                "same random numbers.",
+                f"{label} draws random numbers in the body of a loop from a key that is the same "
+                "in all steps.",
                 where=where,
                 expected="a different key in each step",
-                received="the key of the call around the loop",
-                remedy="Split a key over the steps and pass each step's: layer(x, rng=step_key).",
+                received="the key of the call that contains the loop",
+                remedy="Split the key outside of the loop, and pass one key to each step: "
+                "layer(x, rng=step_key).",
             )
         )
     count = key.drawn.get(path, 0)

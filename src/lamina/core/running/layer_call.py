@@ -1,4 +1,4 @@
-"""The call of one layer's method within the call of a root."""
+"""The call of a method of one layer within the call of a root."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import jax
 
 from lamina.core.running import errors
-from lamina.core.running.added_losses import penalise
+from lamina.core.running.added_losses import add_activity_penalty
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key, no_call, split_for
-from lamina.core.running.precision import arithmetic_dtype, lowered
+from lamina.core.running.precision import arithmetic_dtype, cast_floating
 from lamina.core.running.scope import Scope, current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
@@ -29,16 +29,16 @@ def run_layer(
     training: bool,
     key: Key | None,
 ) -> Any:
-    """Call a layer's method, or a function that calls the layer.
+    """Call a method of a layer, or a function that calls the layer.
 
     Args:
-        call: interprets what the layer does.
+        call: the interpreter of the call.
         layer: the layer.
-        method: the method's name, or the function.
-        args: the inputs by position.
-        kwargs: the inputs by name.
-        training: the mode.
-        key: the random key of the call; None for none.
+        method: the name of the method, or the function.
+        args: the positional inputs.
+        kwargs: the keyword inputs.
+        training: the training mode.
+        key: the random key of the call; None for no key.
     """
     info = method_of(type(layer), method)
     around = current()
@@ -46,7 +46,7 @@ def run_layer(
     if not callable(method):
         dtype = arithmetic_dtype(layer._lamina.dtype, dtype)
         if dtype is not None:
-            args, kwargs = lowered((args, kwargs), dtype)
+            args, kwargs = cast_floating((args, kwargs), dtype)
     try:
         SCOPE.set(Scope(call, layer, training, key, dtype))
         if callable(method):
@@ -55,24 +55,25 @@ def run_layer(
             options = {} if info.training_at is None else {"training": training}
             outputs = call.run(layer, method, args, kwargs, options)
             if layer._lamina.penalty is not None:
-                penalise(layer, layer._lamina.penalty, outputs)
+                add_activity_penalty(layer, layer._lamina.penalty, outputs)
     except Exception as error:
-        errors.note(
+        errors.add_layer_note(
             error,
             f"in {call.path_of(layer) or 'the root'} ({type(layer).__name__}), "
             f"made at {layer._lamina.made_at}",
         )
         raise
     finally:
-        SCOPE.set(around)  # not by a token, which an interrupt after `set` would keep from us
-    return outputs  # not from within, where an interrupt after the call would pass `finally` by
+        SCOPE.set(around)  # not `reset`, whose token is lost by an interrupt right after `set`
+    return outputs  # not in the `try`, where an interrupt after the call would skip `finally`
 
 
 def fresh_key(layer: Tracked) -> jax.Array:
-    """A random key for a layer, from the key of the call that is running.
+    """Return a new random key for a layer, derived from the key of the running call.
 
     Raises:
         LaminaError: no call is running, or it has no key.
+        TraceError: the key was passed outside of a loop whose body is running.
     """
     scope = current()
     if scope is None:

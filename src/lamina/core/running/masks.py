@@ -1,4 +1,4 @@
-"""Masks on their way through models: which layer is given which, and what comes out."""
+"""Propagation of padding masks through the layers of a model."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ __all__ = ["mask_after", "note_mask", "noted_mask", "with_masks"]
 def with_masks(
     layer: Tracked, kwargs: dict[str, Any], masks: tuple[Any, ...], named: dict[str, Any]
 ) -> dict[str, Any]:
-    """The arguments by name of a call, with the masks that it takes and is not given.
+    """Add masks to the keyword arguments of a call, where the layer accepts and lacks them.
 
-    An argument ``value`` has its mask in ``value_mask``, and the first one in ``mask`` as well.
+    The mask of an argument ``value`` is passed as ``value_mask``, that of the first argument also
+    as ``mask``. Masks that are passed explicitly are kept.
 
     Args:
-        layer: that is called.
-        kwargs: the arguments by name.
-        masks: those of the arguments by position; None where there is none.
-        named: those of the arguments by name.
+        layer: the layer that is called.
+        kwargs: the keyword arguments.
+        masks: the masks of the positional arguments; None for no mask.
+        named: the masks of the keyword arguments.
     """
     if all(_none(mask) for mask in (*masks, *named.values())):
         return kwargs
@@ -33,24 +34,24 @@ def with_masks(
     places = [p.name for p in parameters.values() if p.kind is Parameter.POSITIONAL_OR_KEYWORD]
     if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters.values()):
         places, masks = [""], (masks[0] if len(masks) == 1 else list(masks),)
-    given = {*kwargs, *places[: len(masks)]}
+    passed = {*kwargs, *places[: len(masks)]}
     found: dict[str, Any] = {}
     for index, (name, mask) in enumerate([*zip(places, masks, strict=False), *named.items()]):
         for option in (f"{name}_mask", *(["mask"] if index == 0 else [])):
-            if not _none(mask) and option in parameters and option not in given:
+            if not _none(mask) and option in parameters and option not in passed:
                 found[option] = mask
     return kwargs | found
 
 
 def note_mask(layer: Tracked, mask: Any) -> None:
-    """A model says, within a call, what mask its outputs have."""
+    """Record the mask of a model's outputs in the running call."""
     scope = current()
     if scope is not None:
         scope.call.masks[id(layer)] = trace_state(), mask
 
 
 def noted_mask(layer: Tracked) -> tuple[bool, Any]:
-    """Whether a model called just now noted a mask, and which."""
+    """Return whether a model recorded a mask for its last outputs, and the mask."""
     scope = current()
     state, mask = (None, None) if scope is None else scope.call.masks.get(id(layer), (None, None))
     known = state is not None and state == trace_state()
@@ -58,7 +59,13 @@ def noted_mask(layer: Tracked) -> tuple[bool, Any]:
 
 
 def mask_after(layer: Any, args: tuple[Any, ...], mask: Any) -> Any:
-    """The mask of what the layer gave just now, for inputs with this one."""
+    """Return the mask of a layer's last outputs.
+
+    Args:
+        layer: the layer.
+        args: the positional arguments of its call.
+        mask: the mask of the first argument; None for no mask.
+    """
     known, noted = noted_mask(layer)
     if known:
         return noted

@@ -1,4 +1,4 @@
-"""Mixed precision: weights are kept in one dtype, and arithmetic is done in another."""
+"""Dtype policies: the dtypes of weights and of computation, which differ in mixed precision."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lamina.errors import UnknownNameError, explain
 
 __all__ = [
     "arithmetic_dtype",
+    "cast_floating",
     "compute_dtype",
     "dtype_policy",
-    "lowered",
     "policy",
     "set_dtype_policy",
     "weights_dtype",
@@ -31,15 +31,16 @@ class _Default:
 
 
 def set_dtype_policy(name: str) -> None:
-    """Say what layers made from here on keep their weights in, and compute in.
+    """Set the default dtype policy of layers that are created from now on.
 
     Args:
-        name: a dtype, for both, or `"mixed_bfloat16"`: weights are float32, and arrays become
-            bfloat16 on their way into a layer. Sums that need it (softmax, the statistics of
-            norms, losses) are float32 all the same.
+        name: str, the name of a dtype, or ``"mixed_bfloat16"``. A dtype is used for weights and
+            computation. With ``"mixed_bfloat16"``, weights are float32, and inputs and weights are
+            cast to bfloat16 for the computation; softmax, the statistics of normalization layers
+            and losses are computed in float32. It is ``"float32"`` initially.
 
     Raises:
-        UnknownNameError: it is neither.
+        UnknownNameError: ``name`` is not a policy.
 
     >>> set_dtype_policy("mixed_bfloat16")
     >>> dtype_policy()
@@ -50,7 +51,10 @@ def set_dtype_policy(name: str) -> None:
 
 
 def dtype_policy() -> str:
-    """The policy of layers made from here on.
+    """Return the default dtype policy of new layers.
+
+    Returns:
+        str, the name that :func:`set_dtype_policy` set, ``"float32"`` initially.
 
     >>> dtype_policy()
     'float32'
@@ -58,41 +62,52 @@ def dtype_policy() -> str:
     return _Default.name or "float32"
 
 
-def policy(given: Any) -> str | None:
-    """The name of a policy or dtype; where none is given, the default's, None for float32.
+def policy(dtype: Any) -> str | None:
+    """Return the name of a dtype policy.
+
+    Args:
+        dtype: a dtype or the name of a policy; None for the default policy.
+
+    Returns:
+        The name; None if the default policy is float32.
 
     Raises:
-        UnknownNameError: it is the name of neither.
+        UnknownNameError: it is not a policy.
     """
-    if given is None:
+    if dtype is None:
         return _Default.name
-    if isinstance(given, str) and given in _MIXED:
-        return given
+    if isinstance(dtype, str) and dtype in _MIXED:
+        return dtype
     try:
-        kind = Spec((), given).dtype
+        kind = Spec((), dtype).dtype
     except Exception:
         kind = None
     if kind is None or not jnp.issubdtype(kind, jnp.number):
         raise UnknownNameError(
             explain(
-                f"There is no dtype policy {given!r}.",
-                expected=f"{', '.join(map(repr, _MIXED))} or a dtype, such as 'float32'",
-                received=repr(given),
-                remedy="Give one of those.",
+                f"There is no dtype policy {dtype!r}.",
+                expected=f"{', '.join(map(repr, _MIXED))} or a dtype of numbers, such as 'float32'",
+                received=repr(dtype),
+                remedy="Pass one of these.",
             )
         )
     return str(kind)
 
 
 def weights_dtype(name: str | None) -> Any:
-    """What the weights of a layer of that policy are kept in; None for float32."""
+    """Return the dtype of weights under a policy; None for float32."""
     return None if name in _MIXED else name
 
 
 def arithmetic_dtype(name: str | None, around: Any) -> Any:
-    """What a layer of that policy computes in, within a call that computes in `around`.
+    """Return the compute dtype of a layer in a call.
 
-    Without a policy anywhere it is None, which leaves it to the dtypes of the arrays.
+    Args:
+        name: the layer's policy; None for the default.
+        around: the compute dtype of the calling layer; None if that has no policy.
+
+    Returns:
+        The dtype; None if no layer has a policy, so that the dtypes of the arrays decide.
     """
     if name in _MIXED:
         return _MIXED[name]
@@ -100,7 +115,7 @@ def arithmetic_dtype(name: str | None, around: Any) -> Any:
 
 
 def compute_dtype(layer: Tracked) -> Any:
-    """The dtype of what a layer makes by itself, such as a first state: that of the arithmetic.
+    """Return the compute dtype of a layer, for arrays that it creates, such as initial states.
 
     >>> from lamina import layers
     >>> compute_dtype(layers.GRU(4, dtype="mixed_bfloat16")).name, compute_dtype(layers.GRU(4)).name
@@ -111,11 +126,11 @@ def compute_dtype(layer: Tracked) -> Any:
     return jnp.dtype(arithmetic_dtype(layer._lamina.dtype, around))
 
 
-def lowered(tree: Any, dtype: Any) -> Any:
-    """The floating arrays of a tree, as arrays of a dtype."""
+def cast_floating(tree: Any, dtype: Any) -> Any:
+    """Cast the floating-point arrays of a pytree to a dtype."""
 
-    def lower(leaf: Any) -> Any:
+    def cast_leaf(leaf: Any) -> Any:
         floating = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jnp.floating)
         return leaf.astype(dtype) if floating and leaf.dtype != dtype else leaf
 
-    return map_tree(lower, tree)
+    return map_tree(cast_leaf, tree)

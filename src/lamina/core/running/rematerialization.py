@@ -1,4 +1,4 @@
-"""Calls whose activations are computed again in the backward pass."""
+"""Rematerialization: calls whose activations are recomputed in the backward pass."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ __all__ = ["rematerialized"]
 def rematerialized(
     layer: Tracked, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Call a layer within the call that is running, and keep none of its activations.
+    """Call a layer within the running call without storing its activations.
 
-    Unlike `jax.checkpoint` around a layer, state that the layer assigns and losses that it adds
-    are kept.
+    Unlike `jax.checkpoint` around a layer, it supports layers that assign state or add losses.
 
     Args:
         layer: the layer.
-        call: calls it: ``call(*args, **kwargs)``.
-        args: its inputs by position.
-        kwargs: its inputs by name.
+        call: calls the layer: ``call(*args, **kwargs)``.
+        args: the positional inputs.
+        kwargs: the keyword inputs.
     """
     scope = current()
     assert scope is not None

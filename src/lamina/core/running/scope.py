@@ -1,4 +1,4 @@
-"""The scope of a call: which layer is running, in which mode, with which random key."""
+"""The scope of the running layer: its call, training mode, random key and compute dtype."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 class Scope(NamedTuple):
-    """A layer's method that is running.
+    """The context in which a method of a layer runs.
 
     Attributes:
-        call: the interpreter of the call that it belongs to.
+        call: the interpreter of the call.
         layer: the layer.
-        training: the mode.
-        key: the random key of the call; None where none was given.
-        dtype: the dtype of the arithmetic under mixed precision; None for that of the arrays.
+        training: the training mode.
+        key: the random key of the call; None if the call has none.
+        dtype: the compute dtype under mixed precision; None for the dtypes of the arrays.
     """
 
     call: Interpreter
@@ -37,46 +37,46 @@ class Scope(NamedTuple):
 
 
 def current() -> Scope | None:
-    """The scope of the innermost layer that is running; None outside of calls."""
+    """Return the scope of the innermost running layer; None outside of calls."""
     return cast("Scope | None", SCOPE.get())
 
 
 def run_in(scope: Scope | None, function: Callable[[], T]) -> T:
-    """Call a function within a scope, or outside of any."""
+    """Call a function in a scope; None for outside of calls."""
     around = SCOPE.get()
     try:
         SCOPE.set(scope)
         outputs = function()
     finally:
-        SCOPE.set(around)  # not by a token, which an interrupt after `set` would keep from us
-    return outputs  # not from within, where an interrupt after the call would pass `finally` by
+        SCOPE.set(around)  # not `reset`, whose token is lost by an interrupt right after `set`
+    return outputs  # not in the `try`, where an interrupt after the call would skip `finally`
 
 
-def as_mode(training: Any, otherwise: bool) -> bool:
-    """The mode that the argument `training` asks for.
+def as_mode(training: Any, default: bool) -> bool:
+    """Convert the argument `training` to a bool.
 
     Args:
-        training: True, False, 0 or 1; or None for the mode of the call around.
-        otherwise: the mode of the call around.
+        training: True, False, 0, 1, or None for the default.
+        default: the training mode of the outer call.
 
     Raises:
-        InputError: it is something else, such as a traced value.
+        InputError: ``training`` is another value, such as a tracer.
     """
     if training is None:
-        return otherwise
+        return default
     if training is True or training is False:
         return training
     try:
-        known = bool(training in (0, 1))
-    except Exception:  # a traced value has no truth
-        known = False
-    if known:
+        valid = bool(training in (0, 1))
+    except Exception:  # a tracer has no bool value
+        valid = False
+    if valid:
         return bool(training)
     raise InputError(
         explain(
             "training is neither True nor False.",
             where=f"called at {site()}",
-            expected="a Python bool: each mode is a program of its own",
+            expected="a Python bool, because each mode is a separate program",
             received="a traced value" if is_traced(training) else repr(training),
             remedy="Pass training=True or training=False; in jax.jit make it a static argument.",
         )

@@ -1,4 +1,4 @@
-"""Sizes of arrays in a call: those that are known, and inputs that are too small."""
+"""The known sizes of arrays in a call, and the error of inputs that are too small."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class TooSmallError(InputError):
 
 
 def known_sizes(layer: Tracked, sizes: tuple[Any, ...]) -> tuple[int | None, ...]:
-    """The sizes of an array's axes in a layer's `build` or `call`; None for those not known.
+    """Return the sizes of axes, with None for unknown ones.
 
-    While a plan is traced, axes whose size is unknown have some size, which must not be checked.
+    While a plan is traced, axes of unknown size have a trial size, which must not be checked.
 
     Args:
-        layer: the layer that asks.
-        sizes: as the layer sees them.
+        layer: the layer whose `build` or `call` is running.
+        sizes: the sizes of the axes of its input.
     """
     scope = current()
     return sizes if scope is None else scope.call.known_sizes(layer, sizes)

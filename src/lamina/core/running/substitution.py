@@ -1,4 +1,4 @@
-"""Arrays that are read in place of a weight during one call."""
+"""Substitution of the value of a variable within a call."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["substituted"]
 
 @contextlib.contextmanager
 def substituted(variable: Variable, array: jax.Array) -> Generator[None]:
-    """Within a call, let an array be read where a variable is, which keeps its value.
+    """In a `with` block of a call, use an array as the value of a variable.
 
-    A wrapper computes with it what the weight of the layer in it should be. Nothing is assigned,
-    so that it works in any trace, and gradients flow through the array. Outside of a call it does
-    nothing.
+    A wrapper layer uses it to compute the weight of its inner layer. The variable is not assigned,
+    so it works in any trace, and gradients flow through the array. Outside of calls it has no
+    effect.
 
     Args:
-        variable: the weight.
-        array: of the same shape.
+        variable: the variable.
+        array: the value, of the variable's shape.
 
     >>> import jax.numpy as jnp
     >>> from lamina import Layer, layers

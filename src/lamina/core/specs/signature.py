@@ -1,4 +1,4 @@
-"""How a layer's methods take their inputs: by position, by name, nested, left out."""
+"""Signatures of the methods of layers, and binding of inputs and shapes to their parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lamina.errors import InputError, explain, nearest
 __all__ = [
     "Method",
     "build_arguments",
-    "by_default",
+    "default_shapes",
     "either_mode",
     "given_specs",
     "key_of",
@@ -32,11 +32,17 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Method:
-    """What one method of a layer class takes.
+    """The signature of one method of a layer class.
 
-    `counts` are the numbers of arguments by position that say all, where inputs are of the usual
-    kind: given by position or by name. `reads_training` says that weights and inner calls may
-    depend on the mode.
+    Attributes:
+        label: class and method, for errors.
+        signature: the signature without `self` and `training`.
+        inputs: the names of the parameters.
+        training_at: position of the parameter `training`; None if there is none.
+        training_default: default of `training`.
+        counts: the valid numbers of positional arguments in a call without keyword arguments;
+            empty if the method has other kinds of parameters.
+        reads_training: whether weights and inner calls may depend on `training`.
     """
 
     label: str
@@ -50,14 +56,18 @@ class Method:
     def split_training(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], bool | None]:
-        """Take `training` out of positional arguments."""
+        """Remove `training` from the arguments, and return the rest and its value, or None."""
         at = self.training_at
         if at is None or len(args) <= at:
             return args, kwargs.pop("training", None)
         return (*args[:at], *args[at + 1 :]), args[at]
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The inputs by name, in the order of the signature; those left out are not there."""
+        """Return the inputs by name, in the order of the signature, without those left out.
+
+        Raises:
+            InputError: the arguments do not match the signature.
+        """
         if not kwargs and len(args) in self.counts:
             return dict(zip(self.inputs, args, strict=False))
         try:
@@ -101,7 +111,7 @@ def _received(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 _methods: dict[Any, Method] = {}
 
 
-_PLAIN = Method(
+_FUNCTION = Method(
     "function",
     inspect.Signature([inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)]),
     (),
@@ -111,12 +121,17 @@ _PLAIN = Method(
 
 
 def method_of(kind: type, name: str | Callable[..., Any]) -> Method:
-    """What a layer class's method takes; remembered by the class and the function itself.
+    """Return the signature of a method of a layer class, from a cache.
 
-    A root may be entered by a function that calls it, such as a loss, as well as by a method.
+    Args:
+        kind: the class.
+        name: name of the method; or a function that calls the layer, such as a loss.
+
+    Raises:
+        InputError: the class has no such method, or an input has a reserved name.
     """
     if callable(name):
-        return _PLAIN
+        return _FUNCTION
     function = getattr(kind, name, None) if isinstance(name, str) else None  # pyright: ignore
     found = _methods.get((kind, function))
     if found is None:
@@ -125,9 +140,9 @@ def method_of(kind: type, name: str | Callable[..., Any]) -> Method:
                 explain(
                     f"{kind.__name__} has no method {name!r}.",
                     where=f"called at {site()}",
-                    expected="the name of a method that computes the layer's outputs",
-                    received="nothing of that name",
-                    remedy=f"Define it on {kind.__name__}, or name a method that is there.",
+                    expected="the name of a method that computes outputs",
+                    received=repr(name),
+                    remedy=f"Define the method in {kind.__name__}, or pass the name of another.",
                 )
             )
         found = _methods[kind, function] = _read(kind, name, function)
@@ -143,9 +158,9 @@ def _read(kind: type, name: str, function: Any) -> Method:
                 explain(
                     f"{kind.__name__}.{name} has an input named {reserved!r}.",
                     where=f"called at {site()}",
-                    expected=f"names other than {', '.join(RESERVED)}: they are Lamina's",
+                    expected=f"names other than the reserved ones: {', '.join(RESERVED)}",
                     received=f"{name}({', '.join(names)})",
-                    remedy="Give the input another name; in call, self.rng() gives a key.",
+                    remedy="Rename the input; in call, self.rng() returns a random key.",
                 )
             )
     at = names.index("training") if "training" in names else None
@@ -166,17 +181,17 @@ def _read(kind: type, name: str, function: Any) -> Method:
 
 
 def either_mode(function: _F) -> _F:
-    """Mark a method that has the same weights, calls and errors in both training modes.
+    """Mark a method whose weights, inner calls and errors are the same in both training modes.
 
-    It need not be planned in the other one for its own sake. That holds for classes of Lamina's
-    own: what is derived from them elsewhere may do more, in methods that this one calls too.
+    It is then planned in one mode only. The mark is ignored in classes outside of Lamina, whose
+    other methods may depend on the mode.
     """
     function.either_mode = True  # type: ignore[attr-defined]
     return function
 
 
 def key_of(method: Any, training: bool, args: Any, kwargs: Any) -> Any:
-    """What a plan depends on: the method, the mode, shapes and dtypes, static values."""
+    """Return the hashable key of a call: method, mode, shapes, dtypes and static values."""
     leaves, structure = flatten((args, kwargs))
     parts: list[Any] = []
     for leaf in leaves:
@@ -192,10 +207,13 @@ def key_of(method: Any, training: bool, args: Any, kwargs: Any) -> Any:
 
 
 def given_specs(method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-    """The specs that `build` and `plan` are given: shapes, specs, arrays, by position or name.
+    """Convert the arguments of `build` and `plan` (shapes, specs, arrays) to specs.
 
-    Keras's names for shapes serve too: ``input_shape=`` is the first input's, ``query_shape=``
-    that of the input named query.
+    Names as in Keras are accepted: ``input_shape=`` is the shape of the first input, and
+    ``query_shape=`` that of the input ``query``.
+
+    Raises:
+        InputError: the arguments do not match the method.
     """
     named: dict[str, Any] = {}
     for name, value in kwargs.items():
@@ -219,7 +237,17 @@ def given_specs(method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 def build_arguments(
     build: Callable[..., Any], inputs: dict[str, Any], shape: Callable[[Any], Any]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments of a user's `build`: shapes by the names of the inputs, or by position."""
+    """Return the arguments for the `build` method of a class.
+
+    Args:
+        build: the method.
+        inputs: the inputs of `call` by name, as specs.
+        shape: converts an input to its shape.
+
+    Returns:
+        Positional and keyword arguments: shapes by the names of the inputs, such as
+        ``query_shape``, else by position.
+    """
     arrays = {name: shape(value) for name, value in inputs.items() if _has_spec(value)}
     named = {f"{name}_shape": value for name, value in arrays.items()}
     positional = list(arrays.values())
@@ -249,8 +277,8 @@ def build_arguments(
     return args, by_name
 
 
-def by_default(build: Callable[..., Any] | None) -> tuple[Any, ...]:
-    """The shapes that a `build` takes where it is given none: of what depends on no input."""
+def default_shapes(build: Callable[..., Any] | None) -> tuple[Any, ...]:
+    """Return the default arguments of a `build` method, for weights that depend on no input."""
     defaults = [parameter.default for parameter in (_parameters(build) if build else ())]
     return tuple(d for d in defaults if d is not None and d is not inspect.Parameter.empty)
 

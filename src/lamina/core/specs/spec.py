@@ -1,4 +1,4 @@
-"""Specs: the shape and dtype of an input, dims that are not known, and trees of them."""
+"""Specs: shapes with unknown dims and dtypes of inputs, and functions on pytrees of specs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ __all__ = [
     "Sizes",
     "Spec",
     "as_specs",
-    "blend",
     "covers",
     "is_array",
     "is_unknown",
     "map_specs",
+    "merge_specs",
     "shapes_of",
 ]
 
@@ -45,10 +45,24 @@ _STATIC = (bool, int, float, str, type(None))
 class Spec:
     """The shape and dtype of one input.
 
-    A dim is a size, ``None`` (unknown) or a name (unknown, the same wherever the name stands).
+    Args:
+        shape: the dims, each an int (its size), None (an unknown size) or a str (the name of an
+            unknown size; all dims of that name have the same size). A single int is a shape of one
+            axis.
+        dtype: dtype of numbers or bools, float32 by default. 64-bit dtypes become 32-bit ones
+            unless JAX's ``jax_enable_x64`` is on.
+
+    Attributes:
+        shape: the dims, a tuple.
+        dtype: the dtype.
+
+    Raises:
+        InputError: ``shape`` is not a shape, or JAX has no arrays of ``dtype``.
 
     >>> Spec((None, "time", 64))
     Spec((None, 'time', 64), float32)
+    >>> Spec((8, 11), "int32").known
+    True
     """
 
     shape: tuple[Dim, ...]
@@ -60,11 +74,12 @@ class Spec:
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return len(self.shape)
 
     @property
     def known(self) -> bool:
-        """Whether every dim has a size."""
+        """Whether the sizes of all dims are known."""
         return all(isinstance(dim, int) for dim in self.shape)
 
     def __repr__(self) -> str:
@@ -83,11 +98,11 @@ def _dims(shape: Any) -> tuple[Dim, ...]:
     if isinstance(shape, str | Mapping) or not hasattr(shape, "__iter__"):
         raise InputError(
             explain(
-                "That is not a shape.",
-                where=f"given at {site()}",
-                expected="a tuple of sizes, None (unknown) or names",
+                "The shape is not valid.",
+                where=f"passed at {site()}",
+                expected="a tuple of non-negative integers, None (unknown) or names",
                 received=repr(shape),  # pyright: ignore[reportUnknownArgumentType]
-                remedy="Write (None, 3), for example.",
+                remedy="Pass (None, 3), for example.",
             )
         )
     dims: list[Dim] = []
@@ -96,7 +111,7 @@ def _dims(shape: Any) -> tuple[Dim, ...]:
             dims.append(dim)
             continue
         if not isinstance(dim, int) and exporting.is_symbolic_dim(dim):
-            dims.append(cast(Any, dim))  # of an array in a trace that leaves sizes open
+            dims.append(cast(Any, dim))  # of an array in a trace with symbolic sizes
             continue
         try:
             size = operator.index(dim)
@@ -105,11 +120,11 @@ def _dims(shape: Any) -> tuple[Dim, ...]:
         if size < 0 or isinstance(dim, bool):
             raise InputError(
                 explain(
-                    f"A dim of the shape {tuple(shape)} is not a size.",
-                    where=f"given at {site()}",
-                    expected="whole numbers of 0 or more, None (unknown) or names",
+                    f"The shape {tuple(shape)} has a dim that is not valid.",
+                    where=f"passed at {site()}",
+                    expected="non-negative integers, None (unknown) or names",
                     received=repr(dim),
-                    remedy="Write None where a size is not known.",
+                    remedy="Pass None for an unknown size.",
                 )
             )
         dims.append(size)
@@ -132,9 +147,9 @@ def _dtype(dtype: Any) -> Any:
     if kind is None or kind.kind in "OSUMm":
         raise InputError(
             explain(
-                f"{dtype!r} is not a dtype that arrays on a device can have.",
-                where=f"given at {site()}",
-                expected="a number or bool dtype, such as 'float32' or 'int32'",
+                f"{dtype!r} is not a dtype of JAX arrays.",
+                where=f"passed at {site()}",
+                expected="a dtype of numbers or bools, such as 'float32' or 'int32'",
                 received=repr(dtype),
                 remedy="Encode text and objects as numbers first.",
             )
@@ -145,12 +160,18 @@ def _dtype(dtype: Any) -> Any:
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes that unknown dims take while a plan is traced."""
+    """The trial sizes of unknown dims while a plan is traced.
+
+    Attributes:
+        nameless: trial size of the dims without a name.
+        names: the named dims; each has another multiple of `nameless`.
+    """
 
     nameless: int
     names: tuple[str, ...] = ()
 
     def of(self, dim: Dim) -> int:
+        """Return the size of a dim, or its trial size if it is unknown."""
         if isinstance(dim, int):
             return dim
         return self.nameless if dim is None else self.nameless * (self.names.index(dim) + 2)
@@ -160,21 +181,23 @@ class Sizes:
 
 
 SIZES = ((48, 96), (240, 480))
-"""Pairs of sizes: what differs between the two of a pair was unknown. The second pair is for
-programs that need more room."""
+"""Pairs of trial sizes. A size in the trace that differs between the two of a pair is unknown. The
+second pair is for programs that need larger inputs."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Arguments of a call, positional and by name: specs where arrays stand, statics as given."""
+    """The positional and keyword arguments of a call, with specs in place of arrays."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
     def map(self, function: Callable[[Spec], Any]) -> Arguments:
+        """Apply a function to each spec."""
         return Arguments(map_specs(function, self.args), map_specs(function, self.kwargs))
 
     def leaves(self) -> Iterator[Spec]:
+        """Yield the specs."""
         yield from _leaves(self.args)
         yield from _leaves(self.kwargs)
 
@@ -196,7 +219,7 @@ def _text(value: Any) -> str:
 
 
 def is_array(value: Any) -> bool:
-    """Whether a value has a shape and a dtype: JAX's and NumPy's arrays, variables, specs."""
+    """Return whether a value has a shape and a dtype, as arrays, variables and specs have."""
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
@@ -208,7 +231,7 @@ def _is_shape(value: Any) -> bool:
 
 
 def is_unknown(shape: Any) -> bool:
-    """Whether a shape has a dim without a size."""
+    """Return whether a shape has an unknown dim."""
     if not isinstance(shape, tuple | list):
         return False
     return any(dim is None or isinstance(dim, str) for dim in cast(list[Any], shape))
@@ -221,7 +244,7 @@ def _leaves(value: Any) -> Iterator[Spec]:
 
 
 def map_specs(function: Callable[[Spec], Any], value: Any) -> Any:
-    """A tree with `function` applied to its specs; all else stays."""
+    """Apply a function to the specs of a pytree; other leaves are kept."""
     if isinstance(value, Spec):
         return function(value)
     if isinstance(value, _STATIC):
@@ -240,7 +263,7 @@ def map_specs(function: Callable[[Spec], Any], value: Any) -> Any:
 
 
 def _spec_of(array: Any) -> Spec:
-    """The spec of an array of JAX's, whose shape and dtype need no check."""
+    """Return the spec of a JAX array, without checks of its shape and dtype."""
     spec = object.__new__(Spec)
     object.__setattr__(spec, "shape", array.shape)
     object.__setattr__(spec, "dtype", array.dtype)
@@ -248,7 +271,12 @@ def _spec_of(array: Any) -> Spec:
 
 
 def as_specs(value: Any, *, shapes: bool = False) -> Any:
-    """The specs of a tree of arrays; with `shapes`, bare shapes count as float32 specs."""
+    """Replace the arrays of a pytree by specs.
+
+    Args:
+        value: the pytree.
+        shapes: whether tuples and lists of dims are shapes of float32 arrays; False by default.
+    """
     if isinstance(value, Spec):
         return value
     if isinstance(value, jax.Array):
@@ -276,11 +304,17 @@ def as_specs(value: Any, *, shapes: bool = False) -> Any:
     return unflatten(structure, [as_specs(leaf, shapes=shapes) for leaf in leaves])
 
 
-def blend(earlier: Any, later: Any, names: dict[tuple[int, int], str] | None = None) -> Any:
-    """Specs of which both passes agree; a dim on which they do not is None, or its name."""
+def merge_specs(earlier: Any, later: Any, names: dict[tuple[int, int], str] | None = None) -> Any:
+    """Merge the specs of two traces with different trial sizes: dims that differ are unknown.
+
+    Args:
+        earlier: a pytree of specs, or `Arguments`, from the first trace.
+        later: the same from the second trace.
+        names: names of unknown dims by their sizes in the two traces; None (default) for no names.
+    """
     if isinstance(later, Arguments):
-        args = blend(earlier.args, later.args, names)
-        return Arguments(args, blend(earlier.kwargs, later.kwargs, names))
+        args = merge_specs(earlier.args, later.args, names)
+        return Arguments(args, merge_specs(earlier.kwargs, later.kwargs, names))
     firsts: list[Spec] = []
     map_specs(firsts.append, earlier)
     pending = iter(firsts)
@@ -297,7 +331,12 @@ def blend(earlier: Any, later: Any, names: dict[tuple[int, int], str] | None = N
 
 
 def shapes_of(value: Any, unknown: Callable[[Spec], tuple[Dim, ...]] | None = None) -> Any:
-    """The shapes in a tree of specs, as a `build` gets them: unknown dims are None."""
+    """Return the shapes in a pytree of specs, as `build` gets them: unknown dims are None.
+
+    Args:
+        value: the pytree.
+        unknown: returns the dims of a spec; None (default) for its shape.
+    """
 
     def shape(spec: Spec) -> tuple[int | None, ...]:
         dims = unknown(spec) if unknown else spec.shape
@@ -306,10 +345,10 @@ def shapes_of(value: Any, unknown: Callable[[Spec], tuple[Dim, ...]] | None = No
     return map_specs(shape, value)
 
 
-def covers(planned: Arguments, given: Arguments) -> bool:
-    """Whether specs with unknown dims stand for the given ones."""
+def covers(planned: Arguments, specs: Arguments) -> bool:
+    """Return whether a plan for some specs, with unknown dims, is valid for others."""
     left, structure = _flat(planned)
-    right, other = _flat(given)
+    right, other = _flat(specs)
     if structure != other:
         return False
     sizes: dict[str, Any] = {}

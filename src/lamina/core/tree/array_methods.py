@@ -55,7 +55,7 @@ class ArrayMethods(_Array):
     ((3, 2), 12.0)
     """
 
-    __array_priority__ = 1000  # NumPy leaves arithmetic with such an object to the object
+    __array_priority__ = 1000  # NumPy defers arithmetic with such an object to the object
 
     if TYPE_CHECKING:
 
@@ -116,8 +116,8 @@ class ArrayMethods(_Array):
         return format(self.value, spec) if spec else repr(self)
 
 
-# Properties, since a `__getattr__` would slow down the lookup of every attribute. A subclass may
-# assign its shape, which is known before there is a value.
+# Properties, because a `__getattr__` would slow down the lookup of every attribute. Not `shape`,
+# which subclasses know before they have a value.
 for _name in _NOT_ON_TRACERS.union(dir(jax.Array)) - {"shape"}:
     if not _name.startswith("_"):
         setattr(ArrayMethods, _name, property(operator.attrgetter(f"value.{_name}")))

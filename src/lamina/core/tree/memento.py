@@ -1,4 +1,4 @@
-"""Copies of what layers, lists and dicts hold, and of whole trees, to put them back."""
+"""Shallow copies of layers, lists, dicts and whole trees, to restore them after an error."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from lamina.core.tree.node import EDITION, Tracked, attributes, slot_names
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.walk import HOLDERS, WALKED, walk
 
-__all__ = ["Memento", "Snapshot", "containers", "put_back", "same_state", "state_of"]
+__all__ = ["Memento", "Snapshot", "containers", "restore_state", "same_state", "state_of"]
 
 
 def _is(value: Any, kinds: tuple[type, ...]) -> bool:
-    """`isinstance` that leaves the type of a value as it is."""
+    """`isinstance` that does not narrow the type for type checkers."""
     return isinstance(value, kinds)
 
 
 class Memento:
-    """Shallow copies of layers, lists and dicts, so that they can be put back as they were.
+    """Shallow copies of layers, lists and dicts, to restore them.
 
-    A state is a dict of attributes for a layer, a copy for a list or a dict.
+    The state of a layer is a dict of its attributes; that of a list or a dict is a copy.
     """
 
     def __init__(self) -> None:
         self.states: dict[int, tuple[Any, Any]] = {}
 
     def add(self, start: Any) -> None:
-        """Save `start` and all that is reachable from it and not saved yet."""
+        """Save the states of `start` and of everything below it that is not saved yet."""
         pending = [start]
         while pending:
             value = pending.pop()
@@ -43,27 +43,30 @@ class Memento:
             pending += [item for item in inside if isinstance(item, HOLDERS)]
 
     def layers(self) -> list[Tracked]:
-        """The layers among what was saved."""
+        """Return the layers whose states were saved."""
         return [value for value, _ in self.states.values() if isinstance(value, Tracked)]
 
     def restore(self) -> None:
+        """Restore all saved states."""
         for container, state in self.states.values():
-            put_back(container, state)
+            restore_state(container, state)
 
     def copy(self) -> Memento:
+        """Return a copy that is independent of this one."""
         twin = Memento()
         twin.states = dict(self.states)
         return twin
 
 
 def state_of(value: Any) -> Any:
+    """Return the state of a layer, list or dict."""
     if isinstance(value, Tracked):
         return attributes(value)
     return list(cast(list[Any], value)) if isinstance(value, list) else dict(value)
 
 
 def same_state(left: Any, right: Any) -> bool:
-    """Whether two states hold the very same objects in the same order."""
+    """Return whether two states hold identical objects in the same order."""
     if len(left) != len(right):
         return False
     if _is(left, (list,)):
@@ -71,7 +74,8 @@ def same_state(left: Any, right: Any) -> bool:
     return list(left) == list(right) and all(map(operator.is_, left.values(), right.values()))
 
 
-def put_back(container: Any, state: Any) -> None:
+def restore_state(container: Any, state: Any) -> None:
+    """Restore the state of a layer, list or dict, if it has changed."""
     if same_state(state_of(container), state):
         return
     if _is(container, (list,)):
@@ -91,12 +95,12 @@ def put_back(container: Any, state: Any) -> None:
 
 
 class Snapshot:
-    """A whole tree as it is at one moment: attributes, nodes and, if asked, values.
+    """The state of a whole tree: attributes, nodes and, optionally, values of variables.
 
     Args:
-        root: the tree's root.
-        values: whether the values of variables and their `trainable` are kept as well; what is
-            lent out comes back first.
+        root: the root of the tree.
+        values: whether the values and the `trainable` flags of variables are saved as well; False
+            by default. Arrays that training holds are restored first.
     """
 
     def __init__(self, root: Tracked, *, values: bool = False) -> None:
@@ -112,11 +116,12 @@ class Snapshot:
         ]
 
     def restore_nodes(self) -> None:
+        """Restore the nodes of all layers."""
         for node, state in self._nodes:
-            node.put_back(state)
+            node.restore(state)
 
     def restore(self) -> None:
-        """Put the tree back as it was."""
+        """Restore the whole tree."""
         self.attributes.restore()
         self.restore_nodes()
         if self._values:
@@ -129,9 +134,12 @@ class Snapshot:
 
 
 def containers(root: Tracked) -> list[tuple[Any, tuple[Any, ...]]]:
-    """What stands in the lists and dicts of a tree: as it changes, and as it is now.
+    """Return the lists and dicts of a tree that may hold layers, to detect changes in them.
 
-    Those that hold plain data alone are left out; a layer may come to stand in empty ones.
+    Lists and dicts of plain data are left out; empty ones are included.
+
+    Returns:
+        For each, the list itself (or the values view of the dict) and a tuple of its items now.
     """
     everything = Memento()
     everything.add(root)

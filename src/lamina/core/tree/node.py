@@ -1,4 +1,4 @@
-"""The node: what Lamina keeps on a layer."""
+"""The private state of layers, and their attributes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ __all__ = [
 ]
 
 ATTRIBUTE = "_lamina"
-"""The one attribute that is Lamina's on every layer."""
+"""The name of the attribute of a layer that holds Lamina's state."""
 
 
 class _Edition:
-    """A count of the changes made from outside to any tree: compiled callables compare it.
+    """The version number of all trees in the process, which compiled functions compare.
 
-    It saves them a walk at every call. Assigning a layer, a variable or a container of such to an
-    attribute counts, and so do freezing and building; a change inside a list does not. Each node
-    keeps the number of its last change, so that changes of other trees cost little.
+    It replaces a walk over the tree in each call. It increases when a layer, a variable or a
+    container of them is assigned to an attribute, and when layers are frozen or built, but not when
+    a list changes. Each node keeps the number of its last change, to recognize changes of other
+    trees.
     """
 
     __slots__ = ("current", "number")
@@ -45,7 +46,7 @@ class _Edition:
         self.number = itertools.count(1)
 
     def advance(self, *nodes: Node) -> None:
-        """Count a change of some layers."""
+        """Increase the version number, also that of some layers."""
         self.current = next(self.number)
         for node in nodes:
             node.edition = self.current
@@ -56,7 +57,15 @@ EDITION = _Edition()
 
 @dataclass(slots=True)
 class Built:
-    """How a layer was built: where, through which method, and from which inputs."""
+    """How a layer was built.
+
+    Attributes:
+        at: where the build was requested.
+        method: the method that was called first.
+        inputs: the specs of its inputs.
+        outputs: the specs of its outputs.
+        entries: for a root, the inputs of each method that it was built for.
+    """
 
     at: Site
     method: str
@@ -66,12 +75,24 @@ class Built:
 
 
 class Node:
-    """The state of one layer as Lamina sees it.
+    """The private state of one layer; subclasses add that of kinds of layers and of models.
 
-    ``declared`` are the variables that its `build` asked for, in order; ``loose`` those made in
-    `__init__`. ``copies`` is the number of equal layers that this one stands for, None for itself
-    alone. ``plans`` are the calls that were planned, with the weights that each reads. ``penalty``
-    is the layer's `activity_regularizer`. Subclasses hold the private state of layers and models.
+    Attributes:
+        arguments: positional arguments of the constructor.
+        keywords: keyword arguments of the constructor.
+        made_at: where the layer was created.
+        made_in: number of the call in which the layer was created; 0 outside of calls.
+        edition: the version number of the layer's last change.
+        name: the name in reports; None for the default.
+        dtype: the dtype or mixed-precision policy; None for float32.
+        trainable: the layer's own flag.
+        penalty: the layer's `activity_regularizer`.
+        copies: number of equal layers that this one stands for; None for a single layer.
+        built: how the layer was built; None before.
+        declared: the variables that `build` declared, in order.
+        loose: the variables declared in `__init__`.
+        origin: the seed of the tree's initial values; None before the build.
+        plans: the planned calls of the layer as a root.
     """
 
     __slots__ = (
@@ -112,7 +133,7 @@ class Node:
         self.plans = PlannedCalls()
 
     def build_state(self) -> dict[str, Any]:
-        """What a build, or the loading of a file, changes of a node, copied."""
+        """Return a copy of the state that building a layer, or loading a file, changes."""
         return {
             "built": self.built,
             "entries": None if self.built is None else dict(self.built.entries),
@@ -123,8 +144,8 @@ class Node:
             "trainable": self.trainable,
         }
 
-    def put_back(self, state: dict[str, Any]) -> None:
-        """Put back what :meth:`build_state` gave."""
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore a state returned by :meth:`build_state`."""
         for name, value in state.items():
             if name != "entries":
                 setattr(self, name, value)
@@ -132,7 +153,7 @@ class Node:
             self.built.entries = dict(state["entries"])
 
     def __getstate__(self) -> dict[str, Any]:
-        # Signatures count reads by identity.
+        # Without the planned calls, which refer to variables by identity.
         state = {name: getattr(self, name) for name in Node.__slots__}
         return state | {
             "declared": list(self.declared),
@@ -147,12 +168,12 @@ class Node:
 
 
 class Tracked:
-    """What can stand in a tree: anything that carries a :class:`Node`."""
+    """An object with a :class:`Node`: a layer as the core sees it."""
 
     _lamina: Node
 
     def __copy__(self) -> Any:
-        # A copy holds the same layers and variables, and goes its own way from here on.
+        # The copy holds the same layers and variables, with a node of its own.
         twin = object.__new__(type(self))
         for name, value in (*attributes(self).items(), (ATTRIBUTE, copy.copy(self._lamina))):
             object.__setattr__(twin, name, value)
@@ -160,14 +181,15 @@ class Tracked:
 
 
 class Symbolic:
-    """What may stand for an array before there is one; it knows what a layer makes of it."""
+    """A symbolic value: a placeholder of an array while a graph of layers is created."""
 
     def apply(self, layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the symbolic outputs of a layer's call on these arguments."""
         raise NotImplementedError
 
 
 def _slot_names(kind: type) -> tuple[tuple[str, str], ...]:
-    """The slots of a class: the attribute and the name a reader sees."""
+    """Return the slots of a class: the mangled name and the name in the source of each."""
     found: list[tuple[str, str]] = []
     for owner in kind.__mro__:
         slots: Any = owner.__dict__.get("__slots__", ())
@@ -183,6 +205,7 @@ _slots: dict[type, tuple[tuple[str, str], ...]] = {}
 
 
 def slot_names(kind: type) -> tuple[tuple[str, str], ...]:
+    """Return the slots of a class, as :func:`_slot_names`, from a cache."""
     names = _slots.get(kind)
     if names is None:
         names = _slots[kind] = _slot_names(kind)
@@ -190,7 +213,7 @@ def slot_names(kind: type) -> tuple[tuple[str, str], ...]:
 
 
 def attributes(layer: Tracked) -> dict[str, Any]:
-    """The attributes of a layer, from its dict and its slots, Lamina's own left out."""
+    """Return the attributes of a layer from its dict and slots, without Lamina's state."""
     found = layer.__dict__.copy()
     found.pop(ATTRIBUTE, None)
     for attribute, _ in slot_names(type(layer)):

@@ -1,4 +1,4 @@
-"""The calls of a layer that have been planned, with the weights that each reads."""
+"""The planned calls of a root layer, with the weights that each reads."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from lamina.core.specs.spec import Arguments, covers
 __all__ = ["PlannedCalls", "Reads"]
 
 Reads = dict[int, int]
-"""How often a call reads each variable, by the variable's identity."""
+"""The number of reads of each variable in a call, by the variable's identity."""
 
 _MOST = 512
 
 
 class PlannedCalls:
-    """The planned calls of one root, so that none is planned twice.
+    """A cache of the planned calls of one root layer.
 
-    A plan for unknown dims covers calls of many sizes. The signatures of calls that were looked up
-    are remembered as well, at most 512 of them.
+    A plan with unknown dims covers calls of many sizes. The signatures of calls are cached as well,
+    at most 512 of them.
     """
 
     def __init__(self) -> None:
@@ -26,21 +26,21 @@ class PlannedCalls:
         self._signatures: dict[Any, Reads] = {}
 
     def add(self, method: Any, training: bool, specs: Arguments, reads: Reads) -> None:
-        """Note a plan: a method in a mode, for specs."""
+        """Add a plan of a method in a training mode for some specs."""
         self._plans.append((method, training, specs, reads))
 
     def remember(self, signature: Any, reads: Reads) -> None:
-        """Note the reads of a call by its signature."""
+        """Cache the reads of a call by its signature."""
         if len(self._signatures) >= _MOST:
             self._signatures.clear()
         self._signatures[signature] = reads
 
     def by_signature(self, signature: Any) -> Reads | None:
-        """The reads of a call that was looked up before."""
+        """Return the cached reads of a call; None if there are none."""
         return self._signatures.get(signature)
 
     def covering(self, method: Any, training: bool, specs: Arguments) -> Reads | None:
-        """The reads of a plan whose specs cover these."""
+        """Return the reads of a plan whose specs cover others; None if there is none."""
         for name, mode, planned, reads in self._plans:
             if (name, mode) == (method, training) and covers(planned, specs):
                 return reads

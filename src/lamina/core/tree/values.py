@@ -1,9 +1,8 @@
-"""Values of several variables, read and assigned together: other threads see all of it or none.
+"""Atomic reads and assignments of the values of several variables.
 
-Without the interpreter switching threads, nothing comes between the elements of one `map` whose
-function is written in C. So all values are gathered by one such call and assigned by another. A
-call that runs the layers one by one reads over a longer time: while it runs, it goes on with the
-values that were there as it began.
+Python does not switch threads during one `map` whose function is implemented in C. All values are
+therefore read by one such `map` and assigned by another. A live call reads variables one by one,
+over a longer time: it uses the values from its beginning throughout.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     class Stored(Protocol):
-        """A variable, as this module needs it."""
+        """A variable."""
 
         def stored(self) -> jax.Array: ...
 
@@ -31,18 +30,18 @@ if TYPE_CHECKING:
 __all__ = ["Reader", "assign_together", "reading", "stored_together", "value_of"]
 
 value_of = operator.attrgetter("_value")
-"""What is kept in a variable: its array, or who it is lent to."""
+"""Returns the content of a variable: its array, or a `Loan` while training holds the array."""
 
 _READERS: dict[int, Reader] = {}
 _ASSIGNING = threading.RLock()
-"""Held for as long as one assignment takes, never while anything is built or computed."""
+"""Held during one assignment, never during a build or a computation."""
 
 
 class Reader:
-    """A running call that reads variables one by one.
+    """Reads variables one by one in a live call.
 
     Attributes:
-        replaced: the values as the call began of variables that other threads assigned since.
+        replaced: earlier values of the variables that other threads assigned since the call began.
     """
 
     def __init__(self) -> None:
@@ -50,17 +49,17 @@ class Reader:
         self.replaced: dict[Stored, Any] = {}
 
     def read(self, variable: Stored) -> Any:
-        """The value of a variable as the call began, or as its own thread left it."""
+        """Return the value of a variable without the assignments of other threads since then."""
         if variable not in self.replaced:
             value = variable.stored()
-            if variable not in self.replaced:  # else it was replaced meanwhile
+            if variable not in self.replaced:  # otherwise another thread has just assigned it
                 return value
         return self.replaced[variable]
 
 
 @contextmanager
 def reading(reader: Reader) -> Generator[None]:
-    """While this lasts, values that other threads replace are kept for the reader."""
+    """In a `with` block, save for the reader the values that other threads replace."""
     try:
         with _ASSIGNING:
             _READERS[id(reader)] = reader
@@ -70,29 +69,31 @@ def reading(reader: Reader) -> Generator[None]:
 
 
 def stored_together(variables: Sequence[Stored]) -> list[Any]:
-    """The arrays kept in variables, as they are at one moment; what is lent out comes back first.
+    """Return the stored arrays of variables, read atomically.
+
+    Arrays that training holds are restored first.
 
     Raises:
-        BuildError: one has no value yet.
+        BuildError: a variable has no value yet.
     """
     values = list(map(value_of, variables))
     if all(isinstance(value, jax.Array) for value in values):
         return values
-    with LOCK:  # nothing is lent out again meanwhile
+    with LOCK:  # training cannot take arrays in this block
         for variable in variables:
             variable.stored()
         return list(map(value_of, variables))
 
 
 def assign_together(variables: Sequence[Stored], values: Iterable[Any]) -> None:
-    """Assign to all variables at once: no thread sees a part of it, and no interrupt leaves one."""
-    given = list(values)
+    """Assign values to variables atomically, with regard to other threads and interrupts."""
+    arrays = list(values)
     with _ASSIGNING:
-        before = list(map(value_of, variables))  # kept until all are replaced: freeing may run code
+        before = list(map(value_of, variables))  # freed after the assignment, as that may run code
         own = threading.get_ident()
         for reader in [reader for reader in _READERS.values() if reader.thread != own]:
             for variable, value in zip(variables, before, strict=True):
                 if isinstance(value, jax.Array):
                     reader.replaced.setdefault(variable, value)
-        any(map(setattr, variables, repeat("_value"), given))
+        any(map(setattr, variables, repeat("_value"), arrays))
     del before

@@ -28,7 +28,7 @@ _FLOAT32 = np.dtype("float32")
 
 
 class _Values(Protocol):
-    """What a variable reads and assigns in the call that is running."""
+    """The part of a call's interpreter that variables use."""
 
     def read(self, variable: Variable) -> Any: ...
 
@@ -38,7 +38,7 @@ class _Values(Protocol):
 
 
 class VariableScope(Protocol):
-    """What a variable needs to know of the call that is running."""
+    """The part of the running layer's scope that variables use."""
 
     @property
     def call(self) -> _Values: ...
@@ -48,37 +48,49 @@ class VariableScope(Protocol):
 
 
 SCOPE: ContextVar[VariableScope | None] = ContextVar("lamina_scope", default=None)
-"""The scope of the innermost layer that is running; None outside of calls."""
+"""The scope of the innermost running layer; None outside of calls."""
 
 
 class Loan(Protocol):
-    """Stands in a variable while its array is lent out; `recall` puts the arrays back."""
+    """A placeholder in a variable while training holds its array; `recall` restores the arrays."""
 
     def recall(self) -> None: ...
 
 
 class Variable(ArrayMethods):
-    """A weight or another part of a layer's state; it works as an array in ``jax.numpy``.
+    """A weight or another array of a layer's state, which works as an array in ``jax.numpy``.
 
     It has the attributes, methods and operators of a ``jax.Array``. Functions of ``jax.lax`` need
-    its ``value``.
+    its ``value``. Its array is created when the layer that holds it is built.
 
     Args:
         shape: tuple of int, sizes of the axes.
-        initializer: a name, an initializer, or a callable ``(key, shape, dtype)``.
+        initializer: a name, an initializer of :mod:`lamina.initializers`, or a callable
+            ``(key, shape, dtype)``; ``"glorot_uniform"`` by default.
         dtype: dtype of the array; float32 by default.
-        trainable: bool, whether optimizers update it; True by default.
-        name: str, its path in the layer if no attribute holds it; None by default.
-        regularizer: penalty added to the loss, a name or a function; None by default. See
-            `lamina.regularizers`.
-        constraint: function applied after each training step, or its name; None by default. See
-            `lamina.constraints`.
+        trainable: bool, whether optimizers update the variable; True by default.
+        name: str, name in the layer's paths if no attribute of the layer holds the variable; None
+            by default.
+        regularizer: penalty added to the loss, a name or a function of the array; None by default.
+            See `lamina.regularizers`.
+        constraint: function of the array that is applied after each training step, or its name;
+            None by default. See `lamina.constraints`.
 
     Raises:
-        BuildError: a size is unknown.
+        BuildError: a size of the shape is unknown.
+        UnknownNameError: no initializer, regularizer or constraint has that name.
 
-    >>> Variable((2, 3), "zeros").shape
-    (2, 3)
+    >>> import jax.numpy as jnp
+    >>> from lamina import Layer
+    >>> class Shift(Layer):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.offset = Variable((3,), "ones")
+    ...     def call(self, inputs):
+    ...         return inputs + self.offset
+    >>> layer = Shift()
+    >>> layer(jnp.zeros((2, 3))).shape, layer.offset.numpy().tolist()
+    ((2, 3), [1.0, 1.0, 1.0])
     """
 
     def __init__(
@@ -96,11 +108,11 @@ class Variable(ArrayMethods):
         if not spec.known:
             raise BuildError(
                 explain(
-                    f"A weight of shape {spec.shape} depends on a dim that is not known.",
+                    f"A weight of shape {spec.shape} has an unknown size.",
                     where=f"declared at {site()}",
-                    expected="a size on every axis",
+                    expected="an integer size for each axis",
                     received=str(spec.shape),
-                    remedy="Give that dim a size in the spec, or make the weight independent "
+                    remedy="Set that size in the spec of the input, or make the weight independent "
                     "of it.",
                 )
             )
@@ -116,11 +128,12 @@ class Variable(ArrayMethods):
         floating = spec.dtype is _FLOAT32 or jnp.issubdtype(spec.dtype, jnp.floating)
         self._lowered = self._trainable and floating
         self._value: Any = None
-        self.copies: tuple[int, ...] = ()  # the first axes, where it holds those of several layers
+        self.copies: tuple[int, ...] = ()  # sizes of the first axes if copies are stacked in it
         self.attached = False  # whether an attribute of a layer holds it
 
     @property
     def trainable(self) -> bool:
+        """Whether optimizers update the variable; it may be assigned."""
         return self._trainable
 
     @trainable.setter
@@ -129,11 +142,12 @@ class Variable(ArrayMethods):
 
     @property
     def built(self) -> bool:
+        """Whether the variable has a value."""
         return self._value is not None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The sizes of the axes; within the call of one of several copies, those of its value."""
+        """The sizes of the axes; in the call of one of several stacked copies, those of one."""
         if not self.copies:
             return self._shape
         scope = SCOPE.get()
@@ -141,40 +155,50 @@ class Variable(ArrayMethods):
 
     @property
     def copy_shape(self) -> tuple[int, ...]:
-        """The shape as the layer declared it, which is that of one copy."""
+        """The shape that the layer declared: that of one copy."""
         return self._shape[len(self.copies) :]
 
     def stack(self, copies: tuple[int, ...]) -> None:
-        """Let the variable, which has no value yet, hold those of several copies of its layer."""
+        """Add leading axes for the copies of its layer; the variable must not have a value yet."""
         self._shape = (*copies, *self.copy_shape)
         self.copies = copies
 
     def over_copies(self, function: Callable[[Any], Any], value: Any) -> Any:
-        """A function of the value of each copy."""
+        """Apply a function to each copy in a stacked value."""
         for _ in self.copies:
             function = jax.vmap(function)
         return function(value)
 
     @property
     def nbytes(self) -> int:
+        """The size of the array in bytes."""
         return self.size * int(np.dtype(self.weight_dtype).itemsize)
 
     @property
     def size(self) -> int:
+        """The number of scalars."""
         return math.prod(self.shape)
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return len(self.shape)
 
     def describe(self) -> str:
-        """What an error calls this variable."""
+        """Return the name of the variable in errors."""
         known = self.path or self.name
         return f"Variable {known!r} {self.shape}" if known else f"Variable {self.shape}"
 
     @property
     def value(self) -> jax.Array:
-        """The array that stands for the variable in the call that is running."""
+        """The array of the variable, in the running call or outside of calls.
+
+        In ``apply``, ``lamina.jit`` and training it is the value passed for the variable, often a
+        tracer; under mixed precision it is cast to the compute dtype.
+
+        Raises:
+            BuildError: the variable has no value yet.
+        """
         scope = SCOPE.get()
         if scope is None:
             return self.stored()
@@ -184,13 +208,13 @@ class Variable(ArrayMethods):
 
     @property
     def dtype(self) -> Any:
-        """The dtype of ``value``: that of the weight, or in mixed precision of the arithmetic."""
+        """The dtype of ``value``: in mixed precision the compute dtype, else the variable's."""
         scope = SCOPE.get()
         around = None if scope is None else scope.dtype
         return self.weight_dtype if around is None or not self._lowered else jnp.dtype(around)
 
     def stored(self) -> jax.Array:
-        """The array kept here, whatever call is running."""
+        """Return the stored array, independent of the running call."""
         value = self._value
         if isinstance(value, jax.Array):
             return value
@@ -199,25 +223,51 @@ class Variable(ArrayMethods):
                 explain(
                     f"{self.describe()} has no value yet.",
                     where=f"declared at {self.declared_at}",
-                    expected="a layer that is built",
+                    expected="a built layer",
                     received="a read before the build",
-                    remedy="Call the model once, or build(...) it, before reading its weights.",
+                    remedy="Call the model or its build(...) once before reading its weights.",
                 )
             )
         value.recall()
         return self._value
 
     def assign(self, value: Any) -> Variable:
-        """Give the variable a new value of the same shape; it is cast to the variable's dtype."""
+        """Set the value of the variable.
+
+        In a call, the new value is an effect of the call: ``apply`` returns it.
+
+        Args:
+            value: an array, or nested lists of numbers, of the variable's shape; it is cast to the
+                variable's dtype.
+
+        Returns:
+            The variable.
+
+        Raises:
+            InputError: the value is not an array, or has another shape.
+            TraceError: the value is a tracer and no call is running, or an inner transform of the
+                call is running.
+
+        >>> import jax.numpy as jnp
+        >>> from lamina import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> layer.bias.assign([3.0]).numpy().tolist()
+        [3.0]
+        """
         array = value if isinstance(value, jax.Array) else as_array(value, self.describe())
         if array is None or array.shape != self.shape:
             raise InputError(
                 explain(
                     f"{self.describe()} was assigned "
-                    + ("what is no array." if array is None else "an array of another shape."),
+                    + (
+                        "a value that is not an array."
+                        if array is None
+                        else "an array of another shape."
+                    ),
                     where=f"declared at {self.declared_at}",
-                    expected=str(self.shape),
-                    received=repr(value) if array is None else str(array.shape),
+                    expected=f"an array of shape {self.shape}",
+                    received=repr(value) if array is None else f"shape {array.shape}",
                     remedy="Assign an array of the variable's shape.",
                 )
             )
@@ -230,18 +280,21 @@ class Variable(ArrayMethods):
         return self
 
     def assign_add(self, value: Any) -> Variable:
+        """Add an array or a number to the value, as :meth:`assign`."""
         return self.assign(self.value + array_of(value))
 
     def assign_sub(self, value: Any) -> Variable:
+        """Subtract an array or a number from the value, as :meth:`assign`."""
         return self.assign(self.value - array_of(value))
 
     def numpy(self) -> np.ndarray:
+        """Return the value as a NumPy array."""
         return np.asarray(self.value)
 
     def __jax_array__(self) -> jax.Array:
         return self.value
 
-    def __array__(  # pyright: ignore[reportIncompatibleMethodOverride] - NumPy gives no context
+    def __array__(  # pyright: ignore[reportIncompatibleMethodOverride] - NumPy passes no context
         self, dtype: Any = None, copy: bool | None = None
     ) -> np.ndarray:
         return np.array(self.value, dtype=dtype, copy=copy)
@@ -268,17 +321,17 @@ class Variable(ArrayMethods):
 
 
 def store(variables: Sequence[Variable], arrays: Sequence[Any]) -> None:
-    """Keep concrete arrays in variables, all of them at once.
+    """Store concrete arrays in variables, atomically.
 
     Raises:
-        TraceError: one exists only while JAX traces; nothing was changed.
+        TraceError: one of the arrays is a tracer; nothing was changed.
     """
     for variable, array in zip(variables, arrays, strict=True):
         if is_traced(array):
             raise TraceError(
                 explain(
-                    f"{variable.path or variable.describe()} was assigned a value that exists only "
-                    "while JAX traces.",
+                    f"{variable.path or variable.describe()} was assigned a traced value, which "
+                    "does not exist after the transform.",
                     where=f"declared at {variable.declared_at}",
                     expected="a concrete array",
                     received=f"a tracer, {type(array).__name__}",
@@ -286,14 +339,14 @@ def store(variables: Sequence[Variable], arrays: Sequence[Any]) -> None:
                     "and vmap, and set_values(new_values) outside.",
                 )
             )
-    with LOCK:  # what is lent out comes back first, and is not lent again meanwhile
+    with LOCK:  # arrays that training holds are restored first, and stay so in this block
         for variable in variables:
             if variable.built:
                 variable.stored()
         assign_together(variables, arrays)
 
 
-# To JAX's functions a variable is a tree of one leaf, and what they make of that is an array.
+# In JAX functions a variable is a pytree of one leaf; unflattening gives an array.
 def _as_tree(variable: Variable) -> tuple[tuple[Any], None]:
     return (variable.value,), None
 

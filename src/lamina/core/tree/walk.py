@@ -1,4 +1,4 @@
-"""Tracking: a walk over what is there, from the root through attributes, lists, tuples, dicts."""
+"""Tracking: a walk from the root layer through attributes, lists, tuples and dicts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lamina.core.tree.variable import Variable
 from lamina.errors import TrackingError, explain
 
 __all__ = [
+    "ChangeDetector",
     "Tree",
-    "Watched",
     "children",
     "copy_paths",
     "is_unbuilt",
@@ -26,12 +26,21 @@ __all__ = [
 
 
 def join(prefix: str, name: str) -> str:
+    """Append a name to a path."""
     return f"{prefix}.{name}" if prefix else name
 
 
 @dataclass
 class Tree:
-    """What a walk found: each layer and variable once, by its first path, in order."""
+    """The layers and variables below a root, each once, in the order of the walk.
+
+    Attributes:
+        layers: path and layer, by the layer's identity.
+        variables: path and variable, by the variable's identity.
+        aliases: the other paths of shared layers and variables, with the first path of each.
+        owners: the layer that holds a variable, by the variable's identity.
+        copied: the number of copies that a layer stands for, by its path.
+    """
 
     layers: dict[int, tuple[str, Tracked]] = field(default_factory=dict[int, tuple[str, Tracked]])
     variables: dict[int, tuple[str, Variable]] = field(
@@ -42,23 +51,25 @@ class Tree:
     copied: dict[str, int] = field(default_factory=dict[str, int])
 
     def copy(self) -> Tree:
+        """Return a copy that is independent of this one."""
         return Tree(*(part.copy() for part in vars(self).values()))
 
     def path(self, item: Tracked | Variable) -> str:
-        """Where a layer or variable stands; its class if it does not."""
+        """Return the path of a layer or variable; its class name if it is not in the tree."""
         found = self.layers.get(id(item)) or self.variables.get(id(item))
         return type(item).__name__ if found is None else found[0]
 
     def copies_of(self, path: str) -> dict[str, int]:
-        """The layers at and above a path that stand for several copies, with their numbers."""
+        """Return the paths at or above a path whose layers stand for copies, with their numbers."""
         found = self.copied.items()
         return {p: n for p, n in found if path == p or path.startswith(f"{p}.")} if found else {}
 
     def by_path(self) -> dict[str, Variable]:
+        """Return the variables by path."""
         return dict(self.variables.values())
 
     def all_aliases(self) -> dict[str, str]:
-        """Every other path of a layer or variable, with the path it goes by."""
+        """Return all other paths of layers and variables, also inner ones, with the first paths."""
         found = dict(self.aliases)
         below = self._below() if self.aliases else {}
         for alias, path in self._places():
@@ -67,17 +78,17 @@ class Tree:
         return found
 
     def count_aliases(self) -> int:
-        """How many there are in :meth:`all_aliases`, or more, without making them."""
+        """Return an upper bound of the size of :meth:`all_aliases`, without computing it."""
         below = self._below() if self.aliases else {}
         return sum(1 + len(below.get(path, ())) for _, path in self._places())
 
     def _places(self) -> list[tuple[str, str]]:
-        """The second places of layers, with the first; not a child's link to its parent."""
+        """Return the aliases without references of a child to its parent."""
         places = self.aliases.items()
         return [(a, path) for a, path in places if path and not a.startswith(path + ".")]
 
     def _below(self) -> dict[str, list[str]]:
-        """The paths of the variables below each path that has a second place."""
+        """Return the paths of the variables below each path that has an alias."""
         found: dict[str, list[str]] = {path: [] for path in self.aliases.values()}
         for path, _ in self.variables.values():
             above = path.rpartition(".")[0]
@@ -89,6 +100,16 @@ class Tree:
 
 
 class _Place(NamedTuple):
+    """A value that the walk visits.
+
+    Attributes:
+        path: its path.
+        value: a layer, variable, list, tuple or dict.
+        owner: the layer that holds it; None for the root.
+        containers: the identities of the lists, tuples and dicts between owner and value.
+        problem: why its path is invalid; None if it is valid.
+    """
+
     path: str
     value: Any
     owner: Tracked | None
@@ -97,7 +118,7 @@ class _Place(NamedTuple):
 
 
 def _entries(layer: Tracked) -> Iterable[tuple[str, Any]]:
-    """What a layer leads to: its attributes, and by their names weights that none of them holds."""
+    """Return the attributes of a layer, and by name the weights that no attribute holds."""
     held = attributes(layer)
     node = layer._lamina
     named = [v for v in (*node.loose, *node.declared) if not v.attached and v.name is not None]
@@ -110,9 +131,9 @@ def _entries(layer: Tracked) -> Iterable[tuple[str, Any]]:
 def _key_problem(key: Any, keys: Iterable[Any]) -> str | None:
     name = str(key)
     if "." in name:
-        return f"the key {key!r} holds a dot, which parts the names of a path"
+        return f"the key {key!r} contains a dot, the separator of paths"
     if sum(str(other) == name for other in keys) > 1:
-        return f"two keys read {name!r} as text"
+        return f"two keys are {name!r} as str"
     return None
 
 
@@ -126,7 +147,7 @@ def _is(value: Any, kinds: tuple[type, ...]) -> bool:
 
 
 def _inside(place: _Place) -> list[_Place]:
-    """The places in a layer or container, in order."""
+    """Return the items of a layer or container that the walk visits, in order."""
     value = place.value
     if isinstance(value, Tracked):
         return [
@@ -156,15 +177,22 @@ def _inside(place: _Place) -> list[_Place]:
 
 
 def walk(root: Tracked, *, into: Tree | None = None, start: Any = None, path: str = "") -> Tree:
-    """The tree below `root`, in the order of its attributes.
+    """Walk over the layers and variables of a root, in the order of attributes.
 
-    With `into`, the walk goes on from `start`, which stands at `path`, an attribute of `root`.
+    Args:
+        root: the root layer.
+        into: a tree to extend; None (default) for a new one.
+        start: with `into`, the value of an attribute of `root` to walk from.
+        path: with `into`, the path of `start`.
+
+    Raises:
+        TrackingError: a dict with layers has keys that make paths ambiguous.
     """
     tree = into or Tree()
     first = root if into is None else start
     if not isinstance(first, WALKED):
         return tree
-    if isinstance(first, Variable) and id(first) not in tree.variables:  # most of what is added
+    if isinstance(first, Variable) and id(first) not in tree.variables:  # the most frequent case
         tree.variables[id(first)] = (path, first)
         tree.owners[id(first)] = root
         return tree
@@ -197,17 +225,17 @@ def walk(root: Tracked, *, into: Tree | None = None, start: Any = None, path: st
 
 def _bad_key(root: Tracked, place: _Place) -> str:
     return explain(
-        f"A layer stands in a dict at {place.path!r} of {type(root).__name__}, but "
+        f"The path {place.path!r} of a layer in a dict of {type(root).__name__} is not valid: "
         f"{place.problem}.",
         where=f"made at {root._lamina.made_at}",
-        expected="keys that differ as text and hold no dot",
+        expected="keys that are distinct as str and contain no dot",
         received=place.problem or "",
         remedy="Rename the key.",
     )
 
 
 def may_hold_layers(value: Any) -> bool:
-    """Whether a value leads to layers or variables, or, as an empty list, may come to."""
+    """Return whether a value is or holds a layer or variable, or is an empty list or dict."""
     if _is(value, (list, dict)):
         inside = value.values() if _is(value, (dict,)) else value
         return not inside or any(isinstance(item, WALKED) for item in inside)
@@ -216,11 +244,13 @@ def may_hold_layers(value: Any) -> bool:
     return isinstance(value, (Tracked, Variable))
 
 
-class Watched:
-    """A tree that is watched for changes from outside, at little cost where there are none.
+class ChangeDetector:
+    """Detects changes of the layers of a tree since its creation.
+
+    It is fast as long as no layer in the process has changed.
 
     Args:
-        root: the tree's root.
+        root: the root of the tree.
     """
 
     def __init__(self, root: Tracked) -> None:
@@ -229,7 +259,7 @@ class Watched:
         self._editions = [node.edition for node in self._nodes]
 
     def is_unchanged(self) -> bool:
-        """Whether no layer of the tree has changed since; changes of other trees do not count."""
+        """Return whether no layer of the tree has changed."""
         current = EDITION.current
         if self.edition != current:
             if [node.edition for node in self._nodes] != self._editions:
@@ -239,7 +269,12 @@ class Watched:
 
 
 def copy_paths(path: str, copies: dict[str, int]) -> list[str]:
-    """The paths that the copies of what is at a path would have in lists, outermost first.
+    """Return the paths that the copies of a layer or variable would have in lists.
+
+    Args:
+        path: its path.
+        copies: the numbers of copies, by the paths of the layers that stand for them, outermost
+            first.
 
     >>> copy_paths("blocks.block.kernel", {"blocks.block": 2})
     ['blocks.0.kernel', 'blocks.1.kernel']
@@ -255,7 +290,7 @@ def copy_paths(path: str, copies: dict[str, int]) -> list[str]:
 
 
 def children(layer: Tracked) -> list[tuple[str, Tracked]]:
-    """The layers directly below a layer, with their names."""
+    """Return the layers directly below a layer, with their names."""
     found: dict[int, tuple[str, Tracked]] = {}
     pending = list(reversed(_inside(_Place("", layer, None))))
     while pending:
@@ -269,7 +304,7 @@ def children(layer: Tracked) -> list[tuple[str, Tracked]]:
 
 
 def frozen_layers(tree: Tree) -> set[int]:
-    """The layers that do not train: their own flag, or that of a layer above them."""
+    """Return the identities of the layers that are frozen, themselves or by a layer above."""
     frozen: set[int] = set()
     for key, (_, layer) in tree.layers.items():
         if not layer._lamina.trainable and key not in frozen:
@@ -278,7 +313,7 @@ def frozen_layers(tree: Tree) -> set[int]:
 
 
 def frozen_variables(tree: Tree) -> set[int]:
-    """The variables that do not train: their own flag, or a frozen layer above them."""
+    """Return the identities of the variables that are frozen, themselves or by a layer above."""
     frozen = {key for key, (_, variable) in tree.variables.items() if not variable.trainable}
     for _, layer in tree.layers.values():
         if not layer._lamina.trainable:
@@ -287,14 +322,14 @@ def frozen_variables(tree: Tree) -> set[int]:
 
 
 def unused_layers(tree: Tree, read: set[int]) -> list[str]:
-    """The paths of layers that are not built, nor any below them, and of which nothing is read."""
+    """Return the paths of layers that no call has used: not built, and no variable is read."""
     used = {path for path, layer in tree.layers.values() if layer._lamina.built is not None}
     used |= {tree.path(tree.owners[key]) for key in read if key in tree.owners}
     return topmost_without(used, [path for path, _ in tree.layers.values()])
 
 
 def topmost_without(used: set[str], paths: list[str]) -> list[str]:
-    """Of the paths below which nothing is used, those that stand below no other."""
+    """Return the topmost paths with no used path at or below them."""
     parts = [path.split(".") for path in used]
     busy = {".".join(part[:end]) for part in parts for end in range(len(part) + 1)}
     idle = [path for path in paths if path not in busy]
@@ -302,17 +337,17 @@ def topmost_without(used: set[str], paths: list[str]) -> list[str]:
 
 
 def own_build(layer: Tracked) -> Callable[..., Any] | None:
-    """The `build` that the layer's class defines itself, as written."""
+    """Return the `build` method that the layer's class defines, unwrapped; None if it has none."""
     build = getattr(type(layer), "build", None)
     written = getattr(build, "written", build)
     return None if getattr(written, "is_base", False) else written
 
 
 def is_unbuilt(layer: Tracked) -> bool:
-    """Whether the layer declares weights itself and has not been asked to yet."""
+    """Return whether a layer has a `build` method that has not run yet."""
     return layer._lamina.built is None and own_build(layer) is not None
 
 
 def unbuilt(tree: Tree) -> list[Tracked]:
-    """The layers of a tree that have not been asked for the weights that they declare."""
+    """Return the layers of a tree whose `build` methods have not run yet."""
     return [layer for _, layer in tree.layers.values() if is_unbuilt(layer)]

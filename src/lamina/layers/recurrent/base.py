@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.core.base.pytrees import flatten, leaves_of, map_tree
-from lamina.core.running.precision import compute_dtype, lowered
+from lamina.core.running.precision import cast_floating, compute_dtype
 from lamina.core.specs.signature import either_mode
 from lamina.core.tree.variable import Variable
 from lamina.errors import BuildError, InputError, explain
@@ -81,7 +81,7 @@ class RecurrentLayer(Layer):
         if mask is not None:
             check_shape(self, "a mask", mask, sequences.shape[:2], "batch, time")
         if initial_state is None and self.stateful:
-            initial_state = lowered(self.states, compute_dtype(self))
+            initial_state = cast_floating(self.states, compute_dtype(self))
         if initial_state is not None:
             specs = self._state_specs(sequences.shape)
             initial_state = check_states(self, initial_state, specs, self._state_axes)

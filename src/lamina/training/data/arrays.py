@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina import narrowing
 from lamina.core.base import inputs
-from lamina.core.base.host_memory import empty, serves
+from lamina.core.base.host_memory import empty, is_zero_copy
 from lamina.core.base.inputs import as_inputs
 from lamina.core.base.pytrees import flatten, map_tree, unflatten
 from lamina.core.tree.variable import Variable
@@ -185,7 +185,7 @@ def _to_device(leaf: Any) -> Any:
         return array
     narrowing.check(array, "The data")
     dtype = row_ranges.canonical_dtype(array)
-    if not serves(array, dtype):
+    if not is_zero_copy(array, dtype):
         own = empty(array.shape, dtype)
         np.copyto(own, array, casting="same_kind")
         array = own

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from lamina import narrowing
-from lamina.core.base.host_memory import empty, serves
+from lamina.core.base.host_memory import empty, is_zero_copy
 
 __all__ = ["RowRange", "canonical_dtype", "gather", "is_worthwhile"]
 
@@ -59,7 +59,7 @@ def is_worthwhile(arrays: Sequence[Any]) -> bool:
     """
     if jax.default_backend() != "cpu" or not all(map(_has_contiguous_rows, arrays)):
         return False
-    copied = (a for a in arrays if not serves(a, canonical_dtype(a)))
+    copied = (a for a in arrays if not is_zero_copy(a, canonical_dtype(a)))
     return sum(array.size * canonical_dtype(array).itemsize for array in copied) >= _MIN_TOTAL_BYTES
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lamina.core.base.host_memory import copied
-from lamina.core.base.interrupts import HeldBack
-from lamina.core.base.lock import LOCK, TURN
+from lamina.core.base.interrupts import DeferredSignals
+from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
@@ -84,7 +84,7 @@ class WeightLoan:
     def wait_for_builds(self) -> None:
         """Wait until no other thread builds a layer, if a loan is to begin."""
         if not self._is_current():
-            TURN.wait()
+            BUILD_WAIT.wait()
 
     def _is_current(self) -> bool:
         """Whether the model is the one that the loan began with; other layers do not count."""
@@ -149,14 +149,14 @@ class WeightLoan:
         assign_together(variables, repeat(self, len(variables)))
         return program, carry
 
-    def uninterrupted(self) -> HeldBack:
+    def uninterrupted(self) -> DeferredSignals:
         """Return a context in which a step replaces the carry without an interrupt in between.
 
         An interrupt may take effect before the arrays are donated, while the step is traced.
         """
         before = self.carry
         assert before is not None
-        return HeldBack(lambda: self.carry is before and not before.steps.is_deleted())
+        return DeferredSignals(lambda: self.carry is before and not before.steps.is_deleted())
 
     def recall(self) -> None:
         """End the loan: put the present arrays into their variables."""

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
-from lamina.core.base.host_memory import at_hand, empty, on_device
+from lamina.core.base.host_memory import empty, is_on_host, on_device
 from lamina.core.base.pytrees import flatten, unflatten
 
 __all__ = ["initial_state"]
@@ -36,7 +36,7 @@ def initial_state(
     if not jit or not all(len(array.devices()) == 1 for array in weights.values()):
         return init(weights)
     try:
-        if all(map(at_hand, weights.values())):
+        if all(map(is_on_host, weights.values())):
             traced, shapes = cast(Any, jax.make_jaxpr)(init, return_shape=True)(weights)
             constants = _constants(traced.jaxpr)
             if constants is not None:

@@ -9,7 +9,7 @@ import jax
 
 from lamina.core.calling.root import Root
 from lamina.core.calling.single_layer import Seen, alone, seen_now
-from lamina.core.running.added_losses import noted, penalties
+from lamina.core.running.added_losses import losses_so_far, penalties
 from lamina.core.running.masks import noted_mask
 from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
@@ -105,12 +105,12 @@ def call_on(layer: Tracked, inputs: Any) -> Any:
 
 def has_added_losses() -> bool:
     """Return whether a layer has added a loss in the call that is running."""
-    return bool(noted())
+    return bool(losses_so_far())
 
 
 def added_losses(model: Tracked) -> list[Any]:
     """Return the losses added in the call that is running, and the regularization penalties."""
-    return [*noted(), *penalties(model)]
+    return [*losses_so_far(), *penalties(model)]
 
 
 def output_masks(model: Tracked) -> Any:
