@@ -114,7 +114,6 @@ def attending(cell, mask=None):
     return run
 
 
-@pytest.mark.as_users_run
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", CELLS)
 def test_gradients_are_those_of_autodiff(name, reverse) -> None:
@@ -250,7 +249,6 @@ def test_gradients_with_attention_at_any_sizes(batch, source, time, units, size,
     same_gradients(attending(cell), inputs)
 
 
-@pytest.mark.as_users_run
 def test_gradients_with_attention_are_those_of_finite_differences() -> None:
     with jax.enable_x64(True):
         cell, inputs = attention("gru", 2, 3, 2)
