@@ -12,8 +12,6 @@ import lamina
 from lamina.compat import tf
 from tests.close import assert_close
 
-pytestmark = pytest.mark.as_users_run
-
 VOCABULARY, EMBEDDING, UNITS, BATCH, TIME = 11, 6, 8, 4, 5
 
 
@@ -363,6 +361,7 @@ def test_a_loop_of_ones_own_with_teacher_forcing_learns_to_translate():
     assert exact(translator) > 0.95
 
 
+@pytest.mark.as_users_run
 def test_fit_learns_the_same_from_train_loss_alone():
     tf.random.set_seed(0)
     translator = Translator()

@@ -14,8 +14,6 @@ from lamina import Layer, layers
 from lamina.core.running.substitution import substituted
 from tests.close import assert_close
 
-pytestmark = pytest.mark.as_users_run
-
 
 class Counting(Layer):
     """Counts its calls, adds a loss, and drops elements."""

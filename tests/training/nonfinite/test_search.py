@@ -14,8 +14,6 @@ from lamina import Model, Sequential, layers
 from lamina.training import callbacks
 from tests.close import assert_close
 
-pytestmark = pytest.mark.as_users_run
-
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(48, 4)).astype("float32"), np.zeros((48, 1), "float32")
 BAD = {"inf": np.inf, "nan": np.nan}
