@@ -10,7 +10,7 @@ from typing import Any
 from lamina import saving
 from lamina.core.base.lock import LOCK
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.walk import Watched, walk
+from lamina.core.tree.walk import ChangeDetector, walk
 from lamina.errors import InputError, explain
 from lamina.saving.metadata import Metadata, describe
 from lamina.training.checkpoints import store
@@ -31,7 +31,7 @@ class TrainerCheckpoints:
 
     def __init__(self, loan: WeightLoan) -> None:
         self._loan = loan
-        self._metadata: tuple[Watched, Metadata] | None = None
+        self._metadata: tuple[ChangeDetector, Metadata] | None = None
 
     def snapshot(self, epochs: int, more: Any) -> Snapshot:
         """Copy all arrays of training on the device.
@@ -49,7 +49,7 @@ class TrainerCheckpoints:
         program, carry = self._loan.started
         if self._metadata is None or not self._metadata[0].is_unchanged():
             with LOCK:
-                self._metadata = Watched(model), describe(walk(model))
+                self._metadata = ChangeDetector(model), describe(walk(model))
         copies = named_arrays.copy_carry(carry)
         return Snapshot(
             named_arrays.model_arrays(program, copies),

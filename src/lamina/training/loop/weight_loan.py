@@ -15,7 +15,7 @@ from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Watched, frozen_variables, unused_layers, walk
+from lamina.core.tree.walk import ChangeDetector, frozen_variables, unused_layers, walk
 from lamina.errors import explain
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
 from lamina.training.step.named_arrays import restored, with_learning_rate, without_accumulators
@@ -69,7 +69,7 @@ class WeightLoan:
         self.pending_arrays: dict[str, np.ndarray] | None = None
         self._jit = jit
         self._skip_nonfinite = skip_nonfinite
-        self._watched: Watched | None = None
+        self._detector: ChangeDetector | None = None
         self._is_open = False
         self._has_warned = False
         self._unreached: list[Tracked] = []
@@ -88,7 +88,7 @@ class WeightLoan:
 
     def _is_current(self) -> bool:
         """Whether the model is the one that the loan began with; other layers do not count."""
-        return self._watched is not None and self._watched.is_unchanged()
+        return self._detector is not None and self._detector.is_unchanged()
 
     def prepare(self, batch: Callable[[], object]) -> tuple[Program, Carry]:
         """Build the unbuilt layers, and begin a loan unless one is open.
@@ -112,9 +112,9 @@ class WeightLoan:
             frozen = frozen_variables(tree)
             trainable = {p: v for key, (p, v) in tree.variables.items() if key not in frozen}
             others = {p: v for key, (p, v) in tree.variables.items() if key in frozen}
-            watched = Watched(self.model)
+            detector = ChangeDetector(self.model)
             started = self._begin(trainable, others)
-            self._watched = watched
+            self._detector = detector
         return started
 
     def _begin(
@@ -164,7 +164,7 @@ class WeightLoan:
             started = self.started
             if not self._is_open or started is None:
                 return
-            self._watched = None  # the next step begins a new loan
+            self._detector = None  # the next step begins a new loan
             program, carry = started
             pairs = [*zip(program.trainable.values(), carry.trainable, strict=True)]
             pairs += [*zip(program.non_trainable.values(), carry.non_trainable, strict=True)]
