@@ -74,7 +74,7 @@ def test_a_weight_that_needs_a_split_axis_says_to_build_first(wrap) -> None:
             assert not net.built and net.variables == []
         net.build((8, 12))
     """)
-    assert "a dim that shard_map has split" in out
+    assert "a dim that shard_map splits" in out
     assert "Build the model before, with the shape of the whole input." in out
 
 
