@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import pytest
 
 AS_USERS_RUN = "as_users_run"
-KEPT_PROGRAMS = 1200
+KEPT_PROGRAMS = 800
 """The largest number of compiled programs that a process keeps: each takes 1 to 2 MB."""
 _compiled = 0
 

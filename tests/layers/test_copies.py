@@ -13,8 +13,6 @@ from lamina import Layer, Sequential, layers
 from lamina.errors import InputError, TraceError
 from tests.close import assert_close
 
-pytestmark = pytest.mark.as_users_run
-
 X = jnp.asarray(np.random.default_rng(0).normal(size=(6, 4, 8)), "float32")
 KEY = jax.random.key(5)
 
@@ -47,6 +45,7 @@ BLOCKS = {
     ),
     "nested": lambda: layers.Stack(lambda: Sequential([layers.Dense(8), layers.Dropout(0.25)]), 2),
 }
+OPTIMIZED = ["recurrent", "rematerialised"]
 
 
 class InList(Layer):
@@ -90,7 +89,13 @@ def run(layer, training):
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.as_users_run) if name in OPTIMIZED else name
+        for name in BLOCKS
+    ],
+)
 @pytest.mark.parametrize("kind", [layers.Stack, layers.Ensemble])
 def test_copies_are_what_a_list_is(kind, name, training):
     make, n = BLOCKS[name], 3
@@ -164,6 +169,7 @@ def test_a_stack_is_traced_once_whatever_its_depth():
         assert len(calls) <= 2
 
 
+@pytest.mark.as_users_run
 def test_training_saving_and_copying(tmp_path):
     def network():
         return Sequential(
@@ -175,11 +181,13 @@ def test_training_saving_and_copying(tmp_path):
             ]
         )
 
+    lamina.set_seed(0)  # dropout and the order of rows move the loss by more than an epoch does
     model = network()
     model.compile("adam", "mse")
     x = np.asarray(X[:, 0])
-    before = model.fit(x, np.ones((6, 1)), epochs=4, verbose=0).history["loss"]
-    assert before[-1] < before[0]
+    before = model.evaluate(x, np.ones((6, 1)), verbose=0)
+    model.fit(x, np.ones((6, 1)), epochs=40, verbose=0)
+    assert model.evaluate(x, np.ones((6, 1)), verbose=0) < before
     assert set(model.get_config()) and model.count_params() == sum(
         v.size for v in model.values().values()
     )
@@ -197,6 +205,7 @@ def mean(x):
     return x.mean(0)
 
 
+@pytest.mark.as_users_run
 def test_a_mask_reaches_every_block():
     mask = jnp.arange(4) < jnp.asarray([[1], [2], [3], [4], [2], [1]])
     stack = Held(layers.Stack(lambda: layers.LSTM(8, return_sequences=True), 2))
@@ -237,6 +246,7 @@ def test_a_layer_from_outside_is_shared():
     assert list(net.values()) == ["first.kernel", "first.bias"]
 
 
+@pytest.mark.as_users_run
 def test_constraints_hold_for_each_copy():
     def make():
         return layers.Dense(8, kernel_constraint="unit_norm")

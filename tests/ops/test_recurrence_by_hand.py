@@ -25,8 +25,6 @@ from lamina.ops.recurrence import (
     simple_rnn_cell,
 )
 
-pytestmark = pytest.mark.as_users_run
-
 CELLS = {  # with the number of arrays of the state
     "gru": (gru_cell(lax.tanh, lax.logistic), 1),
     "gru, other activations": (gru_cell(jax.nn.softplus, jax.nn.hard_sigmoid), 1),
@@ -116,7 +114,6 @@ def attending(cell, mask=None):
     return run
 
 
-@pytest.mark.as_users_run
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", CELLS)
 def test_gradients_are_those_of_autodiff(name, reverse) -> None:
@@ -126,6 +123,7 @@ def test_gradients_are_those_of_autodiff(name, reverse) -> None:
     same_gradients(running(cell, None, reverse), inputs | {"bias": None, "factors": None})
 
 
+@pytest.mark.as_users_run
 @few
 @given(*[st.integers(1, 4)] * 3)
 def test_gradients_at_any_sizes(batch, time, units) -> None:
@@ -142,6 +140,7 @@ def test_gradients_over_many_steps(name, reverse) -> None:
     same_gradients(running(cell, mask, reverse), inputs)
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize("name", ["gru", "lstm"])
 def test_gradients_of_large_kernels(name) -> None:
     """There the product with the kernel is made turned."""
@@ -152,13 +151,13 @@ def test_gradients_of_large_kernels(name) -> None:
     assert not copies_in_loops(running(cell), inputs, 3)
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize("name", ["gru", "lstm"])
 def test_gradients_in_half_precision(name) -> None:
     cell, inputs = recurrence(name, dtype="bfloat16")
     same_gradients(running(cell), inputs, rtol=0.1, atol=0.1)
 
 
-@pytest.mark.as_users_run
 @pytest.mark.parametrize("name", ["gru", "lstm", "simple"])
 def test_gradients_are_those_of_finite_differences(name) -> None:
     with jax.enable_x64(True):
@@ -190,6 +189,7 @@ def test_second_derivatives_with_attention(additive) -> None:
     same_curvature(attending(cell), inputs, "values")
 
 
+@pytest.mark.as_users_run
 def test_second_derivatives_take_memory_by_the_step() -> None:
     """Ten times the steps are ten times the memory, not a hundred times."""
 
@@ -217,6 +217,7 @@ def copies_in_loops(run, inputs, steps) -> list[str]:
     return [line for line in lines if re.search(rf"[\[,]{steps}[,\]]", line.split(" copy(")[0])]
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("time", [13, 37])
 @pytest.mark.parametrize("name", ["gru", "lstm", "simple"])
@@ -228,6 +229,7 @@ def test_no_step_copies_all_steps(name, time, masked) -> None:
     assert not copies_in_loops(running(cell, mask), inputs, time)
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize("additive", [True, False])
 @pytest.mark.parametrize("name", ["gru", "lstm"])
 def test_no_step_with_attention_copies_all_steps(name, additive) -> None:
@@ -252,7 +254,6 @@ def test_gradients_with_attention_at_any_sizes(batch, source, time, units, size,
     same_gradients(attending(cell), inputs)
 
 
-@pytest.mark.as_users_run
 def test_gradients_with_attention_are_those_of_finite_differences() -> None:
     with jax.enable_x64(True):
         cell, inputs = attention("gru", 2, 3, 2)

@@ -20,10 +20,6 @@ from lamina.training import Callback, NotFiniteError
 from lamina.training.callbacks.progress_bar import Display
 from lamina.training.step.gradient_check import gradients_are_finite
 
-pytestmark = pytest.mark.as_users_run
-
-pytestmark = pytest.mark.as_users_run
-
 
 def data(count=200, features=5, classes=3):
     random = np.random.default_rng(0)
@@ -68,6 +64,7 @@ def in_batches(size=32):
     return [(X[at : at + size], Y[at : at + size]) for at in range(0, len(X), size)]
 
 
+@pytest.mark.as_users_run
 def test_steps_are_those_of_plain_jax():
     optimizer = optax.adam(1e-2)
     model = compiled(optimizer)
@@ -80,6 +77,7 @@ def test_steps_are_those_of_plain_jax():
         np.testing.assert_allclose(value, expected[path], atol=1e-5)
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize("how", ["arrays", "batches", "generator function", "uncompiled"])
 def test_fit_is_the_plain_loop(how):
     optimizer = optax.adam(1e-2)
@@ -103,6 +101,7 @@ class in_batches_again:  # noqa: N801, an iterable that starts anew
         return iter(in_batches())
 
 
+@pytest.mark.as_users_run
 def test_losses_of_a_fit_are_those_of_keras():
     ours = compiled("adam")
     ours.build(X[:1])
@@ -143,6 +142,7 @@ def test_optimizers_by_name_have_keras_defaults(name):
     np.testing.assert_allclose(left, right, rtol=1e-3)
 
 
+@pytest.mark.as_users_run
 def test_the_same_seed_gives_the_same_run_and_epochs_are_shuffled_anew():
     runs = []
     for _ in range(2):
@@ -155,6 +155,7 @@ def test_the_same_seed_gives_the_same_run_and_epochs_are_shuffled_anew():
     assert sorted(first) == list(range(20)) and list(first) != list(trainer.permutation(20))
 
 
+@pytest.mark.as_users_run
 def test_values_taken_before_training_stay_valid_and_present_ones_are_seen():
     model = compiled()
     model.build(X[:1])
@@ -171,6 +172,7 @@ def test_values_taken_before_training_stay_valid_and_present_ones_are_seen():
     assert len({float(values["layers.0.kernel"][0, 0]) for values in seen}) == len(seen)
 
 
+@pytest.mark.as_users_run
 def test_values_set_between_steps_are_used():
     model = compiled()
     trainer = Trainer(model, "sgd", CROSS_ENTROPY)
@@ -180,6 +182,7 @@ def test_values_set_between_steps_are_used():
     assert float(trainer.step(in_batches()[0])["loss"]) == pytest.approx(np.log(3), abs=1e-5)
 
 
+@pytest.mark.as_users_run
 def test_lamina_jit_sees_weights_in_training():
     model = compiled()
     forward = lamina.jit(model)
@@ -190,6 +193,7 @@ def test_lamina_jit_sees_weights_in_training():
     np.testing.assert_allclose(after, model(X[:4]), atol=1e-5)
 
 
+@pytest.mark.as_users_run
 def test_frozen_layers_stay_and_have_no_optimizer_state():
     model = compiled()
     model.build(X[:1])
@@ -205,6 +209,7 @@ def test_frozen_layers_stay_and_have_no_optimizer_state():
     assert not np.array_equal(before["layers.0.kernel"], model.values()["layers.0.kernel"])
 
 
+@pytest.mark.as_users_run
 def test_statistics_move_in_training_and_dropout_differs_by_step():
     lamina.set_seed(0)
     model = Sequential([layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(3)])
@@ -363,6 +368,7 @@ def test_names_that_stand_for_nothing_are_told_by_compile():
             network().compile(**{"loss": "mse", **given})
 
 
+@pytest.mark.as_users_run
 def test_layers_are_computed_again_in_the_backward_pass_with_their_state():
     class Net(Model):
         def __init__(self, wrap):
@@ -405,6 +411,7 @@ def bad_row(at):
     return x
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize("how", ["arrays", "batches"])
 def test_a_loss_that_is_not_finite_stops_before_weights_are_spoilt(how):
     model = compiled()
@@ -481,6 +488,7 @@ class Inside(Model):
         return self.last(self.roots(inputs))
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize("count", [1, 40], ids=["few weights", "many weights"])
 def test_a_gradient_that_is_not_finite_is_traced_to_its_layer_and_spoils_nothing(count):
     model = Inside(count)

@@ -12,8 +12,6 @@ from lamina.core.calling import jit as jit_module
 
 pytestmark = pytest.mark.as_users_run
 
-pytestmark = pytest.mark.as_users_run
-
 X = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
 
 

@@ -10,8 +10,6 @@ import lamina
 from lamina import Sequential, layers
 from lamina.errors import InputError, LaminaError, UnknownNameError
 
-pytestmark = pytest.mark.as_users_run
-
 few = settings(
     deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -63,6 +61,7 @@ def cases(draw, names, filters=True):
     return name, (*counts, kernel_size), options, shape
 
 
+@pytest.mark.as_users_run
 @few
 @given(cases(PLAIN), st.sampled_from([1, 2]))
 def test_equals_keras(compare, normal, case, groups) -> None:
@@ -165,6 +164,7 @@ def test_initializers_are_used(normal) -> None:
     np.testing.assert_array_equal(layers.DepthwiseConv1D(3, **options)(x), np.full((1, 1, 2), 4.0))
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize("name", ALL)
 def test_unknown_sizes_of_space_are_planned(name) -> None:
     layer = make(name, 3)
@@ -201,6 +201,7 @@ def test_a_mask_ends_here(name) -> None:
     assert make(name, 3).compute_mask(np.ones((2, 5, 3)), np.ones((2, 5), bool)) is None
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize("name", ALL)
 def test_half_precision(name) -> None:
     layer = make(name, 2, dtype="bfloat16")

@@ -131,22 +131,23 @@ def test_a_batch_larger_than_a_range_is_a_range():
     assert [w.rows[0].shape for w in found] == [(3, 1 << 20)] * 2
 
 
-LARGE = np.zeros((40_000, 256), "float32")  # 41 MB
+def large():
+    return np.zeros((40_000, 256), "float32")  # 41 MB
 
 
 @pytest.mark.parametrize(
     ("arrays", "stay"),
     [
-        ([LARGE], True),
-        ([LARGE, np.zeros(40_000)], True),
-        ([LARGE[:20_000], LARGE[20_000:].astype("float64")], True),
-        ([LARGE[:20_000]], False),
-        ([LARGE[::2].repeat(2, 0).T], False),
-        ([jnp.zeros((40_000, 256))], False),
-        ([np.ma.masked_array(LARGE)], False),
-        ([LARGE.astype("O")], False),
-        ([LARGE, ["text"]], False),
-        ([np.zeros((40_000, 256), jnp.bfloat16)], False),
+        (lambda: [large()], True),
+        (lambda: [large(), np.zeros(40_000)], True),
+        (lambda: [large()[:20_000], large()[20_000:].astype("float64")], True),
+        (lambda: [large()[:20_000]], False),
+        (lambda: [large()[::2].repeat(2, 0).T], False),
+        (lambda: [jnp.zeros((40_000, 256))], False),
+        (lambda: [np.ma.masked_array(large())], False),
+        (lambda: [large().astype("O")], False),
+        (lambda: [large(), ["text"]], False),
+        (lambda: [np.zeros((40_000, 256), jnp.bfloat16)], False),
     ],
     ids=[
         "large", "with labels", "in two", "small", "transposed", "on the device", "masked",
@@ -154,7 +155,9 @@ LARGE = np.zeros((40_000, 256), "float32")  # 41 MB
     ],
 )  # fmt: skip
 def test_large_rows_of_numbers_stay_where_they_are(arrays, stay):
-    arrays = [_misplaced(a) if type(a) is np.ndarray and a.dtype.kind == "f" else a for a in arrays]
+    arrays = [
+        _misplaced(a) if type(a) is np.ndarray and a.dtype.kind == "f" else a for a in arrays()
+    ]
     assert is_worthwhile(arrays) is stay
 
 

@@ -74,7 +74,7 @@ class BatchSource(ABC):
 
         Args:
             first: the number of steps already run.
-            epochs: the number of epochs, the begun one included.
+            epochs: the number of epochs, including the present one.
             position: from the checkpoint to resume from, or None.
 
         Raises:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
+
+from lamina.core.calling import views
 from lamina.training.loop.weight_loan import WeightLoan
 from lamina.training.optimizers.learning_rate import learning_rate_name
 from lamina.training.optimizers.weight_averages import average_names
 from lamina.training.step.named_arrays import leaves_by_name, with_learning_rate
 
-__all__ = ["averages", "learning_rate", "set_learning_rate", "swap_averages"]
+__all__ = ["learning_rate", "set_learning_rate", "swap_averages", "take_averages"]
 
 
 def learning_rate(loan: WeightLoan) -> float:
@@ -38,10 +41,12 @@ def set_learning_rate(loan: WeightLoan, rate: float) -> None:
         loan.pending_rate = float(rate)
 
 
-def averages(loan: WeightLoan) -> dict[str, Any]:
-    """Return the moving averages of the weights by path; empty if the optimizer keeps none."""
+def take_averages(loan: WeightLoan) -> None:
+    """Replace the weights of the model by their averages, if the optimizer keeps them."""
     arrays = _arrays(loan)
-    return {path: arrays[name] for path, name in average_names(arrays).items()}
+    averages = {path: jnp.array(arrays[name]) for path, name in average_names(arrays).items()}
+    if averages:
+        views.set_values(loan.model, views.values(loan.model) | averages)
 
 
 def swap_averages(loan: WeightLoan) -> None:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-import errno
 from collections.abc import Callable, Sequence
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina import saving
 from lamina.core.base.inputs import as_inputs
 from lamina.core.base.lock import LOCK
-from lamina.core.calling import views
-from lamina.core.tree.node import EDITION, Tracked
-from lamina.core.tree.walk import walk
-from lamina.errors import InputError, explain
-from lamina.saving.metadata import Metadata, describe
+from lamina.core.tree.node import Tracked
 from lamina.training.callbacks.device_logs import DeviceLogs
 from lamina.training.checkpoints import store
 from lamina.training.checkpoints.contents import Checkpoint
@@ -28,10 +21,11 @@ from lamina.training.checkpoints.snapshot import Snapshot
 from lamina.training.data.arrays import Arrays
 from lamina.training.loop import optimizer_state
 from lamina.training.loop.steps_per_execution import check_steps
+from lamina.training.loop.trainer_checkpoints import TrainerCheckpoints, no_checkpoint
+from lamina.training.loop.trainer_options import TrainerOptions
 from lamina.training.loop.weight_loan import WeightLoan
 from lamina.training.nonfinite.search import OnNonfinite, check_mode, find_nonfinite
 from lamina.training.optimizers import by_name
-from lamina.training.step import named_arrays
 from lamina.training.step.loss_terms import LossArgument
 from lamina.training.step.metric_bindings import MetricsArgument
 from lamina.training.step.objective import Objective
@@ -40,19 +34,7 @@ from lamina.training.step.program import Carry, Program
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["Trainer", "TrainerOptions"]
-
-
-class TrainerOptions(TypedDict, total=False):
-    """The options of :class:`Trainer` by name."""
-
-    loss_weights: Any
-    weighted_metrics: MetricsArgument
-    output_names: Sequence[str] | None
-    jit: bool
-    seed: int | None
-    on_nonfinite: OnNonfinite
-    steps_per_execution: int | Literal["auto"]
+__all__ = ["Trainer"]
 
 
 class Trainer:
@@ -112,16 +94,10 @@ class Trainer:
         on_nonfinite: OnNonfinite = "raise",
         steps_per_execution: int | Literal["auto"] = "auto",
     ) -> None:
-        train_loss: Callable[[Any], Any] | None = getattr(model, "train_loss", None)
+        custom: Any = getattr(model, "train_loss", None) if loss is None else None
         self.model = model
         self.objective = Objective(
-            model,
-            loss,
-            metrics,
-            train_loss if loss is None else None,
-            loss_weights,
-            weighted_metrics,
-            output_names,
+            model, loss, metrics, custom, loss_weights, weighted_metrics, output_names
         )
         self.on_nonfinite = check_mode(on_nonfinite)
         self.steps_per_execution = check_steps(steps_per_execution)
@@ -129,7 +105,7 @@ class Trainer:
         self._loan = WeightLoan(
             model, self.objective, by_name.get(optimizer), jit, seed, on_nonfinite != "ignore"
         )
-        self._metadata: tuple[int, Metadata] | None = None
+        self._checkpoints = TrainerCheckpoints(self._loan)
 
     def step(self, batch: Any) -> dict[str, jax.Array]:
         """Make one step on one batch.
@@ -188,13 +164,8 @@ class Trainer:
         return np.argsort(bits.random_raw(count), kind="stable").astype(np.int32)
 
     def reset_logs(self) -> None:
-        """Start the means of the loss and the metrics anew, as at the beginning of an epoch."""
-        loan = self._loan
-        if loan.started is not None:
-            program, carry = loan.started
-            loan.carry = carry._replace(accumulators=program.empty_accumulators())
-        elif loan.pending_arrays is not None:
-            loan.pending_arrays = named_arrays.without_accumulators(loan.pending_arrays)
+        """Reset the loss and the metrics, as at the beginning of an epoch."""
+        self._loan.reset_accumulators()
 
     def logs(self) -> dict[str, Any]:
         """Return the mean loss and the metrics since `reset_logs`; this waits for the device."""
@@ -209,10 +180,7 @@ class Trainer:
 
     def wait(self) -> int:
         """Wait for the steps in progress; return the total number of steps made."""
-        loan = self._loan
-        if loan.carry is None:
-            return 0 if loan.pending_arrays is None else int(loan.pending_arrays["steps"])
-        return int(loan.carry.steps)
+        return self._loan.wait()
 
     def check(self, batch_of: Callable[[int], Any], before: int = 0) -> None:
         """Raise an error if a loss or a gradient was not finite.
@@ -250,10 +218,7 @@ class Trainer:
 
     def take_averages(self) -> None:
         """Replace the weights of the model by their moving averages, if the optimizer has them."""
-        averages = optimizer_state.averages(self._loan)
-        if averages:
-            copies = {path: jnp.array(array) for path, array in averages.items()}
-            views.set_values(self.model, views.values(self.model) | copies)
+        optimizer_state.take_averages(self._loan)
 
     def swap_averages(self) -> None:
         """Exchange the weights and their moving averages, if the optimizer has them."""
@@ -301,7 +266,7 @@ class Trainer:
         """
         trainer = cls(model, optimizer, loss, metrics, **options)
         if trainer.resume(directory) is None:
-            raise FileNotFoundError(errno.ENOENT, _no_checkpoint(directory))
+            raise no_checkpoint(directory)
         return trainer
 
     def resume(self, directory: str | PathLike[str] | Checkpoint) -> dict[str, Any] | None:
@@ -317,14 +282,10 @@ class Trainer:
         Raises:
             FileFormatError: it belongs to another model, or all are damaged. Nothing has changed.
         """
-        found = directory if isinstance(directory, Checkpoint) else store.newest(directory)
-        if found is None:
-            return None
-        self.recall()
-        saving.load_weights(self.model, found.weights)
-        self._loan.restart(dict(found.arrays), found.about["seed"])
-        self.epochs = found.about["epochs"]
-        return found.about
+        about = self._checkpoints.resume(directory)
+        if about is not None:
+            self.epochs = about["epochs"]
+        return about
 
     def snapshot(self, more: Any = None) -> Snapshot:
         """Copy all arrays of training on the device, for a checkpoint.
@@ -335,35 +296,4 @@ class Trainer:
         Raises:
             InputError: no step was made yet.
         """
-        if self._loan.started is None:
-            raise InputError(_no_step(self.model))
-        program, carry = self._loan.started
-        if self._metadata is None or self._metadata[0] != EDITION.current:
-            with LOCK:
-                self._metadata = EDITION.current, describe(walk(self.model))
-        copies = named_arrays.copy_carry(carry)
-        return Snapshot(
-            named_arrays.model_arrays(program, copies),
-            named_arrays.training_arrays(program, copies),
-            copy.deepcopy(self._metadata[1]),
-            {"seed": self._loan.seed, "epochs": self.epochs, "more": more},
-        )
-
-
-def _no_step(model: Tracked) -> str:
-    return explain(
-        "There is nothing to save before the first step.",
-        where=f"{type(model).__name__}, made at {model._lamina.made_at}",
-        expected="at least one step",
-        received="none",
-        remedy="Make a step first, or save the weights alone: save_weights(path).",
-    )
-
-
-def _no_checkpoint(directory: str | PathLike[str]) -> str:
-    return explain(
-        f"There is no checkpoint in {fspath(directory)!r}.",
-        expected="folders checkpoint-..., as Trainer.save and fit(checkpoint_dir=...) write them",
-        received="none",
-        remedy="Give the folder that was passed to save, not one of the folders in it.",
-    )
+        return self._checkpoints.snapshot(self.epochs, more)

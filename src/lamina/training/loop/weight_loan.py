@@ -1,4 +1,4 @@
-"""The loan of a model's arrays to training: copied, donated from step to step, and given back."""
+"""The loan of a model's arrays to training: copied, donated from step to step, and returned."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from lamina.core.base.host_memory import copied
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.lock import BUILD_WAIT, LOCK
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.node import Tracked
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import frozen_variables, unused_layers, walk
+from lamina.core.tree.walk import ChangeDetector, frozen_variables, unused_layers, walk
 from lamina.errors import explain
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
-from lamina.training.step.named_arrays import restored, with_learning_rate
+from lamina.training.step.named_arrays import restored, with_learning_rate, without_accumulators
 from lamina.training.step.objective import Objective
 from lamina.training.step.program import Carry, Program
 
@@ -31,7 +31,7 @@ __all__ = ["WeightLoan"]
 class WeightLoan:
     """Lends the arrays of a model's variables to the steps of training.
 
-    While arrays are on loan, the loan stands in for them in the variables: reading a variable calls
+    While arrays are on loan, the variables hold the loan in their place: reading a variable calls
     :meth:`recall`, which ends the loan. The next step begins a new one.
 
     Args:
@@ -69,7 +69,7 @@ class WeightLoan:
         self.pending_arrays: dict[str, np.ndarray] | None = None
         self._jit = jit
         self._skip_nonfinite = skip_nonfinite
-        self._edition = -1
+        self._detector: ChangeDetector | None = None
         self._is_open = False
         self._has_warned = False
         self._unreached: list[Tracked] = []
@@ -83,8 +83,12 @@ class WeightLoan:
 
     def wait_for_builds(self) -> None:
         """Wait until no other thread builds a layer, if a loan is to begin."""
-        if self._edition != EDITION.current:
+        if not self._is_current():
             BUILD_WAIT.wait()
+
+    def _is_current(self) -> bool:
+        """Whether the model is the one that the loan began with; other layers do not count."""
+        return self._detector is not None and self._detector.is_unchanged()
 
     def prepare(self, batch: Callable[[], object]) -> tuple[Program, Carry]:
         """Build the unbuilt layers, and begin a loan unless one is open.
@@ -93,7 +97,7 @@ class WeightLoan:
             batch: returns a batch with the shapes and dtypes of the data; called if needed.
         """
         started = self.started
-        if started is not None and self._is_open and self._edition == EDITION.current:
+        if started is not None and self._is_open and self._is_current():
             return started
         reads = ModelCall(self.model, self.objective, batch(), True).build(self._unreached)
         if self.seed is None:
@@ -108,9 +112,9 @@ class WeightLoan:
             frozen = frozen_variables(tree)
             trainable = {p: v for key, (p, v) in tree.variables.items() if key not in frozen}
             others = {p: v for key, (p, v) in tree.variables.items() if key in frozen}
-            edition = EDITION.current
+            detector = ChangeDetector(self.model)
             started = self._begin(trainable, others)
-            self._edition = edition
+            self._detector = detector
         return started
 
     def _begin(
@@ -160,13 +164,27 @@ class WeightLoan:
             started = self.started
             if not self._is_open or started is None:
                 return
-            self._edition = -1  # the next step begins a new loan
+            self._detector = None  # the next step begins a new loan
             program, carry = started
             pairs = [*zip(program.trainable.values(), carry.trainable, strict=True)]
             pairs += [*zip(program.non_trainable.values(), carry.non_trainable, strict=True)]
             lent = [(variable, array) for variable, array in pairs if variable._value is self]
             assign_together([variable for variable, _ in lent], [array for _, array in lent])
             self._is_open = False
+
+    def wait(self) -> int:
+        """Wait for the steps in progress; return the total number of steps made."""
+        if self.carry is None:
+            return 0 if self.pending_arrays is None else int(self.pending_arrays["steps"])
+        return int(self.carry.steps)
+
+    def reset_accumulators(self) -> None:
+        """Empty the accumulators of the loss and the metrics."""
+        if self.started is not None:
+            program, carry = self.started
+            self.carry = carry._replace(accumulators=program.empty_accumulators())
+        elif self.pending_arrays is not None:
+            self.pending_arrays = without_accumulators(self.pending_arrays)
 
     def restart(self, arrays: dict[str, np.ndarray], seed: int) -> None:
         """Forget the program and the carry; the next step starts from arrays of a checkpoint."""
