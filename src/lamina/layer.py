@@ -1,4 +1,4 @@
-"""`Layer`, the base class of layers; its methods are implemented in `lamina.core`."""
+"""`Layer`, the base class of layers; most of its methods are implemented in `lamina.core`."""
 
 from __future__ import annotations
 
@@ -40,12 +40,15 @@ __all__ = ["Layer"]
 
 
 class Layer(Tracked):
-    """An object that holds weights and layers, and computes outputs from inputs.
+    """The base class of layers, which hold weights and other layers, and compute outputs.
 
-    A subclass keeps its options and inner layers in ``__init__``, declares its weights in
-    ``build(self, input_shape)`` and does the arithmetic in ``call``. The weights are created at the
-    first call, or by ``build(...)``, when the shapes of the inputs are known: all of them, or none
-    if there is an error.
+    A subclass stores its options and inner layers in ``__init__``, declares its weights in
+    ``build(self, input_shape)``, and computes its outputs in ``call(self, inputs)``. Attributes,
+    lists, tuples and dicts may hold inner layers. All weights of a layer and its inner layers are
+    created by the first call, or by ``build(...)``, from the shapes of the inputs; if that fails,
+    nothing is changed.
+
+    Every layer can be called with ``training`` and ``rng``; see ``__call__``.
 
     Args:
         name: str, name of the layer in reports; None (default) for one derived from its class.
@@ -80,13 +83,13 @@ class Layer(Tracked):
         allowance = ALLOWANCE.get()
         if allowance is not None:
             allowance.layer()
-        trains = building.adopt(cls)
+        trains = building.prepare_class(cls)
         scope = current()
         made_in = 0 if scope is None else scope.call.number
         node = cls._lamina_node(args, kwargs, site(sys._getframe(1)), made_in)
         node.dtype = policy(None)
         node.trainable = trains
-        object.__setattr__(layer, ATTRIBUTE, node)  # dataclasses that are frozen forbid the other
+        object.__setattr__(layer, ATTRIBUTE, node)  # frozen dataclasses refuse plain assignments
         constructor.check_arguments(layer, args, kwargs)
         return layer
 
@@ -100,18 +103,33 @@ class Layer(Tracked):
         self._lamina.dtype = policy(options.get("dtype"))
         self._lamina.penalty = regularizers.get(options.get("activity_regularizer"))
 
-    # Two of the three verbs; `call` is the user's.
+    # Building and calling.
 
     def build(self, *specs: Any, **named: Any) -> None:
-        """Plan, check and draw every weight of the tree, for inputs of the given specs.
+        """Create the weights of the layer and of all its inner layers.
+
+        The layer's ``call`` is traced on the specs to find all weights, without computing anything.
+        Subclasses override ``build(self, input_shape)`` to declare their own weights. The
+        overridden method is called with the shapes of the inputs as tuples, where an unknown size
+        is None; a call of it from outside builds the whole tree as described here.
 
         Args:
-            specs: one for each input of `call`: a shape (float32), a `Spec`, an array. A dim that
-                is None, or a name, is not known.
-            named: the same by name. ``seed=`` fixes what is drawn; ``method=`` enters elsewhere.
+            *specs: the inputs of ``call``, each a shape (for float32), a :class:`lamina.Spec`, a
+                ``jax.ShapeDtypeStruct``, an array, or a pytree of these. Unknown sizes are None or
+                names.
+            **named: the same by name, and the options ``training`` (bool), ``seed`` (int, for the
+                initial values; by default the next of :func:`lamina.set_seed`) and ``method`` (str,
+                the method to trace instead of ``call``).
 
         Raises:
-            BuildError: the plan does not work out. Nothing was changed.
+            BuildError: the layer cannot be built; nothing was changed.
+            InputError: the specs do not match the inputs of ``call``.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(4)
+        >>> layer.build((None, 3))
+        >>> layer.kernel.shape
+        (3, 4)
         """
         building.base_build(self, *specs, **named)
 
@@ -126,87 +144,388 @@ class Layer(Tracked):
         regularizer: RegularizerLike = None,
         constraint: ConstraintLike = None,
     ) -> Variable:
-        """Declare a weight, in `build` or `__init__`; its path comes from the attribute."""
+        """Declare a weight, in ``build`` or ``__init__``.
+
+        Its name in paths is that of the attribute which it is assigned to.
+
+        Args:
+            shape: tuple of int, sizes of the axes.
+            initializer: a name, an initializer of :mod:`lamina.initializers`, or a callable
+                ``(key, shape, dtype)``; ``"glorot_uniform"`` by default.
+            dtype: dtype of the weight; None (default) for that of the layer.
+            trainable: bool, whether training updates the weight; True by default.
+            name: str, name of the weight if no attribute holds it; None by default.
+            regularizer: penalty added to the loss, a name or a function; None by default.
+            constraint: function applied after each training step, or its name; None by default.
+
+        Returns:
+            A :class:`lamina.Variable`, whose array is created when the build is complete.
+
+        Raises:
+            BuildError: the shape depends on an unknown size.
+            TrackingError: it is called in ``call``.
+
+        >>> import jax.numpy as jnp
+        >>> class Scale(Layer):
+        ...     def build(self, input_shape):
+        ...         self.factor = self.add_weight((input_shape[-1],), "ones")
+        ...     def call(self, inputs):
+        ...         return inputs * self.factor
+        >>> Scale()(jnp.ones((1, 2))).tolist()
+        [[1.0, 1.0]]
+        """
         options = {"name": name, "regularizer": regularizer, "constraint": constraint}
         return building.declare(self, shape, initializer, dtype, trainable=trainable, **options)
 
     def add_loss(self, loss: Any) -> None:
-        """In `call`, add a number to the loss of training; see `lamina.added_losses`."""
+        """Add a scalar to the training loss, in ``call``.
+
+        ``fit`` and ``Trainer`` use it; in other code :func:`lamina.added_losses` collects it.
+
+        Args:
+            loss: a scalar array or number, or a pytree of scalars.
+
+        Raises:
+            InputError: the loss is not a scalar.
+            LaminaError: no call is running.
+            TraceError: it is called inside a JAX transform within the call, such as a scan.
+
+        >>> import jax.numpy as jnp
+        >>> import lamina
+        >>> class Sparse(Layer):
+        ...     def call(self, inputs):
+        ...         self.add_loss(abs(inputs).mean())
+        ...         return inputs
+        >>> with lamina.added_losses() as losses:
+        ...     outputs = Sparse()(jnp.ones((1, 2)))
+        >>> losses[0].item()
+        1.0
+        """
         added_losses.add_loss(self, loss)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute outputs; the first call builds. Takes ``training=`` and ``rng=`` as well."""
+        """Compute the outputs of the layer; the first call builds it.
+
+        Args:
+            *args: the inputs of ``call``. Arrays, NumPy arrays and pytrees of them are passed to
+                ``call`` as JAX arrays; bool, int, float, str and None are static and passed
+                unchanged.
+            **kwargs: inputs by name, and two options that are passed to all inner layers:
+                ``training``, bool, the training mode, by default that of the calling layer, or
+                False; and ``rng``, a JAX random key or an int seed, for random numbers such as
+                those of dropout.
+
+        Returns:
+            The outputs of ``call``.
+
+        Raises:
+            BuildError: the layer cannot be built; nothing was changed.
+            InputError: the inputs do not match ``call``, or the shapes that the layer was built
+                for.
+            LaminaError: a layer draws random numbers, and ``rng`` was not passed.
+
+        >>> import jax.numpy as jnp
+        >>> from lamina import layers
+        >>> layers.Dropout(0.5)(jnp.ones((2, 3)), training=True, rng=0).shape
+        (2, 3)
+        """
         return calling.invoke(self, args, kwargs)
 
     def rng(self) -> jax.Array:
-        """A fresh random key, from the call's key, this layer's path and a count."""
+        """Return a new random key, in ``call``.
+
+        It is derived from the key of the call, the path of the layer, and the number of keys that
+        the layer has drawn before.
+
+        Returns:
+            A JAX random key.
+
+        Raises:
+            LaminaError: no call is running, or it has no ``rng``.
+            TraceError: the body of a loop is running, where the key would be the same in all steps.
+
+        >>> import jax
+        >>> class Noise(Layer):
+        ...     def call(self, inputs):
+        ...         return inputs + jax.random.normal(self.rng(), inputs.shape)
+        >>> Noise()(jax.numpy.zeros(3), rng=jax.random.key(0)).shape
+        (3,)
+        """
         return fresh_key(self)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The mask of the outputs, for the layers after this one; that of the inputs here."""
+        """Compute the padding mask of the outputs, which is passed to the following layers.
+
+        The base class returns the mask of the inputs; subclasses may override it.
+
+        Args:
+            inputs: the first argument of ``call``.
+            mask: its mask, a bool array that is False at padding; None (default) for no mask.
+
+        Returns:
+            The mask of the outputs; None for no mask.
+
+        >>> import jax.numpy as jnp
+        >>> from lamina import layers
+        >>> layers.Embedding(5, 2, mask_zero=True).compute_mask(jnp.array([[3, 0]])).tolist()
+        [[True, False]]
+        """
         return mask
 
-    # What a tree shows of itself; a subclass may use any of these names for its own.
+    # Views of the tree. A subclass may use any of these names for its own attributes.
 
     def plan(self, *specs: Any, **named: Any) -> Plan:
-        """What `build` of the same arguments would do; nothing is changed or allocated."""
+        """Return the weights and calls that ``build`` would create, without changing the layer.
+
+        Args:
+            *specs: as those of :meth:`build`.
+            **named: as those of :meth:`build`.
+
+        Returns:
+            A :class:`lamina.Plan`.
+
+        Raises:
+            BuildError: the layer cannot be built.
+            InputError: the specs do not match the inputs of ``call``.
+
+        >>> from lamina import layers
+        >>> layers.Dense(4).plan((None, 3))
+        Plan(2 variables, 16 parameters, 1 calls)
+        """
         return building.plan(self, specs, named)
 
     def apply(
         self, values: Mapping[str, Any], /, *args: Any, **kwargs: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """The outputs on given values, and the new values: pure, for jax's transforms."""
+        """Call the layer on explicit values of its weights, as a pure function.
+
+        Use it in JAX transforms such as ``jax.grad``, ``jax.vmap`` and ``jax.jit``. The stored
+        values are neither read nor changed. A layer that is not built is built first.
+
+        Args:
+            values: arrays for all weights by path, as returned by :meth:`values`.
+            *args: the inputs of ``call``.
+            **kwargs: inputs by name, ``training`` and ``rng`` as those of ``__call__``, and
+                ``method`` (str, the method to call instead of ``call``).
+
+        Returns:
+            The outputs, and a dict of the values with those that the call assigned.
+
+        Raises:
+            InputError: the values or the inputs do not match the layer.
+
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from lamina import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> def loss(values, x):
+        ...     outputs, _ = layer.apply(values, x)
+        ...     return outputs.sum()
+        >>> jax.grad(loss)(layer.values(), jnp.ones((3, 2)))["kernel"].tolist()
+        [[3.0], [3.0]]
+        """
         return calling.apply(self, values, args, kwargs)
 
     def values(self, trainable: bool | None = None) -> dict[str, jax.Array]:
-        """The arrays of all weights by path; with `trainable`, those that train or do not."""
+        """Return the arrays of the weights by path.
+
+        Args:
+            trainable: bool, whether to return the weights that training updates, or the others;
+                None (default) for all weights.
+
+        Returns:
+            A dict; it is empty before the build. The arrays stay valid.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> {path: array.shape for path, array in layer.values().items()}
+        {'kernel': (2, 1), 'bias': (1,)}
+        """
         return views.values(self, trainable)
 
     def set_values(self, values: Mapping[str, Any]) -> None:
-        """Give every weight a value by path; strict, and all or nothing."""
+        """Set the values of all weights by path.
+
+        Args:
+            values: an array for each path of :meth:`values`, cast to the dtype of the weight.
+
+        Raises:
+            InputError: a path is missing or unknown, or an array has another shape; nothing was
+                changed.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> layer.set_values({"kernel": [[1.0], [2.0]], "bias": [0.5]})
+        >>> layer.bias.numpy().tolist()
+        [0.5]
+        """
         views.set_values(self, values)
 
     def get_weights(self) -> list[np.ndarray]:
-        """All weights as NumPy arrays, in the order of `weights`."""
+        """Return copies of all weights as NumPy arrays.
+
+        Returns:
+            A list in the order of ``weights``; it is empty before the build.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> [array.shape for array in layer.get_weights()]
+        [(2, 1), (1,)]
+        """
         return views.weights(self)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Give every weight a value, in the order of `get_weights`; all or nothing."""
+        """Set the values of all weights in order.
+
+        Args:
+            weights: the arrays, in the order of :meth:`get_weights`.
+
+        Raises:
+            InputError: the number of arrays or a shape is wrong; nothing was changed.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> layer.set_weights([[[1.0], [2.0]], [0.5]])
+        >>> layer.bias.numpy().tolist()
+        [0.5]
+        """
         views.set_weights(self, weights)
 
     def compute_output_shape(self, *shapes: Any, **named: Any) -> Any:
-        """The shape of the outputs, or a tree of them, for inputs of the given specs."""
+        """Return the shape of the outputs, without building the layer.
+
+        Args:
+            *shapes: as the specs of :meth:`build`.
+            **named: as those of :meth:`build`.
+
+        Returns:
+            A tuple with None for unknown sizes; a pytree of them for several outputs.
+
+        Raises:
+            BuildError: the layer cannot be built for these shapes.
+            InputError: the shapes do not match the inputs of ``call``.
+
+        >>> from lamina import layers
+        >>> layers.Dense(4).compute_output_shape((None, 3))
+        (None, 4)
+        """
         return building.output_shape(self, shapes, named)
 
     def count_params(self) -> int:
-        """The number of scalars in all weights."""
+        """Return the number of scalars in all weights.
+
+        Returns:
+            int; 0 before the build.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(4)
+        >>> layer.build((None, 3))
+        >>> layer.count_params()
+        16
+        """
         return views.count_params(self)
 
     def summary(self) -> None:
-        """Print the tree with its weights."""
+        """Print a table of the layers with their output shapes and numbers of weights.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(4)
+        >>> layer.build((None, 3))
+        >>> layer.summary()  # doctest: +ELLIPSIS
+        Dense for inputs: float32[?, 3], built at ...
+        """
         reports.print_summary(self)
 
     def explain(self) -> None:
-        """Print what is tracked, built, awaited, shared, unused, and why shapes are as they are."""
+        """Print the tree of layers with the reasons for the shapes of weights.
+
+        It also lists layers that are not built, shared or unused.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(4)
+        >>> layer.build((None, 3))
+        >>> layer.explain()  # doctest: +ELLIPSIS
+        Dense is built, at ...
+        """
         reports.print_explanation(self)
 
     def save_weights(self, path: str | PathLike[str]) -> None:
-        """Write all weights to a safetensors file, whole or not at all."""
+        """Write all weights to a safetensors file, atomically.
+
+        Args:
+            path: path of the file.
+
+        Raises:
+            BuildError: the layer is not built.
+
+        >>> import tempfile
+        >>> from lamina import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     layer.save_weights(f"{folder}/dense.safetensors")
+        """
         saving.save_weights(self, path)
 
     def load_weights(
         self, path: str | PathLike[str], rename: Mapping[str, str] | None = None
     ) -> None:
-        """Read weights from a file; a layer that is not built is built from the file's specs."""
+        """Read all weights from a file of :meth:`save_weights`.
+
+        A layer that is not built is built for the input specs in the file.
+
+        Args:
+            path: path of the file.
+            rename: dict from paths in the file to paths in this layer, for renamed attributes; None
+                by default.
+
+        Raises:
+            FileFormatError: the file is damaged, or does not match the layer; nothing was changed.
+
+        >>> import tempfile
+        >>> from lamina import layers
+        >>> layer, other = layers.Dense(1), layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     layer.save_weights(f"{folder}/dense.safetensors")
+        ...     other.load_weights(f"{folder}/dense.safetensors")
+        >>> bool((other.kernel.numpy() == layer.kernel.numpy()).all())
+        True
+        """
         saving.load_weights(self, path, rename)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor by name, as they were given or by default."""
+        """Return the arguments of the constructor, from which a new layer can be created.
+
+        Returns:
+            A dict of the arguments by name, with defaults.
+
+        >>> from lamina import layers
+        >>> layers.Dense(4).get_config()["units"]
+        4
+        """
         return saving.get_config(self)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A new layer from what `get_config` gave; layers in it are made anew, without weights."""
+        """Create a layer from a config of :meth:`get_config`, with new weights.
+
+        Args:
+            config: the arguments of the constructor by name. Inner layers are copied without their
+                weights.
+
+        Returns:
+            A layer of this class.
+
+        >>> from lamina import layers
+        >>> layers.Dense.from_config(layers.Dense(4).get_config()).units
+        4
+        """
         return saving.from_config(cls, config)
 
     layers = views.View[list["Layer"]](views.layers)
@@ -241,4 +560,4 @@ class Layer(Tracked):
 
 
 Layer.build.is_base = True  # type: ignore[attr-defined]
-Layer.build = building.guarded(Layer.build)
+Layer.build = building.wrap_build(Layer.build)

@@ -1,4 +1,4 @@
-"""The private state of a `Layer` beside what the core keeps: its input spec and symbolic calls."""
+"""The private state of a `Layer` that the core does not use: input spec and symbolic calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["InputsAndOutputs", "LayerNode", "symbolic_input", "symbolic_output"]
 
 
 class InputsAndOutputs(NamedTuple):
-    """The symbolic inputs and outputs of one call, in the form in which they were passed."""
+    """The symbolic inputs and outputs of one call, as they were passed and returned."""
 
     inputs: Any
     outputs: Any
@@ -23,10 +23,10 @@ class LayerNode(Node):
     """The node of a `Layer`.
 
     Attributes:
-        input_spec: the input that the layer expects as the first one of a `Sequential`, from its
-            `input_shape`; None if it has none.
-        symbolic_calls: the layer's calls on symbolic values. Copies and files leave them out,
-            because they belong to the graph of this very layer.
+        input_spec: the input spec of the first layer of a `Sequential`, from its `input_shape`;
+            None if it has none.
+        symbolic_calls: the layer's calls on symbolic values. They are not copied or saved, because
+            they belong to the graph of this layer.
     """
 
     __slots__ = ("input_spec", "symbolic_calls")
@@ -44,12 +44,12 @@ class LayerNode(Node):
 
 
 def symbolic_input(layer: Tracked) -> Any:
-    """The symbolic inputs of the layer's call, if it was called on symbolic values once."""
+    """The symbolic inputs of the layer, if it was called once on symbolic values."""
     return _only_call(layer).inputs
 
 
 def symbolic_output(layer: Tracked) -> Any:
-    """The symbolic outputs of the layer's call, if it was called on symbolic values once."""
+    """The symbolic outputs of the layer, if it was called once on symbolic values."""
     return _only_call(layer).outputs
 
 
@@ -59,13 +59,13 @@ def _only_call(layer: Tracked) -> InputsAndOutputs:
         return calls[0]
     raise AttributeError(
         explain(
-            f"{type(layer).__name__} has no input and output of its own in a graph of layers.",
+            f"{type(layer).__name__} has no unique input and output in a graph of layers.",
             where=f"made at {layer._lamina.made_at}",
             expected="one call on symbolic values",
-            received=f"{len(calls)} of them",
-            remedy="Keep the outputs of each call, and use those."
+            received=f"{len(calls)} calls",
+            remedy="Keep the outputs of each call in a variable, and use these."
             if calls
-            else "Call it on an Input. For a layer of a Sequential, or of a model from a file, "
-            "read model.inputs first.",
+            else "Call the layer on an Input. For a layer of a Sequential or of a model from a "
+            "file, read model.inputs first.",
         )
     )

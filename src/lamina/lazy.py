@@ -10,7 +10,7 @@ __all__ = ["lazily"]
 
 
 def lazily(name: str) -> Any:
-    """Return a module that is loaded when an attribute of it is first read.
+    """Return a module that is loaded when one of its attributes is first read.
 
     Args:
         name: the full name of the module; its parent package must be imported.

@@ -38,13 +38,13 @@ def look_up(kind: str, name: str, known: Mapping[str, T], aliases: Mapping[str, 
         kind: the kind of thing, for the error, such as ``"loss"``.
         name: the name.
         known: the things by name in snake case.
-        aliases: other names in snake case, with the names they stand for.
+        aliases: other names in snake case, with the names that they refer to.
 
     Returns:
         The thing of that name.
 
     Raises:
-        UnknownNameError: the name is unknown; the error gives the nearest known one.
+        UnknownNameError: the name is unknown; the error has the nearest known one.
 
     >>> look_up("number", "One", {"one": 1}, {})
     1
@@ -68,17 +68,17 @@ def made_by_name(
     known: Mapping[str, Callable[..., Callable[[Any], Any]]],
     aliases: Mapping[str, str],
 ) -> Callable[[Any], Any] | None:
-    """Return the function of an array that an identifier stands for.
+    """Return the function of an array that an identifier refers to.
 
     Args:
         kind: the kind of function, for the error, such as ``"regularizer"``.
         identifier: a name, a dict of ``class_name`` and ``config`` as in Keras, a class, a
             function, or None.
         known: the classes by name in snake case.
-        aliases: other names in snake case, with the names they stand for.
+        aliases: other names in snake case, with the names that they refer to.
 
     Returns:
-        The function; a name or a class gives one with default options, None gives None.
+        The function; of default options for a name or a class, and None for None.
 
     Raises:
         UnknownNameError: the name is unknown.
@@ -96,16 +96,16 @@ def made_by_name(
         config = cast("Mapping[str, Any]", identifier)
     if "class_name" in config:
         return look_up(kind, config["class_name"], known, aliases)(**config.get("config", {}))
-    given = cast("object", identifier)
-    if isinstance(given, type):
-        return given()
-    if callable(given):
-        return given
+    instance = cast("object", identifier)
+    if isinstance(instance, type):
+        return instance()
+    if callable(instance):
+        return instance
     raise InputError(
         explain(
             f"The {kind} is not valid.",
             expected="a name, a function of one array, or None",
-            received=repr(given),
+            received=repr(instance),
             remedy=f"Pass one of lamina.{kind}s, such as {next(iter(known))!r}.",
         )
     )

@@ -1,4 +1,4 @@
-"""The options of every layer, as types: editors complete them, and type checkers refuse others."""
+"""The types of the options that all layers have, for editors and type checkers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["CommonOptions", "LayerOptions"]
 
 
 class CommonOptions(TypedDict, total=False):
-    """The options that no layer takes by position.
+    """The options that all layers accept by name only.
 
     Args:
         trainable: bool, whether the weights of the layer and of its inner layers are trained;

@@ -62,12 +62,12 @@ def test_everything_is_listed(path, built) -> None:
         "  missing:    top.bias (2,) float32\n"
         "  unexpected: head.bias (2,) float32\n"
         "  unexpected: head.kernel (4, 2) float32\n"
-        "  misshapen:  body.kernel, expected (3, 5) float32, got (3, 4) float32\n"
-        "  misshapen:  body.bias, expected (5,) float32, got (4,) float32\n"
-        "  misshapen:  norm.gamma, expected (5,) float32, got (4,) float32\n"
-        "  misshapen:  norm.beta, expected (5,) float32, got (4,) float32\n"
-        "  misshapen:  norm.moving_mean, expected (5,) float32, got (4,) float32\n"
-        "  misshapen:  norm.moving_variance, expected (5,) float32, got (4,) float32\n"
+        "  shape:      body.kernel, expected (3, 5) float32, got (3, 4) float32\n"
+        "  shape:      body.bias, expected (5,) float32, got (4,) float32\n"
+        "  shape:      norm.gamma, expected (5,) float32, got (4,) float32\n"
+        "  shape:      norm.beta, expected (5,) float32, got (4,) float32\n"
+        "  shape:      norm.moving_mean, expected (5,) float32, got (4,) float32\n"
+        "  shape:      norm.moving_variance, expected (5,) float32, got (4,) float32\n"
         "  where:    Net was made at test_misfits.py:LINE\n"
         "  expected: one entry for each of 8 weights; nothing was changed\n"
         "  received: 8 entries\n"
@@ -88,7 +88,7 @@ def test_other_inputs(path) -> None:
     layer = Net()
     layer(jnp.ones((1, 7)))
     before = state(layer)
-    with pytest.raises(FileFormatError, match=r"misshapen:  body.kernel, expected \(7, 4\)"):
+    with pytest.raises(FileFormatError, match=r"shape:      body.kernel, expected \(7, 4\)"):
         layer.load_weights(path)
     assert state(layer) == before
 
@@ -145,9 +145,9 @@ def test_a_model_whose_build_fails_says_so(path) -> None:
 @pytest.mark.parametrize(
     ("values", "match"),
     [
-        ({"kernel": np.ones((3, 2), "int32")}, r"other kind: kernel, expected \(3, 2\) float32"),
-        ({"kernel": np.ones((3, 2), "complex64")}, r"other kind: kernel"),
-        ({"kernel": np.ones((2, 3), "float32")}, r"misshapen:  kernel"),
+        ({"kernel": np.ones((3, 2), "int32")}, r"dtype:      kernel, expected \(3, 2\) float32"),
+        ({"kernel": np.ones((3, 2), "complex64")}, r"dtype:      kernel"),
+        ({"kernel": np.ones((2, 3), "float32")}, r"shape:      kernel"),
         ({}, r"missing:    kernel \(3, 2\)"),
         ({"kernel": np.ones((3, 2), "float32"), "more": np.ones(1)}, r"unexpected: more \(1,\)"),
     ],
@@ -203,7 +203,7 @@ def test_a_build_that_fails_late_leaves_the_first_part_unbuilt(tmp_path) -> None
     second = Sequential([layers.Dense(2), layers.Dense(9)])
     with pytest.raises(FileFormatError) as error:
         second.load_weights(tmp_path / "two")
-    assert "misshapen:  layers.1.kernel, expected (5, 9)" in str(error.value)
+    assert "shape:      layers.1.kernel, expected (5, 9)" in str(error.value)
     assert "layers.0" not in str(error.value)
     assert not any(layer.built for layer in second.layers)
     assert second.variables == []

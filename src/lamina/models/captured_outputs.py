@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from lamina.core.calling.root import Root
-from lamina.core.calling.single_layer import seen_now
+from lamina.core.calling.single_layer import observe
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, TraceError, UnknownNameError, explain, nearest
@@ -59,7 +59,7 @@ def capture(
     found: dict[str, list[Any]] = {}
 
     def watch(path: str, kind: str, inputs: Any, outputs: Any) -> None:
-        if path in asked and not seen_now().in_loop:
+        if path in asked and not observe().in_transform:
             found.setdefault(path, []).append(outputs)
         elif path in whole:
             raise TraceError(_in_a_loop(path, kind))

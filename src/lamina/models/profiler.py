@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.calling.root import Root
-from lamina.core.calling.single_layer import Seen, alone, seen_now
+from lamina.core.calling.single_layer import ObservedCall, observe, repeat_call
 from lamina.core.tree.walk import Tree, children, walk
 from lamina.layer import Layer
 from lamina.lazy import lazily
@@ -35,7 +35,7 @@ class _Call:
     """The first call of a layer: its class, its mode and key, and its inputs."""
 
     kind: str
-    seen: Seen
+    observed: ObservedCall
     inputs: Any
 
 
@@ -78,7 +78,7 @@ def profile(
 
     def watch(path: str, kind: str, inputs: Any, outputs: Any) -> None:
         counts[path] = counts.get(path, 0) + 1
-        first.setdefault(path, _Call(kind, seen_now(), _example_inputs(inputs)))
+        first.setdefault(path, _Call(kind, observe(), _example_inputs(inputs)))
 
     root.watched(watch)
     tree, measure = walk(model), _Measure(repeats)
@@ -104,7 +104,7 @@ class _Measure:
         self._compiled: dict[str, Any] = {}
 
     def __call__(self, tree: Tree, path: str, call: _Call, calls: int) -> reports.Cost:
-        variables, (leaves, structure) = call.seen.variables, call.inputs
+        variables, (leaves, structure) = call.observed.variables, call.inputs
         values = [variable.stored() for variable in variables]
         places = [index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
         arrays = [leaves[index] for index in places]
@@ -114,7 +114,7 @@ class _Measure:
             for index, array in zip(places, arrays, strict=True):
                 given[index] = array
             args, kwargs = unflatten(structure, given)
-            return leaves_of(alone(tree, call.seen, values, args, kwargs))
+            return leaves_of(repeat_call(tree, call.observed, values, args, kwargs))
 
         lowered = jax.jit(run).lower(values, arrays)
         text = lowered.as_text()
@@ -129,7 +129,7 @@ class _Measure:
             float(costs.get("flops", 0.0)),
             float(costs.get("bytes accessed", 0.0)),
             self._seconds(lambda: program(values, arrays)),
-            not children(call.seen.layer),
+            not children(call.observed.layer),
         )
 
     def _seconds(self, run: Callable[[], Any]) -> float:

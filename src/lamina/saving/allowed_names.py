@@ -5,7 +5,7 @@ a file stays readable when a definition moves to another module.
 
 A name is listed here if it is safe to use with any arguments that a file contains: the class or
 function computes, and does not read or write files, print, set an option, or allocate memory by a
-number alone. There is one list for each kind, so that a function is never used as a class.
+single number. There is one list for each kind, so that a function is never used as a class.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def missing_specs(file: str, name: str) -> FileFormatError:
     """Make the error of a file without the specs of a build."""
     return FileFormatError(
         explain(
-            f"{file!r} does not say for which inputs {name} was built.",
+            f"{file!r} does not contain the input specs of {name}.",
             expected="specs in the file's metadata, or a built layer",
             received="a file without specs, and an unbuilt layer",
             remedy="Call the layer once, or call build(...), before load_weights.",

@@ -88,12 +88,12 @@ class Decoder:
         self._numbers += sum(isinstance(item, int | float) for item in items)
         if self._numbers > plain_data.LARGEST:
             raise ValueError(
-                f"lists hold more than {plain_data.LARGEST:,} numbers: those are weights"
+                f"lists hold more than {plain_data.LARGEST:,} numbers, which should be weights"
             )
         return [self._make(item) for item in items]
 
     def _initializer(self, fields: dict[str, Any]) -> Any:
-        numbers, self._numbers = self._numbers, -math.inf  # an array is made of them once
+        numbers, self._numbers = self._numbers, -math.inf  # read once, into an array
         made = initializers.from_config(self._make(fields["config"]))
         self._numbers = numbers
         return made
@@ -110,7 +110,7 @@ class Decoder:
         args, kwargs = self._list(fields["args"]), self._named(fields["kwargs"])
         layer = _constructed(kind, args, kwargs)
         if not isinstance(layer, Tracked):
-            raise_unavailable(fields["class"], "a class whose constructor makes a layer", layer)
+            raise_unavailable(fields["class"], "a class of layers", layer)
         number = fields["number"]
         if not plain_data.is_size(number) or number in self._layers:
             raise ValueError(f"a layer has the number {str(number)[:40]}")

@@ -96,7 +96,7 @@ class Exported:
             f"The exported {self.model} does not take {what}.",
             expected=", ".join(forms),
             received=received,
-            remedy="Pass arrays of those shapes and dtypes; a name stands for any size.",
+            remedy="Pass arrays of those shapes and dtypes; a named dimension may have any size.",
         )
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lamina.core.base.jax_internals import in_fresh_context
 from lamina.core.base.lock import LOCK
-from lamina.core.calling.single_layer import Seen, alone
+from lamina.core.calling.single_layer import ObservedCall, repeat_call
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
@@ -117,13 +117,13 @@ class _Entry:
         tree, keys = walk(self.layer), {key: key for key in specs.kwargs}
         places = self._renamed(self._bound(tuple(range(len(specs.args))), keys))
         static = {name: v for name, v in self.inputs(specs).items() if not has_specs(v)}
-        seen = Seen(self.layer, False, None, None, False)
+        observed = ObservedCall(self.layer, False, None, None, False)
 
         def run(values: list[Any], arrays: dict[str, Any]) -> Any:
             given = static | arrays
             args = tuple(given[name] for name, place in places.items() if isinstance(place, int))
             kwargs = {p: given[name] for name, p in places.items() if isinstance(p, str)}
-            return in_fresh_context(lambda: alone(tree, seen, values, args, kwargs))
+            return in_fresh_context(lambda: repeat_call(tree, observed, values, args, kwargs))
 
         return run
 

@@ -120,7 +120,7 @@ def encoded_inputs(layer: Tracked, method: str, specs: Arguments, encoder: Encod
         layer: the layer that was built.
         method: the method that the build called.
         specs: the inputs.
-        encoder: the encoder of a whole model, which may name classes; None for weights alone.
+        encoder: the encoder of a whole model, which may name classes; None for weights only.
 
     Returns:
         JSON; None if an input cannot be stored.

@@ -231,7 +231,7 @@ class Loading:
             explain(
                 f"{name} cannot be built from the specs in {self.file.path!r}.",
                 where=f"{name} was made at {self.root._lamina.made_at}",
-                expected=f"a {entered} method that takes the same inputs; nothing was changed",
+                expected=f"a {entered} method with the same inputs; nothing was changed",
                 received=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
                 remedy="Pass the file of this model, or call build(...) before load_weights.",
             )
@@ -256,7 +256,7 @@ def reading(path: str) -> Generator[None]:
         raise FileFormatError(
             explain(
                 f"{path!r} cannot be loaded.",
-                expected="a file that Lamina wrote, of a model that fits into memory",
+                expected="a file that Lamina wrote, of a model that fits in memory",
                 received=f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}",
                 remedy="Make and build the model in code, and call load_weights on it.",
             )

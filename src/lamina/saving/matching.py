@@ -141,7 +141,7 @@ def misfit(file: str, model: str, found: Match, made_at: object) -> FileFormatEr
         for path, entry in found.unexpected.items()
     ]
     for path, (wanted, entry) in found.differing.items():
-        word = "misshapen: " if wanted[0] != entry.shape else "other kind:"
+        word = "shape:     " if wanted[0] != entry.shape else "dtype:     "
         lines.append(
             f"  {word} {path}, expected {_text(*wanted)}, got {_text(entry.shape, entry.dtype)}"
         )

@@ -61,7 +61,7 @@ def _check_remade(layer: Tracked, described: Any, encoder: Encoder, metadata: Me
         twin = Decoder(names).make(described)
         again = planned(twin, metadata, goal, "the recording", names)
     except Exception as error:
-        first = error.__cause__ or error  # the cause says more
+        first = error.__cause__ or error  # the cause is more specific
         reason = f"{type(first).__name__}: {str(first).partition(chr(10))[0]}"
         raise _not_remade(name, layer, reason) from error
     differing = [
@@ -92,9 +92,9 @@ def _made_with(root: Tracked, other: Tree) -> dict[str, str]:
 
 
 def _differing(here: Mapping[str, str], again: Mapping[str, str]) -> list[str]:
-    gone = "not there"
+    gone = "missing"
     return [
-        f"{path}: {here.get(path, gone)} here, {again.get(path, gone)} when made again"
+        f"{path}: {here.get(path, gone)} here, {again.get(path, gone)} in the other model"
         for path in dict.fromkeys([*here, *again])
         if here.get(path) != again.get(path)
     ]
@@ -133,7 +133,7 @@ def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | No
 
     Raises:
         FileNotFoundError: the file does not exist.
-        FileFormatError: the file is damaged, contains weights alone, names a class or function that
+        FileFormatError: the file is damaged, contains only weights, names a class or function that
             is not available, or describes more layers, calls or weights than it has arrays for.
     """
     names = Names(custom_objects)
@@ -165,7 +165,7 @@ def _freeze(root: Tracked, stored: Metadata) -> None:
 def _weights_alone(path: str) -> FileFormatError:
     return FileFormatError(
         explain(
-            f"{path!r} contains weights alone, and no model.",
+            f"{path!r} contains only weights, not a model.",
             expected="a file written by save",
             received="a file written by save_weights, or by another library",
             remedy="Make the model in code and call load_weights(path) on it.",

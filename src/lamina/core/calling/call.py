@@ -1,4 +1,4 @@
-"""Calls of layers: as the root or within another call, and pure ones."""
+"""Calls of layers by users: `layer(...)` and `layer.apply(...)`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ __all__ = ["apply", "invoke"]
 
 
 def invoke(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """`layer(...)`: within another call, as the root of one, or in a graph that is being made."""
+    """Call a layer: as a root, within another call, or on symbolic values of a graph.
+
+    Args:
+        layer: the layer.
+        args: the positional arguments.
+        kwargs: the keyword arguments, with `training` and `rng`.
+    """
     symbol = _symbolic((args, kwargs))
     if symbol is not None:
         return symbol.apply(layer, args, kwargs)
@@ -46,7 +52,7 @@ _NESTED = (list, tuple, dict)
 
 
 def _symbolic(value: Any) -> Symbolic | None:
-    """A symbolic value among arguments, if there is one."""
+    """Return the first symbolic value in arguments; None if there is none."""
     if isinstance(value, _NESTED):
         inside = cast(Any, value)
         for item in inside.values() if isinstance(value, dict) else inside:
@@ -59,10 +65,10 @@ def _symbolic(value: Any) -> Symbolic | None:
 def _warn_frozen(layer: Tracked) -> None:
     warnings.warn(
         explain(
-            f"{type(layer).__name__} is called by closure while JAX traces a program: its "
-            "weights become constants of that program.",
+            f"{type(layer).__name__} is called while JAX traces a program, and its weights are not "
+            "arguments: they become constants of the program.",
             where=f"called at {site()}",
-            expected="weights as arguments",
+            expected="weights passed as arguments",
             received="a call inside jax.jit, scan or another staged transform",
             remedy="Use outputs, new = layer.apply(values, ...), or lamina.jit(layer).",
         ),
@@ -77,7 +83,17 @@ def apply(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> tuple[Any, dict[str, Any]]:
-    """Outputs and new values; the layer is not changed but for a first build."""
+    """Call a layer on explicit values; the layer itself only changes by its first build.
+
+    Args:
+        layer: the layer.
+        values: the values of its variables, by path.
+        args: the positional arguments.
+        kwargs: the keyword arguments, with `training`, `rng` and `method`.
+
+    Returns:
+        The outputs, and the values with those that the call assigned.
+    """
     kwargs = dict(kwargs)
     root = Root(layer, kwargs.pop("method", None) or "call", args, kwargs)
     scope = current()

@@ -1,4 +1,4 @@
-"""The arguments of a layer's constructor, and the errors for those that it does not take."""
+"""Checks of the arguments of layers' constructors."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 def check_arguments(layer: Tracked, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Check the arguments against the signature of the layer's ``__init__``.
 
-    A call without arguments passes, since `copy` and `pickle` make layers that way; for those of
-    users, Python itself says which argument is missing.
+    A call without arguments is valid here, because `copy` and `pickle` create layers that way; in
+    other calls Python itself reports missing arguments.
 
     Raises:
-        InputError: they do not fit; the error says where the layer is made.
+        InputError: they do not match; the error has the line that creates the layer.
     """
     if not args and not kwargs:
         return
@@ -34,7 +34,7 @@ def check_arguments(layer: Tracked, args: tuple[Any, ...], kwargs: Mapping[str, 
         names = argument_names(type(layer))
         unknown = [name for name in kwargs if name not in names]
         if unknown:
-            raise _refusal(layer, unknown, names) from None
+            raise _unknown_argument(layer, unknown, names) from None
         _, *parameters = signature.parameters.values()
         plain = [str(p.replace(annotation=inspect.Parameter.empty)) for p in parameters]
         by_name = f", by name: {', '.join(kwargs)}" if kwargs else ""
@@ -53,26 +53,26 @@ def check_arguments(layer: Tracked, args: tuple[Any, ...], kwargs: Mapping[str, 
 def _signature(init: Callable[..., None]) -> inspect.Signature:
     try:
         return inspect.signature(init)
-    except ValueError:  # of a base class that is written in C
+    except ValueError:  # a base class implemented in C
         return inspect.signature(lambda *args, **options: None)
 
 
 def check_options(layer: Tracked, options: Iterable[str], known: Iterable[str]) -> None:
-    """Check the names of the options that reached the base class of layers.
+    """Check the names of the options that were passed to the base class of layers.
 
     Raises:
-        InputError: one is not known; the error says where the layer is made, or where its class
-            calls ``super().__init__`` if the name comes from there.
+        InputError: one is unknown; the error has the line that creates the layer, or the line with
+            ``super().__init__`` in its class if that passes the name.
     """
     unknown = [name for name in options if name not in known]
     if not unknown:
         return
-    given = [name for name in unknown if name in layer._lamina.keywords]
-    names = [*known] if len(given) < len(unknown) else argument_names(type(layer))
-    raise _refusal(layer, unknown, names, None if given else f"passed at {site()}")
+    by_user = [name for name in unknown if name in layer._lamina.keywords]
+    names = [*known] if len(by_user) < len(unknown) else argument_names(type(layer))
+    raise _unknown_argument(layer, unknown, names, None if by_user else f"passed at {site()}")
 
 
-def _refusal(
+def _unknown_argument(
     layer: Tracked, unknown: list[str], names: Iterable[str], where: str | None = None
 ) -> InputError:
     return InputError(
@@ -86,10 +86,10 @@ def _refusal(
 
 
 def argument_names(kind: type) -> list[str]:
-    """The arguments of a class's constructor by name, in order.
+    """Return the names of the arguments of a class's constructor, in order.
 
-    They are the parameters of ``__init__`` and, where it passes ``**options`` on, the keys of
-    their `TypedDict`, or the arguments of the next base class.
+    They are the parameters of ``__init__`` and, if it has ``**options``, the keys of their
+    `TypedDict`, or else the arguments of the next base class.
     """
     names: dict[str, None] = {}
     for owner in kind.__mro__:
@@ -108,9 +108,9 @@ def argument_names(kind: type) -> list[str]:
 
 
 def _options_of(owner: type, name: str) -> Iterable[str] | None:
-    """The keys of the `TypedDict` that annotates ``**name``; None if there is none."""
+    """Return the keys of the `TypedDict` that annotates ``**name``; None if there is none."""
     try:
         hint = get_type_hints(owner.__init__).get(name)
-    except (NameError, TypeError, AttributeError):  # a type that exists for type checkers alone
+    except (NameError, TypeError, AttributeError):  # a type that only type checkers know
         return None
     return get_type_hints(get_args(hint)[0]) if get_origin(hint) is Unpack else None

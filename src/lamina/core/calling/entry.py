@@ -1,4 +1,4 @@
-"""How users' calls of `build`, `plan` and `add_weight` enter the transaction."""
+"""The implementation of `Layer.build`, `plan`, `add_weight` and `compute_output_shape`."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ from lamina.core.specs.spec import shapes_of
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 
-__all__ = ["adopt", "base_build", "build", "declare", "guarded", "output_shape", "plan"]
+__all__ = ["base_build", "build", "declare", "output_shape", "plan", "prepare_class", "wrap_build"]
 
 
 def plan(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
+    """Return the plan of a root for the arguments of `build`."""
     return make_plan(request_for(root, args, kwargs)[0])
 
 
 def build(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Build a root for the arguments of `build`."""
     request, seed = request_for(root, args, kwargs)
     reads = carry_out(request, seed=seed)
     root._lamina.plans.add(request.method, request.training, request.specs, reads)
 
 
 def output_shape(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The shapes of what a layer's `call` gives for some specs; dims that are open are None."""
+    """Return the shapes of outputs for the arguments of `build`; unknown dims are None."""
     request, _ = request_for(layer, args, kwargs)
     return shapes_of(outputs_of(layer, request.specs, request.training))
 
 
-def guarded(written: Callable[..., Any]) -> Callable[..., Any]:
-    """A user's `build`, so that calling it from outside carries out the whole build."""
+def wrap_build(written: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a `build` method, so that a call from outside of builds runs the whole transaction."""
 
     @functools.wraps(written)
     def build_entry(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -54,7 +56,7 @@ def guarded(written: Callable[..., Any]) -> Callable[..., Any]:
 def declare(
     layer: Tracked, shape: Any, initializer: Any, dtype: Any = None, **options: Any
 ) -> Variable:
-    """`add_weight`: in `build` it goes to the plan, in `__init__` it waits for one."""
+    """Declare a weight: in `build` for the running plan, in `__init__` for a later one."""
     kind = dtype if dtype is not None else weights_dtype(layer._lamina.dtype)
 
     def make() -> Variable:
@@ -68,23 +70,26 @@ def declare(
     return scope.call.declare(layer, shape, make)
 
 
-_adopted: dict[type, bool] = {}
+_prepared: dict[type, bool] = {}
 
 
-def adopt(kind: type) -> bool:
-    """Make the `build` methods of a class and its bases enter through the transaction.
+def prepare_class(kind: type) -> bool:
+    """Wrap the `build` methods of a class and its bases, once.
 
-    Where a class says whether its layers train, that is given back, and asked of each layer anew.
+    An attribute `trainable` of the class is replaced by a property with this default.
+
+    Returns:
+        The default of `trainable`.
     """
-    if kind in _adopted:
-        return _adopted[kind]
+    if kind in _prepared:
+        return _prepared[kind]
     for owner in kind.__mro__:
         plain = owner.__dict__.get("trainable")
         if isinstance(plain, bool) and issubclass(owner, Tracked):
             owner.trainable = Trainable(plain)  # pyright: ignore[reportAttributeAccessIssue]
         written = owner.__dict__.get("build")
         if callable(written) and not hasattr(written, "written") and owner is not object:
-            owner.build = guarded(written)  # pyright: ignore[reportAttributeAccessIssue]
+            owner.build = wrap_build(written)  # pyright: ignore[reportAttributeAccessIssue]
     default: Any = getattr(kind, "trainable", True)
-    _adopted[kind] = default if isinstance(default, bool) else True
-    return _adopted[kind]
+    _prepared[kind] = default if isinstance(default, bool) else True
+    return _prepared[kind]

@@ -1,4 +1,4 @@
-"""`lamina.jit`: a layer compiled once for each spec of its inputs."""
+"""`lamina.jit`: compiled calls of layers."""
 
 from __future__ import annotations
 
@@ -29,72 +29,87 @@ __all__ = ["compiled", "jit"]
 
 
 @dataclass(frozen=True, eq=False)
-class _Same:
-    """Compares by identity, and keeps what it holds alive so that identities last."""
+class _Identity:
+    """A reference that compares by identity; it keeps its object alive, so that ids stay valid."""
 
     held: Any
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.held is self.held
+        return isinstance(other, _Identity) and other.held is self.held
 
     def __hash__(self) -> int:
         return id(self.held)
 
 
-class _More(NamedTuple):
-    """What a program returns where the call assigned variables or added losses."""
+class _OutputsAndEffects(NamedTuple):
+    """The result of a program whose call assigned variables or added losses.
+
+    Attributes:
+        outputs: the outputs of the call.
+        written: the assigned values, by the position of the variable.
+        losses: the added losses.
+    """
 
     outputs: Any
     written: dict[int, jax.Array]
     losses: list[jax.Array]
 
 
-class _Form(NamedTuple):
-    """Arguments of any kind: their structure, which leaves are arrays, and what the others are."""
+class _Arguments(NamedTuple):
+    """The static part of arguments of any kind.
+
+    Attributes:
+        structure: the pytree structure of the arguments.
+        places: the indices of the leaves that are arrays.
+        static: the leaves, with None in place of arrays.
+    """
 
     structure: Any
     places: tuple[int, ...]
     static: tuple[Any, ...]
 
 
-def _settled(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Arguments by name; a seed becomes a key, so that it is not compiled in."""
-    settled = dict(kwargs)
-    if settled.get("rng") is not None:
-        settled["rng"] = as_key(settled["rng"])
-    if settled.get("training") is not None:
-        settled["training"] = as_mode(settled["training"], False)
-    return settled
+def _normalized(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Convert `rng` to a key, so that a seed is not a constant of the program, and `training`."""
+    normalized = dict(kwargs)
+    if normalized.get("rng") is not None:
+        normalized["rng"] = as_key(normalized["rng"])
+    if normalized.get("training") is not None:
+        normalized["training"] = as_mode(normalized["training"], False)
+    return normalized
 
 
-def _as_held(held: list[tuple[Any, tuple[Any, ...]]]) -> bool:
-    """Whether lists and dicts hold the very things that they did."""
+def _are_unchanged(held: list[tuple[Any, tuple[Any, ...]]]) -> bool:
+    """Return whether lists and dicts hold the same objects as before."""
     for inside, items in held:
         if len(inside) != len(items) or not all(map(operator.is_, inside, items)):
             return False
     return True
 
 
-_scope, _collected = SCOPE.get, COLLECTED.get  # looked up once, as calls in the thousands count
+_scope, _collected = SCOPE.get, COLLECTED.get  # looked up once, for fast calls
 
 
 def _with_modes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
-    """Arrays and, by name, modes that are compiled in; where there is more, all is taken apart."""
+    """Split positional arrays and keyword arguments into a static key and the arrays.
+
+    Keyword arguments that are all bools are a key themselves, which is faster.
+    """
     if all(value.__class__ is bool for value in kwargs.values()):
         return tuple(kwargs.items()), args
-    return _taken_apart(args, kwargs)
+    return _split(args, kwargs)
 
 
-def _taken_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Form, tuple[Any, ...]]:
-    """Arguments by name, nested, or static: arrays are traced, the rest is compiled in."""
-    leaves, structure = flatten(as_arguments(args, _settled(kwargs), "The compiled call"))
+def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Arguments, tuple[Any, ...]]:
+    """Split arguments of any kind into their static part and the arrays."""
+    leaves, structure = flatten(as_arguments(args, _normalized(kwargs), "The compiled call"))
     places = tuple(index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array))
     static = tuple(None if index in places else leaf for index, leaf in enumerate(leaves))
-    return _Form(structure, places, static), tuple(leaves[index] for index in places)
+    return _Arguments(structure, places, static), tuple(leaves[index] for index in places)
 
 
 def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """A compiled layer inside another call is simply called."""
+    """Call a compiled layer inside another call, without compilation."""
     if method == "call":
         return invoke(layer, args, kwargs)
     if callable(method):
@@ -103,11 +118,16 @@ def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str
 
 
 class _Absent:
-    """Stands where no argument is given."""
+    """The default of an argument that was not passed."""
 
 
 class _Compiled:
-    """The programs of a layer's method, and the variables that they are given."""
+    """The compiled programs of a layer's method, and the variables that are their arguments.
+
+    Args:
+        layer: the layer.
+        method: the name of the method, or a function that calls the layer.
+    """
 
     def __init__(self, layer: Tracked, method: str | Callable[..., Any]) -> None:
         self._layer = layer
@@ -117,154 +137,185 @@ class _Compiled:
         self._programs: dict[Any, Any] = {}
         self._seen: list[Any] = []
         self._held: list[tuple[Any, tuple[Any, ...]]] = []
-        # What a call of one array on the tree as it is needs: its edition, the program, the
-        # variables, and what lists and dicts hold. A plain tuple, which Python takes apart soonest.
-        self.usual: list[tuple[int, Any, tuple[Variable, ...], Any]] = [(-1, None, (), [])]
+        # For a call with one array on an unchanged tree: the version of the tree, the program, the
+        # variables, and the contents of lists and dicts. Python unpacks a plain tuple fastest.
+        self.fast_path: list[tuple[int, Any, tuple[Variable, ...], Any]] = [(-1, None, (), [])]
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call with arguments of any kind, wherever it is."""
+        """Call with arguments of any kind, also within another call."""
         if _scope() is not None:
             return _within(self._layer, self._method, args, kwargs)
-        program, arrays = self._chosen(args, kwargs)
+        program, arrays = self._select(args, kwargs)
         if not self._variables:
-            return self.hand_over(program(*arrays))
-        return self.hand_over(program(stored_together(self._variables), *arrays))
+            return self.apply_effects(program(*arrays))
+        return self.apply_effects(program(stored_together(self._variables), *arrays))
 
-    def _chosen(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
-        """The program for a call of any kind, and the arrays that it is given."""
+    def _select(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+        """Return the program for a call, and the arrays to pass to it."""
         watched = self._watched
-        if watched is None or not watched.is_unchanged() or not _as_held(self._held):
+        if watched is None or not watched.is_unchanged() or not _are_unchanged(self._held):
             self._refresh(args, kwargs)
-        elif self.usual[0][0] != watched.edition:  # another tree has changed
-            self.usual[0] = (watched.edition, *self.usual[0][1:])
-        form: Any = ()
+        elif self.fast_path[0][0] != watched.edition:  # another tree has changed
+            self.fast_path[0] = (watched.edition, *self.fast_path[0][1:])
+        static: Any = ()
         arrays = args
         for value in args:
             if value.__class__ not in ARRAY_CLASSES and not are_arrays(value):
-                form, arrays = _taken_apart(args, kwargs)
+                static, arrays = _split(args, kwargs)
                 break
         else:
             if kwargs:
-                form, arrays = _with_modes(args, kwargs)
-        return self._program(form), arrays
+                static, arrays = _with_modes(args, kwargs)
+        return self._program(static), arrays
 
-    def hand_over(self, outputs: Any) -> Any:
-        """What the call assigned and added goes where it belongs; the outputs are left."""
-        outputs, written, losses = outputs if isinstance(outputs, _More) else (outputs, {}, [])
+    def apply_effects(self, result: Any) -> Any:
+        """Store assigned values, collect added losses, and return the outputs of a program."""
+        outputs, written, losses = (
+            result if isinstance(result, _OutputsAndEffects) else (result, {}, [])
+        )
         if written:
             store([self._variables[index] for index in written], list(written.values()))
         collect(self._layer, losses)
         return outputs
 
     def _refresh(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Something was built, replaced or frozen somewhere: see whether it was here."""
+        """Check whether this tree has changed after a change of any tree, and update the state."""
         root = Root(self._layer, self._method, args, kwargs)
         root.ensure()
         watched = ChangeDetector(self._layer)
-        if self._form() != self._seen:
+        if self._contents() != self._seen:
             root.ensure_all()
             watched = ChangeDetector(self._layer)
             self._variables = tuple(v for _, v in walk(self._layer).variables.values())
             self._programs.clear()
-            self._seen = self._form()
+            self._seen = self._contents()
         self._held = containers(self._layer)
         self._watched = watched
-        self.usual[0] = (watched.edition, self._program(()), self._variables, self._held)
+        self.fast_path[0] = (watched.edition, self._program(()), self._variables, self._held)
 
-    def _form(self) -> list[Any]:
-        """The tree's layers and variables themselves, where they stand, and what is frozen."""
+    def _contents(self) -> list[Any]:
+        """Return the path, the object and the flag `trainable` of all layers and variables."""
         tree = walk(self._layer)
         parts: list[Any] = [
-            (path, _Same(layer), layer._lamina.trainable) for path, layer in tree.layers.values()
+            (path, _Identity(layer), layer._lamina.trainable)
+            for path, layer in tree.layers.values()
         ]
-        return parts + [(path, _Same(v), v.trainable) for path, v in tree.variables.values()]
+        return parts + [(path, _Identity(v), v.trainable) for path, v in tree.variables.values()]
 
-    def _program(self, form: _Form | tuple[tuple[str, bool], ...]) -> Any:
-        """The program for arguments of a form, or for arrays and some modes by name."""
-        program = self._programs.get(form)
+    def _program(self, static: _Arguments | tuple[tuple[str, bool], ...]) -> Any:
+        """Return the compiled program for the static part of arguments."""
+        program = self._programs.get(static)
         if program is None:
-            program = self._programs[form] = jax.jit(self._traced(form))
+            program = self._programs[static] = jax.jit(self._traced(static))
         return program
 
-    def _traced(self, form: _Form | tuple[tuple[str, bool], ...]) -> Any:
+    def _traced(self, static: _Arguments | tuple[tuple[str, bool], ...]) -> Any:
+        """Return the function to compile for the static part of arguments."""
         layer, method, variables = self._layer, self._method, self._variables
         positions = {id(variable): index for index, variable in enumerate(variables)}
 
         def program(values: Sequence[Any], *arrays: Any) -> Any:
-            if isinstance(form, _Form):
-                leaves = list(form.static)
-                for index, array in zip(form.places, arrays, strict=True):
+            if isinstance(static, _Arguments):
+                leaves = list(static.static)
+                for index, array in zip(static.places, arrays, strict=True):
                     leaves[index] = array
-                args, kwargs = unflatten(form.structure, leaves)
+                args, kwargs = unflatten(static.structure, leaves)
             else:
-                args, kwargs = arrays, dict(form)
+                args, kwargs = arrays, dict(static)
             root = Root(layer, method, args, kwargs)
             root.ensure()
-            given = {id(v): value for v, value in zip(variables, values, strict=True)}
-            outputs, call = root.run(given)
+            by_variable = {id(v): value for v, value in zip(variables, values, strict=True)}
+            outputs, call = root.run(by_variable)
             written = {positions[key]: value for key, value in call.written.items()}
-            return _More(outputs, written, call.losses) if written or call.losses else outputs
+            if not written and not call.losses:
+                return outputs
+            return _OutputsAndEffects(outputs, written, call.losses)
 
         program.__name__ = type(layer).__name__
         return program if variables else functools.partial(program, ())
 
 
 def compiled(layer: Tracked, method: str | Callable[..., Any] | None = None) -> Callable[..., Any]:
-    """A layer's method compiled: once for each spec of its inputs, on its current weights.
+    """Return a compiled function for a method of a layer.
 
-    Weights are arguments of the program, so `set_values` and training show at the next call. A
-    call gathers them from a flat tuple and walks no tree. It is a plain function of one argument
-    and rarely more: Python calls that soonest, and of a small layer's time it is a tenth.
+    Weights are arguments of the program, so that `set_values` and training take effect at the next
+    call. A call reads them from a flat tuple without walking the tree. The result is a plain
+    function with one positional argument, which Python calls fastest: with another signature, calls
+    of a small layer take a tenth longer.
+
+    Args:
+        layer: the layer.
+        method: the name of the method, or a function that calls the layer; None (default) for
+            `call`.
     """
     programs = _Compiled(layer, method or "call")
-    usual = programs.usual
+    fast_path = programs.fast_path
 
-    def call(given: Any = _Absent, /, *others: Any, **named: Any) -> Any:
-        edition, program, variables, held = usual[0]
+    def call(first: Any = _Absent, /, *others: Any, **named: Any) -> Any:
+        edition, program, variables, held = fast_path[0]
         if (
             edition == EDITION.current
-            and (given.__class__ in ARRAY_CLASSES or are_arrays(given))
+            and (first.__class__ in ARRAY_CLASSES or are_arrays(first))
             and not others
             and not named
             and _scope() is None
-            and (not held or _as_held(held))
+            and (not held or _are_unchanged(held))
         ):
             if not variables:
-                outputs = program(given)
-                return programs.hand_over(outputs) if outputs.__class__ is _More else outputs
-            values = list(map(value_of, variables))  # at one moment, as `stored_together` has it
+                result = program(first)
+                if result.__class__ is not _OutputsAndEffects:
+                    return result
+                return programs.apply_effects(result)
+            values = list(map(value_of, variables))  # atomic, as in `stored_together`
             try:
-                outputs = program(values, given)
+                result = program(values, first)
             except TypeError:
                 if not any(hasattr(value, "recall") for value in values):
                     raise
-                outputs = program(stored_together(variables), given)
-            if outputs.__class__ is not _More and _collected() is None:
-                return outputs
-            return programs.hand_over(outputs)
-        return programs.call(() if given is _Absent else (given, *others), named)
+                result = program(stored_together(variables), first)
+            if result.__class__ is not _OutputsAndEffects and _collected() is None:
+                return result
+            return programs.apply_effects(result)
+        return programs.call(() if first is _Absent else (first, *others), named)
 
     call.__name__ = call.__qualname__ = f"lamina.jit({type(layer).__name__}.{method or 'call'})"
     return call
 
 
 def jit(layer: Tracked, method: str | None = None) -> Callable[..., Any]:
-    """A layer's `call`, or another method, compiled: the same outputs, on its current weights.
+    """Compile a layer, as :func:`jax.jit` compiles a function.
+
+    The weights are arguments of the compiled program, so that each call uses their current values,
+    and assigned state is stored after the call. There is one program for each combination of
+    shapes, dtypes and static arguments (bool, int, float, str and None). A layer that is not built
+    is built by the first call.
+
+    Args:
+        layer: the layer.
+        method: str, name of the method to compile; None (default) for ``call``.
+
+    Returns:
+        A function with the arguments of the method, and ``training`` and ``rng`` (a key or an int
+        seed). It returns the outputs of the method.
+
+    Raises:
+        InputError: ``layer`` is not a layer; when the function is called, the layer has no such
+            method.
 
     >>> import jax.numpy as jnp
     >>> from lamina import layers
-    >>> fast = jit(layers.Dense(4))
-    >>> fast(jnp.ones((2, 3))).shape
+    >>> compiled_layer = jit(layers.Dense(4))
+    >>> compiled_layer(jnp.ones((2, 3))).shape
     (2, 4)
     """
     if not isinstance(layer, Tracked):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(
             explain(
-                "lamina.jit compiles layers, and this is none.",
+                "The argument of lamina.jit is not a layer.",
                 where=f"called at {site()}",
                 expected="lamina.jit(layer), or lamina.jit(layer, method='encode')",
                 received=repr(layer),
-                remedy="Give the layer itself; plain functions are jax.jit's.",
+                remedy="Pass the layer itself, or use jax.jit for a function.",
             )
         )
     return compiled(layer, method)

@@ -1,4 +1,4 @@
-"""A root's call: built if need be, run on values, and seen to have read every weight."""
+"""Calls of root layers: first build, run on stored or explicit values, check of stale traces."""
 
 from __future__ import annotations
 
@@ -32,7 +32,17 @@ __all__ = ["Root", "by_identity"]
 
 
 class Root:
-    """A call of a root: its method, inputs, mode and key."""
+    """A call of a root layer.
+
+    Args:
+        layer: the layer.
+        method: the name of the method, or a function that calls the layer.
+        args: the positional arguments.
+        kwargs: the keyword arguments, with `training` and `rng`.
+
+    Raises:
+        InputError: an argument is not valid.
+    """
 
     def __init__(
         self,
@@ -53,7 +63,14 @@ class Root:
         self.signature = key_of(method, self.training, self.args, self.kwargs)
 
     def ensure(self, again: bool = False) -> dict[int, int]:
-        """Build what is not built; how often this call must read each variable."""
+        """Plan and build the layer for this call, if needed.
+
+        Args:
+            again: whether to plan again although this call was planned; False by default.
+
+        Returns:
+            The number of reads of each variable in the plan.
+        """
         node = self.layer._lamina
         reads = None if again else node.plans.by_signature(self.signature)
         if reads is not None:
@@ -71,10 +88,10 @@ class Root:
             return reads
 
     def ensure_all(self, idle: Sequence[Tracked] = ()) -> dict[int, int]:
-        """The same, and build what was added to a tree that had been built for such a call.
+        """Plan and build as :meth:`ensure`, also layers that were added since the plan.
 
         Args:
-            idle: layers that are known not to be reached, and so not to be built.
+            idle: layers that the call does not reach, and which are not built.
         """
         reads, passed = self.ensure(), set(map(id, idle))
         if any(id(layer) not in passed for layer in unbuilt(walk(self.layer))):
@@ -90,11 +107,11 @@ class Root:
             return carry_out(replace(request, specs=Arguments(*whole), split=True))
         except LaminaError:
             raise
-        except Exception:  # a program for these sizes alone
+        except Exception:  # the program may only be valid for these sizes
             return carry_out(request)
 
     def call(self) -> Any:
-        """Run on the weights that the layer holds, and keep what was assigned."""
+        """Run on the stored values, and store the assigned ones."""
         self.ensure()
         outputs, call = self._live()
         if call.written:
@@ -103,23 +120,23 @@ class Root:
         return outputs
 
     def dry_run(self) -> Any:
-        """Run on the weights that the layer holds; what is assigned is dropped."""
+        """Run on the stored values, and discard assigned ones."""
         return self._live()[0]
 
     def _live(self) -> tuple[Any, Interpreter]:
         return self._run(lambda: LiveCall(self.layer, self._grow))
 
     def run(self, values: dict[int, Any]) -> tuple[Any, Interpreter]:
-        """Run on given values; the outputs, and the call with its effects."""
+        """Run on explicit values, and return the outputs and the call with its effects."""
         return self._run(lambda: GivenCall(self.layer, values, grow=self._grow))
 
     def apply(self, values: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
-        """Run on given values; the outputs, and what was assigned."""
+        """Run on explicit values, and return the outputs and the assigned values."""
         outputs, call = self.run(values)
         return outputs, call.written
 
     def watched(self, watch: Callable[[str, str, Any, Any], None]) -> None:
-        """Run for the sake of looking: `watch(path, class, inputs, outputs)` for each call."""
+        """Run on the stored values, and call `watch` for each layer; see :class:`WatchedCall`."""
         self.ensure()
         self.enter(WatchedCall(self.layer, self._grow, watch))
 
@@ -127,37 +144,40 @@ class Root:
         self.ensure(again=True)
 
     def _run(self, begin: Callable[[], Interpreter]) -> tuple[Any, Interpreter]:
-        """Run, and see that every weight was read; if not, run again where nothing is kept.
+        """Run, and check that all weights were read; if not, run again without cached traces.
 
-        JAX remembers functions that it traced. One that is kept between calls (an attribute, a
-        layer given to `cond`) would come back with the weights of then.
+        JAX caches traces by function. The cached trace of a function that is kept between calls (in
+        an attribute, or a layer passed to `cond`) contains the weights of an earlier call.
+
+        Raises:
+            TraceError: a weight was not read.
         """
         call = begin()
         try:
             outputs = self.enter(call)
-            if not self._short(call, self.ensure()):
+            if not self._unread(call, self.ensure()):
                 return outputs, call
-            if not self._short(call, self.ensure(again=True)):
+            if not self._unread(call, self.ensure(again=True)):
                 return outputs, call
         except jax.errors.UnexpectedTracerError:
             pass
         calls: list[Interpreter] = []
 
-        def anew() -> Any:
+        def run_again() -> Any:
             calls.append(begin())
             return self.enter(calls[-1])
 
-        outputs = in_fresh_context(anew)
+        outputs = in_fresh_context(run_again)
         call = calls[-1]
-        short = self._short(call, self.ensure())
-        if short:
+        unread = self._unread(call, self.ensure())
+        if unread:
             names = walk(self.layer).variables
-            paths = [names[key][0] for key in short if key in names]
+            paths = [names[key][0] for key in unread if key in names]
             raise TraceError(errors.stale(type(self.layer).__name__, paths))
         return outputs, call
 
     def enter(self, call: Interpreter) -> Any:
-        """Run the root's method, interpreted by `call`."""
+        """Run the root's method with an interpreter."""
         key = None if self.rng is None else Key(self.rng)
         return call.around(
             lambda: run_layer(
@@ -166,15 +186,15 @@ class Root:
         )
 
     @staticmethod
-    def _short(call: Interpreter, expected: dict[int, int]) -> list[int]:
-        """The variables that the call read less often than its plan did."""
+    def _unread(call: Interpreter, expected: dict[int, int]) -> list[int]:
+        """Return the variables that the call read less often than its plan."""
         if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
-            return []  # then bodies of loops run as often as the loop does, also never
+            return []  # the number of reads then depends on the number of steps in loops
         return [key for key, count in expected.items() if call.reads.get(key, 0) < count]
 
 
 def _whole(leaf: Any) -> Any:
-    """The spec of an array; what shard_map has split is not known."""
+    """Return the spec of an array; axes that `shard_map` splits are unknown."""
     spec = as_specs(leaf)
     axes = split_axes(leaf) if isinstance(leaf, jax.Array) else ()
     if not axes:
@@ -183,7 +203,11 @@ def _whole(leaf: Any) -> Any:
 
 
 def by_identity(layer: Tracked, values: Mapping[str, Any]) -> dict[int, Any]:
-    """Values by path, strictly all of a tree, as values by variable."""
+    """Convert values by path to values by the identity of the variable.
+
+    Raises:
+        InputError: a path is missing or unknown, or a value is not an array of the right shape.
+    """
     variables = walk(layer).by_path()
     label = type(layer).__name__
     if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -191,7 +215,7 @@ def by_identity(layer: Tracked, values: Mapping[str, Any]) -> dict[int, Any]:
             explain(
                 f"The values of {label} are not a dict.",
                 where=f"made at {layer._lamina.made_at}",
-                expected="{path: array}, as values() gives it",
+                expected="{path: array}, as returned by values()",
                 received=f"a {type(values).__name__}",
                 remedy="Pass values(), or a dict with its keys.",
             )
@@ -206,15 +230,15 @@ def by_identity(layer: Tracked, values: Mapping[str, Any]) -> dict[int, Any]:
             continue
         array = as_array(values[path], f"{label}, in {path!r},")
         if array is None:
-            problems.append(f"no array: {path}, got {values[path]!r}")
+            problems.append(f"not an array: {path}, got {values[path]!r}")
         elif array.shape != variable.shape:
-            problems.append(f"misshapen: {path}, expected {variable.shape}, got {array.shape}")
+            problems.append(f"wrong shape: {path}, expected {variable.shape}, got {array.shape}")
         found[id(variable)] = array
     if problems:
-        hint = nearest(unknown[0], variables) if unknown else "Give every path of values()."
+        hint = nearest(unknown[0], variables) if unknown else "Pass an array for each path."
         raise InputError(
             explain(
-                f"The values do not fit {label}: {'; '.join(problems)}.",
+                f"The values do not match {label}: {'; '.join(problems)}.",
                 where=f"made at {layer._lamina.made_at}",
                 expected=f"an array for each of its {len(variables)} paths",
                 received=f"{len(values)} entries",

@@ -1,4 +1,4 @@
-"""One layer's call on its own, outside the call of the root that it is a part of."""
+"""Repetition of the call of one inner layer, outside of the call of its root."""
 
 from __future__ import annotations
 
@@ -15,42 +15,64 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import Tree, walk
 
-__all__ = ["Seen", "alone", "seen_now"]
+__all__ = ["ObservedCall", "observe", "repeat_call"]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """How a layer was called: in which mode, with which key, in arithmetic of which dtype."""
+class ObservedCall:
+    """The context of a layer's call.
+
+    Attributes:
+        layer: the layer.
+        training: the training mode.
+        key: the random key of the call; None if there is none.
+        dtype: the compute dtype; None for the dtypes of the arrays.
+        in_transform: whether the call is in an inner JAX transform, whose values end with it.
+    """
 
     layer: Tracked
     training: bool
     key: Any
     dtype: Any
-    in_loop: bool
+    in_transform: bool
 
     @property
     def variables(self) -> list[Variable]:
-        """Of the layer and all below it."""
+        """The variables of the layer and of all layers below it."""
         return [variable for _, variable in walk(self.layer).variables.values()]
 
 
-def seen_now() -> Seen:
-    """The call that is running; `in_loop` says that values of it do not leave it."""
+def observe() -> ObservedCall:
+    """Return the context of the running layer's call."""
     scope = current()
     assert scope is not None
     key = None if scope.key is None else scope.key.value
     inside = trace_state() != scope.call.state
-    return Seen(scope.layer, scope.training, key, scope.dtype, inside)
+    return ObservedCall(scope.layer, scope.training, key, scope.dtype, inside)
 
 
-def alone(
-    tree: Tree, seen: Seen, values: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+def repeat_call(
+    tree: Tree,
+    observed: ObservedCall,
+    values: Sequence[Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:
-    """The outputs of a layer's call as it was seen, on given values of its variables; pure."""
-    given = {id(v): value for v, value in zip(seen.variables, values, strict=True)}
-    call = GivenCall(seen.layer, given, tree=tree)
-    key = None if seen.key is None else Key(seen.key)
-    scope = Scope(call, seen.layer, seen.training, key, seen.dtype)
-    return run_in(
-        scope, lambda: run_layer(call, seen.layer, "call", args, kwargs, seen.training, key)
-    )
+    """Repeat a call of an inner layer on explicit values, without side effects.
+
+    Args:
+        tree: the layers and variables of the root.
+        observed: the context of the call.
+        values: the values of ``observed.variables``.
+        args: the positional inputs.
+        kwargs: the keyword inputs.
+
+    Returns:
+        The outputs.
+    """
+    layer, training = observed.layer, observed.training
+    by_variable = {id(v): value for v, value in zip(observed.variables, values, strict=True)}
+    call = GivenCall(layer, by_variable, tree=tree)
+    key = None if observed.key is None else Key(observed.key)
+    scope = Scope(call, layer, training, key, observed.dtype)
+    return run_in(scope, lambda: run_layer(call, layer, "call", args, kwargs, training, key))

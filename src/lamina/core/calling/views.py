@@ -44,7 +44,11 @@ T = TypeVar("T")
 class View(Generic[T]):
     """A property that an attribute of the instance overrides.
 
-    The class itself does not have it, so that a dataclass may have a field of the name.
+    Access on the class raises an `AttributeError`, so that a dataclass may have a field of the same
+    name.
+
+    Args:
+        read: returns the value for a layer; its docstring is that of the property.
     """
 
     def __init__(self, read: Callable[[Any], T]) -> None:
@@ -62,9 +66,9 @@ class View(Generic[T]):
 
 
 class Trainable:
-    """Whether the layer and all below it train; setting it to False freezes the subtree.
+    """Whether training updates the layer and all layers below it; it may be assigned.
 
-    In a call it is False if an outer layer is frozen. A class may set the initial value, by
+    In a call it is also False if an outer layer is frozen. A class may set the initial value, by
     ``trainable = False`` or a field of a dataclass.
     """
 
@@ -107,7 +111,7 @@ def layers(layer: Tracked) -> list[Any]:
 
 
 def variables(layer: Tracked) -> list[Variable]:
-    """All variables of the tree, each once, in order; none before the build."""
+    """All variables of the layer and the layers below it, in order; empty before the build."""
     return [v for _, v in walk(layer).variables.values() if _visible(v)]
 
 
@@ -122,20 +126,20 @@ def _split(layer: Tracked, trainable: bool) -> list[Variable]:
 
 
 def trainable_variables(layer: Tracked) -> list[Variable]:
-    """The variables that training updates."""
+    """The variables that training updates; empty before the build."""
     return _split(layer, True)
 
 
 def non_trainable_variables(layer: Tracked) -> list[Variable]:
-    """The variables that optimizers do not update: statistics, and frozen weights."""
+    """The variables that training does not update by gradients: statistics and frozen weights."""
     return _split(layer, False)
 
 
 def name(layer: Tracked) -> str:
-    """The name of the layer; by default its class in snake case."""
-    given = layer._lamina.name
-    if given is not None:
-        return given
+    """The name of the layer; by default that of its class in snake case."""
+    own = layer._lamina.name
+    if own is not None:
+        return own
     return snake(type(layer).__name__)
 
 
@@ -145,7 +149,7 @@ def dtype(layer: Tracked) -> str:
 
 
 def compute_dtype(layer: Tracked) -> str:
-    """The dtype of the layer's computation; in a call, that of the outer layers if mixed."""
+    """The dtype of the layer's computation; in a call, it may be that of an outer layer."""
     return str(precision.compute_dtype(layer))
 
 
@@ -155,6 +159,7 @@ def variable_dtype(layer: Tracked) -> str:
 
 
 def values(layer: Tracked, trainable: bool | None = None) -> dict[str, jax.Array]:
+    """Return the arrays of all variables by path, for `Layer.values`."""
     tree = walk(layer)
     frozen = frozen_variables(tree) if trainable is not None else set[int]()
     chosen = {
@@ -172,45 +177,47 @@ def _read(variables: list[Variable]) -> list[Any]:
     return [variable.value for variable in variables]
 
 
-def set_values(layer: Tracked, given: Mapping[str, Any]) -> None:
-    if not any(_visible(v) for _, v in walk(layer).variables.values()) and given:
+def set_values(layer: Tracked, arrays: Mapping[str, Any]) -> None:
+    """Assign all variables by path, for `Layer.set_values`."""
+    if not any(_visible(v) for _, v in walk(layer).variables.values()) and arrays:
         raise InputError(
             explain(
                 f"{type(layer).__name__} is not built: it has no weights to set.",
                 where=f"made at {layer._lamina.made_at}",
                 expected="a built layer",
-                received=f"{len(given)} values",
-                remedy="Call it once or build(...) it first; load_weights builds by itself.",
+                received=f"{len(arrays)} values",
+                remedy="Call the layer or its build(...) once first; load_weights needs no build.",
             )
         )
-    found = by_identity(layer, given)
+    found = by_identity(layer, arrays)
     pairs = [(v, found[key]) for key, (_, v) in walk(layer).variables.items()]
-    arrays = [(v, _cast(v, value)) for v, value in pairs]
+    cast = [(v, _cast(v, value)) for v, value in pairs]
     if current() is None:
-        store([variable for variable, _ in arrays], [array for _, array in arrays])
+        store([variable for variable, _ in cast], [array for _, array in cast])
     else:
-        for variable, array in arrays:
+        for variable, array in cast:
             variable.assign(array)
 
 
 def weights(layer: Tracked) -> list[np.ndarray]:
-    """Copies of all weights, in the order of `variables`."""
+    """Return NumPy copies of all weights, in the order of `variables`."""
     return [np.array(value) for value in _read(variables(layer))]
 
 
-def set_weights(layer: Tracked, given: Sequence[Any]) -> None:
+def set_weights(layer: Tracked, arrays: Sequence[Any]) -> None:
+    """Assign all variables in order, for `Layer.set_weights`."""
     own = [path for path, v in walk(layer).variables.values() if _visible(v)]
-    if len(own) != len(given):
+    if len(own) != len(arrays):
         raise InputError(
             explain(
-                f"{type(layer).__name__} was given another number of weights than it has.",
+                f"The number of weights passed to {type(layer).__name__} is wrong.",
                 where=f"made at {layer._lamina.made_at}",
-                expected=f"{len(own)}: {', '.join(own)}" if own else "none: it is not built",
-                received=str(len(given)),
-                remedy="Give them in the order of get_weights(), once the layer is built.",
+                expected=f"{len(own)}: {', '.join(own)}" if own else "none, as it is not built",
+                received=str(len(arrays)),
+                remedy="Build the layer, and pass its weights in the order of get_weights().",
             )
         )
-    set_values(layer, {path: np.asarray(value) for path, value in zip(own, given, strict=True)})
+    set_values(layer, {path: np.asarray(value) for path, value in zip(own, arrays, strict=True)})
 
 
 def _cast(variable: Variable, value: Any) -> Any:
@@ -220,24 +227,25 @@ def _cast(variable: Variable, value: Any) -> Any:
     ):
         raise InputError(
             explain(
-                f"{variable.describe()} cannot hold complex numbers.",
+                f"Complex numbers were assigned to {variable.describe()}, which is real.",
                 where=f"declared at {variable.declared_at}",
                 expected=str(variable.weight_dtype),
                 received=str(source),
-                remedy="Take the real part first.",
+                remedy="Pass the real part.",
             )
         )
-    # A copy: what the caller holds may be changed, or donated, later.
+    # A copy, because the caller's array may be modified or donated later.
     return copied(value, variable.weight_dtype)
 
 
 def count_params(layer: Tracked) -> int:
+    """Return the number of scalars in all built variables."""
     return sum(v.size for _, v in walk(layer).variables.values() if v.built)
 
 
 def text(layer: Tracked) -> str:
-    """The class and the arguments of the constructor."""
+    """Return the class and the arguments of the constructor, for `repr`."""
     node = layer._lamina
-    given = [repr(value) for value in node.arguments]
-    given += [f"{key}={value!r}" for key, value in node.keywords.items()]
-    return f"{type(layer).__name__}({', '.join(given)})"
+    arguments = [repr(value) for value in node.arguments]
+    arguments += [f"{key}={value!r}" for key, value in node.keywords.items()]
+    return f"{type(layer).__name__}({', '.join(arguments)})"

@@ -62,7 +62,7 @@ def layer_with_nonfinite_derivative(tree: Tree, calls: Sequence[WatchedCall]) ->
     """
     found: list[WatchedCall] = []
     for call in calls:
-        if not call.call.in_loop and _has_nonfinite_derivative(tree, call):
+        if not call.call.in_transform and _has_nonfinite_derivative(tree, call):
             found = [one for one in found if one.path != call.path]
             prefix = f"{call.path}." if call.path else ""
             if not any(one.path.startswith(prefix) for one in found):

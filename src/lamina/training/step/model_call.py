@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast
 import jax
 
 from lamina.core.calling.root import Root
-from lamina.core.calling.single_layer import Seen, alone, seen_now
+from lamina.core.calling.single_layer import ObservedCall, observe, repeat_call
 from lamina.core.running.added_losses import losses_so_far, penalties
 from lamina.core.running.masks import noted_mask
 from lamina.core.running.scope import current
@@ -29,13 +29,13 @@ __all__ = [
     "unbuilt_layers",
 ]
 
-LayerCall: TypeAlias = Seen
+LayerCall: TypeAlias = ObservedCall
 """A recorded call of one layer: its mode, key and dtype."""
 
-call_layer = alone
+call_layer = repeat_call
 """Call one layer as recorded, on given values of its variables."""
 
-current_layer_call = seen_now
+current_layer_call = observe
 """Record the call of a layer that is running."""
 
 
