@@ -70,7 +70,7 @@ CALLS = {
 
 @pytest.mark.parametrize("ids", [IDS, UNSIGNED, SWAPPED], ids=["signed", "unsigned", "swapped"])
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.filterwarnings("ignore:.*called by closure")
+@pytest.mark.filterwarnings("ignore:.*called while JAX traces")
 def test_ids_that_do_not_fit_are_refused(built, call, ids):
     with pytest.raises(InputError, match=rf"{ids[1, 1]} at \[1, 1\], of dtype u?int64"):
         CALLS[call](built, ids)

@@ -118,7 +118,7 @@ def test_a_layer_made_inside_call_is_an_error():
         def call(self, inputs):
             return tf.keras.layers.Dense(2)(inputs)
 
-    with pytest.raises(LaminaError, match=r"Dense is made inside .*call[^$]*__init__"):
+    with pytest.raises(LaminaError, match=r"Dense is created inside .*call[^$]*__init__"):
         Careless()(tf.ones((3, 5)))
 
 

@@ -59,7 +59,7 @@ def test_an_unknown_axis_must_be_shared() -> None:
     layer = PReLU(shared_axes=1)
     layer.build((None, None, 3))
     assert layer.alpha.shape == (1, 3)
-    with pytest.raises(BuildError, match="not known"):
+    with pytest.raises(BuildError, match="an unknown dim"):
         PReLU().build((None, None, 3))
 
 

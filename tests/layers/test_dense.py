@@ -83,5 +83,5 @@ def test_a_scalar_is_refused() -> None:
 
 
 def test_unknown_features_are_refused() -> None:
-    with pytest.raises(LaminaError, match="not known"):
+    with pytest.raises(LaminaError, match="an unknown dim"):
         Dense(3).build((8, None))

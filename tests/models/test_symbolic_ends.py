@@ -66,7 +66,7 @@ def test_several_inputs_by_position_are_a_list():
 
 def test_a_layer_called_twice_or_never_is_told():
     layer = layers.Dense(8)
-    with pytest.raises(AttributeError, match="received: 0 of them"):
+    with pytest.raises(AttributeError, match="received: 0 calls"):
         layer.output  # noqa: B018
     layer(layer(Input((8,))))
     with pytest.raises(AttributeError, match="Keep the outputs of each call"):
