@@ -325,3 +325,21 @@ def test_one_key_for_all_steps_is_an_error(wrap):
         Net.deep = deep
         with pytest.raises(TraceError, match="the same in all steps"):
             Net()(X, training=True, rng=KEY)
+
+
+def test_weights_added_after_the_build_are_those_of_each_copy():
+    stack = layers.Stack(layers.Dense(8), 3)
+    before = stack(X)
+    stack.block.enable_lora(2)
+    for call in (stack, lamina.jit(stack), lambda x: stack.apply(stack.values(), x)[0]):
+        np.testing.assert_array_equal(call(X), before)  # b is zeros
+    assert stack.values()["block.lora.a"].shape == (3, 8, 2)
+
+
+def test_reports_explain_the_axis_of_copies(capsys):
+    layers.Stack(layers.Dense(8), 3).explain()
+    stack = layers.Stack(layers.Dense(8), 3)
+    stack.build(X)
+    capsys.readouterr()
+    stack.explain()
+    assert "3 copies, 8 = axis -1 of inputs, 8 = units" in capsys.readouterr().out

@@ -133,7 +133,7 @@ class Stack(_Copies):
     ``[n, ...]``.
 
     Args:
-        make: a function that makes one block, such as ``lambda: TransformerEncoderBlock(8, 1024)``,
+        make: a function that makes one block, such as ``lambda: TransformerEncoderBlock(1024, 8)``,
             or a block that is not built, as a pattern for all.
         n: the number of blocks, a positive integer.
         **options: ``name``, ``trainable``, ``dtype`` and the other options of

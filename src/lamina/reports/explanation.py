@@ -11,7 +11,7 @@ from lamina.core.tree.variable import Variable
 from lamina.reports.facts import Facts, declares, needed_inputs, remedy
 from lamina.reports.formatting import count, inputs_text, place, source_of, specs_text
 from lamina.reports.printing import line, plain, show
-from lamina.reports.shape_causes import FIXED, FOLLOWS, UNKNOWN, reasons
+from lamina.reports.shape_causes import COPIES, FIXED, FOLLOWS, UNKNOWN, reasons
 
 __all__ = ["explanation_text", "print_explanation"]
 
@@ -157,4 +157,4 @@ def _why(variable: Variable, reason: tuple[str, ...] | None) -> str:
 
 
 def _is_phrase(reason: str) -> bool:
-    return reason in (FIXED, UNKNOWN) or reason.startswith(FOLLOWS)
+    return reason in (COPIES, FIXED, UNKNOWN) or reason.startswith(FOLLOWS)

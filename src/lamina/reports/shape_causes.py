@@ -28,10 +28,11 @@ from lamina.core.tree.node import Tracked, attributes
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import own_build
 
-__all__ = ["FIXED", "FOLLOWS", "UNKNOWN", "reasons"]
+__all__ = ["COPIES", "FIXED", "FOLLOWS", "UNKNOWN", "reasons"]
 
 Shapes = list[tuple[int, ...]]
 FIXED, FOLLOWS, UNKNOWN = "fixed", "follows", "not known"
+COPIES = "copies"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class _Probe(Interpreter):
         return variable
 
     def _unwritten(self, variable: Variable) -> Any:
-        return jnp.zeros(variable.shape, variable.weight_dtype)
+        return jnp.zeros(variable.copy_shape, variable.weight_dtype)
 
     def run(
         self,
@@ -113,7 +114,7 @@ def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
         By the id of each variable that the layer's `build` declares, the cause of each axis.
     """
     node = layer._lamina
-    declared = [variable.shape for variable in node.declared]
+    declared = [variable.copy_shape for variable in node.declared]
     if node.built is None or not declared or own_build(layer) is None:
         return {}
     unknown = {id(v): (UNKNOWN,) * v.ndim for v in node.declared}
@@ -135,10 +136,9 @@ def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
     if asked[0][1] != declared:
         return unknown
     return {
-        id(variable): tuple(
-            _reason(place, axis, variable.shape, asked[1:]) for axis in range(variable.ndim)
-        )
-        for place, variable in enumerate(node.declared)
+        id(variable): (COPIES,) * len(variable.copies)
+        + tuple(_reason(place, axis, shape, asked[1:]) for axis in range(len(shape)))
+        for place, (variable, shape) in enumerate(zip(node.declared, declared, strict=True))
     }
 
 

@@ -112,8 +112,7 @@ def _as_plan(outcome: Outcome, tree: Tree) -> Plan:
                 str(variable.weight_dtype),
                 initializers.describe(variable.initializer),
                 key not in frozen,
-                variable.nbytes
-                * math.prod(tree.copies_of(path).values() if not variable.copies else ()),
+                math.prod(shapes[key]) * int(np.dtype(variable.weight_dtype).itemsize),
                 variable.declared_at,
             )
             for key, (path, variable) in tree.variables.items()
@@ -192,10 +191,11 @@ def carry_out(
                 done = True
         finally:
             if not done:
-                planner.undo()
-                for variable in planner.before.tree.by_path().values():
-                    if not variable.built:
-                        variable.stack(())
+                with DeferredSignals():
+                    planner.undo()
+                    for _, variable in planner.before.tree.variables.values():
+                        if not variable.built:
+                            variable.stack(())
         return outcome.reads
 
 

@@ -20,7 +20,7 @@ from lamina.core.running.calls import GivenCall, LiveCall, WatchedCall
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key, as_key
 from lamina.core.running.layer_call import run_layer
-from lamina.core.running.scope import as_mode
+from lamina.core.running.scope import as_mode, run_in
 from lamina.core.specs.signature import key_of, method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.core.tree.node import Tracked
@@ -141,7 +141,7 @@ class Root:
         self.enter(WatchedCall(self.layer, self._grow, watch))
 
     def _grow(self) -> None:
-        self.ensure(again=True)
+        run_in(None, lambda: self.ensure(again=True))  # the call that asks is not the build's
 
     def _run(self, begin: Callable[[], Interpreter]) -> tuple[Any, Interpreter]:
         """Run, and check that all weights were read; if not, run again without cached traces.

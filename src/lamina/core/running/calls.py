@@ -9,7 +9,7 @@ from lamina.core.running.interpreter import Effects, Interpreter, Runner, Step
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.values import Reader, reading
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Tree, walk
+from lamina.core.tree.walk import Tree, unbuilt, walk
 from lamina.errors import InputError, TraceError, explain
 
 __all__ = ["GivenCall", "LiveCall", "WatchedCall"]
@@ -24,6 +24,9 @@ class _Evaluated(Interpreter):
         return GivenCall(self.root, values, tree=self._tree, parent=self, indices=indices)
 
     def run_copies(self, layer: Tracked, runner: Runner, step: Step) -> Any:
+        if unbuilt(walk(layer)):  # their weights must be there before the values are taken apart
+            self.grow()
+            self._tree = None
         prefix = self.path_of(layer)
         found = walk(layer).variables.values()
         own = [v for _, v in found if prefix in self.tree.copies_of(self.path_of(v))]

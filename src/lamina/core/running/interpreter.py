@@ -280,7 +280,7 @@ class Interpreter:
         return Effects(self.written, self.losses)
 
     def absorb(self, child: Interpreter, effects: Effects | None = None) -> None:
-        """Add the effects of a child: reads, assigned values, losses and masks.
+        """Add the effects of a child: reads, assigned values, losses and, in the same trace, masks.
 
         Args:
             child: the inner call, which has ended.
@@ -293,7 +293,8 @@ class Interpreter:
         for key, value in found.written.items():
             self.assign(child.writers[key], value)
         self.losses += found.losses
-        self.masks |= child.masks
+        if effects is None:  # masks of another trace end with it
+            self.masks |= child.masks
 
 
 def _build_weightless(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
