@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import jax.numpy as jnp
 
-from lamina.core.base.jax_internals import parsed_program, program_text, with_program
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.lazy import lazily
 from lamina.saving.program_operations import check_operations
@@ -19,8 +18,10 @@ from lamina.saving.program_text import check_text
 
 if TYPE_CHECKING:
     from jax import export as exporting
+
+    from lamina.core.base import mlir
 else:
-    exporting = lazily("jax.export")
+    exporting, mlir = lazily("jax.export"), lazily("lamina.core.base.mlir")
 
 __all__ = [
     "Traced",
@@ -88,7 +89,7 @@ def traced_program(
     shapes = [[d if isinstance(d, int) else str(d) for d in aval.shape] for aval in made.out_avals]
     kinds = [aval.dtype for aval in made.out_avals]
     outputs = made.out_tree.unflatten(map(Spec, shapes, kinds))
-    return Traced(program_text(made), outputs, made.platforms, least)
+    return Traced(mlir.program_text(made), outputs, made.platforms, least)
 
 
 def _smallest(
@@ -163,7 +164,7 @@ def read_program(traced: Traced, weights: Sequence[Any], inputs: Mapping[str, An
         if name not in _bounded(inputs) or size not in range(2, _MOST_LEAST + 1):
             raise ValueError(f"the smallest size of {name[:60]!r} is {size}")
     check_text(traced.text)
-    module = parsed_program(traced.text)
+    module = mlir.parsed_program(traced.text)
     check_operations(module)
     scope = _scope(traced.least)
 
@@ -173,10 +174,10 @@ def read_program(traced: Traced, weights: Sequence[Any], inputs: Mapping[str, An
         )
 
     made = _exported(stand_in, weights, _symbolic(inputs, scope), traced.platforms)
-    expected, received = _signature(parsed_program(made)), _signature(module)
+    expected, received = _signature(mlir.parsed_program(made)), _signature(module)
     if expected != received:
         raise ValueError(f"the program is {received}, and its description {expected}")
-    return with_program(made, module)
+    return mlir.with_program(made, module)
 
 
 def named_dims(inputs: Mapping[str, Any]) -> dict[str, Any]:

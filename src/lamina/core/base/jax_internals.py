@@ -1,15 +1,12 @@
-"""All uses of JAX beyond its public API; they are tested with each supported version of JAX.
+"""Uses of JAX beyond its public API; they are tested with each supported version of JAX.
 
 Three properties of the running trace are needed: its identity (state must not cross from one trace
 to another), whether it is staged (weights read there become constants of a program), and whether it
 is the body of a loop (a random key drawn there is the same in each step).
-
-Exported programs need MLIR: the text of a program, and the operations of a program from a file.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 import sys
@@ -21,10 +18,6 @@ import jax
 from jax._src import core as _core  # the running trace has no public name
 from jax._src import shard_map as _shard_map  # neither have the specs of the running body
 from jax.core import Tracer
-from jax.extend import mlir as _extended
-from jax.extend.mlir import ir as _ir
-from jax.extend.mlir.dialects import stablehlo as _stablehlo
-from jax.interpreters.mlir import make_ir_context
 
 __all__ = [
     "evaluate_abstractly",
@@ -34,14 +27,10 @@ __all__ = [
     "is_staged",
     "is_traced",
     "outside_traces",
-    "parsed_program",
-    "program_text",
     "split_axes",
     "trace_state",
-    "with_program",
 ]
 
-_mlir, _operations = cast(Any, _extended), cast(Any, _ir)
 _take_state: Callable[[], Any] = cast(Any, _core).get_opaque_trace_state
 _LOOPS = frozenset({"scan", "while_body", "while_cond", "fori_loop"})
 _fresh = itertools.count()
@@ -179,48 +168,3 @@ def outside_traces(work: Callable[[], Any]) -> Any:
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(in_thread).result()
-
-
-def program_text(exported: Any) -> str:
-    """Return the program of a `jax.export.Exported` as text, without source locations.
-
-    The text has StableHLO's versioned operations (VHLO) in MLIR's generic form.
-    """
-    with make_ir_context():
-        module = _operations.Module.parse(exported.mlir_module_serialized)
-        return module.operation.get_asm(
-            print_generic_op_form=True, enable_debug_info=False, use_local_scope=True
-        )
-
-
-def parsed_program(text: str | Any) -> Any:
-    """Parse the text of a program, or the program of a `jax.export.Exported`, into StableHLO.
-
-    Returns:
-        The MLIR module.
-
-    Raises:
-        Exception: the text is not a program, or StableHLO's verifier refuses it.
-    """
-    code = text.encode() if isinstance(text, str) else text.mlir_module_serialized
-    with make_ir_context():
-        module = _mlir.deserialize_portable_artifact(code)
-        module.operation.verify()
-        return module
-
-
-def with_program(exported: Any, module: Any) -> Any:
-    """Return a copy of a `jax.export.Exported` with another program, and without gradients.
-
-    Args:
-        exported: has the signature: shapes, dtypes, pytree structures and platforms.
-        module: the program; it has the same signature.
-    """
-    code = _mlir.serialize_portable_artifact(module, _stablehlo.get_current_version())
-    open_dims = "jax.uses_shape_polymorphism"
-    return dataclasses.replace(
-        exported,
-        mlir_module_serialized=code,
-        uses_global_constants=module.operation.attributes[open_dims].value,
-        _get_vjp=None,
-    )

@@ -234,8 +234,13 @@ def _bad_key(root: Tracked, place: _Place) -> str:
     )
 
 
+_SCALARS = frozenset({type(None), bool, int, float, str})
+
+
 def may_hold_layers(value: Any) -> bool:
     """Return whether a value is or holds a layer or variable, or is an empty list or dict."""
+    if value.__class__ in _SCALARS:  # most attributes of layers
+        return False
     if _is(value, (list, dict)):
         inside = value.values() if _is(value, (dict,)) else value
         return not inside or any(isinstance(item, WALKED) for item in inside)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import numpy as np
-from jax.extend.core import Literal
 
 from lamina.core.base.host_memory import empty, is_on_host, on_device
 from lamina.core.base.pytrees import flatten, unflatten
+from lamina.lazy import lazily
+
+if TYPE_CHECKING:
+    from jax import extend
+else:
+    extend = lazily("jax.extend")  # imports Pallas
 
 __all__ = ["initial_state"]
 
@@ -55,10 +60,15 @@ def _constants(jaxpr: Any) -> Iterator[np.ndarray] | None:
         for made in equation.outvars
     }
     pairs = [
-        (variable.aval, variable if isinstance(variable, Literal) else numbers.get(variable))
+        (
+            variable.aval,
+            variable if isinstance(variable, extend.core.Literal) else numbers.get(variable),
+        )
         for variable in jaxpr.outvars
     ]
-    if not all(isinstance(value, Literal) and not aval.weak_type for aval, value in pairs):
+    if not all(
+        isinstance(value, literal) and not aval.weak_type for aval, value in pairs
+    ):
         return None
     return (_full(aval, cast(Any, value).val) for aval, value in pairs)
 
