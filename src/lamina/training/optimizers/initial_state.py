@@ -67,7 +67,7 @@ def _constants(jaxpr: Any) -> Iterator[np.ndarray] | None:
         for variable in jaxpr.outvars
     ]
     if not all(
-        isinstance(value, literal) and not aval.weak_type for aval, value in pairs
+        isinstance(value, extend.core.Literal) and not aval.weak_type for aval, value in pairs
     ):
         return None
     return (_full(aval, cast(Any, value).val) for aval, value in pairs)
