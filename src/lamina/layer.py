@@ -88,7 +88,7 @@ class Layer(Tracked):
         made_in = 0 if scope is None else scope.call.number
         node = cls._lamina_node(args, kwargs, site(sys._getframe(1)), made_in)
         node.dtype = policy(None)
-        node.trainable = trains
+        node.trainable = node.inherits = trains
         object.__setattr__(layer, ATTRIBUTE, node)  # frozen dataclasses refuse plain assignments
         constructor.check_arguments(layer, args, kwargs)
         return layer
@@ -99,7 +99,10 @@ class Layer(Tracked):
         shape = options.get("input_shape") if features is None else (features,)
         self._lamina.name = options.get("name")
         self._lamina.input_spec = None if shape is None else Spec((None, *shape))
-        self._lamina.trainable = self._lamina.trainable and bool(options.get("trainable", True))
+        trainable = bool(options.get("trainable", True))
+        if not trainable or "trainable" in self._lamina.keywords:
+            self._lamina.inherits = False
+        self._lamina.trainable = self._lamina.trainable and trainable
         self._lamina.dtype = policy(options.get("dtype"))
         self._lamina.penalty = regularizers.get(options.get("activity_regularizer"))
 

@@ -44,6 +44,7 @@ class Metadata:
         aliases: other paths of shared weights, with the path that each is stored under.
         frozen_layers: paths of layers whose own `trainable` is False.
         frozen_weights: paths of weights whose own `trainable` is False.
+        thawed: paths of layers and weights that train below a frozen layer.
         dtypes: dtypes of the arrays that are stored as bytes, by their names in the file.
         model: the class and arguments of the root as JSON; None in a file of weights.
     """
@@ -52,6 +53,7 @@ class Metadata:
     aliases: dict[str, str] = field(default_factory=dict[str, str])
     frozen_layers: list[str] = field(default_factory=list[str])
     frozen_weights: list[str] = field(default_factory=list[str])
+    thawed: list[str] = field(default_factory=list[str])
     dtypes: dict[str, str] = field(default_factory=dict[str, str])
     model: Any = None
 
@@ -62,6 +64,7 @@ class Metadata:
             {rename(alias): rename(path) for alias, path in self.aliases.items()},
             [rename(path) for path in self.frozen_layers],
             [rename(path) for path in self.frozen_weights],
+            [rename(path) for path in self.thawed],
             self.dtypes,
             self.model,
         )
@@ -100,7 +103,27 @@ def describe(tree: Tree, encoder: Encoder | None = None) -> Metadata:
     """
     weights = {path for path, variable in tree.variables.values() if not variable.trainable}
     layers = [path for path, layer in tree.layers.values() if not layer._lamina.trainable]
-    return Metadata(_builds_of(tree, encoder), tree.all_aliases(), layers, sorted(weights))
+    thawed = _thawed(tree, set(layers))
+    aliases = tree.all_aliases()
+    return Metadata(_builds_of(tree, encoder), aliases, layers, sorted(weights), thawed)
+
+
+def _thawed(tree: Tree, frozen: set[str]) -> list[str]:
+    """The paths of the layers and weights that were made trainable below a frozen layer."""
+    if not frozen:
+        return []
+    assigned = [
+        path
+        for path, layer in tree.layers.values()
+        if layer._lamina.trainable and not layer._lamina.inherits
+    ]
+    assigned += [p for p, v in tree.variables.values() if v.trainable and not v.inherits]
+    return sorted(path for path in assigned if frozen.intersection(_above(path)))
+
+
+def _above(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[:end]) for end in range(len(parts))]
 
 
 def text(metadata: Metadata) -> dict[str, str]:
@@ -122,6 +145,7 @@ def text(metadata: Metadata) -> dict[str, str]:
         "aliases": metadata.aliases,
         "frozen_layers": metadata.frozen_layers,
         "frozen_weights": metadata.frozen_weights,
+        "thawed": metadata.thawed,
         "dtypes": metadata.dtypes,
         "model": metadata.model,
     }
@@ -163,6 +187,7 @@ def parse(given: dict[str, str], path: str) -> Metadata:
             _texts(content["aliases"]),
             _list_of_texts(content["frozen_layers"]),
             _list_of_texts(content["frozen_weights"]),
+            _list_of_texts(content.get("thawed", [])),
             _texts(content["dtypes"]),
             content["model"],
         )

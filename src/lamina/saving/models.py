@@ -10,7 +10,8 @@ from typing import Any
 
 from lamina.core.base.allowance import Allowance, allowing
 from lamina.core.base.lock import LOCK
-from lamina.core.tree.node import Tracked
+from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.trainable import copy_flags, settle
 from lamina.core.tree.walk import Tree, walk
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.saving.builds import planned
@@ -59,6 +60,7 @@ def _check_remade(layer: Tracked, described: Any, encoder: Encoder, metadata: Me
     here = planned(layer, metadata, goal, "the recording", names)
     try:
         twin = Decoder(names).make(described)
+        copy_flags(walk(layer), walk(twin))
         again = planned(twin, metadata, goal, "the recording", names)
     except Exception as error:
         first = error.__cause__ or error  # the cause is more specific
@@ -155,11 +157,17 @@ def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | No
 
 def _freeze(root: Tracked, stored: Metadata) -> None:
     tree = walk(root)
-    weights, layers = set(stored.frozen_weights), set(stored.frozen_layers)
+    frozen = {*stored.frozen_weights, *stored.frozen_layers}
+    thawed = set(stored.thawed)
+    nodes = [(name, layer._lamina) for name, layer in tree.layers.values()]
+    for name, node in nodes:
+        node.trainable = name not in frozen
+        node.inherits = name not in frozen | thawed
     for name, variable in tree.variables.values():
-        variable.trainable = name not in weights
-    for name, layer in tree.layers.values():
-        layer._lamina.trainable = name not in layers
+        if variable.trainable == (name in frozen) or name in thawed:
+            variable.trainable = name not in frozen
+    EDITION.advance(*(node for _, node in nodes))
+    settle(tree)
 
 
 def _weights_alone(path: str) -> FileFormatError:

@@ -29,8 +29,9 @@ from lamina.core.initial.sampling import draw, draw_callable, has_distribution
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.memento import Snapshot
 from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.trainable import frozen_variables, settle
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import Tree, copy_paths, frozen_variables, topmost_without, walk
+from lamina.core.tree.walk import Tree, copy_paths, topmost_without, walk
 from lamina.errors import TrackingError, explain
 
 __all__ = ["all_or_nothing", "carry_out", "make_plan", "outputs_of"]
@@ -188,6 +189,7 @@ def carry_out(
                 _commit(request, outcome, origin, values)
                 for path, variable in missing:
                     variable.path = path
+                settle(tree)
                 done = True
         finally:
             if not done:

@@ -16,10 +16,11 @@ from lamina.core.base.host_memory import copied
 from lamina.core.calling.root import by_identity
 from lamina.core.running import precision
 from lamina.core.running.scope import current
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import assign_trainable, frozen_variables
 from lamina.core.tree.values import stored_together
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import children, frozen_variables, walk
+from lamina.core.tree.walk import children, walk
 from lamina.errors import InputError, explain
 from lamina.names import snake
 
@@ -66,10 +67,11 @@ class View(Generic[T]):
 
 
 class Trainable:
-    """Whether training updates the layer and all layers below it; it may be assigned.
+    """Whether training updates the layer; assigning it assigns it to all layers below as well.
 
-    In a call it is also False if an outer layer is frozen. A class may set the initial value, by
-    ``trainable = False`` or a field of a dataclass.
+    Parameters below get the same flag; variables that were declared as not trainable keep theirs.
+    Training updates the variables whose own flag is True, if the trained root is trainable. A class
+    may set the initial value, by ``trainable = False`` or a field of a dataclass.
     """
 
     def __init__(self, default: bool = True) -> None:
@@ -82,8 +84,7 @@ class Trainable:
         return layer._lamina.trainable if scope is None else scope.call.trains(layer)
 
     def __set__(self, layer: Tracked, value: bool) -> None:
-        layer._lamina.trainable = bool(value)
-        EDITION.advance(layer._lamina)
+        assign_trainable(layer, bool(value))
 
 
 class BuiltFlag:
