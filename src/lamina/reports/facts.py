@@ -71,9 +71,10 @@ class Facts:
 
     def totals(self) -> str:
         """The number of parameters, their bytes, and the number of trainable ones, as text."""
-        every = sum(variable.size for variable in self.variables)
-        still = sum(v.size for v in self.variables if id(v) in self.frozen)
-        nbytes = sum(variable.nbytes for variable in self.variables)
+        weights = [variable for variable in self.variables if variable.is_weight]
+        every = sum(variable.size for variable in weights)
+        still = sum(v.size for v in weights if id(v) in self.frozen)
+        nbytes = sum(variable.nbytes for variable in weights)
         head = f"{count(every, 'parameter')} ({size_text(nbytes)})"
         return f"{head}: {every - still:,} trainable, {still:,} not trainable"
 

@@ -159,7 +159,8 @@ class Loading:
 
     def _carry_out(self, prefix: str, request: Request) -> None:
         def source(tree: Tree) -> Mapping[str, np.ndarray]:
-            new = {join(prefix, p): _wanted(v) for p, v in tree.variables.values() if not v.built}
+            unbuilt = {join(prefix, p): v for p, v in tree.variables.values() if not v.built}
+            new = self._wanted(unbuilt)
             found = match(new, {}, self.entries, self.metadata.aliases)
             if found.missing or found.differing:
                 raise MismatchError(self._match(walk(self.root)))
@@ -182,25 +183,39 @@ class Loading:
             raise MismatchError(found)
         self._check_room(tree)
         arrays: list[Any] = []
-        for variable in variables:
+        loaded = [v for v in variables if tree.variables[id(v)][0] in found.sources]
+        for variable in loaded:
             path = tree.variables[id(variable)][0]
             array = self.read(found.sources[path], variable, path)
             sharding = variable.stored().sharding
             arrays.append(outside_traces(partial(jax.device_put, array, sharding)))
-        store(variables, arrays)
+        store(loaded, arrays)
 
     def _check_room(self, tree: Tree) -> None:
         """Check that a tree made from the file has no more elements than the file."""
         if self._whole is None:
             return
         there = sum(entry.size for entry in self.entries.values())
-        asked = sum(variable.size for _, variable in tree.variables.values())
+        asked = sum(v.size for _, v in tree.variables.values() if v.is_weight)
         if asked > there:
             raise self._too_much()
 
     def _match(self, tree: Tree) -> Match:
-        wanted = {path: _wanted(variable) for path, variable in tree.variables.values()}
-        return match(wanted, tree.all_aliases(), self.entries, self.metadata.aliases)
+        wanted = self._wanted(tree.by_path())
+        found = match(wanted, tree.all_aliases(), self.entries, self.metadata.aliases)
+        for path, variable in tree.variables.values():
+            if not variable.is_weight:  # of another batch size
+                found.unexpected.pop(path, None)
+        return found
+
+    def _wanted(self, variables: Mapping[str, Variable]) -> dict[str, Wanted]:
+        """What the file must hold: all weights, and of the states those that it holds and fit."""
+        return {
+            path: (variable.shape, variable.weight_dtype)
+            for path, variable in variables.items()
+            if variable.is_weight
+            or (path in self.entries and self.entries[path].shape == variable.shape)
+        }
 
     def _whole_misfit(self, found: Match) -> Match:
         """All mismatches: a build that fails does not know what later ones would make."""
@@ -288,12 +303,11 @@ class _Values(Mapping[str, np.ndarray]):
         full = join(self._prefix, path)
         return self._loading.read(self._found.sources[full], self._variables[path], full)
 
+    def __contains__(self, path: object) -> bool:
+        return join(self._prefix, str(path)) in self._found.sources
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._variables)
+        return filter(self.__contains__, self._variables)
 
     def __len__(self) -> int:
-        return len(self._variables)
-
-
-def _wanted(variable: Variable) -> Wanted:
-    return variable.shape, variable.weight_dtype
+        return len(list(iter(self)))

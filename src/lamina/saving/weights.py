@@ -22,7 +22,8 @@ __all__ = ["load_weights", "save_weights", "write_tree"]
 def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:
     """Write all weights of a layer and its sublayers to a safetensors file.
 
-    The file also stores the input specs of the build, and which weights are shared or frozen.
+    The file also stores the input specs of the build, and which weights are shared or frozen. The
+    states of stateful layers are not stored.
 
     Args:
         layer: the root, built.
@@ -79,8 +80,9 @@ def write_tree(
             metadata = describe(tree)
         _check_built(layer, tree)
         arrays: dict[str, np.ndarray] = {}
-        values = stored_together([variable for _, variable in tree.variables.values()])
-        for (name, _), value in zip(tree.variables.values(), values, strict=True):
+        weights = {name: v for name, v in tree.variables.values() if v.is_weight}
+        values = stored_together(list(weights.values()))
+        for name, value in zip(weights, values, strict=True):
             arrays[name], dtype = storable(np.asarray(value))
             if dtype is not None:
                 metadata.dtypes[name] = dtype

@@ -221,9 +221,17 @@ def _values(
     origin = root._lamina.origin
     if source is not None:
         arrays = source(tree)
-        return origin, _placed(missing, lambda v, p: arrays[p].astype(v.weight_dtype, copy=False))
-    allowance = ALLOWANCE.get()
-    calls = allowance is None or allowance.draw(sum(v.size for _, v in missing))
+        absent = {p for p, v in missing if not v.is_weight and p not in arrays}
+        _count_drawn([v for p, v in missing if p in absent])
+        return origin, _placed(
+            missing,
+            lambda v, p: (
+                np.zeros(v.shape, v.weight_dtype)
+                if p in absent
+                else arrays[p].astype(v.weight_dtype, copy=False)
+            ),
+        )
+    calls = _count_drawn([v for _, v in missing])
     counted = seed is None and origin is None and bool(missing)
     if seed is not None:
         origin = (seed, 0)
@@ -233,6 +241,12 @@ def _values(
     values = _placed(missing, lambda v, p: _drawn(v, p, tree, drawn_from, calls))
     Seeds.trees += counted  # only after a successful build
     return origin, values
+
+
+def _count_drawn(variables: list[Variable]) -> bool:
+    """Count values to draw while a file is loaded; return whether initializers may be called."""
+    allowance = ALLOWANCE.get()
+    return allowance is None or allowance.draw(sum(v.size for v in variables))
 
 
 def _placed(

@@ -116,6 +116,11 @@ def variables(layer: Tracked) -> list[Variable]:
     return [v for _, v in walk(layer).variables.values() if _visible(v)]
 
 
+def own_weights(layer: Tracked) -> list[Variable]:
+    """The variables without the states of stateful layers; empty before the build."""
+    return [variable for variable in variables(layer) if variable.is_weight]
+
+
 def _split(layer: Tracked, trainable: bool) -> list[Variable]:
     tree = walk(layer)
     frozen = frozen_variables(tree)
@@ -134,6 +139,11 @@ def trainable_variables(layer: Tracked) -> list[Variable]:
 def non_trainable_variables(layer: Tracked) -> list[Variable]:
     """The variables that training does not update by gradients: statistics and frozen weights."""
     return _split(layer, False)
+
+
+def non_trainable_weights(layer: Tracked) -> list[Variable]:
+    """The non-trainable variables without the states of stateful layers."""
+    return [variable for variable in _split(layer, False) if variable.is_weight]
 
 
 def name(layer: Tracked) -> str:
@@ -201,13 +211,14 @@ def set_values(layer: Tracked, arrays: Mapping[str, Any]) -> None:
 
 
 def weights(layer: Tracked) -> list[np.ndarray]:
-    """Return NumPy copies of all weights, in the order of `variables`."""
-    return [np.array(value) for value in _read(variables(layer))]
+    """Return NumPy copies of all weights, in the order of `weights`."""
+    return [np.array(value) for value in _read(own_weights(layer))]
 
 
 def set_weights(layer: Tracked, arrays: Sequence[Any]) -> None:
     """Assign all variables in order, for `Layer.set_weights`."""
-    own = [path for path, v in walk(layer).variables.values() if _visible(v)]
+    visible = [(path, v) for path, v in walk(layer).variables.values() if _visible(v)]
+    own = [path for path, v in visible if v.is_weight]
     if len(own) != len(arrays):
         raise InputError(
             explain(
@@ -218,7 +229,8 @@ def set_weights(layer: Tracked, arrays: Sequence[Any]) -> None:
                 remedy="Build the layer, and pass its weights in the order of get_weights().",
             )
         )
-    set_values(layer, {path: np.asarray(value) for path, value in zip(own, arrays, strict=True)})
+    states = {path: v.value for path, v in visible if not v.is_weight}
+    set_values(layer, states | dict(zip(own, map(np.asarray, arrays), strict=True)))
 
 
 def _cast(variable: Variable, value: Any) -> Any:
@@ -240,8 +252,8 @@ def _cast(variable: Variable, value: Any) -> Any:
 
 
 def count_params(layer: Tracked) -> int:
-    """Return the number of scalars in all built variables."""
-    return sum(v.size for _, v in walk(layer).variables.values() if v.built)
+    """Return the number of scalars in all built weights."""
+    return sum(v.size for _, v in walk(layer).variables.values() if v.built and v.is_weight)
 
 
 def text(layer: Tracked) -> str:

@@ -131,6 +131,7 @@ class Variable(ArrayMethods):
         floating = spec.dtype is _FLOAT32 or jnp.issubdtype(spec.dtype, jnp.floating)
         self._lowered = self._trainable and floating
         self._value: Any = None
+        self.is_weight = True  # False for the state of a stateful layer, which no file needs
         self.copies: tuple[int, ...] = ()  # sizes of the first axes if copies are stacked in it
         self.attached = False  # whether an attribute of a layer holds it
 
