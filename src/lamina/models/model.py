@@ -22,13 +22,13 @@ from lamina.models import (
     prediction,
     profiler,
 )
+from lamina.models.compilation import trainer_of
 from lamina.models.graph import Graph, check_graph, graph_between, graph_of
 from lamina.models.model_state import (
     ModelNode,
     SymbolicEnds,
     record_as_data,
     state_of,
-    trainer_of,
 )
 from lamina.options import LayerOptions
 
@@ -191,6 +191,7 @@ class Model(Layer):
 
     save = model_files.save
     export = model_files.export
+    _compile_from_file = model_files.compile_from_file
 
     get_layer = layer_names.get_layer
     capture = captured_outputs.capture

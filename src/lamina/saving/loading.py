@@ -26,7 +26,7 @@ from lamina.saving.header import Entry
 from lamina.saving.inputs import decoded_inputs
 from lamina.saving.lookup import Names
 from lamina.saving.matching import Match, Wanted, cast, match, misfit, renaming
-from lamina.saving.metadata import Build, parse
+from lamina.saving.metadata import Build, parse, weight_entries
 
 __all__ = ["Loading", "reading"]
 
@@ -57,7 +57,7 @@ class Loading:
         whole: Names | None = None,
     ) -> None:
         stored = parse(file.metadata, file.path)
-        entries = file.entries(stored.dtypes)
+        entries = weight_entries(file.entries(stored.dtypes), stored)
         new_name = renaming(rename, [*entries, *stored.aliases])
         self.root = root
         self.file = file

@@ -61,7 +61,10 @@ def load_weights(
 
 
 def write_tree(
-    layer: Tracked, path: str | os.PathLike[str], metadata: Metadata | None = None
+    layer: Tracked,
+    path: str | os.PathLike[str],
+    metadata: Metadata | None = None,
+    training: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write the weights of a tree and metadata.
 
@@ -69,6 +72,7 @@ def write_tree(
         layer: the root, built.
         path: the path of the file; an existing file is replaced.
         metadata: the metadata; None (default) for that of a file of weights.
+        training: further arrays by their names in the file; None (default) for none.
 
     Raises:
         BuildError: the layer is not built.
@@ -82,7 +86,8 @@ def write_tree(
         arrays: dict[str, np.ndarray] = {}
         weights = {name: v for name, v in tree.variables.values() if v.is_weight}
         values = stored_together(list(weights.values()))
-        for name, value in zip(weights, values, strict=True):
+        pairs = [*zip(weights, values, strict=True), *(training or {}).items()]
+        for name, value in pairs:
             arrays[name], dtype = storable(np.asarray(value))
             if dtype is not None:
                 metadata.dtypes[name] = dtype

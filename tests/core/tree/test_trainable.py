@@ -23,8 +23,7 @@ def graph(kit):
     x = h = kit.Input((3,))
     for units in (4, 5, 2):
         h = kit.layers.Dense(units)(h)
-    model = kit.Model(x, h)
-    return model
+    return kit.Model(x, h)
 
 
 def dense_layers(model):

@@ -26,7 +26,7 @@ from lamina.training.step.program import Carry, Program
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["WeightLoan"]
+__all__ = ["WeightLoan", "seed_of"]
 
 
 class WeightLoan:
@@ -102,7 +102,7 @@ class WeightLoan:
             return started
         reads = ModelCall(self.model, self.objective, batch(), True).build(self._unreached)
         if self.seed is None:
-            self.seed = _seed_of(self.model)
+            self.seed = seed_of(self.model)
         with LOCK:
             tree = walk(self.model)
             self._unreached = unbuilt_layers(tree)
@@ -193,7 +193,7 @@ class WeightLoan:
         self.pending_arrays, self.seed = arrays, seed
 
 
-def _seed_of(model: Tracked) -> int:
+def seed_of(model: Tracked) -> int:
     """Return a seed that depends on the seed of the model's weights."""
     first, second = model._lamina.origin or (0, 0)
     return (first * 1_000_003 + second) % (1 << 32)
