@@ -476,7 +476,11 @@ class Layer(Tracked):
         saving.save_weights(self, path)
 
     def load_weights(
-        self, path: str | PathLike[str], rename: Mapping[str, str] | None = None
+        self,
+        path: str | PathLike[str],
+        rename: Mapping[str, str] | None = None,
+        *,
+        skip_mismatch: bool = False,
     ) -> None:
         """Read all weights from a file of :meth:`save_weights`.
 
@@ -486,6 +490,8 @@ class Layer(Tracked):
             path: path of the file.
             rename: dict from paths in the file to paths in this layer, for renamed attributes; None
                 by default.
+            skip_mismatch: bool, whether to read only the weights whose name and shape match, and to
+                list all others in a warning; False by default.
 
         Raises:
             FileFormatError: the file is damaged, or does not match the layer; nothing was changed.
@@ -500,7 +506,7 @@ class Layer(Tracked):
         >>> bool((other.kernel.numpy() == layer.kernel.numpy()).all())
         True
         """
-        saving.load_weights(self, path, rename)
+        saving.load_weights(self, path, rename, skip_mismatch)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, from which a new layer can be created.

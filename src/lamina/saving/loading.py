@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -25,7 +26,7 @@ from lamina.saving.files import TensorFile
 from lamina.saving.header import Entry
 from lamina.saving.inputs import decoded_inputs
 from lamina.saving.lookup import Names
-from lamina.saving.matching import Match, Wanted, cast, match, misfit, renaming
+from lamina.saving.matching import Match, Wanted, cast, match, misfit, renaming, skipped
 from lamina.saving.metadata import Build, parse, weight_entries
 
 __all__ = ["Loading", "reading"]
@@ -43,6 +44,7 @@ class Loading:
         file: the open file.
         rename: names in the tree by names in the file; None (default) for no renaming.
         whole: the lookup of classes if the tree was made from the file too; None (default) if not.
+        partial: whether to load only the weights that match, and to list the others in a warning.
 
     Raises:
         InputError: `rename` does not match the file.
@@ -55,6 +57,7 @@ class Loading:
         file: TensorFile,
         rename: Mapping[str, str] | None = None,
         whole: Names | None = None,
+        partial: bool = False,
     ) -> None:
         stored = parse(file.metadata, file.path)
         entries = weight_entries(file.entries(stored.dtypes), stored)
@@ -64,6 +67,7 @@ class Loading:
         self.entries: dict[str, Entry] = {new_name(name): e for name, e in entries.items()}
         self.metadata = stored.renamed(new_name)
         self._whole = whole
+        self._partial = partial
         self._walked = 0
 
     def run(self) -> None:
@@ -85,6 +89,8 @@ class Loading:
             try:
                 with all_or_nothing(self.root):
                     self._build()
+                    if self._partial:
+                        had = list(walk(self.root).by_path().values())
                     self._assign(had)
             except MismatchError as problem:
                 found = self._whole_misfit(problem.found)
@@ -167,7 +173,7 @@ class Loading:
             self._check_room(walk(self.root))
             return _Values(self, prefix, tree, found)
 
-        reads = carry_out(request, source=source)
+        reads = carry_out(request, source=None if self._partial else source)
         plans = request.root._lamina.plans
         plans.add(request.method, request.training, request.specs, reads)
 
@@ -179,7 +185,9 @@ class Loading:
             stored = self.file.read(self.entries[found.sources[path]])
             if not np.array_equal(self.file.read(self.entries[name]), stored):
                 found.unexpected[name] = self.entries[name]
-        if not found.fits:
+        if self._partial:
+            found.sources = {p: n for p, n in found.sources.items() if p not in found.differing}
+        elif not found.fits:
             raise MismatchError(found)
         self._check_room(tree)
         arrays: list[Any] = []
@@ -190,6 +198,10 @@ class Loading:
             sharding = variable.stored().sharding
             arrays.append(outside_traces(partial(jax.device_put, array, sharding)))
         store(loaded, arrays)
+        if not found.fits:
+            made_at = self.root._lamina.made_at
+            text = skipped(self.file.path, type(self.root).__name__, found, made_at)
+            warnings.warn(text, UserWarning, stacklevel=6)
 
     def _check_room(self, tree: Tree) -> None:
         """Check that a tree made from the file has no more elements than the file."""

@@ -13,7 +13,7 @@ import numpy as np
 from lamina.errors import FileFormatError, InputError, explain, nearest
 from lamina.saving.header import Entry
 
-__all__ = ["Match", "Wanted", "cast", "match", "misfit", "renaming", "tail"]
+__all__ = ["Match", "Wanted", "cast", "match", "misfit", "renaming", "skipped", "tail"]
 
 Wanted = tuple[tuple[int, ...], Any]
 """The shape and dtype of a weight."""
@@ -135,6 +135,47 @@ def misfit(file: str, model: str, found: Match, made_at: object) -> FileFormatEr
     Returns:
         The error, to raise.
     """
+    lines = _lines(found)
+    count = len(lines)
+    symptom = f"{file!r} does not match {model}: {count} entr{'y' if count == 1 else 'ies'}."
+    weights = len(found.missing) + len(found.sources)
+    entries = len(found.unexpected) + len(found.sources) + len(found.doubtful)
+    return FileFormatError(
+        explain(
+            "\n".join([symptom, *_shortened(lines)]),
+            where=f"{model} was made at {made_at}",
+            expected=f"one entry for each of {weights} weights; nothing was changed",
+            received=f"{entries} entries",
+            remedy=_remedy(found),
+        )
+    )
+
+
+def skipped(file: str, model: str, found: Match, made_at: object) -> str:
+    """Make the text of the warning that lists what a partial load left out.
+
+    Args:
+        file: the path of the file.
+        model: the name of the model's class.
+        found: the result of :func:`match`.
+        made_at: where the model was made.
+
+    Returns:
+        The text.
+    """
+    lines = _lines(found)
+    symptom = f"{len(lines)} weights of {model} and entries of {file!r} were skipped."
+    return explain(
+        "\n".join([symptom, *_shortened(lines)]),
+        where=f"{model} was made at {made_at}",
+        received=f"{len(found.sources)} weights with an entry of the same name and shape",
+        remedy="Pass rename={old: new} for weights of other names; the weights that are missing "
+        "or of another shape keep their values.",
+    )
+
+
+def _lines(found: Match) -> list[str]:
+    """A line for each mismatch."""
     lines = [f"  missing:    {path} {_text(*wanted)}" for path, wanted in found.missing.items()]
     lines += [
         f"  unexpected: {path} {_text(entry.shape, entry.dtype)}"
@@ -145,21 +186,12 @@ def misfit(file: str, model: str, found: Match, made_at: object) -> FileFormatEr
         lines.append(
             f"  {word} {path}, expected {_text(*wanted)}, got {_text(entry.shape, entry.dtype)}"
         )
-    count = len(lines)
-    if count > _MOST_LINES:
-        lines[_MOST_LINES:] = [f"  and {count - _MOST_LINES:,} more"]
-    symptom = f"{file!r} does not match {model}: {count} entr{'y' if count == 1 else 'ies'}."
-    weights = len(found.missing) + len(found.sources)
-    entries = len(found.unexpected) + len(found.sources) + len(found.doubtful)
-    return FileFormatError(
-        explain(
-            "\n".join([symptom, *lines]),
-            where=f"{model} was made at {made_at}",
-            expected=f"one entry for each of {weights} weights; nothing was changed",
-            received=f"{entries} entries",
-            remedy=_remedy(found),
-        )
-    )
+    return lines
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    more = len(lines) - _MOST_LINES
+    return lines if more <= 0 else [*lines[:_MOST_LINES], f"  and {more:,} more"]
 
 
 def _text(shape: tuple[int, ...], dtype: Any) -> str:

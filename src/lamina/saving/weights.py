@@ -37,7 +37,10 @@ def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:
 
 
 def load_weights(
-    layer: Tracked, path: str | os.PathLike[str], rename: Mapping[str, str] | None = None
+    layer: Tracked,
+    path: str | os.PathLike[str],
+    rename: Mapping[str, str] | None = None,
+    skip_mismatch: bool = False,
 ) -> None:
     """Load the weights of a file into a layer and its sublayers.
 
@@ -48,6 +51,8 @@ def load_weights(
         path: the path of the file.
         rename: names in the layer by names in the file, of weights or of prefixes of their paths;
             None (default) for no renaming.
+        skip_mismatch: whether to load only the weights whose name and shape match, and to list
+            all others in a warning; False by default.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -55,7 +60,7 @@ def load_weights(
         InputError: a name in `rename` is not in the file.
     """
     with TensorFile(path) as file:
-        loading = Loading(layer, file, rename)
+        loading = Loading(layer, file, rename, partial=skip_mismatch)
         with reading(file.path):
             loading.run()
 

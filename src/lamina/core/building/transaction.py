@@ -75,8 +75,9 @@ def _final_tree(outcome: Outcome) -> Tree:
     """
     planner = outcome.planner
     tree = walk(planner.root)
-    for variable in planner.declared.values():
-        if id(variable) not in tree.variables:
+    for key, variable in planner.declared.items():
+        tied = variable.attached and key not in planner.used  # replaced by an outer build
+        if key not in tree.variables and not tied:
             raise TrackingError(errors.untracked_variable(variable, planner.root))
     paths = Counter(path for path, _ in tree.variables.values())
     twice = sorted(path for path, count in paths.items() if count > 1)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.saving import TrainingArrays
+from lamina.training.checkpoints.schema import check_arrays
 from lamina.training.loop.trainer import Trainer
 from lamina.training.loop.weight_loan import seed_of
 from lamina.training.step.named_arrays import training_arrays, without_accumulators
@@ -44,6 +45,7 @@ def resume_from(trainer: Trainer, state: TrainingArrays) -> None:
     arrays = {name: np.array(array) for name, array in state.arrays.items()}
     rate = arrays.pop(_RATE, None)
     if arrays:
+        check_arrays(arrays)
         loan.restart(arrays, state.seed)
     loan.seed = state.seed
     loan.pending_rate = None if rate is None else float(rate)
