@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -25,11 +25,13 @@ from lamina.saving.builds import Missing, missing_specs, planned, request_of
 from lamina.saving.files import TensorFile
 from lamina.saving.header import Entry
 from lamina.saving.inputs import decoded_inputs
+from lamina.saving.load_errors import MismatchError, UnbuildableError
 from lamina.saving.lookup import Names
-from lamina.saving.matching import Match, Wanted, cast, match, misfit, renaming, skipped
+from lamina.saving.matching import Match, Wanted, cast, match, misfit, skipped
 from lamina.saving.metadata import Build, parse, weight_entries
+from lamina.saving.renaming import renaming
 
-__all__ = ["Loading", "reading"]
+__all__ = ["Loading"]
 
 _MOST_IDLE = 64  # the most builds that make no missing weight
 _MOST_WALKED = 10_000_000  # the most layers and weights to walk over, summed over the builds
@@ -263,43 +265,6 @@ class Loading:
                 remedy="Pass the file of this model, or call build(...) before load_weights.",
             )
         )
-
-
-@contextlib.contextmanager
-def reading(path: str) -> Generator[None]:
-    """Convert errors that a file causes to errors about the file.
-
-    Args:
-        path: the path of the file.
-
-    Raises:
-        FileFormatError: instead of any other error, except OSError.
-    """
-    try:
-        yield
-    except (FileFormatError, OSError):
-        raise
-    except Exception as error:
-        raise FileFormatError(
-            explain(
-                f"{path!r} cannot be loaded.",
-                expected="a file that Lamina wrote, of a model that fits in memory",
-                received=f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}",
-                remedy="Make and build the model in code, and call load_weights on it.",
-            )
-        ) from error
-
-
-class UnbuildableError(FileFormatError, BuildError):
-    """A layer cannot be built from the specs of a file; the model or the file may be at fault."""
-
-
-class MismatchError(Exception):
-    """Carries mismatches to the error that lists them."""
-
-    def __init__(self, found: Match) -> None:
-        super().__init__()
-        self.found = found
 
 
 class _Values(Mapping[str, np.ndarray]):

@@ -21,7 +21,8 @@ from lamina.saving.builds import planned
 from lamina.saving.decoding import Decoder
 from lamina.saving.encoding import Encoder, UnencodableError
 from lamina.saving.files import TensorFile
-from lamina.saving.loading import Loading, reading
+from lamina.saving.load_errors import reading
+from lamina.saving.loading import Loading
 from lamina.saving.lookup import Names
 from lamina.saving.matching import Wanted
 from lamina.saving.metadata import Metadata, Training, describe, parse, weight_entries

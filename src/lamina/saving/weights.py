@@ -13,7 +13,8 @@ from lamina.core.tree.values import stored_together
 from lamina.core.tree.walk import Tree, walk
 from lamina.errors import BuildError, explain
 from lamina.saving.files import TensorFile, storable, write
-from lamina.saving.loading import Loading, reading
+from lamina.saving.load_errors import reading
+from lamina.saving.loading import Loading
 from lamina.saving.metadata import Metadata, describe, text
 
 __all__ = ["load_weights", "save_weights", "write_tree"]

@@ -104,7 +104,8 @@ class StackedRNNCells(Layer):
 
 def starts_from_zeros(cell: Any) -> bool:
     """Returns whether a cell's initial state is known to be zeros."""
-    own = getattr(type(cell), "get_initial_state", None)
+    kind: type = cell.__class__
+    own = getattr(kind, "get_initial_state", None)
     if own is StackedRNNCells.get_initial_state:
         return all(map(starts_from_zeros, cell.cells))
     return own is None or own is RecurrentCell.get_initial_state
