@@ -89,7 +89,7 @@ def test_outputs_in_a_list_go_by_position_and_those_of_a_graph_by_name_too():
     listed = fitted(graph(), [ONE, TWO], loss=list(LOSSES.values()), metrics=list(METRICS.values()))
     assert named == listed and {"one_loss", "two_loss", "one_mae", "two_accuracy"} < set(named)
     plain = fitted(Both(named=False), [ONE, TWO], loss=list(LOSSES.values()))
-    assert set(plain) == {"loss", "output_0_loss", "output_1_loss"}
+    assert set(plain) == {"loss", "mse_loss", "sparse_categorical_crossentropy_loss"}
 
 
 def test_one_loss_serves_all_outputs_and_some_may_have_none():

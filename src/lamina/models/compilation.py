@@ -9,7 +9,6 @@ from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.losses import LossLike
 from lamina.metrics import MetricLike
-from lamina.models.graph import graph_of
 from lamina.models.model_state import state_of
 from lamina.training.loop.trainer import Trainer
 from lamina.training.optimizers import by_name
@@ -115,7 +114,7 @@ def compile(
         metrics,
         loss_weights=loss_weights,
         weighted_metrics=weighted_metrics,
-        output_names=_output_names(model),
+        output_names=cast("Any", model)._names_of_outputs(),
         jit=jit,
         on_nonfinite=on_nonfinite,
         steps_per_execution=steps_per_execution,
@@ -136,13 +135,3 @@ def _check_methods(model: Layer) -> None:
                 "calls it.",
             )
         )
-
-
-def _output_names(model: Layer) -> list[str] | None:
-    """The names of the layers that give a graph's outputs, if these are a list."""
-    graph = graph_of(model)
-    if graph is None or type(graph.outputs) not in (list, tuple):  # a single output is a Ref
-        return None
-    refs = cast("list[Any]", graph.outputs)
-    names: list[str] = [graph.steps[ref.step - 1].layer for ref in refs if ref.step]
-    return names if len(set(names)) == len(refs) else None

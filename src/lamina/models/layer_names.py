@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
+from lamina.core.base.pytrees import map_tree
 from lamina.core.calling.views import name as name_of
 from lamina.core.tree.node import ATTRIBUTE
 from lamina.core.tree.walk import children
 from lamina.errors import InputError, UnknownNameError, explain, nearest
 from lamina.layer import Layer
 
-__all__ = ["check_names", "get_layer", "names_of_inputs", "names_of_layers"]
+__all__ = ["check_names", "get_layer", "names_of_inputs", "names_of_layers", "names_of_outputs"]
 
 _FREE = ("input", "inputs", "output", "outputs")
 """Attributes of a model that give way to a layer of the same name."""
@@ -65,6 +66,16 @@ def names_of_inputs(inputs: Any, names: Sequence[str | None]) -> list[str]:
         return sorted(cast("dict[str, Any]", inputs))
     plain = [f"inputs_{index}" for index in range(len(names))] if len(names) > 1 else ["inputs"]
     return [name or other for name, other in zip(names, plain, strict=True)]
+
+
+def names_of_outputs(graph: Any) -> Any:
+    """The names of the layers, or inputs, that give a graph's outputs, in their structure."""
+    inputs = names_of_inputs(graph.inputs, graph.names)
+    return map_tree(
+        lambda ref: graph.steps[ref.step - 1].layer if ref.step else inputs[ref.output],
+        graph.outputs,
+        is_leaf=lambda leaf: hasattr(leaf, "step"),
+    )
 
 
 def _is_taken(name: str, model: Layer) -> bool:

@@ -205,6 +205,14 @@ class Model(Layer):
     outputs = View(lambda model: leaves_of(model._ends()[1]))
     """The symbolic outputs as a list."""
 
+    output_names = View(lambda model: leaves_of(model._names_of_outputs()))
+    """The names of the outputs in logs, if they are known; empty if not."""
+
+    def _names_of_outputs(self) -> Any:
+        """The names of the outputs, in their structure; None if they are unknown."""
+        graph = graph_of(self)
+        return None if graph is None else layer_names.names_of_outputs(graph)
+
     def _ends(self) -> tuple[Any, Any]:
         """The symbolic inputs and outputs; new ones for other layers, or a graph from a file."""
         graph, state = graph_of(self), state_of(self)

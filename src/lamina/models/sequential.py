@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, overload
 
+from lamina.core.calling.views import name as name_of
 from lamina.core.running.masks import mask_after, note_mask, with_masks
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.errors import InputError, explain
@@ -123,6 +124,9 @@ class Sequential(Model):
     def _build_if_known(self) -> None:
         if self.start is not None and self.layers:
             self.build(self.start)
+
+    def _names_of_outputs(self) -> Any:
+        return name_of(self.layers[-1]) if self.layers else None
 
     def _ends(self) -> tuple[Any, Any]:
         """A symbolic input, and the outputs of the layers for it."""

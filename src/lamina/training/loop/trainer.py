@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
@@ -54,7 +54,8 @@ class Trainer:
         loss_weights: the factor of each output's loss in the sum, a dict by name or a list; 1 by
             default.
         weighted_metrics: metrics that use sample weights.
-        output_names: the names of outputs in a list; ``output_0``, ... by default.
+        output_names: the names of the outputs in the logs, in the structure of the outputs, such
+            as a list; None (default) if they are unknown.
         jit: whether to compile the steps; False is for debugging.
         seed: of dropout and of the order of the data; None (default) for the seed of the weights.
         on_nonfinite: what `fit` does when a loss or a gradient is infinite or NaN: `"raise"`
@@ -88,7 +89,7 @@ class Trainer:
         *,
         loss_weights: Any = None,
         weighted_metrics: MetricsArgument = (),
-        output_names: Sequence[str] | None = None,
+        output_names: Any = None,
         jit: bool = True,
         seed: int | None = None,
         on_nonfinite: OnNonfinite = "raise",
