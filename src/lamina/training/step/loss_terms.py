@@ -77,12 +77,9 @@ def losses_of_outputs(loss: Any, outputs: Any, names: Any = None) -> list[Loss |
 
 
 def _loss_of(loss: Any, place: Place) -> Loss | None:
-    """Return the loss of one output, which may be in a list or dict of one entry."""
-    if isinstance(loss, dict | list) and len(cast(Any, loss)) == 1:
-        named = cast(Any, loss)
-        ((name, only),) = named.items() if isinstance(loss, dict) else enumerate(named)
-        if isinstance(loss, list) or place.own in (None, name):
-            return _loss_of(only, place)
+    """Return the loss of one output, which may be in a list of one entry."""
+    if isinstance(loss, list) and len(cast("list[Any]", loss)) == 1:
+        loss = cast("list[Any]", loss)[0]
     if loss is None or isinstance(loss, Loss):
         return loss
     name = place.key or place.own or "the output"
@@ -90,9 +87,7 @@ def _loss_of(loss: Any, place: Place) -> Loss | None:
         explain(
             f"The losses do not fit {name}.",
             expected="one loss for each output",
-            received=f"{len(loss)} for {name}"
-            if isinstance(loss, list)
-            else f"losses for {', '.join(map(repr, loss))}",
+            received=f"{len(loss)} losses",
             remedy="Give one loss, or one function (y_true, y_pred) that returns the sum.",
         )
     )
@@ -100,10 +95,11 @@ def _loss_of(loss: Any, place: Place) -> Loss | None:
 
 def with_missing_labels(labels: Any, losses: list[Loss | None]) -> Any:
     """Return a list of labels with None for each output that has no loss, if these are left out."""
-    if not isinstance(labels, list | tuple) or len(cast(Any, labels)) == len(losses):
-        return labels
-    given = cast(Sequence[Any], labels)
-    if len(given) != sum(loss is not None for loss in losses):
+    wanted = sum(loss is not None for loss in losses)
+    if labels is None or isinstance(labels, dict) or len(losses) == 1:
+        return cast(Any, labels)
+    given = cast("list[Any]", labels if isinstance(labels, list | tuple) else [labels])
+    if len(given) != wanted or wanted == len(losses):
         return cast(Any, labels)
     rest = iter(given)
     return [None if loss is None else next(rest) for loss in losses]
@@ -154,11 +150,6 @@ def scales(loss_weights: Any, outputs: Any, names: Any = None) -> list[float]:
 
 
 def _scale(weight: Any, place: Place) -> float:
-    if isinstance(weight, Mapping | list | tuple) and len(cast(Any, weight)) == 1:
-        named = cast(Any, weight)
-        ((name, only),) = named.items() if isinstance(weight, Mapping) else enumerate(named)
-        if not isinstance(weight, Mapping) or place.own in (None, name):
-            return _scale(only, place)
     if weight is None:
         return 1.0
     try:

@@ -74,14 +74,15 @@ def by_output(what: str, values: Any, outputs: Any, names: Any = None, each: boo
     places = places_of(outputs, names)
     if values is None:
         return [None] * len(places)
-    found = _matched(values, outputs, each)
+    found = None
+    if places and places[0].path:
+        found = _matched(values, outputs, each)
+    elif _children(values) is None:
+        found = [values]
+    if found is None and len(places) == 1:
+        found = _of_only(values, places[0])
     if found is None and isinstance(values, Mapping):
-        by_name = {place.own: index for index, place in enumerate(places) if place.own}
-        by_name |= {place.key: index for index, place in enumerate(places)}
-        if set(cast("Mapping[Any, Any]", values)) <= set(by_name):
-            found = [None] * len(places)
-            for name, value in cast("Mapping[str, Any]", values).items():
-                found[by_name[name]] = value
+        found = _by_name(cast("Mapping[str, Any]", values), places)
     if found is None and _is_list(values) and len(values) == len(places):
         found = list(values)
     return _refuse(what, values, places) if found is None else found
@@ -131,8 +132,28 @@ def _matched(values: Any, outputs: Any, each: bool) -> list[Any] | None:
     return None if None in parts else [value for part in parts for value in cast(Any, part)]
 
 
+def _of_only(values: Any, place: Place) -> list[Any] | None:
+    """Return the value in a list or dict of one entry, if its key may be the only output's."""
+    entries = list((_children(values) or {}).items())
+    if len(entries) != 1:
+        return None
+    ((key, value),) = entries
+    return [value] if isinstance(key, int) or place.own in (None, key) else None
+
+
+def _by_name(values: Mapping[str, Any], places: list[Place]) -> list[Any] | None:
+    indices = {place.own: index for index, place in enumerate(places) if place.own}
+    indices |= {place.key: index for index, place in enumerate(places)}
+    if not values.keys() <= indices.keys():
+        return None
+    found: list[Any] = [None] * len(places)
+    for name, value in values.items():
+        found[indices[name]] = value
+    return found
+
+
 def _refuse(what: str, values: Any, places: list[Place]) -> NoReturn:
-    names = [place.key for place in places]
+    names = [place.key or place.own or "output" for place in places]
     if isinstance(values, Mapping):
         own = [place.own for place in places]
         unknown = [name for name in cast("Mapping[str, Any]", values) if name not in names + own]
