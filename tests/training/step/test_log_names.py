@@ -124,11 +124,11 @@ CASES = [
         (nested, {"p": [A, B], "s": C}, {"loss": loss, "metrics": given})
         for loss, given in [
             ("mse", None),
+            ({"p": ["mse", None]}, None),
             ({"p": ["mse", "mae"], "s": "mse"}, {"p": ["mae", "mse"], "s": "mae"}),
             ({"p": ["mse", None], "s": "mse"}, {"p": [["mae"], ["mse", "mae"]], "s": ["mae"]}),
         ]
     ],
-    (nested, {"p": [A, B], "s": C}, {"loss": "mse", "metrics": None}),
 ]
 
 

@@ -96,7 +96,7 @@ def _loss_of(loss: Any, place: Place) -> Loss | None:
 def with_missing_labels(labels: Any, losses: list[Loss | None]) -> Any:
     """Return a list of labels with None for each output that has no loss, if these are left out."""
     wanted = sum(loss is not None for loss in losses)
-    if labels is None or isinstance(labels, dict) or len(losses) == 1:
+    if labels is None or isinstance(labels, dict) or len(places_of(labels)) == len(losses):
         return cast(Any, labels)
     given = cast("list[Any]", labels if isinstance(labels, list | tuple) else [labels])
     if len(given) != wanted or wanted == len(losses):

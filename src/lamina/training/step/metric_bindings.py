@@ -72,7 +72,7 @@ def bind_metrics(plain: Any, weighted: Any, outputs: Any, names: Any = None) -> 
     """Bind metrics to outputs and give each a unique name.
 
     As in Keras, the second metric of a name is called ``weighted_name`` if sample weights are used
-    in it, else ``name_1``, and so on.
+    in it, else ``name_1``, and so on; those of several outputs are sorted.
 
     Args:
         plain: metrics, as :func:`resolved` returns them: of the only output in any form; of several
@@ -98,7 +98,8 @@ def bind_metrics(plain: Any, weighted: Any, outputs: Any, names: Any = None) -> 
             )
         name = next(name for name in _candidate_names(one) if name not in bound)
         bound[name] = replace(one, name=name)
-    return list(bound.values())
+    several = any(one.prefix for one in bound.values())
+    return [bound[name] for name in (sorted(bound) if several else bound)]
 
 
 def _candidate_names(one: BoundMetric) -> Iterator[str]:
@@ -117,18 +118,19 @@ def _bind(values: Any, weighted: bool, outputs: Any, names: Any) -> list[BoundMe
     places = places_of(outputs, names)
     if len(places) == 1:
         return [BoundMetric(metric, metric.name, 0, "", weighted) for metric in _metrics_in(values)]
+    flat = all(len(place.path) == 1 for place in places)
     by_index = by_output("metrics", values, outputs, names)
     return [
         BoundMetric(metric, f"{prefix}{metric.name}", index, prefix, weighted)
         for index, (place, ones) in enumerate(zip(places, by_index, strict=True))
-        for prefix in (_prefix(place),)
+        for prefix in (_prefix(place, flat),)
         for metric in _metrics_in(ones)
     ]
 
 
-def _prefix(place: Place) -> str:
+def _prefix(place: Place, flat: bool) -> str:
     """Return the name of one of several outputs in the logs of metrics: its key, or its layer."""
-    if len(place.path) == 1 and isinstance(place.path[0], str):
+    if flat and isinstance(place.path[0], str):
         return f"{place.path[0]}_"
     return "" if place.own is None else f"{place.own}_"
 

@@ -88,6 +88,7 @@ class Objective:
         if names is not None:
             self._paths = [place.path for place in places_of(names)]
             losses = loss_terms.losses_of_outputs(self.loss, names, names)
+            loss_terms.scales(loss_weights, names, names)  # checks them
             self.log_names = tuple(loss_terms.log_names(losses, places_of(names, names)))
 
     @property
