@@ -15,15 +15,20 @@ from lamina.models.layer_names import names_of_inputs
 __all__ = ["export", "save"]
 
 
-def save(model: Layer, path: str | PathLike[str]) -> None:
+def save(
+    model: Layer, filepath: str | PathLike[str], overwrite: bool = True, zipped: bool | None = None
+) -> None:
     """Write the model to a file: the name of its class, its constructor's arguments, its weights.
 
     :func:`lamina.load` makes the model again. The settings of `compile` are not part of the file.
 
     Args:
-        path: the file, which is replaced if it exists. If writing fails, it stays as it was.
+        filepath: the file. If writing fails, an existing file stays as it was.
+        overwrite: whether an existing file is replaced. Default True.
+        zipped: has no effect: the model is always one file. Default None.
 
     Raises:
+        FileExistsError: the file exists, and `overwrite` is False.
         BuildError: the model is not built, or its class and arguments do not make it again.
         LaminaError: an argument of a constructor cannot be written; the error names it.
         OSError: the file cannot be written.
@@ -37,7 +42,8 @@ def save(model: Layer, path: str | PathLike[str]) -> None:
     ...     lamina.load(f"{directory}/model.safetensors").count_params()
     8
     """
-    saving.save(model, path)
+    saving.check_overwrite(filepath, overwrite)
+    saving.save(model, filepath)
 
 
 def export(

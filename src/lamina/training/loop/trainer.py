@@ -26,6 +26,7 @@ from lamina.training.loop.trainer_options import TrainerOptions
 from lamina.training.loop.weight_loan import WeightLoan
 from lamina.training.nonfinite.search import OnNonfinite, check_mode, find_nonfinite
 from lamina.training.optimizers import by_name
+from lamina.training.optimizers.learning_rate import LearningRateValue
 from lamina.training.step.loss_terms import LossArgument
 from lamina.training.step.metric_bindings import MetricsArgument
 from lamina.training.step.objective import Objective
@@ -205,16 +206,18 @@ class Trainer:
         raise find_nonfinite(self.model, self.objective, batch, key, count, count - before)
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of the optimizer, which may be set during training.
+    def learning_rate(self) -> LearningRateValue:
+        """The learning rate of the optimizer, a float, which may be set during training.
 
         Raises:
             InputError: the optimizer has none in its state, or it is set and follows a schedule.
         """
-        return optimizer_state.learning_rate(self._loan)
+        rate = optimizer_state.learning_rate(self._loan)
+        loan = self._loan
+        return LearningRateValue.of(rate, lambda new: optimizer_state.set_learning_rate(loan, new))
 
     @learning_rate.setter
-    def learning_rate(self, rate: float) -> None:
+    def learning_rate(self, rate: Any) -> None:
         optimizer_state.set_learning_rate(self._loan, rate)
 
     def take_averages(self) -> None:

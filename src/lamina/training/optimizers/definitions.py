@@ -304,5 +304,9 @@ def _made(
         made = make(learning_rate)
         return with_weight_decay(made, learning_rate, decay) if decay else made
 
+    batches = int(options.get("gradient_accumulation_steps") or 1)
+    schedule: Any = learning_rate
+    if callable(schedule) and batches > 1:  # as in Keras, a schedule counts batches
+        learning_rate = lambda step: schedule(step * batches + batches - 1)  # noqa: E731
     injected: Any = optax.inject_hyperparams(transformation)
     return with_options(injected(learning_rate=learning_rate), options)
