@@ -567,6 +567,8 @@ class Layer(Tracked):
     dtype = views.View(views.dtype)
     compute_dtype = views.View(views.compute_dtype)
     variable_dtype = views.View(views.variable_dtype)
+    dtype_policy = views.View(views.dtype_policy)
+    losses = views.View(added_losses.losses_of)
     trainable = views.Trainable()
     built = views.BuiltFlag()
 

@@ -104,10 +104,11 @@ def get_layer(model: Layer, name: str | None = None, index: int | None = None) -
     >>> model.get_layer("hidden") is model.get_layer(index=0)
     True
     """
-    below = children(model)
-    if index is not None and -len(below) <= index < len(below):
-        return cast(Layer, below[index][1])
-    named = dict(below) | {name_of(layer): layer for _, layer in below}
+    listed: list[Layer] = cast(Any, model)._listed_layers()
+    if index is not None and -len(listed) <= index < len(listed):
+        return listed[index]
+    named: dict[str, Any] = {name_of(layer): layer for layer in listed}
+    named = dict(children(model)) | named
     if index is None and name in named:
         return cast(Layer, named[name])
     raise UnknownNameError(

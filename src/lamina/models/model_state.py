@@ -35,9 +35,10 @@ class ModelNode(LayerNode):
         trainer: what `compile` makes; None before.
         predictor: the compiled call, made by the first `predict`.
         ends: the symbolic inputs and outputs, as far as they are known.
+        input_layers: the inputs of a graph as layers, made when they are first read.
     """
 
-    __slots__ = ("ends", "predictor", "trainer")
+    __slots__ = ("ends", "input_layers", "predictor", "trainer")
 
     def __init__(
         self, arguments: tuple[Any, ...], keywords: dict[str, Any], made_at: Site, made_in: int
@@ -46,9 +47,15 @@ class ModelNode(LayerNode):
         self.trainer: Trainer | None = None
         self.predictor: Callable[[Any], Any] | None = None
         self.ends: SymbolicEnds | None = None
+        self.input_layers: list[Any] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"trainer": None, "predictor": None, "ends": None}
+        return super().__getstate__() | {
+            "trainer": None,
+            "predictor": None,
+            "ends": None,
+            "input_layers": None,
+        }
 
 
 def state_of(model: Layer) -> ModelNode:

@@ -125,7 +125,7 @@ def _entries(layer: Tracked) -> Iterable[tuple[str, Any]]:
     if not named:
         return held.items()
     seen = {id(value) for value in held.values() if isinstance(value, Variable)}
-    return [*held.items(), *((str(v.name), v) for v in named if id(v) not in seen)]
+    return [*held.items(), *((str(v.given_name), v) for v in named if id(v) not in seen)]
 
 
 def _key_problem(key: Any, keys: Iterable[Any]) -> str | None:
