@@ -62,13 +62,13 @@ def scale_by_adam(
         amsgrad: whether the largest v so far takes the place of v.
     """
 
-    def init(weights: Any) -> Any:
-        zeros = [map_tree(jnp.zeros_like, weights) for _ in range(3 if amsgrad else 2)]
+    def init(params: Any) -> Any:
+        zeros = [map_tree(jnp.zeros_like, params) for _ in range(3 if amsgrad else 2)]
         count = jnp.zeros((), jnp.int32)
         return AmsgradState(count, *zeros) if amsgrad else optax.ScaleByAdamState(count, *zeros)
 
-    def update(gradients: Any, state: Any, weights: Any = None) -> tuple[Any, Any]:
-        count, mu, nu = _moments(gradients, state, beta_1, beta_2)
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        count, mu, nu = _moments(updates, state, beta_1, beta_2)
         factor = jnp.sqrt(1 - beta_2**count) / (1 - beta_1**count)
         after, root = state._replace(count=count, mu=mu, nu=nu), nu
         if amsgrad:
@@ -97,12 +97,12 @@ def scale_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.Gradie
     def momentum(count: Any) -> Any:
         return beta_1 * (1 - 0.5 * 0.96**count)
 
-    def init(weights: Any) -> Any:
-        zeros = [map_tree(jnp.zeros_like, weights) for _ in range(2)]
+    def init(params: Any) -> Any:
+        zeros = [map_tree(jnp.zeros_like, params) for _ in range(2)]
         return NadamState(jnp.zeros((), jnp.int32), *zeros, jnp.ones((), jnp.float32))
 
-    def update(gradients: Any, state: Any, weights: Any = None) -> tuple[Any, Any]:
-        count, mu, nu = _moments(gradients, state, beta_1, beta_2)
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        count, mu, nu = _moments(updates, state, beta_1, beta_2)
         now, following = momentum(count), momentum(count + 1)
         product = state.product * now
         of_moment = following / (1 - product * following)
@@ -114,8 +114,8 @@ def scale_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.Gradie
             mean = of_moment * m + of_gradient * g
             return (mean / (jnp.sqrt(v / correction) + epsilon)).astype(g.dtype)
 
-        updates = jax.tree.map(lambda g, m, v: step((m, v), g), gradients, mu, nu)
-        return updates, NadamState(count, mu, nu, product)
+        new = jax.tree.map(lambda g, m, v: step((m, v), g), updates, mu, nu)
+        return new, NadamState(count, mu, nu, product)
 
     return optax.GradientTransformation(init, update)
 

@@ -115,13 +115,13 @@ def with_weight_decay(
         weight_decay: the factor.
     """
 
-    def update(gradients: Any, state: Any, weights: Any = None) -> tuple[Any, Any]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         def decay(weight: jax.Array) -> jax.Array:
             return (weight * (learning_rate * weight_decay)).astype(weight.dtype)
 
-        decays = map_tree(decay, weights)
-        shrunk = map_pairs(lambda weight, change: weight - change, weights, decays)
-        updates, state = optimizer.update(gradients, state, shrunk)
-        return map_pairs(lambda one, change: one - change, updates, decays), state
+        decays = map_tree(decay, params)
+        shrunk = map_pairs(lambda weight, change: weight - change, params, decays)
+        changes, state = optimizer.update(updates, state, shrunk)
+        return map_pairs(lambda one, change: one - change, changes, decays), state
 
     return optax.GradientTransformation(optimizer.init, update)

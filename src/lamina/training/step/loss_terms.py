@@ -87,7 +87,7 @@ def _loss_of(loss: Any, place: Place) -> Loss | None:
         explain(
             f"The losses do not fit {name}.",
             expected="one loss for each output",
-            received=f"{len(loss)} losses",
+            received=f"{len(cast(Any, loss))} losses",
             remedy="Give one loss, or one function (y_true, y_pred) that returns the sum.",
         )
     )

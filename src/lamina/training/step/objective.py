@@ -103,10 +103,11 @@ class Objective:
 
     def _assumed_outputs(self) -> Any:
         """Return outputs as far as `loss` and `metrics` tell them, before the model is called."""
-        keyed = [one for one in (*self._metrics, self.loss) if isinstance(one, dict)]
+        given: list[Any] = [*self._metrics, self.loss]
+        keyed = [cast("dict[str, Any]", one) for one in given if isinstance(one, dict)]
         if keyed:
-            loss: Any = self.loss if isinstance(self.loss, dict) else {}
-            return {key: loss.get(key) for one in keyed for key in cast("dict[str, Any]", one)}
+            loss = cast("dict[str, Any]", self.loss if isinstance(self.loss, dict) else {})
+            return {key: loss.get(key) for one in keyed for key in one}
         several = isinstance(self.loss, list) and len(cast("list[Any]", self.loss)) > 1
         return cast(Any, self.loss) if several else None
 

@@ -83,8 +83,8 @@ def by_output(what: str, values: Any, outputs: Any, names: Any = None, each: boo
         found = _of_only(values, places[0])
     if found is None and isinstance(values, Mapping):
         found = _by_name(cast("Mapping[str, Any]", values), places)
-    if found is None and _is_list(values) and len(values) == len(places):
-        found = list(values)
+    if found is None and _is_list(values) and len(cast(Any, values)) == len(places):
+        found = list(cast("Sequence[Any]", values))
     return _refuse(what, values, places) if found is None else found
 
 
@@ -94,7 +94,7 @@ def same_structure(one: Any, other: Any) -> bool:
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple) and not hasattr(value, "_asdict")
+    return isinstance(value, list | tuple) and not hasattr(cast(Any, value), "_asdict")
 
 
 def _children(tree: Any) -> dict[str | int, Any] | None:
@@ -166,7 +166,7 @@ def _refuse(what: str, values: Any, places: list[Place]) -> NoReturn:
                     remedy=nearest(str(unknown[0]), names),
                 )
             )
-    count = len(values) if isinstance(values, list | tuple | Mapping) else 1
+    count = len(cast(Any, values)) if isinstance(values, list | tuple | Mapping) else 1
     raise InputError(
         explain(
             f"The {what} do not say which output each is for.",
