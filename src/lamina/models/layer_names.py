@@ -71,11 +71,11 @@ def names_of_inputs(inputs: Any, names: Sequence[str | None]) -> list[str]:
 def names_of_outputs(graph: Any) -> Any:
     """The names of the layers, or inputs, that give a graph's outputs, in their structure."""
     inputs = names_of_inputs(graph.inputs, graph.names)
-    return map_tree(
-        lambda ref: graph.steps[ref.step - 1].layer if ref.step else inputs[ref.output],
-        graph.outputs,
-        is_leaf=lambda leaf: hasattr(leaf, "step"),
-    )
+
+    def name(ref: Any) -> str:
+        return graph.steps[ref.step - 1].layer if ref.step else inputs[ref.output]
+
+    return map_tree(name, graph.outputs, is_leaf=lambda leaf: hasattr(leaf, "step"))
 
 
 def _is_taken(name: str, model: Layer) -> bool:

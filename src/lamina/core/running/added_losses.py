@@ -180,8 +180,8 @@ def add_loss(layer: Tracked, loss: Any) -> None:
 def _keep(layer: Tracked, call: int, loss: jax.Array) -> None:
     """Keep a loss of a call outside of traces, for `Layer.losses`."""
     node: Any = layer._lamina
-    before = getattr(node, "added_losses", None)
-    earlier = before[1] if before is not None and before[0] == call else []
+    before: tuple[int, list[jax.Array]] = getattr(node, "added_losses", (-1, []))
+    earlier = before[1] if before[0] == call else []
     node.added_losses = (call, [*earlier, loss])
 
 

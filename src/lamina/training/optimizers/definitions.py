@@ -12,6 +12,7 @@ from lamina.lazy import lazily
 from lamina.training.optimizers.moments import scale_by_adam, scale_by_nadam
 from lamina.training.optimizers.options import (
     OptimizerOptions,
+    SharedOptions,
     with_options,
     with_weight_decay,
 )
@@ -138,7 +139,7 @@ def adamw(
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
     amsgrad: bool = False,
-    **options: Unpack[OptimizerOptions],
+    **options: Unpack[SharedOptions],
 ) -> optax.GradientTransformation:
     """Adam with decoupled weight decay (Loshchilov, Hutter, arXiv 1711.05101).
 
@@ -149,10 +150,10 @@ def adamw(
         beta_2: the decay rate of the second moment, in [0, 1).
         epsilon: added to the root of the second moment, for numerical stability.
         amsgrad: whether the largest second moment so far is used. Default False.
-        options: those of all optimizers; see :class:`OptimizerOptions`.
+        options: those of all optimizers; see :class:`SharedOptions`.
     """
-    options["weight_decay"] = weight_decay
-    return _made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
+    every: OptimizerOptions = {**options, "weight_decay": weight_decay}
+    return _made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
 
 
 def lamb(

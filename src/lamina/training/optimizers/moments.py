@@ -28,7 +28,7 @@ class AmsgradState(NamedTuple):
         nu_max: the largest second moments so far.
     """
 
-    count: jax.Array
+    count: jax.Array  # pyright: ignore[reportIncompatibleMethodOverride] - as in optax
     mu: Any
     nu: Any
     nu_max: Any
@@ -44,7 +44,7 @@ class NadamState(NamedTuple):
         product: the product of the momenta so far, a float32 scalar.
     """
 
-    count: jax.Array
+    count: jax.Array  # pyright: ignore[reportIncompatibleMethodOverride] - as in optax
     mu: Any
     nu: Any
     product: jax.Array
@@ -63,9 +63,11 @@ def scale_by_adam(
     """
 
     def init(params: Any) -> Any:
-        zeros = [map_tree(jnp.zeros_like, params) for _ in range(3 if amsgrad else 2)]
         count = jnp.zeros((), jnp.int32)
-        return AmsgradState(count, *zeros) if amsgrad else optax.ScaleByAdamState(count, *zeros)
+        mu, nu = _zeros(params), _zeros(params)
+        if amsgrad:
+            return AmsgradState(count, mu, nu, _zeros(params))
+        return optax.ScaleByAdamState(count, mu, nu)  # pyright: ignore[reportCallIssue]
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         count, mu, nu = _moments(updates, state, beta_1, beta_2)
@@ -98,8 +100,8 @@ def scale_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.Gradie
         return beta_1 * (1 - 0.5 * 0.96**count)
 
     def init(params: Any) -> Any:
-        zeros = [map_tree(jnp.zeros_like, params) for _ in range(2)]
-        return NadamState(jnp.zeros((), jnp.int32), *zeros, jnp.ones((), jnp.float32))
+        product = jnp.ones((), jnp.float32)
+        return NadamState(jnp.zeros((), jnp.int32), _zeros(params), _zeros(params), product)
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         count, mu, nu = _moments(updates, state, beta_1, beta_2)
@@ -109,15 +111,19 @@ def scale_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.Gradie
         of_gradient = (1 - now) / (1 - product)
         correction = 1 - beta_2**count
 
-        def step(moments: tuple[jax.Array, jax.Array], g: jax.Array) -> jax.Array:
-            m, v = moments
-            mean = of_moment * m + of_gradient * g
-            return (mean / (jnp.sqrt(v / correction) + epsilon)).astype(g.dtype)
+        means = map_pairs(lambda m, g: of_moment * m + of_gradient * g, mu, updates)
 
-        new = jax.tree.map(lambda g, m, v: step((m, v), g), updates, mu, nu)
+        def step(mean: jax.Array, v: jax.Array) -> jax.Array:
+            return (mean / (jnp.sqrt(v / correction) + epsilon)).astype(mean.dtype)
+
+        new = map_pairs(step, means, nu)
         return new, NadamState(count, mu, nu, product)
 
     return optax.GradientTransformation(init, update)
+
+
+def _zeros(params: Any) -> Any:
+    return map_tree(lambda weight: jnp.zeros_like(weight), params)
 
 
 def _moments(gradients: Any, state: Any, beta_1: Any, beta_2: Any) -> tuple[Any, Any, Any]:

@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
-__all__ = ["OptimizerOptions", "ScaledLoss", "with_options", "with_weight_decay"]
+__all__ = ["OptimizerOptions", "ScaledLoss", "SharedOptions", "with_options", "with_weight_decay"]
 
 
-class OptimizerOptions(Clipping, total=False):
-    """The options of all optimizers.
+class SharedOptions(Clipping, total=False):
+    """The options of all optimizers but weight decay.
 
     Args:
-        weight_decay: each update subtracts ``learning_rate weight_decay w`` from a weight w.
-            Default None: no decay.
         use_ema: keep an exponential moving average of the weights, which replaces them at the end
             of `fit`. Default False.
         ema_momentum: the decay rate of that moving average, in [0, 1). Default 0.99.
@@ -38,12 +36,22 @@ class OptimizerOptions(Clipping, total=False):
             Default None: 1.
     """
 
-    weight_decay: float | None
     use_ema: bool
     ema_momentum: float
     ema_overwrite_frequency: int | None
     loss_scale_factor: float | None
     gradient_accumulation_steps: int | None
+
+
+class OptimizerOptions(SharedOptions, total=False):
+    """The options of all optimizers; those of :class:`SharedOptions`, and weight decay.
+
+    Args:
+        weight_decay: each update subtracts ``learning_rate weight_decay w`` from a weight w.
+            Default None: no decay.
+    """
+
+    weight_decay: float | None
 
 
 class _Transformation(NamedTuple):
