@@ -269,7 +269,7 @@ class Planner:
         path, _ = self.tree.variables[id(variable)]
         own = self.tree.path(owner)
         name = path[len(own) + 1 :] if own else path
-        return name != variable.name or name in self.before.attributes.states[id(owner)][1]
+        return name != variable.given_name or name in self.before.attributes.states[id(owner)][1]
 
     # Execution of `build` methods.
 
@@ -303,7 +303,7 @@ class Planner:
                 self._keep_changes(key, container, earlier[1], state)
         for variable in self.weights[id(layer)]:
             variable.attached = id(variable) in self.tree.variables
-            if variable.attached is False and variable.name is None:
+            if variable.attached is False and variable.given_name is None:
                 raise TrackingError(errors.unnamed_weight(self.name(layer), variable))
 
     def _keep_changes(self, key: int, container: Any, before: Any, after: Any) -> None:

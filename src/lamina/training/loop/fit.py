@@ -97,9 +97,15 @@ class Fit:
         objective = self.trainer.objective
         if any(map(_may_add_logs, self.callbacks)) or objective.train_loss is not None:
             return None
-        metrics = [bound.name for bound in objective.bound_metrics]
-        validation = [] if self.validate is None else [f"val_{name}" for name in ("loss", *metrics)]
-        return ["loss", *metrics, "learning_rate", *validation]
+        own = [*objective.log_names, *(bound.name for bound in objective.bound_metrics)]
+        validation = [] if self.validate is None else [f"val_{name}" for name in ("loss", *own)]
+        names = ["loss", *own, "learning_rate", *validation]
+        if not objective.knows_outputs:  # names may get the name of an output as a prefix
+            ends = tuple(f"_{name}" for name in ("loss", *own))
+            monitored = [str(getattr(callback, "monitor", "")) for callback in self.callbacks]
+            if any(name.endswith(ends) for name in monitored if name not in names):
+                return None
+        return names
 
     @property
     def stops_on_nonfinite(self) -> bool:
