@@ -36,7 +36,13 @@ def plain(page: Sequence[RenderableType]) -> str:
     """Format a report as plain text."""
     stream = io.StringIO()
     console = Console(
-        file=stream, width=_WIDE, color_system=None, force_terminal=False, force_jupyter=False
+        file=stream,
+        width=_WIDE,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        markup=False,
+        emoji=False,
     )
     for part in page:
         console.print(part, soft_wrap=isinstance(part, Text), highlight=False)
@@ -45,7 +51,7 @@ def plain(page: Sequence[RenderableType]) -> str:
 
 def show(page: Sequence[RenderableType]) -> None:
     """Print a report."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal and not console.is_jupyter:
         print(plain(page))
         return

@@ -263,5 +263,5 @@ def _is_default(callback: Any, event: str) -> bool:
     method = getattr(callback, event)
     if event in getattr(callback, "__dict__", {}):
         return False
-    function = getattr(type(callback), event, None)
+    function = getattr(cast(Any, type(callback)), event, None)
     return function is getattr(Callback, event) or getattr(method, "_is_default", False)

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback, trainer_of
+from lamina.training.callbacks.messages import print_message
 from lamina.training.callbacks.monitoring import Mode, Monitor
 from lamina.training.callbacks.options import check_numbers
 from lamina.training.checkpoints.schema import Schema, is_count, is_integer, is_number, optional
@@ -60,7 +61,7 @@ class LearningRateScheduler(Callback):
         trainer.learning_rate = self.schedule(*arguments[: _arity(self.schedule)])
         self._epoch = epoch
         if self.verbose:
-            print(f"epoch {epoch + 1}: learning rate {trainer.learning_rate:g}")
+            print_message(f"epoch {epoch + 1}: learning rate {trainer.learning_rate:g}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
@@ -169,7 +170,9 @@ class ReduceLROnPlateau(Monitor):
                 self.trainer.learning_rate = max(rate * self.factor, self.min_lr)
                 self.cooldown_counter, self.wait = self.cooldown, 0
                 if self.verbose:
-                    print(f"epoch {epoch + 1}: learning rate {self.trainer.learning_rate:g}")
+                    print_message(
+                        f"epoch {epoch + 1}: learning rate {self.trainer.learning_rate:g}"
+                    )
 
     _state_schema: ClassVar[Schema] = {
         "best": optional(is_number),

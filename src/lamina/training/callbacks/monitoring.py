@@ -10,6 +10,7 @@ from lamina.core.calling import views
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback, trainer_of
 from lamina.training.callbacks.log_names import LogNames
+from lamina.training.callbacks.messages import print_message
 from lamina.training.callbacks.options import check_numbers
 from lamina.training.checkpoints.schema import Schema, is_count, is_dict, is_number, optional
 
@@ -171,9 +172,7 @@ class EarlyStopping(Monitor):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        check_numbers(
-            self, patience=patience, baseline=baseline, start_from_epoch=start_from_epoch
-        )
+        check_numbers(self, patience=patience, baseline=baseline, start_from_epoch=start_from_epoch)
         self.patience = patience
         self.verbose = verbose
         self.baseline = baseline
@@ -208,11 +207,11 @@ class EarlyStopping(Monitor):
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         if self.verbose and self.stopped_epoch:
-            print(f"epoch {self.stopped_epoch + 1}: stopped early")
+            print_message(f"epoch {self.stopped_epoch + 1}: stopped early")
         if self.best_weights is not None:
             views.set_values(self.model, self.best_weights)
             if self.verbose:
-                print(f"restored the weights of epoch {self.best_epoch + 1}")
+                print_message(f"restored the weights of epoch {self.best_epoch + 1}")
 
     _state_schema: ClassVar[Schema] = {
         "best": optional(is_number),

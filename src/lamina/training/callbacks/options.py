@@ -54,7 +54,7 @@ def check_unsupported(owner: object, **options: tuple[Any, str]) -> None:
             )
 
 
-def save_frequency(frequency: Literal["epoch"] | int) -> int | None:
+def save_frequency(frequency: Literal["epoch"] | int, name: str = "save_freq") -> int | None:
     """Return a number of batches, or None for `"epoch"`.
 
     Raises:
@@ -70,8 +70,8 @@ def save_frequency(frequency: Literal["epoch"] | int) -> int | None:
         return number
     raise InputError(
         explain(
-            "save_freq is neither 'epoch' nor a positive integer.",
+            f"{name} is neither 'epoch' nor a positive integer.",
             received=repr(frequency),
-            remedy="Give save_freq='epoch', or 1000 for example.",
+            remedy=f"Give {name}='epoch', or 1000 for example.",
         )
     )

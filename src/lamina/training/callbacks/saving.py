@@ -11,6 +11,7 @@ from lamina import saving
 from lamina.errors import InputError
 from lamina.training.callbacks.base import Callback
 from lamina.training.callbacks.log_names import LogNames
+from lamina.training.callbacks.messages import print_message
 from lamina.training.callbacks.monitoring import Mode, Monitor
 from lamina.training.callbacks.options import check_numbers, save_frequency
 from lamina.training.callbacks.paths import field_names, format_path, unknown_name
@@ -82,7 +83,9 @@ class ModelCheckpoint(Monitor):
         if names.validation_freq > 1 and not of_batch and not follows_validation:
             known = (*names.batch, *names.rate)
         for name in field_names(self.filepath):
-            if name not in counts and (names.exclude(name, of_batch) or _is_late(name, names, known)):
+            if name not in counts and (
+                names.exclude(name, of_batch) or _is_late(name, names, known)
+            ):
                 raise InputError(unknown_name(self.filepath, name, (*counts, *known)))
 
     def _check_setup(self) -> None:
@@ -116,7 +119,7 @@ class ModelCheckpoint(Monitor):
         write = saving.save_weights if self.save_weights_only else saving.save
         write(self.model, path)
         if self.verbose:
-            print(f"epoch {epoch + 1}: saved {path}")
+            print_message(f"epoch {epoch + 1}: saved {path}")
 
     def _path(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> str:
         names = dict(logs) | {"epoch": epoch + 1}

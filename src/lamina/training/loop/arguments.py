@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, cast
 
-import numpy as np
-
 from lamina.errors import InputError, explain
 from lamina.training.callbacks import BackupAndRestore
 from lamina.training.checkpoints.writer import CheckpointWriter
@@ -111,6 +109,7 @@ def batch_source(data: Any, batch_size: int, shuffle: bool, steps: int | None) -
 def batch_count(data: Any, batch_size: int, steps: int | None) -> int | None:
     """Return the number of batches of `evaluate` and `predict`; None if the data determine it.
 
+    >>> import numpy as np
     >>> batch_count(Arrays(np.zeros(10)), 4, None), batch_count(iter([]), 4, 2)
     (3, 2)
     """

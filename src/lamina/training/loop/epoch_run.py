@@ -52,7 +52,7 @@ class EpochRun:
         """Run steps of the epoch, and call the callbacks."""
         trainer = self.fit.trainer
         if self._every_batch:
-            if not self.before and isinstance(data, tuple) and not isinstance(data, Rows):
+            if not self.before and not isinstance(data, Rows):
                 trainer.prepare(lambda: data)  # callbacks see a model that is built
             self.callbacks.call("on_train_batch_begin", start, {})
         began = time.perf_counter()

@@ -68,6 +68,7 @@ class Fit:
             for bar in filter(_is_bar, callbacks.callbacks):
                 stack.enter_context(bar)
             stack.callback(self.trainer.recall)
+            stack.callback(self.trainer.swap_averages, False)
             stack.callback(self.source.close)
             if self.writer is not None:
                 stack.callback(self.writer.close)
