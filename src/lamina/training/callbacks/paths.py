@@ -31,6 +31,8 @@ def field_names(path: str) -> list[str]:
         names = [name for _, name, _, _ in string.Formatter().parse(path) if name is not None]
         sample = {name: 1 if name in ("epoch", "batch") else 0.5 for name in names}
         _Formatter().vformat(path, (), sample)
+    except KeyError as error:
+        raise InputError(_invalid(path, f"{error} is no name of a log")) from None
     except (ValueError, TypeError) as error:
         raise InputError(_invalid(path, str(error))) from None
     return names
