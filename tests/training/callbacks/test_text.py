@@ -64,7 +64,7 @@ def test_logs_of_callbacks_may_be_of_any_type(value, verbose):
 
 @pytest.mark.parametrize("name", ["top[k]", "[x]", "top[0]"])
 def test_a_name_in_brackets_is_part_of_a_path(tmp_path, name):
-    saving = callbacks.ModelCheckpoint(tmp_path / ("m-{%s:.3f}" % name), name, save_best_only=True)
+    saving = callbacks.ModelCheckpoint(tmp_path / f"m-{{{name}:.3f}}", name, save_best_only=True)
     history = compiled(name).fit(X, Y, verbose=0, callbacks=saving).history
     assert [path.name for path in tmp_path.iterdir()] == [f"m-{history[name][0]:.3f}"]
 
