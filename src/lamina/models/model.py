@@ -114,7 +114,10 @@ class Model(Layer):
     _lamina_node: ClassVar[type[LayerNode]] = ModelNode
 
     stop_training = False
-    """Set to True, by a callback for example, to end `fit` after the epoch."""
+    """Set to True, by a callback for example, to end `fit` after the batch and its validation."""
+
+    stop_evaluating = stop_predicting = False
+    """Set to True by a callback to end `evaluate` or `predict` after the batch."""
 
     optimizer = View(trainer_of)
     """The :class:`lamina.Trainer` of a compiled model; its ``learning_rate`` can be set."""
