@@ -149,7 +149,7 @@ class PlanCall(Interpreter):
         if not self.planner.knows_sizes(layer):
             return (None,) * len(sizes)
         # A size of 0 may be computed from an unknown dim.
-        open_dims = self.planner.sizes.nameless > 1
+        open_dims = self.planner.sizes.trial
         return tuple(None if size == 0 and open_dims else size for size in sizes)
 
     def child(
@@ -177,4 +177,4 @@ class PlanCall(Interpreter):
         return self.parent._caller() if isinstance(self.parent, PlanCall) else self.root
 
     def _zeros_for(self, spec: Spec) -> jax.Array:
-        return jax.lax.full([self.planner.sizes.of(dim) for dim in spec.shape], 0, spec.dtype)
+        return jax.lax.full(self.planner.sizes.shape(spec.shape), 0, spec.dtype)

@@ -21,10 +21,11 @@ from lamina.core.base.jax_internals import outside_traces
 from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.base.sites import site
 from lamina.core.building import errors
-from lamina.core.building.abstract_trace import Outcome, run_passes
+from lamina.core.building.abstract_trace import Outcome
 from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.core.building.request import Request
 from lamina.core.building.seeds import Seeds
+from lamina.core.building.trials import run_passes
 from lamina.core.initial.sampling import draw, draw_callable, has_distribution
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.memento import Snapshot
