@@ -10,6 +10,7 @@ import jax
 from lamina.core.base.jax_internals import is_running
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.base.sites import site
+from lamina.core.building.output_shapes import with_own_shapes
 from lamina.core.building.plan import PlannedCall
 from lamina.core.building.planner import Planner
 from lamina.core.building.request import base_build, request_for
@@ -105,7 +106,13 @@ class PlanCall(Interpreter):
             outputs = getattr(layer, method)(*args, **kwargs, **options)
         finally:
             self._running.pop()
-        planned.outputs = as_specs(outputs)
+        own = planner.output_shape_of(layer, method)
+        if own is None:
+            planned.outputs = as_specs(outputs)
+        else:
+            computed, planned.outputs = with_own_shapes(layer, own, specs, outputs)
+            planner.believed = planner.believed or computed is not outputs
+            outputs = computed
         if record.outputs is None:
             record.outputs = planned.outputs
         return outputs

@@ -14,6 +14,7 @@ from lamina.core.base.allowance import ALLOWANCE
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.sites import Site
 from lamina.core.building import errors
+from lamina.core.building.output_shapes import own_output_shape
 from lamina.core.building.plan import PlannedCall
 from lamina.core.running.errors import add_layer_note
 from lamina.core.specs.merging import merge_specs
@@ -41,6 +42,7 @@ class Planner:
         earlier: the previous successful pass, with other trial sizes; None (default) for the first.
         misfit: the mismatch of a failed pass; None (default) if there was none.
         split: whether dims are unknown because `shard_map` splits them; False by default.
+        believe: whether the root's own `compute_output_shape` is used; True by default.
 
     Attributes:
         mismatch: the inputs for which a layer would need other weights, and the weight whose shape
@@ -76,10 +78,12 @@ class Planner:
         earlier: Planner | None = None,
         misfit: Misfit | None = None,
         split: bool = False,
+        believe: bool = True,
     ) -> None:
         self.root = root
         self.sizes = sizes
         self.split = split
+        self.believe = believe
         self.earlier = {} if earlier is None else earlier.by_path()
         self.mismatch: Misfit | None = None
         self.earlier_mismatch = misfit
@@ -231,6 +235,15 @@ class Planner:
         """
         in_build = bool(self.earlier) and not self.checking and self.is_building(layer)
         return in_build or not self.sizes.trial
+
+    def output_shape_of(self, layer: Tracked, method: str) -> Callable[..., Any] | None:
+        """Return the `compute_output_shape` of a layer's class that gives its outputs' shapes.
+
+        None if it has none, or if all sizes are known, so that the trace gives them.
+        """
+        if not self.sizes.trial or method != "call" or (layer is self.root and not self.believe):
+            return None
+        return own_output_shape(layer)
 
     # Results.
 

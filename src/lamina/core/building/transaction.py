@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -35,6 +35,18 @@ from lamina.core.tree.walk import Tree, copy_paths, frozen_variables, topmost_wi
 from lamina.errors import TrackingError, explain
 
 __all__ = ["all_or_nothing", "carry_out", "make_plan", "outputs_of"]
+
+
+class Carried(NamedTuple):
+    """The result of a build.
+
+    Attributes:
+        reads: the number of reads of each variable in the call.
+        exact: whether the plan is valid for all sizes of unknown dims.
+    """
+
+    reads: dict[int, int]
+    exact: bool
 
 
 @contextmanager
@@ -143,15 +155,18 @@ def make_plan(request: Request) -> Plan:
             outcome.planner.undo()
 
 
-def outputs_of(layer: Tracked, specs: Arguments, training: bool = False) -> Any:
+def outputs_of(
+    layer: Tracked, specs: Arguments, training: bool = False, *, believe: bool = True
+) -> Any:
     """Return the specs of the outputs of a layer's `call`; the layer is not changed.
 
     Args:
         layer: the layer.
         specs: the specs of its inputs.
         training: the training mode; False by default.
+        believe: whether the layer's own `compute_output_shape` is used; True by default.
     """
-    request = Request(layer, "call", specs, training, site())
+    request = Request(layer, "call", specs, training, site(), believe=believe)
     with _exclusive():
         planner = run_passes(request).planner
         planner.undo()
@@ -163,7 +178,7 @@ def carry_out(
     *,
     seed: int | None = None,
     source: Callable[[Tree], Mapping[str, np.ndarray]] | None = None,
-) -> dict[int, int]:
+) -> Carried:
     """Plan and build a request.
 
     Args:
@@ -172,7 +187,8 @@ def carry_out(
         source: returns the values by path for a tree, as from a file; None (default) to draw them.
 
     Returns:
-        The number of reads of each variable in the call.
+        The number of reads of each variable in the call, and whether the plan is valid for all
+        sizes of unknown dims.
     """
     with _exclusive():
         outcome = run_passes(replace(request, both=not _whole(request.root)))
@@ -197,7 +213,7 @@ def carry_out(
                     for _, variable in planner.before.tree.variables.values():
                         if not variable.built:
                             variable.stack(())
-        return outcome.reads
+        return Carried(outcome.reads, outcome.exact)
 
 
 def _whole(root: Tracked) -> bool:

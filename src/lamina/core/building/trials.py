@@ -103,7 +103,7 @@ class _Search:
         assert self.last is not None
         if self.error is not None:
             self._attempt(self.done[-1], again=True)
-        self.last.exact = self._exact and not self.last.planner.believed
+        self.last.exact = self._exact
         return self.last
 
     def _sizes(self, size: int, batch: int | None = None) -> TrialSizes:
@@ -118,7 +118,9 @@ class _Search:
         self.tried.append(sizes)
         request, earlier = self.request, None if self.last is None else self.last.planner
         misfit = next((found for found in self._misfits if found), None)
-        planner = Planner(request.root, sizes, earlier, misfit, request.split)
+        planner = Planner(
+            request.root, sizes, earlier, misfit, request.split, request.believe
+        )
         try:
             outcome = run_pass(request, planner)
         except Exception as error:
@@ -132,6 +134,7 @@ class _Search:
             except BaseException:
                 planner.undo()
                 raise
+        self._exact = self._exact and not planner.believed
         self.last = outcome
         self.done.append(sizes)
         return True
