@@ -39,7 +39,7 @@ _OTHER = (
 _AGAIN = (48, 2, 480)
 """Tried if two traces call other layers, or differ in the ranks of arrays."""
 _JUMPS = 4
-_MOST_TRACES, _MOST_CALLS = 250, 2_000
+_CHEAP, _MOST_CALLS, _MOST_TRACES = 100, 2_000, 250
 
 
 def run_passes(request: Request) -> Outcome:
@@ -135,6 +135,7 @@ class _Search:
                 planner.undo()
                 raise
         self._exact = self._exact and not planner.believed
+        self._calls += len(planner.calls)
         self.last = outcome
         self.done.append(sizes)
         return True
@@ -187,7 +188,7 @@ class _Search:
         """Trace with small sizes until a trace is successful.
 
         If an input is too small, so are all smaller sizes: the least size that suits is searched
-        for by the number of elements that lack, then by bisection.
+        for by the number of elements that lack, then at growing steps.
         """
         size, least, jumps = 1, 1, 0
         self.error = self.failures[0][1]
@@ -197,7 +198,7 @@ class _Search:
                 least = max(least, size + self.error.lacking)
                 jumps += 1
                 if jumps > _JUMPS:
-                    self._bisect(least, below)
+                    self._gallop(least, below)
                     return
                 pending.insert(0, least)
             size = next((one for one in pending if least <= one < below), 0)
@@ -206,8 +207,19 @@ class _Search:
             pending.remove(size)
             self._attempt(self._sizes(size))
 
-    def _bisect(self, least: int, below: int) -> None:
-        while least < below:
+    def _gallop(self, least: int, below: int) -> None:
+        """Trace with sizes from `least` at growing steps, then with those between, if it is cheap.
+
+        Traces that fail early are cheaper than successful ones.
+        """
+        size, step = least, 1
+        while size < below and not self._attempt(self._sizes(size)):
+            if not isinstance(self.error, TooSmallError) or self._spent():
+                return
+            least = size + self.error.lacking
+            size, step = max(least, size + step), step * 2
+        below = min(size, below)
+        while least < below and self._calls < _CHEAP:
             size = (least + below) // 2
             if self._attempt(self._sizes(size)):
                 below = size
