@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import re
 import traceback
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 from lamina.core.base.sites import Site, is_library, site
 from lamina.core.running.errors import layer_name, weight_in_call
 from lamina.core.specs.spec import Arguments, Dim, Spec
+from lamina.core.specs.trial_sizes import TrialSizes, listed
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
-from lamina.core.specs.trial_sizes import TrialSizes, listed
 from lamina.errors import BuildError, InputError, LaminaError, explain
 
 __all__ = [
     "WeightMismatchError",
+    "differ_only_in",
     "input_mismatch",
     "is_raised_by_user",
     "layer_name",
@@ -206,7 +208,9 @@ def no_size(inputs: Arguments, tried: Sequence[TrialSizes], error: Exception) ->
     sizes = listed(tried)
     remedy = "Set these dims in the shape: build((None, 16, 4)), Input((16, 4)) or shapes of data."
     if isinstance(error, LaminaError):
-        error.add_note(f"unknown dims of the inputs {inputs} were tried with the sizes {sizes}. {remedy}")
+        error.add_note(
+            f"unknown dims of the inputs {inputs} were tried with the sizes {sizes}. {remedy}"
+        )
         return error
     frames = traceback.extract_tb(error.__traceback__)
     last = next((f for f in reversed(frames) if not is_library(f.filename)), None)
@@ -234,6 +238,14 @@ def is_raised_by_user(error: Exception) -> bool:
     if at is None or is_library(at.tb_frame.f_code.co_filename):
         return False
     return at.tb_frame.f_code.co_code[at.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+
+
+def differ_only_in(first: str, second: str, numbers: tuple[str, str]) -> bool:
+    """Return whether two texts are the same but for places that have a number each."""
+    texts = re.split(r"(\d+)", first), re.split(r"(\d+)", second)
+    if len(texts[0]) != len(texts[1]):
+        return False
+    return all(a == b or (a, b) == numbers for a, b in zip(*texts, strict=True))
 
 
 def untracked_variable(variable: Variable, caller: Tracked) -> str:

@@ -49,7 +49,9 @@ def with_own_shapes(
     found: list[Any] = []
     specs: list[Spec] = []
     for leaf, shape in zip(leaves, shapes, strict=True):
-        sizes = tuple(old if new is None else int(new) for old, new in zip(leaf.shape, shape, strict=True))
+        sizes = tuple(
+            old if new is None else int(new) for old, new in zip(leaf.shape, shape, strict=True)
+        )
         found.append(leaf if sizes == leaf.shape else jax.lax.full(sizes, 0, leaf.dtype))
         specs.append(Spec(tuple(shape), leaf.dtype))
     same = all(new is old for new, old in zip(found, leaves, strict=True))

@@ -10,7 +10,7 @@ import jax
 from lamina.core.base.jax_internals import is_running
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.base.sites import site
-from lamina.core.building.output_shapes import with_own_shapes
+from lamina.core.building.output_shapes import own_output_shape, with_own_shapes
 from lamina.core.building.plan import PlannedCall
 from lamina.core.building.planner import Planner
 from lamina.core.building.request import base_build, request_for
@@ -106,7 +106,7 @@ class PlanCall(Interpreter):
             outputs = getattr(layer, method)(*args, **kwargs, **options)
         finally:
             self._running.pop()
-        own = planner.output_shape_of(layer, method)
+        own = self._own_output_shape(layer, method)
         if own is None:
             planned.outputs = as_specs(outputs)
         else:
@@ -116,6 +116,16 @@ class PlanCall(Interpreter):
         if record.outputs is None:
             record.outputs = planned.outputs
         return outputs
+
+    def _own_output_shape(self, layer: Tracked, method: str) -> Callable[..., Any] | None:
+        """Return the `compute_output_shape` of a layer's class, if it gives the outputs' shapes.
+
+        If all sizes are known, the trace gives them.
+        """
+        planner = self.planner
+        if not planner.sizes.trial or method != "call":
+            return None
+        return None if layer is planner.root and not planner.believe else own_output_shape(layer)
 
     def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
         return self.planner.declare(layer, shape, make)

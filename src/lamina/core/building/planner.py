@@ -14,7 +14,6 @@ from lamina.core.base.allowance import ALLOWANCE
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.sites import Site
 from lamina.core.building import errors
-from lamina.core.building.output_shapes import own_output_shape
 from lamina.core.building.plan import PlannedCall
 from lamina.core.running.errors import add_layer_note
 from lamina.core.specs.merging import merge_specs
@@ -235,15 +234,6 @@ class Planner:
         """
         in_build = bool(self.earlier) and not self.checking and self.is_building(layer)
         return in_build or not self.sizes.trial
-
-    def output_shape_of(self, layer: Tracked, method: str) -> Callable[..., Any] | None:
-        """Return the `compute_output_shape` of a layer's class that gives its outputs' shapes.
-
-        None if it has none, or if all sizes are known, so that the trace gives them.
-        """
-        if not self.sizes.trial or method != "call" or (layer is self.root and not self.believe):
-            return None
-        return own_output_shape(layer)
 
     # Results.
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -35,18 +35,6 @@ from lamina.core.tree.walk import Tree, copy_paths, frozen_variables, topmost_wi
 from lamina.errors import TrackingError, explain
 
 __all__ = ["all_or_nothing", "carry_out", "make_plan", "outputs_of"]
-
-
-class Carried(NamedTuple):
-    """The result of a build.
-
-    Attributes:
-        reads: the number of reads of each variable in the call.
-        exact: whether the plan is valid for all sizes of unknown dims.
-    """
-
-    reads: dict[int, int]
-    exact: bool
 
 
 @contextmanager
@@ -178,7 +166,7 @@ def carry_out(
     *,
     seed: int | None = None,
     source: Callable[[Tree], Mapping[str, np.ndarray]] | None = None,
-) -> Carried:
+) -> tuple[dict[int, int], bool]:
     """Plan and build a request.
 
     Args:
@@ -213,7 +201,7 @@ def carry_out(
                     for _, variable in planner.before.tree.variables.values():
                         if not variable.built:
                             variable.stack(())
-        return Carried(outcome.reads, outcome.exact)
+        return outcome.reads, outcome.exact
 
 
 def _whole(root: Tracked) -> bool:

@@ -61,6 +61,8 @@ class _Search:
         last: the outcome of the last successful trace.
         done: the sizes of the successful traces.
         tried: the sizes of all traces.
+        only_batch: whether all unknown dims are first axes.
+        several: whether some unknown dims are first axes, and others are not.
         failures: the errors of the first traces, by size.
         error: the error of the last trace; None if it was successful.
         settled: whether the last two successful traces agree on the calls and the ranks of arrays.
@@ -73,9 +75,8 @@ class _Search:
         first = [spec.shape[0] for spec in leaves if spec.shape]
         self.batch_names = tuple(name for name in self.names if name in first)
         rest = [dim for spec in leaves for dim in spec.shape[1:] if not isinstance(dim, int)]
-        self.several = any(not isinstance(dim, int) for dim in first) and any(
-            dim not in self.batch_names for dim in rest
-        )
+        self.only_batch = all(dim in self.batch_names for dim in rest)
+        self.several = any(not isinstance(dim, int) for dim in first) and not self.only_batch
         self.last: Outcome | None = None
         self.done: list[TrialSizes] = []
         self.tried: list[TrialSizes] = []
@@ -118,9 +119,7 @@ class _Search:
         self.tried.append(sizes)
         request, earlier = self.request, None if self.last is None else self.last.planner
         misfit = next((found for found in self._misfits if found), None)
-        planner = Planner(
-            request.root, sizes, earlier, misfit, request.split, request.believe
-        )
+        planner = Planner(request.root, sizes, earlier, misfit, request.split, request.believe)
         try:
             outcome = run_pass(request, planner)
         except Exception as error:
@@ -193,7 +192,7 @@ class _Search:
         size, least, jumps = 1, 1, 0
         self.error = self.failures[0][1]
         pending = list(_SMALL)
-        while self.error is not None and not self._spent():
+        while not self._spent():
             if isinstance(self.error, TooSmallError):
                 least = max(least, size + self.error.lacking)
                 jumps += 1
@@ -205,7 +204,8 @@ class _Search:
             if size == 0:
                 return
             pending.remove(size)
-            self._attempt(self._sizes(size))
+            if self._attempt(self._sizes(size)):
+                return
 
     def _gallop(self, least: int, below: int) -> None:
         """Trace with sizes from `least` at growing steps, then with those between, if it is cheap.
@@ -240,15 +240,18 @@ class _Search:
 
     def _is_hopeless(self) -> bool:
         """Return whether both failures are the same, so that they do not depend on the sizes."""
-        (_, first), (_, second) = self.failures
+        (small, first), (large, second) = self.failures
         if all(self._misfits):
             one, other = (found[1] for found in self._misfits if found)
             if one.shapes == other.shapes:
                 return True
-        if type(first) is not type(second) or str(first) != str(second):
+        if type(first) is not type(second):
             return False
-        if isinstance(first, LaminaError):
-            return True
+        if isinstance(first, LaminaError) and self.only_batch:
+            pair = str(small.nameless), str(large.nameless)
+            return errors.differ_only_in(str(first), str(second), pair)
+        if str(first) != str(second) or isinstance(first, LaminaError):
+            return str(first) == str(second)
         return isinstance(first, TypeError | ValueError) and not errors.is_raised_by_user(first)
 
     def _fill(self) -> None:
