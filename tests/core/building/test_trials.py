@@ -94,6 +94,12 @@ SHAPES = {
     "a fixed mask of 50": (lambda x: attend(x, 50), STEPS, (None, 50, 4)),
     "one length": (only(lambda n: n == 16), STEPS, (None, 16, 4)),
     "one long length": (only(lambda n: n == 256), STEPS, (None, 256, 4)),
+    "one odd length": (only(lambda n: n == 77), STEPS, (None, 77, 4)),
+    "patches": (
+        lambda x: x.reshape(len(x), x.shape[1] // 14, 14, x.shape[2] // 14, 14, 3),
+        (None, None, None, 3),
+        (None, None, 14, None, 14, 3),
+    ),
     "short": (only(lambda n: n <= 10), STEPS, (None, None, 4)),
     "long": (only(lambda n: n >= 100), STEPS, (None, None, 4)),
     "at least three": (at_least_three, STEPS, (None, 3, 4)),
@@ -241,15 +247,15 @@ def test_steps_in_a_python_loop():
 
 
 def test_the_error_says_which_sizes_were_tried():
-    layer = Function(only(lambda n: n == 77))
+    layer = Function(only(lambda n: n == 777))
     with pytest.raises(BuildError) as caught:
         layer.build(STEPS)
     text = str(caught.value)
-    assert "tried: 1 to 64, 72," in text and "4096 (" in text
+    assert "tried: 1 to 256, 288," in text and "4096 (" in text
     assert "this length is not supported" in text and "build((None, 16, 4))" in text
     assert f"{__file__}:" in text and isinstance(caught.value.__cause__, ValueError)
-    layer.build((None, 77, 4))
-    assert layer(jnp.ones((2, 77, 4))).shape == (2, 77, 4)
+    layer.build((None, 777, 4))
+    assert layer(jnp.ones((2, 777, 4))).shape == (2, 777, 4)
 
 
 def test_a_mistake_that_no_size_mends_is_told_after_two_traces(monkeypatch):

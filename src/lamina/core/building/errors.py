@@ -189,9 +189,23 @@ def unknown_dim(label: str, shape: Sequence[Dim], inputs: Arguments | None, spli
         f"{'' if inputs is None else f' of the inputs {inputs}'}.",
         where=f"declared at {site()}",
         expected="weights that only depend on known dims",
-        received=f"None on axis {axis} of the weight",
+        received=f"None on axis {axis} of the weight{_unknown_axes(inputs)}",
         remedy=remedy,
     )
+
+
+def _unknown_axes(inputs: Arguments | None) -> str:
+    """Return which axes of the inputs are unknown, for a message; first axes only if alone."""
+    leaves = [] if inputs is None else list(inputs.leaves())
+    found = [
+        (axis, f"axis {axis}" + (f" of input {index}" if len(leaves) > 1 else ""), dim)
+        for index, spec in enumerate(leaves)
+        for axis, dim in enumerate(spec.shape)
+        if not isinstance(dim, int)
+    ]
+    named = [text + (f" ({dim!r})" if dim else "") for axis, text, dim in found if axis > 0]
+    texts = named or [text for _, text, _ in found]
+    return f"; unknown in the inputs: {', '.join(texts)}" if texts else ""
 
 
 def no_size(inputs: Arguments, tried: Sequence[TrialSizes], error: Exception) -> Exception:

@@ -29,17 +29,18 @@ _LARGER = (480, 4_800, 48_000, 480_000)
 """Tried if an input is too small at 96, or an output is empty."""
 _SMALL = (2, 3, 4, 8, 16, 32, 64, *(size for size in range(5, 64) if size not in (8, 16, 32)))
 """Tried if the program fails at 1, or at all large sizes."""
-_OTHER = (
-    *(72, 80, 84, 90, 98, 100, 105, 108, 112, 120, 121, 125, 126, 128, 140, 144, 150, 160, 168),
-    *(169, 180, 196, 200, 210, 216, 224, 225, 240, 250, 252, 256, 288, 299, 300, 320, 336, 360),
-    *(384, 400, 420, 448, 500, 504, 512, 576, 600, 625, 640, 720, 729, 750, 768, 784, 800, 900),
-    *(1000, 1024, 1280, 1500, 1536, 2000, 2048, 2187, 2401, 2520, 3000, 3072, 3125, 4000, 4096),
+_COMMON = (
+    *(72, 80, 84, 90, 98, 100, 112, 120, 125, 126, 128, 144, 150, 160, 168, 180, 196, 200, 210),
+    *(224, 225, 240, 250, 252, 256, 288, 299, 300, 320, 336, 360, 384, 400, 420, 448, 500, 504),
+    *(512, 576, 600, 625, 640, 720, 729, 750, 768, 784, 800, 900, 1000, 1024, 1280, 1500, 1536),
+    *(2000, 2048, 2187, 2401, 2520, 3000, 3072, 3125, 4000, 4096),
 )
-"""Tried last: common lengths, and multiples of small primes."""
+_OTHER = (*_COMMON, *(size for size in range(65, 257) if size not in (*_COMMON, *_LARGE)))
+"""Tried last: common lengths, multiples of small primes, and all others up to 256."""
 _AGAIN = (48, 2, 480)
 """Tried if two traces call other layers, or differ in the ranks of arrays."""
 _JUMPS = 4
-_CHEAP, _MOST_CALLS, _MOST_TRACES = 100, 2_000, 250
+_CHEAP, _MOST_CALLS, _MOST_TRACES = 100, 3_000, 600
 
 
 def run_passes(request: Request) -> Outcome:
@@ -175,7 +176,7 @@ class _Search:
         if len(self.done) < 2 and self._until(every) and len(self.done) < 2:
             self._until(every)
         if self.several:
-            self._apart(every)
+            self._apart()
         if not self.done:
             raise errors.no_size(self.request.specs, self.tried, self.failures[-1][1])
 
@@ -228,10 +229,11 @@ class _Search:
             else:
                 return
 
-    def _apart(self, every: tuple[int, ...]) -> None:
+    def _apart(self) -> None:
         """Trace with different sizes of the first axis and of other axes, if that is needed."""
-        if not self.done and self._until((1, _FIRST, *every), batch=2):
-            self._until(every, batch=2)
+        some = (1, _FIRST, *_SMALL, *_LARGE)
+        if not self.done and self._until(some, batch=2):
+            self._until(some, batch=2)
         if len(self.done) == 1:
             size = self.done[0].nameless
             for other, batch in ((size, 1), (size, 2), (size, 96), (1, size), (96, size)):
