@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
 from lamina.core.base.sites import site
@@ -26,6 +26,8 @@ def check_arguments(layer: Tracked, args: tuple[Any, ...], kwargs: Mapping[str, 
         InputError: they do not match; the error has the line that creates the layer.
     """
     if not args and not kwargs:
+        return
+    if _fits(type(layer).__init__, len(args), kwargs.keys()):
         return
     signature = _signature(type(layer).__init__)
     try:
@@ -55,6 +57,25 @@ def _signature(init: Callable[..., None]) -> inspect.Signature:
         return inspect.signature(init)
     except ValueError:  # a base class implemented in C
         return inspect.signature(lambda *args, **options: None)
+
+
+def _fits(init: Callable[..., None], count: int, names: Set[str]) -> bool:
+    """Return whether arguments surely bind to ``init``; `Signature.bind` is the slower rule."""
+    positional, required, known = _parameters(init)
+    given = {*positional[:count], *names}
+    return required <= given <= known and len(given) == count + len(names)
+
+
+@functools.cache
+def _parameters(init: Callable[..., None]) -> tuple[list[str], set[str], set[str]]:
+    """Return the names of the positional, the required and all named parameters, without `self`."""
+    parameters = [*_signature(init).parameters.values()][1:]
+    named = [p for p in parameters if p.kind in _NAMED]
+    return (
+        [p.name for p in named if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD],
+        {p.name for p in named if p.default is inspect.Parameter.empty},
+        {p.name for p in named},
+    )
 
 
 def check_options(layer: Tracked, options: Iterable[str], known: Iterable[str]) -> None:

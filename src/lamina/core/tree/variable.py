@@ -280,11 +280,45 @@ class Variable(ArrayMethods):
         return self
 
     def assign_add(self, value: Any) -> Variable:
-        """Add an array or a number to the value, as :meth:`assign`."""
+        """Add an array or a number to the value, as :meth:`assign`.
+
+        Args:
+            value: an array that broadcasts to the variable's shape, or a number.
+
+        Returns:
+            The variable.
+
+        Raises:
+            InputError: the result has another shape than the variable.
+            TraceError: as of :meth:`assign`.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> layer.bias.assign_add(2.0).numpy().tolist()
+        [2.0]
+        """
         return self.assign(self.value + array_of(value))
 
     def assign_sub(self, value: Any) -> Variable:
-        """Subtract an array or a number from the value, as :meth:`assign`."""
+        """Subtract an array or a number from the value, as :meth:`assign`.
+
+        Args:
+            value: an array that broadcasts to the variable's shape, or a number.
+
+        Returns:
+            The variable.
+
+        Raises:
+            InputError: the result has another shape than the variable.
+            TraceError: as of :meth:`assign`.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> layer.bias.assign_sub(2.0).numpy().tolist()
+        [-2.0]
+        """
         return self.assign(self.value - array_of(value))
 
     def numpy(self) -> np.ndarray:
