@@ -402,6 +402,8 @@ class Layer(Tracked):
     def compute_output_shape(self, *shapes: Any, **named: Any) -> Any:
         """Return the shape of the outputs, without building the layer.
 
+        A subclass may define it, to give the sizes of its outputs where inputs have unknown dims.
+
         Args:
             *shapes: as the specs of :meth:`build`.
             **named: as those of :meth:`build`.
@@ -597,4 +599,5 @@ class Layer(Tracked):
 
 
 Layer.build.is_base = True  # type: ignore[attr-defined]
+Layer.compute_output_shape.is_base = True  # type: ignore[attr-defined]
 Layer.build = building.wrap_build(Layer.build)
