@@ -73,7 +73,7 @@ def names_of_outputs(graph: Any) -> Any:
     inputs: list[str] = names_of_inputs(graph.inputs, graph.names)
 
     def name(ref: Any) -> str:
-        found: Any = graph.steps[ref.step - 1].layer if ref.step else inputs[ref.output]
+        found = cast(Any, graph.steps[ref.step - 1].layer if ref.step else inputs[ref.output])
         return cast(str, found)
 
     outputs: Any = graph.outputs
