@@ -20,6 +20,7 @@ from lamina.core.calling import constructor, views
 from lamina.core.calling import entry as building
 from lamina.core.running import added_losses
 from lamina.core.running.layer_call import fresh_key
+from lamina.core.running.masks import defines_mask
 from lamina.core.running.precision import policy
 from lamina.core.running.scope import current
 from lamina.core.specs.spec import Spec
@@ -256,7 +257,8 @@ class Layer(Tracked):
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Compute the padding mask of the outputs, which is passed to the following layers.
 
-        The base class returns the mask of the inputs; subclasses may override it.
+        The base class returns the mask of the inputs. A call uses it only if
+        ``supports_masking`` is True, which is the default of subclasses that override it.
 
         Args:
             inputs: the first argument of ``call``.
@@ -543,6 +545,9 @@ class Layer(Tracked):
     variable_dtype = views.View(views.variable_dtype)
     trainable = views.Trainable()
     built = views.BuiltFlag()
+    supports_masking = views.View(lambda layer: defines_mask(type(layer)))
+    """bool, whether outputs have the mask that :meth:`compute_mask` returns. Subclasses may set it;
+    by default it is True for those that override :meth:`compute_mask`."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         held = self.__dict__.get(name)
@@ -560,4 +565,5 @@ class Layer(Tracked):
 
 
 Layer.build.is_base = True  # type: ignore[attr-defined]
+Layer.compute_mask.mask_rule = "base"  # type: ignore[attr-defined]
 Layer.build = building.wrap_build(Layer.build)

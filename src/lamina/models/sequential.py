@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, overload
 
-from lamina.core.running.masks import mask_after, note_mask, with_masks
+from lamina.core.running.masks import masks_by_inner_layers
+from lamina.core.calling.root import output_masks
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.graph_call import as_declared
+from lamina.models.graph_call import as_declared, set_mask
 from lamina.models.model import Model
 from lamina.models.model_state import SymbolicEnds, state_of
 from lamina.models.symbol import Symbol
@@ -159,17 +160,14 @@ class Sequential(Model):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if self.start is not None:
             inputs = as_declared(inputs, self.start)
+        set_mask(inputs, mask)
         for layer in self.layers:
-            outputs = layer(inputs, **with_masks(layer, {}, (mask,), {}))
-            mask = mask_after(layer, (inputs,), mask)
-            inputs = outputs
-        note_mask(self, mask)
+            inputs = layer(inputs)
         return inputs
 
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        for layer in self.layers:
-            mask = layer.compute_mask(inputs, mask)
-        return mask
+        return output_masks(self, inputs, mask)
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -141,7 +141,7 @@ class Objective:
         if self.loss is None or labels is None:
             return self._added_only(batch, inputs)
         values = call_on(self.model, inputs)
-        outputs = pair_outputs(values, labels, weights, self.names, output_masks(self.model))
+        outputs = pair_outputs(values, labels, weights, self.names, output_masks(values))
         pairs = loss_terms.pair_losses(self.loss, outputs)
         terms = {output.name: loss_terms.term(loss, output) for loss, output in pairs}
         if not terms:
