@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.calling.views import name as name_of
 from lamina.core.running.masks import copy_masks
-from lamina.core.running.scope import current
+from lamina.core.running.scope import current, set_masks
 from lamina.core.specs.spec import Arguments, Spec, as_specs, covers
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
@@ -17,7 +17,7 @@ from lamina.models.graph import Graph, substituted
 from lamina.models.model_state import SymbolicEnds
 from lamina.models.symbol import Symbol
 
-__all__ = ["as_declared", "layers_called", "run", "set_mask", "symbolic_ends"]
+__all__ = ["as_declared", "layers_called", "run", "symbolic_ends"]
 
 _NUMBERS = (jnp.number, jnp.bool_)
 
@@ -42,13 +42,6 @@ def as_declared(array: Any, spec: Any) -> Any:
     return cast_array
 
 
-def set_mask(array: Any, mask: Any) -> None:
-    """Record a mask of an array in the running call; None is ignored."""
-    scope = current()
-    if scope is not None:
-        scope.call.masks.record(array, mask)
-
-
 def layers_called(model: Layer, graph: Graph) -> list[Any]:
     """The layer of each step, as the model holds it now."""
     return [getattr(model, step.layer) for step in graph.steps]
@@ -69,8 +62,7 @@ def run(model: Layer, graph: Graph, inputs: tuple[Any, ...], mask: Any) -> Any:
     arrays = [[*map(as_declared, _in_order(model, graph, inputs), _specs_of(graph))]]
     if mask is not None:
         masks = _one_for_each(_masks_in_order(graph, mask), len(arrays[0]))
-        for array, one in zip(arrays[0], masks, strict=True):
-            set_mask(array, one)
+        set_masks(arrays[0], masks)
     for step, layer in zip(graph.steps, layers_called(model, graph), strict=True):
         args, kwargs = substituted((step.args, step.kwargs), arrays)
         arrays.append(leaves_of(layer(*args, **kwargs)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, overload
 
-from lamina.core.running.masks import masks_by_inner_layers
 from lamina.core.calling.root import output_masks
+from lamina.core.running.masks import masks_by_inner_layers
+from lamina.core.running.scope import set_masks
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.graph_call import as_declared, set_mask
+from lamina.models.graph_call import as_declared
 from lamina.models.model import Model
 from lamina.models.model_state import SymbolicEnds, state_of
 from lamina.models.symbol import Symbol
@@ -160,7 +161,7 @@ class Sequential(Model):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if self.start is not None:
             inputs = as_declared(inputs, self.start)
-        set_mask(inputs, mask)
+        set_masks(inputs, mask)
         for layer in self.layers:
             inputs = layer(inputs)
         return inputs

@@ -48,7 +48,7 @@ def run_layer(
     masks, previous = call.masks, None
     if method == "call":
         if masks:
-            args, kwargs = with_masks(masks, info, args, kwargs)
+            args, kwargs = with_masks(masks, layer, info, args, kwargs)
         previous = previous_mask(masks, info, args, kwargs)
     if not callable(method):
         dtype = arithmetic_dtype(layer._lamina.dtype, dtype)
@@ -61,7 +61,11 @@ def run_layer(
             outputs = method(*args, **kwargs)
         else:
             options = {} if info.training_at is None else {"training": training}
-            outputs = call.run(layer, method, args, kwargs, options)
+            if masks and getattr(layer, "_hides_masks", False):
+                with masks.hidden():
+                    outputs = call.run(layer, method, args, kwargs, options)
+            else:
+                outputs = call.run(layer, method, args, kwargs, options)
             if layer._lamina.penalty is not None:
                 add_activity_penalty(layer, layer._lamina.penalty, outputs)
             if method == "call" and not mark_outputs(

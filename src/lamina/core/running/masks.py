@@ -6,9 +6,10 @@ the masks of its inputs, and the masks of its outputs follow from `compute_mask`
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from inspect import Parameter
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -49,6 +50,15 @@ class Masks:
     def __init__(self) -> None:
         self._entries: dict[int, _Entry] = {}
 
+    @contextlib.contextmanager
+    def hidden(self) -> Generator[None]:
+        """In a `with` block, hide the masks that were recorded before it."""
+        hidden, self._entries = self._entries, {}
+        try:
+            yield
+        finally:
+            self._entries = hidden
+
     def __bool__(self) -> bool:
         return bool(self._entries)
 
@@ -72,6 +82,24 @@ class Masks:
         """Record the mask of an array; other values, and None for no mask, are ignored."""
         if mask is not None and isinstance(array, jax.Array):
             self._entries[id(array)] = _Entry(weakref.ref(array), mask, trace_state())
+
+    def record_tree(self, tree: Any, found: Any, replace: bool = False) -> None:
+        """Record masks of the leaves of a pytree, in order.
+
+        Args:
+            tree: the pytree.
+            found: a pytree of masks, with None for no mask; or None.
+            replace: whether to replace masks that were recorded before; False by default.
+        """
+        if found is not None:
+            for leaf, mask in zip(_leaves_or_none(tree), _leaves_or_none(found), strict=False):
+                if replace or not self or self.of(leaf) is None:
+                    self.record(leaf, mask)
+
+
+def _leaves_or_none(tree: Any) -> list[Any]:
+    """Return the leaves of a pytree, with None as a leaf."""
+    return flatten(tree, is_leaf=lambda leaf: leaf is None)[0]
 
 
 def masks_by_inner_layers(compute_mask: _F) -> _F:
@@ -97,15 +125,17 @@ def _rule_of(kind: type) -> str | None:
 
 
 def with_masks(
-    masks: Masks, method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]
+    masks: Masks, layer: Any, method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Add the masks of the inputs to the arguments of a call, where `call` accepts them.
 
     The mask of the only input that holds arrays is passed as ``mask``. If there are several, that
-    of an input ``value`` is passed as ``value_mask``. Masks that are passed explicitly are kept.
+    of an input ``value`` is passed as ``value_mask``; that of the first one also as ``mask`` if the
+    layer has ``_mask_of_first_input``. Masks that are passed explicitly are kept.
 
     Args:
         masks: the masks of the call.
+        layer: the layer.
         method: the signature of `call`.
         args: the positional arguments.
         kwargs: the keyword arguments.
@@ -123,11 +153,15 @@ def with_masks(
         if kind is Parameter.VAR_KEYWORD:
             inputs |= value
         else:
-            inputs[name] = value[0] if kind is Parameter.VAR_POSITIONAL and len(value) == 1 else value
+            inputs[name] = (
+                value[0] if kind is Parameter.VAR_POSITIONAL and len(value) == 1 else value
+            )
     arrays = {name: value for name, value in inputs.items() if _holds_arrays(value)}
-    options = {"mask": value for value in arrays.values()}
-    if len(arrays) != 1:
-        options = {f"{name}_mask": value for name, value in arrays.items()}
+    options: dict[str, Any] = {}
+    if len(arrays) == 1 or getattr(layer, "_mask_of_first_input", False):
+        options["mask"] = next(iter(arrays.values()), None)
+    if len(arrays) > 1:
+        options |= {f"{name}_mask": value for name, value in arrays.items()}
     places = list(parameters)[: len(args)]
     for option, value in options.items():
         mask = masks.of_tree(value) if option in parameters and given.get(option) is None else None
@@ -203,20 +237,10 @@ def mark_outputs(
         return True
     if not layer.supports_masking:
         return previous is None or rule == "inner"
-    leaves = _with_none(outputs)
-    if masks and all(masks.of(leaf) is not None for leaf in leaves):
+    if masks and all(masks.of(leaf) is not None for leaf in leaves_of(outputs)):
         return True
-    found = layer.compute_mask(_first_input(method, args, kwargs), previous)
-    if found is not None:
-        for leaf, mask in zip(leaves, _with_none(found), strict=False):
-            if not masks or masks.of(leaf) is None:
-                masks.record(leaf, mask)
+    masks.record_tree(outputs, layer.compute_mask(_first_input(method, args, kwargs), previous))
     return True
-
-
-def _with_none(tree: Any) -> list[Any]:
-    """Return the leaves of a pytree, with None as a leaf."""
-    return flatten(tree, is_leaf=lambda leaf: leaf is None)[0]
 
 
 def copy_masks(masks: Masks, source: Any, target: Any) -> None:

@@ -115,6 +115,9 @@ class MultiHeadAttention(Weighted):
     ((3, 5, 8), 5)
     """
 
+    supports_masking = True
+    _hides_masks = True
+
     def __init__(
         self,
         num_heads: int,
