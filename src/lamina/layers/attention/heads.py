@@ -22,6 +22,7 @@ def attend_heads(
     keys: jax.Array,
     values: jax.Array,
     mask: jax.Array | None,
+    query_mask: jax.Array | None,
     *,
     causal: bool,
     return_weights: bool,
@@ -35,7 +36,10 @@ def attend_heads(
         queries: ``[batch, target, heads, key_dim]``.
         keys: ``[batch, source, heads, key_dim]``.
         values: ``[batch, source, heads, value_dim]``.
-        mask: bool, broadcast against ``[batch, heads, target, source]``, or None.
+        mask: bool, broadcast against ``[batch, heads, target, source]``, or None. A query whose
+            positions are all masked gets 0.
+        query_mask: bool ``[batch, 1, target, 1]``, False at padding, or None. A query at padding
+            gets the mean of all values; 0 with dropout, or if weights are returned, as in Keras.
         causal: let position t attend to positions 0 to t only.
         return_weights: compute the weights ``[batch, heads, target, source]``.
         training: apply dropout.
@@ -45,12 +49,15 @@ def attend_heads(
     """
     scale = 1 / math.sqrt(layer.key_dim)
     drops = training and layer.dropout > 0
+    if layer.dropout > 0 or return_weights:
+        mask, query_mask = joint_mask(mask, query_mask), None
     if not return_weights and not drops:
         fused = layer.flash_attention
         try:
             return attend(
-                queries, keys, values, mask, scale=scale, causal=causal, fused=fused
-            ), None
+                queries, keys, values, mask,
+                scale=scale, causal=causal, query_mask=query_mask, fused=fused,
+            ), None  # fmt: skip
         except (NotImplementedError, RuntimeError, ValueError) as error:
             if not fused:
                 raise
