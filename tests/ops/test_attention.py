@@ -13,6 +13,7 @@ from lamina.ops.attention import (
     attention_weights,
     dot_scores,
     masked_softmax,
+    rotate,
     weighted_heads,
     weighted_values,
     write_rows,
@@ -27,7 +28,6 @@ from lamina.ops.attention_masks import (
     unfold_weights,
     window_mask,
 )
-from lamina.ops.rotation import rotate
 from tests.close import assert_close
 
 few = settings(deadline=None, max_examples=3)

@@ -135,7 +135,7 @@ def _spec(leaf: Any) -> Any:
 
 
 _BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
-_COMPARED = ("lt", "le", "gt", "ge")
+_COMPARED = ("lt", "le", "gt", "ge", "ne")
 _LOGICAL = ("and_", "or_", "xor")
 _UNARY = ("neg", "pos", "abs", "invert")
 _OPERATORS = (*_BINARY, *_COMPARED, *_LOGICAL, *_UNARY)

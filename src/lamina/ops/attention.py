@@ -1,4 +1,4 @@
-"""Attention: scores, weights, weighted means of values, and rows of a buffer."""
+"""Attention: scores, weights, weighted means of values, and rotary embeddings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ __all__ = [
     "attention_weights",
     "dot_scores",
     "masked_softmax",
+    "rotate",
     "weighted_heads",
     "weighted_values",
     "write_rows",
@@ -111,8 +112,8 @@ def attention_weights(
         query: q, ``[batch, target, heads, size]``.
         key: k, ``[batch, source, groups, size]``; each group belongs to ``heads / groups``
             adjacent heads.
-        mask: bool, broadcast against the weights; positions where it is False have weight 0, so
-            that all weights of a query whose positions are all masked are 0. None by default.
+        mask: bool, broadcast against the weights; positions where it is False have weight 0. None
+            by default.
         scale: factor of the dot products.
 
     Returns:
@@ -121,19 +122,6 @@ def attention_weights(
     >>> attention_weights(jnp.ones((1, 2, 1, 4)), jnp.ones((1, 2, 1, 4)), scale=0.5).tolist()
     [[[[0.5, 0.5], [0.5, 0.5]]]]
     """
-    weights = _softmax_weights(query, key, mask, scale)
-    return weights if mask is None else jnp.where(_some_visible(mask), weights, 0)
-
-
-def _some_visible(mask: Operand) -> jax.Array:
-    """Returns whether each query may attend to a position, ``[..., target, 1]``."""
-    return jnp.any(cast(mask, bool), -1, keepdims=True)
-
-
-def _softmax_weights(
-    query: jax.Array, key: jax.Array, mask: Operand | None, scale: float
-) -> jax.Array:
-    """Returns attention weights, which are equal where all positions of a query are masked."""
     dtype = float_dtype(query, key)
     batch, target, heads, size = query.shape
     groups = key.shape[2]
@@ -183,7 +171,6 @@ def attend(
     *,
     scale: float,
     causal: bool = False,
-    query_mask: jax.Array | None = None,
     fused: bool | None = None,
 ) -> jax.Array:
     """Returns the attention of each head, ``y = softmax(scale q k) v``.
@@ -193,12 +180,10 @@ def attend(
         key: k, ``[batch, source, groups, size]``.
         value: v, ``[batch, source, groups, value_size]``.
         mask: bool, broadcast against ``[batch, heads, target, source]``; a query whose positions
-            are all masked gets 0. None by default.
+            are all masked gets the mean of all values. None by default.
         scale: factor of the dot products.
         causal: let position t of the target attend to positions 0 to t of the source only; False
             by default.
-        query_mask: bool, broadcast against ``[batch, heads, target, 1]``, False at padding, where a
-            query gets the mean of all values. None by default.
         fused: True for cuDNN's kernel, an error where it is not supported; False for the program
             in this file; None (default) for JAX's attention where it is supported and faster.
 
@@ -213,39 +198,14 @@ def attend(
     """
     dtype = float_dtype(query, key, value)
     query, key, value = cast(query, dtype), cast(key, dtype), cast(value, dtype)
-    heads = _attend(query, key, value, joint_mask(mask, query_mask), scale, causal, fused)
-    if mask is None:
-        return heads
-    visible = _some_visible(_with_causal(mask, query, key) if causal else mask)
-    if query_mask is not None:
-        visible |= ~query_mask
-    visible = lax.expand_dims(visible, tuple(range(4 - visible.ndim)))
-    return jnp.where(_heads_first(visible), heads, 0)
-
-
-def _with_causal(mask: jax.Array | None, query: jax.Array, key: jax.Array) -> jax.Array:
-    causal = causal_mask(query.shape[1], key.shape[1])
-    return causal if mask is None else jnp.logical_and(mask, causal)
-
-
-def _attend(
-    query: jax.Array,
-    key: jax.Array,
-    value: jax.Array,
-    mask: jax.Array | None,
-    scale: float,
-    causal: bool,
-    fused: bool | None,
-) -> jax.Array:
-    """Returns the attention of each head, without the rule for queries that see nothing."""
     if fused or (fused is None and _serves(key, value)):
         kernel = "cudnn" if fused else None
         return jax.nn.dot_product_attention(
             query, key, value, mask=mask, scale=scale, is_causal=causal, implementation=kernel
         )
     if causal:
-        mask = _with_causal(mask, query, key)
-    return weighted_heads(_softmax_weights(query, key, mask, scale), value)
+        mask = joint_mask(mask, causal_mask(query.shape[1], key.shape[1]))
+    return weighted_heads(attention_weights(query, key, mask, scale=scale), value)
 
 
 def _serves(key: jax.Array, value: jax.Array) -> bool:
@@ -254,6 +214,39 @@ def _serves(key: jax.Array, value: jax.Array) -> bool:
     # products that not every device supports.
     supported = key.shape == value.shape and key.dtype in (jnp.float32, jnp.bfloat16)
     return supported and jax.default_backend() != "cpu"
+
+
+def rotate(x: jax.Array, positions: jax.Array, *, max_wavelength: float = 10_000.0) -> jax.Array:
+    """Rotates pairs of features by angles that grow with the position.
+
+    Feature i of the first half and feature i of the second are the real and imaginary part of
+    ``z_i``, and ``y_i = z_i exp(1j position max_wavelength^(-i / half))``: the dot
+    product of a rotated query and a rotated key depends on the distance of their positions.
+
+    Args:
+        x: ``[batch, time, ..., features]``, with an even number of features.
+        positions: ``[time]`` or ``[batch, time]``.
+        max_wavelength: wavelength of the slowest pair, in positions, divided by 2 pi; 10,000 by
+            default.
+
+    Returns:
+        An array like x, computed in at least float32.
+
+    Source: Su et al., RoFormer, arXiv 2104.09864.
+
+    >>> rotate(jnp.array([[[1.0, 0.0]]]), jnp.array([jnp.pi / 2])).round(4).tolist()
+    [[[-0.0, 1.0]]]
+    """
+    half = x.shape[-1] // 2
+    wide = cast(x, jnp.promote_types(x.dtype, jnp.float32))
+    frequency = max_wavelength ** (-jnp.arange(half, dtype=wide.dtype) / half)
+    angle = lax.expand_dims(cast(positions, wide.dtype), (positions.ndim,)) * frequency
+    between = range(angle.ndim - 1, angle.ndim - 1 + x.ndim - 3)
+    angle = lax.expand_dims(angle, tuple(between))  # [(batch,) time, 1, ..., half]
+    real, imaginary = wide[..., :half], wide[..., half:]
+    cos, sin = lax.cos(angle), lax.sin(angle)
+    rotated = (real * cos - imaginary * sin, imaginary * cos + real * sin)
+    return cast(jnp.concatenate(rotated, -1), x.dtype)
 
 
 def write_rows(buffer: jax.Array, rows: jax.Array, start: Operand) -> jax.Array:

@@ -12,10 +12,9 @@ from lamina.core.specs.signature import either_mode
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_choice, check_rank, check_shape, check_within
 from lamina.layers.bases.errors import refusal
-from lamina.ops.attention import additive_scores, dot_scores, masked_softmax
+from lamina.ops.attention import additive_scores, dot_scores, masked_softmax, rotate
 from lamina.ops.attention_masks import causal_mask, joint_mask
 from lamina.ops.dropout import dropout
-from lamina.ops.rotation import rotate
 from lamina.options import LayerOptions
 
 __all__ = ["AdditiveAttention", "Attention", "RotaryEmbedding"]
