@@ -545,7 +545,7 @@ class Layer(Tracked):
     variable_dtype = views.View(views.variable_dtype)
     trainable = views.Trainable()
     built = views.BuiltFlag()
-    supports_masking: Any = views.View(lambda layer: defines_mask(type(layer)))
+    supports_masking: Any = views.View(defines_mask)
     """bool, whether outputs have the mask that :meth:`compute_mask` returns. Subclasses may set it;
     by default it is True for those that override :meth:`compute_mask`."""
 

@@ -108,9 +108,9 @@ def masks_by_inner_layers(compute_mask: _F) -> _F:
     return compute_mask
 
 
-def defines_mask(kind: type) -> bool:
-    """Return whether a class of layers defines how the mask of its outputs is computed."""
-    return _rule_of(kind) is None
+def defines_mask(layer: Tracked) -> bool:
+    """Return whether the class of a layer defines how the mask of its outputs is computed."""
+    return _rule_of(type(layer)) is None
 
 
 _rules: dict[Any, str | None] = {}
@@ -232,7 +232,7 @@ def mark_outputs(
     Returns:
         Whether the layer passes masks on, or had none to pass on.
     """
-    rule = _rule_of(type(layer))
+    rule = _rule_of(cast(type, type(layer)))
     if previous is None and rule is not None:
         return True
     if not layer.supports_masking:
