@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -61,11 +62,11 @@ def run_layer(
             outputs = method(*args, **kwargs)
         else:
             options = {} if info.training_at is None else {"training": training}
-            if masks and getattr(layer, "_hides_masks", False):
-                with masks.hidden():
-                    outputs = call.run(layer, method, args, kwargs, options)
-            else:
+            hides = bool(masks) and getattr(layer, "_hides_masks", False)
+            with masks.hidden() if hides else nullcontext():
                 outputs = call.run(layer, method, args, kwargs, options)
+            if hides and getattr(layer, "_removes_masks", False):
+                masks.remove((args, kwargs))
             if layer._lamina.penalty is not None:
                 add_activity_penalty(layer, layer._lamina.penalty, outputs)
             if method == "call" and not mark_outputs(

@@ -1,7 +1,9 @@
 """Propagation of padding masks from layer to layer within a call.
 
 The masks of a call are kept by the identity of the arrays that they belong to. A layer receives
-the masks of its inputs, and the masks of its outputs follow from `compute_mask`.
+the masks of its inputs, and the masks of its outputs follow from `compute_mask`. Layers of Lamina
+may set ``_hides_masks``, so that the layers inside of them receive explicit masks only;
+``_removes_masks``, so that their inputs have no mask afterwards; and ``_mask_of_first_input``.
 """
 
 from __future__ import annotations
@@ -82,6 +84,11 @@ class Masks:
         """Record the mask of an array; other values, and None for no mask, are ignored."""
         if mask is not None and isinstance(array, jax.Array):
             self._entries[id(array)] = _Entry(weakref.ref(array), mask, trace_state())
+
+    def remove(self, tree: Any) -> None:
+        """Remove the masks of the arrays of a pytree."""
+        for leaf in leaves_of(tree):
+            self._entries.pop(id(leaf), None)
 
     def record_tree(self, tree: Any, found: Any, replace: bool = False) -> None:
         """Record masks of the leaves of a pytree, in order.
@@ -235,10 +242,10 @@ def mark_outputs(
     rule = _rule_of(cast(type, type(layer)))
     if previous is None and rule is not None:
         return True
-    if not layer.supports_masking:
-        return previous is None or rule == "inner"
     if masks and all(masks.of(leaf) is not None for leaf in leaves_of(outputs)):
         return True
+    if not layer.supports_masking:
+        return previous is None or rule == "inner"
     masks.record_tree(outputs, layer.compute_mask(_first_input(method, args, kwargs), previous))
     return True
 

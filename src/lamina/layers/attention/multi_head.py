@@ -118,6 +118,7 @@ class MultiHeadAttention(Weighted):
 
     supports_masking = True
     _hides_masks = True
+    _removes_masks = True  # as in Keras
 
     def __init__(
         self,
