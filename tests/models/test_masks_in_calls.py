@@ -204,3 +204,25 @@ def test_a_known_value_of_masked_tokens() -> None:
     net = Net(layers.SimpleRNN(1, **ones))
     tokens = np.array([[1, 2, 0, 0]])
     np.testing.assert_allclose(net(tokens), np.tanh(1 + np.tanh(1)).reshape(1, 1), rtol=1e-6)
+
+
+def test_a_transformer_of_two_blocks_equals_that_of_keras() -> None:
+    def make(parts):
+        return {
+            "embed": parts.Embedding(9, 8, mask_zero=True),
+            "first": parts.MultiHeadAttention(2, 4),
+            "second": parts.MultiHeadAttention(2, 4, dropout=0.1),
+            "add": parts.Add(),
+            "norm": parts.LayerNormalization(),
+            "dense": parts.Dense(8),
+            "pool": parts.GlobalAveragePooling1D(),
+        }
+
+    def call(net, tokens):
+        x = net.embed(tokens)
+        for attention in (net.first, net.second):
+            x = net.norm(net.add([x, attention(query=x, value=x, key=x)]))
+            x = net.norm(net.add([x, net.dense(x)]))
+        return x, net.pool(x)
+
+    check(make, call, SOURCE)

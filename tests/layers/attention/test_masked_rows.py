@@ -57,26 +57,14 @@ def test_a_source_that_is_all_padding_and_a_causal_mask(normal, kind) -> None:
 
 @pytest.mark.parametrize("kind", HEADS)
 @pytest.mark.parametrize(("dropout", "scored"), [(0.0, True), (0.5, True), (0.5, False)])
-@pytest.mark.parametrize("masks", ["attention_mask", "query_mask"])
-def test_they_equal_keras_with_scores_or_dropout(normal, kind, dropout, scored, masks) -> None:
+def test_they_equal_keras_with_scores_or_dropout(normal, kind, dropout, scored) -> None:
     make, other, sizes = HEADS[kind]
     x = normal(2, 3, 8)
     ours, theirs = make(dropout=dropout), other(*sizes, dropout=dropout)
     ours(x, x), theirs(x, x)
     theirs.set_weights(ours.get_weights())
-    mask = MASK if masks == "attention_mask" else MASK[:, :, 0]
-    call = {masks: mask, "return_attention_scores": scored}
+    call = {"attention_mask": MASK, "return_attention_scores": scored}
     np.testing.assert_allclose(first(ours(x, x, **call)), first(theirs(x, x, **call)), atol=1e-5)
-
-
-def test_a_masked_query_equals_keras_without_scores(normal) -> None:
-    x = normal(2, 3, 8)
-    ours, theirs = MultiHeadAttention(2, 4), keras.layers.MultiHeadAttention(2, 4)
-    ours(x, x), theirs(x, x)
-    theirs.set_weights(ours.get_weights())
-    masks = {"query_mask": MASK[:, :, 0]}
-    masks["value_mask"] = np.array([[True, False, True], [True, True, False]])
-    np.testing.assert_allclose(ours(x, x, **masks), theirs(x, x, **masks), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [Attention, AdditiveAttention])
