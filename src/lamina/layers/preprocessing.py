@@ -40,6 +40,8 @@ class Rescaling(Layer):
     [-1.0, 1.0]
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         scale: ArrayLike | Sequence[float],
@@ -81,6 +83,8 @@ class Normalization(Layer):
     >>> layer(np.array([[1.0, 10.0]])).tolist()
     [[0.0, 2.0]]
     """
+
+    supports_masking = True
 
     def __init__(
         self,

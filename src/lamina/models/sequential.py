@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, overload
 
+from lamina.core.calling.root import output_masks
 from lamina.core.calling.views import name as name_of
-from lamina.core.running.masks import mask_after, note_mask, with_masks
+from lamina.core.running.masks import masks_by_inner_layers
+from lamina.core.running.scope import set_masks
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.core.tree.trainable import settle
 from lamina.core.tree.walk import walk
@@ -168,17 +170,14 @@ class Sequential(Model):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if self.start is not None:
             inputs = as_declared(inputs, self.start)
+        set_masks(inputs, mask)
         for layer in self.layers:
-            outputs = layer(inputs, **with_masks(layer, {}, (mask,), {}))
-            mask = mask_after(layer, (inputs,), mask)
-            inputs = outputs
-        note_mask(self, mask)
+            inputs = layer(inputs)
         return inputs
 
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        for layer in self.layers:
-            mask = layer.compute_mask(inputs, mask)
-        return mask
+        return output_masks(self, inputs, mask)
 
     def __len__(self) -> int:
         return len(self.layers)
