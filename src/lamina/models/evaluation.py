@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
+from lamina.core.base.pytrees import map_tree
 from lamina.layer import Layer
 from lamina.models.model_state import trainer_of
 from lamina.training.callbacks import Callback
 from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.data.arrays import as_numpy
 from lamina.training.loop import arguments
 from lamina.training.loop.evaluate import evaluate as evaluate_on
 
@@ -127,8 +129,9 @@ def test_on_batch(
 
 
 def as_batch(x: Any, y: Any, sample_weight: Any) -> Any:
-    """The parts of a batch that are given, as one batch."""
-    return x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+    """The parts of a batch that are given, as one batch; tables of pandas as arrays."""
+    batch = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+    return map_tree(as_numpy, batch)
 
 
 def loss_and_metrics(logs: dict[str, Any], return_dict: bool) -> Any:

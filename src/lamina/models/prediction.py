@@ -15,6 +15,7 @@ from lamina.layer import Layer
 from lamina.models.model_state import state_of
 from lamina.training.callbacks import Callback
 from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.data.arrays import as_numpy
 from lamina.training.loop import arguments
 from lamina.training.loop.predict import predict as predict_with
 from lamina.training.step.model_call import call_on
@@ -82,7 +83,7 @@ def predict_on_batch(model: Layer, x: Any) -> Any:
     >>> model.predict_on_batch(np.ones((4, 3), "float32")).shape
     (4, 2)
     """
-    return map_tree(np.asarray, _compiled_call(model)(as_inputs(x)))
+    return map_tree(np.asarray, _compiled_call(model)(as_inputs(map_tree(as_numpy, x))))
 
 
 def _compiled_call(model: Layer) -> Callable[[Any], Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from lamina.core.running.masks import mask_after, note_mask, with_masks
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.graph_call import as_declared
+from lamina.models.graph_call import as_declared, of_declared_rank
 from lamina.models.model import Model
 from lamina.models.model_state import SymbolicEnds, state_of
 from lamina.models.symbol import Symbol
@@ -31,7 +31,8 @@ class Sequential(Model):
         name: the name in reports. Default None: ``sequential``.
 
     Call arguments:
-        inputs: the inputs of the first layer, ``[batch, ...]``.
+        inputs: the inputs of the first layer, ``[batch, ...]``. A last axis of size 1 may be left
+            out or added.
         mask: their mask. Default None.
 
     Raises:
@@ -157,14 +158,24 @@ class Sequential(Model):
         )
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        if self.start is not None:
-            inputs = as_declared(inputs, self.start)
+        inputs = self._in_form(inputs)
         for layer in self.layers:
             outputs = layer(inputs, **with_masks(layer, {}, (mask,), {}))
             mask = mask_after(layer, (inputs,), mask)
             inputs = outputs
         note_mask(self, mask)
         return inputs
+
+    def _in_form(self, inputs: Any) -> Any:
+        """The inputs in the form of the `Input`, or of the rank that the model is built for."""
+        if self.start is not None:
+            if isinstance(inputs, list | tuple) and len(cast("list[Any]", inputs)) == 1:
+                (inputs,) = cast("list[Any]", inputs)
+            return as_declared(inputs, self.start)
+        built = self._lamina.built
+        if built is None or not hasattr(inputs, "shape"):
+            return inputs
+        return of_declared_rank(inputs, self._expected())
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         for layer in self.layers:
