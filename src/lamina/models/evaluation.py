@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, overload
 
 from lamina.core.base.pytrees import map_tree
+from lamina.counts import count_or_default
 from lamina.layer import Layer
 from lamina.models.model_state import trainer_of
 from lamina.training.callbacks import Callback
@@ -22,7 +23,7 @@ def evaluate(
     model: Layer,
     x: Any,
     y: Any = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
@@ -35,7 +36,7 @@ def evaluate(
     model: Layer,
     x: Any,
     y: Any = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
@@ -46,7 +47,7 @@ def evaluate(
     model: Layer,
     x: Any,
     y: Any = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
@@ -58,10 +59,11 @@ def evaluate(
     Args:
         x: the inputs, or an iterable of batches, as in :meth:`Model.fit`.
         y: the labels ``[examples, ...]``. Default None.
-        batch_size: the number of examples in a batch, where `x` is arrays. Default 32.
+        batch_size: the number of examples in a batch, where `x` is arrays. Default None: 32; with
+            `steps`, all examples divided by it.
         verbose: passed on to callbacks; evaluation itself shows nothing. Default `"auto"`.
         sample_weight: the weight of each example, ``[examples]``. Default None: 1.
-        steps: the maximum number of batches. Default None: all.
+        steps: the maximum number of batches; fewer give a warning. Default None: all.
         callbacks: their ``on_test_begin`` and ``on_test_end`` are called. Default None.
         return_dict: return a dict by name. Default False.
 
@@ -80,7 +82,8 @@ def evaluate(
     >>> model.evaluate(x, y, return_dict=True)
     {'loss': 4.0, 'mae': 2.0}
     """
-    arguments.check_positive(batch_size=batch_size, steps=steps)
+    batch_size = count_or_default("batch_size", batch_size, None)
+    steps = count_or_default("steps", steps, None)
     trainer = trainer_of(model)
     listeners = CallbackList(callbacks or (), model, {"steps": steps, "verbose": verbose})
     listeners.call("on_test_begin", {})

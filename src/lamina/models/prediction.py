@@ -11,12 +11,12 @@ import numpy as np
 from lamina.core.base.inputs import as_inputs
 from lamina.core.base.pytrees import map_tree
 from lamina.core.calling.jit import compiled
+from lamina.counts import count_or_default
 from lamina.layer import Layer
 from lamina.models.model_state import state_of
 from lamina.training.callbacks import Callback
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.data.arrays import as_numpy
-from lamina.training.loop import arguments
 from lamina.training.loop.predict import predict as predict_with
 from lamina.training.step.model_call import call_on
 
@@ -26,7 +26,7 @@ __all__ = ["predict", "predict_on_batch"]
 def predict(
     model: Layer,
     x: Any,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     steps: int | None = None,
     callbacks: Sequence[Callback] | None = None,
@@ -38,9 +38,10 @@ def predict(
     Args:
         x: the inputs ``[examples, ...]``, or a tuple, list or dict of them; or an iterable of
             batches, whose labels are not used.
-        batch_size: the number of examples in a batch, where `x` is arrays. Default 32.
+        batch_size: the number of examples in a batch, where `x` is arrays. Default None: 32; with
+            `steps`, all examples divided by it.
         verbose: passed on to callbacks; prediction itself shows nothing. Default `"auto"`.
-        steps: the maximum number of batches. Default None: all.
+        steps: the maximum number of batches; fewer give a warning. Default None: all.
         callbacks: their ``on_predict_begin`` and ``on_predict_end`` are called. Default None.
 
     Returns:
@@ -56,7 +57,8 @@ def predict(
     >>> model.predict(np.ones((100, 3), "float32")).shape
     (100, 2)
     """
-    arguments.check_positive(batch_size=batch_size, steps=steps)
+    batch_size = count_or_default("batch_size", batch_size, None)
+    steps = count_or_default("steps", steps, None)
     listeners = CallbackList(callbacks or (), model, {"steps": steps, "verbose": verbose})
     listeners.call("on_predict_begin", {})
     outputs = predict_with(_compiled_call(model), x, batch_size, steps)

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback, trainer_of
 from lamina.training.callbacks.monitoring import Mode, Monitor
@@ -115,9 +116,9 @@ class ReduceLROnPlateau(Monitor):
                 )
             )
         self.factor = factor
-        self.patience = patience
+        self.patience = as_count("patience", patience, 0, example=3)
         self.verbose = verbose
-        self.cooldown = cooldown
+        self.cooldown = as_count("cooldown", cooldown, 0, example=2)
         self.min_lr = min_lr
         self.wait = self.cooldown_counter = 0
 

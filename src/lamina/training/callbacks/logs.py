@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lamina.counts import as_count
 from lamina.errors import LaminaError, explain
 from lamina.training.callbacks.base import Callback
 from lamina.training.checkpoints.folders import check_folder
@@ -105,7 +106,10 @@ class TensorBoard(Callback):
         self, log_dir: str | os.PathLike[str] = "logs", update_freq: str | int = "epoch"
     ) -> None:
         self.log_dir = Path(log_dir)
-        self.update_freq = 1 if update_freq == "batch" else update_freq
+        self.update_freq: str | int = "epoch"
+        if update_freq != "epoch":
+            every = 1 if update_freq == "batch" else update_freq
+            self.update_freq = as_count("update_freq", every, or_else="'epoch'", example=100)
         self._modules = _tensorboard()
         self._writers: dict[str, Any] = {}
         self._steps = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from lamina import saving
+from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback
 from lamina.training.callbacks.monitoring import Mode, Monitor
@@ -160,14 +161,6 @@ class BackupAndRestore(Callback):
 
 def _frequency(frequency: Any) -> int | None:
     """Return a number of batches, or None for `"epoch"`."""
-    if frequency == "epoch":
+    if isinstance(frequency, str) and frequency == "epoch":
         return None
-    if isinstance(frequency, int) and not isinstance(frequency, bool) and frequency > 0:
-        return frequency
-    raise InputError(
-        explain(
-            "save_freq is neither 'epoch' nor a positive integer.",
-            received=repr(frequency),
-            remedy="Give save_freq='epoch', or 1000 for example.",
-        )
-    )
+    return as_count("save_freq", frequency, or_else="'epoch'", example="'epoch'")

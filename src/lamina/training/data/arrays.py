@@ -138,6 +138,15 @@ class Arrays:
             rows = as_inputs(unflatten(self._structure, part.rows))
             yield part._replace(rows=rows)
 
+    def batch_size(self, size: int | None, steps: int | None) -> int:
+        """Return the number of examples in a batch.
+
+        Args:
+            size: as given; None to divide all examples over `steps`, or for 32 without `steps`.
+            steps: the number of batches, if it is given.
+        """
+        return size or (32 if steps is None else -(-self.count // steps))
+
     def batch(self, index: Any) -> Any:
         """Return a batch of the rows that `index` selects, as JAX arrays."""
         return as_inputs(map_tree(lambda array: array[index], self.host))

@@ -13,6 +13,7 @@ from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.errors import InputError, explain
 from lamina.training.data.arrays import Arrays, check_integers
 from lamina.training.data.batches import is_batch_source, iterate, unpack
+from lamina.training.data.passes import warn_of_few_batches
 from lamina.training.data.prefetch import Prefetched, to_device
 
 __all__ = ["predict"]
@@ -20,13 +21,14 @@ __all__ = ["predict"]
 _AHEAD = 2  # batches that the device computes before the first is copied
 
 
-def predict(call: Callable[[Any], Any], x: Any, batch_size: int, steps: int | None) -> Any:
+def predict(call: Callable[[Any], Any], x: Any, batch_size: int | None, steps: int | None) -> Any:
     """Return the concatenated outputs of all batches, as NumPy arrays.
 
     Args:
         call: returns the outputs for the inputs of a batch.
         x: arrays of examples, or a source of batches, of which only the inputs are used.
-        batch_size: examples in a batch of arrays; the last batch may be smaller.
+        batch_size: examples in a batch of arrays; the last batch may be smaller. None for
+            :meth:`Arrays.batch_size`.
         steps: the largest number of batches; None for all.
 
     Raises:
@@ -34,17 +36,23 @@ def predict(call: Callable[[Any], Any], x: Any, batch_size: int, steps: int | No
             represent an integer of the data.
     """
     from_source = is_batch_source(x)
-    if not from_source:
+    if from_source:
+        computed = _from_batches(call, x)
+    else:
         check_integers(x, "x")
-    computed = _from_batches(call, x) if from_source else _from_rows(call, Arrays(x), batch_size)
-    collected = _Outputs()
+        data = Arrays(x)
+        computed = _from_rows(call, data, data.batch_size(batch_size, steps))
+    collected, count = _Outputs(), 0
     waiting: deque[tuple[Any, int]] = deque()
     for outputs in itertools.islice(computed, steps):
+        count += 1
         waiting.append(outputs)
         if len(waiting) > _AHEAD:
             collected.add(*waiting.popleft())
     for outputs in waiting:
         collected.add(*outputs)
+    if steps is not None and 0 < count < steps:
+        warn_of_few_batches(steps, count)
     return collected.concatenated()
 
 

@@ -158,9 +158,14 @@ class Trainer:
         """Put the present arrays into the variables of the model; the next step copies them."""
         self._loan.recall()
 
-    def permutation(self, count: int) -> np.ndarray:
-        """Return the order of `count` examples, int32, from the seed and the number of epochs."""
-        bits = np.random.Philox(key=[self._loan.seed or 0, self.epochs])
+    def permutation(self, count: int, passed: int = 0) -> np.ndarray:
+        """Return the order of `count` examples, int32, from the seed and the number of epochs.
+
+        Args:
+            count: the number of examples.
+            passed: the number of last epochs that do not count.
+        """
+        bits = np.random.Philox(key=[self._loan.seed or 0, self.epochs - passed])
         return np.argsort(bits.random_raw(count), kind="stable").astype(np.int32)
 
     def reset_logs(self) -> None:

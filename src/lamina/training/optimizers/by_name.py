@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lamina.counts import as_count
 from lamina.errors import InputError, UnknownNameError, explain, nearest
 from lamina.lazy import lazily
 from lamina.training.optimizers.clipping import clipped
@@ -58,8 +59,8 @@ def get(
     limits = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
     transformation = clipped(_resolve(optimizer, learning_rate), limits)
     if gradient_accumulation_steps is not None:
-        _check_steps(gradient_accumulation_steps)
-        accumulating: Any = optax.MultiSteps(transformation, gradient_accumulation_steps)
+        steps = as_count("gradient_accumulation_steps", gradient_accumulation_steps, example=4)
+        accumulating: Any = optax.MultiSteps(transformation, steps)
         transformation = accumulating.gradient_transformation()
     if ema_momentum is not None:
         transformation = optax.chain(transformation, weight_averages(ema_momentum))
@@ -99,14 +100,3 @@ def _resolve(optimizer: Any, learning_rate: LearningRate | None) -> Any:
             )
         )
     return optimizer
-
-
-def _check_steps(steps: Any) -> None:
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise InputError(
-            explain(
-                "gradient_accumulation_steps is not a positive integer.",
-                received=repr(steps),
-                remedy="Give the number of batches in one update, such as 4.",
-            )
-        )
