@@ -106,8 +106,8 @@ def fit(
     (['loss', 'val_loss'], 3)
     """
     batch_size = count_or_default("batch_size", batch_size, None)
-    epochs = count_or_default("epochs", epochs, 1)
-    initial_epoch = count_or_default("initial_epoch", initial_epoch, 0, low=0)
+    last: int = count_or_default("epochs", epochs, 1, example=10)
+    skipped: int = count_or_default("initial_epoch", initial_epoch, 0, low=0, example=5)
     steps_per_epoch = count_or_default("steps_per_epoch", steps_per_epoch, None)
     validation_steps = count_or_default("validation_steps", validation_steps, None)
     size = count_or_default("validation_batch_size", validation_batch_size, batch_size)
@@ -121,8 +121,8 @@ def fit(
     return Fit(
         trainer,
         arguments.batch_source(data, batch_size, shuffle, steps_per_epoch),
-        epochs,
-        initial_epoch,
+        last,
+        skipped,
         validate,
         frequency,
         callbacks or (),

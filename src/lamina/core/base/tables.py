@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def is_table(value: Any) -> bool:
     >>> is_table(np.ones(2))
     False
     """
-    kind = type(value)
+    kind: type[Any] = type(value)
     return hasattr(kind, "iloc") and hasattr(kind, "to_numpy")
 
 
@@ -27,7 +27,7 @@ def table_to_numpy(table: Any) -> np.ndarray:
     values: np.ndarray = table.to_numpy()
     if values.dtype.kind != "O" or values.ndim != 2:
         return values
-    dtypes = cast("list[Any]", list(table.dtypes))
+    dtypes: list[Any] = list(table.dtypes)
     if not dtypes or not all(isinstance(one, np.dtype) and one.kind in "biuf" for one in dtypes):
         return values
     return table.to_numpy(dtype=np.result_type(*dtypes))

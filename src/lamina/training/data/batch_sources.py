@@ -107,12 +107,13 @@ class ArraySource(BatchSource):
         self.data = data
         self.batch_size = batch_size
         self.shuffle = shuffle
-        self.steps = -(-data.count // batch_size)
-        self._whole, self._wanted = self.steps, steps
-        if steps is not None:
-            self.steps = min(steps, self._whole)
+        self._whole = -(-data.count // batch_size)
+        self._wanted = steps
+        self._each = self._whole if steps is None else min(steps, self._whole)
+        self.steps = self._each
         self._rows = np.arange(0)
-        self._start = self._next_start = 0  # steps of the pass before the present and next epoch
+        self._start: int = 0  # the steps of the pass before the present epoch
+        self._next_start: int = 0  # the same for the next epoch
 
     def example_batch(self) -> Any:
         """Return a batch with the shapes and dtypes of the first batch."""
@@ -125,8 +126,8 @@ class ArraySource(BatchSource):
         most: Callable[[int], int],
     ) -> Iterator[tuple[int, int, Any]]:
         count, offset = self.data.count, self._next_start
-        self._start, last = offset, min(offset + self.steps, self._whole)
-        passed = offset // self.steps
+        self._start, last = offset, min(offset + self._each, self._whole)
+        passed = offset // self._each
         self._rows = order(count, passed) if self.shuffle else np.arange(count, dtype=np.int32)
         start = 0
         for indices in batch_indices(self._rows, self.batch_size):

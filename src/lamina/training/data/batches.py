@@ -58,12 +58,13 @@ def iterate(source: Any) -> Iterator[Any]:
 
     Args:
         source: an iterable of batches, a function that returns one, or an object with
-            ``__getitem__``, such as ``keras.utils.PyDataset``, whose ``on_epoch_begin`` and
-            ``on_epoch_end`` are called. Without ``__len__``, it ends with an IndexError, if ever.
+            ``__getitem__``. Without ``__len__``, this ends with an IndexError, if ever. The methods
+            ``on_epoch_begin`` and ``on_epoch_end`` of ``keras.utils.PyDataset`` are called.
 
     >>> list(iterate(lambda: [[1, 2], (3, 4)]))
     [(1, 2), (3, 4)]
     """
+    _call_if_present(source, "on_epoch_begin")
     if isinstance(source, Iterable):
         batches = cast(Any, source)
     elif callable(source):
@@ -72,11 +73,11 @@ def iterate(source: Any) -> Iterator[Any]:
         batches = _indexed(source)
     for batch in cast(Iterable[Any], batches):
         yield tuple(cast(list[Any], batch)) if isinstance(batch, list) else batch
+    _call_if_present(source, "on_epoch_end")
 
 
 def _indexed(source: Any) -> Iterator[Any]:
     """Yield the batches of an indexable object, and call its methods for epochs."""
-    _call_if_present(source, "on_epoch_begin")
     length = length_of(source)
     for index in itertools.count() if length is None else range(length):
         try:
@@ -86,7 +87,6 @@ def _indexed(source: Any) -> Iterator[Any]:
                 raise
             break
         yield batch
-    _call_if_present(source, "on_epoch_end")
 
 
 def length_of(source: Any) -> int | None:

@@ -34,7 +34,7 @@ def validation_epochs(value: Any) -> int | tuple[int, ...]:
         InputError: it is neither a positive integer nor a list of them.
     """
     if isinstance(value, list | tuple | set):
-        numbers = cast("list[Any]", list(cast("Any", value)))
+        numbers = list(cast("Any", value))
         return tuple(as_count("an entry of validation_freq", one, example=1) for one in numbers)
     return count_or_default("validation_freq", value, 1, example=1)
 

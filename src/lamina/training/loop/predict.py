@@ -37,7 +37,7 @@ def predict(call: Callable[[Any], Any], x: Any, batch_size: int | None, steps: i
     """
     from_source = is_batch_source(x)
     if from_source:
-        computed = _from_batches(call, x)
+        computed = _from_batches(call, x, steps)
     else:
         check_integers(x, "x")
         data = Arrays(x)
@@ -87,8 +87,11 @@ class _Outputs:
         return unflatten(self._structure, arrays)
 
 
-def _from_batches(call: Callable[[Any], Any], source: Any) -> Iterator[tuple[Any, int]]:
-    batches = Prefetched(iterate(source), lambda batch: to_device(unpack(batch)[0]))
+def _from_batches(
+    call: Callable[[Any], Any], source: Any, steps: int | None
+) -> Iterator[tuple[Any, int]]:
+    taken = itertools.islice(iterate(source), steps)
+    batches = Prefetched(taken, lambda batch: to_device(unpack(batch)[0]))
     try:
         for inputs in batches:
             sizes = [leaf.shape[0] for leaf in leaves_of(inputs) if np.ndim(leaf)]
