@@ -26,7 +26,7 @@ def plain_numbers(value: Any, depth: int = 3) -> Any:
         items = cast("list[Any]", value)
         plain = [plain_numbers(item, depth - 1) for item in items]
         same = all(one is other for one, other in zip(plain, items, strict=True))
-        return value if same else kind(plain)
+        return cast("Any", value if same else kind(plain))
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
-        return value.item()
-    return value
+        return cast("Any", value).item()
+    return cast("Any", value)

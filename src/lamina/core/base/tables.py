@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def is_table(value: Any) -> bool:
     >>> is_table(np.ones(2))
     False
     """
-    kind: type[Any] = type(value)
+    kind = cast("type[Any]", type(value))
     return hasattr(kind, "iloc") and hasattr(kind, "to_numpy")
 
 

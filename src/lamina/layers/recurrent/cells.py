@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core.base.pytrees import flatten, map_tree, unflatten
 from lamina.core.running.precision import compute_dtype
@@ -59,7 +60,9 @@ def _is_size(size: Any) -> bool:
     if isinstance(size, list | tuple):
         sizes = cast("list[Any]", size)
         return len(sizes) > 0 and all(map(_is_size, sizes))
-    return isinstance(size, int) and not isinstance(size, bool) and size > 0
+    number: Any = size
+    integer = isinstance(number, int | np.integer) and not isinstance(number, bool)
+    return integer and bool(number > 0)
 
 
 def state_specs(cell: Any, batch: int) -> Any:
@@ -69,9 +72,9 @@ def state_specs(cell: Any, batch: int) -> Any:
         return jax.eval_shape(lambda: get_initial_state(batch_size=batch))
 
     def spec(size: Any) -> Any:
-        if isinstance(size, int):
-            return jax.ShapeDtypeStruct((batch, size), compute_dtype(cell))
-        return [spec(inner) for inner in size]
+        if not isinstance(size, list | tuple):
+            return jax.ShapeDtypeStruct((batch, int(size)), compute_dtype(cell))
+        return [spec(inner) for inner in cast("list[Any]", size)]
 
     return spec(cell.state_size)
 
