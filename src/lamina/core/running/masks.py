@@ -239,7 +239,8 @@ def mark_outputs(
     Returns:
         Whether the layer passes masks on, or had none to pass on.
     """
-    rule = _rule_of(type(layer))
+    kind: type = type(layer)
+    rule = _rule_of(kind)
     if previous is None and rule is not None:
         return True
     if masks and all(masks.of(leaf) is not None for leaf in leaves_of(outputs)):
