@@ -13,7 +13,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Generator
 from inspect import Parameter
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 
@@ -123,9 +123,9 @@ def defines_mask(layer: Tracked) -> bool:
 _rules: dict[Any, str | None] = {}
 
 
-def _rule_of(kind: type) -> str | None:
+def _rule_of(kind: Any) -> str | None:
     """Return ``"base"``, ``"inner"``, or None if the class defines its own `compute_mask`."""
-    function = cast(Any, kind).compute_mask
+    function = kind.compute_mask
     if function not in _rules:
         _rules[function] = getattr(function, "mask_rule", None)
     return _rules[function]
@@ -239,7 +239,7 @@ def mark_outputs(
     Returns:
         Whether the layer passes masks on, or had none to pass on.
     """
-    rule = _rule_of(cast(type, type(layer)))
+    rule = _rule_of(layer.__class__)
     if previous is None and rule is not None:
         return True
     if masks and all(masks.of(leaf) is not None for leaf in leaves_of(outputs)):
