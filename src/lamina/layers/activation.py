@@ -171,8 +171,8 @@ class PReLU(Weighted):
     ) -> None:
         super().__init__(**options)
         self.alpha_initializer = initializers.get(alpha_initializer)
-        shared = () if shared_axes in (None, [], ()) else shared_axes
-        self.shared_axes = check_integers(self, "shared_axes", shared) if shared != () else ()
+        none = shared_axes is None or (isinstance(shared_axes, Sequence) and not shared_axes)
+        self.shared_axes = () if none else check_integers(self, "shared_axes", shared_axes)
 
     def build(self, input_shape: Any) -> None:
         check_rank(self, input_shape, "batch, features")

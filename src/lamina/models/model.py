@@ -81,7 +81,8 @@ class Model(Layer):
 
     Call arguments:
         inputs: of a graph: an array for each input, as positional arguments, or in one list or
-            dict in the form of `inputs`, or in a dict by the names of the inputs.
+            dict in the form of `inputs`, or in a dict by the names of the inputs. A last axis of
+            size 1 may be left out or added.
         mask: of a graph: the mask of the input, or one for each input. Masks that layers compute
             are passed on to the layers whose `call` takes one.
 

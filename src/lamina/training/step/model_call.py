@@ -88,17 +88,18 @@ class ModelCall:
 def call_on(layer: Tracked, inputs: Any) -> Any:
     """Call a layer on the inputs of a batch.
 
-    If `call` has several required arguments, a tuple or list is unpacked and a dict is passed by
-    name. Otherwise the inputs are one argument.
+    If `call` has several required arguments, a tuple or list is passed by position, and a dict with
+    their names by name. Otherwise the inputs are one argument, of any structure.
     """
     info = method_of(type(layer), "call")
     parameters = info.signature.parameters.values()
     required = [p.name for p in parameters if p.default is p.empty and p.kind in (0, 1, 3)]
     call: Callable[..., Any] = cast(Any, layer)
-    if isinstance(inputs, dict) and set(required) <= set(cast(dict[str, Any], inputs)) and required:
-        return call(**inputs)
-    if isinstance(inputs, list | tuple) and len(required) > 1:
-        return call(*cast(Sequence[Any], inputs))
+    if len(required) > 1:
+        if isinstance(inputs, dict) and set(required) <= set(cast(dict[str, Any], inputs)):
+            return call(**inputs)
+        if isinstance(inputs, list | tuple):
+            return call(*cast(Sequence[Any], inputs))
     return call(inputs)
 
 
