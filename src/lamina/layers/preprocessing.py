@@ -41,6 +41,8 @@ class Rescaling(Layer):
     [-1.0, 1.0]
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         scale: ArrayLike | Sequence[float],
@@ -82,6 +84,8 @@ class Normalization(Layer):
     >>> layer(np.array([[1.0, 10.0]])).tolist()
     [[0.0, 2.0]]
     """
+
+    supports_masking = True
 
     def __init__(
         self,

@@ -27,6 +27,8 @@ __all__ = ["Flatten", "Permute", "RepeatVector", "Reshape"]
 class Rearranging(Layer):
     """The base of layers whose output has no mask: that of the input no longer fits."""
 
+    supports_masking = False
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
 

@@ -1,4 +1,4 @@
-"""Calling a graph of layers on arrays, with their masks, or on symbolic values."""
+"""Calling a graph of layers on arrays or on symbolic values."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import Any, cast
 
 import jax.numpy as jnp
 
-from lamina.core.base.pytrees import flatten, leaves_of, map_tree, unflatten
+from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.calling.views import name as name_of
-from lamina.core.running.masks import mask_after, with_masks
+from lamina.core.running.masks import copy_masks
+from lamina.core.running.scope import current, set_masks
 from lamina.core.specs.spec import Arguments, Spec, as_specs, covers
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.graph import Graph, Ref, substituted
+from lamina.models.graph import Graph, substituted
 from lamina.models.model_state import SymbolicEnds
 from lamina.models.symbol import Symbol
 
@@ -40,7 +41,12 @@ def as_declared(array: Any, spec: Any) -> Any:
         return array
     numbers = all(any(jnp.issubdtype(one, k) for k in _NUMBERS) for one in (kind, spec.dtype))
     holds = numbers and jnp.promote_types(kind, spec.dtype) == spec.dtype
-    return array.astype(spec.dtype) if holds else array
+    if not holds:
+        return array
+    cast_array, scope = array.astype(spec.dtype), current()
+    if scope is not None:
+        copy_masks(scope.call.masks, array, cast_array)
+    return cast_array
 
 
 def of_declared_rank(array: Any, spec: Any) -> Any:
@@ -69,8 +75,8 @@ def layers_called(model: Layer, graph: Graph) -> list[Any]:
     return [getattr(model, step.layer) for step in graph.steps]
 
 
-def run(model: Layer, graph: Graph, inputs: tuple[Any, ...], mask: Any) -> tuple[Any, Any]:
-    """The outputs of a graph, and their masks in the same form.
+def run(model: Layer, graph: Graph, inputs: tuple[Any, ...], mask: Any) -> Any:
+    """The outputs of a graph.
 
     Args:
         model: the model that holds the layers.
@@ -82,15 +88,13 @@ def run(model: Layer, graph: Graph, inputs: tuple[Any, ...], mask: Any) -> tuple
         InputError: the inputs do not fit the graph's.
     """
     arrays = [_in_order(model, graph, inputs)]
-    masks = [_one_for_each(_masks_in_order(graph, mask), len(arrays[0]))]
+    if mask is not None:
+        masks = _one_for_each(_masks_in_order(graph, mask), len(arrays[0]))
+        set_masks(arrays[0], masks)
     for step, layer in zip(graph.steps, layers_called(model, graph), strict=True):
         args, kwargs = substituted((step.args, step.kwargs), arrays)
-        by_position, by_name = _masks_of((step.args, step.kwargs), masks)
-        outputs = layer(*args, **with_masks(layer, kwargs, by_position, by_name))
-        arrays.append(leaves_of(outputs))
-        after = mask_after(layer, args, by_position[0] if by_position else None)
-        masks.append(_one_for_each(after, len(arrays[-1])))
-    return substituted(graph.outputs, arrays), substituted(graph.outputs, masks)
+        arrays.append(leaves_of(layer(*args, **kwargs)))
+    return substituted(graph.outputs, arrays)
 
 
 def symbolic_ends(model: Layer, graph: Graph) -> SymbolicEnds:
@@ -123,15 +127,6 @@ def _masks_in_order(graph: Graph, given: Any) -> Any:
     inputs: Any = graph.inputs
     names: Any = sorted(cast("dict[Any, Any]", inputs)) if isinstance(inputs, dict) else None
     return [by_name.get(name) for name in names or graph.names]
-
-
-def _masks_of(tree: Any, masks: list[list[Any]]) -> Any:
-    """A tree with the mask of each reference in its place, and None for other leaves."""
-    return map_tree(
-        lambda leaf: masks[leaf.step][leaf.output] if isinstance(leaf, Ref) else None,
-        tree,
-        is_leaf=lambda leaf: isinstance(leaf, Ref),
-    )
 
 
 def _one_for_each(mask: Any, count: int) -> list[Any]:

@@ -17,6 +17,7 @@ from lamina.models.model_state import state_of
 from lamina.training.callbacks import Callback
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.data.arrays import as_numpy
+from lamina.training.loop import arguments
 from lamina.training.loop.predict import predict as predict_with
 from lamina.training.step.model_call import call_on
 
@@ -29,7 +30,7 @@ def predict(
     batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     steps: int | None = None,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
 ) -> Any:
     """Compute the outputs over data, in inference mode.
 
@@ -42,7 +43,7 @@ def predict(
             `steps`, all examples divided by it.
         verbose: passed on to callbacks; prediction itself shows nothing. Default `"auto"`.
         steps: the maximum number of batches; fewer give a warning. Default None: all.
-        callbacks: their ``on_predict_begin`` and ``on_predict_end`` are called. Default None.
+        callbacks: one or a list; their methods ``on_predict_...`` are called. Default None.
 
     Returns:
         The outputs as a NumPy array ``[examples, ...]``, or a tree of arrays in the form of the
@@ -59,9 +60,12 @@ def predict(
     """
     batch_size = count_or_default("batch_size", batch_size, None)
     steps = count_or_default("steps", steps, None)
-    listeners = CallbackList(callbacks or (), model, {"steps": steps, "verbose": verbose})
+    data = arguments.examples(x)
+    count = arguments.batch_count(data, batch_size, steps)
+    listeners = CallbackList(callbacks, epochs=1, steps=count, verbose=verbose)
+    listeners.set_model(model)
     listeners.call("on_predict_begin", {})
-    outputs = predict_with(_compiled_call(model), x, batch_size, steps)
+    outputs = predict_with(_compiled_call(model), data, batch_size, steps, listeners)
     listeners.call("on_predict_end", {})
     return outputs
 

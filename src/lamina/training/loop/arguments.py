@@ -18,6 +18,7 @@ from lamina.training.data.iterable_source import IterableSource
 from lamina.training.data.passes import Passes
 
 __all__ = [
+    "batch_count",
     "batch_source",
     "checkpoint_writer",
     "examples",
@@ -108,6 +109,19 @@ def batch_source(
     if isinstance(data, Arrays):
         return ArraySource(data, data.batch_size(batch_size, steps), shuffle, steps)
     return IterableSource(data, steps)
+
+
+def batch_count(data: Any, batch_size: int | None, steps: int | None) -> int | None:
+    """Return the number of batches of `evaluate` and `predict`; None if the data determine it.
+
+    >>> import numpy as np
+    >>> batch_count(Arrays(np.zeros(10)), 4, None), batch_count(iter([]), 4, 2)
+    (3, 2)
+    """
+    if isinstance(data, Arrays):
+        whole = -(-data.count // data.batch_size(batch_size, steps))
+        return whole if steps is None else min(steps, whole)
+    return steps
 
 
 def checkpoint_writer(

@@ -10,7 +10,6 @@ import jax
 from lamina.core.calling.root import Root
 from lamina.core.calling.single_layer import ObservedCall, observe, repeat_call
 from lamina.core.running.added_losses import losses_so_far, penalties
-from lamina.core.running.masks import noted_mask
 from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
@@ -114,9 +113,10 @@ def added_losses(model: Tracked) -> list[Any]:
     return [*losses_so_far(), *penalties(model)]
 
 
-def output_masks(model: Tracked) -> Any:
-    """Return the masks of the outputs of the model's last call."""
-    return noted_mask(model)[1]
+def output_masks(outputs: Any) -> Any:
+    """Return the masks of the outputs of a call within the running one; None without any."""
+    scope = current()
+    return None if scope is None else scope.call.masks.of_tree(outputs)
 
 
 def is_training() -> bool:
