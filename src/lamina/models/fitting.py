@@ -8,10 +8,11 @@ from os import PathLike
 from typing import Any, Literal, overload
 
 from lamina.layer import Layer
+from lamina.models.compilation import trainer_of
 from lamina.models.evaluation import as_batch, loss_and_metrics
-from lamina.models.model_state import trainer_of
 from lamina.training.callbacks import Callback, History
 from lamina.training.callbacks.callback_list import flattened
+from lamina.training.data.arrays import with_class_weights
 from lamina.training.loop import arguments
 from lamina.training.loop.evaluate import evaluate
 from lamina.training.loop.fit import Fit
@@ -130,14 +131,30 @@ def fit(
 
 @overload
 def train_on_batch(
-    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, *, return_dict: Literal[True]
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    *,
+    return_dict: Literal[True],
 ) -> dict[str, Any]: ...
 @overload
 def train_on_batch(
-    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    return_dict: bool = False,
 ) -> Any: ...
 def train_on_batch(
-    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    return_dict: bool = False,
 ) -> Any:
     """Make one step of training on one batch.
 
@@ -145,6 +162,7 @@ def train_on_batch(
         x: the inputs ``[batch, ...]``, or a tuple, list or dict of them.
         y: the labels ``[batch, ...]``. Default None.
         sample_weight: the weight of each example in the loss, ``[batch]``. Default None: 1.
+        class_weight: the factor of the sample weight for each class index. Default None.
         return_dict: return a dict by name. Default False.
 
     Returns:
@@ -164,6 +182,8 @@ def train_on_batch(
     """
     trainer = trainer_of(model)
     trainer.reset_logs()
+    if class_weight is not None:
+        sample_weight = with_class_weights(y, sample_weight, class_weight)
     batch = as_batch(x, y, sample_weight)
     trainer.step(batch)
     trainer.check(lambda _: batch, trainer.wait())

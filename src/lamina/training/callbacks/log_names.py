@@ -16,7 +16,7 @@ class LogNames:
         rate: of the logs of an epoch that callbacks of Lamina add: the learning rate, or none.
         validation: of the logs of a validation, with ``val_``; empty if there is none.
         validation_freq: the number of epochs between validations.
-        are_traced: whether a step was made, so that no other logs are possible.
+        are_traced: whether the outputs are known, so that no other logs are possible.
         custom_loss: whether the loss may have further logs.
         may_be_added: whether earlier callbacks may add logs to those of an epoch.
     """
@@ -45,5 +45,6 @@ class LogNames:
             return False
         if self.may_be_added and not of_batch:
             return False
-        of_output = name.endswith("_loss") and name != "val_loss"
+        own = name.removeprefix("val_") if self.validation else name
+        of_output = any(own.endswith(f"_{one}") for one in self.batch)
         return self.are_traced or not (self.custom_loss or of_output)
