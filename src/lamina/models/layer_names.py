@@ -73,8 +73,8 @@ def names_of_outputs(graph: Any) -> Any:
     inputs: list[str] = names_of_inputs(graph.inputs, graph.names)
 
     def name(ref: Any) -> str:
-        layer: str = graph.steps[ref.step - 1].layer if ref.step else inputs[ref.output]
-        return layer
+        found = cast(Any, graph.steps[ref.step - 1].layer if ref.step else inputs[ref.output])
+        return cast(str, found)
 
     outputs: Any = graph.outputs
     return map_tree(name, outputs, is_leaf=lambda leaf: hasattr(leaf, "step"))
