@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 __all__ = ["LogNames"]
@@ -47,5 +48,8 @@ class LogNames:
         if self.may_be_added and not of_batch:
             return False
         own = name.removeprefix("val_") if self.validation else name
-        of_output = any(own.endswith(f"_{one}") for one in self.batch)
+        unnumbered = re.sub(r"_\d+$", "", own)  # of several logs of one name
+        of_output = unnumbered in self.batch or any(
+            unnumbered.endswith(f"_{one}") for one in self.batch
+        )
         return self.are_traced or not (self.custom_loss or of_output)
