@@ -72,12 +72,12 @@ def names_of_outputs(graph: Any) -> Any:
     """The names of the layers, or inputs, that give a graph's outputs, in their structure."""
     inputs: list[str] = names_of_inputs(graph.inputs, graph.names)
 
-    def name(ref: Any) -> str:
-        layer: str = graph.steps[ref.step - 1].layer if ref.step else inputs[ref.output]
-        return layer
+    steps = cast("Sequence[Any]", graph.steps)
 
-    outputs: Any = graph.outputs
-    return map_tree(name, outputs, is_leaf=lambda leaf: hasattr(leaf, "step"))
+    def name(ref: Any) -> str:
+        return str(steps[ref.step - 1].layer) if ref.step else inputs[ref.output]
+
+    return map_tree(name, cast(Any, graph).outputs, is_leaf=lambda leaf: hasattr(leaf, "step"))
 
 
 def _is_taken(name: str, model: Layer) -> bool:
