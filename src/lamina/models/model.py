@@ -23,13 +23,13 @@ from lamina.models import (
     prediction,
     profiler,
 )
+from lamina.models.compilation import trainer_of
 from lamina.models.graph import Graph, check_graph, graph_between, graph_of
 from lamina.models.model_state import (
     ModelNode,
     SymbolicEnds,
     record_as_data,
     state_of,
-    trainer_of,
 )
 from lamina.options import LayerOptions
 
@@ -114,7 +114,10 @@ class Model(Layer):
     _lamina_node: ClassVar[type[LayerNode]] = ModelNode
 
     stop_training = False
-    """Set to True, by a callback for example, to end `fit` after the epoch."""
+    """Set to True, by a callback for example, to end `fit` after the batch and its validation."""
+
+    stop_evaluating = stop_predicting = False
+    """Set to True by a callback to end `evaluate` or `predict` after the batch."""
 
     optimizer = View(trainer_of)
     """The :class:`lamina.Trainer` of a compiled model; its ``learning_rate`` can be set."""
@@ -192,6 +195,7 @@ class Model(Layer):
 
     save = model_files.save
     export = model_files.export
+    _compile_from_file = model_files.compile_from_file
 
     get_layer = layer_names.get_layer
     capture = captured_outputs.capture

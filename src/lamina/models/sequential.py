@@ -8,6 +8,8 @@ from typing import Any, overload
 from lamina.core.calling.views import name as name_of
 from lamina.core.running.masks import mask_after, note_mask, with_masks
 from lamina.core.specs.spec import Spec, map_specs
+from lamina.core.tree.trainable import settle
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.graph import graph_of
@@ -61,6 +63,8 @@ class Sequential(Model):
         self.layers: list[Layer] = [_checked(one) for one in given]
         if self.start is not None and not recorded:
             self._set_layers(self.layers)
+        elif not trainable:
+            settle(walk(self))
 
     def add(self, layer: Layer | Symbol) -> None:
         """Append a layer.

@@ -41,6 +41,8 @@ def plain(page: Sequence[RenderableType], width: int | None = None) -> str:
         color_system=None,
         force_terminal=False,
         force_jupyter=False,
+        markup=False,
+        emoji=False,
     )
     for part in page:
         wraps = width is None and isinstance(part, Text)
@@ -50,7 +52,7 @@ def plain(page: Sequence[RenderableType], width: int | None = None) -> str:
 
 def show(page: Sequence[RenderableType], width: int | None = None) -> None:
     """Print a report, in lines of at most `width` characters."""
-    console = Console(highlight=False, width=width)
+    console = Console(highlight=False, markup=False, emoji=False, width=width)
     if not console.is_terminal and not console.is_jupyter:
         print(plain(page, width))
         return

@@ -11,7 +11,13 @@ from lamina.core.base.sites import site
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain, nearest
 
-__all__ = ["argument_names", "check_arguments", "check_options"]
+__all__ = [
+    "argument_names",
+    "assigned_flag",
+    "check_arguments",
+    "check_options",
+    "constructed_with",
+]
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -135,3 +141,28 @@ def _options_of(owner: type, name: str) -> Iterable[str] | None:
     except (NameError, TypeError, AttributeError):  # a type that only type checkers know
         return None
     return get_type_hints(get_args(hint)[0]) if get_origin(hint) is Unpack else None
+
+
+def constructed_with(layer: Tracked) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a layer's constructor, with the present flag `trainable`.
+
+    Returns:
+        The positional arguments, and the others by name.
+    """
+    node = layer._lamina
+    arguments, keywords, flag = list(node.arguments), dict(node.keywords), assigned_flag(layer)
+    if not flag:
+        return arguments, keywords
+    names = list(_signature(type(layer).__init__).parameters)[1 : len(arguments) + 1]
+    if "trainable" in names:
+        arguments[names.index("trainable")] = flag["trainable"]
+    else:
+        keywords |= flag
+    return arguments, keywords
+
+
+def assigned_flag(layer: Tracked) -> dict[str, bool]:
+    """Return the argument `trainable`, if the flag was assigned and the constructor takes it."""
+    node = layer._lamina
+    known = not node.inherits and "trainable" in argument_names(type(layer))
+    return {"trainable": node.trainable} if known else {}

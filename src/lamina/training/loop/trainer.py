@@ -231,9 +231,9 @@ class Trainer:
         """Replace the weights of the model by their moving averages, if the optimizer has them."""
         optimizer_state.take_averages(self._loan)
 
-    def swap_averages(self) -> None:
-        """Exchange the weights and their moving averages, if the optimizer has them."""
-        optimizer_state.swap_averages(self._loan)
+    def swap_averages(self, to_averages: bool) -> None:
+        """Give the model the moving averages of its weights, or the weights again."""
+        optimizer_state.swap_averages(self._loan, to_averages)
 
     def save(self, directory: str | PathLike[str], *, keep: int = 3) -> Path:
         """Write a checkpoint: weights, optimizer, accumulators, seed and counts.
