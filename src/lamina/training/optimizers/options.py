@@ -157,6 +157,10 @@ def made(
     batches = int(options.get("gradient_accumulation_steps") or 1)
     schedule: Any = learning_rate
     if callable(schedule) and batches > 1:  # as in Keras, a schedule counts batches
-        learning_rate = lambda step: schedule(step * batches + batches - 1)  # noqa: E731
+
+        def of_update(step: Any) -> Any:
+            return schedule(step * batches + batches - 1)
+
+        learning_rate = of_update
     injected: Any = optax.inject_hyperparams(transformation)
     return with_options(injected(learning_rate=learning_rate), options)
