@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import jax
 
 from lamina.core.base.pytrees import map_pairs, map_tree
+from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
-from lamina.training.optimizers.clipping import Clipping, check_count, clipped
+from lamina.training.optimizers.clipping import Clipping, clipped
 from lamina.training.optimizers.weight_averages import weight_averages
 
 if TYPE_CHECKING:
@@ -92,15 +93,16 @@ def with_options(
     if unknown:
         raise TypeError(f"an optimizer has no argument {min(unknown)!r}")
     scale = options.get("loss_scale_factor") or getattr(optimizer, "loss_scale", None)
-    batches = options.get("gradient_accumulation_steps") or 1
+    accumulated = options.get("gradient_accumulation_steps")
+    batches = 1
     whole = clipped(optimizer, {name: options.get(name) for name in Clipping.__optional_keys__})
-    if options.get("gradient_accumulation_steps") is not None:
-        check_count("gradient_accumulation_steps", options["gradient_accumulation_steps"])
-        accumulating: Any = optax.MultiSteps(whole, int(batches))
+    if accumulated is not None:
+        batches = as_count("gradient_accumulation_steps", accumulated, example=4)
+        accumulating: Any = optax.MultiSteps(whole, batches)
         whole = accumulating.gradient_transformation()
     if options.get("use_ema"):
         frequency = options.get("ema_overwrite_frequency")
-        averages = weight_averages(options.get("ema_momentum", 0.99), frequency, int(batches))
+        averages = weight_averages(options.get("ema_momentum", 0.99), frequency, batches)
         whole = optax.chain(whole, averages)
     return whole if scale is None else _scaled(whole, scale)
 
