@@ -260,7 +260,8 @@ class _Search:
             return errors.differ_only_in(str(first), str(second), pair)
         if str(first) != str(second) or isinstance(first, LaminaError):
             return str(first) == str(second)
-        return isinstance(first, TypeError | ValueError) and not errors.is_raised_by_user(first)
+        same = isinstance(first, TypeError | ValueError | LookupError)
+        return same and not errors.is_raised_by_user(first)
 
     def _fill(self) -> None:
         """Trace with other sizes while an output is empty for all sizes."""
