@@ -112,8 +112,9 @@ def test_logs_that_earlier_callbacks_add_may_be_monitored(tmp_path):
     assert (tmp_path / "1.0").exists()
 
 
-def test_a_log_of_some_epochs_is_no_part_of_a_path(tmp_path):
-    options = VALIDATED | {"validation_freq": 2, "epochs": 2, "verbose": 0}
+@pytest.mark.parametrize("freq", [2, (2,)])
+def test_a_log_of_some_epochs_is_no_part_of_a_path(tmp_path, freq):
+    options = VALIDATED | {"validation_freq": freq, "epochs": 2, "verbose": 0}
     path = tmp_path / "{val_loss:.1f}"
     with pytest.raises(InputError, match="unknown name: 'val_loss'"):
         compiled().fit(X, Y, callbacks=callbacks.ModelCheckpoint(path), **options)
