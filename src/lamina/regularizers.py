@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import jax
 import jax.numpy as jnp
 
+from lamina.configured import Configured
 from lamina.errors import InputError, explain
 from lamina.names import made_by_name, snake
 
@@ -35,7 +36,7 @@ __all__ = [
 Penalty: TypeAlias = Callable[[Any], jax.Array]
 
 
-class Regularizer:
+class Regularizer(Configured):
     """The base class of regularizers: a callable ``penalty = regularizer(x)``.
 
     Any function of one array serves as well; the built-in classes are frozen records that can be

@@ -1,0 +1,142 @@
+"""Converting the options of layers to plain JSON, in the form of the configs of Keras."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Generator
+from contextvars import ContextVar
+from typing import Any, cast
+
+import jax
+import numpy as np
+
+from lamina import activations
+from lamina.configured import array_config
+from lamina.core.tree.node import Tracked
+from lamina.saving.encoding import Encoder
+from lamina.saving.lookup import MODULES, label
+from lamina.saving.plain_data import LARGEST
+
+__all__ = ["FUNCTION", "SHARED", "TUPLE", "VALUE", "Writer", "writing"]
+
+FUNCTION, TUPLE, VALUE = "function", "__tuple__", "__value__"
+"""The `class_name` of values that are not objects with a config."""
+
+SHARED = "shared_object_id"
+"""The key of the number of a layer that occurs more than once."""
+
+_WRITER: ContextVar[Writer | None] = ContextVar("config_writer", default=None)
+
+
+class Writer:
+    """Converts values to JSON; a layer that occurs twice is marked by a number.
+
+    The configs of nested layers are written by one writer, which :func:`writing` returns.
+    """
+
+    def __init__(self) -> None:
+        self._written: dict[int, tuple[object, dict[str, Any]]] = {}
+        self._shared = 0
+
+    def value(self, value: Any, place: str, lists: bool = False) -> Any:
+        """Convert a value.
+
+        Args:
+            value: the value.
+            place: what the value is, for errors, such as ``"the argument 'units' of Dense"``.
+            lists: whether tuples become lists, because the layer takes either. Default False.
+
+        Returns:
+            JSON.
+
+        Raises:
+            LaminaError: the value, or something in it, cannot be stored.
+        """
+        if value is None or isinstance(value, bool | str):
+            return value
+        if isinstance(value, list | tuple) and type(value) in (list, tuple):
+            items = [self.value(item, place, lists) for item in cast("list[Any]", value)]
+            if isinstance(value, list) or lists:
+                return items
+            return {"class_name": TUPLE, "items": items}
+        if type(value) is dict and _is_plain(cast("dict[Any, Any]", value)):
+            pairs = cast("dict[str, Any]", value).items()
+            return {name: self.value(item, f"[{name!r}] of {place}") for name, item in pairs}
+        if hasattr(value, "get_config") and not isinstance(value, type):
+            return self.object(value)
+        if isinstance(value, np.generic):
+            return self.value(value.item(), place)
+        if callable(value) and not isinstance(value, type):
+            described = _function(value, place)
+            if described is not None:
+                return described
+        if isinstance(value, np.ndarray | jax.Array) and value.nbytes <= LARGEST:
+            return array_config(value) if isinstance(value, np.ndarray) else _tensor(value)
+        recorded = Encoder().record(value, place)
+        return recorded if isinstance(recorded, int | float) else _value(recorded)
+
+    def object(self, thing: Any) -> dict[str, Any]:
+        """Convert an object with a method `get_config`.
+
+        Args:
+            thing: a layer, a loss, a metric, an initializer, or another such object.
+
+        Returns:
+            A dict of `module`, `class_name`, `config` and `registered_name`.
+        """
+        if id(thing) in self._written:
+            _, described = self._written[id(thing)]
+            if SHARED not in described:
+                described[SHARED] = self._shared
+                self._shared += 1
+            return dict(described)
+        with writing():
+            config = thing.get_config()
+        module, _, name = label(type(thing)).partition(":")
+        described = {
+            "module": module,
+            "class_name": name,
+            "config": config,
+            "registered_name": None if module.partition(".")[0] == "lamina" else name,
+        }
+        if isinstance(thing, Tracked):
+            self._written[id(thing)] = thing, described
+        return described
+
+
+@contextlib.contextmanager
+def writing() -> Generator[Writer]:
+    """Use the writer of the config that is being made, or a new one."""
+    writer = _WRITER.get() or Writer()
+    token = _WRITER.set(writer)
+    try:
+        yield writer
+    finally:
+        _WRITER.reset(token)
+
+
+def _is_plain(value: dict[Any, Any]) -> bool:
+    return "class_name" not in value and all(type(name) is str for name in value)
+
+
+def _function(value: Any, place: str) -> Any:
+    """A function by its name; None if it has none."""
+    name = getattr(value, "__name__", "")
+    if place.endswith("activation'") and activations.is_listed(value):
+        return name
+    module = next((m for m, names in MODULES.items() if vars(names).get(name) is value), None)
+    inner = name
+    if module is None:
+        if not inspect.isfunction(value) or "<lambda>" in value.__qualname__:
+            return None
+        module, _, inner = label(value).partition(":")
+    return {"module": module, "class_name": FUNCTION, "config": inner, "registered_name": name}
+
+
+def _tensor(value: jax.Array) -> dict[str, Any]:
+    return array_config(value) | {"class_name": "__tensor__"}
+
+
+def _value(recorded: Any) -> Any:
+    return {"class_name": VALUE, "config": recorded}
