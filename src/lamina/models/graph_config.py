@@ -98,8 +98,9 @@ def graph_config(graph: Graph, layers: Mapping[str, Layer]) -> dict[str, Any]:
             kwargs = {name: _written(value, tensor, constant) for name, value in step.kwargs.items()}
             nodes[step.layer].append({"args": args, "kwargs": kwargs})
         for name, layer in layers.items():
-            entry = writer.object(layer)
-            described.append(entry | {"name": name, "inbound_nodes": nodes[name]})
+            entry = writer.object(layer)  # the writer may add the number of a shared layer later
+            entry.update(name=name, inbound_nodes=nodes[name])
+            described.append(entry)
     refs = unflatten(structure, [Ref(0, index) for index in range(len(specs))])
     return {
         "layers": described,

@@ -82,6 +82,9 @@ DATA = _named(
 
 CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.models:")) | _named(
     {
+        "lamina.compat.tf.keras.schedules": (
+            "CosineDecay ExponentialDecay InverseTimeDecay PiecewiseConstantDecay PolynomialDecay"
+        ),
         "lamina.initializers": (
             "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal "
             "LecunUniform Ones Orthogonal RandomNormal RandomUniform STFT TruncatedNormal "

@@ -21,6 +21,10 @@ _LISTS = ("lamina.layers", "lamina.seq2seq")
 
 
 
+_AS_GIVEN = ("axes", "axis", "cropping", "padding", "shared_axes", "size")
+"""Options whose attributes have another form than the arguments."""
+
+
 def get_config(layer: Tracked, leave_out: Sequence[str] = ()) -> dict[str, Any]:
     """Return the arguments of a layer's constructor, given or default, as JSON.
 
@@ -91,7 +95,7 @@ def _options(layer: Tracked, known: Sequence[str]) -> dict[str, Any]:
 
 def _present(layer: Tracked, name: str, recorded: Any) -> Any:
     """The plain option of one of Lamina's layers as it is now, in its full form."""
-    held = vars(layer).get(name, recorded)
+    held = recorded if name in _AS_GIVEN else vars(layer).get(name, recorded)
     return held if _is_plain(held) and _is_plain(recorded) else recorded
 
 

@@ -86,6 +86,8 @@ def _rooms(module: str) -> tuple[str, ...]:
         return _ROOMS
     if first not in _KERAS:
         return ()
+    if "schedules" in rest:
+        return ("compat.tf.keras.schedules",)
     named = tuple(room for room in _ROOMS if room in rest)
     return named or ("models", "layers")
 

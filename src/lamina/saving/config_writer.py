@@ -26,6 +26,8 @@ FUNCTION, TUPLE, VALUE = "function", "__tuple__", "__value__"
 SHARED = "shared_object_id"
 """The key of the number of a layer that occurs more than once."""
 
+_OBJECT = ("module", "class_name", "config", "registered_name")
+
 _WRITER: ContextVar[Writer | None] = ContextVar("config_writer", default=None)
 
 
@@ -90,7 +92,7 @@ class Writer:
             if SHARED not in described:
                 described[SHARED] = self._shared
                 self._shared += 1
-            return dict(described)
+            return {key: described[key] for key in (*_OBJECT, SHARED)}
         with writing():
             config = thing.get_config()
         module, _, name = label(type(thing)).partition(":")
