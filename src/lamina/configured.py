@@ -127,7 +127,7 @@ def _plain(value: Any, owner: object) -> Any:
     if isinstance(value, complex) or hasattr(value, "__array__"):
         return array_config(value)
     if isinstance(value, np.dtype) or hasattr(value, "dtype"):
-        return jnp.dtype(value).name
+        return jnp.dtype(cast("Any", value)).name
     raise _no_config(owner, repr(value))
 
 

@@ -95,7 +95,9 @@ def graph_config(graph: Graph, layers: Mapping[str, Layer]) -> dict[str, Any]:
         for number, step in enumerate(graph.steps, 1):
             places[number, 0] = [step.layer, len(nodes[step.layer]), 0]
             args = [_written(value, tensor, constant) for value in step.args]
-            kwargs = {name: _written(value, tensor, constant) for name, value in step.kwargs.items()}
+            kwargs = {
+                name: _written(value, tensor, constant) for name, value in step.kwargs.items()
+            }
             nodes[step.layer].append({"args": args, "kwargs": kwargs})
         for name, layer in layers.items():
             entry = writer.object(layer)  # the writer may add the number of a shared layer later

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, Unpack, cast
 
+from lamina import saving
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.calling.views import View
 from lamina.core.running.masks import note_mask
-from lamina import saving
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layer_state import LayerNode, symbolic_input, symbolic_output

@@ -20,7 +20,6 @@ _LISTS = ("lamina.layers", "lamina.seq2seq")
 """The modules whose classes take a list wherever they take a tuple."""
 
 
-
 _AS_GIVEN = ("axes", "axis", "cropping", "padding", "shared_axes", "size")
 """Options whose attributes have another form than the arguments."""
 

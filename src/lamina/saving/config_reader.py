@@ -107,7 +107,9 @@ class Reader:
         except LaminaError:
             raise
         except Exception as error:
-            raise _damaged(fields["class_name"], f"{type(error).__name__}: {error}"[:300]) from error
+            raise _damaged(
+                fields["class_name"], f"{type(error).__name__}: {error}"[:300]
+            ) from error
         if number is not None:
             self._shared[number] = made
         return made

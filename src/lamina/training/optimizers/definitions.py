@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from lamina.lazy import lazily
 from lamina.training.optimizers.clipping import Clipping, clipped
+from lamina.training.optimizers.configs import with_config
 
 if TYPE_CHECKING:
     import optax
@@ -36,6 +37,7 @@ LearningRate: TypeAlias = float | Callable[[Any], Any]
 """A number, or a schedule: a function of the step."""
 
 
+@with_config
 def adadelta(
     learning_rate: LearningRate = 0.001,
     rho: float = 0.95,
@@ -53,6 +55,7 @@ def adadelta(
     return _made(lambda rate: optax.adadelta(rate, rho, epsilon), learning_rate, options)
 
 
+@with_config
 def adafactor(
     learning_rate: LearningRate = 0.001, **options: Unpack[Clipping]
 ) -> optax.GradientTransformation:
@@ -65,6 +68,7 @@ def adafactor(
     return _made(lambda rate: optax.adafactor(rate), learning_rate, options)
 
 
+@with_config
 def adagrad(
     learning_rate: LearningRate = 0.001,
     initial_accumulator_value: float = 0.1,
@@ -86,6 +90,7 @@ def adagrad(
     )
 
 
+@with_config
 def adam(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -105,6 +110,7 @@ def adam(
     return _made(lambda rate: optax.adam(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
+@with_config
 def adamax(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -124,6 +130,7 @@ def adamax(
     return _made(lambda rate: optax.adamax(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
+@with_config
 def adamw(
     learning_rate: LearningRate = 0.001,
     weight_decay: float = 0.004,
@@ -149,6 +156,7 @@ def adamw(
     )
 
 
+@with_config
 def lamb(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -168,6 +176,7 @@ def lamb(
     return _made(lambda rate: optax.lamb(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
+@with_config
 def lion(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -185,6 +194,7 @@ def lion(
     return _made(lambda rate: optax.lion(rate, beta_1, beta_2), learning_rate, options)
 
 
+@with_config
 def nadam(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -204,6 +214,7 @@ def nadam(
     return _made(lambda rate: optax.nadam(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
+@with_config
 def rmsprop(
     learning_rate: LearningRate = 0.001,
     rho: float = 0.9,
@@ -231,6 +242,7 @@ def rmsprop(
     )
 
 
+@with_config
 def sgd(
     learning_rate: LearningRate = 0.01,
     momentum: float = 0.0,
