@@ -104,7 +104,7 @@ def array_from(value: Any) -> Any:
     fields = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
     if fields.get("class_name") != ARRAY:
         return value
-    inner = fields["config"]
+    inner: Mapping[str, Any] = fields["config"]
     return np.asarray(inner["value"]).astype(jnp.dtype(inner["dtype"]))
 
 

@@ -193,6 +193,10 @@ def test_a_model_is_made_again(make, feed):
             np.testing.assert_array_equal(a, b)
 
 
+METRICS = """
+Mean Sum Accuracy CategoricalAccuracy LogCoshError Poisson CosineSimilarity Hinge Recall KLDivergence
+MeanSquaredError RootMeanSquaredError PearsonCorrelation TruePositives FalseNegatives AutoAccuracy
+"""
 OBJECTS = [
     *[
         getattr(losses, name)(name="own", reduction="sum")
@@ -228,9 +232,24 @@ OBJECTS = [
     metrics.FunctionMetric(losses.huber, "own", delta=2.0),
     *[
         getattr(metrics, name)()
-        for name in ("Mean", "Sum", "Accuracy", "CategoricalAccuracy", "LogCoshError", "Poisson")
-        + ("CosineSimilarity", "MeanSquaredError", "RootMeanSquaredError", "PearsonCorrelation")
-        + ("TruePositives", "FalseNegatives", "Recall", "Hinge", "AutoAccuracy", "KLDivergence")
+        for name in [
+            "Mean",
+            "Sum",
+            "Accuracy",
+            "CategoricalAccuracy",
+            "LogCoshError",
+            "Poisson",
+            "CosineSimilarity",
+            "Hinge",
+            "MeanSquaredError",
+            "RootMeanSquaredError",
+            "PearsonCorrelation",
+            "TruePositives",
+            "Recall",
+            "FalseNegatives",
+            "AutoAccuracy",
+            "KLDivergence",
+        ]
     ],
     initializers.Constant(np.arange(3.0)),
     initializers.Constant(1 + 2j),

@@ -83,7 +83,7 @@ def graph_config(graph: Graph, layers: Mapping[str, Layer]) -> dict[str, Any]:
     def tensor(ref: Ref) -> Any:
         return {"class_name": _TENSOR, "config": {"keras_history": place(ref)}}
 
-    described = [
+    described: list[dict[str, Any]] = [
         {**input_config(spec, name), "name": name, "inbound_nodes": []}
         for name, spec in zip(inputs, specs, strict=True)
     ]
@@ -95,9 +95,7 @@ def graph_config(graph: Graph, layers: Mapping[str, Layer]) -> dict[str, Any]:
         for number, step in enumerate(graph.steps, 1):
             places[number, 0] = [step.layer, len(nodes[step.layer]), 0]
             args = [_written(value, tensor, constant) for value in step.args]
-            kwargs = {
-                name: _written(value, tensor, constant) for name, value in step.kwargs.items()
-            }
+            kwargs = _written(step.kwargs, tensor, constant)
             nodes[step.layer].append({"args": args, "kwargs": kwargs})
         for name, layer in layers.items():
             entry = writer.object(layer)  # the writer may add the number of a shared layer later

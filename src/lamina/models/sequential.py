@@ -133,6 +133,7 @@ class Sequential(Model):
             return super().get_config()
         with writing() as writer:
             config = saving.get_config(self, leave_out=("layers",))
+            config["dtype"] = self._lamina.dtype or "float32"
             start = [] if self.start is None else [input_config(self.start, "input_layer")]
             built = self._lamina.built
             spec = next(iter(built.inputs.args), None) if built is not None else self.start
@@ -169,8 +170,12 @@ class Sequential(Model):
         if cls.__init__ is not Sequential.__init__:
             return super().from_config(config, custom_objects)
         with reading_config(custom_objects) as reader:
-            given = {name: value for name, value in config.items() if name[:6] != "build_"}
-            described = given.pop("layers", None) or []
+            given = {
+                name: value
+                for name, value in config.items()
+                if name in ("name", "trainable", "layers")
+            }
+            described: list[Any] = given.pop("layers", None) or []
             layers = [spec_from(one) or reader.value(one) for one in described]
             model = saving.from_config(cls, given, made={"layers": layers})
         model._build_if_known()

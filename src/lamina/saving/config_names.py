@@ -39,13 +39,10 @@ def class_named(fields: Mapping[str, Any], names: Names) -> Any:
         FileFormatError: there is no such class.
     """
     module, name = str(fields.get("module") or ""), str(fields["class_name"])
-    for room in _rooms(module):
-        listed = f"lamina.{room}:{name}"
+    for listed in (f"{module}:{name}", *(f"lamina.{room}:{name}" for room in _rooms(module))):
         if listed in LAYERS | CONFIGURED:
             return names.listed(listed)
     found = _given(fields, names)
-    if found is None and f"{module}:{name}" in LAYERS | CONFIGURED:
-        found = names.listed(f"{module}:{name}")
     if found is None and module and not is_ours(module):
         found = names.layer(f"{module}:{name}")
     if not isinstance(found, type) or not callable(getattr(found, "from_config", None)):
@@ -67,13 +64,11 @@ def function_named(fields: Mapping[str, Any], names: Names) -> Any:
         FileFormatError: there is no such function.
     """
     module, name = str(fields.get("module") or ""), str(fields.get("config"))
-    for room in _rooms(module):
-        found = names.listed_function(f"lamina.{room}:{name}")
+    for listed in (f"{module}:{name}", *(f"lamina.{room}:{name}" for room in _rooms(module))):
+        found = names.listed_function(listed)
         if found is not None:
             return found
     found = _given({**fields, "class_name": name}, names)
-    if found is None:
-        found = names.listed_function(f"{module}:{name}")
     if not callable(found) or isinstance(found, type):
         raise _unavailable("function", fields, name, found)
     return found

@@ -77,7 +77,7 @@ class Reader:
         if kind == FUNCTION:
             return function_named(fields, self.names)
         if kind == "DTypePolicy":
-            return inner["name"] if isinstance(inner, dict) else inner
+            return cast("dict[str, Any]", inner)["name"] if isinstance(inner, dict) else inner
         if not isinstance(kind, str) or kind.startswith("__"):
             raise _refused(kind)
         return self.object(fields)
@@ -107,9 +107,8 @@ class Reader:
         except LaminaError:
             raise
         except Exception as error:
-            raise _damaged(
-                fields["class_name"], f"{type(error).__name__}: {error}"[:300]
-            ) from error
+            received = f"{type(error).__name__}: {error}"[:300]
+            raise _damaged(fields["class_name"], received) from error
         if number is not None:
             self._shared[number] = made
         return made

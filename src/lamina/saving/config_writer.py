@@ -6,7 +6,7 @@ import contextlib
 import inspect
 from collections.abc import Generator
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any
 
 import jax
 import numpy as np
@@ -57,13 +57,12 @@ class Writer:
         """
         if value is None or isinstance(value, bool | str):
             return value
-        if isinstance(value, list | tuple) and type(value) in (list, tuple):
-            items = [self.value(item, place, lists) for item in cast("list[Any]", value)]
-            if isinstance(value, list) or lists:
-                return items
-            return {"class_name": TUPLE, "items": items}
-        if type(value) is dict and _is_plain(cast("dict[Any, Any]", value)):
-            pairs = cast("dict[str, Any]", value).items()
+        kind: Any = type(value)
+        if kind in (list, tuple):
+            items = [self.value(item, place, lists) for item in value]
+            return items if kind is list or lists else {"class_name": TUPLE, "items": items}
+        if kind is dict and _is_plain(value):
+            pairs = value.items()
             return {name: self.value(item, f"[{name!r}] of {place}") for name, item in pairs}
         if hasattr(value, "get_config") and not isinstance(value, type):
             return self.object(value)
@@ -118,7 +117,7 @@ def writing() -> Generator[Writer]:
         _WRITER.reset(token)
 
 
-def _is_plain(value: dict[Any, Any]) -> bool:
+def _is_plain(value: Any) -> bool:
     return "class_name" not in value and all(type(name) is str for name in value)
 
 

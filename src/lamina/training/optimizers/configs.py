@@ -37,7 +37,7 @@ def with_config(make: F) -> F:
         transformation = make(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        options = {"name": make.__name__, **bound.arguments}
+        options: dict[str, Any] = {"name": make.__name__, **bound.arguments}
         rest = options.pop("options", {})
         described: Any = _described(type(transformation))(*transformation)
         described.options = options | dict.fromkeys(_CLIPPING) | rest
