@@ -101,10 +101,9 @@ def array_from(value: Any) -> Any:
     >>> array_from({"class_name": "__numpy__", "config": {"value": [1, 2], "dtype": "int32"}})
     array([1, 2], dtype=int32)
     """
-    fields = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-    if fields.get("class_name") != ARRAY:
-        return value
-    inner: Mapping[str, Any] = fields["config"]
+    if not isinstance(value, Mapping) or cast(Any, value).get("class_name") != ARRAY:
+        return cast(Any, value)
+    inner: Any = value["config"]
     return np.asarray(inner["value"]).astype(jnp.dtype(inner["dtype"]))
 
 

@@ -20,10 +20,8 @@ RNG = np.random.default_rng(0)
 STEPS = RNG.normal(size=(2, 5, 4)).astype("float32")
 IMAGE = RNG.normal(size=(2, 6, 6, 4)).astype("float32")
 KERAS = {
-    "dense": (
-        lambda k: k.Dense(3, "relu", kernel_regularizer="l2", bias_constraint="nonneg"),
-        STEPS,
-    ),
+    "dense": (lambda k: k.Dense(3, "relu", bias_constraint="non_neg"), STEPS),
+    "penalty": (lambda k: k.Dense(3, kernel_regularizer="l2"), STEPS),
     "initializer": (lambda k: k.Dense(3, kernel_initializer="he_normal", use_bias=False), STEPS),
     "conv": (lambda k: k.Conv2D(4, 3, 2, "same", activation="gelu"), IMAGE),
     "causal": (lambda k: k.Conv1D(4, 3, padding="causal", dilation_rate=2), STEPS),
@@ -39,7 +37,6 @@ KERAS = {
     "both directions": (lambda k: k.Bidirectional(k.GRU(3), merge_mode="sum"), STEPS),
     "cells": (lambda k: k.RNN([k.LSTMCell(3), k.GRUCell(2)]), STEPS),
     "distributed": (lambda k: k.TimeDistributed(k.Dense(3)), STEPS),
-    "spectral": (lambda k: k.SpectralNormalization(k.Dense(3)), STEPS),
     "batch": (lambda k: k.BatchNormalization(momentum=0.9, epsilon=1e-5, scale=False), STEPS),
     "layer": (lambda k: k.LayerNormalization(axis=-1, center=False), STEPS),
     "group": (lambda k: k.GroupNormalization(2), STEPS),
@@ -111,9 +108,8 @@ def test_a_config_of_keras_makes_the_same_object(thing):
     made = deserialize(described)
     assert type(made).__name__ == type(thing).__name__
     config = made.get_config()
-    assert all(
-        config[name] == value for name, value in described["config"].items() if name in config
-    )
+    shared = config.keys() & described["config"].keys()
+    assert all(config[name] == described["config"][name] for name in shared)
 
 
 def double(x):

@@ -170,12 +170,8 @@ class Sequential(Model):
         if cls.__init__ is not Sequential.__init__:
             return super().from_config(config, custom_objects)
         with reading_config(custom_objects) as reader:
-            given = {
-                name: value
-                for name, value in config.items()
-                if name in ("name", "trainable", "layers")
-            }
-            described: list[Any] = given.pop("layers", None) or []
+            given = {name: config[name] for name in ("name", "trainable") if name in config}
+            described: list[Any] = config.get("layers") or []
             layers = [spec_from(one) or reader.value(one) for one in described]
             model = saving.from_config(cls, given, made={"layers": layers})
         model._build_if_known()

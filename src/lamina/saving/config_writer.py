@@ -6,7 +6,7 @@ import contextlib
 import inspect
 from collections.abc import Generator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -57,7 +57,7 @@ class Writer:
         """
         if value is None or isinstance(value, bool | str):
             return value
-        kind: Any = type(value)
+        kind = type(cast(object, value))
         if kind in (list, tuple):
             items = [self.value(item, place, lists) for item in value]
             return items if kind is list or lists else {"class_name": TUPLE, "items": items}
