@@ -103,7 +103,7 @@ def array_from(value: Any) -> Any:
     """
     if not isinstance(value, Mapping) or cast(Any, value).get("class_name") != ARRAY:
         return cast(Any, value)
-    inner: Any = value["config"]
+    inner = cast(Any, value)["config"]
     return np.asarray(inner["value"]).astype(jnp.dtype(inner["dtype"]))
 
 

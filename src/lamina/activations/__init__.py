@@ -66,7 +66,6 @@ __all__ = [
     "hard_silu",
     "hard_swish",
     "hard_tanh",
-    "is_listed",
     "leaky_relu",
     "linear",
     "log_sigmoid",
@@ -188,18 +187,3 @@ def describe(identifier: ActivationLike) -> str:
         given += [f"{name}={value!r}" for name, value in bound.keywords.items()]
         return f"{describe(bound.func)}({', '.join(given)})"
     return getattr(found, "__name__", type(found).__name__)
-
-
-def is_listed(function: object) -> bool:
-    """Check whether a function is one that :func:`get` finds by its name.
-
-    Args:
-        function: any object.
-
-    Returns:
-        Whether it is one of this module's.
-
-    >>> is_listed(relu), is_listed(jax.nn.relu)
-    (True, False)
-    """
-    return any(function is known for known in _KNOWN.values())

@@ -14,6 +14,7 @@ import numpy as np
 from lamina import activations
 from lamina.configured import array_config
 from lamina.core.tree.node import Tracked
+from lamina.errors import UnknownNameError
 from lamina.saving.encoding import Encoder
 from lamina.saving.lookup import MODULES, label
 from lamina.saving.plain_data import LARGEST
@@ -124,7 +125,7 @@ def _is_plain(value: Any) -> bool:
 def _function(value: Any, place: str) -> Any:
     """A function by its name; None if it has none."""
     name = getattr(value, "__name__", "")
-    if place.endswith("activation'") and activations.is_listed(value):
+    if place.endswith("activation'") and _is_activation(name, value):
         return name
     module = next((m for m, names in MODULES.items() if vars(names).get(name) is value), None)
     inner = name
@@ -133,6 +134,14 @@ def _function(value: Any, place: str) -> Any:
             return None
         module, _, inner = label(value).partition(":")
     return {"module": module, "class_name": FUNCTION, "config": inner, "registered_name": name}
+
+
+def _is_activation(name: str, value: Any) -> bool:
+    """Whether a function is the one that `activations.get` finds by its name."""
+    try:
+        return activations.get(name) is value
+    except UnknownNameError:
+        return False
 
 
 def _tensor(value: jax.Array) -> dict[str, Any]:
