@@ -88,7 +88,7 @@ class Layer(Tracked):
         made_in = 0 if scope is None else scope.call.number
         node = cls._lamina_node(args, kwargs, site(sys._getframe(1)), made_in)
         node.dtype = policy(None)
-        node.trainable = trains
+        node.trainable = node.inherits = trains
         object.__setattr__(layer, ATTRIBUTE, node)  # frozen dataclasses refuse plain assignments
         constructor.check_arguments(layer, args, kwargs)
         return layer
@@ -99,7 +99,10 @@ class Layer(Tracked):
         shape = options.get("input_shape") if features is None else (features,)
         self._lamina.name = options.get("name")
         self._lamina.input_spec = None if shape is None else Spec((None, *shape))
-        self._lamina.trainable = self._lamina.trainable and bool(options.get("trainable", True))
+        trainable = bool(options.get("trainable", True))
+        if not trainable or "trainable" in self._lamina.keywords:
+            self._lamina.inherits = False
+        self._lamina.trainable = self._lamina.trainable and trainable
         self._lamina.dtype = policy(options.get("dtype"))
         self._lamina.penalty = regularizers.get(options.get("activity_regularizer"))
 
@@ -473,7 +476,11 @@ class Layer(Tracked):
         saving.save_weights(self, path)
 
     def load_weights(
-        self, path: str | PathLike[str], rename: Mapping[str, str] | None = None
+        self,
+        path: str | PathLike[str],
+        rename: Mapping[str, str] | None = None,
+        *,
+        skip_mismatch: bool = False,
     ) -> None:
         """Read all weights from a file of :meth:`save_weights`.
 
@@ -483,6 +490,8 @@ class Layer(Tracked):
             path: path of the file.
             rename: dict from paths in the file to paths in this layer, for renamed attributes; None
                 by default.
+            skip_mismatch: bool, whether to read only the weights whose name and shape match, and to
+                list all others in a warning; False by default.
 
         Raises:
             FileFormatError: the file is damaged, or does not match the layer; nothing was changed.
@@ -497,7 +506,7 @@ class Layer(Tracked):
         >>> bool((other.kernel.numpy() == layer.kernel.numpy()).all())
         True
         """
-        saving.load_weights(self, path, rename)
+        saving.load_weights(self, path, rename, skip_mismatch)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, from which a new layer can be created.
@@ -548,11 +557,11 @@ class Layer(Tracked):
     input = views.View(symbolic_input)
     output = views.View(symbolic_output)
     variables = views.View(views.variables)
-    weights = views.View(views.variables)
+    weights = views.View(views.own_weights)
     trainable_variables = views.View(views.trainable_variables)
     trainable_weights = views.View(views.trainable_variables)
     non_trainable_variables = views.View(views.non_trainable_variables)
-    non_trainable_weights = views.View(views.non_trainable_variables)
+    non_trainable_weights = views.View(views.non_trainable_weights)
     name = views.View(views.name)
     dtype = views.View(views.dtype)
     compute_dtype = views.View(views.compute_dtype)

@@ -128,7 +128,8 @@ class Stack(_Copies):
 
     The block is planned, traced and compiled once, whatever n is. Its weights have a first axis of
     n more, and `jax.lax.scan` runs over them. Initial values, outputs and random numbers are those
-    of a list of n blocks that is kept as the same attribute.
+    of a list of n blocks that is kept as the same attribute. An optimizer sees one weight ``[n,
+    ...]``: a norm of one weight, as of ``clipnorm`` or LAMB, is that of all n blocks.
 
     Shapes: those of a block, whose output has the shape and dtype of its first input; weights
     ``[n, ...]``.

@@ -12,12 +12,13 @@ from lamina.metrics import MetricLike
 from lamina.models.graph import graph_of
 from lamina.models.model_state import state_of
 from lamina.training.loop.trainer import Trainer
+from lamina.training.loop.training_state import resume_from
 from lamina.training.optimizers import by_name
 
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["LearningRate", "Losses", "Metrics", "compile"]
+__all__ = ["LearningRate", "Losses", "Metrics", "compile", "trainer_of"]
 
 Losses: TypeAlias = LossLike | Sequence[LossLike | None] | Mapping[str, LossLike | None]
 """The loss of all outputs, or one for each output in order or by name."""
@@ -99,8 +100,9 @@ def compile(
     >>> round(model.optimizer.learning_rate, 6)
     0.0003
     """
+    arguments = {name: value for name, value in locals().items() if name != "model"}
     _check_methods(model)
-    state_of(model).trainer = Trainer(
+    trainer = Trainer(
         model,
         by_name.get(
             optimizer,
@@ -120,6 +122,36 @@ def compile(
         on_nonfinite=on_nonfinite,
         steps_per_execution=steps_per_execution,
     )
+    state = state_of(model)
+    state.trainer, state.arguments_of_compile, state.pending = trainer, arguments, None
+
+
+def trainer_of(model: Layer) -> Trainer:
+    """The trainer that `compile` made.
+
+    A copy of a compiled model, or one from a file, is compiled here.
+
+    Raises:
+        InputError: the model is not compiled.
+    """
+    state = state_of(model)
+    if state.pending is not None:
+        pending = state.pending
+        compile(model, **pending.arguments)
+        if pending.state is not None and state.trainer is not None:
+            resume_from(state.trainer, pending.state)
+    trainer = state.trainer
+    if trainer is None:
+        raise InputError(
+            explain(
+                f"{type(model).__name__} is not compiled.",
+                where=f"made at {model._lamina.made_at}",
+                expected="compile(optimizer, loss) before fit and evaluate",
+                received="neither loss nor optimizer",
+                remedy="Call model.compile('adam', 'mse') first, for example.",
+            )
+        )
+    return trainer
 
 
 def _check_methods(model: Layer) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, overload
 
 from lamina.layer import Layer
-from lamina.models.model_state import trainer_of
+from lamina.models.compilation import trainer_of
 from lamina.training.callbacks import Callback
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.loop import arguments

@@ -8,8 +8,8 @@ from os import PathLike
 from typing import Any, Literal, overload
 
 from lamina.layer import Layer
+from lamina.models.compilation import trainer_of
 from lamina.models.evaluation import as_batch, loss_and_metrics
-from lamina.models.model_state import trainer_of
 from lamina.training.callbacks import Callback, History
 from lamina.training.loop import arguments
 from lamina.training.loop.evaluate import evaluate

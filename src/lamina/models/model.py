@@ -24,6 +24,7 @@ from lamina.models import (
     prediction,
     profiler,
 )
+from lamina.models.compilation import trainer_of
 from lamina.models.graph import Graph, check_graph, graph_between, graph_of
 from lamina.models.graph_config import GRAPH_KEYS, graph_config, graph_from
 from lamina.models.model_state import (
@@ -31,7 +32,6 @@ from lamina.models.model_state import (
     SymbolicEnds,
     record_as_data,
     state_of,
-    trainer_of,
 )
 from lamina.options import LayerOptions
 from lamina.saving import reading_config, writing
@@ -164,7 +164,7 @@ class Model(Layer):
         if graph is None or type(recorded.get("inputs")) is not Graph:
             return super().get_config()
         held = {name: getattr(self, name) for name in recorded["outputs"]}
-        with writing():
+        with writing(self):
             config = saving.get_config(self, leave_out=("inputs", "outputs"))
             return config | graph_config(graph, held)
 
@@ -195,7 +195,7 @@ class Model(Layer):
         >>> Functional.from_config(model.get_config()).count_params()
         10
         """
-        with reading_config(custom_objects):
+        with reading_config(custom_objects, config):
             made: dict[str, Any] = {}
             if all(key in config for key in GRAPH_KEYS):
                 made["inputs"], made["outputs"] = graph_from(config)
@@ -235,6 +235,7 @@ class Model(Layer):
     save = model_files.save
     to_json = model_json.to_json
     export = model_files.export
+    _compile_from_file = model_files.compile_from_file
 
     get_layer = layer_names.get_layer
     capture = captured_outputs.capture

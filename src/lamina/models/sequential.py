@@ -8,6 +8,8 @@ from typing import Any, Self, overload
 from lamina import saving
 from lamina.core.running.masks import mask_after, note_mask, with_masks
 from lamina.core.specs.spec import Spec, map_specs
+from lamina.core.tree.trainable import settle
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.graph_call import as_declared
@@ -62,6 +64,8 @@ class Sequential(Model):
         self.layers: list[Layer] = [_checked(one) for one in given]
         if self.start is not None and not recorded:
             self._set_layers(self.layers)
+        elif not trainable:
+            settle(walk(self))
 
     def add(self, layer: Layer | Symbol) -> None:
         """Append a layer.
@@ -131,7 +135,7 @@ class Sequential(Model):
         """
         if type(self).__init__ is not Sequential.__init__:
             return super().get_config()
-        with writing() as writer:
+        with writing(self) as writer:
             config = saving.get_config(self, leave_out=("layers",))
             config["dtype"] = self._lamina.dtype or "float32"
             start = [] if self.start is None else [input_config(self.start, "input_layer")]
@@ -169,7 +173,7 @@ class Sequential(Model):
         """
         if cls.__init__ is not Sequential.__init__:
             return super().from_config(config, custom_objects)
-        with reading_config(custom_objects) as reader:
+        with reading_config(custom_objects, config) as reader:
             given = {name: config[name] for name in ("name", "trainable") if name in config}
             described: list[Any] = config.get("layers") or []
             layers = [spec_from(one) or reader.value(one) for one in described]

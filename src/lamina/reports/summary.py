@@ -75,7 +75,7 @@ def _tree(facts: Facts) -> Table:
             type(layer).__name__,
             _output(layer),
             "\n".join(_weight(facts, weight, variable) for weight, variable in own),
-            f"{sum(variable.size for _, variable in own):,}" if own else "",
+            f"{sum(v.size for _, v in own if v.is_weight):,}" if own else "",
             "" if layer._lamina.trainable else "frozen",
         )
     return made

@@ -6,11 +6,12 @@ from lamina.saving.config_writer import writing
 from lamina.saving.copying import made_anew
 from lamina.saving.exported import Exported, load_exported
 from lamina.saving.exporting import export
-from lamina.saving.models import load, save
+from lamina.saving.models import TrainingArrays, load, save
 from lamina.saving.weights import load_weights, save_weights
 
 __all__ = [
     "Exported",
+    "TrainingArrays",
     "deserialize",
     "export",
     "from_config",

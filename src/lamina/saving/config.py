@@ -40,20 +40,18 @@ def get_config(layer: Tracked, leave_out: Sequence[str] = ()) -> dict[str, Any]:
         LaminaError: an argument cannot be stored; the error names it.
     """
     kind, node = type(layer), layer._lamina
-    own: dict[str, Any] = {
-        "name": name_of(layer),
-        "trainable": node.trainable,
-        "dtype": node.dtype or "float32",
-    }
+    with writing() as writer:
+        trainable = node.trainable and not (node.inherits and writer.frozen)
+    own = {"name": name_of(layer), "trainable": trainable, "dtype": node.dtype or "float32"}
     known = argument_names(kind)
     given = _arguments(layer)
     if kind.__module__.startswith("lamina."):
         given = _options(layer, known) | {n: _present(layer, n, v) for n, v in given.items()}
     lists = kind.__module__.startswith(_LISTS)
     config = {name: value for name, value in own.items() if name in known}
-    if not node.trainable:
+    if not trainable:
         config["trainable"] = False
-    with writing() as writer:
+    with writing(layer) as writer:
         for name, value in given.items():
             if name not in leave_out and (name not in own or name not in known):
                 place = f"the argument {name!r} of {kind.__name__}"
@@ -130,8 +128,10 @@ def from_config(
         FileFormatError: the config names a class or function that is not available.
     """
     known = argument_names(kind)
-    with reading_config(custom_objects) as reader:
+    with reading_config(custom_objects, config) as reader:
         given = {name: reader.value(value) for name, value in config.items()}
+        if given.get("trainable") is True and not reader.frozen:
+            del given["trainable"]  # the default, so that the layers around decide
     if given.get("name") == snake(kind.__name__):
         del given["name"]
     frozen = "trainable" not in known and given.pop("trainable", True) is False
@@ -139,7 +139,7 @@ def from_config(
         given = {n: value for n, value in given.items() if n in known or value is not None}
     layer = kind(**given, **(made or {}))
     if frozen:
-        layer._lamina.trainable = False
+        layer._lamina.trainable = layer._lamina.inherits = False
     return layer
 
 

@@ -31,9 +31,13 @@ class Reader:
 
     Args:
         names: the lookup of classes and functions by name.
+
+    Attributes:
+        frozen: the number of frozen layers around the one that is read.
     """
 
     def __init__(self, names: Names) -> None:
+        self.frozen = 0
         self.names = names
         self._shared: dict[Any, Any] = {}
         self._copies: dict[int, Any] = {}
@@ -115,18 +119,24 @@ class Reader:
 
 
 @contextlib.contextmanager
-def reading_config(custom_objects: Mapping[str, Any] | None = None) -> Generator[Reader]:
+def reading_config(
+    custom_objects: Mapping[str, Any] | None = None, config: Mapping[str, Any] | None = None
+) -> Generator[Reader]:
     """Use the reader of the config that is being read, or a new one.
 
     Args:
         custom_objects: classes and functions by name, for a new reader; None (default) for none.
+        config: the config of the layer that is read; None (default) for another object.
     """
     present = _READER.get()
     reader = Reader(Names(custom_objects)) if present is None or custom_objects else present
     token = _READER.set(reader)
+    frozen = config is not None and config.get("trainable") is False
+    reader.frozen += frozen
     try:
         yield reader
     finally:
+        reader.frozen -= frozen
         _READER.reset(token)
 
 

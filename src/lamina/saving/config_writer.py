@@ -36,9 +36,13 @@ class Writer:
     """Converts values to JSON; a layer that occurs twice is marked by a number.
 
     The configs of nested layers are written by one writer, which :func:`writing` returns.
+
+    Attributes:
+        frozen: the number of frozen layers around the one that is written.
     """
 
     def __init__(self) -> None:
+        self.frozen = 0
         self._written: dict[int, tuple[object, dict[str, Any]]] = {}
         self._shared = 0
 
@@ -108,13 +112,20 @@ class Writer:
 
 
 @contextlib.contextmanager
-def writing() -> Generator[Writer]:
-    """Use the writer of the config that is being made, or a new one."""
+def writing(layer: Tracked | None = None) -> Generator[Writer]:
+    """Use the writer of the config that is being made, or a new one.
+
+    Args:
+        layer: the layer whose options are written; None (default) for another object.
+    """
     writer = _WRITER.get() or Writer()
     token = _WRITER.set(writer)
+    frozen = layer is not None and not layer._lamina.trainable
+    writer.frozen += frozen
     try:
         yield writer
     finally:
+        writer.frozen -= frozen
         _WRITER.reset(token)
 
 

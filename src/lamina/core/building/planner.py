@@ -244,7 +244,8 @@ class Planner:
             return  # whether the build keeps it is checked at the end
         node = layer._lamina
         below = walk(layer)
-        if node.built is not None and not node.trainable:
+        trained = any(variable.trainable for _, variable in below.variables.values())
+        if node.built is not None and not node.trainable and not trained:
             self.external[id(layer)] = layer
             for key, (path, inner) in below.layers.items():
                 self.tree.layers.setdefault(key, (join(f"<{type(layer).__name__}>", path), inner))

@@ -29,8 +29,9 @@ from lamina.core.initial.sampling import draw, draw_callable, has_distribution
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.memento import Snapshot
 from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.trainable import frozen_variables, settle
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import Tree, copy_paths, frozen_variables, topmost_without, walk
+from lamina.core.tree.walk import Tree, copy_paths, topmost_without, walk
 from lamina.errors import TrackingError, explain
 
 __all__ = ["all_or_nothing", "carry_out", "make_plan", "outputs_of"]
@@ -74,8 +75,9 @@ def _final_tree(outcome: Outcome) -> Tree:
     """
     planner = outcome.planner
     tree = walk(planner.root)
-    for variable in planner.declared.values():
-        if id(variable) not in tree.variables:
+    for key, variable in planner.declared.items():
+        tied = variable.attached and key not in planner.used  # replaced by an outer build
+        if key not in tree.variables and not tied:
             raise TrackingError(errors.untracked_variable(variable, planner.root))
     paths = Counter(path for path, _ in tree.variables.values())
     twice = sorted(path for path, count in paths.items() if count > 1)
@@ -188,6 +190,7 @@ def carry_out(
                 _commit(request, outcome, origin, values)
                 for path, variable in missing:
                     variable.path = path
+                settle(tree)
                 done = True
         finally:
             if not done:
@@ -219,9 +222,17 @@ def _values(
     origin = root._lamina.origin
     if source is not None:
         arrays = source(tree)
-        return origin, _placed(missing, lambda v, p: arrays[p].astype(v.weight_dtype, copy=False))
-    allowance = ALLOWANCE.get()
-    calls = allowance is None or allowance.draw(sum(v.size for _, v in missing))
+        absent = {p for p, v in missing if not v.is_weight and p not in arrays}
+        _count_drawn([v for p, v in missing if p in absent])
+        return origin, _placed(
+            missing,
+            lambda v, p: (
+                np.zeros(v.shape, v.weight_dtype)
+                if p in absent
+                else arrays[p].astype(v.weight_dtype, copy=False)
+            ),
+        )
+    calls = _count_drawn([v for _, v in missing])
     counted = seed is None and origin is None and bool(missing)
     if seed is not None:
         origin = (seed, 0)
@@ -231,6 +242,12 @@ def _values(
     values = _placed(missing, lambda v, p: _drawn(v, p, tree, drawn_from, calls))
     Seeds.trees += counted  # only after a successful build
     return origin, values
+
+
+def _count_drawn(variables: list[Variable]) -> bool:
+    """Count values to draw while a file is loaded; return whether initializers may be called."""
+    allowance = ALLOWANCE.get()
+    return allowance is None or allowance.draw(sum(v.size for v in variables))
 
 
 def _placed(

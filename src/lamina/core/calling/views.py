@@ -16,10 +16,11 @@ from lamina.core.base.host_memory import copied
 from lamina.core.calling.root import by_identity
 from lamina.core.running import precision
 from lamina.core.running.scope import current
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import assign_trainable, frozen_variables
 from lamina.core.tree.values import stored_together
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import children, frozen_variables, walk
+from lamina.core.tree.walk import children, walk
 from lamina.errors import InputError, explain
 from lamina.names import snake
 
@@ -66,10 +67,11 @@ class View(Generic[T]):
 
 
 class Trainable:
-    """Whether training updates the layer and all layers below it; it may be assigned.
+    """Whether training updates the layer; assigning it assigns it to all layers below as well.
 
-    In a call it is also False if an outer layer is frozen. A class may set the initial value, by
-    ``trainable = False`` or a field of a dataclass.
+    Parameters below get the same flag; variables that were declared as not trainable keep theirs.
+    Training updates the variables whose own flag is True, if the trained root is trainable. A class
+    may set the initial value, by ``trainable = False`` or a field of a dataclass.
     """
 
     def __init__(self, default: bool = True) -> None:
@@ -82,8 +84,7 @@ class Trainable:
         return layer._lamina.trainable if scope is None else scope.call.trains(layer)
 
     def __set__(self, layer: Tracked, value: bool) -> None:
-        layer._lamina.trainable = bool(value)
-        EDITION.advance(layer._lamina)
+        assign_trainable(layer, bool(value))
 
 
 class BuiltFlag:
@@ -115,6 +116,11 @@ def variables(layer: Tracked) -> list[Variable]:
     return [v for _, v in walk(layer).variables.values() if _visible(v)]
 
 
+def own_weights(layer: Tracked) -> list[Variable]:
+    """The variables without the states of stateful layers; empty before the build."""
+    return [variable for variable in variables(layer) if variable.is_weight]
+
+
 def _split(layer: Tracked, trainable: bool) -> list[Variable]:
     tree = walk(layer)
     frozen = frozen_variables(tree)
@@ -133,6 +139,11 @@ def trainable_variables(layer: Tracked) -> list[Variable]:
 def non_trainable_variables(layer: Tracked) -> list[Variable]:
     """The variables that training does not update by gradients: statistics and frozen weights."""
     return _split(layer, False)
+
+
+def non_trainable_weights(layer: Tracked) -> list[Variable]:
+    """The non-trainable variables without the states of stateful layers."""
+    return [variable for variable in _split(layer, False) if variable.is_weight]
 
 
 def name(layer: Tracked) -> str:
@@ -200,13 +211,14 @@ def set_values(layer: Tracked, arrays: Mapping[str, Any]) -> None:
 
 
 def weights(layer: Tracked) -> list[np.ndarray]:
-    """Return NumPy copies of all weights, in the order of `variables`."""
-    return [np.array(value) for value in _read(variables(layer))]
+    """Return NumPy copies of all weights, in the order of `weights`."""
+    return [np.array(value) for value in _read(own_weights(layer))]
 
 
 def set_weights(layer: Tracked, arrays: Sequence[Any]) -> None:
     """Assign all variables in order, for `Layer.set_weights`."""
-    own = [path for path, v in walk(layer).variables.values() if _visible(v)]
+    visible = [(path, v) for path, v in walk(layer).variables.values() if _visible(v)]
+    own = [path for path, v in visible if v.is_weight]
     if len(own) != len(arrays):
         raise InputError(
             explain(
@@ -217,7 +229,8 @@ def set_weights(layer: Tracked, arrays: Sequence[Any]) -> None:
                 remedy="Build the layer, and pass its weights in the order of get_weights().",
             )
         )
-    set_values(layer, {path: np.asarray(value) for path, value in zip(own, arrays, strict=True)})
+    states = {path: v.value for path, v in visible if not v.is_weight}
+    set_values(layer, states | dict(zip(own, map(np.asarray, arrays), strict=True)))
 
 
 def _cast(variable: Variable, value: Any) -> Any:
@@ -239,8 +252,8 @@ def _cast(variable: Variable, value: Any) -> Any:
 
 
 def count_params(layer: Tracked) -> int:
-    """Return the number of scalars in all built variables."""
-    return sum(v.size for _, v in walk(layer).variables.values() if v.built)
+    """Return the number of scalars in all built weights."""
+    return sum(v.size for _, v in walk(layer).variables.values() if v.built and v.is_weight)
 
 
 def text(layer: Tracked) -> str:

@@ -14,8 +14,9 @@ from lamina.core.base.jax_internals import trace_state
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.running.scope import current
 from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import frozen_variables
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import frozen_variables, walk
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, LaminaError, TraceError, explain
 
 __all__ = [

@@ -8,6 +8,7 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
+from lamina.core.base.jax_internals import is_staged
 from lamina.core.base.pytrees import flatten, map_tree
 from lamina.core.base.sites import site
 from lamina.core.running.interpreter import Interpreter, Runner
@@ -20,7 +21,10 @@ __all__ = ["InParallel", "InSequence", "run_copies"]
 
 
 class InSequence:
-    """Runs copies in sequence, by `jax.lax.scan`: the outputs of each are the inputs of the next.
+    """Runs copies in sequence: the outputs of each are the inputs of the next.
+
+    A program contains one copy, which `jax.lax.scan` repeats. Outside of programs, where `scan`
+    would be compiled at each call, the copies run one by one.
 
     Args:
         owner: the layer that holds the copies, for errors.
@@ -38,7 +42,13 @@ class InSequence:
             outputs, effects = one(*copy, carry)
             return self._checked(outputs), effects
 
-        return jax.lax.scan(body, self._inputs, (values, jnp.arange(self._count)))
+        if is_staged():
+            return jax.lax.scan(body, self._inputs, (values, jnp.arange(self._count)))
+        outputs, found = self._inputs, []
+        for index in range(self._count):
+            outputs, effects = body(outputs, ([value[index] for value in values], index))
+            found.append(effects)
+        return outputs, jax.tree.map(lambda *each: jnp.stack(each), *found)
 
     def plan(self, one: Callable[[Any], Any]) -> Any:
         return self._checked(one(self._inputs))

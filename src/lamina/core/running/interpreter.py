@@ -14,8 +14,9 @@ from lamina.core.running.errors import layer_name, weight_in_call
 from lamina.core.specs.signature import build_arguments, method_of
 from lamina.core.specs.spec import as_specs, shapes_of
 from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import frozen_layers
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Tree, copy_paths, frozen_layers, is_unbuilt, own_build, walk
+from lamina.core.tree.walk import Tree, copy_paths, is_unbuilt, own_build, walk
 from lamina.errors import TraceError, TrackingError, explain
 
 __all__ = ["Effects", "Interpreter", "Runner", "Step"]
@@ -235,10 +236,13 @@ class Interpreter:
         return variable.built
 
     def trains(self, layer: Tracked) -> bool:
-        """Return whether a layer is trainable, by its own flag and those of the layers above it."""
+        """Return whether a layer is trainable, by its own flag or those that it follows."""
+        node = layer._lamina
+        if not node.trainable or not node.inherits:
+            return node.trainable
         if self._frozen is None:
             self._frozen = frozen_layers(walk(self.root))
-        return layer._lamina.trainable and id(layer) not in self._frozen
+        return id(layer) not in self._frozen
 
     def known_sizes(self, layer: Tracked, sizes: tuple[Any, ...]) -> tuple[int | None, ...]:
         """Return the sizes of axes, with None for those that are unknown in this call."""

@@ -86,6 +86,7 @@ class Node:
         name: the name in reports; None for the default.
         dtype: the dtype or mixed-precision policy; None for float32.
         trainable: the layer's own flag.
+        inherits: whether the flag was never assigned, so that the layers above freeze this one.
         penalty: the layer's `activity_regularizer`.
         copies: number of equal layers that this one stands for; None for a single layer.
         built: how the layer was built; None before.
@@ -102,6 +103,7 @@ class Node:
         "declared",
         "dtype",
         "edition",
+        "inherits",
         "keywords",
         "loose",
         "made_at",
@@ -124,6 +126,7 @@ class Node:
         self.name: str | None = None
         self.dtype: str | None = None
         self.trainable = True
+        self.inherits = True
         self.copies: int | None = None
         self.penalty: Callable[[Any], Any] | None = None
         self.built: Built | None = None
@@ -142,6 +145,7 @@ class Node:
             "origin": self.origin,
             "plans": self.plans.copy(),
             "trainable": self.trainable,
+            "inherits": self.inherits,
         }
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from lamina.core.base.pytrees import flatten, map_tree, unflatten
 from lamina.core.running.precision import compute_dtype
 from lamina.core.specs.signature import method_of
+from lamina.core.specs.spec import Spec
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
@@ -67,10 +68,17 @@ def state_specs(cell: Any, batch: int) -> Any:
     get_initial_state = getattr(cell, "get_initial_state", None)
     if get_initial_state is not None:
         return jax.eval_shape(lambda: get_initial_state(batch_size=batch))
+    return map_tree(
+        lambda spec: jax.ShapeDtypeStruct(spec.shape, spec.dtype), sizes_to_specs(cell, batch)
+    )
+
+
+def sizes_to_specs(cell: Any, batch: int | None) -> Any:
+    """Returns the specs of a state, in the structure of the cell's `state_size`."""
 
     def spec(size: Any) -> Any:
         if isinstance(size, int):
-            return jax.ShapeDtypeStruct((batch, size), compute_dtype(cell))
+            return Spec((batch, size), compute_dtype(cell))
         return [spec(inner) for inner in size]
 
     return spec(cell.state_size)

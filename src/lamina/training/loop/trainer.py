@@ -159,7 +159,14 @@ class Trainer:
         self._loan.recall()
 
     def permutation(self, count: int) -> np.ndarray:
-        """Return the order of `count` examples, int32, from the seed and the number of epochs."""
+        """Return the order of the examples in the next epoch, from the seed and `epochs`.
+
+        Args:
+            count: int, the number of examples.
+
+        Returns:
+            A permutation of ``0, ..., count - 1``, int32 ``[count]``.
+        """
         bits = np.random.Philox(key=[self._loan.seed or 0, self.epochs])
         return np.argsort(bits.random_raw(count), kind="stable").astype(np.int32)
 

@@ -13,9 +13,10 @@ from lamina.core.base.host_memory import copied
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import frozen_variables
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import ChangeDetector, frozen_variables, unused_layers, walk
+from lamina.core.tree.walk import ChangeDetector, unused_layers, walk
 from lamina.errors import explain
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
 from lamina.training.step.named_arrays import restored, with_learning_rate, without_accumulators
@@ -25,7 +26,7 @@ from lamina.training.step.program import Carry, Program
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["WeightLoan"]
+__all__ = ["WeightLoan", "seed_of"]
 
 
 class WeightLoan:
@@ -101,7 +102,7 @@ class WeightLoan:
             return started
         reads = ModelCall(self.model, self.objective, batch(), True).build(self._unreached)
         if self.seed is None:
-            self.seed = _seed_of(self.model)
+            self.seed = seed_of(self.model)
         with LOCK:
             tree = walk(self.model)
             self._unreached = unbuilt_layers(tree)
@@ -192,7 +193,7 @@ class WeightLoan:
         self.pending_arrays, self.seed = arrays, seed
 
 
-def _seed_of(model: Tracked) -> int:
+def seed_of(model: Tracked) -> int:
     """Return a seed that depends on the seed of the model's weights."""
     first, second = model._lamina.origin or (0, 0)
     return (first * 1_000_003 + second) % (1 << 32)
