@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
@@ -402,6 +402,8 @@ class Layer(Tracked):
     def compute_output_shape(self, *shapes: Any, **named: Any) -> Any:
         """Return the shape of the outputs, without building the layer.
 
+        A subclass may define it, to give the sizes of its outputs where inputs have unknown dims.
+
         Args:
             *shapes: as the specs of :meth:`build`.
             **named: as those of :meth:`build`.
@@ -433,8 +435,30 @@ class Layer(Tracked):
         """
         return views.count_params(self)
 
-    def summary(self) -> None:
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = True,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
         """Print a table of the layers with their output shapes and numbers of weights.
+
+        Args:
+            line_length: int, width of the lines; None (default) for that of the terminal, or of the
+                longest line elsewhere.
+            positions: has no effect: columns are as wide as their contents.
+            print_fn: function of the text, called instead of printing; None by default.
+            expand_nested: bool, whether layers within layers are listed; True by default.
+            show_trainable: bool, whether each layer is marked as trainable or not, and not only the
+                frozen ones; False by default.
+            layer_range: regular expressions of the names of the first and the last layer to list;
+                None (default) for all.
+
+        Raises:
+            InputError: no layer has a name of `layer_range`.
 
         >>> from lamina import layers
         >>> layer = layers.Dense(4)
@@ -442,7 +466,8 @@ class Layer(Tracked):
         >>> layer.summary()  # doctest: +ELLIPSIS
         Dense for inputs: float32[?, 3], built at ...
         """
-        reports.print_summary(self)
+        options = {"expand_nested": expand_nested, "show_trainable": show_trainable}
+        reports.print_summary(self, line_length, print_fn, layer_range=layer_range, **options)
 
     def explain(self) -> None:
         """Print the tree of layers with the reasons for the shapes of weights.
@@ -457,13 +482,15 @@ class Layer(Tracked):
         """
         reports.print_explanation(self)
 
-    def save_weights(self, path: str | PathLike[str]) -> None:
+    def save_weights(self, filepath: str | PathLike[str], overwrite: bool = True) -> None:
         """Write all weights to a safetensors file, atomically.
 
         Args:
-            path: path of the file.
+            filepath: path of the file.
+            overwrite: bool, whether an existing file is replaced; True by default.
 
         Raises:
+            FileExistsError: the file exists, and `overwrite` is False.
             BuildError: the layer is not built.
 
         >>> import tempfile
@@ -473,7 +500,8 @@ class Layer(Tracked):
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     layer.save_weights(f"{folder}/dense.safetensors")
         """
-        saving.save_weights(self, path)
+        saving.check_overwrite(filepath, overwrite)
+        saving.save_weights(self, filepath)
 
     def load_weights(
         self,
@@ -566,6 +594,8 @@ class Layer(Tracked):
     dtype = views.View(views.dtype)
     compute_dtype = views.View(views.compute_dtype)
     variable_dtype = views.View(views.variable_dtype)
+    dtype_policy = views.View(views.dtype_policy)
+    losses = views.View(added_losses.losses_of)
     trainable = views.Trainable()
     built = views.BuiltFlag()
 
@@ -585,4 +615,5 @@ class Layer(Tracked):
 
 
 Layer.build.is_base = True  # type: ignore[attr-defined]
+Layer.compute_output_shape.is_base = True  # type: ignore[attr-defined]
 Layer.build = building.wrap_build(Layer.build)

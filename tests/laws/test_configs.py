@@ -24,6 +24,7 @@ from lamina import (
 from lamina.compat.tf.keras import schedules
 from lamina.errors import LaminaError
 from lamina.saving import deserialize, serialize
+from lamina.training.optimizers.definitions import OPTIMIZERS
 from tests.laws.test_laws import KEY, ROWS, floats, ids
 
 BOUND = [row for row in ROWS if row.name != "Dense, a callable initializer"]
@@ -298,3 +299,16 @@ def test_every_listed_class_has_a_config():
 def _is_base(kind):
     bases = ("Loss", "Metric", "MeanMetric", "Initializer", "Regularizer", "Constraint")
     return kind.__name__ in bases
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_an_optimizer_is_made_again(name):
+    make = OPTIMIZERS[name]
+    rate = schedules.ExponentialDecay(0.1, 10, 0.9)
+    for options in ({}, {"learning_rate": rate, "clipnorm": 1.0, "use_ema": True}):
+        optimizer = make(**options)
+        twin = make.from_config(stored(optimizer.get_config()))
+        assert twin.get_config() == optimizer.get_config()
+        weights = {"w": jnp.arange(4.0)}
+        made = [one.update(weights, one.init(weights), weights)[0] for one in (optimizer, twin)]
+        np.testing.assert_array_equal(made[0]["w"], made[1]["w"])

@@ -23,9 +23,10 @@ class FunctionMetric(MeanMetric):
     """The mean over examples of the values of a function ``(y_true, y_pred)``.
 
     Args:
-        function: a function of labels and predictions ``[batch, ...]`` that returns one value or
+        fn: a function of labels and predictions ``[batch, ...]`` that returns one value or
             several per example.
         name: name in logs; the function's name if empty (default).
+        dtype: dtype of the result; None (default) for float32, that of the accumulators.
         options: keyword arguments that are passed on to the function.
 
     >>> metric = FunctionMetric(lambda y_true, y_pred: abs(y_true - y_pred), "error")
@@ -33,10 +34,13 @@ class FunctionMetric(MeanMetric):
     2.0
     """
 
-    def __init__(self, function: Callable[..., Any], name: str = "", **options: Any) -> None:
-        own = getattr(function, "__name__", "") or snake(type(function).__name__)
+    def __init__(
+        self, fn: Callable[..., Any], name: str | None = "", dtype: Any = None, **options: Any
+    ) -> None:
+        own = getattr(fn, "__name__", "") or snake(type(fn).__name__)
         super().__init__(name=name or own)
-        self.function = functools.partial(function, **options) if options else function
+        self.dtype = dtype
+        self.function = functools.partial(fn, **options) if options else fn
 
     def __repr__(self) -> str:
         return f"FunctionMetric({self.name})"
@@ -50,6 +54,10 @@ class FunctionMetric(MeanMetric):
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
         return self.function(y_true, y_pred)
+
+    def result(self, state: State) -> jax.Array:
+        found = super().result(state)
+        return found if self.dtype is None else found.astype(self.dtype)
 
 
 class LossMetric(MeanMetric):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
@@ -9,6 +10,7 @@ from lamina.layer import Layer
 from lamina.models.compilation import trainer_of
 from lamina.training.callbacks import Callback
 from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.data.arrays import Arrays
 from lamina.training.loop import arguments
 from lamina.training.loop.evaluate import evaluate as evaluate_on
 
@@ -24,7 +26,7 @@ def evaluate(
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
     *,
     return_dict: Literal[True],
 ) -> dict[str, Any]: ...
@@ -37,7 +39,7 @@ def evaluate(
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
     return_dict: bool = False,
 ) -> Any: ...
 def evaluate(
@@ -48,7 +50,7 @@ def evaluate(
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
     return_dict: bool = False,
 ) -> Any:
     """Compute the loss and the metrics over data, in inference mode. No weight changes.
@@ -60,7 +62,8 @@ def evaluate(
         verbose: passed on to callbacks; evaluation itself shows nothing. Default `"auto"`.
         sample_weight: the weight of each example, ``[examples]``. Default None: 1.
         steps: the maximum number of batches. Default None: all.
-        callbacks: their ``on_test_begin`` and ``on_test_end`` are called. Default None.
+        callbacks: one or a list; their methods ``on_test_...`` are called. A method for batches
+            makes batches be evaluated one at a time. Default None.
         return_dict: return a dict by name. Default False.
 
     Returns:
@@ -80,10 +83,16 @@ def evaluate(
     """
     arguments.check_positive(batch_size=batch_size, steps=steps)
     trainer = trainer_of(model)
-    listeners = CallbackList(callbacks or (), model, {"steps": steps, "verbose": verbose})
+    data = arguments.examples(x, y, sample_weight)
+    listeners = CallbackList(
+        callbacks, epochs=1, steps=arguments.batch_count(data, batch_size, steps), verbose=verbose
+    )
+    listeners.set_model(model)
+    if listeners.callbacks and isinstance(data, Arrays):
+        trainer.prepare(functools.partial(data.example_batch, 1))  # callbacks see a built model
     listeners.call("on_test_begin", {})
     try:
-        found = evaluate_on(trainer, arguments.examples(x, y, sample_weight), batch_size, steps)
+        found = evaluate_on(trainer, data, batch_size, steps, listeners)
     finally:
         trainer.recall()
     listeners.call("on_test_end", found)

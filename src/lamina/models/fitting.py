@@ -11,6 +11,8 @@ from lamina.layer import Layer
 from lamina.models.compilation import trainer_of
 from lamina.models.evaluation import as_batch, loss_and_metrics
 from lamina.training.callbacks import Callback, History
+from lamina.training.callbacks.callback_list import flattened
+from lamina.training.data.arrays import with_class_weights
 from lamina.training.loop import arguments
 from lamina.training.loop.evaluate import evaluate
 from lamina.training.loop.fit import Fit
@@ -26,7 +28,7 @@ def fit(
     epochs: int = 1,
     validation_data: Any = None,
     validation_split: float = 0.0,
-    callbacks: Sequence[Callback] | None = (),
+    callbacks: Sequence[Callback] | Callback | None = None,
     shuffle: bool = True,
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
@@ -59,7 +61,8 @@ def fit(
             the model is evaluated after an epoch. Default None.
         validation_split: the fraction of the arrays, in [0, 1), taken from their end for
             validation instead of training. Default 0.
-        callbacks: see :class:`lamina.training.Callback`. Default: none.
+        callbacks: one or a list, see :class:`lamina.training.Callback`. A method for batches makes
+            steps be run one at a time. Default None.
         shuffle: take the examples of the arrays in a new order in each epoch. Default True.
         verbose: 0 shows nothing, 1 a progress bar, 2 a line for each epoch. `"auto"` (default) is 1
             in a terminal and 2 elsewhere.
@@ -106,7 +109,7 @@ def fit(
         validation_batch_size=validation_batch_size,
         validation_freq=validation_freq,
     )
-    trainer = trainer_of(model)
+    trainer, listed = trainer_of(model), flattened(callbacks)
     data, rest = arguments.training_data(x, y, sample_weight, class_weight, validation_split)
     validation = rest if validation_data is None else arguments.validation_data(validation_data)
     validate = None
@@ -120,24 +123,38 @@ def fit(
         initial_epoch,
         validate,
         validation_freq,
-        callbacks or (),
+        listed,
         verbose,
-        arguments.checkpoint_writer(
-            callbacks or (), checkpoint_dir, checkpoint_every, keep, resume
-        ),
+        arguments.checkpoint_writer(listed, checkpoint_dir, checkpoint_every, keep, resume),
     ).run()
 
 
 @overload
 def train_on_batch(
-    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, *, return_dict: Literal[True]
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    *,
+    return_dict: Literal[True],
 ) -> dict[str, Any]: ...
 @overload
 def train_on_batch(
-    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    return_dict: bool = False,
 ) -> Any: ...
 def train_on_batch(
-    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    return_dict: bool = False,
 ) -> Any:
     """Make one step of training on one batch.
 
@@ -145,6 +162,7 @@ def train_on_batch(
         x: the inputs ``[batch, ...]``, or a tuple, list or dict of them.
         y: the labels ``[batch, ...]``. Default None.
         sample_weight: the weight of each example in the loss, ``[batch]``. Default None: 1.
+        class_weight: the factor of the sample weight for each class index. Default None.
         return_dict: return a dict by name. Default False.
 
     Returns:
@@ -164,6 +182,8 @@ def train_on_batch(
     """
     trainer = trainer_of(model)
     trainer.reset_logs()
+    if class_weight is not None:
+        sample_weight = with_class_weights(y, sample_weight, class_weight)
     batch = as_batch(x, y, sample_weight)
     trainer.step(batch)
     trainer.check(lambda _: batch, trainer.wait())

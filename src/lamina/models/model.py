@@ -15,6 +15,7 @@ from lamina.layer_state import LayerNode, symbolic_input, symbolic_output
 from lamina.models import (
     captured_outputs,
     compilation,
+    descriptions,
     evaluation,
     fitting,
     graph_call,
@@ -117,7 +118,10 @@ class Model(Layer):
     _lamina_node: ClassVar[type[LayerNode]] = ModelNode
 
     stop_training = False
-    """Set to True, by a callback for example, to end `fit` after the epoch."""
+    """Set to True, by a callback for example, to end `fit` after the batch and its validation."""
+
+    stop_evaluating = stop_predicting = False
+    """Set to True by a callback to end `evaluate` or `predict` after the batch."""
 
     optimizer = View(trainer_of)
     """The :class:`lamina.Trainer` of a compiled model; its ``learning_rate`` can be set."""
@@ -249,6 +253,27 @@ class Model(Layer):
     """The symbolic inputs as a list."""
     outputs = View(lambda model: leaves_of(model._ends()[1]))
     """The symbolic outputs as a list."""
+
+    layers = View(descriptions.listed_layers)
+    """The layers directly below the model; in a graph, its inputs are layers too."""
+    input_shape = View(lambda model: descriptions.shapes(model._ends()[0]))
+    """The shapes of the inputs, in their form; None for an unknown size."""
+    output_shape = View(lambda model: descriptions.shapes(model._ends()[1]))
+    """The shapes of the outputs, in their form; None for an unknown size."""
+
+    metrics = View(descriptions.metrics_of)
+    metrics_names = View(lambda model: [one.name for one in descriptions.metrics_of(model)])
+    """The names of `metrics`."""
+
+    output_names = View(lambda model: leaves_of(model._names_of_outputs()))
+    """The names of the outputs in logs, if they are known; empty if not."""
+
+    _listed_layers = descriptions.listed_layers
+
+    def _names_of_outputs(self) -> Any:
+        """The names of the outputs, in their structure; None if they are unknown."""
+        graph = graph_of(self)
+        return None if graph is None else layer_names.names_of_outputs(graph)
 
     def _ends(self) -> tuple[Any, Any]:
         """The symbolic inputs and outputs; new ones for other layers, or a graph from a file."""

@@ -18,7 +18,9 @@ from lamina.models.model_state import state_of
 __all__ = ["compile_from_file", "export", "save"]
 
 
-def save(model: Layer, path: str | PathLike[str]) -> None:
+def save(
+    model: Layer, filepath: str | PathLike[str], overwrite: bool = True, zipped: bool | None = None
+) -> None:
     """Write the model to a file: the name of its class, its constructor's arguments, its weights.
 
     :func:`lamina.load` makes the model again. If the model is compiled, the file also holds the
@@ -27,9 +29,12 @@ def save(model: Layer, path: str | PathLike[str]) -> None:
     warning.
 
     Args:
-        path: the file, which is replaced if it exists. If writing fails, it stays as it was.
+        filepath: the file. If writing fails, an existing file stays as it was.
+        overwrite: whether an existing file is replaced. Default True.
+        zipped: has no effect: the model is always one file. Default None.
 
     Raises:
+        FileExistsError: the file exists, and `overwrite` is False.
         BuildError: the model is not built, or its class and arguments do not make it again.
         LaminaError: an argument of a constructor cannot be written; the error names it.
         OSError: the file cannot be written.
@@ -43,11 +48,12 @@ def save(model: Layer, path: str | PathLike[str]) -> None:
     ...     lamina.load(f"{directory}/model.safetensors").count_params()
     8
     """
+    saving.check_overwrite(filepath, overwrite)
     compiled = state_of(model).compiled()
     if compiled is None:
-        saving.save(model, path)
+        saving.save(model, filepath)
     else:
-        saving.save(model, path, compiled.arguments, compiled.state)
+        saving.save(model, filepath, compiled.arguments, compiled.state)
 
 
 def compile_from_file(

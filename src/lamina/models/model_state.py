@@ -37,9 +37,17 @@ class ModelNode(LayerNode):
         pending: how the original of a copy was compiled, until the copy is compiled so.
         predictor: the compiled call, made by the first `predict`.
         ends: the symbolic inputs and outputs, as far as they are known.
+        input_layers: the inputs of a graph as layers, made when they are first read.
     """
 
-    __slots__ = ("arguments_of_compile", "ends", "pending", "predictor", "trainer")
+    __slots__ = (
+        "arguments_of_compile",
+        "ends",
+        "input_layers",
+        "pending",
+        "predictor",
+        "trainer",
+    )
 
     def __init__(
         self, arguments: tuple[Any, ...], keywords: dict[str, Any], made_at: Site, made_in: int
@@ -50,9 +58,10 @@ class ModelNode(LayerNode):
         self.pending: Compiled | None = None
         self.predictor: Callable[[Any], Any] | None = None
         self.ends: SymbolicEnds | None = None
+        self.input_layers: list[Any] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        names = "trainer", "predictor", "ends", "arguments_of_compile"
+        names = "trainer", "predictor", "ends", "input_layers", "arguments_of_compile"
         return super().__getstate__() | dict.fromkeys(names) | {"pending": self.compiled()}
 
     def compiled(self) -> Compiled | None:

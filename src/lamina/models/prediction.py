@@ -28,7 +28,7 @@ def predict(
     batch_size: int = 32,
     verbose: int | Literal["auto"] = "auto",
     steps: int | None = None,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
 ) -> Any:
     """Compute the outputs over data, in inference mode.
 
@@ -40,7 +40,7 @@ def predict(
         batch_size: the number of examples in a batch, where `x` is arrays. Default 32.
         verbose: passed on to callbacks; prediction itself shows nothing. Default `"auto"`.
         steps: the maximum number of batches. Default None: all.
-        callbacks: their ``on_predict_begin`` and ``on_predict_end`` are called. Default None.
+        callbacks: one or a list; their methods ``on_predict_...`` are called. Default None.
 
     Returns:
         The outputs as a NumPy array ``[examples, ...]``, or a tree of arrays in the form of the
@@ -56,9 +56,12 @@ def predict(
     (100, 2)
     """
     arguments.check_positive(batch_size=batch_size, steps=steps)
-    listeners = CallbackList(callbacks or (), model, {"steps": steps, "verbose": verbose})
+    data = arguments.examples(x)
+    count = arguments.batch_count(data, batch_size, steps)
+    listeners = CallbackList(callbacks, epochs=1, steps=count, verbose=verbose)
+    listeners.set_model(model)
     listeners.call("on_predict_begin", {})
-    outputs = predict_with(_compiled_call(model), x, batch_size, steps)
+    outputs = predict_with(_compiled_call(model), data, batch_size, steps, listeners)
     listeners.call("on_predict_end", {})
     return outputs
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self, overload
 
 from lamina import saving
+from lamina.core.calling.views import name as name_of
 from lamina.core.running.masks import mask_after, note_mask, with_masks
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.core.tree.trainable import settle
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
+from lamina.models.graph import graph_of
 from lamina.models.graph_call import as_declared
 from lamina.models.graph_config import input_config, spec_from
 from lamina.models.model import Model
@@ -196,6 +198,9 @@ class Sequential(Model):
         if self.start is not None and self.layers:
             self.build(self.start)
 
+    def _names_of_outputs(self) -> Any:
+        return name_of(self.layers[-1]) if self.layers else None
+
     def _ends(self) -> tuple[Any, Any]:
         """A symbolic input, and the outputs of the layers for it."""
         state, layers = state_of(self), tuple(self.layers)
@@ -261,7 +266,18 @@ def _input_spec(first: Any) -> Spec | None:
         return first
     if isinstance(first, Symbol):
         return first.spec
+    if isinstance(first, Model):
+        return _spec_of_model(first)
     return first._lamina.input_spec if isinstance(first, Layer) else None
+
+
+def _spec_of_model(model: Model) -> Spec | None:
+    """The spec of the only input of a graph, or of a Sequential that has one."""
+    graph = graph_of(model)
+    known: Any = None if graph is None else graph.inputs
+    if isinstance(model, Sequential) and (model.start is not None or model._lamina.built):
+        known = model._expected()
+    return known if isinstance(known, Spec) else None
 
 
 def _checked(layer: Any) -> Layer:

@@ -7,11 +7,12 @@ from lamina.saving.copying import made_anew
 from lamina.saving.exported import Exported, load_exported
 from lamina.saving.exporting import export
 from lamina.saving.models import TrainingArrays, load, save
-from lamina.saving.weights import load_weights, save_weights
+from lamina.saving.weights import check_overwrite, load_weights, save_weights
 
 __all__ = [
     "Exported",
     "TrainingArrays",
+    "check_overwrite",
     "deserialize",
     "export",
     "from_config",

@@ -175,9 +175,10 @@ class Loading:
             self._check_room(walk(self.root))
             return _Values(self, prefix, tree, found)
 
-        reads = carry_out(request, source=None if self._partial else source)
-        plans = request.root._lamina.plans
-        plans.add(request.method, request.training, request.specs, reads)
+        reads, exact = carry_out(request, source=None if self._partial else source)
+        if exact:
+            plans = request.root._lamina.plans
+            plans.add(request.method, request.training, request.specs, reads)
 
     def _assign(self, variables: list[Variable]) -> None:
         """Check the whole tree, and assign new values to variables that had one."""

@@ -17,7 +17,28 @@ from lamina.saving.load_errors import reading
 from lamina.saving.loading import Loading
 from lamina.saving.metadata import Metadata, describe, text
 
-__all__ = ["load_weights", "save_weights", "write_tree"]
+__all__ = ["check_overwrite", "load_weights", "save_weights", "write_tree"]
+
+
+def check_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Check that a file may be written.
+
+    Args:
+        path: the path of the file.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        FileExistsError: it exists, and may not be replaced.
+    """
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(
+            explain(
+                "The file exists already.",
+                expected="a new file, or overwrite=True",
+                received=f"{os.fspath(path)!r} and overwrite=False",
+                remedy="Choose another path, or leave overwrite out.",
+            )
+        )
 
 
 def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:

@@ -21,10 +21,11 @@ from lamina.core.base.jax_internals import outside_traces
 from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.base.sites import site
 from lamina.core.building import errors
-from lamina.core.building.abstract_trace import Outcome, run_passes
+from lamina.core.building.abstract_trace import Outcome
 from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.core.building.request import Request
 from lamina.core.building.seeds import Seeds
+from lamina.core.building.trials import run_passes
 from lamina.core.initial.sampling import draw, draw_callable, has_distribution
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.memento import Snapshot
@@ -144,15 +145,18 @@ def make_plan(request: Request) -> Plan:
             outcome.planner.undo()
 
 
-def outputs_of(layer: Tracked, specs: Arguments, training: bool = False) -> Any:
+def outputs_of(
+    layer: Tracked, specs: Arguments, training: bool = False, *, believe: bool = True
+) -> Any:
     """Return the specs of the outputs of a layer's `call`; the layer is not changed.
 
     Args:
         layer: the layer.
         specs: the specs of its inputs.
         training: the training mode; False by default.
+        believe: whether the layer's own `compute_output_shape` is used; True by default.
     """
-    request = Request(layer, "call", specs, training, site())
+    request = Request(layer, "call", specs, training, site(), believe=believe)
     with _exclusive():
         planner = run_passes(request).planner
         planner.undo()
@@ -164,7 +168,7 @@ def carry_out(
     *,
     seed: int | None = None,
     source: Callable[[Tree], Mapping[str, np.ndarray]] | None = None,
-) -> dict[int, int]:
+) -> tuple[dict[int, int], bool]:
     """Plan and build a request.
 
     Args:
@@ -173,7 +177,8 @@ def carry_out(
         source: returns the values by path for a tree, as from a file; None (default) to draw them.
 
     Returns:
-        The number of reads of each variable in the call.
+        The number of reads of each variable in the call, and whether the plan is valid for all
+        sizes of unknown dims.
     """
     with _exclusive():
         outcome = run_passes(replace(request, both=not _whole(request.root)))
@@ -199,7 +204,7 @@ def carry_out(
                     for _, variable in planner.before.tree.variables.values():
                         if not variable.built:
                             variable.stack(())
-        return outcome.reads
+        return outcome.reads, outcome.exact
 
 
 def _whole(root: Tracked) -> bool:

@@ -102,13 +102,13 @@ class Root:
         request = Request(self.layer, self.method, specs, self.training, site())
         whole = map_tree(_whole, (self.args, self.kwargs))
         if whole == (specs.args, specs.kwargs):
-            return carry_out(request)
+            return carry_out(request)[0]
         try:
-            return carry_out(replace(request, specs=Arguments(*whole), split=True))
+            return carry_out(replace(request, specs=Arguments(*whole), split=True))[0]
         except LaminaError:
             raise
         except Exception:  # the program may only be valid for these sizes
-            return carry_out(request)
+            return carry_out(request)[0]
 
     def call(self) -> Any:
         """Run on the stored values, and store the assigned ones."""
@@ -154,7 +154,7 @@ class Root:
         """
         call = begin()
         try:
-            outputs = self.enter(call)
+            outputs = self._enter_planned(call)
             if not self._unread(call, self.ensure()):
                 return outputs, call
             if not self._unread(call, self.ensure(again=True)):
@@ -175,6 +175,26 @@ class Root:
             paths = [names[key][0] for key in unread if key in names]
             raise TraceError(errors.stale(type(self.layer).__name__, paths))
         return outputs, call
+
+    def _enter_planned(self, call: Interpreter) -> Any:
+        """Run the root's method, and after an error plan it for the sizes of these inputs.
+
+        Raises:
+            InputError: a layer would need other weights for the inputs, which a plan with unknown
+                dims did not show.
+        """
+        try:
+            return self.enter(call)
+        except (LaminaError, jax.errors.UnexpectedTracerError):
+            raise
+        except Exception as error:
+            try:
+                self.ensure(again=True)
+            except InputError as misfit:
+                raise misfit from error
+            except Exception:
+                pass  # the same error, in the plan
+            raise
 
     def enter(self, call: Interpreter) -> Any:
         """Run the root's method with an interpreter."""

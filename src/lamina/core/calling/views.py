@@ -6,7 +6,7 @@ An attribute of the instance overrides such a property: a user may assign `self.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ from lamina.names import snake
 
 __all__ = [
     "BuiltFlag",
+    "DTypePolicy",
     "Trainable",
     "View",
     "count_params",
@@ -167,6 +168,25 @@ def compute_dtype(layer: Tracked) -> str:
 def variable_dtype(layer: Tracked) -> str:
     """The dtype of the layer's weights."""
     return precision.weights_dtype(layer._lamina.dtype) or "float32"
+
+
+class DTypePolicy(NamedTuple):
+    """The dtypes of a layer.
+
+    Attributes:
+        name: the dtype, or the name of the mixed-precision policy.
+        compute_dtype: the dtype of the computation.
+        variable_dtype: the dtype of the weights.
+    """
+
+    name: str
+    compute_dtype: str
+    variable_dtype: str
+
+
+def dtype_policy(layer: Tracked) -> DTypePolicy:
+    """The dtypes of the layer's weights and computation, and their name."""
+    return DTypePolicy(dtype(layer), compute_dtype(layer), variable_dtype(layer))
 
 
 def values(layer: Tracked, trainable: bool | None = None) -> dict[str, jax.Array]:

@@ -120,7 +120,7 @@ class Variable(TrainableFlag, ArrayMethods):
         self._shape: tuple[int, ...] = spec.shape  # pyright: ignore[reportAttributeAccessIssue]
         self.weight_dtype: Any = spec.dtype
         self.initializer = initializers.get(initializer)
-        self.name = None if name is None else str(name)
+        self.given_name = None if name is None else str(name)
         self.regularizer = regularizers.get(regularizer)
         self.constraint = constraints.get(constraint)
         self.path: str | None = None  # in the tree that it was built in
@@ -177,9 +177,15 @@ class Variable(TrainableFlag, ArrayMethods):
         """The number of axes."""
         return len(self.shape)
 
+    @property
+    def name(self) -> str:
+        """The name that was given, else that of the attribute which holds the variable."""
+        own = self.given_name or (self.path or "").rpartition(".")[2]
+        return own or "variable"
+
     def describe(self) -> str:
         """Return the name of the variable in errors."""
-        known = self.path or self.name
+        known = self.path or self.given_name
         return f"Variable {known!r} {self.shape}" if known else f"Variable {self.shape}"
 
     @property

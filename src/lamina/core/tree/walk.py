@@ -122,11 +122,13 @@ def _entries(layer: Tracked) -> Iterable[tuple[str, Any]]:
     """Return the attributes of a layer, and by name the weights that no attribute holds."""
     held = attributes(layer)
     node = layer._lamina
-    named = [v for v in (*node.loose, *node.declared) if not v.attached and v.name is not None]
+    named = [
+        v for v in (*node.loose, *node.declared) if not v.attached and v.given_name is not None
+    ]
     if not named:
         return held.items()
     seen = {id(value) for value in held.values() if isinstance(value, Variable)}
-    return [*held.items(), *((str(v.name), v) for v in named if id(v) not in seen)]
+    return [*held.items(), *((str(v.given_name), v) for v in named if id(v) not in seen)]
 
 
 def _key_problem(key: Any, keys: Iterable[Any]) -> str | None:

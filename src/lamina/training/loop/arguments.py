@@ -14,6 +14,7 @@ from lamina.training.data.batch_sources import ArraySource, BatchSource, Iterabl
 from lamina.training.data.batches import is_batch_source, unpack
 
 __all__ = [
+    "batch_count",
     "batch_source",
     "check_positive",
     "checkpoint_writer",
@@ -103,6 +104,19 @@ def batch_source(data: Any, batch_size: int, shuffle: bool, steps: int | None) -
     if isinstance(data, Arrays):
         return ArraySource(data, batch_size, shuffle, steps)
     return IterableSource(data, steps)
+
+
+def batch_count(data: Any, batch_size: int, steps: int | None) -> int | None:
+    """Return the number of batches of `evaluate` and `predict`; None if the data determine it.
+
+    >>> import numpy as np
+    >>> batch_count(Arrays(np.zeros(10)), 4, None), batch_count(iter([]), 4, 2)
+    (3, 2)
+    """
+    if isinstance(data, Arrays):
+        whole = -(-data.count // batch_size)
+        return whole if steps is None else min(steps, whole)
+    return steps
 
 
 def checkpoint_writer(

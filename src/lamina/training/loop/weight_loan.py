@@ -49,6 +49,7 @@ class WeightLoan:
         seed: None until it is known.
         pending_rate: a learning rate that was set before the first step.
         pending_arrays: arrays of a checkpoint for the first step.
+        has_averages: whether the weights and their moving averages are exchanged.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class WeightLoan:
         self.carry: Carry | None = None
         self.pending_rate: float | None = None
         self.pending_arrays: dict[str, np.ndarray] | None = None
+        self.has_averages = False
         self._jit = jit
         self._skip_nonfinite = skip_nonfinite
         self._detector: ChangeDetector | None = None
@@ -81,6 +83,11 @@ class WeightLoan:
         if self.program is None or self.carry is None:
             return None
         return self.program, self.carry
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the variables hold the loan in place of their arrays."""
+        return self._is_open
 
     def wait_for_builds(self) -> None:
         """Wait until no other thread builds a layer, if a loan is to begin."""
@@ -137,6 +144,7 @@ class WeightLoan:
                 self._skip_nonfinite,
             )
             carry = program.start(values, other_values)
+            self.has_averages = False
             if self.pending_arrays is not None:
                 carry = restored(program, carry, self.pending_arrays)
             if self.pending_rate is not None:
@@ -190,6 +198,7 @@ class WeightLoan:
     def restart(self, arrays: dict[str, np.ndarray], seed: int) -> None:
         """Forget the program and the carry; the next step starts from arrays of a checkpoint."""
         self.program = self.carry = self.pending_rate = None
+        self.has_averages = False
         self.pending_arrays, self.seed = arrays, seed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
-__all__ = ["Clipping", "clipped"]
+__all__ = ["Clipping", "check_count", "clipped"]
 
 _KINDS = ("clipnorm", "clipvalue", "global_clipnorm")
 
@@ -46,12 +47,8 @@ def clipped(optimizer: Any, options: Mapping[str, Any]) -> optax.GradientTransfo
         options: of :class:`Clipping`; None values are ignored.
 
     Raises:
-        TypeError: there is an unknown option.
         InputError: there is more than one way of clipping, or a limit is not positive and finite.
     """
-    unknown = set(options) - set(Clipping.__annotations__)
-    if unknown:
-        raise TypeError(f"an optimizer has no argument {min(unknown)!r}")
     limits = {kind: options[kind] for kind in _KINDS if options.get(kind) is not None}
     if not limits:
         return optimizer
@@ -74,6 +71,26 @@ def clipped(optimizer: Any, options: Mapping[str, Any]) -> optax.GradientTransfo
             )
         )
     return optax.chain(_clip(kind, limit), optimizer)
+
+
+def check_count(name: str, value: Any) -> None:
+    """Check that an option is a positive integer.
+
+    Raises:
+        InputError: it is not.
+    """
+    try:
+        is_count = not isinstance(value, bool) and operator.index(value) > 0
+    except TypeError:
+        is_count = False
+    if not is_count:
+        raise InputError(
+            explain(
+                f"{name} is not a positive integer.",
+                received=repr(value),
+                remedy=f"Give {name}=4, for example.",
+            )
+        )
 
 
 def _clip(kind: str, limit: float) -> optax.GradientTransformation:

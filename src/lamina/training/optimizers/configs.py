@@ -17,8 +17,18 @@ __all__ = ["from_config", "with_config"]
 
 F = TypeVar("F", bound="Callable[..., optax.GradientTransformation]")
 
-_CLIPPING = ("clipnorm", "global_clipnorm", "clipvalue")
-_EMA = ("use_ema", "ema_momentum", "ema_overwrite_frequency")
+_DEFAULTS: dict[str, Any] = {
+    "weight_decay": None,
+    "clipnorm": None,
+    "global_clipnorm": None,
+    "clipvalue": None,
+    "use_ema": False,
+    "ema_momentum": 0.99,
+    "ema_overwrite_frequency": None,
+    "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+}
+"""The options of all optimizers."""
 
 
 def with_config(make: F) -> F:
@@ -37,10 +47,10 @@ def with_config(make: F) -> F:
         transformation = make(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        options: dict[str, Any] = {"name": make.__name__, **bound.arguments}
-        rest = options.pop("options", {})
+        given = dict(bound.arguments)
+        options: dict[str, Any] = {"name": make.__name__, **_DEFAULTS, **given.pop("options", {})}
         described: Any = _described(type(transformation))(*transformation)
-        described.options = options | dict.fromkeys(_CLIPPING) | rest
+        vars(described).update(getattr(transformation, "__dict__", {}), options=options | given)
         return described
 
     made.from_config = functools.partial(from_config, made)  # pyright: ignore
@@ -72,18 +82,17 @@ def from_config(make: Callable[..., Any], config: Mapping[str, Any]) -> Any:
     Raises:
         InputError: the optimizer has no such option.
     """
-    known = [*inspect.signature(make).parameters, *_CLIPPING, "name"]
+    known = [*inspect.signature(make).parameters, *_DEFAULTS, "name"]
     given = {name: deserialize(value) for name, value in config.items()}
-    unknown = {name: value for name, value in given.items() if name not in known}
-    if not unknown.get("use_ema"):
-        unknown = {name: value for name, value in unknown.items() if name not in _EMA}
-    used = [name for name, value in unknown.items() if value is not None and value is not False]
+    used = [
+        name for name, value in given.items() if name not in known and value not in (None, False)
+    ]
     if used:
         raise InputError(
             explain(
-                f"The optimizer has no option {used[0]!r}.",
+                "The optimizer has no such option.",
                 expected=", ".join(name for name in known if name != "options"),
-                received=f"{used[0]}={unknown[used[0]]!r}",
+                received=f"{used[0]}={given[used[0]]!r}",
                 remedy=nearest(used[0], known),
             )
         )
