@@ -20,6 +20,7 @@ from lamina.core.calling import constructor, views
 from lamina.core.calling import entry as building
 from lamina.core.running import added_losses
 from lamina.core.running.layer_call import fresh_key
+from lamina.core.running.masks import defines_mask
 from lamina.core.running.precision import policy
 from lamina.core.running.scope import current
 from lamina.core.specs.spec import Spec
@@ -259,7 +260,8 @@ class Layer(Tracked):
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Compute the padding mask of the outputs, which is passed to the following layers.
 
-        The base class returns the mask of the inputs; subclasses may override it.
+        The base class returns the mask of the inputs. A call uses it only if
+        ``supports_masking`` is True, which is the default of subclasses that override it.
 
         Args:
             inputs: the first argument of ``call``.
@@ -598,6 +600,9 @@ class Layer(Tracked):
     losses = views.View(added_losses.losses_of)
     trainable = views.Trainable()
     built = views.BuiltFlag()
+    supports_masking: Any = views.View(defines_mask)
+    """bool, whether outputs have the mask that :meth:`compute_mask` returns. Subclasses may set it;
+    by default it is True for those that override :meth:`compute_mask`."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         held = self.__dict__.get(name)
@@ -615,5 +620,6 @@ class Layer(Tracked):
 
 
 Layer.build.is_base = True  # type: ignore[attr-defined]
+Layer.compute_mask.mask_rule = "base"  # type: ignore[attr-defined]
 Layer.compute_output_shape.is_base = True  # type: ignore[attr-defined]
 Layer.build = building.wrap_build(Layer.build)

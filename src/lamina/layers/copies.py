@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any, Unpack
 
 from lamina.core.running.copies import InParallel, InSequence, run_copies
+from lamina.core.running.masks import masks_by_inner_layers
 from lamina.core.running.rematerialization import rematerialized
-from lamina.core.specs.signature import method_of
+from lamina.core.running.scope import set_masks
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
@@ -57,8 +58,10 @@ class Remat(Layer):
         self.layer = check_layer(self, "layer", layer)
 
     def call(self, *inputs: Any, mask: Any = None, **named: Any) -> Any:
-        return rematerialized(self.layer, self.layer, inputs, named | _mask_for(self.layer, mask))
+        set_masks(inputs, mask)
+        return rematerialized(self.layer, self.layer, inputs, named)
 
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.layer.compute_mask(inputs, mask)
 
@@ -119,6 +122,7 @@ class _Copies(Layer):
         self.block._lamina.copies = self.n
         self._lamina.arguments, self._lamina.keywords = (self.block, self.n), dict(options)
 
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.block.compute_mask(inputs, mask)
 
@@ -163,7 +167,7 @@ class Stack(_Copies):
     """
 
     def call(self, inputs: Any, *others: Any, mask: Any = None, **named: Any) -> Any:
-        named |= _mask_for(self.block, mask)
+        set_masks(inputs, mask)
         runner = InSequence(self, self.n, inputs)
         return run_copies(self.block, runner, lambda x: self.block(x, *others, **named))
 
@@ -205,15 +209,10 @@ class Ensemble(_Copies):
     """
 
     def call(self, inputs: Any, *others: Any, mask: Any = None, **named: Any) -> Any:
-        named |= _mask_for(self.block, mask)
+        set_masks(inputs, mask)
         runner = InParallel(self.n, inputs)
         return run_copies(self.block, runner, lambda x: self.block(x, *others, **named))
 
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
-
-
-def _mask_for(layer: Layer, mask: Any) -> dict[str, Any]:
-    """The argument ``mask``, if there is one and the layer takes it."""
-    takes = "mask" in method_of(type(layer), "call").signature.parameters
-    return {"mask": mask} if mask is not None and takes else {}

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from lamina.counts import check_fields
 from lamina.metrics.accuracy_functions import (
     accuracy,
     binary_accuracy,
@@ -134,6 +135,7 @@ class TopKCategoricalAccuracy(BuiltIn):
     def __init__(self, k: int = 5, name: str = "") -> None:
         super().__init__(name)
         self.k = k
+        check_fields(self)
 
 
 @dataclass(eq=False, init=False)
@@ -164,6 +166,7 @@ class SparseTopKCategoricalAccuracy(BuiltIn):
     def __init__(self, k: int = 5, name: str = "", from_sorted_ids: bool = False) -> None:
         super().__init__(name)
         self.k, self.from_sorted_ids = k, from_sorted_ids
+        check_fields(self)
 
 
 class AutoAccuracy(MeanMetric):

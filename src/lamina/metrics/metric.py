@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lamina.configured import Configured
+from lamina.counts import check_fields
 from lamina.losses.shapes import spread
 from lamina.names import snake
 from lamina.narrowing import array_of
@@ -59,6 +60,7 @@ class Metric(Configured):
 
     def __post_init__(self) -> None:
         self.name = self.name or snake(type(self).__name__)
+        check_fields(self)
 
     def init(self) -> State:
         """Return the state before the first batch.

@@ -46,7 +46,9 @@ class FunctionMetric(MeanMetric):
         return f"FunctionMetric({self.name})"
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, **function_config(self.function)}
+        options = function_config(self.function)
+        dtype = None if self.dtype is None else jnp.dtype(self.dtype).name
+        return {"name": self.name, "dtype": dtype, "fn": options.pop("function"), **options}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

@@ -6,11 +6,13 @@ import functools
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
+from lamina.core.base.pytrees import map_tree
+from lamina.counts import count_or_default
 from lamina.layer import Layer
 from lamina.models.compilation import trainer_of
 from lamina.training.callbacks import Callback
 from lamina.training.callbacks.callback_list import CallbackList
-from lamina.training.data.arrays import Arrays
+from lamina.training.data.arrays import Arrays, as_numpy
 from lamina.training.loop import arguments
 from lamina.training.loop.evaluate import evaluate as evaluate_on
 
@@ -22,7 +24,7 @@ def evaluate(
     model: Layer,
     x: Any,
     y: Any = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
@@ -35,7 +37,7 @@ def evaluate(
     model: Layer,
     x: Any,
     y: Any = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
@@ -46,7 +48,7 @@ def evaluate(
     model: Layer,
     x: Any,
     y: Any = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
@@ -58,10 +60,11 @@ def evaluate(
     Args:
         x: the inputs, or an iterable of batches, as in :meth:`Model.fit`.
         y: the labels ``[examples, ...]``. Default None.
-        batch_size: the number of examples in a batch, where `x` is arrays. Default 32.
+        batch_size: the number of examples in a batch, where `x` is arrays. Default None: 32; with
+            `steps`, all examples divided by it.
         verbose: passed on to callbacks; evaluation itself shows nothing. Default `"auto"`.
         sample_weight: the weight of each example, ``[examples]``. Default None: 1.
-        steps: the maximum number of batches. Default None: all.
+        steps: the maximum number of batches; fewer give a warning. Default None: all.
         callbacks: one or a list; their methods ``on_test_...`` are called. A method for batches
             makes batches be evaluated one at a time. Default None.
         return_dict: return a dict by name. Default False.
@@ -81,7 +84,8 @@ def evaluate(
     >>> model.evaluate(x, y, return_dict=True)
     {'loss': 4.0, 'mae': 2.0}
     """
-    arguments.check_positive(batch_size=batch_size, steps=steps)
+    batch_size = count_or_default("batch_size", batch_size, None)
+    steps = count_or_default("steps", steps, None)
     trainer = trainer_of(model)
     data = arguments.examples(x, y, sample_weight)
     listeners = CallbackList(
@@ -136,8 +140,9 @@ def test_on_batch(
 
 
 def as_batch(x: Any, y: Any, sample_weight: Any) -> Any:
-    """The parts of a batch that are given, as one batch."""
-    return x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+    """The parts of a batch that are given, as one batch; tables of pandas as arrays."""
+    batch = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+    return map_tree(as_numpy, batch)
 
 
 def loss_and_metrics(logs: dict[str, Any], return_dict: bool) -> Any:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Self, Unpack, cast
 
 from lamina import saving
 from lamina.core.base.pytrees import leaves_of
+from lamina.core.calling.root import output_masks
 from lamina.core.calling.views import View
-from lamina.core.running.masks import note_mask
+from lamina.core.running.masks import masks_by_inner_layers
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layer_state import LayerNode, symbolic_input, symbolic_output
@@ -58,9 +59,7 @@ def _call(model: Model, *inputs: Any, mask: Any = None) -> Any:
                 remedy=f"Define call(self, inputs) on {name}.",
             )
         )
-    outputs, masks = graph_call.run(model, graph, inputs, mask)
-    note_mask(model, masks)
-    return outputs
+    return graph_call.run(model, graph, inputs, mask)
 
 
 class Model(Layer):
@@ -86,7 +85,8 @@ class Model(Layer):
 
     Call arguments:
         inputs: of a graph: an array for each input, as positional arguments, or in one list or
-            dict in the form of `inputs`, or in a dict by the names of the inputs.
+            dict in the form of `inputs`, or in a dict by the names of the inputs. A last axis of
+            size 1 may be left out or added.
         mask: of a graph: the mask of the input, or one for each input. Masks that layers compute
             are passed on to the layers whose `call` takes one.
 
@@ -222,11 +222,11 @@ class Model(Layer):
 
     call: Any = _call  # not a method, so that a subclass may define `call` with other arguments
 
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        graph = graph_of(self)
-        if graph is None:
+        if graph_of(self) is None:
             return super().compute_mask(inputs, mask)
-        return graph_call.run(self, graph, (inputs,), mask)[1]
+        return output_masks(self, inputs, mask)
 
     compile = compilation.compile
     fit = fitting.fit

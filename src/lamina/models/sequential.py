@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self, overload
+from typing import Any, Self, cast, overload
 
 from lamina import saving
+from lamina.core.calling.root import output_masks
 from lamina.core.calling.views import name as name_of
-from lamina.core.running.masks import mask_after, note_mask, with_masks
+from lamina.core.running.masks import masks_by_inner_layers
+from lamina.core.running.scope import set_masks
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.core.tree.trainable import settle
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.graph import graph_of
-from lamina.models.graph_call import as_declared
+from lamina.models.graph_call import as_declared, of_declared_rank
 from lamina.models.graph_config import input_config, spec_from
 from lamina.models.model import Model
 from lamina.models.model_state import SymbolicEnds, state_of
@@ -38,7 +40,8 @@ class Sequential(Model):
         name: the name in reports. Default None: ``sequential``.
 
     Call arguments:
-        inputs: the inputs of the first layer, ``[batch, ...]``.
+        inputs: the inputs of the first layer, ``[batch, ...]``. A last axis of size 1 may be left
+            out or added.
         mask: their mask. Default None.
 
     Raises:
@@ -153,10 +156,7 @@ class Sequential(Model):
     def from_config(
         cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
     ) -> Self:
-        """Make a model from the result of `get_config`, with new layers and weights.
-
-        Nothing in the config is imported or unpickled; names are looked up as in
-        :func:`lamina.load`.
+        """Make a model from a config; names in it are looked up as in :func:`lamina.load`.
 
         Args:
             config: the result of :meth:`get_config`, or of Keras's.
@@ -234,19 +234,26 @@ class Sequential(Model):
         )
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        if self.start is not None:
-            inputs = as_declared(inputs, self.start)
+        inputs = self._in_form(inputs)
+        set_masks(inputs, mask)
         for layer in self.layers:
-            outputs = layer(inputs, **with_masks(layer, {}, (mask,), {}))
-            mask = mask_after(layer, (inputs,), mask)
-            inputs = outputs
-        note_mask(self, mask)
+            inputs = layer(inputs)
         return inputs
 
+    def _in_form(self, inputs: Any) -> Any:
+        """The inputs in the form of the `Input`, or of the rank that the model is built for."""
+        if self.start is not None:
+            if isinstance(inputs, list | tuple) and len(cast("list[Any]", inputs)) == 1:
+                (inputs,) = cast("list[Any]", inputs)
+            return as_declared(inputs, self.start)
+        built = self._lamina.built
+        if built is None or not hasattr(inputs, "shape"):
+            return inputs
+        return of_declared_rank(inputs, self._expected())
+
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        for layer in self.layers:
-            mask = layer.compute_mask(inputs, mask)
-        return mask
+        return output_masks(self, inputs, mask)
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -161,6 +161,31 @@ def test_the_loss_of_one_output_may_be_monitored():
     assert stopping.best is not None
 
 
+class Several(lamina.Model):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = layers.Dense(1), layers.Dense(1)
+
+    def call(self, inputs):
+        return [self.first(inputs), self.second(inputs)]
+
+
+@pytest.mark.parametrize("loss", ["mse", ["mse", "mse"]], ids=str)
+def test_each_log_of_several_outputs_may_be_monitored(loss):
+    def run(*told):
+        model = Several()
+        model.compile("sgd", loss, metrics=[["mae"], ["mae"]])
+        options = {"verbose": 0, "validation_data": (X, [Y, Y]), "callbacks": told}
+        return model.fit(X, [Y, Y], **options).history
+
+    names = list(run())
+    assert len(names) == 10
+    for name in names:
+        stopping = callbacks.EarlyStopping(name, mode="min")
+        run(stopping)
+        assert stopping.best is not None
+
+
 def test_a_metric_of_unknown_direction_needs_a_mode_before_training():
     def mine(y_true, y_pred):
         return abs(y_true - y_pred)

@@ -26,6 +26,7 @@ __all__ = [
     "is_running",
     "is_staged",
     "is_traced",
+    "is_within",
     "outside_traces",
     "split_axes",
     "trace_state",
@@ -79,6 +80,11 @@ def _same(trace: Any, state: Any) -> bool:
 def is_running(state: Any) -> bool:
     """Return whether `state` is the token of the innermost running trace."""
     return _same(_core.trace_ctx.trace, state)
+
+
+def is_within(state: Any) -> bool:
+    """Return whether the trace `state` is the running one, or contains it."""
+    return any(_same(trace, state) for trace in _running())
 
 
 def is_traced(value: Any) -> bool:

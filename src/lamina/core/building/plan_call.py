@@ -155,6 +155,9 @@ class PlanCall(Interpreter):
             run_layer(self._aside(), layer, "call", inputs.args, inputs.kwargs, mode, key)
         return None
 
+    def warn_of_lost_mask(self, layer: Tracked) -> None:
+        """Nothing: the call that is planned will warn."""
+
     def drawing(self, layer: Tracked) -> None:
         if id(layer) in self.planner.untracked:
             raise self.planner.untracked_error(layer, "draws random numbers")

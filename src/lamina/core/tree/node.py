@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lamina.core.base.scalars import plain_numbers
 from lamina.core.base.sites import Site
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.planned_calls import PlannedCalls
@@ -118,8 +119,8 @@ class Node:
     def __init__(
         self, arguments: tuple[Any, ...], keywords: dict[str, Any], made_at: Site, made_in: int
     ) -> None:
-        self.arguments = arguments
-        self.keywords = keywords
+        self.arguments: tuple[Any, ...] = plain_numbers(arguments)
+        self.keywords = {name: plain_numbers(value) for name, value in keywords.items()}
         self.made_at = made_at
         self.made_in = made_in
         self.edition = 0

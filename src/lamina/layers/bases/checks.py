@@ -97,7 +97,7 @@ def check_integers(layer: Tracked, name: str, value: Any) -> tuple[int, ...]:
         numbers = tuple(operator.index(one) for one in given)
     except TypeError:
         numbers = ()
-    if not numbers:
+    if not numbers or any(isinstance(one, bool) for one in given):
         raise bad_option(layer, name, value, "an integer, or a list of integers")
     return numbers
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core.base.pytrees import flatten, map_tree, unflatten
 from lamina.core.running.precision import compute_dtype
@@ -60,7 +61,9 @@ def _is_size(size: Any) -> bool:
     if isinstance(size, list | tuple):
         sizes = cast("list[Any]", size)
         return len(sizes) > 0 and all(map(_is_size, sizes))
-    return isinstance(size, int) and not isinstance(size, bool) and size > 0
+    number: Any = size
+    integer = isinstance(number, int | np.integer) and not isinstance(number, bool)
+    return integer and bool(number > 0)
 
 
 def state_specs(cell: Any, batch: int) -> Any:
@@ -77,9 +80,9 @@ def sizes_to_specs(cell: Any, batch: int | None) -> Any:
     """Returns the specs of a state, in the structure of the cell's `state_size`."""
 
     def spec(size: Any) -> Any:
-        if isinstance(size, int):
-            return Spec((batch, size), compute_dtype(cell))
-        return [spec(inner) for inner in size]
+        if not isinstance(size, list | tuple):
+            return Spec((batch, int(size)), compute_dtype(cell))
+        return [spec(inner) for inner in cast("list[Any]", size)]
 
     return spec(cell.state_size)
 

@@ -50,6 +50,8 @@ class TimeDistributed(Layer):
     (2, 7, 4)
     """
 
+    supports_masking = True
+
     def __init__(self, layer: Layer, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.layer = check_layer(self, "layer", layer)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
+from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback, trainer_of
 from lamina.training.callbacks.messages import print_message
@@ -138,9 +139,9 @@ class ReduceLROnPlateau(Monitor):
             )
         check_numbers(self, patience=patience, cooldown=cooldown, min_lr=min_lr)
         self.factor = factor
-        self.patience = patience
+        self.patience = as_count("patience", patience, 0, example=3)
         self.verbose = verbose
-        self.cooldown = cooldown
+        self.cooldown = as_count("cooldown", cooldown, 0, example=2)
         self.min_lr = min_lr
         self.wait = self.cooldown_counter = 0
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 from lamina.core.calling import views
+from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback, trainer_of
 from lamina.training.callbacks.log_names import LogNames
@@ -75,7 +76,7 @@ class Monitor(Callback):
         if found is None:
             if (
                 self.monitor.startswith("val_")
-                and (self.params or {}).get("validation_freq", 1) > 1
+                and (self.params or {}).get("validation_freq", 1) != 1
             ):
                 return None
             raise InputError(self._missing(list(logs or {})))
@@ -172,12 +173,13 @@ class EarlyStopping(Monitor):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        check_numbers(self, patience=patience, baseline=baseline, start_from_epoch=start_from_epoch)
-        self.patience = patience
+        check_numbers(self, baseline=baseline)
+        self.patience = as_count("patience", patience, 0, example=3)
+        start_from_epoch = as_count("start_from_epoch", start_from_epoch, 0, example=3)
         self.verbose = verbose
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
+        self.start_from_epoch = as_count("start_from_epoch", start_from_epoch, 0, example=5)
         self._reset()
 
     def _reset(self) -> None:

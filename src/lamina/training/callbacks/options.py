@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import operator
 from numbers import Real
 from typing import Any, Literal
 
+from lamina.counts import as_count
 from lamina.errors import InputError, explain
 
 __all__ = ["check_numbers", "check_unsupported", "save_frequency"]
@@ -60,18 +60,6 @@ def save_frequency(frequency: Literal["epoch"] | int, name: str = "save_freq") -
     Raises:
         InputError: it is neither `"epoch"` nor a positive integer.
     """
-    if frequency == "epoch":
+    if isinstance(frequency, str) and frequency == "epoch":
         return None
-    try:
-        number = 0 if isinstance(frequency, bool) else operator.index(frequency)
-    except TypeError:
-        number = 0
-    if number > 0:
-        return number
-    raise InputError(
-        explain(
-            f"{name} is neither 'epoch' nor a positive integer.",
-            received=repr(frequency),
-            remedy=f"Give {name}='epoch', or 1000 for example.",
-        )
-    )
+    return as_count(name, frequency, or_else="'epoch'", example="'epoch'")

@@ -13,8 +13,9 @@ from lamina.errors import InputError
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.callbacks.device_logs import DeviceLogs
 from lamina.training.data.arrays import Arrays, batch_indices
-from lamina.training.data.batch_sources import no_batches
 from lamina.training.data.batches import iterate
+from lamina.training.data.iterable_source import no_batches
+from lamina.training.data.passes import Passes, warn_of_few_batches
 from lamina.training.data.prefetch import Prefetched, to_device
 from lamina.training.loop.trainer import Trainer
 from lamina.training.step.accumulators import Accumulators
@@ -26,7 +27,7 @@ __all__ = ["evaluate"]
 def evaluate(
     trainer: Trainer,
     data: Any,
-    batch_size: int,
+    batch_size: int | None,
     steps: int | None = None,
     callbacks: CallbackList | None = None,
 ) -> dict[str, Any]:
@@ -35,7 +36,8 @@ def evaluate(
     Args:
         trainer: has the model, the loss and the metrics.
         data: :class:`Arrays`, or a source of batches.
-        batch_size: examples in a batch of arrays; the last batch may be smaller.
+        batch_size: examples in a batch of arrays; the last batch may be smaller. None for
+            :meth:`Arrays.batch_size`.
         steps: the largest number of batches; None for all.
         callbacks: called before and after each batch; with such calls, batches of arrays are
             evaluated one at a time.
@@ -45,7 +47,8 @@ def evaluate(
     """
     events = _BatchEvents(trainer, callbacks)
     if isinstance(data, Arrays):
-        program, total = _over_rows(trainer, data, batch_size, steps, events)
+        size = data.batch_size(batch_size, steps)
+        program, total = _over_rows(trainer, data, size, steps, events)
     else:
         program, total = _over_batches(trainer, data, steps, events)
     return dict(DeviceLogs(program.logs(total)))
@@ -86,6 +89,9 @@ def _over_batches(
     trainer: Trainer, data: Any, steps: int | None, events: _BatchEvents
 ) -> tuple[Program, Accumulators]:
     found: tuple[Program, Accumulators] | None = None
+    if isinstance(data, Passes) and data.is_spent:
+        warn_of_few_batches(None, 0)
+    count = 0
     batches = Prefetched(itertools.islice(iterate(data), steps), to_device)
     try:
         for batch in batches:
@@ -94,13 +100,17 @@ def _over_batches(
             total = program.empty_accumulators() if found is None else found[1]
             total = program.evaluate_batch(carry.trainable, carry.non_trainable, total, batch)
             found = program, total
+            count += 1
             events.end(program, total)
             if events.ended:
+                steps = None
                 break
     finally:
         batches.close()
     if found is None:
         raise InputError(no_batches())
+    if steps is not None and count < steps:
+        warn_of_few_batches(steps, count)
     return found
 
 
@@ -112,8 +122,11 @@ def _over_rows(
 
     program, carry = trainer.prepare(example)
     total = program.empty_accumulators()
-    left = -(-data.count // size)
-    left = left if steps is None else min(steps, left)
+    left = whole = -(-data.count // size)
+    if steps is not None:
+        left = min(steps, whole)
+        if whole < steps:
+            warn_of_few_batches(steps, whole)
     for indices in batch_indices(np.arange(data.count), size):
         stop = min(left, indices.shape[0])
         left -= stop

@@ -34,7 +34,8 @@ class Fit:
         epochs: the number of the last epoch.
         initial_epoch: the number of epochs to skip.
         validate: given the callbacks, returns the logs of a validation; None for no validation.
-        validation_freq: the number of epochs between validations.
+        validation_freq: the number of epochs between validations, or the numbers of the epochs,
+            from 1, that a validation follows.
         callbacks: of the user.
         verbose: as in :class:`ProgressBar`.
         writer: of checkpoints; None for none.
@@ -46,7 +47,7 @@ class Fit:
     epochs: int
     initial_epoch: int = 0
     validate: Callable[[CallbackList], dict[str, Any]] | None = None
-    validation_freq: int = 1
+    validation_freq: int | tuple[int, ...] = 1
     callbacks: Sequence[Any] = ()
     verbose: int | str | bool = "auto"
     writer: CheckpointWriter | None = None
@@ -168,7 +169,7 @@ class Fit:
         run.report()
         self.trainer.epochs += 1
         logs = self.trainer.logs()
-        if self.validate is not None and (epoch + 1) % self.validation_freq == 0:
+        if self.validate is not None and self._is_validated(epoch + 1):
             callbacks.call("on_test_begin", {})
             validation = self.validate(callbacks)
             callbacks.call("on_test_end", validation)
@@ -176,11 +177,16 @@ class Fit:
         callbacks.call("on_epoch_end", epoch, logs)
         return logs
 
-    def _order(self, count: int) -> np.ndarray:
-        """Return the order of the examples in the next epoch."""
+    def _is_validated(self, number: int) -> bool:
+        """Return whether a validation follows the epoch of a number, counted from 1."""
+        wanted = self.validation_freq
+        return number in wanted if isinstance(wanted, tuple) else number % wanted == 0
+
+    def _order(self, count: int, passed: int) -> np.ndarray:
+        """Return the order of the examples in a pass that began `passed` epochs ago."""
         if isinstance(self.source, ArraySource):
             self.trainer.prepare(self.source.example_batch)  # the seed may be that of the weights
-        return self.trainer.permutation(count)
+        return self.trainer.permutation(count, passed)
 
     def _save(self, epoch: int, step: int, callbacks: CallbackList, last: bool = False) -> None:
         """Start to write a checkpoint; wait for the last one."""

@@ -14,6 +14,7 @@ from lamina.errors import InputError, explain
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.data.arrays import Arrays
 from lamina.training.data.batches import iterate, unpack
+from lamina.training.data.passes import warn_of_few_batches
 from lamina.training.data.prefetch import Prefetched, to_device
 
 __all__ = ["predict"]
@@ -25,7 +26,7 @@ _AHEAD = 2  # batches that the device computes before the first is copied
 def predict(
     call: Callable[[Any], Any],
     data: Any,
-    batch_size: int,
+    batch_size: int | None,
     steps: int | None,
     callbacks: CallbackList | None = None,
 ) -> Any:
@@ -34,20 +35,25 @@ def predict(
     Args:
         call: returns the outputs for the inputs of a batch.
         data: :class:`Arrays`, or a source of batches, of which only the inputs are used.
-        batch_size: examples in a batch of arrays; the last batch may be smaller.
+        batch_size: examples in a batch of arrays; the last batch may be smaller. None for
+            :meth:`Arrays.batch_size`.
         steps: the largest number of batches; None for all.
         callbacks: called before and after each batch.
 
     Raises:
         InputError: there is no batch, or an output has no row for each example.
     """
-    batches = _from_rows(data, batch_size) if isinstance(data, Arrays) else _from_source(data)
+    if isinstance(data, Arrays):
+        batches = _from_rows(data, data.batch_size(batch_size, steps))
+    else:
+        batches = _from_source(data, steps)
     events = callbacks if callbacks is not None and callbacks.handles(*_EVENTS) else None
     if events is not None:
         events.model.stop_predicting = False
-    collected = _Outputs()
+    collected, passed = _Outputs(), 0
     waiting: deque[tuple[Any, int]] = deque()
     for number, (inputs, count) in enumerate(itertools.islice(batches, steps)):
+        passed += 1
         if events is not None:
             events.on_predict_batch_begin(number)
         outputs = call(inputs)
@@ -57,9 +63,12 @@ def predict(
         if len(waiting) > _AHEAD:
             collected.add(*waiting.popleft())
         if events is not None and events.model.stop_predicting:
+            steps = None
             break
     for outputs in waiting:
         collected.add(*outputs)
+    if steps is not None and 0 < passed < steps:
+        warn_of_few_batches(steps, passed)
     return collected.concatenated()
 
 
@@ -94,9 +103,10 @@ class _Outputs:
         return unflatten(self._structure, arrays)
 
 
-def _from_source(source: Any) -> Iterator[tuple[Any, int]]:
+def _from_source(source: Any, steps: int | None) -> Iterator[tuple[Any, int]]:
     """Yield the inputs of batches, and the number of examples in each."""
-    batches = Prefetched(iterate(source), lambda batch: to_device(unpack(batch)[0]))
+    taken = itertools.islice(iterate(source), steps)
+    batches = Prefetched(taken, lambda batch: to_device(unpack(batch)[0]))
     try:
         for inputs in batches:
             sizes = [leaf.shape[0] for leaf in leaves_of(inputs) if np.ndim(leaf)]

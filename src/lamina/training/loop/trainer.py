@@ -160,16 +160,17 @@ class Trainer:
         """Put the present arrays into the variables of the model; the next step copies them."""
         self._loan.recall()
 
-    def permutation(self, count: int) -> np.ndarray:
+    def permutation(self, count: int, passed: int = 0) -> np.ndarray:
         """Return the order of the examples in the next epoch, from the seed and `epochs`.
 
         Args:
             count: int, the number of examples.
+            passed: int, the number of last epochs that do not count; 0 by default.
 
         Returns:
             A permutation of ``0, ..., count - 1``, int32 ``[count]``.
         """
-        bits = np.random.Philox(key=[self._loan.seed or 0, self.epochs])
+        bits = np.random.Philox(key=[self._loan.seed or 0, self.epochs - passed])
         return np.argsort(bits.random_raw(count), kind="stable").astype(np.int32)
 
     def reset_logs(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
-__all__ = ["Clipping", "check_count", "clipped"]
+__all__ = ["Clipping", "clipped"]
 
 _KINDS = ("clipnorm", "clipvalue", "global_clipnorm")
 
@@ -71,26 +70,6 @@ def clipped(optimizer: Any, options: Mapping[str, Any]) -> optax.GradientTransfo
             )
         )
     return optax.chain(_clip(kind, limit), optimizer)
-
-
-def check_count(name: str, value: Any) -> None:
-    """Check that an option is a positive integer.
-
-    Raises:
-        InputError: it is not.
-    """
-    try:
-        is_count = not isinstance(value, bool) and operator.index(value) > 0
-    except TypeError:
-        is_count = False
-    if not is_count:
-        raise InputError(
-            explain(
-                f"{name} is not a positive integer.",
-                received=repr(value),
-                remedy=f"Give {name}=4, for example.",
-            )
-        )
 
 
 def _clip(kind: str, limit: float) -> optax.GradientTransformation:

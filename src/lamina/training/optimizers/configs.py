@@ -50,7 +50,8 @@ def with_config(make: F) -> F:
         given = dict(bound.arguments)
         options: dict[str, Any] = {"name": make.__name__, **_DEFAULTS, **given.pop("options", {})}
         described: Any = _described(type(transformation))(*transformation)
-        vars(described).update(getattr(transformation, "__dict__", {}), options=options | given)
+        vars(described).update(getattr(transformation, "__dict__", {}))
+        described.make, described.options = made, options | given
         return described
 
     made.from_config = functools.partial(from_config, made)  # pyright: ignore
@@ -60,7 +61,12 @@ def with_config(make: F) -> F:
 @functools.cache
 def _described(kind: type) -> type:
     """The class of optax's transformations with a config."""
-    return type("Optimizer", (kind,), {"get_config": _get_config})
+    return type("Optimizer", (kind,), {"get_config": _get_config, "__reduce__": _made_again})
+
+
+def _made_again(optimizer: Any) -> Any:
+    """Pickle the optimizer as its function and options; transformations cannot be pickled."""
+    return functools.partial(optimizer.make, **optimizer.options), ()
 
 
 def _get_config(optimizer: Any) -> dict[str, Any]:

@@ -14,8 +14,7 @@ from lamina.training.optimizers.moments import scale_by_adam, scale_by_nadam
 from lamina.training.optimizers.options import (
     OptimizerOptions,
     SharedOptions,
-    with_options,
-    with_weight_decay,
+    made,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def adadelta(
         epsilon: added to the averages, for numerical stability.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.adadelta(rate, rho, epsilon), learning_rate, options)
+    return made(lambda rate: optax.adadelta(rate, rho, epsilon), learning_rate, options)
 
 
 @with_config
@@ -71,7 +70,7 @@ def adafactor(
         learning_rate: a number or a schedule.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.adafactor(rate), learning_rate, options)
+    return made(lambda rate: optax.adafactor(rate), learning_rate, options)
 
 
 @with_config
@@ -89,7 +88,7 @@ def adagrad(
         epsilon: added to ``v``, for numerical stability.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(
+    return made(
         lambda rate: optax.adagrad(rate, initial_accumulator_value, epsilon),
         learning_rate,
         options,
@@ -115,7 +114,7 @@ def adam(
         amsgrad: whether the largest second moment so far is used. Default False.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
+    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
 
 
 @with_config
@@ -135,7 +134,7 @@ def adamax(
         epsilon: added to the maximum, for numerical stability.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.adamax(rate, beta_1, beta_2, epsilon), learning_rate, options)
+    return made(lambda rate: optax.adamax(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
 @with_config
@@ -160,7 +159,7 @@ def adamw(
         options: those of all optimizers; see :class:`SharedOptions`.
     """
     every: OptimizerOptions = {**options, "weight_decay": weight_decay}
-    return _made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
+    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
 
 
 @with_config
@@ -180,7 +179,7 @@ def lamb(
         epsilon: added to the root of the second moment, for numerical stability.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.lamb(rate, beta_1, beta_2, epsilon), learning_rate, options)
+    return made(lambda rate: optax.lamb(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
 @with_config
@@ -198,7 +197,7 @@ def lion(
         beta_2: the decay rate of the average, in [0, 1).
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(
+    return made(
         lambda rate: optax.lion(rate, beta_1, beta_2, weight_decay=0.0), learning_rate, options
     )
 
@@ -225,7 +224,7 @@ def nadam(
         scale = scale_by_nadam(beta_1, beta_2, epsilon)
         return optax.chain(scale, optax.scale_by_learning_rate(rate))
 
-    return _made(make, learning_rate, options)
+    return made(make, learning_rate, options)
 
 
 @with_config
@@ -247,7 +246,7 @@ def rmsprop(
         centered: whether to divide by the variance of the gradient instead of ``v``.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(
+    return made(
         lambda rate: optax.rmsprop(
             rate, rho, epsilon, centered=centered, momentum=momentum or None
         ),
@@ -276,7 +275,7 @@ def sgd(
         step = optax.scale_by_learning_rate(rate)
         return optax.chain(step, optax.trace(momentum, nesterov)) if momentum > 0 else step
 
-    return _made(make, learning_rate, options)
+    return made(make, learning_rate, options)
 
 
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
@@ -303,23 +302,3 @@ def _adam(
         return optax.chain(scale, optax.scale_by_learning_rate(rate))
 
     return make
-
-
-def _made(
-    make: Callable[[Any], optax.GradientTransformation],
-    learning_rate: LearningRate,
-    options: OptimizerOptions,
-) -> optax.GradientTransformation:
-    """Put the learning rate into the state, where it can be changed, and add the options."""
-    decay = options.get("weight_decay")
-
-    def transformation(learning_rate: Any) -> optax.GradientTransformation:
-        made = make(learning_rate)
-        return with_weight_decay(made, learning_rate, decay) if decay else made
-
-    batches = int(options.get("gradient_accumulation_steps") or 1)
-    schedule: Any = learning_rate
-    if callable(schedule) and batches > 1:  # as in Keras, a schedule counts batches
-        learning_rate = lambda step: schedule(step * batches + batches - 1)  # noqa: E731
-    injected: Any = optax.inject_hyperparams(transformation)
-    return with_options(injected(learning_rate=learning_rate), options)

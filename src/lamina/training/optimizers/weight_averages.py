@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.base.pytrees import map_pairs, map_tree
+from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
-from lamina.training.optimizers.clipping import check_count
 
 if TYPE_CHECKING:
     import optax
@@ -50,7 +50,7 @@ def weight_averages(
         InputError: the momentum is not in [0, 1), or the frequency is not a positive integer.
     """
     if overwrite_frequency is not None:
-        check_count("ema_overwrite_frequency", overwrite_frequency)
+        overwrite_frequency = as_count("ema_overwrite_frequency", overwrite_frequency, example=100)
     if not 0 <= momentum < 1:
         raise InputError(
             explain(

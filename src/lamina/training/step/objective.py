@@ -175,7 +175,7 @@ class Objective:
         values = call_on(self.model, inputs)
         losses = loss_terms.losses_of_outputs(self.loss, values, self.names)
         labels = loss_terms.with_missing_labels(labels, losses)
-        outputs = pair_outputs(values, labels, weights, self.names, output_masks(self.model))
+        outputs = pair_outputs(values, labels, weights, self.names, output_masks(values))
         pairs = loss_terms.pair_losses(losses, outputs)
         if not pairs:
             raise InputError(_nothing_to_minimize(self.model, False))
