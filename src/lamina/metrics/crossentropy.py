@@ -170,5 +170,10 @@ class Perplexity(LossMetric):
         entropy = losses.SparseCategoricalCrossentropy(from_logits, ignore_class, axis)
         super().__init__(entropy, name)
 
+    def get_config(self) -> dict[str, Any]:
+        options = self.loss.get_config()
+        names = ("from_logits", "ignore_class", "axis")
+        return {"name": self.name} | {name: options[name] for name in names}
+
     def result(self, state: State) -> jax.Array:
         return jnp.exp(super().result(state))

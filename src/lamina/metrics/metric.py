@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from lamina.configured import Configured
 from lamina.counts import check_fields
 from lamina.losses.shapes import spread
 from lamina.names import snake
@@ -31,7 +32,7 @@ State: TypeAlias = tuple[jax.Array, ...]
 
 
 @dataclass(kw_only=True, eq=False)
-class Metric:
+class Metric(Configured):
     """The base class of metrics; a subclass defines `init`, `update` and `result`.
 
     A metric holds no state: the caller passes the accumulators from one update to the next.

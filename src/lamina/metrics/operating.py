@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -43,6 +44,11 @@ class _AtOperatingPoint(ThresholdHistogram):
                     remedy="Pass a rate of 0.5, for example.",
                 )
             )
+
+    def get_config(self) -> dict[str, Any]:
+        rate = next(iter(inspect.signature(type(self)).parameters))
+        options = {name: getattr(self, name) for name in ("num_thresholds", "class_id", "name")}
+        return {rate: self.value} | options
 
     def thresholds_used(self) -> np.ndarray:
         many = self.num_thresholds > 1

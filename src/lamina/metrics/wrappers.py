@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from lamina.losses.loss import Loss
+from lamina.losses.loss import Loss, function_config
 from lamina.losses.shapes import spread
 from lamina.metrics.metric import MeanMetric, State
 from lamina.names import snake
+from lamina.saving import deserialize, serialize
 
 __all__ = ["FunctionMetric", "LossMetric"]
 
@@ -43,6 +44,15 @@ class FunctionMetric(MeanMetric):
 
     def __repr__(self) -> str:
         return f"FunctionMetric({self.name})"
+
+    def get_config(self) -> dict[str, Any]:
+        options = function_config(self.function)
+        dtype = None if self.dtype is None else jnp.dtype(self.dtype).name
+        return {"name": self.name, "dtype": dtype, "fn": options.pop("function"), **options}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(**{name: deserialize(value) for name, value in config.items()})
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
         return self.function(y_true, y_pred)
@@ -75,6 +85,13 @@ class LossMetric(MeanMetric):
 
     def __repr__(self) -> str:
         return f"LossMetric({self.loss!r})"
+
+    def get_config(self) -> dict[str, Any]:
+        return {"loss": serialize(self.loss), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(**{name: deserialize(value) for name, value in config.items()})
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
         return self.loss.per_example(y_true, y_pred)

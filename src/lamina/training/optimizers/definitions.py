@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from lamina.lazy import lazily
+from lamina.training.optimizers.configs import with_config
 from lamina.training.optimizers.moments import scale_by_adam, scale_by_nadam
 from lamina.training.optimizers.options import (
     OptimizerOptions,
@@ -41,6 +42,7 @@ LearningRate: TypeAlias = float | Callable[[Any], Any]
 """A number, or a schedule: a function of the step."""
 
 
+@with_config
 def adadelta(
     learning_rate: LearningRate = 0.001,
     rho: float = 0.95,
@@ -58,6 +60,7 @@ def adadelta(
     return made(lambda rate: optax.adadelta(rate, rho, epsilon), learning_rate, options)
 
 
+@with_config
 def adafactor(
     learning_rate: LearningRate = 0.001, **options: Unpack[OptimizerOptions]
 ) -> optax.GradientTransformation:
@@ -70,6 +73,7 @@ def adafactor(
     return made(lambda rate: optax.adafactor(rate), learning_rate, options)
 
 
+@with_config
 def adagrad(
     learning_rate: LearningRate = 0.001,
     initial_accumulator_value: float = 0.1,
@@ -91,6 +95,7 @@ def adagrad(
     )
 
 
+@with_config
 def adam(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -112,6 +117,7 @@ def adam(
     return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
 
 
+@with_config
 def adamax(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -131,6 +137,7 @@ def adamax(
     return made(lambda rate: optax.adamax(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
+@with_config
 def adamw(
     learning_rate: LearningRate = 0.001,
     weight_decay: float = 0.004,
@@ -155,6 +162,7 @@ def adamw(
     return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
 
 
+@with_config
 def lamb(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -174,6 +182,7 @@ def lamb(
     return made(lambda rate: optax.lamb(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
+@with_config
 def lion(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -193,6 +202,7 @@ def lion(
     )
 
 
+@with_config
 def nadam(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -217,6 +227,7 @@ def nadam(
     return made(make, learning_rate, options)
 
 
+@with_config
 def rmsprop(
     learning_rate: LearningRate = 0.001,
     rho: float = 0.9,
@@ -244,6 +255,7 @@ def rmsprop(
     )
 
 
+@with_config
 def sgd(
     learning_rate: LearningRate = 0.01,
     momentum: float = 0.0,
