@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from lamina.losses.columns import as_columns, columns_of_loss
 from lamina.losses.loss import Loss
 from lamina.losses.shapes import spread
 from lamina.metrics.metric import MeanMetric, State
@@ -25,6 +26,7 @@ class FunctionMetric(MeanMetric):
         function: a function of labels and predictions ``[batch, ...]`` that returns one value or
             several per example.
         name: name in logs; the function's name if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         options: keyword arguments that are passed on to the function.
 
     >>> metric = FunctionMetric(lambda y_true, y_pred: abs(y_true - y_pred), "error")
@@ -32,16 +34,18 @@ class FunctionMetric(MeanMetric):
     2.0
     """
 
-    def __init__(self, function: Callable[..., Any], name: str = "", **options: Any) -> None:
+    def __init__(
+        self, function: Callable[..., Any], name: str = "", dtype: Any = None, **options: Any
+    ) -> None:
         own = getattr(function, "__name__", "") or snake(type(function).__name__)
-        super().__init__(name=name or own)
+        super().__init__(name or own, dtype)
         self.function = functools.partial(function, **options) if options else function
 
     def __repr__(self) -> str:
         return f"FunctionMetric({self.name})"
 
     def values(self, y_true: Any, y_pred: Any) -> Any:
-        return self.function(y_true, y_pred)
+        return self.function(*as_columns(self.function, y_true, y_pred))
 
 
 class LossMetric(MeanMetric):
@@ -52,6 +56,7 @@ class LossMetric(MeanMetric):
     Args:
         loss: a :class:`lamina.losses.Loss`; its reduction is not used.
         name: name in logs; the loss's name if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> from lamina.losses import Huber
     >>> metric = LossMetric(Huber())
@@ -61,15 +66,15 @@ class LossMetric(MeanMetric):
 
     direction = "down"
 
-    def __init__(self, loss: Loss, name: str = "") -> None:
-        super().__init__(name=name or loss.name or "")
+    def __init__(self, loss: Loss, name: str = "", dtype: Any = None) -> None:
+        super().__init__(name or loss.name or "", dtype)
         self.loss = loss
 
     def __repr__(self) -> str:
         return f"LossMetric({self.loss!r})"
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
-        return self.loss.per_example(y_true, y_pred)
+        return self.loss.per_example(*columns_of_loss(self.loss, y_true, y_pred))
 
     def update(
         self,
