@@ -11,7 +11,7 @@ from lamina.core.running import errors
 from lamina.core.running.added_losses import add_activity_penalty
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key, no_call, split_for
-from lamina.core.running.precision import arithmetic_dtype, cast_floating
+from lamina.core.running.precision import arithmetic_dtype, cast_floating, is_uncast
 from lamina.core.running.scope import Scope, current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
@@ -43,9 +43,12 @@ def run_layer(
     info = method_of(type(layer), method)
     around = current()
     dtype = None if around is None else around.dtype
+    output_dtype = None
     if not callable(method):
         dtype = arithmetic_dtype(layer._lamina.dtype, dtype)
-        if dtype is not None:
+        if dtype is not None and is_uncast(layer, method):
+            dtype, output_dtype = None, dtype
+        elif dtype is not None:
             args, kwargs = cast_floating((args, kwargs), dtype)
     try:
         SCOPE.set(Scope(call, layer, training, key, dtype))
@@ -54,6 +57,8 @@ def run_layer(
         else:
             options = {} if info.training_at is None else {"training": training}
             outputs = call.run(layer, method, args, kwargs, options)
+            if output_dtype is not None:
+                outputs = cast_floating(outputs, output_dtype)
             if layer._lamina.penalty is not None:
                 add_activity_penalty(layer, layer._lamina.penalty, outputs)
     except Exception as error:
