@@ -1,4 +1,4 @@
-"""Predictions of shape ``[batch]`` as columns, so that a mean over outputs keeps the examples."""
+"""Labels and predictions as columns, so that a mean over outputs keeps examples and steps."""
 
 from __future__ import annotations
 
@@ -41,12 +41,14 @@ _MEANS_OF_OUTPUTS = frozenset(
 
 
 def as_columns(function: Callable[..., Any], y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Reshape predictions ``[batch]`` to ``[batch, 1]`` for a function that averages outputs.
+    """Reshape labels and predictions to ``[batch, ..., 1]`` for a function that averages outputs.
+
+    Both become columns if both are ``[batch]``, or if one of them is a column of the other's shape.
 
     Args:
         function: of labels and predictions.
-        y_true: ``[batch]`` or ``[batch, 1]``, labels.
-        y_pred: ``[batch]``, predictions.
+        y_true: ``[batch, ...]``, labels.
+        y_pred: ``[batch, ...]``, predictions.
 
     Returns:
         Both; unchanged for other functions and other shapes.
@@ -61,18 +63,22 @@ def as_columns(function: Callable[..., Any], y_true: Any, y_pred: Any) -> tuple[
     if function not in _MEANS_OF_OUTPUTS or options.get("axis", -1) != -1:
         return y_true, y_pred
     y, p = array_of(y_true), array_of(y_pred)
-    if p.ndim != 1 or y.ndim > 2:
-        return y_true, y_pred
-    return y[:, None] if y.ndim == 1 else y, p[:, None]
+    if y.ndim == p.ndim == 1:
+        return y[:, None], p[:, None]
+    if y.ndim and p.shape == (*y.shape, 1):
+        return y[..., None], p
+    if p.ndim and y.shape == (*p.shape, 1):
+        return y, p[..., None]
+    return y_true, y_pred
 
 
 def columns_of_loss(loss: Loss, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Reshape predictions ``[batch]`` to ``[batch, 1]`` for a loss that averages outputs.
+    """Reshape labels and predictions to ``[batch, ..., 1]`` for a loss that averages outputs.
 
     Args:
         loss: a loss.
-        y_true: ``[batch]`` or ``[batch, 1]``, labels.
-        y_pred: ``[batch]``, predictions.
+        y_true: ``[batch, ...]``, labels.
+        y_pred: ``[batch, ...]``, predictions.
 
     Returns:
         Both; unchanged for other losses and other shapes.

@@ -64,7 +64,10 @@ def fit(
         verbose: 0 shows nothing, 1 a progress bar, 2 a line for each epoch. `"auto"` (default) is 1
             in a terminal and 2 elsewhere.
         sample_weight: the weight of each example in the loss, ``[examples]``. Default None: 1.
-        class_weight: the factor of the sample weight for each class index. Default None.
+        class_weight: a dict from class index to the factor of the sample weight, for a model of one
+            output. Each value of the loss has the weight of its label's class: integer labels
+            ``[examples]`` or ``[examples, ...]``, or one-hot labels. A class that occurs needs a
+            weight. Default None.
         initial_epoch: the index of the first epoch. Default 0.
         steps_per_epoch: the number of steps in an epoch. Default None: all batches; an endless
             iterable needs a number.
@@ -107,7 +110,9 @@ def fit(
         validation_freq=validation_freq,
     )
     trainer = trainer_of(model)
-    data, rest = arguments.training_data(x, y, sample_weight, class_weight, validation_split)
+    data, rest = arguments.training_data(
+        trainer, x, y, sample_weight, class_weight, validation_split
+    )
     validation = rest if validation_data is None else arguments.validation_data(validation_data)
     validate = None
     if validation is not None:

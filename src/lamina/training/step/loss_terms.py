@@ -9,6 +9,7 @@ import jax
 
 from lamina import losses
 from lamina.losses import Loss, LossLike
+from lamina.losses.columns import columns_of_loss
 from lamina.losses.shapes import spread
 from lamina.training.step.outputs import Output, by_output, check_count, element_weights
 
@@ -88,9 +89,13 @@ def scales(loss_weights: Any, names: list[str]) -> dict[str, float]:
 def term(loss: Loss, output: Output) -> jax.Array:
     """Return the loss of one output, a scalar; masked steps are left out of it.
 
-    A loss class with a `__call__` of its own gets no mask.
+    A loss class with a `__call__` of its own gets no mask. Sample weights of outputs ``[batch]``
+    weight their own examples, also where the loss averages over the last axis.
     """
     check_count(output)
+    if output.weights is not None:
+        labels, values = columns_of_loss(loss, output.labels, output.values)
+        output = output._replace(labels=labels, values=values)
     if output.mask is None or type(loss).__call__ is not Loss.__call__:
         return loss(output.labels, output.values, output.weights)
     values = loss.per_example(output.labels, output.values)
