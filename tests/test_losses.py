@@ -14,6 +14,8 @@ import pytest
 
 from lamina import losses
 from lamina.errors import InputError, UnknownNameError
+from lamina.losses import lookup
+from lamina.names import snake
 from tests.close import assert_close
 
 RNG = np.random.default_rng(0)
@@ -127,7 +129,7 @@ def test_options_bear_keras_names_and_defaults(name):
     assert getattr(losses, name)().per_example is not None
 
 
-NAMES = sorted(set(losses._KNOWN) - {"categorical_generalized_cross_entropy"})  # Keras has none
+NAMES = sorted(set(lookup._KNOWN) - {"categorical_generalized_cross_entropy"})  # Keras has none
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,24 @@ NAMES = sorted(set(losses._KNOWN) - {"categorical_generalized_cross_entropy"})  
 def test_names_are_those_of_keras(name):
     found = keras.losses.get(name)
     expected = getattr(found, "__name__", type(found).__name__)
-    assert losses.snake(type(losses.get(name)).__name__) == losses.snake(expected)
+    assert snake(type(lookup.loss_of(name)).__name__) == snake(expected)
+
+
+@pytest.mark.parametrize("name", ["mse", "MSE", "huber", "Huber", "bce", "CTC", "MeanSquaredError"])
+def test_get_returns_the_function_or_the_loss_of_a_name(name):
+    ours, theirs = losses.get(name), keras.losses.get(name)
+    assert isinstance(ours, losses.Loss) == isinstance(theirs, keras.losses.Loss)
+    if not isinstance(ours, losses.Loss):
+        assert ours.__name__ == theirs.__name__
+
+
+def test_get_takes_configs_functions_and_none():
+    huber = losses.get({"class_name": "Huber", "config": {"delta": 0.5}})
+    assert huber.delta == 0.5
+    assert losses.get(None) is None
+    assert losses.get(losses.hinge) is losses.hinge
+    assert losses.get(huber) is huber
+    assert isinstance(losses.get(losses.Dice), losses.Dice)
 
 
 def test_sequences_are_weighed_by_example_and_by_step():
@@ -170,9 +189,9 @@ def test_ignored_labels_do_not_count():
 def test_a_column_of_labels_does_not_make_a_table():
     column, row = jnp.zeros((6, 1)), jnp.arange(6.0)
     for name in ("mse", "mae", "bce", "huber"):
-        assert losses.get(name)(row, column).shape == ()
+        assert lookup.loss_of(name)(row, column).shape == ()
         np.testing.assert_allclose(
-            losses.get(name)(row, column), losses.get(name)(row[:, None], column)
+            lookup.loss_of(name)(row, column), lookup.loss_of(name)(row[:, None], column)
         )
     for y, p in ((np.zeros((6, 1)), np.zeros((6, 5))), (np.zeros(5), np.zeros((5, 5)))):
         with pytest.raises(InputError, match="do not match"):
@@ -187,21 +206,21 @@ def test_sparse_labels_of_a_wrong_shape_are_told(y, p):
 
 def test_weights_of_a_wrong_shape_are_told():
     with pytest.raises(InputError, match="sample weights does not match"):
-        losses.get("mse")(BITS, LOGITS, np.ones(5))
-    assert losses.get("mse")(BITS, LOGITS, np.ones((6, 1))).shape == ()
+        lookup.loss_of("mse")(BITS, LOGITS, np.ones(5))
+    assert lookup.loss_of("mse")(BITS, LOGITS, np.ones((6, 1))).shape == ()
 
 
 def test_functions_are_losses():
     def spread(y_true, y_pred):
         return jnp.abs(y_true - y_pred).max(-1)
 
-    loss = losses.get(spread)
+    loss = lookup.loss_of(spread)
     assert loss.name == "spread"
     assert repr(loss) == "FunctionLoss(spread)"
     assert_close(loss(BITS, LOGITS), np.abs(BITS - LOGITS).max(-1).mean(), rtol=1e-6)
     scaled = losses.FunctionLoss(losses.huber, delta=0.3)
     np.testing.assert_allclose(scaled(BITS, LOGITS), losses.Huber(0.3)(BITS, LOGITS))
-    single = losses.get(lambda y, p: jnp.mean((y - p) ** 2))
+    single = lookup.loss_of(lambda y, p: jnp.mean((y - p) ** 2))
     assert_close(single(BITS, LOGITS), losses.MeanSquaredError()(BITS, LOGITS), rtol=1e-6)
     weighed = single(BITS, LOGITS, WEIGHTS)
     assert_close(weighed, single(BITS, LOGITS) * WEIGHTS.mean(), rtol=1e-6)
@@ -229,15 +248,15 @@ def test_losses_run_inside_jit():
 
 
 def test_an_empty_batch_is_no_nan():
-    assert losses.get("mse")(np.zeros((0, 3)), np.zeros((0, 3))).item() == 0.0
+    assert lookup.loss_of("mse")(np.zeros((0, 3)), np.zeros((0, 3))).item() == 0.0
 
 
 def test_wrong_identifiers():
     with pytest.raises(UnknownNameError, match="Did you mean 'mean_squared_error'"):
-        losses.get("mean_square_error")
+        lookup.loss_of("mean_square_error")
     for wrong in (None, 3, int):
         with pytest.raises(InputError, match="loss is not valid"):
-            losses.get(wrong)
+            lookup.loss_of(wrong)
     with pytest.raises(InputError, match="unknown reduction"):
         losses.MeanSquaredError(reduction="average")
 

@@ -253,6 +253,14 @@ def test_losses_and_functions_are_metrics():
     assert metrics.get(losses.Huber).name == "huber"
     assert metrics.get(metrics.Recall).name == "recall"
     assert repr(metrics.get(far)) == "FunctionMetric(far)"
+    wrapped = metrics.MeanMetricWrapper(fn=far, name="share", dtype="float16")
+    assert wrapped.name == "share"
+    assert run(wrapped, BITS, UNIT).dtype == "float16"
+
+
+def test_get_takes_configs_and_none():
+    assert metrics.get({"class_name": "Precision", "config": {"top_k": 2}}).top_k == 2
+    assert metrics.get(None) is None
 
 
 def test_a_label_that_is_no_class_is_no_hit():
@@ -273,7 +281,7 @@ def test_wrong_identifiers():
         metrics.get("acuracy")
     with pytest.raises(UnknownNameError, match="no metric of that name"):
         metrics.get("mean_square_error")
-    for wrong in (None, 3, int):
+    for wrong in (3, int):
         with pytest.raises(InputError, match="metric is not valid"):
             metrics.get(wrong)
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
+from lamina.counts import check_fields
 from lamina.names import made_by_name, snake
 
 __all__ = [
@@ -46,6 +47,9 @@ class Constraint:
     >>> Clip()(jnp.array([-2.0, 0.5])).tolist()
     [-1.0, 0.5]
     """
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __call__(self, w: Any) -> jax.Array:
         """Project a weight to the allowed values; each subclass defines it.
@@ -176,6 +180,6 @@ def _rescaled(
 ) -> jax.Array:
     """Scale a weight so that its norms along some axes become the wanted ones."""
     array = jnp.asarray(w)
-    axes = axis if isinstance(axis, int) else tuple(axis)
+    axes = tuple(axis) if isinstance(axis, Sequence) else axis
     norms = jnp.sqrt(jnp.sum(jnp.square(array), axes, keepdims=True))
     return array * (wanted(norms) / (_EPSILON + norms))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
@@ -20,6 +20,7 @@ from lamina.core.calling import constructor, views
 from lamina.core.calling import entry as building
 from lamina.core.running import added_losses
 from lamina.core.running.layer_call import fresh_key
+from lamina.core.running.masks import defines_mask
 from lamina.core.running.precision import policy
 from lamina.core.running.scope import current
 from lamina.core.specs.spec import Spec
@@ -88,7 +89,7 @@ class Layer(Tracked):
         made_in = 0 if scope is None else scope.call.number
         node = cls._lamina_node(args, kwargs, site(sys._getframe(1)), made_in)
         node.dtype = policy(None)
-        node.trainable = trains
+        node.trainable = node.inherits = trains
         object.__setattr__(layer, ATTRIBUTE, node)  # frozen dataclasses refuse plain assignments
         constructor.check_arguments(layer, args, kwargs)
         return layer
@@ -99,7 +100,10 @@ class Layer(Tracked):
         shape = options.get("input_shape") if features is None else (features,)
         self._lamina.name = options.get("name")
         self._lamina.input_spec = None if shape is None else Spec((None, *shape))
-        self._lamina.trainable = self._lamina.trainable and bool(options.get("trainable", True))
+        trainable = bool(options.get("trainable", True))
+        if not trainable or "trainable" in self._lamina.keywords:
+            self._lamina.inherits = False
+        self._lamina.trainable = self._lamina.trainable and trainable
         self._lamina.dtype = policy(options.get("dtype"))
         self._lamina.penalty = regularizers.get(options.get("activity_regularizer"))
 
@@ -256,7 +260,8 @@ class Layer(Tracked):
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Compute the padding mask of the outputs, which is passed to the following layers.
 
-        The base class returns the mask of the inputs; subclasses may override it.
+        The base class returns the mask of the inputs. A call uses it only if
+        ``supports_masking`` is True, which is the default of subclasses that override it.
 
         Args:
             inputs: the first argument of ``call``.
@@ -399,6 +404,8 @@ class Layer(Tracked):
     def compute_output_shape(self, *shapes: Any, **named: Any) -> Any:
         """Return the shape of the outputs, without building the layer.
 
+        A subclass may define it, to give the sizes of its outputs where inputs have unknown dims.
+
         Args:
             *shapes: as the specs of :meth:`build`.
             **named: as those of :meth:`build`.
@@ -430,8 +437,30 @@ class Layer(Tracked):
         """
         return views.count_params(self)
 
-    def summary(self) -> None:
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = True,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
         """Print a table of the layers with their output shapes and numbers of weights.
+
+        Args:
+            line_length: int, width of the lines; None (default) for that of the terminal, or of the
+                longest line elsewhere.
+            positions: has no effect: columns are as wide as their contents.
+            print_fn: function of the text, called instead of printing; None by default.
+            expand_nested: bool, whether layers within layers are listed; True by default.
+            show_trainable: bool, whether each layer is marked as trainable or not, and not only the
+                frozen ones; False by default.
+            layer_range: regular expressions of the names of the first and the last layer to list;
+                None (default) for all.
+
+        Raises:
+            InputError: no layer has a name of `layer_range`.
 
         >>> from lamina import layers
         >>> layer = layers.Dense(4)
@@ -439,7 +468,8 @@ class Layer(Tracked):
         >>> layer.summary()  # doctest: +ELLIPSIS
         Dense for inputs: float32[?, 3], built at ...
         """
-        reports.print_summary(self)
+        options = {"expand_nested": expand_nested, "show_trainable": show_trainable}
+        reports.print_summary(self, line_length, print_fn, layer_range=layer_range, **options)
 
     def explain(self) -> None:
         """Print the tree of layers with the reasons for the shapes of weights.
@@ -454,13 +484,15 @@ class Layer(Tracked):
         """
         reports.print_explanation(self)
 
-    def save_weights(self, path: str | PathLike[str]) -> None:
+    def save_weights(self, filepath: str | PathLike[str], overwrite: bool = True) -> None:
         """Write all weights to a safetensors file, atomically.
 
         Args:
-            path: path of the file.
+            filepath: path of the file.
+            overwrite: bool, whether an existing file is replaced; True by default.
 
         Raises:
+            FileExistsError: the file exists, and `overwrite` is False.
             BuildError: the layer is not built.
 
         >>> import tempfile
@@ -470,10 +502,15 @@ class Layer(Tracked):
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     layer.save_weights(f"{folder}/dense.safetensors")
         """
-        saving.save_weights(self, path)
+        saving.check_overwrite(filepath, overwrite)
+        saving.save_weights(self, filepath)
 
     def load_weights(
-        self, path: str | PathLike[str], rename: Mapping[str, str] | None = None
+        self,
+        path: str | PathLike[str],
+        rename: Mapping[str, str] | None = None,
+        *,
+        skip_mismatch: bool = False,
     ) -> None:
         """Read all weights from a file of :meth:`save_weights`.
 
@@ -483,6 +520,8 @@ class Layer(Tracked):
             path: path of the file.
             rename: dict from paths in the file to paths in this layer, for renamed attributes; None
                 by default.
+            skip_mismatch: bool, whether to read only the weights whose name and shape match, and to
+                list all others in a warning; False by default.
 
         Raises:
             FileFormatError: the file is damaged, or does not match the layer; nothing was changed.
@@ -497,7 +536,7 @@ class Layer(Tracked):
         >>> bool((other.kernel.numpy() == layer.kernel.numpy()).all())
         True
         """
-        saving.load_weights(self, path, rename)
+        saving.load_weights(self, path, rename, skip_mismatch)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, from which a new layer can be created.
@@ -532,17 +571,22 @@ class Layer(Tracked):
     input = views.View(symbolic_input)
     output = views.View(symbolic_output)
     variables = views.View(views.variables)
-    weights = views.View(views.variables)
+    weights = views.View(views.own_weights)
     trainable_variables = views.View(views.trainable_variables)
     trainable_weights = views.View(views.trainable_variables)
     non_trainable_variables = views.View(views.non_trainable_variables)
-    non_trainable_weights = views.View(views.non_trainable_variables)
+    non_trainable_weights = views.View(views.non_trainable_weights)
     name = views.View(views.name)
     dtype = views.View(views.dtype)
     compute_dtype = views.View(views.compute_dtype)
     variable_dtype = views.View(views.variable_dtype)
+    dtype_policy = views.View(views.dtype_policy)
+    losses = views.View(added_losses.losses_of)
     trainable = views.Trainable()
     built = views.BuiltFlag()
+    supports_masking: Any = views.View(defines_mask)
+    """bool, whether outputs have the mask that :meth:`compute_mask` returns. Subclasses may set it;
+    by default it is True for those that override :meth:`compute_mask`."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         held = self.__dict__.get(name)
@@ -560,4 +604,6 @@ class Layer(Tracked):
 
 
 Layer.build.is_base = True  # type: ignore[attr-defined]
+Layer.compute_mask.mask_rule = "base"  # type: ignore[attr-defined]
+Layer.compute_output_shape.is_base = True  # type: ignore[attr-defined]
 Layer.build = building.wrap_build(Layer.build)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.errors import InputError, explain
 from lamina.names import made_by_name, snake
@@ -211,8 +212,11 @@ def _wide(x: Any) -> jax.Array:
 
 
 def _check_factor(owner: Regularizer, name: str, value: Any) -> None:
-    if not isinstance(value, float | int) or not 0 <= value < math.inf:
-        raise _refusal(owner, f"an invalid {name}", "a non-negative finite number", repr(value))
+    number = isinstance(value, float | int | np.number)
+    if not number or not 0 <= float(cast("float", value)) < math.inf:
+        raise _refusal(
+            owner, f"an invalid {name}", "a non-negative finite number", repr(cast("Any", value))
+        )
 
 
 def _refusal(owner: Regularizer, what: str, expected: str, received: str) -> InputError:

@@ -280,6 +280,16 @@ def test_sequential_runs():
     assert model(jnp.ones((2, 3, 4))).shape == (2, 3)
 
 
-def test_an_embedding_that_masks_says_that_masks_are_passed_by_hand():
-    with pytest.warns(UserWarning, match="mask"):
-        tf.keras.layers.Embedding(5, 2, mask_zero=True)
+def test_an_embedding_masks_the_layers_after_it():
+    class Reader(tf.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.embedding = tf.keras.layers.Embedding(5, 2, mask_zero=True)
+            self.gru = tf.keras.layers.GRU(3)
+
+        def call(self, tokens):
+            return self.gru(self.embedding(tokens))
+
+    reader = Reader()
+    whole, short = reader(jnp.array([[1, 2, 0, 0]])), reader(jnp.array([[1, 2]]))
+    assert jnp.allclose(whole, short, atol=1e-6)

@@ -75,7 +75,15 @@ def by_copy(values, path, n):
     return jnp.stack([values[path.replace("blocks.block", f"blocks.{i}", 1)] for i in range(n)])
 
 
-def run(layer, training):
+def live(function):
+    return function
+
+
+PROGRAMS = {"live": live, "compiled": jax.jit}
+"""A stack is a loop in Python when called live, and one in the program when compiled."""
+
+
+def run(layer, training, program):
     """Outputs, new values, added losses and gradients."""
 
     def loss(values):
@@ -84,7 +92,7 @@ def run(layer, training):
         total = sum(added, jnp.zeros(()))
         return (outputs**2).mean() + total, (outputs, new, total)
 
-    grads, (outputs, new, total) = jax.grad(loss, has_aux=True)(layer.values())
+    grads, (outputs, new, total) = program(jax.grad(loss, has_aux=True))(layer.values())
     return outputs, new, total, grads
 
 
@@ -106,16 +114,24 @@ def test_copies_are_what_a_list_is(kind, name, training):
     values = listed.values()
     for path, value in copies.values().items():
         np.testing.assert_array_equal(value, by_copy(values, path, n))
-    ours, theirs = run(copies, training), run(listed, training)
-    assert_close(ours[0], theirs[0])
-    assert_close(ours[2], theirs[2])
-    for which in (1, 3):  # together: some gradients are 0 but for rounding
-        mine = [jnp.zeros(1), *(value.ravel() for value in ours[which].values())]
-        other = [jnp.zeros(1), *(by_copy(theirs[which], path, n).ravel() for path in ours[which])]
-        assert_close(jnp.concatenate(mine), jnp.concatenate(other))
+    theirs = run(listed, training, live)
+    for program in PROGRAMS.values():
+        ours = run(copies, training, program)
+        assert_close(ours[0], theirs[0])
+        assert_close(ours[2], theirs[2])
+        for which in (1, 3):  # together: some gradients are 0 but for rounding
+            mine = [jnp.zeros(1), *(value.ravel() for value in ours[which].values())]
+            other = [by_copy(theirs[which], path, n).ravel() for path in ours[which]]
+            assert_close(jnp.concatenate(mine), jnp.concatenate([jnp.zeros(1), *other]))
 
 
-def test_calls_again_draw_anew_as_those_of_a_list():
+def drawn(layer, program):
+    layer.build(X)
+    return program(lambda x: layer.apply({}, x, training=True, rng=KEY)[0])(X)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_calls_again_draw_anew_as_those_of_a_list(program):
     def make():
         return layers.Dropout(0.5)
 
@@ -128,11 +144,12 @@ def test_calls_again_draw_anew_as_those_of_a_list():
             first = super().call(inputs)
             return first + 10 * super().call(inputs)
 
-    ours = Twice(layers.Stack(make, 2))(X, training=True, rng=KEY)
+    ours = drawn(Twice(layers.Stack(make, 2)), PROGRAMS[program])
     assert_close(ours, TwiceList(make, 2)(X, training=True, rng=KEY))
 
 
-def test_stacks_within_stacks_draw_as_lists_within_lists():
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_stacks_within_stacks_draw_as_lists_within_lists(program):
     class Inner(Layer):
         def __init__(self):
             self.blocks = [layers.Dropout(0.5) for _ in range(2)]
@@ -149,7 +166,7 @@ def test_stacks_within_stacks_draw_as_lists_within_lists():
         def call(self, inputs):
             return self.blocks(inputs)
 
-    ours = Held(layers.Stack(Stacked, 3))(X, training=True, rng=KEY)
+    ours = drawn(Held(layers.Stack(Stacked, 3)), PROGRAMS[program])
     assert_close(ours, InList(Inner, 3)(X, training=True, rng=KEY))
 
 

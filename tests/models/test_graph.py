@@ -190,7 +190,7 @@ def test_a_layer_in_a_graph_may_be_called_output():
 
 def test_layers_are_found_by_name_and_place():
     _, _, model = make()
-    assert model.get_layer("dense_1") is model.dense_1 is model.get_layer(index=1)
+    assert model.get_layer("dense_1") is model.dense_1 is model.get_layer(index=2)
     row = Sequential([layers.Dense(3, name="first"), layers.Dense(2)])
     assert row.get_layer("first") is row.layers[0] and row.get_layer("layers.1") is row.layers[1]
     row.layers[1].name = ["a user's own"]

@@ -355,7 +355,7 @@ def test_logs_of_batches_wait_for_the_device_only_when_read():
 
     history = fit(compiled(), Kept(), epochs=1)
     assert len(kept) == 3 and list(kept[0]) == ["loss", "accuracy"]
-    assert isinstance(kept[0]._arrays["loss"], jax.Array)
+    assert isinstance(dict.__getitem__(kept[0], "loss"), jax.Array)
     assert kept[-1]["loss"] == history.history["loss"][0]
     assert kept[0]["loss"] != kept[1]["loss"]
 

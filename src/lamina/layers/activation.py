@@ -46,6 +46,8 @@ class Activation(Layer):
     [0.0, 2.0]
     """
 
+    supports_masking = True
+
     def __init__(
         self, activation: activations.ActivationLike, **options: Unpack[LayerOptions]
     ) -> None:
@@ -76,6 +78,8 @@ class ReLU(Layer):
     >>> ReLU(max_value=6.0, negative_slope=0.5)(jnp.array([-2.0, 1.0, 9.0])).tolist()
     [-1.0, 1.0, 6.0]
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -111,6 +115,8 @@ class LeakyReLU(Layer):
     >>> LeakyReLU(0.5)(jnp.array([-2.0, 1.0])).tolist()
     [-1.0, 1.0]
     """
+
+    supports_masking = True
 
     def __init__(self, negative_slope: float = 0.3, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
@@ -152,6 +158,8 @@ class PReLU(Weighted):
     ([[[-1.0], [1.0]]], (1, 1))
     """
 
+    supports_masking = True
+
     _weights = ("alpha",)
 
     def __init__(
@@ -163,8 +171,8 @@ class PReLU(Weighted):
     ) -> None:
         super().__init__(**options)
         self.alpha_initializer = initializers.get(alpha_initializer)
-        shared = () if shared_axes in (None, [], ()) else shared_axes
-        self.shared_axes = check_integers(self, "shared_axes", shared) if shared != () else ()
+        none = shared_axes is None or (isinstance(shared_axes, Sequence) and not shared_axes)
+        self.shared_axes = () if none else check_integers(self, "shared_axes", shared_axes)
 
     def build(self, input_shape: Any) -> None:
         check_rank(self, input_shape, "batch, features")
@@ -200,6 +208,8 @@ class ELU(Layer):
     [-1.0, 1.0]
     """
 
+    supports_masking = True
+
     def __init__(self, alpha: float = 1.0, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.alpha = check_within(self, "alpha", alpha, -math.inf, math.inf)
@@ -226,6 +236,8 @@ class Softmax(Layer):
     >>> Softmax()(jnp.array([2.0, 2.0, 9.0]), mask=jnp.array([True, True, False])).tolist()
     [0.5, 0.5, 0.0]
     """
+
+    supports_masking = True
 
     def __init__(self, axis: int | Sequence[int] = -1, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)

@@ -97,6 +97,8 @@ class BatchNormalization(Weighted):
     [1.0]
     """
 
+    supports_masking = True
+
     _weights = ("beta", "gamma")
 
     def __init__(

@@ -47,6 +47,8 @@ class Residual(Layer):
     [[3.0, 3.0]]
     """
 
+    supports_masking = True
+
     def __init__(self, layer: Layer, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.layer = check_layer(self, "layer", layer)
@@ -188,6 +190,8 @@ class TransformerDecoderBlock(TransformerBlock):
     >>> y.shape, int(cache["self_attention"]["length"])
     ((3, 1, 8), 1)
     """
+
+    _mask_of_first_input = True
 
     def build(self, inputs_shape: Any, memory_shape: Any = None) -> None:
         check_rank(self, inputs_shape, "batch, time, features", exactly=True)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any, Unpack
 
 from lamina.core.running.copies import InParallel, InSequence, run_copies
+from lamina.core.running.masks import masks_by_inner_layers
 from lamina.core.running.rematerialization import rematerialized
-from lamina.core.specs.signature import method_of
+from lamina.core.running.scope import set_masks
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
@@ -56,8 +57,10 @@ class Remat(Layer):
         self.layer = check_layer(self, "layer", layer)
 
     def call(self, *inputs: Any, mask: Any = None, **named: Any) -> Any:
-        return rematerialized(self.layer, self.layer, inputs, named | _mask_for(self.layer, mask))
+        set_masks(inputs, mask)
+        return rematerialized(self.layer, self.layer, inputs, named)
 
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.layer.compute_mask(inputs, mask)
 
@@ -118,6 +121,7 @@ class _Copies(Layer):
         self.block._lamina.copies = self.n
         self._lamina.arguments, self._lamina.keywords = (self.block, self.n), dict(options)
 
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.block.compute_mask(inputs, mask)
 
@@ -127,7 +131,8 @@ class Stack(_Copies):
 
     The block is planned, traced and compiled once, whatever n is. Its weights have a first axis of
     n more, and `jax.lax.scan` runs over them. Initial values, outputs and random numbers are those
-    of a list of n blocks that is kept as the same attribute.
+    of a list of n blocks that is kept as the same attribute. An optimizer sees one weight ``[n,
+    ...]``: a norm of one weight, as of ``clipnorm`` or LAMB, is that of all n blocks.
 
     Shapes: those of a block, whose output has the shape and dtype of its first input; weights
     ``[n, ...]``.
@@ -161,7 +166,7 @@ class Stack(_Copies):
     """
 
     def call(self, inputs: Any, *others: Any, mask: Any = None, **named: Any) -> Any:
-        named |= _mask_for(self.block, mask)
+        set_masks(inputs, mask)
         runner = InSequence(self, self.n, inputs)
         return run_copies(self.block, runner, lambda x: self.block(x, *others, **named))
 
@@ -203,15 +208,10 @@ class Ensemble(_Copies):
     """
 
     def call(self, inputs: Any, *others: Any, mask: Any = None, **named: Any) -> Any:
-        named |= _mask_for(self.block, mask)
+        set_masks(inputs, mask)
         runner = InParallel(self.n, inputs)
         return run_copies(self.block, runner, lambda x: self.block(x, *others, **named))
 
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
-
-
-def _mask_for(layer: Layer, mask: Any) -> dict[str, Any]:
-    """The argument ``mask``, if there is one and the layer takes it."""
-    takes = "mask" in method_of(type(layer), "call").signature.parameters
-    return {"mask": mask} if mask is not None and takes else {}

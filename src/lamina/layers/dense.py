@@ -56,6 +56,8 @@ class Dense(Adaptable):
     (4, 3)
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         units: int,

@@ -69,6 +69,8 @@ class EinsumDense(Adaptable):
     ((6, 2, 4), (2, 4))
     """
 
+    supports_masking = False
+
     def __init__(
         self,
         equation: str,

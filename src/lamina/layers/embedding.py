@@ -84,7 +84,7 @@ class Embedding(Adaptable):
             check_shape(self, "a matrix of weights", matrix, (input_dim, output_dim), _AXES)
             embeddings_initializer = initializers.Constant(matrix)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.mask_zero = mask_zero
+        self.mask_zero = self.supports_masking = mask_zero
 
     def build(self, input_shape: Any = (None,)) -> None:
         self.embeddings = self._kernel((self.input_dim, self.output_dim))

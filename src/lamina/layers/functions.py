@@ -35,6 +35,8 @@ class Identity(Layer):
     [1.0, 2.0]
     """
 
+    supports_masking = True
+
     def __init__(self, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
 
@@ -84,6 +86,7 @@ class Lambda(Layer):
         self.function = function
         self.output_shape = output_shape
         self.mask = mask
+        self.supports_masking = mask is not None
         self.arguments = dict(arguments or {})
         known = _parameters(function)
         self._passed = tuple(name for name in ("mask", "training") if name in known)

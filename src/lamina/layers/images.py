@@ -31,6 +31,8 @@ class ImageSize(Layer):
         **options: as for every :class:`lamina.Layer`.
     """
 
+    supports_masking = False
+
     def __init__(
         self,
         height: int,

@@ -41,6 +41,8 @@ class Noise(Layer):
     [-1.0, 1.0]
     """
 
+    supports_masking = True
+
     def __init__(self, amount: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.seed = seed

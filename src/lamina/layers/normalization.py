@@ -68,6 +68,8 @@ class LayerNormalization(Weighted):
     [[-1.0, 1.0]]
     """
 
+    supports_masking = True
+
     _weights = ("beta", "gamma")
 
     def __init__(
@@ -148,6 +150,8 @@ class GroupNormalization(Weighted):
     >>> layer(jnp.array([[1.0, 3.0, 5.0, 9.0]])).tolist()
     [[-1.0, 1.0, -1.0, 1.0]]
     """
+
+    supports_masking = True
 
     _weights = ("beta", "gamma")
 

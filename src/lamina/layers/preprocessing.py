@@ -16,6 +16,7 @@ from lamina.core.running.precision import uncast
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError
 from lamina.layer import Layer
+from lamina.layers.bases.checks import check_integers
 from lamina.layers.bases.errors import refusal
 from lamina.ops.arrays import cast, float_dtype
 from lamina.options import LayerOptions
@@ -40,6 +41,8 @@ class Rescaling(Layer):
     >>> Rescaling(1 / 127.5, offset=-1)(jnp.array([0, 255])).tolist()
     [-1.0, 1.0]
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -83,6 +86,8 @@ class Normalization(Layer):
     [[0.0, 2.0]]
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         axis: int | Sequence[int] | None = -1,
@@ -92,8 +97,8 @@ class Normalization(Layer):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**options)
-        axes = () if axis is None else axis if isinstance(axis, Sequence) else (axis,)
-        self.axis = tuple(axes)
+        none = axis is None or (isinstance(axis, list | tuple) and not axis)
+        self.axis = () if none else check_integers(self, "axis", axis)
         self.input_mean = mean
         self.input_variance = variance
         self.invert = invert

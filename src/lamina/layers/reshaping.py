@@ -27,6 +27,8 @@ __all__ = ["Flatten", "Permute", "RepeatVector", "Reshape"]
 class Rearranging(Layer):
     """The base of layers whose output has no mask: that of the input no longer fits."""
 
+    supports_masking = False
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
 
@@ -89,7 +91,8 @@ class Reshape(Rearranging):
 
     def __init__(self, target_shape: Sequence[int], **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
-        sizes = () if target_shape == () else check_integers(self, "target_shape", target_shape)
+        empty = isinstance(target_shape, list | tuple) and not target_shape
+        sizes = () if empty else check_integers(self, "target_shape", target_shape)
         if min(sizes, default=0) < -1 or sizes.count(-1) > 1:
             raise InputError(
                 explain(

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 import jax
 
 from lamina import initializers
+from lamina.core.running.masks import masks_by_inner_layers
 from lamina.core.running.precision import uncast
 from lamina.core.running.substitution import substituted
 from lamina.core.specs.signature import either_mode
@@ -78,6 +79,8 @@ class UnitNormalization(Layer):
     >>> UnitNormalization()(jnp.array([[0.0, -2.0], [0.0, 0.0]])).tolist()
     [[0.0, -1.0], [0.0, 0.0]]
     """
+
+    supports_masking = True
 
     def __init__(self, axis: int | Sequence[int] = -1, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
@@ -151,6 +154,7 @@ class SpectralNormalization(Layer):
         with substituted(weight, (value / sigma).astype(value.dtype)):
             return self.layer(inputs)
 
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.layer.compute_mask(inputs, mask)
 

@@ -21,6 +21,9 @@ __all__ = ["TransformerBlock"]
 class TransformerBlock(Layer):
     """The base of the encoder and decoder blocks: options, and parts with residual connections."""
 
+    supports_masking = True
+    _hides_masks = True
+
     def __init__(
         self,
         intermediate_dim: int,

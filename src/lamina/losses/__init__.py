@@ -6,9 +6,6 @@ arguments and values are those of Keras.
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast
-
-from lamina.errors import InputError, explain
 from lamina.losses.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -39,10 +36,10 @@ from lamina.losses.hinges import (
     hinge,
     squared_hinge,
 )
+from lamina.losses.lookup import LossLike, get, names
 from lamina.losses.loss import (
     FunctionLoss,
     Loss,
-    LossFunction,
     reduce,
 )
 from lamina.losses.overlap import (
@@ -77,7 +74,6 @@ from lamina.losses.similarity import (
     circle,
     cosine_similarity,
 )
-from lamina.names import look_up, snake
 
 __all__ = [
     "CTC",
@@ -136,96 +132,7 @@ __all__ = [
     "tversky",
 ]
 
-LossLike: TypeAlias = str | Loss | type[Loss] | LossFunction
-
 mse = mean_squared_error
 mae = mean_absolute_error
 mape = mean_absolute_percentage_error
 msle = mean_squared_logarithmic_error
-
-
-_KNOWN: dict[str, type[Loss]] = {
-    snake(kind.__name__): kind
-    for kind in (
-        BinaryCrossentropy,
-        BinaryFocalCrossentropy,
-        CTC,
-        CategoricalCrossentropy,
-        CategoricalFocalCrossentropy,
-        CategoricalGeneralizedCrossEntropy,
-        CategoricalHinge,
-        Circle,
-        CosineSimilarity,
-        Dice,
-        Hinge,
-        Huber,
-        KLDivergence,
-        LogCosh,
-        MeanAbsoluteError,
-        MeanAbsolutePercentageError,
-        MeanSquaredError,
-        MeanSquaredLogarithmicError,
-        Poisson,
-        SparseCategoricalCrossentropy,
-        SquaredHinge,
-        Tversky,
-    )
-}
-_ALIASES = {
-    "bce": "binary_crossentropy",
-    "kld": "kl_divergence",
-    "kullback_leibler_divergence": "kl_divergence",
-    "logcosh": "log_cosh",
-    "mae": "mean_absolute_error",
-    "mape": "mean_absolute_percentage_error",
-    "mse": "mean_squared_error",
-    "msle": "mean_squared_logarithmic_error",
-}
-
-
-def names() -> list[str]:
-    """List the names of losses that :func:`get` accepts.
-
-    Returns:
-        The names in snake case, sorted.
-
-    >>> names()[:2]
-    ['bce', 'binary_crossentropy']
-    """
-    return sorted([*_KNOWN, *_ALIASES])
-
-
-def get(identifier: LossLike) -> Loss:
-    """Return the loss of an identifier.
-
-    Args:
-        identifier: a name, such as ``"mse"`` or ``"MeanSquaredError"``; a :class:`Loss` or a
-            subclass of it; or a function ``(y_true, y_pred) -> values``.
-
-    Returns:
-        The loss; a name or a class gives one with default options.
-
-    Raises:
-        UnknownNameError: no loss has that name.
-        InputError: the identifier is of another type.
-
-    >>> get("mse").name, get(BinaryCrossentropy(from_logits=True)).name
-    ('mean_squared_error', 'binary_crossentropy')
-    """
-    if isinstance(identifier, Loss):
-        return identifier
-    if isinstance(identifier, str):
-        return look_up("loss", identifier, _KNOWN, _ALIASES)()
-    if isinstance(identifier, type):
-        if issubclass(cast("type[object]", identifier), Loss):
-            return identifier()
-    elif callable(identifier):
-        return FunctionLoss(identifier)
-    raise InputError(
-        explain(
-            "The loss is not valid.",
-            expected="a name, a Loss, or a function (y_true, y_pred) -> values",
-            received=repr(cast("object", identifier)),
-            remedy="Pass 'mse', for example, or lamina.losses.Huber(delta=2.0).",
-        )
-    )

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from lamina.counts import check_fields
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import spread
 from lamina.names import snake
@@ -56,6 +57,7 @@ class Loss:
     def __post_init__(self) -> None:
         if self.name is None:
             self.name = snake(type(self).__name__)
+        check_fields(self)
         if self.reduction not in _REDUCTIONS:
             raise InputError(
                 explain(

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from lamina.counts import check_fields
 from lamina.metrics.accuracy_functions import (
     accuracy,
     binary_accuracy,
@@ -139,6 +140,7 @@ class TopKCategoricalAccuracy(BuiltIn):
     def __init__(self, k: int = 5, name: str = "", dtype: Any = None) -> None:
         super().__init__(name, dtype)
         self.k = k
+        check_fields(self)
 
 
 @dataclass(eq=False, init=False)
@@ -172,6 +174,7 @@ class SparseTopKCategoricalAccuracy(BuiltIn):
     ) -> None:
         super().__init__(name, dtype)
         self.k, self.from_sorted_ids = k, from_sorted_ids
+        check_fields(self)
 
 
 class AutoAccuracy(MeanMetric):

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, cast
 from lamina import losses
 from lamina.errors import InputError, UnknownNameError, explain, nearest
 from lamina.losses import Loss
+from lamina.losses.lookup import loss_of
 from lamina.metrics.accuracies import (
     AutoAccuracy,
     BinaryAccuracy,
@@ -71,9 +72,9 @@ from lamina.metrics.wrappers import (
     FunctionMetric,
     LossMetric,
 )
-from lamina.names import snake
+from lamina.names import look_up, snake
 
-__all__ = ["MetricLike", "get"]
+__all__ = ["MetricLike", "get", "metric_of"]
 
 MetricLike: TypeAlias = str | Metric | type[Metric] | Loss | type[Loss] | Callable[[Any, Any], Any]
 
@@ -126,8 +127,34 @@ _KNOWN: Mapping[str, type[Metric]] = {
 }
 
 
-def get(identifier: MetricLike) -> Metric:
+def get(identifier: MetricLike | Mapping[str, Any] | None) -> Metric | None:
     """Return the metric of an identifier.
+
+    Args:
+        identifier: as for `compile`; or a dict of ``class_name`` and ``config``; or None.
+
+    Returns:
+        The metric; a name or a class gives one with default options. None for None.
+
+    Raises:
+        UnknownNameError: no metric and no loss has that name.
+        InputError: the identifier is of another type.
+
+    >>> get({"class_name": "Precision", "config": {"top_k": 2}}).top_k
+    2
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, Mapping):
+        config = cast("Mapping[str, Any]", identifier)
+        return look_up("metric", str(config.get("class_name")), _KNOWN, {})(
+            **config.get("config", {})
+        )
+    return metric_of(identifier)
+
+
+def metric_of(identifier: MetricLike) -> Metric:
+    """Return the metric of an identifier that `compile` accepts.
 
     Args:
         identifier: a name, such as ``"accuracy"`` or that of a loss, under which it is logged; a
@@ -141,7 +168,7 @@ def get(identifier: MetricLike) -> Metric:
         UnknownNameError: no metric and no loss has that name.
         InputError: the identifier is of another type.
 
-    >>> get("acc").name, get("mse").name, get(Precision(top_k=2)).name
+    >>> metric_of("acc").name, metric_of("mse").name, metric_of(Precision(top_k=2)).name
     ('acc', 'mse', 'precision')
     """
     if isinstance(identifier, Metric):
@@ -173,7 +200,7 @@ def _named(name: str) -> Metric:
     if kind is not None:
         return kind(name=name)
     try:
-        return LossMetric(losses.get(name), name=name)
+        return LossMetric(loss_of(name), name=name)
     except UnknownNameError:
         raise UnknownNameError(
             explain(

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from lamina.counts import check_fields
 from lamina.losses.columns import as_columns
 from lamina.losses.shapes import spread
 from lamina.names import snake
@@ -64,6 +65,7 @@ class Metric:
 
     def __post_init__(self) -> None:
         self.name = self.name or snake(type(self).__name__)
+        check_fields(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r})"

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import spread
 from lamina.metrics.metric import Metric, State, divide
@@ -129,7 +130,7 @@ class MeanIoU(IoU):
         sparse_y_pred: bool = True,
         axis: int = -1,
     ) -> None:
-        classes = list(range(num_classes))
+        classes = list(range(as_count("num_classes", num_classes)))
         options = (ignore_class, sparse_y_true, sparse_y_pred, axis)
         super().__init__(num_classes, classes, name, dtype, *options)
 

@@ -72,7 +72,11 @@ class ThresholdHistogram(Metric):
         raise NotImplementedError
 
     def columns(self, y_pred: Any) -> int:
-        """The number of labels that are evaluated separately."""
+        """The number of labels that are evaluated separately.
+
+        Args:
+            y_pred: the predictions; None before the first batch.
+        """
         return 1
 
     def init(self, y_true: Any = None, y_pred: Any = None) -> State:

@@ -23,7 +23,7 @@ class FunctionMetric(MeanMetric):
     """The mean over examples of the values of a function ``(y_true, y_pred)``.
 
     Args:
-        function: a function of labels and predictions ``[batch, ...]`` that returns one value or
+        fn: a function of labels and predictions ``[batch, ...]`` that returns one value or
             several per example.
         name: name in logs; the function's name if empty (default).
         dtype: floating dtype of the result; None (default) for float32.
@@ -35,11 +35,11 @@ class FunctionMetric(MeanMetric):
     """
 
     def __init__(
-        self, function: Callable[..., Any], name: str = "", dtype: Any = None, **options: Any
+        self, fn: Callable[..., Any], name: str | None = "", dtype: Any = None, **options: Any
     ) -> None:
-        own = getattr(function, "__name__", "") or snake(type(function).__name__)
+        own = getattr(fn, "__name__", "") or snake(type(fn).__name__)
         super().__init__(name or own, dtype)
-        self.function = functools.partial(function, **options) if options else function
+        self.function = functools.partial(fn, **options) if options else fn
 
     def __repr__(self) -> str:
         return f"FunctionMetric({self.name})"

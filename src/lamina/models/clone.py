@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from lamina.core.tree.trainable import copy_flags
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
@@ -20,7 +21,7 @@ def clone_model(model: _L) -> _L:
         model: the model, or any layer. If it is built, the clone is built for the same inputs.
 
     Returns:
-        The clone, with new initial values.
+        The clone, with new initial values. Each layer and weight is trainable if the original is.
 
     Raises:
         InputError: the class takes symbolic values, so that the clone would share layers.
@@ -46,4 +47,5 @@ def clone_model(model: _L) -> _L:
     built = model._lamina.built
     if built is not None and clone._lamina.built is None:
         clone.build(*built.inputs.args, method=built.method, **built.inputs.kwargs)
+    copy_flags(walk(model), walk(clone))
     return clone

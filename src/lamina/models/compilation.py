@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from lamina.core.calling.views import compute_dtype
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.losses import LossLike
 from lamina.metrics import MetricLike
-from lamina.models.graph import graph_of
 from lamina.models.model_state import state_of
 from lamina.training.loop.trainer import Trainer
+from lamina.training.loop.training_state import resume_from
 from lamina.training.optimizers import by_name
 
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["LearningRate", "Losses", "Metrics", "compile"]
+__all__ = ["LearningRate", "Losses", "Metrics", "compile", "trainer_of"]
 
-Losses: TypeAlias = LossLike | Sequence[LossLike | None] | Mapping[str, LossLike | None]
-"""The loss of all outputs, or one for each output in order or by name."""
+Losses: TypeAlias = LossLike | Sequence[Any] | Mapping[str, Any]
+"""The loss of all outputs, or losses in the structure of the outputs, or by name."""
 
-Metrics: TypeAlias = (
-    Sequence[MetricLike | Sequence[MetricLike] | None]
-    | Mapping[str, MetricLike | Sequence[MetricLike] | None]
-)
-"""Metrics of one output, or metrics for each output in order or by name."""
+Metrics: TypeAlias = MetricLike | Sequence[Any] | Mapping[str, Any]
+"""Metrics of one output, or metrics in the structure of the outputs, or by name."""
 
 LearningRate: TypeAlias = float | Callable[[Any], Any]
 """A constant learning rate, or a schedule: a function of the number of updates so far."""
@@ -41,8 +39,11 @@ def compile(
     metrics: Metrics | None = None,
     jit: bool = True,
     *,
-    loss_weights: Sequence[float] | Mapping[str, float] | None = None,
+    loss_weights: float | Sequence[Any] | Mapping[str, Any] | None = None,
     weighted_metrics: Metrics | None = None,
+    run_eagerly: bool = False,
+    jit_compile: bool | Literal["auto"] = "auto",
+    auto_scale_loss: bool | None = None,
     learning_rate: LearningRate | None = None,
     clipnorm: float | None = None,
     clipvalue: float | None = None,
@@ -62,15 +63,21 @@ def compile(
             transformation.
         loss: the name of a loss, a :class:`lamina.losses.Loss`, or a function
             ``(y_true, y_pred)`` that returns the loss of each example. For several outputs: one
-            loss for all of them, a list in their order, or a dict by name. Default None: the
-            model's own ``train_loss(batch)``, or the losses that layers add.
+            loss for all of them, or losses in their structure, such as a list or dict, or by
+            their names; None for an output without a loss. `"crossentropy"` selects a
+            cross-entropy by the shapes of labels and outputs. Default None: the model's own
+            ``train_loss(batch)``, or the losses that layers add.
         metrics: a list of names, metrics or functions ``(y_true, y_pred)``, reported beside the
-            loss. For several outputs: a list of lists, or a dict by name. Sample weights have no
-            effect on them. Default None.
+            loss. For several outputs: a list of lists, or a dict, in the structure of the
+            outputs. Sample weights have no effect on them. Default None.
         jit: False runs each step without compiling it, for debugging. Default True.
-        loss_weights: the factor of each output's loss in the sum, as a list or a dict by name.
-            Default None: 1 for each.
+        loss_weights: the factor of each output's loss in the sum: a number for all, or a list or
+            dict of numbers by output. Default None: 1 for each.
         weighted_metrics: the same as `metrics`, for metrics that use sample weights. Default None.
+        run_eagerly: True is the same as ``jit=False``. Default False.
+        jit_compile: False is the same as ``jit=False``. Default `"auto"`: `jit` decides.
+        auto_scale_loss: whether to scale the loss of a float16 model automatically, which is not
+            supported. Default None: no. For other models it has no effect.
         learning_rate: of an optimizer given by name: a number, which callbacks can change, or a
             schedule, such as ``optax.cosine_decay_schedule(1e-3, 10_000)``. Default None: the
             optimizer's default, 0.001 (0.01 for `"sgd"`).
@@ -99,8 +106,10 @@ def compile(
     >>> round(model.optimizer.learning_rate, 6)
     0.0003
     """
+    arguments = {name: value for name, value in locals().items() if name != "model"}
     _check_methods(model)
-    state_of(model).trainer = Trainer(
+    _check_loss_scale(model, auto_scale_loss)
+    trainer = Trainer(
         model,
         by_name.get(
             optimizer,
@@ -115,11 +124,60 @@ def compile(
         metrics,
         loss_weights=loss_weights,
         weighted_metrics=weighted_metrics,
-        output_names=_output_names(model),
-        jit=jit,
+        output_names=cast("Any", model)._names_of_outputs(),
+        jit=jit and not run_eagerly and jit_compile is not False,
         on_nonfinite=on_nonfinite,
         steps_per_execution=steps_per_execution,
     )
+    state = state_of(model)
+    state.trainer, state.arguments_of_compile, state.pending = trainer, arguments, None
+
+
+def trainer_of(model: Layer) -> Trainer:
+    """The trainer that `compile` made.
+
+    A copy of a compiled model, or one from a file, is compiled here.
+
+    Raises:
+        InputError: the model is not compiled.
+    """
+    state = state_of(model)
+    if state.pending is not None:
+        pending = state.pending
+        compile(model, **pending.arguments)
+        if pending.state is not None and state.trainer is not None:
+            resume_from(state.trainer, pending.state)
+    trainer = state.trainer
+    if trainer is None:
+        raise InputError(
+            explain(
+                f"{type(model).__name__} is not compiled.",
+                where=f"made at {model._lamina.made_at}",
+                expected="compile(optimizer, loss) before fit and evaluate",
+                received="neither loss nor optimizer",
+                remedy="Call model.compile('adam', 'mse') first, for example.",
+            )
+        )
+    return trainer
+
+
+def _check_loss_scale(model: Layer, auto_scale_loss: bool | None) -> None:
+    """Check that no loss has to be scaled automatically.
+
+    Raises:
+        InputError: it is asked for, and the model computes in float16.
+    """
+    if auto_scale_loss and compute_dtype(model) == "float16":
+        raise InputError(
+            explain(
+                "auto_scale_loss is not supported.",
+                where=f"made at {model._lamina.made_at}",
+                expected="a fixed scale of the loss, or a model that computes in bfloat16",
+                received="auto_scale_loss=True for a model that computes in float16",
+                remedy="Set the dtype policy 'mixed_bfloat16', or give the optimizer a "
+                "loss_scale_factor.",
+            )
+        )
 
 
 def _check_methods(model: Layer) -> None:
@@ -136,13 +194,3 @@ def _check_methods(model: Layer) -> None:
                 "calls it.",
             )
         )
-
-
-def _output_names(model: Layer) -> list[str] | None:
-    """The names of the layers that give a graph's outputs, if these are a list."""
-    graph = graph_of(model)
-    if graph is None or type(graph.outputs) not in (list, tuple):  # a single output is a Ref
-        return None
-    refs = cast("list[Any]", graph.outputs)
-    names: list[str] = [graph.steps[ref.step - 1].layer for ref in refs if ref.step]
-    return names if len(set(names)) == len(refs) else None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
+from lamina.core.base.pytrees import map_tree
+from lamina.counts import count_or_default
 from lamina.layer import Layer
-from lamina.models.model_state import trainer_of
+from lamina.models.compilation import trainer_of
 from lamina.training.callbacks import Callback
 from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.data.arrays import Arrays, as_numpy
 from lamina.training.loop import arguments
 from lamina.training.loop.evaluate import evaluate as evaluate_on
 
@@ -20,11 +24,11 @@ def evaluate(
     model: Layer,
     x: Any,
     y: Any = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
     *,
     return_dict: Literal[True],
 ) -> dict[str, Any]: ...
@@ -33,22 +37,22 @@ def evaluate(
     model: Layer,
     x: Any,
     y: Any = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
     return_dict: bool = False,
 ) -> Any: ...
 def evaluate(
     model: Layer,
     x: Any,
     y: Any = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     steps: int | None = None,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
     return_dict: bool = False,
 ) -> Any:
     """Compute the loss and the metrics over data, in inference mode. No weight changes.
@@ -56,11 +60,13 @@ def evaluate(
     Args:
         x: the inputs, or an iterable of batches, as in :meth:`Model.fit`.
         y: the labels ``[examples, ...]``. Default None.
-        batch_size: the number of examples in a batch, where `x` is arrays. Default 32.
+        batch_size: the number of examples in a batch, where `x` is arrays. Default None: 32; with
+            `steps`, all examples divided by it.
         verbose: passed on to callbacks; evaluation itself shows nothing. Default `"auto"`.
         sample_weight: the weight of each example, ``[examples]``. Default None: 1.
-        steps: the maximum number of batches. Default None: all.
-        callbacks: their ``on_test_begin`` and ``on_test_end`` are called. Default None.
+        steps: the maximum number of batches; fewer give a warning. Default None: all.
+        callbacks: one or a list; their methods ``on_test_...`` are called. A method for batches
+            makes batches be evaluated one at a time. Default None.
         return_dict: return a dict by name. Default False.
 
     Returns:
@@ -78,12 +84,19 @@ def evaluate(
     >>> model.evaluate(x, y, return_dict=True)
     {'loss': 4.0, 'mae': 2.0}
     """
-    arguments.check_positive(batch_size=batch_size, steps=steps)
+    batch_size = count_or_default("batch_size", batch_size, None)
+    steps = count_or_default("steps", steps, None)
     trainer = trainer_of(model)
-    listeners = CallbackList(callbacks or (), model, {"steps": steps, "verbose": verbose})
+    data = arguments.examples(x, y, sample_weight)
+    listeners = CallbackList(
+        callbacks, epochs=1, steps=arguments.batch_count(data, batch_size, steps), verbose=verbose
+    )
+    listeners.set_model(model)
+    if listeners.callbacks and isinstance(data, Arrays):
+        trainer.prepare(functools.partial(data.example_batch, 1))  # callbacks see a built model
     listeners.call("on_test_begin", {})
     try:
-        found = evaluate_on(trainer, arguments.examples(x, y, sample_weight), batch_size, steps)
+        found = evaluate_on(trainer, data, batch_size, steps, listeners)
     finally:
         trainer.recall()
     listeners.call("on_test_end", found)
@@ -127,8 +140,9 @@ def test_on_batch(
 
 
 def as_batch(x: Any, y: Any, sample_weight: Any) -> Any:
-    """The parts of a batch that are given, as one batch."""
-    return x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+    """The parts of a batch that are given, as one batch; tables of pandas as arrays."""
+    batch = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
+    return map_tree(as_numpy, batch)
 
 
 def loss_and_metrics(logs: dict[str, Any], return_dict: bool) -> Any:

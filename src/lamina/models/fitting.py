@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, overload
 
+from lamina.counts import count_or_default
 from lamina.layer import Layer
+from lamina.models.compilation import trainer_of
 from lamina.models.evaluation import as_batch, loss_and_metrics
-from lamina.models.model_state import trainer_of
 from lamina.training.callbacks import Callback, History
+from lamina.training.callbacks.callback_list import flattened
 from lamina.training.loop import arguments
+from lamina.training.loop.class_weights import with_class_weights
 from lamina.training.loop.evaluate import evaluate
 from lamina.training.loop.fit import Fit
 
@@ -22,21 +25,21 @@ def fit(
     model: Layer,
     x: Any,
     y: Any = None,
-    batch_size: int = 32,
-    epochs: int = 1,
+    batch_size: int | None = None,
+    epochs: int | None = 1,
     validation_data: Any = None,
     validation_split: float = 0.0,
-    callbacks: Sequence[Callback] | None = (),
+    callbacks: Sequence[Callback] | Callback | None = None,
     shuffle: bool = True,
     verbose: int | Literal["auto"] = "auto",
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
-    initial_epoch: int = 0,
+    initial_epoch: int | None = 0,
     steps_per_epoch: int | None = None,
     *,
     validation_steps: int | None = None,
     validation_batch_size: int | None = None,
-    validation_freq: int = 1,
+    validation_freq: int | Sequence[int] | None = 1,
     checkpoint_dir: str | PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     keep: int = 3,
@@ -44,22 +47,27 @@ def fit(
 ) -> History:
     """Train the model for a number of epochs.
 
-    The first axis of every array is that of the examples. The model is built if it is not.
+    The first axis of every array is that of the examples. A pandas DataFrame is an array ``[rows,
+    columns]``, a Series one of ``[rows, 1]``. The model is built if it is not. Counts are integers
+    of Python or NumPy; None means their default.
 
     Args:
         x: the inputs: an array ``[examples, ...]``, or a tuple, list or dict of them; or an
             iterable of batches ``(inputs, labels)`` or ``(inputs, labels, sample_weights)``, or a
-            function that returns one.
+            function that returns one. An iterator, such as a generator, is iterated once: when it
+            has ended, later epochs use its first two batches, with a warning.
         y: the labels ``[examples, ...]``, in the form of the outputs. Default None, as for an
             iterable, whose batches hold the labels.
-        batch_size: the number of examples in a step, where `x` is arrays. Default 32.
+        batch_size: the number of examples in a step, where `x` is arrays. Default None: 32; with
+            `steps_per_epoch`, all examples divided by it.
         epochs: the index at which training stops: the number of epochs, if `initial_epoch` is 0.
             Default 1.
         validation_data: ``(x, y)``, ``(x, y, sample_weights)``, or an iterable of batches, on which
             the model is evaluated after an epoch. Default None.
         validation_split: the fraction of the arrays, in [0, 1), taken from their end for
             validation instead of training. Default 0.
-        callbacks: see :class:`lamina.training.Callback`. Default: none.
+        callbacks: one or a list, see :class:`lamina.training.Callback`. A method for batches makes
+            steps be run one at a time. Default None.
         shuffle: take the examples of the arrays in a new order in each epoch. Default True.
         verbose: 0 shows nothing, 1 a progress bar, 2 a line for each epoch. `"auto"` (default) is 1
             in a terminal and 2 elsewhere.
@@ -69,12 +77,14 @@ def fit(
             ``[examples]`` or ``[examples, ...]``, or one-hot labels. A class that occurs needs a
             weight. Default None.
         initial_epoch: the index of the first epoch. Default 0.
-        steps_per_epoch: the number of steps in an epoch. Default None: all batches; an endless
-            iterable needs a number.
+        steps_per_epoch: the number of steps in an epoch, which begins where the one before ended.
+            Where the data end, the epoch ends early with a warning. Default None: all batches; an
+            endless iterable needs a number.
         validation_steps: the maximum number of validation batches. Default None: all.
         validation_batch_size: the number of examples in a validation batch. Default None:
             `batch_size`.
-        validation_freq: the number of epochs between validations. Default 1.
+        validation_freq: the number of epochs between validations, or a list of epochs, from 1,
+            that a validation follows. Default 1.
         checkpoint_dir: a directory for checkpoints, written in the background at the end of each
             epoch, and within it. Default None: no checkpoints.
         checkpoint_every: the number of steps between checkpoints within an epoch. Default None: one
@@ -101,48 +111,60 @@ def fit(
     >>> sorted(history.history), len(history.history["loss"])
     (['loss', 'val_loss'], 3)
     """
-    arguments.check_positive(
-        batch_size=batch_size,
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        validation_steps=validation_steps,
-        validation_batch_size=validation_batch_size,
-        validation_freq=validation_freq,
-    )
-    trainer = trainer_of(model)
+    batch_size = count_or_default("batch_size", batch_size, None)
+    last: int = count_or_default("epochs", epochs, 1, example=10)
+    skipped: int = count_or_default("initial_epoch", initial_epoch, 0, low=0, example=5)
+    steps_per_epoch = count_or_default("steps_per_epoch", steps_per_epoch, None)
+    validation_steps = count_or_default("validation_steps", validation_steps, None)
+    size = count_or_default("validation_batch_size", validation_batch_size, batch_size)
+    frequency = arguments.validation_epochs(validation_freq)
+    trainer, listed = trainer_of(model), flattened(callbacks)
     data, rest = arguments.training_data(
         trainer, x, y, sample_weight, class_weight, validation_split
     )
     validation = rest if validation_data is None else arguments.validation_data(validation_data)
     validate = None
     if validation is not None:
-        size = validation_batch_size or batch_size
         validate = functools.partial(evaluate, trainer, validation, size, validation_steps)
     return Fit(
         trainer,
         arguments.batch_source(data, batch_size, shuffle, steps_per_epoch),
-        epochs,
-        initial_epoch,
+        last,
+        skipped,
         validate,
-        validation_freq,
-        callbacks or (),
+        frequency,
+        listed,
         verbose,
-        arguments.checkpoint_writer(
-            callbacks or (), checkpoint_dir, checkpoint_every, keep, resume
-        ),
+        arguments.checkpoint_writer(listed, checkpoint_dir, checkpoint_every, keep, resume),
     ).run()
 
 
 @overload
 def train_on_batch(
-    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, *, return_dict: Literal[True]
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    *,
+    return_dict: Literal[True],
 ) -> dict[str, Any]: ...
 @overload
 def train_on_batch(
-    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    return_dict: bool = False,
 ) -> Any: ...
 def train_on_batch(
-    model: Layer, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    model: Layer,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    return_dict: bool = False,
 ) -> Any:
     """Make one step of training on one batch.
 
@@ -150,6 +172,8 @@ def train_on_batch(
         x: the inputs ``[batch, ...]``, or a tuple, list or dict of them.
         y: the labels ``[batch, ...]``. Default None.
         sample_weight: the weight of each example in the loss, ``[batch]``. Default None: 1.
+        class_weight: a dict from class index to the factor of the sample weight, as for `fit`.
+            Default None.
         return_dict: return a dict by name. Default False.
 
     Returns:
@@ -170,6 +194,8 @@ def train_on_batch(
     trainer = trainer_of(model)
     trainer.reset_logs()
     batch = as_batch(x, y, sample_weight)
+    if class_weight is not None:
+        batch = with_class_weights(trainer, batch, class_weight)
     trainer.step(batch)
     trainer.check(lambda _: batch, trainer.wait())
     return loss_and_metrics(trainer.logs(), return_dict)

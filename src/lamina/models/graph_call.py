@@ -1,4 +1,4 @@
-"""Calling a graph of layers on arrays, with their masks, or on symbolic values."""
+"""Calling a graph of layers on arrays or on symbolic values."""
 
 from __future__ import annotations
 
@@ -6,34 +6,68 @@ from typing import Any, cast
 
 import jax.numpy as jnp
 
-from lamina.core.base.pytrees import flatten, leaves_of, map_tree, unflatten
+from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.calling.views import name as name_of
-from lamina.core.running.masks import mask_after, with_masks
+from lamina.core.running.masks import copy_masks
+from lamina.core.running.scope import current, set_masks
 from lamina.core.specs.spec import Arguments, Spec, as_specs, covers
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.graph import Graph, Ref, substituted
+from lamina.models.graph import Graph, substituted
 from lamina.models.model_state import SymbolicEnds
 from lamina.models.symbol import Symbol
 
-__all__ = ["as_declared", "layers_called", "run", "symbolic_ends"]
+__all__ = ["as_declared", "layers_called", "of_declared_rank", "run", "symbolic_ends"]
 
 _NUMBERS = (jnp.number, jnp.bool_)
 
 
 def as_declared(array: Any, spec: Any) -> Any:
-    """An array in the dtype of its `Input`, if that dtype holds all values of the array's own.
+    """An array in the form of its `Input`, as far as that changes no value.
+
+    The dtype becomes that of the `Input` if it holds all values of the array's dtype. A last axis
+    of size 1 is added or removed if the `Input` has it, or lacks it.
 
     >>> import numpy as np
-    >>> as_declared(np.uint8([200]), Spec((1,), "float32")).dtype
-    dtype('float32')
+    >>> array = as_declared(np.zeros(3, "uint8"), Spec((None, 1), "float32"))
+    >>> array.shape, array.dtype
+    ((3, 1), dtype('float32'))
     """
     kind = getattr(array, "dtype", None)
-    if kind is None or not isinstance(spec, Spec) or kind == spec.dtype:
+    if kind is None or not isinstance(spec, Spec):
+        return array
+    array = _of_rank(array, spec.shape)
+    if kind == spec.dtype:
         return array
     numbers = all(any(jnp.issubdtype(one, k) for k in _NUMBERS) for one in (kind, spec.dtype))
     holds = numbers and jnp.promote_types(kind, spec.dtype) == spec.dtype
-    return array.astype(spec.dtype) if holds else array
+    if not holds:
+        return array
+    cast_array, scope = array.astype(spec.dtype), current()
+    if scope is not None:
+        copy_masks(scope.call.masks, array, cast_array)
+    return cast_array
+
+
+def of_declared_rank(array: Any, spec: Any) -> Any:
+    """An array with the last axis of size 1 that a spec has, or without the one that it lacks."""
+    declared = isinstance(spec, Spec) and hasattr(array, "shape")
+    return _of_rank(array, spec.shape) if declared else array
+
+
+def _of_rank(array: Any, wanted: tuple[Any, ...]) -> Any:
+    shape = array.shape
+    if len(shape) == len(wanted) + 1 and shape[-1] == 1 and _fit(shape[:-1], wanted):
+        return array[..., 0]
+    if len(shape) + 1 == len(wanted) and wanted[-1] == 1 and _fit(shape, wanted[:-1]):
+        return array[..., None]
+    return array
+
+
+def _fit(shape: tuple[Any, ...], wanted: tuple[Any, ...]) -> bool:
+    """Whether sizes are those of known dims."""
+    pairs = zip(shape, wanted, strict=True)
+    return all(not isinstance(dim, int) or size == dim for size, dim in pairs)
 
 
 def layers_called(model: Layer, graph: Graph) -> list[Any]:
@@ -41,8 +75,8 @@ def layers_called(model: Layer, graph: Graph) -> list[Any]:
     return [getattr(model, step.layer) for step in graph.steps]
 
 
-def run(model: Layer, graph: Graph, inputs: tuple[Any, ...], mask: Any) -> tuple[Any, Any]:
-    """The outputs of a graph, and their masks in the same form.
+def run(model: Layer, graph: Graph, inputs: tuple[Any, ...], mask: Any) -> Any:
+    """The outputs of a graph.
 
     Args:
         model: the model that holds the layers.
@@ -53,16 +87,14 @@ def run(model: Layer, graph: Graph, inputs: tuple[Any, ...], mask: Any) -> tuple
     Raises:
         InputError: the inputs do not fit the graph's.
     """
-    arrays = [[*map(as_declared, _in_order(model, graph, inputs), _specs_of(graph))]]
-    masks = [_one_for_each(_masks_in_order(graph, mask), len(arrays[0]))]
+    arrays = [_in_order(model, graph, inputs)]
+    if mask is not None:
+        masks = _one_for_each(_masks_in_order(graph, mask), len(arrays[0]))
+        set_masks(arrays[0], masks)
     for step, layer in zip(graph.steps, layers_called(model, graph), strict=True):
         args, kwargs = substituted((step.args, step.kwargs), arrays)
-        by_position, by_name = _masks_of((step.args, step.kwargs), masks)
-        outputs = layer(*args, **with_masks(layer, kwargs, by_position, by_name))
-        arrays.append(leaves_of(outputs))
-        after = mask_after(layer, args, by_position[0] if by_position else None)
-        masks.append(_one_for_each(after, len(arrays[-1])))
-    return substituted(graph.outputs, arrays), substituted(graph.outputs, masks)
+        arrays.append(leaves_of(layer(*args, **kwargs)))
+    return substituted(graph.outputs, arrays)
 
 
 def symbolic_ends(model: Layer, graph: Graph) -> SymbolicEnds:
@@ -97,22 +129,13 @@ def _masks_in_order(graph: Graph, given: Any) -> Any:
     return [by_name.get(name) for name in names or graph.names]
 
 
-def _masks_of(tree: Any, masks: list[list[Any]]) -> Any:
-    """A tree with the mask of each reference in its place, and None for other leaves."""
-    return map_tree(
-        lambda leaf: masks[leaf.step][leaf.output] if isinstance(leaf, Ref) else None,
-        tree,
-        is_leaf=lambda leaf: isinstance(leaf, Ref),
-    )
-
-
 def _one_for_each(mask: Any, count: int) -> list[Any]:
     parts = list(cast("list[Any]", mask)) if isinstance(mask, list | tuple) else [mask]
     return parts if len(parts) == count else [parts[0] if parts else None] * count
 
 
 def _in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
-    """The arrays in the order of the graph's inputs.
+    """The arrays in the order and the form of the graph's inputs.
 
     Raises:
         InputError: names, number, shapes or dtypes do not fit.
@@ -125,6 +148,8 @@ def _in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
     elif isinstance(graph.inputs, dict) and given is not inputs:
         raise _misfit(model, list(cast("dict[str, Any]", graph.inputs)), ["a list, without names"])
     wanted, arrays = _specs_of(graph), leaves_of(given)
+    if len(wanted) == len(arrays):
+        arrays = [*map(as_declared, arrays, wanted)]
     specs = [as_specs(array) for array in arrays]
     fits = len(wanted) == len(arrays) and all(
         not isinstance(spec, Spec)
@@ -137,13 +162,13 @@ def _in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
 
 
 def _by_name(model: Layer, graph: Graph, given: dict[Any, Any]) -> Any:
-    """A dict of arrays, in the form of the graph's inputs."""
+    """The arrays that a dict has for the graph's inputs, in their form; others are left out."""
     if isinstance(graph.inputs, dict):
         named = cast("dict[Any, Any]", graph.inputs)
-        if given.keys() != named.keys():
+        if not named.keys() <= given.keys():
             raise _misfit(model, list(named), list(given))
-        return given
-    if set(graph.names) != set(given):
+        return {name: given[name] for name in named}
+    if not set(graph.names) <= set(given):
         expected = [name or "an Input without a name" for name in graph.names]
         raise _misfit(model, expected, list(given))
     return [given[name] for name in graph.names]

@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
+from lamina.core.base.pytrees import map_tree
 from lamina.core.calling.views import name as name_of
 from lamina.core.tree.node import ATTRIBUTE
 from lamina.core.tree.walk import children
 from lamina.errors import InputError, UnknownNameError, explain, nearest
 from lamina.layer import Layer
 
-__all__ = ["check_names", "get_layer", "names_of_inputs", "names_of_layers"]
+__all__ = ["check_names", "get_layer", "names_of_inputs", "names_of_layers", "names_of_outputs"]
 
 _FREE = ("input", "inputs", "output", "outputs")
 """Attributes of a model that give way to a layer of the same name."""
@@ -67,6 +68,17 @@ def names_of_inputs(inputs: Any, names: Sequence[str | None]) -> list[str]:
     return [name or other for name, other in zip(names, plain, strict=True)]
 
 
+def names_of_outputs(graph: Any) -> Any:
+    """The names of the layers, or inputs, that give a graph's outputs, in their structure."""
+    inputs: list[str] = names_of_inputs(graph.inputs, graph.names)
+    steps = cast("Sequence[Any]", graph.steps)
+
+    def name(ref: Any) -> str:
+        return str(steps[ref.step - 1].layer) if ref.step else inputs[int(ref.output)]
+
+    return map_tree(name, graph.outputs, is_leaf=lambda leaf: hasattr(leaf, "step"))
+
+
 def _is_taken(name: str, model: Layer) -> bool:
     if name in ("graph", ATTRIBUTE) or name in vars(model):
         return True
@@ -93,10 +105,11 @@ def get_layer(model: Layer, name: str | None = None, index: int | None = None) -
     >>> model.get_layer("hidden") is model.get_layer(index=0)
     True
     """
-    below = children(model)
-    if index is not None and -len(below) <= index < len(below):
-        return cast(Layer, below[index][1])
-    named = dict(below) | {name_of(layer): layer for _, layer in below}
+    listed: list[Layer] = cast(Any, model)._listed_layers()
+    if index is not None and -len(listed) <= index < len(listed):
+        return listed[index]
+    named: dict[str, Any] = {name_of(layer): layer for layer in listed}
+    named = dict(children(model)) | named
     if index is None and name in named:
         return cast(Layer, named[name])
     raise UnknownNameError(

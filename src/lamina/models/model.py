@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self, Unpack, cast
 
 from lamina.core.base.pytrees import leaves_of
+from lamina.core.calling.root import output_masks
 from lamina.core.calling.views import View
-from lamina.core.running.masks import note_mask
+from lamina.core.running.masks import masks_by_inner_layers
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layer_state import LayerNode, symbolic_input, symbolic_output
 from lamina.models import (
     captured_outputs,
     compilation,
+    descriptions,
     evaluation,
     fitting,
     graph_call,
@@ -22,13 +24,13 @@ from lamina.models import (
     prediction,
     profiler,
 )
+from lamina.models.compilation import trainer_of
 from lamina.models.graph import Graph, check_graph, graph_between, graph_of
 from lamina.models.model_state import (
     ModelNode,
     SymbolicEnds,
     record_as_data,
     state_of,
-    trainer_of,
 )
 from lamina.options import LayerOptions
 
@@ -53,9 +55,7 @@ def _call(model: Model, *inputs: Any, mask: Any = None) -> Any:
                 remedy=f"Define call(self, inputs) on {name}.",
             )
         )
-    outputs, masks = graph_call.run(model, graph, inputs, mask)
-    note_mask(model, masks)
-    return outputs
+    return graph_call.run(model, graph, inputs, mask)
 
 
 class Model(Layer):
@@ -81,7 +81,8 @@ class Model(Layer):
 
     Call arguments:
         inputs: of a graph: an array for each input, as positional arguments, or in one list or
-            dict in the form of `inputs`, or in a dict by the names of the inputs.
+            dict in the form of `inputs`, or in a dict by the names of the inputs. A last axis of
+            size 1 may be left out or added.
         mask: of a graph: the mask of the input, or one for each input. Masks that layers compute
             are passed on to the layers whose `call` takes one.
 
@@ -113,7 +114,10 @@ class Model(Layer):
     _lamina_node: ClassVar[type[LayerNode]] = ModelNode
 
     stop_training = False
-    """Set to True, by a callback for example, to end `fit` after the epoch."""
+    """Set to True, by a callback for example, to end `fit` after the batch and its validation."""
+
+    stop_evaluating = stop_predicting = False
+    """Set to True by a callback to end `evaluate` or `predict` after the batch."""
 
     optimizer = View(trainer_of)
     """The :class:`lamina.Trainer` of a compiled model; its ``learning_rate`` can be set."""
@@ -175,11 +179,11 @@ class Model(Layer):
 
     call: Any = _call  # not a method, so that a subclass may define `call` with other arguments
 
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        graph = graph_of(self)
-        if graph is None:
+        if graph_of(self) is None:
             return super().compute_mask(inputs, mask)
-        return graph_call.run(self, graph, (inputs,), mask)[1]
+        return output_masks(self, inputs, mask)
 
     compile = compilation.compile
     fit = fitting.fit
@@ -191,6 +195,7 @@ class Model(Layer):
 
     save = model_files.save
     export = model_files.export
+    _compile_from_file = model_files.compile_from_file
 
     get_layer = layer_names.get_layer
     capture = captured_outputs.capture
@@ -204,6 +209,27 @@ class Model(Layer):
     """The symbolic inputs as a list."""
     outputs = View(lambda model: leaves_of(model._ends()[1]))
     """The symbolic outputs as a list."""
+
+    layers = View(descriptions.listed_layers)
+    """The layers directly below the model; in a graph, its inputs are layers too."""
+    input_shape = View(lambda model: descriptions.shapes(model._ends()[0]))
+    """The shapes of the inputs, in their form; None for an unknown size."""
+    output_shape = View(lambda model: descriptions.shapes(model._ends()[1]))
+    """The shapes of the outputs, in their form; None for an unknown size."""
+
+    metrics = View(descriptions.metrics_of)
+    metrics_names = View(lambda model: [one.name for one in descriptions.metrics_of(model)])
+    """The names of `metrics`."""
+
+    output_names = View(lambda model: leaves_of(model._names_of_outputs()))
+    """The names of the outputs in logs, if they are known; empty if not."""
+
+    _listed_layers = descriptions.listed_layers
+
+    def _names_of_outputs(self) -> Any:
+        """The names of the outputs, in their structure; None if they are unknown."""
+        graph = graph_of(self)
+        return None if graph is None else layer_names.names_of_outputs(graph)
 
     def _ends(self) -> tuple[Any, Any]:
         """The symbolic inputs and outputs; new ones for other layers, or a graph from a file."""

@@ -9,21 +9,32 @@ from typing import Any
 from lamina import saving
 from lamina.core.specs.signature import given_specs, method_of
 from lamina.layer import Layer
+from lamina.models.compilation import trainer_of
+from lamina.models.compiled import Compiled
 from lamina.models.graph import graph_of
 from lamina.models.layer_names import names_of_inputs
+from lamina.models.model_state import state_of
 
-__all__ = ["export", "save"]
+__all__ = ["compile_from_file", "export", "save"]
 
 
-def save(model: Layer, path: str | PathLike[str]) -> None:
+def save(
+    model: Layer, filepath: str | PathLike[str], overwrite: bool = True, zipped: bool | None = None
+) -> None:
     """Write the model to a file: the name of its class, its constructor's arguments, its weights.
 
-    :func:`lamina.load` makes the model again. The settings of `compile` are not part of the file.
+    :func:`lamina.load` makes the model again. If the model is compiled, the file also holds the
+    arguments of `compile` and the state of the optimizer, so that `fit` continues after loading.
+    Arguments that cannot be saved, such as optax transformations and lambdas, are left out with a
+    warning.
 
     Args:
-        path: the file, which is replaced if it exists. If writing fails, it stays as it was.
+        filepath: the file. If writing fails, an existing file stays as it was.
+        overwrite: whether an existing file is replaced. Default True.
+        zipped: has no effect: the model is always one file. Default None.
 
     Raises:
+        FileExistsError: the file exists, and `overwrite` is False.
         BuildError: the model is not built, or its class and arguments do not make it again.
         LaminaError: an argument of a constructor cannot be written; the error names it.
         OSError: the file cannot be written.
@@ -37,7 +48,20 @@ def save(model: Layer, path: str | PathLike[str]) -> None:
     ...     lamina.load(f"{directory}/model.safetensors").count_params()
     8
     """
-    saving.save(model, path)
+    saving.check_overwrite(filepath, overwrite)
+    compiled = state_of(model).compiled()
+    if compiled is None:
+        saving.save(model, filepath)
+    else:
+        saving.save(model, filepath, compiled.arguments, compiled.state)
+
+
+def compile_from_file(
+    model: Layer, arguments: dict[str, Any], state: saving.TrainingArrays | None
+) -> None:
+    """Compile a model as the file that it comes from describes it."""
+    state_of(model).pending = Compiled(arguments, state)
+    trainer_of(model)
 
 
 def export(

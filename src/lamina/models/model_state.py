@@ -8,12 +8,12 @@ from typing import Any, NamedTuple, cast
 
 from lamina.core.base.sites import Site
 from lamina.core.tree.node import Tracked
-from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layer_state import LayerNode
+from lamina.models.compiled import Compiled, compiled_with
 from lamina.training.loop.trainer import Trainer
 
-__all__ = ["ModelNode", "SymbolicEnds", "record_as_data", "state_of", "trainer_of"]
+__all__ = ["ModelNode", "SymbolicEnds", "record_as_data", "state_of"]
 
 
 class SymbolicEnds(NamedTuple):
@@ -29,51 +29,49 @@ class SymbolicEnds(NamedTuple):
 
 
 class ModelNode(LayerNode):
-    """The node of a `Model`. Copies and files leave its attributes out.
+    """The node of a `Model`.
 
     Attributes:
         trainer: what `compile` makes; None before.
+        arguments_of_compile: the arguments of `compile` by name; None before.
+        pending: how the original of a copy was compiled, until the copy is compiled so.
         predictor: the compiled call, made by the first `predict`.
         ends: the symbolic inputs and outputs, as far as they are known.
+        input_layers: the inputs of a graph as layers, made when they are first read.
     """
 
-    __slots__ = ("ends", "predictor", "trainer")
+    __slots__ = (
+        "arguments_of_compile",
+        "ends",
+        "input_layers",
+        "pending",
+        "predictor",
+        "trainer",
+    )
 
     def __init__(
         self, arguments: tuple[Any, ...], keywords: dict[str, Any], made_at: Site, made_in: int
     ) -> None:
         super().__init__(arguments, keywords, made_at, made_in)
         self.trainer: Trainer | None = None
+        self.arguments_of_compile: dict[str, Any] | None = None
+        self.pending: Compiled | None = None
         self.predictor: Callable[[Any], Any] | None = None
         self.ends: SymbolicEnds | None = None
+        self.input_layers: list[Any] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"trainer": None, "predictor": None, "ends": None}
+        names = "trainer", "predictor", "ends", "input_layers", "arguments_of_compile"
+        return super().__getstate__() | dict.fromkeys(names) | {"pending": self.compiled()}
+
+    def compiled(self) -> Compiled | None:
+        """Return how the model is compiled; None if it is not."""
+        return self.pending or compiled_with(self.arguments_of_compile, self.trainer)
 
 
 def state_of(model: Layer) -> ModelNode:
     """The private state of a model."""
     return cast(ModelNode, model._lamina)
-
-
-def trainer_of(model: Layer) -> Trainer:
-    """The trainer that `compile` made.
-
-    Raises:
-        InputError: the model is not compiled.
-    """
-    trainer = state_of(model).trainer
-    if trainer is None:
-        raise InputError(
-            explain(
-                f"{type(model).__name__} is not compiled.",
-                where=f"made at {model._lamina.made_at}",
-                expected="compile(optimizer, loss) before fit and evaluate",
-                received="neither loss nor optimizer",
-                remedy="Call model.compile('adam', 'mse') first, for example.",
-            )
-        )
-    return trainer
 
 
 def record_as_data(model: Layer, data: Mapping[str, tuple[Any, Any]]) -> None:

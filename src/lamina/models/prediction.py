@@ -11,10 +11,12 @@ import numpy as np
 from lamina.core.base.inputs import as_inputs
 from lamina.core.base.pytrees import map_tree
 from lamina.core.calling.jit import compiled
+from lamina.counts import count_or_default
 from lamina.layer import Layer
 from lamina.models.model_state import state_of
 from lamina.training.callbacks import Callback
 from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.data.arrays import as_numpy
 from lamina.training.loop import arguments
 from lamina.training.loop.predict import predict as predict_with
 from lamina.training.step.model_call import call_on
@@ -25,10 +27,10 @@ __all__ = ["predict", "predict_on_batch"]
 def predict(
     model: Layer,
     x: Any,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     verbose: int | Literal["auto"] = "auto",
     steps: int | None = None,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
 ) -> Any:
     """Compute the outputs over data, in inference mode.
 
@@ -37,10 +39,11 @@ def predict(
     Args:
         x: the inputs ``[examples, ...]``, or a tuple, list or dict of them; or an iterable of
             batches, whose labels are not used.
-        batch_size: the number of examples in a batch, where `x` is arrays. Default 32.
+        batch_size: the number of examples in a batch, where `x` is arrays. Default None: 32; with
+            `steps`, all examples divided by it.
         verbose: passed on to callbacks; prediction itself shows nothing. Default `"auto"`.
-        steps: the maximum number of batches. Default None: all.
-        callbacks: their ``on_predict_begin`` and ``on_predict_end`` are called. Default None.
+        steps: the maximum number of batches; fewer give a warning. Default None: all.
+        callbacks: one or a list; their methods ``on_predict_...`` are called. Default None.
 
     Returns:
         The outputs as a NumPy array ``[examples, ...]``, or a tree of arrays in the form of the
@@ -55,10 +58,14 @@ def predict(
     >>> model.predict(np.ones((100, 3), "float32")).shape
     (100, 2)
     """
-    arguments.check_positive(batch_size=batch_size, steps=steps)
-    listeners = CallbackList(callbacks or (), model, {"steps": steps, "verbose": verbose})
+    batch_size = count_or_default("batch_size", batch_size, None)
+    steps = count_or_default("steps", steps, None)
+    data = arguments.examples(x)
+    count = arguments.batch_count(data, batch_size, steps)
+    listeners = CallbackList(callbacks, epochs=1, steps=count, verbose=verbose)
+    listeners.set_model(model)
     listeners.call("on_predict_begin", {})
-    outputs = predict_with(_compiled_call(model), x, batch_size, steps)
+    outputs = predict_with(_compiled_call(model), data, batch_size, steps, listeners)
     listeners.call("on_predict_end", {})
     return outputs
 
@@ -82,7 +89,7 @@ def predict_on_batch(model: Layer, x: Any) -> Any:
     >>> model.predict_on_batch(np.ones((4, 3), "float32")).shape
     (4, 2)
     """
-    return map_tree(np.asarray, _compiled_call(model)(as_inputs(x)))
+    return map_tree(np.asarray, _compiled_call(model)(as_inputs(map_tree(as_numpy, x))))
 
 
 def _compiled_call(model: Layer) -> Callable[[Any], Any]:

@@ -17,9 +17,9 @@ from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.calling.root import Root
 from lamina.core.calling.single_layer import ObservedCall, observe, repeat_call
 from lamina.core.tree.walk import Tree, children, walk
+from lamina.counts import as_count
 from lamina.layer import Layer
 from lamina.lazy import lazily
-from lamina.training.loop.arguments import check_positive
 from lamina.training.step.model_call import call_on
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def profile(
     >>> found["layers.0"].params
     16
     """
-    check_positive(repeats=repeats)
+    repeats = as_count("repeats", repeats)
     options = {"training": training, "rng": rng} if rng is not None else {"training": training}
     root = Root(model, functools.partial(call_on, model), (x,), options)
     root.ensure()

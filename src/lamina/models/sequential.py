@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, overload
+from typing import Any, cast, overload
 
-from lamina.core.running.masks import mask_after, note_mask, with_masks
+from lamina.core.calling.root import output_masks
+from lamina.core.calling.views import name as name_of
+from lamina.core.running.masks import masks_by_inner_layers
+from lamina.core.running.scope import set_masks
 from lamina.core.specs.spec import Spec, map_specs
+from lamina.core.tree.trainable import settle
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.graph_call import as_declared
+from lamina.models.graph import graph_of
+from lamina.models.graph_call import as_declared, of_declared_rank
 from lamina.models.model import Model
 from lamina.models.model_state import SymbolicEnds, state_of
 from lamina.models.symbol import Symbol
@@ -31,7 +37,8 @@ class Sequential(Model):
         name: the name in reports. Default None: ``sequential``.
 
     Call arguments:
-        inputs: the inputs of the first layer, ``[batch, ...]``.
+        inputs: the inputs of the first layer, ``[batch, ...]``. A last axis of size 1 may be left
+            out or added.
         mask: their mask. Default None.
 
     Raises:
@@ -59,6 +66,8 @@ class Sequential(Model):
         self.layers: list[Layer] = [_checked(one) for one in given]
         if self.start is not None and not recorded:
             self._set_layers(self.layers)
+        elif not trainable:
+            settle(walk(self))
 
     def add(self, layer: Layer | Symbol) -> None:
         """Append a layer.
@@ -124,6 +133,9 @@ class Sequential(Model):
         if self.start is not None and self.layers:
             self.build(self.start)
 
+    def _names_of_outputs(self) -> Any:
+        return name_of(self.layers[-1]) if self.layers else None
+
     def _ends(self) -> tuple[Any, Any]:
         """A symbolic input, and the outputs of the layers for it."""
         state, layers = state_of(self), tuple(self.layers)
@@ -157,19 +169,26 @@ class Sequential(Model):
         )
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        if self.start is not None:
-            inputs = as_declared(inputs, self.start)
+        inputs = self._in_form(inputs)
+        set_masks(inputs, mask)
         for layer in self.layers:
-            outputs = layer(inputs, **with_masks(layer, {}, (mask,), {}))
-            mask = mask_after(layer, (inputs,), mask)
-            inputs = outputs
-        note_mask(self, mask)
+            inputs = layer(inputs)
         return inputs
 
+    def _in_form(self, inputs: Any) -> Any:
+        """The inputs in the form of the `Input`, or of the rank that the model is built for."""
+        if self.start is not None:
+            if isinstance(inputs, list | tuple) and len(cast("list[Any]", inputs)) == 1:
+                (inputs,) = cast("list[Any]", inputs)
+            return as_declared(inputs, self.start)
+        built = self._lamina.built
+        if built is None or not hasattr(inputs, "shape"):
+            return inputs
+        return of_declared_rank(inputs, self._expected())
+
+    @masks_by_inner_layers
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        for layer in self.layers:
-            mask = layer.compute_mask(inputs, mask)
-        return mask
+        return output_masks(self, inputs, mask)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -189,7 +208,18 @@ def _input_spec(first: Any) -> Spec | None:
         return first
     if isinstance(first, Symbol):
         return first.spec
+    if isinstance(first, Model):
+        return _spec_of_model(first)
     return first._lamina.input_spec if isinstance(first, Layer) else None
+
+
+def _spec_of_model(model: Model) -> Spec | None:
+    """The spec of the only input of a graph, or of a Sequential that has one."""
+    graph = graph_of(model)
+    known: Any = None if graph is None else graph.inputs
+    if isinstance(model, Sequential) and (model.start is not None or model._lamina.built):
+        known = model._expected()
+    return known if isinstance(known, Spec) else None
 
 
 def _checked(layer: Any) -> Layer:

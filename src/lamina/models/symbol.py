@@ -11,6 +11,7 @@ import jax
 from lamina.core.base.pytrees import flatten, map_tree, unflatten
 from lamina.core.base.sites import site
 from lamina.core.building.transaction import outputs_of
+from lamina.core.running.masks import masks_by_inner_layers
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.core.tree.node import Symbolic, Tracked
 from lamina.core.tree.variable import Variable
@@ -134,7 +135,7 @@ def _spec(leaf: Any) -> Any:
 
 
 _BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
-_COMPARED = ("lt", "le", "gt", "ge")
+_COMPARED = ("lt", "le", "gt", "ge", "ne")
 _LOGICAL = ("and_", "or_", "xor")
 _UNARY = ("neg", "pos", "abs", "invert")
 _OPERATORS = (*_BINARY, *_COMPARED, *_LOGICAL, *_UNARY)
@@ -187,6 +188,11 @@ class Operation(Layer):
             return inputs[0][_read(self.index)]
         operands = inputs[::-1] if self.swapped else inputs
         return getattr(operator, self.function)(*operands)
+
+    @masks_by_inner_layers
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """None: as in Keras, operators do not pass masks on."""
+        return None
 
 
 def _are_operands(inputs: tuple[Any, ...]) -> bool:

@@ -21,6 +21,7 @@ __all__ = [
     "joint_mask",
     "unfold_axes",
     "unfold_weights",
+    "visible_queries",
     "window_mask",
 ]
 
@@ -84,6 +85,22 @@ def joint_mask(*masks: jax.Array | None) -> jax.Array | None:
         if mask is not None:
             joint = mask if joint is None else lax.bitwise_and(*jnp.broadcast_arrays(joint, mask))
     return joint
+
+
+def visible_queries(mask: jax.Array) -> jax.Array:
+    """Returns whether a mask of pairs of positions lets each query attend to any.
+
+    Args:
+        mask: bool, broadcast against ``[batch, heads, target, source]``.
+
+    Returns:
+        bool, broadcast against ``[batch, heads, target, 1]``, with four axes.
+
+    >>> visible_queries(jnp.array([[True, False], [False, False]]))[0, 0, :, 0].tolist()
+    [True, False]
+    """
+    visible = jnp.any(mask, -1, keepdims=True)
+    return lax.expand_dims(visible, tuple(range(4 - visible.ndim)))
 
 
 def fold_axes(x: jax.Array, axes: Sequence[int]) -> jax.Array:

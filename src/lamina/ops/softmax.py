@@ -30,7 +30,7 @@ def kept_softmax(
     [0.5, 0.5, 0.0]
     """
     x = cast(x, float_dtype(x))
-    over = axis if isinstance(axis, int) else tuple(axis)
+    over = tuple(axis) if isinstance(axis, Sequence) else axis
     if mask is None:
         return jax.nn.softmax(x, over)
     kept = cast(mask, bool) if mask.dtype == bool else jnp.asarray(mask) > 0.5

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from lamina.core.base.sites import site
 from lamina.core.building.request import Request
-from lamina.core.building.transaction import frozen_variables, make_plan
+from lamina.core.building.transaction import make_plan
 from lamina.core.running.scope import current
 from lamina.core.specs.signature import Method, method_of
 from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import frozen_variables
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import Tree, own_build, walk
 from lamina.errors import LaminaError
@@ -70,9 +71,10 @@ class Facts:
 
     def totals(self) -> str:
         """The number of parameters, their bytes, and the number of trainable ones, as text."""
-        every = sum(variable.size for variable in self.variables)
-        still = sum(v.size for v in self.variables if id(v) in self.frozen)
-        nbytes = sum(variable.nbytes for variable in self.variables)
+        weights = [variable for variable in self.variables if variable.is_weight]
+        every = sum(variable.size for variable in weights)
+        still = sum(v.size for v in weights if id(v) in self.frozen)
+        nbytes = sum(variable.nbytes for variable in weights)
         head = f"{count(every, 'parameter')} ({size_text(nbytes)})"
         return f"{head}: {every - still:,} trainable, {still:,} not trainable"
 

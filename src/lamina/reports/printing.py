@@ -32,22 +32,29 @@ def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
     return made
 
 
-def plain(page: Sequence[RenderableType]) -> str:
-    """Format a report as plain text."""
+def plain(page: Sequence[RenderableType], width: int | None = None) -> str:
+    """Format a report as plain text, in lines of at most `width` characters."""
     stream = io.StringIO()
     console = Console(
-        file=stream, width=_WIDE, color_system=None, force_terminal=False, force_jupyter=False
+        file=stream,
+        width=width or _WIDE,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        markup=False,
+        emoji=False,
     )
     for part in page:
-        console.print(part, soft_wrap=isinstance(part, Text), highlight=False)
+        wraps = width is None and isinstance(part, Text)
+        console.print(part, soft_wrap=wraps, highlight=False)
     return "\n".join(text.rstrip() for text in stream.getvalue().splitlines())
 
 
-def show(page: Sequence[RenderableType]) -> None:
-    """Print a report."""
-    console = Console(highlight=False)
+def show(page: Sequence[RenderableType], width: int | None = None) -> None:
+    """Print a report, in lines of at most `width` characters."""
+    console = Console(highlight=False, markup=False, emoji=False, width=width)
     if not console.is_terminal and not console.is_jupyter:
-        print(plain(page))
+        print(plain(page, width))
         return
     for part in page:
         console.print(part, soft_wrap=isinstance(part, Text))

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core.base.pytrees import leaves_of
+from lamina.core.calling.constructor import assigned_flag
 from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import copy_flags
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.saving.decoding import Decoder
 from lamina.saving.encoding import Encoder
@@ -48,7 +51,7 @@ def get_config(layer: Tracked) -> dict[str, Any]:
                     remedy=f"Define get_config, or let __init__ take {name} as one argument.",
                 )
             )
-    return config
+    return config | assigned_flag(layer)
 
 
 def from_config(kind: type, config: Mapping[str, Any]) -> Any:
@@ -65,8 +68,15 @@ def from_config(kind: type, config: Mapping[str, Any]) -> Any:
     with_layers = {name: value for name, value in given.items() if _holds_layers(value)}
     encoder = Encoder()
     described = encoder.record(with_layers, f"the config of {kind.__name__}")
-    return kind(**given | Decoder(Names(encoder.named)).make(described))
+    made = Decoder(Names(encoder.named)).make(described)
+    for layer, twin in zip(_layers_in(with_layers), _layers_in(made), strict=True):
+        copy_flags(walk(layer), walk(twin))
+    return kind(**given | made)
 
 
 def _holds_layers(value: Any) -> bool:
-    return any(isinstance(leaf, Tracked) for leaf in leaves_of(value))
+    return bool(_layers_in(value))
+
+
+def _layers_in(value: Any) -> list[Tracked]:
+    return [leaf for leaf in leaves_of(value) if isinstance(leaf, Tracked)]

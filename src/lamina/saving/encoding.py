@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import initializers
+from lamina.core.calling.constructor import constructed_with
 from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
@@ -113,19 +114,19 @@ class Encoder:
         if id(layer) in self._numbers:
             return {"is": "same", "number": self._numbers[id(layer)]}
         kind = type(layer)
-        node = layer._lamina
-        names = _positional_names(kind, len(node.arguments))
+        arguments, keywords = constructed_with(layer)
+        names = _positional_names(kind, len(arguments))
         outer = "" if place == kind.__name__ else f", in {place}"
         described = {
             "is": "layer",
             "class": self._name(kind),
             "args": [
                 self.record(value, f"{name} of {kind.__name__}{outer}")
-                for name, value in zip(names, node.arguments, strict=True)
+                for name, value in zip(names, arguments, strict=True)
             ],
             "kwargs": {
                 name: self.record(value, f"the argument {name!r} of {kind.__name__}{outer}")
-                for name, value in node.keywords.items()
+                for name, value in keywords.items()
             },
         }
         number = self._numbers[id(layer)] = len(self._numbers)

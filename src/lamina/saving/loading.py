@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -24,11 +25,13 @@ from lamina.saving.builds import Missing, missing_specs, planned, request_of
 from lamina.saving.files import TensorFile
 from lamina.saving.header import Entry
 from lamina.saving.inputs import decoded_inputs
+from lamina.saving.load_errors import MismatchError, UnbuildableError
 from lamina.saving.lookup import Names
-from lamina.saving.matching import Match, Wanted, cast, match, misfit, renaming
-from lamina.saving.metadata import Build, parse
+from lamina.saving.matching import Match, Wanted, cast, match, misfit, skipped
+from lamina.saving.metadata import Build, parse, weight_entries
+from lamina.saving.renaming import renaming
 
-__all__ = ["Loading", "reading"]
+__all__ = ["Loading"]
 
 _MOST_IDLE = 64  # the most builds that make no missing weight
 _MOST_WALKED = 10_000_000  # the most layers and weights to walk over, summed over the builds
@@ -43,6 +46,7 @@ class Loading:
         file: the open file.
         rename: names in the tree by names in the file; None (default) for no renaming.
         whole: the lookup of classes if the tree was made from the file too; None (default) if not.
+        partial: whether to load only the weights that match, and to list the others in a warning.
 
     Raises:
         InputError: `rename` does not match the file.
@@ -55,15 +59,17 @@ class Loading:
         file: TensorFile,
         rename: Mapping[str, str] | None = None,
         whole: Names | None = None,
+        partial: bool = False,
     ) -> None:
         stored = parse(file.metadata, file.path)
-        entries = file.entries(stored.dtypes)
+        entries = weight_entries(file.entries(stored.dtypes), stored)
         new_name = renaming(rename, [*entries, *stored.aliases])
         self.root = root
         self.file = file
         self.entries: dict[str, Entry] = {new_name(name): e for name, e in entries.items()}
         self.metadata = stored.renamed(new_name)
         self._whole = whole
+        self._partial = partial
         self._walked = 0
 
     def run(self) -> None:
@@ -85,6 +91,8 @@ class Loading:
             try:
                 with all_or_nothing(self.root):
                     self._build()
+                    if self._partial:
+                        had = list(walk(self.root).by_path().values())
                     self._assign(had)
             except MismatchError as problem:
                 found = self._whole_misfit(problem.found)
@@ -159,16 +167,18 @@ class Loading:
 
     def _carry_out(self, prefix: str, request: Request) -> None:
         def source(tree: Tree) -> Mapping[str, np.ndarray]:
-            new = {join(prefix, p): _wanted(v) for p, v in tree.variables.values() if not v.built}
+            unbuilt = {join(prefix, p): v for p, v in tree.variables.values() if not v.built}
+            new = self._wanted(unbuilt)
             found = match(new, {}, self.entries, self.metadata.aliases)
             if found.missing or found.differing:
                 raise MismatchError(self._match(walk(self.root)))
             self._check_room(walk(self.root))
             return _Values(self, prefix, tree, found)
 
-        reads = carry_out(request, source=source)
-        plans = request.root._lamina.plans
-        plans.add(request.method, request.training, request.specs, reads)
+        reads, exact = carry_out(request, source=None if self._partial else source)
+        if exact:
+            plans = request.root._lamina.plans
+            plans.add(request.method, request.training, request.specs, reads)
 
     def _assign(self, variables: list[Variable]) -> None:
         """Check the whole tree, and assign new values to variables that had one."""
@@ -178,29 +188,49 @@ class Loading:
             stored = self.file.read(self.entries[found.sources[path]])
             if not np.array_equal(self.file.read(self.entries[name]), stored):
                 found.unexpected[name] = self.entries[name]
-        if not found.fits:
+        if self._partial:
+            found.sources = {p: n for p, n in found.sources.items() if p not in found.differing}
+        elif not found.fits:
             raise MismatchError(found)
         self._check_room(tree)
         arrays: list[Any] = []
-        for variable in variables:
+        loaded = [v for v in variables if tree.variables[id(v)][0] in found.sources]
+        for variable in loaded:
             path = tree.variables[id(variable)][0]
             array = self.read(found.sources[path], variable, path)
             sharding = variable.stored().sharding
             arrays.append(outside_traces(partial(jax.device_put, array, sharding)))
-        store(variables, arrays)
+        store(loaded, arrays)
+        if not found.fits:
+            made_at = self.root._lamina.made_at
+            text = skipped(self.file.path, type(self.root).__name__, found, made_at)
+            warnings.warn(text, UserWarning, stacklevel=6)
 
     def _check_room(self, tree: Tree) -> None:
         """Check that a tree made from the file has no more elements than the file."""
         if self._whole is None:
             return
         there = sum(entry.size for entry in self.entries.values())
-        asked = sum(variable.size for _, variable in tree.variables.values())
+        asked = sum(v.size for _, v in tree.variables.values() if v.is_weight)
         if asked > there:
             raise self._too_much()
 
     def _match(self, tree: Tree) -> Match:
-        wanted = {path: _wanted(variable) for path, variable in tree.variables.values()}
-        return match(wanted, tree.all_aliases(), self.entries, self.metadata.aliases)
+        wanted = self._wanted(tree.by_path())
+        found = match(wanted, tree.all_aliases(), self.entries, self.metadata.aliases)
+        for path, variable in tree.variables.values():
+            if not variable.is_weight:  # of another batch size
+                found.unexpected.pop(path, None)
+        return found
+
+    def _wanted(self, variables: Mapping[str, Variable]) -> dict[str, Wanted]:
+        """What the file must hold: all weights, and of the states those that it holds and fit."""
+        return {
+            path: (variable.shape, variable.weight_dtype)
+            for path, variable in variables.items()
+            if variable.is_weight
+            or (path in self.entries and self.entries[path].shape == variable.shape)
+        }
 
     def _whole_misfit(self, found: Match) -> Match:
         """All mismatches: a build that fails does not know what later ones would make."""
@@ -238,43 +268,6 @@ class Loading:
         )
 
 
-@contextlib.contextmanager
-def reading(path: str) -> Generator[None]:
-    """Convert errors that a file causes to errors about the file.
-
-    Args:
-        path: the path of the file.
-
-    Raises:
-        FileFormatError: instead of any other error, except OSError.
-    """
-    try:
-        yield
-    except (FileFormatError, OSError):
-        raise
-    except Exception as error:
-        raise FileFormatError(
-            explain(
-                f"{path!r} cannot be loaded.",
-                expected="a file that Lamina wrote, of a model that fits in memory",
-                received=f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}",
-                remedy="Make and build the model in code, and call load_weights on it.",
-            )
-        ) from error
-
-
-class UnbuildableError(FileFormatError, BuildError):
-    """A layer cannot be built from the specs of a file; the model or the file may be at fault."""
-
-
-class MismatchError(Exception):
-    """Carries mismatches to the error that lists them."""
-
-    def __init__(self, found: Match) -> None:
-        super().__init__()
-        self.found = found
-
-
 class _Values(Mapping[str, np.ndarray]):
     """The arrays for the variables of one build, read on access."""
 
@@ -288,12 +281,11 @@ class _Values(Mapping[str, np.ndarray]):
         full = join(self._prefix, path)
         return self._loading.read(self._found.sources[full], self._variables[path], full)
 
+    def __contains__(self, path: object) -> bool:
+        return join(self._prefix, str(path)) in self._found.sources
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._variables)
+        return filter(self.__contains__, self._variables)
 
     def __len__(self) -> int:
-        return len(self._variables)
-
-
-def _wanted(variable: Variable) -> Wanted:
-    return variable.shape, variable.weight_dtype
+        return len(list(iter(self)))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.errors import FileFormatError, InputError, explain, nearest
+from lamina.errors import FileFormatError, explain, nearest
 from lamina.saving.header import Entry
 
-__all__ = ["Match", "Wanted", "cast", "match", "misfit", "renaming", "tail"]
+__all__ = ["Match", "Wanted", "cast", "match", "misfit", "skipped"]
 
 Wanted = tuple[tuple[int, ...], Any]
 """The shape and dtype of a weight."""
@@ -135,6 +134,47 @@ def misfit(file: str, model: str, found: Match, made_at: object) -> FileFormatEr
     Returns:
         The error, to raise.
     """
+    lines = _lines(found)
+    count = len(lines)
+    symptom = f"{file!r} does not match {model}: {count} entr{'y' if count == 1 else 'ies'}."
+    weights = len(found.missing) + len(found.sources)
+    entries = len(found.unexpected) + len(found.sources) + len(found.doubtful)
+    return FileFormatError(
+        explain(
+            "\n".join([symptom, *_shortened(lines)]),
+            where=f"{model} was made at {made_at}",
+            expected=f"one entry for each of {weights} weights; nothing was changed",
+            received=f"{entries} entries",
+            remedy=_remedy(found),
+        )
+    )
+
+
+def skipped(file: str, model: str, found: Match, made_at: object) -> str:
+    """Make the text of the warning that lists what a partial load left out.
+
+    Args:
+        file: the path of the file.
+        model: the name of the model's class.
+        found: the result of :func:`match`.
+        made_at: where the model was made.
+
+    Returns:
+        The text.
+    """
+    lines = _lines(found)
+    symptom = f"{len(lines)} weights of {model} and entries of {file!r} were skipped."
+    return explain(
+        "\n".join([symptom, *_shortened(lines)]),
+        where=f"{model} was made at {made_at}",
+        received=f"{len(found.sources)} weights with an entry of the same name and shape",
+        remedy="Pass rename={old: new} for weights of other names; the weights that are missing "
+        "or of another shape keep their values.",
+    )
+
+
+def _lines(found: Match) -> list[str]:
+    """A line for each mismatch."""
     lines = [f"  missing:    {path} {_text(*wanted)}" for path, wanted in found.missing.items()]
     lines += [
         f"  unexpected: {path} {_text(entry.shape, entry.dtype)}"
@@ -145,21 +185,12 @@ def misfit(file: str, model: str, found: Match, made_at: object) -> FileFormatEr
         lines.append(
             f"  {word} {path}, expected {_text(*wanted)}, got {_text(entry.shape, entry.dtype)}"
         )
-    count = len(lines)
-    if count > _MOST_LINES:
-        lines[_MOST_LINES:] = [f"  and {count - _MOST_LINES:,} more"]
-    symptom = f"{file!r} does not match {model}: {count} entr{'y' if count == 1 else 'ies'}."
-    weights = len(found.missing) + len(found.sources)
-    entries = len(found.unexpected) + len(found.sources) + len(found.doubtful)
-    return FileFormatError(
-        explain(
-            "\n".join([symptom, *lines]),
-            where=f"{model} was made at {made_at}",
-            expected=f"one entry for each of {weights} weights; nothing was changed",
-            received=f"{entries} entries",
-            remedy=_remedy(found),
-        )
-    )
+    return lines
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    more = len(lines) - _MOST_LINES
+    return lines if more <= 0 else [*lines[:_MOST_LINES], f"  and {more:,} more"]
 
 
 def _text(shape: tuple[int, ...], dtype: Any) -> str:
@@ -205,80 +236,3 @@ def _common_end(left: str, right: str) -> list[str]:
             break
         found.append(a)
     return found
-
-
-def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[str], str]:
-    """Make a function that renames paths of the file to paths of the tree.
-
-    Args:
-        rename: new names by old ones, of whole paths or of prefixes; None for no renaming.
-        names: all names in the file.
-
-    Returns:
-        The function.
-
-    Raises:
-        InputError: an old name is not in the file, or two entries get the same name.
-    """
-    if not isinstance(rename, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(
-            explain(
-                "rename is not a dict.",
-                expected="{name in the file: name in the tree}",
-                received=repr(rename),
-                remedy="Write rename={'old': 'new'}.",
-            )
-        )
-    given = dict(rename or {})
-    for old in given:
-        if not any(tail(name, old) is not None for name in names):
-            raise InputError(
-                explain(
-                    f"rename contains {old!r}, which is not in the file.",
-                    expected="paths in the file, or prefixes of them up to a dot",
-                    received=repr(old),
-                    remedy=nearest(old, {*names, *(name.rpartition(".")[0] for name in names)}),
-                )
-            )
-
-    def new_name(name: str) -> str:
-        for old in sorted(given, key=len, reverse=True):
-            rest = tail(name, old)
-            if rest is not None:
-                return ".".join(part for part in (given[old], rest) if part)
-        return name
-
-    made = [new_name(name) for name in names]
-    counts = Counter(made)
-    twice = next((name for name in made if counts[name] > 1), None) if given else None
-    if twice is not None:
-        both = [name for name, renamed in zip(names, made, strict=True) if renamed == twice]
-        raise InputError(
-            explain(
-                f"rename gives two entries of the file the name {twice!r}.",
-                expected="a different name for each entry",
-                received=", ".join(both),
-                remedy="Rename the other entry too.",
-            )
-        )
-    return new_name
-
-
-def tail(name: str, start: str) -> str | None:
-    """Return the rest of a path after a prefix.
-
-    Args:
-        name: a path.
-        start: a prefix, up to a dot.
-
-    Returns:
-        The rest; None if the path does not have the prefix.
-
-    >>> tail("encoder.dense.kernel", "encoder"), tail("encoder", "decoder")
-    ('dense.kernel', None)
-    """
-    if not start:
-        return name
-    if name == start:
-        return ""
-    return name[len(start) + 1 :] if name.startswith(start + ".") else None

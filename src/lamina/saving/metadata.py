@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -12,9 +12,10 @@ from lamina.errors import BuildError, FileFormatError, explain
 from lamina.json_text import excess, read_json
 from lamina.saving.build_methods import is_allowed
 from lamina.saving.encoding import Encoder
+from lamina.saving.header import Entry
 from lamina.saving.inputs import encoded_inputs
 
-__all__ = ["Build", "Metadata", "describe", "parse", "text"]
+__all__ = ["Build", "Metadata", "Training", "describe", "parse", "text", "weight_entries"]
 
 FORMAT = "lamina"
 VERSION = 1
@@ -35,6 +36,21 @@ class Build:
     specs: Any
 
 
+@dataclass(frozen=True)
+class Training:
+    """The state of training in a file.
+
+    Attributes:
+        names: the names of the arrays by their names in the file.
+        seed: of dropout and of the order of the data, at least 0.
+        epochs: the number of epochs trained, at least 0.
+    """
+
+    names: dict[str, str]
+    seed: int
+    epochs: int
+
+
 @dataclass
 class Metadata:
     """The metadata of a file.
@@ -44,16 +60,22 @@ class Metadata:
         aliases: other paths of shared weights, with the path that each is stored under.
         frozen_layers: paths of layers whose own `trainable` is False.
         frozen_weights: paths of weights whose own `trainable` is False.
+        thawed: paths of layers and weights that train below a frozen layer.
         dtypes: dtypes of the arrays that are stored as bytes, by their names in the file.
         model: the class and arguments of the root as JSON; None in a file of weights.
+        compiled: the arguments of `compile` as JSON; None if the model was not compiled.
+        training: the arrays of training in the file; None if there are none.
     """
 
     builds: list[Build] = field(default_factory=list[Build])
     aliases: dict[str, str] = field(default_factory=dict[str, str])
     frozen_layers: list[str] = field(default_factory=list[str])
     frozen_weights: list[str] = field(default_factory=list[str])
+    thawed: list[str] = field(default_factory=list[str])
     dtypes: dict[str, str] = field(default_factory=dict[str, str])
     model: Any = None
+    compiled: Any = None
+    training: Training | None = None
 
     def renamed(self, rename: Callable[[str], str]) -> Metadata:
         """Return a copy with every path renamed by a function."""
@@ -62,8 +84,11 @@ class Metadata:
             {rename(alias): rename(path) for alias, path in self.aliases.items()},
             [rename(path) for path in self.frozen_layers],
             [rename(path) for path in self.frozen_weights],
+            [rename(path) for path in self.thawed],
             self.dtypes,
             self.model,
+            self.compiled,
+            self.training,
         )
 
 
@@ -100,7 +125,34 @@ def describe(tree: Tree, encoder: Encoder | None = None) -> Metadata:
     """
     weights = {path for path, variable in tree.variables.values() if not variable.trainable}
     layers = [path for path, layer in tree.layers.values() if not layer._lamina.trainable]
-    return Metadata(_builds_of(tree, encoder), tree.all_aliases(), layers, sorted(weights))
+    thawed = _thawed(tree, set(layers))
+    aliases = tree.all_aliases()
+    return Metadata(_builds_of(tree, encoder), aliases, layers, sorted(weights), thawed)
+
+
+def _thawed(tree: Tree, frozen: set[str]) -> list[str]:
+    """The paths of the layers and weights that were made trainable below a frozen layer."""
+    if not frozen:
+        return []
+    assigned = [
+        path
+        for path, layer in tree.layers.values()
+        if layer._lamina.trainable and not layer._lamina.inherits
+    ]
+    assigned += [p for p, v in tree.variables.values() if v.trainable and not v.inherits]
+    return sorted(path for path in assigned if frozen.intersection(_above(path)))
+
+
+def _above(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[:end]) for end in range(len(parts))]
+
+
+def weight_entries(entries: Mapping[str, Entry], metadata: Metadata) -> dict[str, Entry]:
+    """Return the entries of a file without the arrays of training."""
+    training = metadata.training
+    names = set[str]() if training is None else training.names.keys()
+    return {name: entry for name, entry in entries.items() if name not in names}
 
 
 def text(metadata: Metadata) -> dict[str, str]:
@@ -122,8 +174,11 @@ def text(metadata: Metadata) -> dict[str, str]:
         "aliases": metadata.aliases,
         "frozen_layers": metadata.frozen_layers,
         "frozen_weights": metadata.frozen_weights,
+        "thawed": metadata.thawed,
         "dtypes": metadata.dtypes,
         "model": metadata.model,
+        "compiled": metadata.compiled,
+        "training": None if metadata.training is None else vars(metadata.training),
     }
     written = json.dumps(content, sort_keys=True, allow_nan=False)
     problem = excess(written)
@@ -163,14 +218,26 @@ def parse(given: dict[str, str], path: str) -> Metadata:
             _texts(content["aliases"]),
             _list_of_texts(content["frozen_layers"]),
             _list_of_texts(content["frozen_weights"]),
+            _list_of_texts(content.get("thawed", [])),
             _texts(content["dtypes"]),
             content["model"],
+            content.get("compiled"),
+            _training(content.get("training")),
         )
     except FileFormatError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         received = f"{type(error).__name__}: {str(error)[:200]}"
         raise _bad_metadata(path, received, "the JSON that Lamina writes") from error
+
+
+def _training(described: Any) -> Training | None:
+    if described is None:
+        return None
+    counts = [described[name] for name in ("seed", "epochs")]
+    if not all(type(count) is int and 0 <= count < 1 << 63 for count in counts):
+        raise ValueError("the seed or the number of epochs is not a count")
+    return Training(_texts(described["names"]), *counts)
 
 
 def _parsed_builds(builds: Any) -> list[Build]:

@@ -5,36 +5,64 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
-from typing import Any
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
 
 from lamina.core.base.allowance import Allowance, allowing
 from lamina.core.base.lock import LOCK
-from lamina.core.tree.node import Tracked
+from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.trainable import copy_flags, settle
 from lamina.core.tree.walk import Tree, walk
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.saving.builds import planned
 from lamina.saving.decoding import Decoder
 from lamina.saving.encoding import Encoder, UnencodableError
 from lamina.saving.files import TensorFile
-from lamina.saving.loading import Loading, reading
+from lamina.saving.load_errors import reading
+from lamina.saving.loading import Loading
 from lamina.saving.lookup import Names
 from lamina.saving.matching import Wanted
-from lamina.saving.metadata import Metadata, describe, parse
+from lamina.saving.metadata import Metadata, Training, describe, parse, weight_entries
 from lamina.saving.weights import write_tree
 
-__all__ = ["load", "save"]
+__all__ = ["Compilable", "TrainingArrays", "load", "save"]
 
 
-def save(layer: Tracked, path: str | os.PathLike[str]) -> None:
+class Compilable(Protocol):
+    """A model that can be compiled from a file."""
+
+    def _compile_from_file(self, arguments: dict[str, Any], state: TrainingArrays | None) -> None:
+        """Compile the model with the arguments of a file, and continue from its state."""
+        ...
+
+
+class TrainingArrays(NamedTuple):
+    """The state of training: arrays by name, the seed, and the number of epochs trained."""
+
+    arrays: dict[str, Any]
+    seed: int
+    epochs: int
+
+
+def save(
+    layer: Tracked,
+    path: str | os.PathLike[str],
+    arguments: Mapping[str, Any] | None = None,
+    state: TrainingArrays | None = None,
+) -> None:
     """Write the class, arguments and weights of a layer to a file that :func:`load` reads.
 
-    Before writing, the layer is made again from its arguments, and must have the same weights. The
-    arguments of `compile` are not saved.
+    Before writing, the layer is made again from its arguments, and must have the same weights.
 
     Args:
         layer: the root, built.
         path: the path of the file; an existing file is replaced.
+        arguments: the arguments of `compile` by name, which are left out with a warning if one of
+            them cannot be saved; None (default) for a layer that is not compiled.
+        state: the state of training; None (default) before the first step.
 
     Raises:
         BuildError: the layer is not built, or cannot be made again from its arguments.
@@ -48,7 +76,44 @@ def save(layer: Tracked, path: str | os.PathLike[str]) -> None:
         if metadata.builds:
             _check_remade(layer, described, encoder, metadata)
         metadata.model = described
-        write_tree(layer, path, metadata)
+        arrays: dict[str, np.ndarray] = {}
+        if arguments is not None:
+            metadata.compiled = _recorded(arguments, encoder, layer)
+        if state is not None and metadata.compiled is not None:
+            start = _free_prefix(walk(layer).by_path())
+            arrays = {f"{start}{name}": array for name, array in state.arrays.items()}
+            names = {f"{start}{name}": name for name in state.arrays}
+            metadata.training = Training(names, state.seed, state.epochs)
+        write_tree(layer, path, metadata, arrays)
+
+
+def _recorded(arguments: Mapping[str, Any], encoder: Encoder, layer: Tracked) -> Any:
+    """The arguments of `compile` as JSON; None, with a warning, if one cannot be saved."""
+    try:
+        return encoder.record(dict(arguments), "the arguments of compile")
+    except UnencodableError as error:
+        warnings.warn(
+            explain(
+                f"The file of {type(layer).__name__} leaves out how the model was compiled.",
+                where=f"made at {layer._lamina.made_at}",
+                expected="a loss, metrics and an optimizer by name, or of lamina.losses and "
+                "lamina.metrics",
+                received=str(error).partition("\n")[0],
+                remedy="Call compile on the loaded model; or pass names to compile, such as 'adam' "
+                "with learning_rate=3e-4.",
+            ),
+            UserWarning,
+            stacklevel=4,
+        )
+        return None
+
+
+def _free_prefix(paths: Iterable[str]) -> str:
+    """A prefix of the names of arrays that no path of a weight begins with."""
+    prefix = "training/"
+    while any(path.startswith(prefix) for path in paths):
+        prefix = f"_{prefix}"
+    return prefix
 
 
 def _check_remade(layer: Tracked, described: Any, encoder: Encoder, metadata: Metadata) -> None:
@@ -59,6 +124,7 @@ def _check_remade(layer: Tracked, described: Any, encoder: Encoder, metadata: Me
     here = planned(layer, metadata, goal, "the recording", names)
     try:
         twin = Decoder(names).make(described)
+        copy_flags(walk(layer), walk(twin))
         again = planned(twin, metadata, goal, "the recording", names)
     except Exception as error:
         first = error.__cause__ or error  # the cause is more specific
@@ -114,7 +180,12 @@ def _not_remade(name: str, layer: Tracked, reason: str) -> BuildError:
     )
 
 
-def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+) -> Any:
     """Make the model that :func:`save` wrote.
 
     No name in the file is imported or called, and nothing is unpickled. A file may name Lamina's
@@ -127,6 +198,8 @@ def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | No
         custom_objects: classes and functions by name; None (default) for none. Each matches the
             name it was defined under, and its key: ``"module:Name"``, ``"module.Name"``, or a bare
             ``"Name"``, which never replaces a class or function of Lamina.
+        compile: whether to compile a model that was compiled when it was saved, with the state of
+            its optimizer, so that `fit` continues. Default True.
 
     Returns:
         The model, built, with the weights of the file.
@@ -141,7 +214,7 @@ def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | No
         stored = parse(file.metadata, file.path)
         if stored.model is None:
             raise _weights_alone(file.path)
-        entries = file.entries(stored.dtypes).values()
+        entries = weight_entries(file.entries(stored.dtypes), stored).values()
         arrays, numbers = len(entries) + len(stored.aliases), sum(entry.size for entry in entries)
         allowance = Allowance(file.path, arrays, numbers)
         with allowing(allowance):
@@ -150,16 +223,41 @@ def load(path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | No
                 raise _weights_alone(file.path)
             Loading(root, file, whole=names).run()
         _freeze(root, stored)
+        if compile and stored.compiled is not None:
+            _compile(root, stored, file, names)
         return root
+
+
+def _compile(root: Tracked, stored: Metadata, file: TensorFile, names: Names) -> None:
+    """Compile a model with the arguments in a file, and continue from its state of training."""
+    try:
+        arguments = Decoder(names).make(stored.compiled)
+        if not hasattr(root, "_compile_from_file"):
+            raise ValueError(f"{type(root).__name__} cannot be compiled")
+        state, training = None, stored.training
+        if training is not None:
+            entries = file.entries(stored.dtypes)
+            arrays = {name: file.read(entries[at]) for at, name in training.names.items()}
+            state = TrainingArrays(arrays, training.seed, training.epochs)
+        cast("Compilable", root)._compile_from_file(arguments, state)
+    except Exception as error:
+        error.add_note("while the model was compiled; load(..., compile=False) leaves this out")
+        raise
 
 
 def _freeze(root: Tracked, stored: Metadata) -> None:
     tree = walk(root)
-    weights, layers = set(stored.frozen_weights), set(stored.frozen_layers)
+    frozen = {*stored.frozen_weights, *stored.frozen_layers}
+    thawed = set(stored.thawed)
+    nodes = [(name, layer._lamina) for name, layer in tree.layers.values()]
+    for name, node in nodes:
+        node.trainable = name not in frozen
+        node.inherits = name not in frozen | thawed
     for name, variable in tree.variables.values():
-        variable.trainable = name not in weights
-    for name, layer in tree.layers.values():
-        layer._lamina.trainable = name not in layers
+        if variable.trainable == (name in frozen) or name in thawed:
+            variable.trainable = name not in frozen
+    EDITION.advance(*(node for _, node in nodes))
+    settle(tree)
 
 
 def _weights_alone(path: str) -> FileFormatError:

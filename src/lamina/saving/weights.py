@@ -13,16 +13,39 @@ from lamina.core.tree.values import stored_together
 from lamina.core.tree.walk import Tree, walk
 from lamina.errors import BuildError, explain
 from lamina.saving.files import TensorFile, storable, write
-from lamina.saving.loading import Loading, reading
+from lamina.saving.load_errors import reading
+from lamina.saving.loading import Loading
 from lamina.saving.metadata import Metadata, describe, text
 
-__all__ = ["load_weights", "save_weights", "write_tree"]
+__all__ = ["check_overwrite", "load_weights", "save_weights", "write_tree"]
+
+
+def check_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Check that a file may be written.
+
+    Args:
+        path: the path of the file.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        FileExistsError: it exists, and may not be replaced.
+    """
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(
+            explain(
+                "The file exists already.",
+                expected="a new file, or overwrite=True",
+                received=f"{os.fspath(path)!r} and overwrite=False",
+                remedy="Choose another path, or leave overwrite out.",
+            )
+        )
 
 
 def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:
     """Write all weights of a layer and its sublayers to a safetensors file.
 
-    The file also stores the input specs of the build, and which weights are shared or frozen.
+    The file also stores the input specs of the build, and which weights are shared or frozen. The
+    states of stateful layers are not stored.
 
     Args:
         layer: the root, built.
@@ -36,7 +59,10 @@ def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:
 
 
 def load_weights(
-    layer: Tracked, path: str | os.PathLike[str], rename: Mapping[str, str] | None = None
+    layer: Tracked,
+    path: str | os.PathLike[str],
+    rename: Mapping[str, str] | None = None,
+    skip_mismatch: bool = False,
 ) -> None:
     """Load the weights of a file into a layer and its sublayers.
 
@@ -47,6 +73,8 @@ def load_weights(
         path: the path of the file.
         rename: names in the layer by names in the file, of weights or of prefixes of their paths;
             None (default) for no renaming.
+        skip_mismatch: whether to load only the weights whose name and shape match, and to list
+            all others in a warning; False by default.
 
     Raises:
         FileNotFoundError: the file does not exist.
@@ -54,13 +82,16 @@ def load_weights(
         InputError: a name in `rename` is not in the file.
     """
     with TensorFile(path) as file:
-        loading = Loading(layer, file, rename)
+        loading = Loading(layer, file, rename, partial=skip_mismatch)
         with reading(file.path):
             loading.run()
 
 
 def write_tree(
-    layer: Tracked, path: str | os.PathLike[str], metadata: Metadata | None = None
+    layer: Tracked,
+    path: str | os.PathLike[str],
+    metadata: Metadata | None = None,
+    training: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write the weights of a tree and metadata.
 
@@ -68,6 +99,7 @@ def write_tree(
         layer: the root, built.
         path: the path of the file; an existing file is replaced.
         metadata: the metadata; None (default) for that of a file of weights.
+        training: further arrays by their names in the file; None (default) for none.
 
     Raises:
         BuildError: the layer is not built.
@@ -79,8 +111,10 @@ def write_tree(
             metadata = describe(tree)
         _check_built(layer, tree)
         arrays: dict[str, np.ndarray] = {}
-        values = stored_together([variable for _, variable in tree.variables.values()])
-        for (name, _), value in zip(tree.variables.values(), values, strict=True):
+        weights = {name: v for name, v in tree.variables.values() if v.is_weight}
+        values = stored_together(list(weights.values()))
+        pairs = [*zip(weights, values, strict=True), *(training or {}).items()]
+        for name, value in pairs:
             arrays[name], dtype = storable(np.asarray(value))
             if dtype is not None:
                 metadata.dtypes[name] = dtype

@@ -30,7 +30,15 @@ class _Attention(Layer):
         raise NotImplementedError
 
     def scores(self, query: jax.Array, keys: jax.Array) -> jax.Array:
-        """Returns the scores, ``[batch, source]``."""
+        """Returns the scores of a query.
+
+        Args:
+            query: the query, ``[batch, features]``.
+            keys: the keys, ``[batch, source, units]``.
+
+        Returns:
+            The scores, ``[batch, source]``.
+        """
         raise NotImplementedError
 
     def call(

@@ -170,11 +170,27 @@ class AttentionDecoder(Layer):
         return logits, final_state, *weights
 
     def remember(self, values: jax.Array) -> jax.Array:
-        """Returns the attention's keys of the values, which all steps of inference share."""
+        """Returns the attention's keys of the values, which all steps of inference share.
+
+        Args:
+            values: the outputs of the encoder, ``[batch, source, features]``.
+
+        Returns:
+            The keys, ``[batch, source, units]``.
+        """
         return self.attention.keys(values)
 
     def begin(self, state: State, values: jax.Array, length: int) -> State:
-        """Returns the state before the first of ``length`` steps, which is the encoder's."""
+        """Returns the state before the first of ``length`` steps, which is the encoder's.
+
+        Args:
+            state: the last state of the encoder.
+            values: the outputs of the encoder, ``[batch, source, features]``.
+            length: int, the number of steps.
+
+        Returns:
+            The state.
+        """
         return state
 
     def _logits(self, attended: Attended, embedded: jax.Array) -> jax.Array:

@@ -147,7 +147,14 @@ class TransformerDecoder(TransformerStack):
         return logits, state, *([weights] if return_attention else [])
 
     def remember(self, values: jax.Array) -> list[Pair]:
-        """Returns each block's keys and values of the encoder's outputs, shared by all steps."""
+        """Returns each block's keys and values of the encoder's outputs, shared by all steps.
+
+        Args:
+            values: the outputs of the encoder, ``[batch, source, features]``.
+
+        Returns:
+            A list of pairs of arrays, one pair for each block.
+        """
         if not hasattr(
             self.blocks[0], "cross_attention"
         ):  # the first call of the model is a search
@@ -155,7 +162,16 @@ class TransformerDecoder(TransformerStack):
         return [_pair(block.cross_attention.remember(values)) for block in self.blocks]
 
     def begin(self, state: None, values: jax.Array, length: int) -> dict[str, Any]:
-        """Returns empty caches for ``length`` steps, and the length of each row, ``[batch]``."""
+        """Returns empty caches for ``length`` steps, and the length of each row, ``[batch]``.
+
+        Args:
+            state: None; the encoder has no state.
+            values: the outputs of the encoder, ``[batch, source, features]``.
+            length: int, the number of steps.
+
+        Returns:
+            A dict of the caches of all blocks (``"seen"``) and the lengths (``"length"``).
+        """
         batch = values.shape[0]
         caches = [block.self_attention.make_cache(batch, length) for block in self.blocks]
         return {"seen": [_pair(cache) for cache in caches], "length": jnp.zeros(batch, jnp.int32)}

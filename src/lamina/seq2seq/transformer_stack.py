@@ -43,6 +43,7 @@ def embedded(embed: Embedding, tokens: jax.Array, start: Any = 0) -> jax.Array:
 class TransformerStack(Layer):
     """The base of encoder and decoder: an embedding, a stack of blocks, a normalization."""
 
+    _hides_masks = True
     block: type[TransformerEncoderBlock] | type[TransformerDecoderBlock]
 
     def __init__(

@@ -122,9 +122,11 @@ def run(
     if plotted:  # an untrained model may generate empty texts
         draw_attention(plotted, folder / "attention.png")
     files = ", ".join(name for name in _FILES if (folder / name).exists())
-    console.print(f"saved in {os.fspath(folder)}: {files}", soft_wrap=True)
+    console.print(f"saved in {os.fspath(folder)}: {files}", soft_wrap=True, markup=False)
     console.print(
-        f'to use it: lamina translate run {os.fspath(folder)} "{_EXAMPLE}"', soft_wrap=True
+        f'to use it: lamina translate run {os.fspath(folder)} "{_EXAMPLE}"',
+        soft_wrap=True,
+        markup=False,
     )
     return accuracy
 
@@ -146,8 +148,9 @@ def train(recipe: Recipe, console: Console) -> tuple[Translator, dict[str, list[
         f"{len(recipe.locales)} locales, {len(source)} characters, "
         f"for example {', '.join(repr(pair.text) for pair in pairs[:3])}",
         soft_wrap=True,
+        markup=False,
     )
-    console.print(str(model.plan((None, _MAX_DATE), (None, _ISO))), soft_wrap=True)
+    console.print(str(model.plan((None, _MAX_DATE), (None, _ISO))), soft_wrap=True, markup=False)
     model.compile(recipe.optimizer())
     validation = recipe.sample(16 * batch, "held_out", 2)
     started = time.perf_counter()

@@ -255,7 +255,7 @@ def _finish(
     if plotted:
         draw_attention(plotted, folder / "attention.png")
     files = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_file()))
-    console.print(f"saved in {os.fspath(folder)}: {files}", soft_wrap=True)
+    console.print(f"saved in {os.fspath(folder)}: {files}", soft_wrap=True, markup=False)
     console.print(
         f"to use it: lamina translate run {os.fspath(folder)} {json.dumps(validation[0].source)}",
         soft_wrap=True,

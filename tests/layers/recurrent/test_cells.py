@@ -155,8 +155,13 @@ def test_a_cell_says_where_it_starts(normal) -> None:
     outputs, state = layer(x, mask=mask)  # before the first output there is none to repeat
     assert outputs[0].tolist() == [[0, 0], [10, 10], [10, 10]] and state.tolist() == [[11]]
     kept = RNN(Counting(), stateful=True)
-    assert kept(x).tolist() == [[2, 2]]  # a state that is kept starts from zeros
-    assert kept(x).tolist() == [[5, 5]]
+    assert kept(x).tolist() == [[12, 12]]
+    assert kept(x).tolist() == [[15, 15]]
+    kept.reset_states()
+    assert kept.states[0].tolist() == [[10]]
+    assert lamina.jit(kept)(x).tolist() == [[12, 12]]
+    assert kept(x, initial_state=[jnp.ones((1, 1))]).tolist() == [[3, 3]]
+    assert kept(x).tolist() == [[6, 6]]
 
 
 class Noisy(Layer):

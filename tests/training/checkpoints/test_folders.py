@@ -152,7 +152,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_before_the_first_step(
     if kind == "what may not be written" and not os.path.isdir("/proc/self"):
         pytest.skip("there is no /proc")
     made = []
-    monkeypatch.setattr("lamina.training.callbacks.logs._tensorboard", lambda: ())
+    monkeypatch.setattr("lamina.training.callbacks.tensorboard._tensorboard", lambda: ())
 
     class Steps(Callback):
         def on_train_batch_begin(self, batch, logs=None):

@@ -430,11 +430,6 @@ def test_data_that_change_their_form_are_told():
         told(compiled(), loses_labels)
 
 
-def test_data_that_end_early_are_told():
-    with pytest.raises(InputError, match="ended before the epoch"):
-        told(compiled(), iter(list(pieces())), epochs=2, steps_per_epoch=4)
-
-
 def test_arrays_are_put_on_the_device_once():
     data = Arrays((X, Y))
     assert data.device is data.device

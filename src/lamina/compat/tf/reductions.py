@@ -55,7 +55,7 @@ def _reduction(function: Callable[..., jax.Array]) -> Reduction:
         input_tensor: Value, axis: Axes = None, keepdims: bool = False, name: str | None = None
     ) -> jax.Array:
         array = tensor(input_tensor)
-        axes = axis if axis is None or isinstance(axis, int) else tuple(axis)
+        axes = axis if axis is None or isinstance(axis, int | np.integer) else tuple(axis)
         return function(array, axis=axes, keepdims=keepdims).astype(array.dtype)
 
     return reduce

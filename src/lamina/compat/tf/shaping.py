@@ -192,4 +192,4 @@ def gather_nd(params: Value, indices: Value) -> jax.Array:
 
 
 def _axes(axis: Axes | None) -> int | tuple[int, ...] | None:
-    return axis if axis is None or isinstance(axis, int) else tuple(axis)
+    return axis if axis is None or isinstance(axis, int | np.integer) else tuple(axis)

@@ -10,13 +10,14 @@ import numpy as np
 from lamina import narrowing
 from lamina.core.base.pytrees import are_arrays, as_array, leaves_with_paths, map_tree
 from lamina.core.base.sites import site
+from lamina.core.base.tables import is_table, table_to_numpy
 from lamina.errors import InputError, explain
 
 __all__ = ["as_arguments", "as_inputs", "check_integers"]
 
 
 def as_inputs(tree: Any, label: str = "The data") -> Any:
-    """Convert the NumPy arrays of a pytree to JAX arrays; other leaves are kept.
+    """Convert the NumPy arrays and pandas tables of a pytree to JAX arrays; other leaves are kept.
 
     Args:
         tree: a pytree.
@@ -32,7 +33,9 @@ def as_inputs(tree: Any, label: str = "The data") -> Any:
         if isinstance(leaf, jax.Array):
             return leaf
         if not isinstance(leaf, np.ndarray | np.generic):
-            return leaf
+            if not is_table(leaf):
+                return leaf
+            leaf = table_to_numpy(leaf)
         try:
             array = as_array(leaf)
         except InputError:

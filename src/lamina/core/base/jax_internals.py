@@ -26,6 +26,7 @@ __all__ = [
     "is_running",
     "is_staged",
     "is_traced",
+    "is_within",
     "outside_traces",
     "split_axes",
     "trace_state",
@@ -81,6 +82,11 @@ def is_running(state: Any) -> bool:
     return _same(_core.trace_ctx.trace, state)
 
 
+def is_within(state: Any) -> bool:
+    """Return whether the trace `state` is the running one, or contains it."""
+    return any(_same(trace, state) for trace in _running())
+
+
 def is_traced(value: Any) -> bool:
     """Return whether a value is a tracer."""
     return isinstance(value, Tracer)
@@ -128,16 +134,26 @@ def _varies(array: Any, names: frozenset[str]) -> bool:
 
 
 def evaluate_abstractly(function: Callable[..., None], arrays: Sequence[Any]) -> None:
-    """Run a function on abstract arrays, in a new trace context."""
+    """Run a function on abstract arrays, in a new trace context.
+
+    An exception of the function does not pass through JAX, which would filter its traceback: that
+    takes longer than the trace of a small program.
+    """
+    failures: list[Exception] = []
 
     def run(*given: Any) -> tuple[()]:
-        function(*given)
+        try:
+            function(*given)
+        except Exception as error:
+            failures.append(error)
         return ()
 
     def in_context(*given: Any) -> Any:
         return in_fresh_context(lambda: run(*given))
 
     jax.eval_shape(in_context, *arrays)
+    if failures:
+        raise failures.pop()
 
 
 def in_fresh_context(function: Callable[[], Any]) -> Any:

@@ -10,13 +10,15 @@ from types import CodeType, FrameType, FunctionType
 from typing import NamedTuple
 
 import jax
+import numpy as np
 
-__all__ = ["Site", "edge", "site"]
+__all__ = ["Site", "edge", "is_library", "site"]
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _JAX = Path(jax.__file__).resolve().parent
 _APPLICATIONS = tuple(str(_PACKAGE / name) for name in ("translate", "cli.py"))
-_MACHINERY = (str(_PACKAGE), str(_JAX), "<frozen", "<string>")
+_NUMPY = Path(np.__file__).resolve().parent
+_MACHINERY = (str(_PACKAGE), str(_JAX), str(_NUMPY), "<frozen", "<string>")
 _is_machinery: dict[str, bool] = {}
 
 
@@ -63,12 +65,17 @@ def site(frame: FrameType | None = None) -> Site:
         if code is stop and outside is not None:
             return outside
         file = code.co_filename
-        inside = _is_machinery.get(file)
-        if inside is None:
-            inside = file.startswith(_MACHINERY) and not file.startswith(_APPLICATIONS)
-            inside = inside or "contextlib" in file or "functools" in file
-            _is_machinery[file] = inside
-        if not inside:
+        if not is_library(file):
             return Site(file, at.f_lineno)
         at = at.f_back
     return Site(start.f_code.co_filename, start.f_lineno)
+
+
+def is_library(file: str) -> bool:
+    """Return whether a source file is part of Lamina, JAX or NumPy."""
+    inside = _is_machinery.get(file)
+    if inside is None:
+        inside = file.startswith(_MACHINERY) and not file.startswith(_APPLICATIONS)
+        inside = inside or "contextlib" in file or "functools" in file
+        _is_machinery[file] = inside
+    return inside

@@ -1,7 +1,8 @@
-"""Abstract traces of a root's call, for one or two trial sizes and one or both training modes."""
+"""Abstract traces of a root's call, in one or both training modes, and merging of their results."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, cast
@@ -16,12 +17,10 @@ from lamina.core.building.planner import Planner
 from lamina.core.building.request import Request
 from lamina.core.running.keys import Key
 from lamina.core.running.layer_call import run_layer
-from lamina.core.running.sizes import TooSmallError
-from lamina.core.specs.signature import method_of
-from lamina.core.specs.spec import SIZES, Sizes, Spec, map_specs, merge_specs
-from lamina.errors import LaminaError
+from lamina.core.specs.merging import DimNames, merge_specs
+from lamina.core.specs.spec import Spec
 
-__all__ = ["Outcome", "run_passes"]
+__all__ = ["Outcome", "merge_outcomes", "run_pass"]
 
 
 @dataclass
@@ -33,12 +32,15 @@ class Outcome:
         reads: the number of reads of each variable in the call.
         calls: the planned calls; dims that differ between the passes are unknown.
         notes: errors of the other training mode.
+        exact: whether the plan is valid for all sizes of unknown dims; if not, calls of other sizes
+            must be planned. True by default.
     """
 
     planner: Planner
     reads: dict[int, int]
     calls: list[Any]
     notes: tuple[str, ...]
+    exact: bool = True
 
 
 def _trace(planner: Planner, request: Request, training: bool, recorded: bool) -> dict[int, int]:
@@ -47,8 +49,7 @@ def _trace(planner: Planner, request: Request, training: bool, recorded: bool) -
     arrays: list[Any] = []
 
     def add_array(spec: Spec) -> int:
-        shape = tuple(sizes.of(dim) for dim in spec.shape)
-        arrays.append(jax.ShapeDtypeStruct(shape, spec.dtype))
+        arrays.append(jax.ShapeDtypeStruct(sizes.shape(spec.shape), spec.dtype))
         return -len(arrays)
 
     places = request.specs.map(lambda spec: _Place(add_array(spec)))
@@ -78,14 +79,13 @@ class _Place:
     index: int
 
 
-def _pass(request: Request, planner: Planner) -> Outcome:
+def run_pass(request: Request, planner: Planner) -> Outcome:
     """Trace the call in the requested mode and, if a layer read the mode, in the other one.
 
     The pass changes the tree until the planner's `undo` or `apply`; after an error the tree is
     restored.
     """
     try:
-        method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
         reads = _trace(planner, request, request.training, recorded=True)
         notes: tuple[str, ...] = ()
         if request.both and planner.reads_training:
@@ -111,78 +111,44 @@ def _other_mode(planner: Planner, request: Request) -> tuple[Planner, tuple[str,
         return planner, (f"with training={not request.training}: {first}",)
 
 
-def run_passes(request: Request) -> Outcome:
-    """Run one pass if all dims are known, else two passes with different trial sizes.
+def merge_outcomes(earlier: Outcome, later: Outcome, names: DimNames) -> bool:
+    """Make the dims of the later outcome unknown that differ between two passes.
 
-    Dims of inputs and outputs that differ between the two passes are unknown. The tree stays
-    changed by the last pass, until the planner's `undo` or `apply`.
+    Returns:
+        Whether the earlier pass has a spec of the same rank for each spec of the later one.
     """
-    leaves = list(request.specs.leaves())
-    names = tuple(dict.fromkeys(d for s in leaves for d in s.shape if isinstance(d, str)))
-    if all(spec.known for spec in leaves):
-        return _pass(request, _planner(request, Sizes(1)))
-    failure: Exception | None = None
-    for small, large in SIZES:
-        first, second = Sizes(small, names), Sizes(large, names)
-        planner = _planner(request, first)
-        try:
-            once = _pass(request, planner)
-            planner.undo()
-            outcome = _pass(request, _planner(request, second, planner))
-        except TooSmallError as error:
-            failure = failure or error
-            if (small, large) == SIZES[-1]:
-                raise
-            continue
-        except LaminaError:
-            if planner.mismatch is not None:  # the second pass shows which sizes are trial sizes
-                _pass(request, _planner(request, second, planner))
-            raise
-        except Exception as error:
-            if failure is None:
-                failure = error
-                error.add_note(f"unknown dims had the trial sizes {first} or {second} here")
-            continue
-        try:
-            _mark_unknown(outcome, once, first, second)
-        except BaseException:
-            outcome.planner.undo()
-            raise
-        last = (small, large) == SIZES[-1]
-        empty = any(0 in spec.shape for call in outcome.calls for spec in _specs(call.outputs))
-        if not empty or (last and failure is None):
-            return outcome
-        outcome.planner.undo()
-    assert failure is not None
-    raise failure
-
-
-def _planner(request: Request, sizes: Sizes, earlier: Planner | None = None) -> Planner:
-    return Planner(request.root, sizes, earlier, split=request.split)
-
-
-def _specs(tree: Any) -> list[Spec]:
-    found: list[Spec] = []
-    map_specs(found.append, tree)
-    return found
-
-
-def _mark_unknown(outcome: Outcome, once: Outcome, first: Sizes, second: Sizes) -> None:
-    """Make the dims unknown that differ between two passes."""
-    names = {(first.of(name), second.of(name)): name for name in first.names}
     known: dict[tuple[int, int], tuple[Any, ...]] = {}  # most specs are in a call and in a record
+    unmatched: list[Spec] = []
 
-    def merged(earlier: Any, later: Any) -> Any:
-        key = id(earlier), id(later)
+    def merged(first: Any, second: Any) -> Any:
+        key = id(first), id(second)
         if key not in known:
-            known[key] = earlier, later, merge_specs(earlier, later, names)
+            known[key] = first, second, merge_specs(first, second, names, unmatched.append)
         return known[key][-1]
 
-    for earlier, later in zip(once.calls, outcome.calls, strict=False):
-        later.inputs = merged(earlier.inputs, later.inputs)
-        later.outputs = merged(earlier.outputs, later.outputs)
-    before = once.planner.by_path()
-    for path, record in outcome.planner.by_path().items():
-        if path in before:
-            record.inputs = merged(before[path].inputs, record.inputs)
-            record.outputs = merged(before[path].outputs, record.outputs)
+    for before, call in _paired(earlier.calls, later.calls):
+        call.inputs = merged(before.inputs, call.inputs)
+        call.outputs = merged(before.outputs, call.outputs)
+    records = earlier.planner.by_path()
+    complete = True
+    for path, record in later.planner.by_path().items():
+        if path in records:
+            record.inputs = merged(records[path].inputs, record.inputs)
+            record.outputs = merged(records[path].outputs, record.outputs)
+        else:
+            complete = False
+    return complete and not unmatched
+
+
+def _paired(earlier: list[Any], later: list[Any]) -> Iterator[tuple[Any, Any]]:
+    """Pair the calls of two passes: the n-th calls of a path, or its last one if there are less."""
+    if [call.path for call in earlier] == [call.path for call in later]:
+        yield from zip(earlier, later, strict=True)
+        return
+    waiting: dict[str, list[Any]] = {}
+    for call in reversed(earlier):
+        waiting.setdefault(call.path, []).append(call)
+    for call in later:
+        before = waiting.get(call.path)
+        if before:
+            yield (before.pop() if len(before) > 1 else before[0]), call

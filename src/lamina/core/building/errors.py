@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import dis
+import re
+import traceback
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from lamina.core.base.sites import site
+from lamina.core.base.sites import Site, is_library, site
 from lamina.core.running.errors import layer_name, weight_in_call
 from lamina.core.specs.spec import Arguments, Dim, Spec
+from lamina.core.specs.trial_sizes import TrialSizes, listed
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
-from lamina.errors import InputError, explain
+from lamina.errors import BuildError, InputError, LaminaError, explain
 
 __all__ = [
     "WeightMismatchError",
+    "differ_only_in",
     "input_mismatch",
+    "is_raised_by_user",
     "layer_name",
     "matching_weight",
+    "no_size",
     "unknown_dim",
     "unnamed_weight",
     "untracked_layer",
@@ -36,6 +44,11 @@ class WeightMismatchError(Exception):
         super().__init__()
         self.variable = variable
         self.declared = declared
+
+    @property
+    def shapes(self) -> tuple[Any, Any]:
+        """The shapes of the existing weight and of the declared one."""
+        return None if self.variable is None else self.variable.copy_shape, self.declared
 
     def is_caused_by(self, old: Dim, new: Dim) -> bool:
         """Return whether an axis of the weight changes in proportion to a dim of an input."""
@@ -176,9 +189,77 @@ def unknown_dim(label: str, shape: Sequence[Dim], inputs: Arguments | None, spli
         f"{'' if inputs is None else f' of the inputs {inputs}'}.",
         where=f"declared at {site()}",
         expected="weights that only depend on known dims",
-        received=f"None on axis {axis} of the weight",
+        received=f"None on axis {axis} of the weight{_unknown_axes(inputs)}",
         remedy=remedy,
     )
+
+
+def _unknown_axes(inputs: Arguments | None) -> str:
+    """Return which axes of the inputs are unknown, for a message; first axes only if alone."""
+    leaves = [] if inputs is None else list(inputs.leaves())
+    found = [
+        (axis, f"axis {axis}" + (f" of input {index}" if len(leaves) > 1 else ""), dim)
+        for index, spec in enumerate(leaves)
+        for axis, dim in enumerate(spec.shape)
+        if not isinstance(dim, int)
+    ]
+    named = [text + (f" ({dim!r})" if dim else "") for axis, text, dim in found if axis > 0]
+    texts = named or [text for _, text, _ in found]
+    return f"; unknown in the inputs: {', '.join(texts)}" if texts else ""
+
+
+def no_size(inputs: Arguments, tried: Sequence[TrialSizes], error: Exception) -> Exception:
+    """Return the error of a program that no size of its unknown dims suits.
+
+    Args:
+        inputs: the inputs of the program.
+        tried: the sizes that were tried.
+        error: the error of the program at one of them.
+
+    Returns:
+        A `BuildError` that is caused by the error; or the error with a note if it is Lamina's.
+    """
+    sizes = listed(tried)
+    remedy = "Set these dims in the shape: build((None, 16, 4)), Input((16, 4)) or shapes of data."
+    if isinstance(error, LaminaError):
+        error.add_note(
+            f"unknown dims of the inputs {inputs} were tried with the sizes {sizes}. {remedy}"
+        )
+        return error
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((f for f in reversed(frames) if not is_library(f.filename)), None)
+    found = BuildError(
+        explain(
+            "The call fails for each size of the unknown dims that was tried.",
+            where="unknown" if last is None else str(Site(last.filename, last.lineno or 0)),
+            expected=f"a size for which the call succeeds with the inputs {inputs}; tried: {sizes}",
+            received=f"{type(error).__name__}: {error}",
+            remedy=remedy,
+        )
+    )
+    for note in getattr(error, "__notes__", ()):
+        if note.startswith("in "):
+            found.add_note(note)
+    found.__cause__ = error
+    return found
+
+
+def is_raised_by_user(error: Exception) -> bool:
+    """Return whether a `raise` or `assert` outside of libraries raised an exception."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    if at is None or is_library(at.tb_frame.f_code.co_filename):
+        return False
+    return at.tb_frame.f_code.co_code[at.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+
+
+def differ_only_in(first: str, second: str, numbers: tuple[str, str]) -> bool:
+    """Return whether two texts are the same but for places that have a number each."""
+    texts = re.split(r"(\d+)", first), re.split(r"(\d+)", second)
+    if len(texts[0]) != len(texts[1]):
+        return False
+    return all(a == b or (a, b) == numbers for a, b in zip(*texts, strict=True))
 
 
 def untracked_variable(variable: Variable, caller: Tracked) -> str:

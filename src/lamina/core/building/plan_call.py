@@ -10,6 +10,7 @@ import jax
 from lamina.core.base.jax_internals import is_running
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.base.sites import site
+from lamina.core.building.output_shapes import own_output_shape, with_own_shapes
 from lamina.core.building.plan import PlannedCall
 from lamina.core.building.planner import Planner
 from lamina.core.building.request import base_build, request_for
@@ -105,10 +106,26 @@ class PlanCall(Interpreter):
             outputs = getattr(layer, method)(*args, **kwargs, **options)
         finally:
             self._running.pop()
-        planned.outputs = as_specs(outputs)
+        own = self._own_output_shape(layer, method)
+        if own is None:
+            planned.outputs = as_specs(outputs)
+        else:
+            computed, planned.outputs = with_own_shapes(layer, own, specs, outputs)
+            planner.believed = planner.believed or computed is not outputs
+            outputs = computed
         if record.outputs is None:
             record.outputs = planned.outputs
         return outputs
+
+    def _own_output_shape(self, layer: Tracked, method: str) -> Callable[..., Any] | None:
+        """Return the `compute_output_shape` of a layer's class, if it gives the outputs' shapes.
+
+        If all sizes are known, the trace gives them.
+        """
+        planner = self.planner
+        if not planner.sizes.trial or method != "call":
+            return None
+        return None if layer is planner.root and not planner.believe else own_output_shape(layer)
 
     def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
         return self.planner.declare(layer, shape, make)
@@ -138,6 +155,9 @@ class PlanCall(Interpreter):
             run_layer(self._aside(), layer, "call", inputs.args, inputs.kwargs, mode, key)
         return None
 
+    def warn_of_lost_mask(self, layer: Tracked) -> None:
+        """Nothing: the call that is planned will warn."""
+
     def drawing(self, layer: Tracked) -> None:
         if id(layer) in self.planner.untracked:
             raise self.planner.untracked_error(layer, "draws random numbers")
@@ -149,7 +169,7 @@ class PlanCall(Interpreter):
         if not self.planner.knows_sizes(layer):
             return (None,) * len(sizes)
         # A size of 0 may be computed from an unknown dim.
-        open_dims = self.planner.sizes.nameless > 1
+        open_dims = self.planner.sizes.trial
         return tuple(None if size == 0 and open_dims else size for size in sizes)
 
     def child(
@@ -177,4 +197,4 @@ class PlanCall(Interpreter):
         return self.parent._caller() if isinstance(self.parent, PlanCall) else self.root
 
     def _zeros_for(self, spec: Spec) -> jax.Array:
-        return jax.lax.full([self.planner.sizes.of(dim) for dim in spec.shape], 0, spec.dtype)
+        return jax.lax.full(self.planner.sizes.shape(spec.shape), 0, spec.dtype)

@@ -16,15 +16,20 @@ from lamina.core.base.sites import Site
 from lamina.core.building import errors
 from lamina.core.building.plan import PlannedCall
 from lamina.core.running.errors import add_layer_note
+from lamina.core.specs.merging import merge_specs
 from lamina.core.specs.signature import build_arguments, method_of
-from lamina.core.specs.spec import Arguments, Sizes, is_unknown, merge_specs, shapes_of
+from lamina.core.specs.spec import Arguments, is_unknown, shapes_of
+from lamina.core.specs.trial_sizes import TrialSizes
 from lamina.core.tree.memento import Memento, Snapshot, same_state, state_of
 from lamina.core.tree.node import Built, Tracked
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import join, own_build, walk
 from lamina.errors import BuildError, TrackingError
 
-__all__ = ["Planner"]
+__all__ = ["Misfit", "Planner"]
+
+Misfit = tuple[Arguments, errors.WeightMismatchError]
+"""Inputs for which a layer would need other weights, and the weight whose shape differs."""
 
 
 class Planner:
@@ -33,12 +38,18 @@ class Planner:
     Args:
         root: the layer to plan.
         sizes: the trial sizes of unknown dims in this pass.
-        earlier: the previous pass, with other trial sizes; None (default) for the first pass.
+        earlier: the previous successful pass, with other trial sizes; None (default) for the first.
+        misfit: the mismatch of a failed pass; None (default) if there was none.
         split: whether dims are unknown because `shard_map` splits them; False by default.
+        believe: whether the root's own `compute_output_shape` is used; True by default.
 
     Attributes:
-        mismatch: the inputs for which a layer would need other weights; None if there are none.
-        earlier_mismatch: the same of the previous pass.
+        mismatch: the inputs for which a layer would need other weights, and the weight whose shape
+            differs; None if there are none.
+        earlier_mismatch: the same of a failed pass.
+        stuck: whether a `build` has failed although unknown dims were None for it.
+        believed: whether the outputs of a layer were replaced by those of its own
+            `compute_output_shape`.
         before: the state of the tree before the plan.
         tree: the layers and variables found so far.
         kept: the attributes of layers, with those that `build` methods set.
@@ -60,14 +71,22 @@ class Planner:
     """
 
     def __init__(
-        self, root: Tracked, sizes: Sizes, earlier: Planner | None = None, split: bool = False
+        self,
+        root: Tracked,
+        sizes: TrialSizes,
+        earlier: Planner | None = None,
+        misfit: Misfit | None = None,
+        split: bool = False,
+        believe: bool = True,
     ) -> None:
         self.root = root
         self.sizes = sizes
         self.split = split
+        self.believe = believe
         self.earlier = {} if earlier is None else earlier.by_path()
-        self.mismatch: Arguments | None = None
-        self.earlier_mismatch = None if earlier is None else earlier.mismatch
+        self.mismatch: Misfit | None = None
+        self.earlier_mismatch = misfit
+        self.stuck = self.believed = False
         self.before = Snapshot(root) if earlier is None else earlier.before
         self.tree = self.before.tree.copy()
         self.kept = self.before.attributes.copy()
@@ -211,10 +230,10 @@ class Planner:
     def knows_sizes(self, layer: Tracked) -> bool:
         """Return whether unknown sizes are None for a layer now, rather than trial sizes.
 
-        That is so in its `build` in the second pass. In `call`, unknown dims have trial sizes.
+        That is so in its `build` after the first pass. In `call`, unknown dims have trial sizes.
         """
         in_build = bool(self.earlier) and not self.checking and self.is_building(layer)
-        return in_build or self.sizes.nameless == 1
+        return in_build or not self.sizes.trial
 
     # Results.
 
@@ -244,7 +263,8 @@ class Planner:
             return  # whether the build keeps it is checked at the end
         node = layer._lamina
         below = walk(layer)
-        if node.built is not None and not node.trainable:
+        trained = any(variable.trainable for _, variable in below.variables.values())
+        if node.built is not None and not node.trainable and not trained:
             self.external[id(layer)] = layer
             for key, (path, inner) in below.layers.items():
                 self.tree.layers.setdefault(key, (join(f"<{type(layer).__name__}>", path), inner))
@@ -268,7 +288,7 @@ class Planner:
         path, _ = self.tree.variables[id(variable)]
         own = self.tree.path(owner)
         name = path[len(own) + 1 :] if own else path
-        return name != variable.name or name in self.before.attributes.states[id(owner)][1]
+        return name != variable.given_name or name in self.before.attributes.states[id(owner)][1]
 
     # Execution of `build` methods.
 
@@ -282,6 +302,7 @@ class Planner:
             written(layer, *args, **kwargs)
         except Exception as error:
             known = all(spec.known for spec in specs.leaves())
+            self.stuck = self.stuck or not known
             hint = "" if known else "; dims shown as ? are None in build"
             add_layer_note(error, f"in the build of {self.name(layer)}, for {specs}{hint}")
             raise
@@ -302,7 +323,7 @@ class Planner:
                 self._keep_changes(key, container, earlier[1], state)
         for variable in self.weights[id(layer)]:
             variable.attached = id(variable) in self.tree.variables
-            if variable.attached is False and variable.name is None:
+            if variable.attached is False and variable.given_name is None:
                 raise TrackingError(errors.unnamed_weight(self.name(layer), variable))
 
     def _keep_changes(self, key: int, container: Any, before: Any, after: Any) -> None:
@@ -341,9 +362,9 @@ class Planner:
         try:
             self._run(layer, method, specs)
         except errors.WeightMismatchError as mismatch:
-            self.mismatch = specs
+            self.mismatch = specs, mismatch
             if self.earlier_mismatch is not None:  # dims that differ between the passes are unknown
-                specs = merge_specs(self.earlier_mismatch, specs)
+                specs = merge_specs(self.earlier_mismatch[0], specs)
             built = layer._lamina.built
             first = built or self.records[id(layer)]
             place = f"{'first called' if built is None else 'built'} at {first.at}"

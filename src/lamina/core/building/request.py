@@ -31,6 +31,7 @@ class Request:
         at: where the build was requested.
         split: whether dims are unknown because `shard_map` splits them; False by default.
         both: whether the other training mode is planned as well; True by default.
+        believe: whether the root's own `compute_output_shape` is used; True by default.
     """
 
     root: Tracked
@@ -40,6 +41,7 @@ class Request:
     at: Site
     split: bool = False
     both: bool = True
+    believe: bool = True
 
 
 def request_for(

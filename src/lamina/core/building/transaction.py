@@ -21,16 +21,18 @@ from lamina.core.base.jax_internals import outside_traces
 from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.base.sites import site
 from lamina.core.building import errors
-from lamina.core.building.abstract_trace import Outcome, run_passes
+from lamina.core.building.abstract_trace import Outcome
 from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.core.building.request import Request
 from lamina.core.building.seeds import Seeds
+from lamina.core.building.trials import run_passes
 from lamina.core.initial.sampling import draw, draw_callable, has_distribution
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.memento import Snapshot
 from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.trainable import frozen_variables, settle
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import Tree, copy_paths, frozen_variables, topmost_without, walk
+from lamina.core.tree.walk import Tree, copy_paths, topmost_without, walk
 from lamina.errors import TrackingError, explain
 
 __all__ = ["all_or_nothing", "carry_out", "make_plan", "outputs_of"]
@@ -74,8 +76,9 @@ def _final_tree(outcome: Outcome) -> Tree:
     """
     planner = outcome.planner
     tree = walk(planner.root)
-    for variable in planner.declared.values():
-        if id(variable) not in tree.variables:
+    for key, variable in planner.declared.items():
+        tied = variable.attached and key not in planner.used  # replaced by an outer build
+        if key not in tree.variables and not tied:
             raise TrackingError(errors.untracked_variable(variable, planner.root))
     paths = Counter(path for path, _ in tree.variables.values())
     twice = sorted(path for path, count in paths.items() if count > 1)
@@ -142,15 +145,18 @@ def make_plan(request: Request) -> Plan:
             outcome.planner.undo()
 
 
-def outputs_of(layer: Tracked, specs: Arguments, training: bool = False) -> Any:
+def outputs_of(
+    layer: Tracked, specs: Arguments, training: bool = False, *, believe: bool = True
+) -> Any:
     """Return the specs of the outputs of a layer's `call`; the layer is not changed.
 
     Args:
         layer: the layer.
         specs: the specs of its inputs.
         training: the training mode; False by default.
+        believe: whether the layer's own `compute_output_shape` is used; True by default.
     """
-    request = Request(layer, "call", specs, training, site())
+    request = Request(layer, "call", specs, training, site(), believe=believe)
     with _exclusive():
         planner = run_passes(request).planner
         planner.undo()
@@ -162,7 +168,7 @@ def carry_out(
     *,
     seed: int | None = None,
     source: Callable[[Tree], Mapping[str, np.ndarray]] | None = None,
-) -> dict[int, int]:
+) -> tuple[dict[int, int], bool]:
     """Plan and build a request.
 
     Args:
@@ -171,7 +177,8 @@ def carry_out(
         source: returns the values by path for a tree, as from a file; None (default) to draw them.
 
     Returns:
-        The number of reads of each variable in the call.
+        The number of reads of each variable in the call, and whether the plan is valid for all
+        sizes of unknown dims.
     """
     with _exclusive():
         outcome = run_passes(replace(request, both=not _whole(request.root)))
@@ -188,6 +195,7 @@ def carry_out(
                 _commit(request, outcome, origin, values)
                 for path, variable in missing:
                     variable.path = path
+                settle(tree)
                 done = True
         finally:
             if not done:
@@ -196,7 +204,7 @@ def carry_out(
                     for _, variable in planner.before.tree.variables.values():
                         if not variable.built:
                             variable.stack(())
-        return outcome.reads
+        return outcome.reads, outcome.exact
 
 
 def _whole(root: Tracked) -> bool:
@@ -219,9 +227,17 @@ def _values(
     origin = root._lamina.origin
     if source is not None:
         arrays = source(tree)
-        return origin, _placed(missing, lambda v, p: arrays[p].astype(v.weight_dtype, copy=False))
-    allowance = ALLOWANCE.get()
-    calls = allowance is None or allowance.draw(sum(v.size for _, v in missing))
+        absent = {p for p, v in missing if not v.is_weight and p not in arrays}
+        _count_drawn([v for p, v in missing if p in absent])
+        return origin, _placed(
+            missing,
+            lambda v, p: (
+                np.zeros(v.shape, v.weight_dtype)
+                if p in absent
+                else arrays[p].astype(v.weight_dtype, copy=False)
+            ),
+        )
+    calls = _count_drawn([v for _, v in missing])
     counted = seed is None and origin is None and bool(missing)
     if seed is not None:
         origin = (seed, 0)
@@ -231,6 +247,12 @@ def _values(
     values = _placed(missing, lambda v, p: _drawn(v, p, tree, drawn_from, calls))
     Seeds.trees += counted  # only after a successful build
     return origin, values
+
+
+def _count_drawn(variables: list[Variable]) -> bool:
+    """Count values to draw while a file is loaded; return whether initializers may be called."""
+    allowance = ALLOWANCE.get()
+    return allowance is None or allowance.draw(sum(v.size for v in variables))
 
 
 def _placed(

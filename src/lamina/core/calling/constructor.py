@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
 from lamina.core.base.sites import site
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain, nearest
 
-__all__ = ["argument_names", "check_arguments", "check_options"]
+__all__ = [
+    "argument_names",
+    "assigned_flag",
+    "check_arguments",
+    "check_options",
+    "constructed_with",
+]
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -26,6 +32,8 @@ def check_arguments(layer: Tracked, args: tuple[Any, ...], kwargs: Mapping[str, 
         InputError: they do not match; the error has the line that creates the layer.
     """
     if not args and not kwargs:
+        return
+    if _fits(type(layer).__init__, len(args), kwargs.keys()):
         return
     signature = _signature(type(layer).__init__)
     try:
@@ -55,6 +63,25 @@ def _signature(init: Callable[..., None]) -> inspect.Signature:
         return inspect.signature(init)
     except ValueError:  # a base class implemented in C
         return inspect.signature(lambda *args, **options: None)
+
+
+def _fits(init: Callable[..., None], count: int, names: Set[str]) -> bool:
+    """Return whether arguments surely bind to ``init``; `Signature.bind` is the slower rule."""
+    positional, required, known = _parameters(init)
+    given = {*positional[:count], *names}
+    return required <= given <= known and len(given) == count + len(names)
+
+
+@functools.cache
+def _parameters(init: Callable[..., None]) -> tuple[list[str], set[str], set[str]]:
+    """Return the names of the positional, the required and all named parameters, without `self`."""
+    parameters = [*_signature(init).parameters.values()][1:]
+    named = [p for p in parameters if p.kind in _NAMED]
+    return (
+        [p.name for p in named if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD],
+        {p.name for p in named if p.default is inspect.Parameter.empty},
+        {p.name for p in named},
+    )
 
 
 def check_options(layer: Tracked, options: Iterable[str], known: Iterable[str]) -> None:
@@ -114,3 +141,28 @@ def _options_of(owner: type, name: str) -> Iterable[str] | None:
     except (NameError, TypeError, AttributeError):  # a type that only type checkers know
         return None
     return get_type_hints(get_args(hint)[0]) if get_origin(hint) is Unpack else None
+
+
+def constructed_with(layer: Tracked) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a layer's constructor, with the present flag `trainable`.
+
+    Returns:
+        The positional arguments, and the others by name.
+    """
+    node = layer._lamina
+    arguments, keywords, flag = list(node.arguments), dict(node.keywords), assigned_flag(layer)
+    if not flag:
+        return arguments, keywords
+    names = list(_signature(type(layer).__init__).parameters)[1 : len(arguments) + 1]
+    if "trainable" in names:
+        arguments[names.index("trainable")] = flag["trainable"]
+    else:
+        keywords |= flag
+    return arguments, keywords
+
+
+def assigned_flag(layer: Tracked) -> dict[str, bool]:
+    """Return the argument `trainable`, if the flag was assigned and the constructor takes it."""
+    node = layer._lamina
+    known = not node.inherits and "trainable" in argument_names(type(layer))
+    return {"trainable": node.trainable} if known else {}

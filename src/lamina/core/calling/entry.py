@@ -27,14 +27,16 @@ def plan(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
 def build(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Build a root for the arguments of `build`."""
     request, seed = request_for(root, args, kwargs)
-    reads = carry_out(request, seed=seed)
-    root._lamina.plans.add(request.method, request.training, request.specs, reads)
+    reads, exact = carry_out(request, seed=seed)
+    if exact:
+        root._lamina.plans.add(request.method, request.training, request.specs, reads)
 
 
 def output_shape(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return the shapes of outputs for the arguments of `build`; unknown dims are None."""
     request, _ = request_for(layer, args, kwargs)
-    return shapes_of(outputs_of(layer, request.specs, request.training))
+    # A `compute_output_shape` of the layer's own may call this one, by `super()`.
+    return shapes_of(outputs_of(layer, request.specs, request.training, believe=False))
 
 
 def wrap_build(written: Callable[..., Any]) -> Callable[..., Any]:

@@ -197,10 +197,10 @@ class _Compiled:
         """Return the path, the object and the flag `trainable` of all layers and variables."""
         tree = walk(self._layer)
         parts: list[Any] = [
-            (path, _Identity(layer), layer._lamina.trainable)
+            (path, _Identity(layer), (layer._lamina.trainable, layer._lamina.inherits))
             for path, layer in tree.layers.values()
         ]
-        return parts + [(path, _Identity(v), v.trainable) for path, v in tree.variables.values()]
+        return parts + [(path, _Identity(v), v.flags) for path, v in tree.variables.values()]
 
     def _program(self, static: _Arguments | tuple[tuple[str, bool], ...]) -> Any:
         """Return the compiled program for the static part of arguments."""

@@ -20,7 +20,7 @@ from lamina.core.running.calls import GivenCall, LiveCall, WatchedCall
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key, as_key
 from lamina.core.running.layer_call import run_layer
-from lamina.core.running.scope import as_mode, run_in
+from lamina.core.running.scope import as_mode, current, run_in
 from lamina.core.specs.signature import key_of, method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.core.tree.node import Tracked
@@ -28,7 +28,7 @@ from lamina.core.tree.variable import store
 from lamina.core.tree.walk import unbuilt, walk
 from lamina.errors import InputError, LaminaError, TraceError, explain, nearest
 
-__all__ = ["Root", "by_identity"]
+__all__ = ["Root", "by_identity", "output_masks"]
 
 
 class Root:
@@ -60,6 +60,8 @@ class Root:
         self.training = as_mode(training, info.training_default)
         self.rng = None if rng is None else as_key(rng)
         self.args, self.kwargs = as_arguments(args, kwargs, info.label)
+        around = current()
+        self._masks = None if around is None else around.call.masks
         self.signature = key_of(method, self.training, self.args, self.kwargs)
 
     def ensure(self, again: bool = False) -> dict[int, int]:
@@ -102,13 +104,13 @@ class Root:
         request = Request(self.layer, self.method, specs, self.training, site())
         whole = map_tree(_whole, (self.args, self.kwargs))
         if whole == (specs.args, specs.kwargs):
-            return carry_out(request)
+            return carry_out(request)[0]
         try:
-            return carry_out(replace(request, specs=Arguments(*whole), split=True))
+            return carry_out(replace(request, specs=Arguments(*whole), split=True))[0]
         except LaminaError:
             raise
         except Exception:  # the program may only be valid for these sizes
-            return carry_out(request)
+            return carry_out(request)[0]
 
     def call(self) -> Any:
         """Run on the stored values, and store the assigned ones."""
@@ -122,6 +124,12 @@ class Root:
     def dry_run(self) -> Any:
         """Run on the stored values, and discard assigned ones."""
         return self._live()[0]
+
+    def output_masks(self) -> Any:
+        """Run as :meth:`dry_run`, and return the masks of the outputs; None without any."""
+        self.ensure()
+        outputs, call = self._live()
+        return call.masks.of_tree(outputs)
 
     def _live(self) -> tuple[Any, Interpreter]:
         return self._run(lambda: LiveCall(self.layer, self._grow))
@@ -154,7 +162,7 @@ class Root:
         """
         call = begin()
         try:
-            outputs = self.enter(call)
+            outputs = self._enter_planned(call)
             if not self._unread(call, self.ensure()):
                 return outputs, call
             if not self._unread(call, self.ensure(again=True)):
@@ -176,9 +184,31 @@ class Root:
             raise TraceError(errors.stale(type(self.layer).__name__, paths))
         return outputs, call
 
+    def _enter_planned(self, call: Interpreter) -> Any:
+        """Run the root's method, and after an error plan it for the sizes of these inputs.
+
+        Raises:
+            InputError: a layer would need other weights for the inputs, which a plan with unknown
+                dims did not show.
+        """
+        try:
+            return self.enter(call)
+        except (LaminaError, jax.errors.UnexpectedTracerError):
+            raise
+        except Exception as error:
+            try:
+                self.ensure(again=True)
+            except InputError as misfit:
+                raise misfit from error
+            except Exception:
+                pass  # the same error, in the plan
+            raise
+
     def enter(self, call: Interpreter) -> Any:
         """Run the root's method with an interpreter."""
         key = None if self.rng is None else Key(self.rng)
+        if self._masks is not None:
+            call.masks = self._masks
         return call.around(
             lambda: run_layer(
                 call, self.layer, self.method, self.args, self.kwargs, self.training, key
@@ -191,6 +221,23 @@ class Root:
         if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
             return []  # the number of reads then depends on the number of steps in loops
         return [key for key, count in expected.items() if call.reads.get(key, 0) < count]
+
+
+def output_masks(layer: Any, inputs: Any, mask: Any) -> Any:
+    """Return the masks of a layer's outputs, which its inner layers record in a call.
+
+    Args:
+        layer: the layer; its `call` has the arguments ``inputs`` and ``mask``.
+        inputs: the inputs.
+        mask: their mask; None for no mask.
+
+    Returns:
+        A mask, or None, in place of each output.
+    """
+    scope = current()
+    if scope is None:
+        return Root(layer, "call", (inputs,), {"mask": mask}).output_masks()
+    return scope.call.masks.of_tree(layer(inputs, mask=mask))
 
 
 def _whole(leaf: Any) -> Any:

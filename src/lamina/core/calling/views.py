@@ -6,7 +6,7 @@ An attribute of the instance overrides such a property: a user may assign `self.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
@@ -16,15 +16,17 @@ from lamina.core.base.host_memory import copied
 from lamina.core.calling.root import by_identity
 from lamina.core.running import precision
 from lamina.core.running.scope import current
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import assign_trainable, frozen_variables
 from lamina.core.tree.values import stored_together
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import children, frozen_variables, walk
+from lamina.core.tree.walk import children, walk
 from lamina.errors import InputError, explain
 from lamina.names import snake
 
 __all__ = [
     "BuiltFlag",
+    "DTypePolicy",
     "Trainable",
     "View",
     "count_params",
@@ -66,10 +68,11 @@ class View(Generic[T]):
 
 
 class Trainable:
-    """Whether training updates the layer and all layers below it; it may be assigned.
+    """Whether training updates the layer; assigning it assigns it to all layers below as well.
 
-    In a call it is also False if an outer layer is frozen. A class may set the initial value, by
-    ``trainable = False`` or a field of a dataclass.
+    Parameters below get the same flag; variables that were declared as not trainable keep theirs.
+    Training updates the variables whose own flag is True, if the trained root is trainable. A class
+    may set the initial value, by ``trainable = False`` or a field of a dataclass.
     """
 
     def __init__(self, default: bool = True) -> None:
@@ -82,8 +85,7 @@ class Trainable:
         return layer._lamina.trainable if scope is None else scope.call.trains(layer)
 
     def __set__(self, layer: Tracked, value: bool) -> None:
-        layer._lamina.trainable = bool(value)
-        EDITION.advance(layer._lamina)
+        assign_trainable(layer, bool(value))
 
 
 class BuiltFlag:
@@ -115,6 +117,11 @@ def variables(layer: Tracked) -> list[Variable]:
     return [v for _, v in walk(layer).variables.values() if _visible(v)]
 
 
+def own_weights(layer: Tracked) -> list[Variable]:
+    """The variables without the states of stateful layers; empty before the build."""
+    return [variable for variable in variables(layer) if variable.is_weight]
+
+
 def _split(layer: Tracked, trainable: bool) -> list[Variable]:
     tree = walk(layer)
     frozen = frozen_variables(tree)
@@ -133,6 +140,11 @@ def trainable_variables(layer: Tracked) -> list[Variable]:
 def non_trainable_variables(layer: Tracked) -> list[Variable]:
     """The variables that training does not update by gradients: statistics and frozen weights."""
     return _split(layer, False)
+
+
+def non_trainable_weights(layer: Tracked) -> list[Variable]:
+    """The non-trainable variables without the states of stateful layers."""
+    return [variable for variable in _split(layer, False) if variable.is_weight]
 
 
 def name(layer: Tracked) -> str:
@@ -156,6 +168,25 @@ def compute_dtype(layer: Tracked) -> str:
 def variable_dtype(layer: Tracked) -> str:
     """The dtype of the layer's weights."""
     return precision.weights_dtype(layer._lamina.dtype) or "float32"
+
+
+class DTypePolicy(NamedTuple):
+    """The dtypes of a layer.
+
+    Attributes:
+        name: the dtype, or the name of the mixed-precision policy.
+        compute_dtype: the dtype of the computation.
+        variable_dtype: the dtype of the weights.
+    """
+
+    name: str
+    compute_dtype: str
+    variable_dtype: str
+
+
+def dtype_policy(layer: Tracked) -> DTypePolicy:
+    """The dtypes of the layer's weights and computation, and their name."""
+    return DTypePolicy(dtype(layer), compute_dtype(layer), variable_dtype(layer))
 
 
 def values(layer: Tracked, trainable: bool | None = None) -> dict[str, jax.Array]:
@@ -200,13 +231,14 @@ def set_values(layer: Tracked, arrays: Mapping[str, Any]) -> None:
 
 
 def weights(layer: Tracked) -> list[np.ndarray]:
-    """Return NumPy copies of all weights, in the order of `variables`."""
-    return [np.array(value) for value in _read(variables(layer))]
+    """Return NumPy copies of all weights, in the order of `weights`."""
+    return [np.array(value) for value in _read(own_weights(layer))]
 
 
 def set_weights(layer: Tracked, arrays: Sequence[Any]) -> None:
     """Assign all variables in order, for `Layer.set_weights`."""
-    own = [path for path, v in walk(layer).variables.values() if _visible(v)]
+    visible = [(path, v) for path, v in walk(layer).variables.values() if _visible(v)]
+    own = [path for path, v in visible if v.is_weight]
     if len(own) != len(arrays):
         raise InputError(
             explain(
@@ -217,7 +249,8 @@ def set_weights(layer: Tracked, arrays: Sequence[Any]) -> None:
                 remedy="Build the layer, and pass its weights in the order of get_weights().",
             )
         )
-    set_values(layer, {path: np.asarray(value) for path, value in zip(own, arrays, strict=True)})
+    states = {path: v.value for path, v in visible if not v.is_weight}
+    set_values(layer, states | dict(zip(own, map(np.asarray, arrays), strict=True)))
 
 
 def _cast(variable: Variable, value: Any) -> Any:
@@ -239,8 +272,8 @@ def _cast(variable: Variable, value: Any) -> Any:
 
 
 def count_params(layer: Tracked) -> int:
-    """Return the number of scalars in all built variables."""
-    return sum(v.size for _, v in walk(layer).variables.values() if v.built)
+    """Return the number of scalars in all built weights."""
+    return sum(v.size for _, v in walk(layer).variables.values() if v.built and v.is_weight)
 
 
 def text(layer: Tracked) -> str:

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 
-from lamina.core.base.jax_internals import trace_state
+from lamina.core.base.jax_internals import is_traced, trace_state
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.running.scope import current
 from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import frozen_variables
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import frozen_variables, walk
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, LaminaError, TraceError, explain
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "add_loss",
     "added_losses",
     "collect",
+    "losses_of",
     "losses_so_far",
     "penalties",
 ]
@@ -172,3 +174,24 @@ def add_loss(layer: Tracked, loss: Any) -> None:
                 )
             )
         scope.call.losses.append(number)
+        if not is_traced(number):
+            _keep(layer, scope.call.number, number)
+
+
+def _keep(layer: Tracked, call: int, loss: jax.Array) -> None:
+    """Keep a loss of a call outside of traces, for `Layer.losses`."""
+    node: Any = layer._lamina
+    before: tuple[int, list[jax.Array]] = getattr(node, "added_losses", (-1, []))
+    earlier = before[1] if before[0] == call else []
+    node.added_losses = (call, [*earlier, loss])
+
+
+def losses_of(layer: Tracked) -> list[jax.Array]:
+    """The losses that the layer and those below added in their last call, and the penalties.
+
+    Calls within a trace, such as those of `fit`, are not kept.
+    """
+    nodes: list[Any] = [one._lamina for _, one in walk(layer).layers.values()]
+    kept = [node.added_losses for node in nodes if getattr(node, "added_losses", None)]
+    last = max((call for call, _ in kept), default=0)
+    return [loss for call, losses in kept if call == last for loss in losses] + penalties(layer)

@@ -8,10 +8,12 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
-from lamina.core.base.pytrees import flatten, map_tree
+from lamina.core.base.jax_internals import is_staged
+from lamina.core.base.pytrees import flatten, leaves_of, map_tree
 from lamina.core.base.sites import site
-from lamina.core.running.interpreter import Interpreter, Runner
+from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key
+from lamina.core.running.masks import copy_masks
 from lamina.core.running.scope import current, run_in
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
@@ -20,7 +22,10 @@ __all__ = ["InParallel", "InSequence", "run_copies"]
 
 
 class InSequence:
-    """Runs copies in sequence, by `jax.lax.scan`: the outputs of each are the inputs of the next.
+    """Runs copies in sequence: the outputs of each are the inputs of the next.
+
+    A program contains one copy, which `jax.lax.scan` repeats. Outside of programs, where `scan`
+    would be compiled at each call, the copies run one by one.
 
     Args:
         owner: the layer that holds the copies, for errors.
@@ -28,9 +33,12 @@ class InSequence:
         inputs: inputs of the first copy.
     """
 
+    keeps_masks = True
+
     def __init__(self, owner: Tracked, count: int, inputs: Any) -> None:
         self._owner = owner
         self._count = count
+        self.inputs = inputs
         self._inputs = map_tree(_strong, inputs)
 
     def run(self, one: Callable[[Any, Any, Any], Any], values: Any) -> Any:
@@ -38,7 +46,13 @@ class InSequence:
             outputs, effects = one(*copy, carry)
             return self._checked(outputs), effects
 
-        return jax.lax.scan(body, self._inputs, (values, jnp.arange(self._count)))
+        if is_staged():
+            return jax.lax.scan(body, self._inputs, (values, jnp.arange(self._count)))
+        outputs, found = self._inputs, []
+        for index in range(self._count):
+            outputs, effects = body(outputs, ([value[index] for value in values], index))
+            found.append(effects)
+        return outputs, jax.tree.map(lambda *each: jnp.stack(each), *found)
 
     def plan(self, one: Callable[[Any], Any]) -> Any:
         return self._checked(one(self._inputs))
@@ -68,13 +82,15 @@ class InParallel:
         inputs: inputs of each copy.
     """
 
+    keeps_masks = False  # the outputs have one more axis
+
     def __init__(self, count: int, inputs: Any) -> None:
         self._count = count
-        self._inputs = inputs
+        self.inputs = inputs
 
     def run(self, one: Callable[[Any, Any, Any], Any], values: Any) -> Any:
         def run_one(values: Any, index: Any) -> Any:
-            return one(values, index, self._inputs)
+            return one(values, index, self.inputs)
 
         return cast(Any, jax.vmap)(run_one)(values, jnp.arange(self._count))
 
@@ -82,10 +98,10 @@ class InParallel:
         def stacked(leaf: Any) -> Any:
             return jnp.broadcast_to(leaf, (self._count, *jnp.shape(leaf)))
 
-        return map_tree(stacked, one(self._inputs))
+        return map_tree(stacked, one(self.inputs))
 
 
-def run_copies(layer: Tracked, runner: Runner, call: Callable[[Any], Any]) -> Any:
+def run_copies(layer: Tracked, runner: InSequence | InParallel, call: Callable[[Any], Any]) -> Any:
     """Run the copies that a layer stands for, within the running call.
 
     Args:
@@ -98,14 +114,23 @@ def run_copies(layer: Tracked, runner: Runner, call: Callable[[Any], Any]) -> An
     key = scope.key
     outside = key.state if key is not None and key.is_outside_loop else None
     keys: list[Key | None] = []
+    masks = scope.call.masks
+    found: list[Any] = []
 
     def step(within: Interpreter, inputs: Any) -> Any:
         # All copies draw the same number of keys, so the counts of one hold for all.
         inner = None if key is None else Key(key.value, dict(key.drawn), outside)
         keys.append(inner)
-        return run_in(scope._replace(call=within, key=inner), lambda: call(inputs))
+        copy_masks(masks, runner.inputs, inputs)
+        outputs = run_in(scope._replace(call=within, key=inner), lambda: call(inputs))
+        found.append(masks.of_tree(outputs))
+        return outputs
 
     outputs = scope.call.run_copies(layer, runner, step)
+    if runner.keeps_masks and found[-1] is not None:
+        # Masks that a copy computes end with its trace; that of the inputs is valid outside.
+        outer = {id(mask) for mask in leaves_of(masks.of_tree(runner.inputs))}
+        masks.record_tree(outputs, map_tree(lambda m: m if id(m) in outer else None, found[-1]))
     if key is not None and keys[-1] is not None:
         key.drawn.update(keys[-1].drawn)
     return outputs

@@ -11,11 +11,13 @@ import jax.numpy as jnp
 
 from lamina.core.base.jax_internals import trace_state
 from lamina.core.running.errors import layer_name, weight_in_call
+from lamina.core.running.masks import Masks, warn_of_loss
 from lamina.core.specs.signature import build_arguments, method_of
 from lamina.core.specs.spec import as_specs, shapes_of
 from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import frozen_layers
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Tree, copy_paths, frozen_layers, is_unbuilt, own_build, walk
+from lamina.core.tree.walk import Tree, copy_paths, is_unbuilt, own_build, walk
 from lamina.errors import TraceError, TrackingError, explain
 
 __all__ = ["Effects", "Interpreter", "Runner", "Step"]
@@ -75,8 +77,7 @@ class Interpreter:
         written: the value last assigned to each variable, by the variable's identity.
         writers: the assigned variables, by identity.
         losses: the scalars added to the loss.
-        masks: the padding masks of the outputs of models, each with its JAX trace, by the model's
-            identity.
+        masks: the padding masks of arrays; inner calls share those of the outer call.
     """
 
     def __init__(
@@ -90,11 +91,15 @@ class Interpreter:
         self.written: dict[int, Any] = {}
         self.writers: dict[int, Variable] = {}
         self.losses: list[Any] = []
-        self.masks: dict[int, tuple[Any, Any]] = {}
+        self.masks = Masks() if parent is None else parent.masks
         self._tree = tree
         self._frozen: set[int] | None = None
 
     # Actions of layers in a call.
+
+    def warn_of_lost_mask(self, layer: Tracked) -> None:
+        """Warn that a layer does not pass the mask of its inputs on."""
+        warn_of_loss(layer, layer_name(self, layer))
 
     def read(self, variable: Variable) -> Any:
         """Return the value of a variable in this call, and count the read."""
@@ -235,10 +240,13 @@ class Interpreter:
         return variable.built
 
     def trains(self, layer: Tracked) -> bool:
-        """Return whether a layer is trainable, by its own flag and those of the layers above it."""
+        """Return whether a layer is trainable, by its own flag or those that it follows."""
+        node = layer._lamina
+        if not node.trainable or not node.inherits:
+            return node.trainable
         if self._frozen is None:
             self._frozen = frozen_layers(walk(self.root))
-        return layer._lamina.trainable and id(layer) not in self._frozen
+        return id(layer) not in self._frozen
 
     def known_sizes(self, layer: Tracked, sizes: tuple[Any, ...]) -> tuple[int | None, ...]:
         """Return the sizes of axes, with None for those that are unknown in this call."""
@@ -280,7 +288,7 @@ class Interpreter:
         return Effects(self.written, self.losses)
 
     def absorb(self, child: Interpreter, effects: Effects | None = None) -> None:
-        """Add the effects of a child: reads, assigned values, losses and, in the same trace, masks.
+        """Add the effects of a child: reads, assigned values and losses.
 
         Args:
             child: the inner call, which has ended.
@@ -293,8 +301,6 @@ class Interpreter:
         for key, value in found.written.items():
             self.assign(child.writers[key], value)
         self.losses += found.losses
-        if effects is None:  # masks of another trace end with it
-            self.masks |= child.masks
 
 
 def _build_weightless(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

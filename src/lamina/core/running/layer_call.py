@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ from lamina.core.running import errors
 from lamina.core.running.added_losses import add_activity_penalty
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key, no_call, split_for
+from lamina.core.running.masks import copy_masks, mark_outputs, previous_mask, with_masks
 from lamina.core.running.precision import arithmetic_dtype, cast_floating, is_uncast
 from lamina.core.running.scope import Scope, current
 from lamina.core.specs.signature import method_of
@@ -34,7 +36,8 @@ def run_layer(
     Args:
         call: the interpreter of the call.
         layer: the layer.
-        method: the name of the method, or the function.
+        method: the name of the method, or the function. The inputs of ``"call"`` are given the
+            masks that earlier layers recorded for them.
         args: the positional inputs.
         kwargs: the keyword inputs.
         training: the training mode.
@@ -43,24 +46,38 @@ def run_layer(
     info = method_of(type(layer), method)
     around = current()
     dtype = None if around is None else around.dtype
+    masks, previous = call.masks, None
+    if method == "call":
+        if masks:
+            args, kwargs = with_masks(masks, layer, info, args, kwargs)
+        previous = previous_mask(masks, info, args, kwargs)
     output_dtype = None
     if not callable(method):
         dtype = arithmetic_dtype(layer._lamina.dtype, dtype)
         if dtype is not None and is_uncast(layer, method):
             dtype, output_dtype = None, dtype
         elif dtype is not None:
-            args, kwargs = cast_floating((args, kwargs), dtype)
+            given, (args, kwargs) = (args, kwargs), cast_floating((args, kwargs), dtype)
+            copy_masks(masks, given, (args, kwargs))
     try:
         SCOPE.set(Scope(call, layer, training, key, dtype))
         if callable(method):
             outputs = method(*args, **kwargs)
         else:
             options = {} if info.training_at is None else {"training": training}
-            outputs = call.run(layer, method, args, kwargs, options)
+            hides = bool(masks) and getattr(layer, "_hides_masks", False)
+            with masks.hidden() if hides else nullcontext():
+                outputs = call.run(layer, method, args, kwargs, options)
+            if hides and getattr(layer, "_removes_masks", False):
+                masks.remove((args, kwargs))
             if output_dtype is not None:
                 outputs = cast_floating(outputs, output_dtype)
             if layer._lamina.penalty is not None:
                 add_activity_penalty(layer, layer._lamina.penalty, outputs)
+            if method == "call" and not mark_outputs(
+                masks, layer, info, args, kwargs, outputs, previous
+            ):
+                call.warn_of_lost_mask(layer)
     except Exception as error:
         errors.add_layer_note(
             error,

@@ -1,76 +1,283 @@
-"""Propagation of padding masks through the layers of a model."""
+"""Propagation of padding masks from layer to layer within a call.
+
+The masks of a call are kept by the identity of the arrays that they belong to. A layer receives
+the masks of its inputs, and the masks of its outputs follow from `compute_mask`. Layers of Lamina
+may set ``_hides_masks``, so that the layers inside of them receive explicit masks only;
+``_removes_masks``, so that their inputs have no mask afterwards; and ``_mask_of_first_input``.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+import weakref
+from collections.abc import Callable, Generator
 from inspect import Parameter
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from lamina.core.base.jax_internals import trace_state
-from lamina.core.base.pytrees import leaves_of
-from lamina.core.running.scope import current
-from lamina.core.specs.signature import method_of
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.base.jax_internals import is_within, trace_state
+from lamina.core.base.pytrees import flatten, leaves_of, map_tree
+from lamina.core.base.sites import site
+from lamina.core.specs.signature import Method
 from lamina.core.tree.node import Tracked
+from lamina.errors import InputError, explain
 
-__all__ = ["mask_after", "note_mask", "noted_mask", "with_masks"]
+__all__ = [
+    "Masks",
+    "copy_masks",
+    "defines_mask",
+    "mark_outputs",
+    "masks_by_inner_layers",
+    "previous_mask",
+    "warn_of_loss",
+    "with_masks",
+]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class _Entry(NamedTuple):
+    """The mask of one array, and the trace in which it was recorded."""
+
+    array: weakref.ref[Any]
+    mask: Any
+    state: Any
+
+
+class Masks:
+    """The masks of the arrays of a call, by the identity of the array."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, _Entry] = {}
+
+    @contextlib.contextmanager
+    def hidden(self) -> Generator[None]:
+        """In a `with` block, hide the masks that were recorded before it."""
+        hidden, self._entries = self._entries, {}
+        try:
+            yield
+        finally:
+            self._entries = hidden
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def of(self, array: Any) -> Any:
+        """Return the mask of an array; None if it has none.
+
+        A mask that was recorded in an inner JAX trace, which has ended, is not found.
+        """
+        entry = self._entries.get(id(array))
+        found = entry is not None and entry.array() is array and is_within(entry.state)
+        return entry.mask if found and entry is not None else None
+
+    def of_tree(self, tree: Any) -> Any:
+        """Return a pytree with the mask of each leaf in its place; None if no leaf has a mask."""
+        if isinstance(tree, jax.Array):
+            return self.of(tree)
+        masks = map_tree(self.of, tree)
+        return masks if leaves_of(masks) else None
+
+    def record(self, array: Any, mask: Any) -> None:
+        """Record the mask of an array; values that are not arrays are ignored."""
+        if isinstance(mask, np.ndarray):
+            mask = jnp.asarray(mask)
+        if isinstance(mask, jax.Array) and isinstance(array, jax.Array):
+            self._entries[id(array)] = _Entry(weakref.ref(array), mask, trace_state())
+
+    def remove(self, tree: Any) -> None:
+        """Remove the masks of the arrays of a pytree."""
+        for leaf in leaves_of(tree):
+            self._entries.pop(id(leaf), None)
+
+    def record_tree(self, tree: Any, found: Any, replace: bool = False) -> None:
+        """Record masks of the leaves of a pytree, in order.
+
+        Args:
+            tree: the pytree.
+            found: a pytree of masks, with None for no mask; or None.
+            replace: whether to replace masks that were recorded before; False by default.
+        """
+        if found is None:
+            return
+        try:
+            leaves = zip(_leaves_or_none(tree), _leaves_or_none(found), strict=False)
+        except InputError:  # not a pytree of masks, such as another value of Lambda(mask=...)
+            return
+        for leaf, mask in leaves:
+            if replace or not self or self.of(leaf) is None:
+                self.record(leaf, mask)
+
+
+def _leaves_or_none(tree: Any) -> list[Any]:
+    """Return the leaves of a pytree, with None as a leaf."""
+    return flatten(tree, is_leaf=lambda leaf: leaf is None)[0]
+
+
+def masks_by_inner_layers(compute_mask: _F) -> _F:
+    """Mark a `compute_mask` that a call does not use: inner layers record the outputs' masks."""
+    compute_mask.mask_rule = "inner"  # type: ignore[attr-defined]
+    return compute_mask
+
+
+def defines_mask(layer: Tracked) -> bool:
+    """Return whether the class of a layer defines how the mask of its outputs is computed."""
+    return _rule_of(type(layer)) is None
+
+
+_rules: dict[Any, str | None] = {}
+
+
+def _rule_of(kind: Any) -> str | None:
+    """Return ``"base"``, ``"inner"``, or None if the class defines its own `compute_mask`."""
+    function = kind.compute_mask
+    if function not in _rules:
+        _rules[function] = getattr(function, "mask_rule", None)
+    return _rules[function]
 
 
 def with_masks(
-    layer: Tracked, kwargs: dict[str, Any], masks: tuple[Any, ...], named: dict[str, Any]
-) -> dict[str, Any]:
-    """Add masks to the keyword arguments of a call, where the layer accepts and lacks them.
+    masks: Masks, layer: Any, method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Add the masks of the inputs to the arguments of a call, where `call` accepts them.
 
-    The mask of an argument ``value`` is passed as ``value_mask``, that of the first argument also
-    as ``mask``. Masks that are passed explicitly are kept.
-
-    Args:
-        layer: the layer that is called.
-        kwargs: the keyword arguments.
-        masks: the masks of the positional arguments; None for no mask.
-        named: the masks of the keyword arguments.
-    """
-    if all(_none(mask) for mask in (*masks, *named.values())):
-        return kwargs
-    parameters = method_of(type(layer), "call").signature.parameters
-    places = [p.name for p in parameters.values() if p.kind is Parameter.POSITIONAL_OR_KEYWORD]
-    if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters.values()):
-        places, masks = [""], (masks[0] if len(masks) == 1 else list(masks),)
-    passed = {*kwargs, *places[: len(masks)]}
-    found: dict[str, Any] = {}
-    for index, (name, mask) in enumerate([*zip(places, masks, strict=False), *named.items()]):
-        for option in (f"{name}_mask", *(["mask"] if index == 0 else [])):
-            if not _none(mask) and option in parameters and option not in passed:
-                found[option] = mask
-    return kwargs | found
-
-
-def note_mask(layer: Tracked, mask: Any) -> None:
-    """Record the mask of a model's outputs in the running call."""
-    scope = current()
-    if scope is not None:
-        scope.call.masks[id(layer)] = trace_state(), mask
-
-
-def noted_mask(layer: Tracked) -> tuple[bool, Any]:
-    """Return whether a model recorded a mask for its last outputs, and the mask."""
-    scope = current()
-    state, mask = (None, None) if scope is None else scope.call.masks.get(id(layer), (None, None))
-    known = state is not None and state == trace_state()
-    return known, mask if known else None
-
-
-def mask_after(layer: Any, args: tuple[Any, ...], mask: Any) -> Any:
-    """Return the mask of a layer's last outputs.
+    The mask of the only input that holds arrays is passed as ``mask``. If there are several, that
+    of an input ``value`` is passed as ``value_mask``; that of the first one also as ``mask`` if the
+    layer has ``_mask_of_first_input``. Masks that are passed explicitly are kept.
 
     Args:
+        masks: the masks of the call.
         layer: the layer.
-        args: the positional arguments of its call.
-        mask: the mask of the first argument; None for no mask.
+        method: the signature of `call`.
+        args: the positional arguments.
+        kwargs: the keyword arguments.
     """
-    known, noted = noted_mask(layer)
-    if known:
-        return noted
-    return layer.compute_mask(args[0], None if _none(mask) else mask) if args else None
+    parameters = method.signature.parameters
+    if not any(name == "mask" or name.endswith("_mask") for name in parameters):
+        return args, kwargs
+    try:
+        given = method.signature.bind(*args, **kwargs).arguments
+    except TypeError:  # the call itself reports it
+        return args, kwargs
+    inputs: dict[str, Any] = {}
+    for name, value in given.items():
+        kind = parameters[name].kind
+        if kind is Parameter.VAR_KEYWORD:
+            inputs |= value
+        else:
+            inputs[name] = (
+                value[0] if kind is Parameter.VAR_POSITIONAL and len(value) == 1 else value
+            )
+    arrays = {name: value for name, value in inputs.items() if _holds_arrays(value)}
+    options: dict[str, Any] = {}
+    if len(arrays) == 1 or getattr(layer, "_mask_of_first_input", False):
+        options["mask"] = next(iter(arrays.values()), None)
+    if len(arrays) > 1:
+        options |= {f"{name}_mask": value for name, value in arrays.items()}
+    places = list(parameters)[: len(args)]
+    for option, value in options.items():
+        mask = masks.of_tree(value) if option in parameters and given.get(option) is None else None
+        if mask is None:
+            continue
+        if option in places:  # None was passed by position
+            at = places.index(option)
+            args = (*args[:at], mask, *args[at + 1 :])
+        else:
+            kwargs = kwargs | {option: mask}
+    return args, kwargs
 
 
-def _none(mask: Any) -> bool:
-    return mask is None or not leaves_of(mask)
+def _holds_arrays(value: Any) -> bool:
+    return isinstance(value, jax.Array) or any(
+        isinstance(leaf, jax.Array) for leaf in leaves_of(value)
+    )
+
+
+def previous_mask(
+    masks: Masks, method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Return the argument ``mask`` of a call, else the mask of its first input; None for no mask.
+
+    Args:
+        masks: the masks of the call.
+        method: the signature of `call`.
+        args: the positional arguments.
+        kwargs: the keyword arguments.
+    """
+    mask = kwargs.get("mask")
+    if mask is None and len(args) > 1 and "mask" in method.inputs:
+        at = method.inputs.index("mask")
+        mask = args[at] if at < len(args) and method.counts else None
+    if mask is None and masks:
+        return masks.of_tree(_first_input(method, args, kwargs))
+    return mask if leaves_of(mask) else None
+
+
+def _first_input(method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if args:
+        return args[0]
+    return next((kwargs[name] for name in method.inputs if name in kwargs), None)
+
+
+def mark_outputs(
+    masks: Masks,
+    layer: Any,
+    method: Method,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    outputs: Any,
+    previous: Any,
+) -> bool:
+    """Record the masks of a layer's outputs.
+
+    Masks that inner layers recorded are kept.
+
+    Args:
+        masks: the masks of the call.
+        layer: the layer.
+        method: the signature of its `call`.
+        args: the positional arguments.
+        kwargs: the keyword arguments.
+        outputs: the outputs.
+        previous: the mask of the inputs, as from :func:`previous_mask`.
+
+    Returns:
+        Whether the layer passes masks on, or had none to pass on.
+    """
+    rule = _rule_of(layer.__class__)
+    if previous is None and rule is not None:
+        return True
+    if masks and all(masks.of(leaf) is not None for leaf in leaves_of(outputs)):
+        return True
+    if not layer.supports_masking:
+        return previous is None or rule == "inner"
+    masks.record_tree(outputs, layer.compute_mask(_first_input(method, args, kwargs), previous))
+    return True
+
+
+def copy_masks(masks: Masks, source: Any, target: Any) -> None:
+    """Record the masks of the arrays of a pytree also for those of another, of equal structure."""
+    if masks:
+        for one, other in zip(leaves_of(source), leaves_of(target), strict=True):
+            if one is not other:
+                masks.record(other, masks.of(one))
+
+
+def warn_of_loss(layer: Tracked, label: str) -> None:
+    """Warn that a layer does not pass the mask of its inputs on."""
+    warnings.warn(
+        explain(
+            f"{label} received an input with a mask, and does not pass the mask on.",
+            where=f"made at {layer._lamina.made_at}; called at {site()}",
+            expected="a layer that defines compute_mask, or sets supports_masking",
+            received="supports_masking=False, so that later layers see no mask",
+            remedy="Set self.supports_masking = True in __init__ if the mask also fits the "
+            "outputs; else pass masks to later layers by mask=, or ignore this warning.",
+        ),
+        UserWarning,
+        stacklevel=4,
+    )

@@ -10,6 +10,7 @@ import jax
 from lamina.core.base.pytrees import flatten, unflatten
 from lamina.core.running.interpreter import Effects, Interpreter
 from lamina.core.running.keys import Key
+from lamina.core.running.masks import copy_masks
 from lamina.core.running.scope import current, run_in
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
@@ -36,6 +37,7 @@ def rematerialized(
     leaves, structure = flatten((args, kwargs))
     places = [index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
     children: list[Interpreter] = []
+    masks = scope.call.masks
     key = scope.key
     outside = key.state if key is not None and key.is_outside_loop else None
 
@@ -49,12 +51,14 @@ def rematerialized(
         children.append(child)
         inner = None if key is None else Key(key_value, key.drawn, outside)
         within = scope._replace(call=child, key=inner)
+        copy_masks(masks, leaves, inputs)
         outputs = run_in(within, lambda: call(*inner_args, **inner_kwargs))
-        return outputs, child.effects()
+        return (outputs, masks.of_tree(outputs)), child.effects()
 
     values = [scope.call.peek(variable) for variable in variables]
     arrays = [leaves[index] for index in places]
     key_value = None if key is None else key.value
-    outputs, effects = cast(Any, jax.checkpoint)(run)(values, key_value, arrays)
+    (outputs, found), effects = cast(Any, jax.checkpoint)(run)(values, key_value, arrays)
     scope.call.absorb(children[-1], effects)
+    masks.record_tree(outputs, found)
     return outputs

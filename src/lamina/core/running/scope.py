@@ -13,7 +13,7 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import SCOPE
 from lamina.errors import InputError, explain
 
-__all__ = ["Scope", "as_mode", "current", "run_in"]
+__all__ = ["Scope", "as_mode", "current", "run_in", "set_masks"]
 
 T = TypeVar("T")
 
@@ -39,6 +39,18 @@ class Scope(NamedTuple):
 def current() -> Scope | None:
     """Return the scope of the innermost running layer; None outside of calls."""
     return cast("Scope | None", SCOPE.get())
+
+
+def set_masks(inputs: Any, masks: Any) -> None:
+    """Record explicit masks of the inputs of the running call, for its inner layers.
+
+    Args:
+        inputs: a pytree of arrays.
+        masks: the masks of its leaves, in order; None for no mask.
+    """
+    scope = current()
+    if masks is not None and scope is not None:
+        scope.call.masks.record_tree(inputs, masks, replace=True)
 
 
 def run_in(scope: Scope | None, function: Callable[[], T]) -> T:

@@ -12,13 +12,22 @@ __all__ = ["TooSmallError", "known_sizes"]
 
 
 class TooSmallError(InputError):
-    """An input has fewer elements along an axis than the layer needs."""
+    """An input has fewer elements along an axis than the layer needs.
+
+    Args:
+        message: the message.
+        lacking: how many elements the axis lacks; 1 by default.
+    """
+
+    def __init__(self, message: str, lacking: int = 1) -> None:
+        super().__init__(message)
+        self.lacking = lacking
 
 
 def known_sizes(layer: Tracked, sizes: tuple[Any, ...]) -> tuple[int | None, ...]:
     """Return the sizes of axes, with None for unknown ones.
 
-    While a plan is traced, axes of unknown size have a trial size, which must not be checked.
+    While a plan is traced, axes of unknown size have a trial size, which need not be valid.
 
     Args:
         layer: the layer whose `build` or `call` is running.

@@ -22,17 +22,14 @@ else:
     exporting = lazily("jax.export")
 
 __all__ = [
-    "SIZES",
     "Arguments",
     "Dim",
-    "Sizes",
     "Spec",
     "as_specs",
     "covers",
     "is_array",
     "is_unknown",
     "map_specs",
-    "merge_specs",
     "shapes_of",
 ]
 
@@ -159,33 +156,6 @@ def _dtype(dtype: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """The trial sizes of unknown dims while a plan is traced.
-
-    Attributes:
-        nameless: trial size of the dims without a name.
-        names: the named dims; each has another multiple of `nameless`.
-    """
-
-    nameless: int
-    names: tuple[str, ...] = ()
-
-    def of(self, dim: Dim) -> int:
-        """Return the size of a dim, or its trial size if it is unknown."""
-        if isinstance(dim, int):
-            return dim
-        return self.nameless if dim is None else self.nameless * (self.names.index(dim) + 2)
-
-    def __str__(self) -> str:
-        return ", ".join([str(self.nameless), *(f"{n} = {self.of(n)}" for n in self.names)])
-
-
-SIZES = ((48, 96), (240, 480))
-"""Pairs of trial sizes. A size in the trace that differs between the two of a pair is unknown. The
-second pair is for programs that need larger inputs."""
-
-
-@dataclass(frozen=True)
 class Arguments:
     """The positional and keyword arguments of a call, with specs in place of arrays."""
 
@@ -302,32 +272,6 @@ def as_specs(value: Any, *, shapes: bool = False) -> Any:
     if len(leaves) == 1 and leaves[0] is value:
         return value
     return unflatten(structure, [as_specs(leaf, shapes=shapes) for leaf in leaves])
-
-
-def merge_specs(earlier: Any, later: Any, names: dict[tuple[int, int], str] | None = None) -> Any:
-    """Merge the specs of two traces with different trial sizes: dims that differ are unknown.
-
-    Args:
-        earlier: a pytree of specs, or `Arguments`, from the first trace.
-        later: the same from the second trace.
-        names: names of unknown dims by their sizes in the two traces; None (default) for no names.
-    """
-    if isinstance(later, Arguments):
-        args = merge_specs(earlier.args, later.args, names)
-        return Arguments(args, merge_specs(earlier.kwargs, later.kwargs, names))
-    firsts: list[Spec] = []
-    map_specs(firsts.append, earlier)
-    pending = iter(firsts)
-
-    def one(spec: Spec) -> Spec:
-        other = next(pending, None)
-        if other is None or other.shape == spec.shape or len(other.shape) != len(spec.shape):
-            return spec
-        pairs = zip(other.shape, spec.shape, strict=True)
-        dims = [b if a == b else (names or {}).get((a, b)) for a, b in pairs]  # pyright: ignore
-        return Spec(tuple(dims), spec.dtype)
-
-    return map_specs(one, later)
 
 
 def shapes_of(value: Any, unknown: Callable[[Spec], tuple[Dim, ...]] | None = None) -> Any:

@@ -111,7 +111,7 @@ class Snapshot:
             (layer._lamina, layer._lamina.build_state()) for layer in self.attributes.layers()
         ]
         self._values = [
-            (variable, variable.stored() if variable.built else None, variable.trainable)
+            (variable, variable.stored() if variable.built else None, variable.flags)
             for _, variable in (self.tree.variables.values() if values else ())
         ]
 
@@ -125,8 +125,8 @@ class Snapshot:
         self.attributes.restore()
         self.restore_nodes()
         if self._values:
-            for variable, _, trainable in self._values:
-                variable.trainable = trainable
+            for variable, _, flags in self._values:
+                variable.flags = flags
             assign_together(
                 [v for v, _, _ in self._values], [value for _, value, _ in self._values]
             )

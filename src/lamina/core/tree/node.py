@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lamina.core.base.scalars import plain_numbers
 from lamina.core.base.sites import Site
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.planned_calls import PlannedCalls
@@ -86,6 +87,7 @@ class Node:
         name: the name in reports; None for the default.
         dtype: the dtype or mixed-precision policy; None for float32.
         trainable: the layer's own flag.
+        inherits: whether the flag was never assigned, so that the layers above freeze this one.
         penalty: the layer's `activity_regularizer`.
         copies: number of equal layers that this one stands for; None for a single layer.
         built: how the layer was built; None before.
@@ -102,6 +104,7 @@ class Node:
         "declared",
         "dtype",
         "edition",
+        "inherits",
         "keywords",
         "loose",
         "made_at",
@@ -116,14 +119,15 @@ class Node:
     def __init__(
         self, arguments: tuple[Any, ...], keywords: dict[str, Any], made_at: Site, made_in: int
     ) -> None:
-        self.arguments = arguments
-        self.keywords = keywords
+        self.arguments: tuple[Any, ...] = plain_numbers(arguments)
+        self.keywords = {name: plain_numbers(value) for name, value in keywords.items()}
         self.made_at = made_at
         self.made_in = made_in
         self.edition = 0
         self.name: str | None = None
         self.dtype: str | None = None
         self.trainable = True
+        self.inherits = True
         self.copies: int | None = None
         self.penalty: Callable[[Any], Any] | None = None
         self.built: Built | None = None
@@ -142,6 +146,7 @@ class Node:
             "origin": self.origin,
             "plans": self.plans.copy(),
             "trainable": self.trainable,
+            "inherits": self.inherits,
         }
 
     def restore(self, state: dict[str, Any]) -> None:

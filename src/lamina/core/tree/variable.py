@@ -18,6 +18,7 @@ from lamina.core.base.pytrees import as_array
 from lamina.core.base.sites import Site, site
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.array_methods import ArrayMethods
+from lamina.core.tree.trainable_flag import TrainableFlag
 from lamina.core.tree.values import assign_together
 from lamina.errors import BuildError, InputError, TraceError, explain
 from lamina.narrowing import array_of
@@ -57,7 +58,7 @@ class Loan(Protocol):
     def recall(self) -> None: ...
 
 
-class Variable(ArrayMethods):
+class Variable(TrainableFlag, ArrayMethods):
     """A weight or another array of a layer's state, which works as an array in ``jax.numpy``.
 
     It has the attributes, methods and operators of a ``jax.Array``. Functions of ``jax.lax`` need
@@ -119,26 +120,18 @@ class Variable(ArrayMethods):
         self._shape: tuple[int, ...] = spec.shape  # pyright: ignore[reportAttributeAccessIssue]
         self.weight_dtype: Any = spec.dtype
         self.initializer = initializers.get(initializer)
-        self.name = None if name is None else str(name)
+        self.given_name = None if name is None else str(name)
         self.regularizer = regularizers.get(regularizer)
         self.constraint = constraints.get(constraint)
         self.path: str | None = None  # in the tree that it was built in
         self.declared_at: Site = site()
-        self._trainable = bool(trainable)
+        TrainableFlag.__init__(self, bool(trainable))
         floating = spec.dtype is _FLOAT32 or jnp.issubdtype(spec.dtype, jnp.floating)
         self._lowered = self._trainable and floating
         self._value: Any = None
+        self.is_weight = True  # False for the state of a stateful layer, which no file needs
         self.copies: tuple[int, ...] = ()  # sizes of the first axes if copies are stacked in it
         self.attached = False  # whether an attribute of a layer holds it
-
-    @property
-    def trainable(self) -> bool:
-        """Whether optimizers update the variable; it may be assigned."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
 
     @property
     def built(self) -> bool:
@@ -184,9 +177,15 @@ class Variable(ArrayMethods):
         """The number of axes."""
         return len(self.shape)
 
+    @property
+    def name(self) -> str:
+        """The name that was given, else that of the attribute which holds the variable."""
+        own = self.given_name or (self.path or "").rpartition(".")[2]
+        return own or "variable"
+
     def describe(self) -> str:
         """Return the name of the variable in errors."""
-        known = self.path or self.name
+        known = self.path or self.given_name
         return f"Variable {known!r} {self.shape}" if known else f"Variable {self.shape}"
 
     @property
@@ -280,11 +279,45 @@ class Variable(ArrayMethods):
         return self
 
     def assign_add(self, value: Any) -> Variable:
-        """Add an array or a number to the value, as :meth:`assign`."""
+        """Add an array or a number to the value, as :meth:`assign`.
+
+        Args:
+            value: an array that broadcasts to the variable's shape, or a number.
+
+        Returns:
+            The variable.
+
+        Raises:
+            InputError: the result has another shape than the variable.
+            TraceError: as of :meth:`assign`.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> layer.bias.assign_add(2.0).numpy().tolist()
+        [2.0]
+        """
         return self.assign(self.value + array_of(value))
 
     def assign_sub(self, value: Any) -> Variable:
-        """Subtract an array or a number from the value, as :meth:`assign`."""
+        """Subtract an array or a number from the value, as :meth:`assign`.
+
+        Args:
+            value: an array that broadcasts to the variable's shape, or a number.
+
+        Returns:
+            The variable.
+
+        Raises:
+            InputError: the result has another shape than the variable.
+            TraceError: as of :meth:`assign`.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((None, 2))
+        >>> layer.bias.assign_sub(2.0).numpy().tolist()
+        [-2.0]
+        """
         return self.assign(self.value - array_of(value))
 
     def numpy(self) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -21,6 +21,7 @@ __all__ = [
     "may_hold_layers",
     "own_build",
     "unbuilt",
+    "variables_of",
     "walk",
 ]
 
@@ -121,11 +122,13 @@ def _entries(layer: Tracked) -> Iterable[tuple[str, Any]]:
     """Return the attributes of a layer, and by name the weights that no attribute holds."""
     held = attributes(layer)
     node = layer._lamina
-    named = [v for v in (*node.loose, *node.declared) if not v.attached and v.name is not None]
+    named = [
+        v for v in (*node.loose, *node.declared) if not v.attached and v.given_name is not None
+    ]
     if not named:
         return held.items()
     seen = {id(value) for value in held.values() if isinstance(value, Variable)}
-    return [*held.items(), *((str(v.name), v) for v in named if id(v) not in seen)]
+    return [*held.items(), *((str(v.given_name), v) for v in named if id(v) not in seen)]
 
 
 def _key_problem(key: Any, keys: Iterable[Any]) -> str | None:
@@ -260,14 +263,19 @@ class ChangeDetector:
 
     def __init__(self, root: Tracked) -> None:
         self.edition = EDITION.current
-        self._nodes = [layer._lamina for _, layer in walk(root).layers.values()]
+        tree = walk(root)
+        self._nodes = [layer._lamina for _, layer in tree.layers.values()]
         self._editions = [node.edition for node in self._nodes]
+        self._variables = list(tree.by_path().values())
+        self._flags = [variable.flags for variable in self._variables]
 
     def is_unchanged(self) -> bool:
-        """Return whether no layer of the tree has changed."""
+        """Return whether no layer, and no variable's `trainable`, has changed."""
         current = EDITION.current
         if self.edition != current:
             if [node.edition for node in self._nodes] != self._editions:
+                return False
+            if [variable.flags for variable in self._variables] != self._flags:
                 return False
             self.edition = current
         return True
@@ -294,36 +302,29 @@ def copy_paths(path: str, copies: dict[str, int]) -> list[str]:
     return found
 
 
-def children(layer: Tracked) -> list[tuple[str, Tracked]]:
-    """Return the layers directly below a layer, with their names."""
-    found: dict[int, tuple[str, Tracked]] = {}
+def _held(layer: Tracked) -> Iterator[_Place]:
+    """Yield the layers and variables directly below a layer, through its containers."""
     pending = list(reversed(_inside(_Place("", layer, None))))
     while pending:
         place = pending.pop()
-        if isinstance(place.value, Tracked):
-            if place.value is not layer:
-                found.setdefault(id(place.value), (place.path, place.value))
-        elif _is(place.value, _CONTAINERS) and id(place.value) not in place.containers:
+        if not _is(place.value, _CONTAINERS):
+            yield place
+        elif id(place.value) not in place.containers:
             pending.extend(reversed(_inside(place)))
+
+
+def children(layer: Tracked) -> list[tuple[str, Tracked]]:
+    """Return the layers directly below a layer, with their names."""
+    found: dict[int, tuple[str, Tracked]] = {}
+    for place in _held(layer):
+        if isinstance(place.value, Tracked) and place.value is not layer:
+            found.setdefault(id(place.value), (place.path, place.value))
     return list(found.values())
 
 
-def frozen_layers(tree: Tree) -> set[int]:
-    """Return the identities of the layers that are frozen, themselves or by a layer above."""
-    frozen: set[int] = set()
-    for key, (_, layer) in tree.layers.items():
-        if not layer._lamina.trainable and key not in frozen:
-            frozen |= set(walk(layer).layers)
-    return frozen
-
-
-def frozen_variables(tree: Tree) -> set[int]:
-    """Return the identities of the variables that are frozen, themselves or by a layer above."""
-    frozen = {key for key, (_, variable) in tree.variables.items() if not variable.trainable}
-    for _, layer in tree.layers.values():
-        if not layer._lamina.trainable:
-            frozen |= set(walk(layer).variables)
-    return frozen
+def variables_of(layer: Tracked) -> list[Variable]:
+    """Return the variables that a layer holds itself."""
+    return [place.value for place in _held(layer) if isinstance(place.value, Variable)]
 
 
 def unused_layers(tree: Tree, read: set[int]) -> list[str]:

@@ -68,6 +68,8 @@ class GroupedQueryAttention(MultiHeadAttention):
     ((3, 5, 8), (8, 2, 4))
     """
 
+    _removes_masks = False
+
     def __init__(
         self,
         head_dim: int,

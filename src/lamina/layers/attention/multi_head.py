@@ -83,17 +83,21 @@ class MultiHeadAttention(Weighted):
         query: ``[batch, target, features]``.
         value: ``[batch, source, channels]``; None to attend to the cache only.
         key: ``[batch, source, channels]``; the value by default.
-        query_mask: bool ``[batch, target]``, False at padding; None by default.
+        query_mask: bool ``[batch, target]``, False at padding, where the output has no meaning;
+            None by default.
         value_mask, key_mask: bool ``[batch, source]``, False at padding; None by default.
         attention_mask: bool, broadcast against ``[batch, heads, target, source]``, or
-            ``[batch, target, source]``; a query that may attend to no position receives the mean
-            of all values. None by default.
+            ``[batch, target, source]``; a query that may attend to no position has weights 0. None
+            by default.
         return_attention_scores: return the weights w, before dropout; False by default.
         training: apply dropout; False by default.
         use_causal_mask: let position t attend to positions 0 to t only; False by default.
         cache: cache of :meth:`make_cache`, to which keys and values are appended. The query starts
             at the first new position, and masks are over the positions of the cache. None by
             default.
+
+    As in Keras, the masks of query, value and key are removed from these arrays by the call: layers
+    that are called on the same arrays later must be given them by ``mask=``.
 
     Returns:
         The output, or a tuple of the output, the weights ``[batch, heads, target, source]`` if
@@ -114,6 +118,10 @@ class MultiHeadAttention(Weighted):
     >>> y.shape, int(cache["length"])
     ((3, 5, 8), 5)
     """
+
+    supports_masking = True
+    _hides_masks = True
+    _removes_masks = True  # as in Keras
 
     def __init__(
         self,
@@ -203,13 +211,13 @@ class MultiHeadAttention(Weighted):
                 queries.shape[1], keys.shape[1], start, self.sliding_window, after_cached
             ),
             filled_mask(cache),
-            target_mask(self, query_mask, target, axes),
             source_mask(self, "value", value_mask, source, axes),
             source_mask(self, "key", key_mask, source, axes),
             pair_mask(self, attention_mask, self.num_heads, target, source, axes),
         )
         heads, weights = attend_heads(
-            self, queries, keys, values, mask, causal=use_causal_mask and cache is None,
+            self, queries, keys, values, mask, target_mask(self, query_mask, target, axes),
+            causal=use_causal_mask and cache is None,
             return_weights=return_attention_scores, training=training,
         )  # fmt: skip
         heads = unfold_axes(heads, axes, target)

@@ -40,6 +40,8 @@ class Projection(Adaptable):
     ((3, 5, 4, 2), (8, 4, 2))
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         shape: Sequence[int],

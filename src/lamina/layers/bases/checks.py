@@ -97,7 +97,7 @@ def check_integers(layer: Tracked, name: str, value: Any) -> tuple[int, ...]:
         numbers = tuple(operator.index(one) for one in given)
     except TypeError:
         numbers = ()
-    if not numbers:
+    if not numbers or any(isinstance(one, bool) for one in given):
         raise bad_option(layer, name, value, "an integer, or a list of integers")
     return numbers
 
@@ -198,8 +198,9 @@ def check_room(layer: Tracked, sizes: tuple[Any, ...], least: tuple[int, ...], a
     Raises:
         InputError: a size is smaller.
     """
-    found = zip(known_sizes(layer, sizes), least, strict=True)
-    if any(size is not None and size < low for size, low in found):
+    found = zip(sizes, least, strict=True)
+    lacking = max((low - size for size, low in found if size is not None), default=0)
+    if lacking > 0:
         raise TooSmallError(
             explain(
                 f"{name_of(layer)} got an input that is too small: its output would be empty.",
@@ -207,7 +208,8 @@ def check_room(layer: Tracked, sizes: tuple[Any, ...], least: tuple[int, ...], a
                 expected=f"[{axes}] >= {least}",
                 received=f"[{axes}] = {sizes}",
                 remedy="Give a larger input, or a smaller kernel, window or cropping.",
-            )
+            ),
+            lacking,
         )
 
 

@@ -45,7 +45,7 @@ def made_anew(value: Any, made: dict[int, Any] | None = None) -> Any:
             node = value._lamina
             arguments = made_anew(list(node.arguments), made)
             twin = type(value)(*arguments, **made_anew(dict(node.keywords), made))
-            twin._lamina.trainable = node.trainable
+            twin._lamina.trainable, twin._lamina.inherits = node.trainable, node.inherits
             made[id(value)] = twin
         return made[id(value)]
     if type(value) is dict:

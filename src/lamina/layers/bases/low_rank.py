@@ -147,7 +147,8 @@ class Adaptable(Weighted):
     def _kernel(self, shape: Any, initializer: Any = None) -> Variable:
         """Declares the kernel; it is frozen if LoRA is enabled."""
         kernel = self._weight(self._adapted, shape, initializer)
-        kernel.trainable = self.lora is None
+        if self.lora is not None and not kernel.built:
+            kernel.declare_trainable(False)
         return kernel
 
     def _with_change(
@@ -167,7 +168,7 @@ class Adaptable(Weighted):
     def _train_kernel(self, trainable: bool) -> None:
         kernel = getattr(self, self._adapted, None)
         if isinstance(kernel, Variable):
-            kernel.trainable = trainable
+            kernel.declare_trainable(trainable)
 
     def _change_of(self, rank: Any, alpha: Any) -> LowRank:
         if getattr(self, f"{self._adapted}_constraint") is not None:

@@ -41,6 +41,8 @@ class Spatial(Layer):
     [[[2, 1, 0]]]
     """
 
+    supports_masking = False
+
     rank: ClassVar[int]
 
     def __init__(self, data_format: DataFormat | None = None, **options: Any) -> None:

@@ -128,6 +128,7 @@ class GlobalAveragePooling1D(GlobalPooling):
     [[2.0]]
     """
 
+    supports_masking = True
     rank = 1
 
     def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> jax.Array:

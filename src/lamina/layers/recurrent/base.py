@@ -32,7 +32,7 @@ class RecurrentLayer(Layer):
         go_backwards: process the sequence from its last step, and return the outputs in that
             order; False by default.
         stateful: start each batch from the final state of the previous one, kept in the
-            non-trainable variables ``states``; False by default.
+            non-trainable variables ``states``, which are no weights; False by default.
         unroll: compile the steps one after the other instead of a loop; False by default.
         zero_output_for_mask: output zeros at masked steps instead of the previous output; False
             by default.
@@ -66,8 +66,7 @@ class RecurrentLayer(Layer):
         if self.stateful:
             self._check_sizes_known(input_shape)
             self.states = map_tree(
-                lambda spec: self.add_weight(spec.shape, "zeros", trainable=False),
-                self._state_specs(input_shape),
+                lambda spec: self._state_variable(spec.shape), self._kept_specs(input_shape)
             )
 
     @either_mode
@@ -81,7 +80,7 @@ class RecurrentLayer(Layer):
         if mask is not None:
             check_shape(self, "a mask", mask, sequences.shape[:2], "batch, time")
         if initial_state is None and self.stateful:
-            initial_state = cast_floating(self.states, compute_dtype(self))
+            initial_state = self._kept_state()
         if initial_state is not None:
             specs = self._state_specs(sequences.shape)
             initial_state = check_states(self, initial_state, specs, self._state_axes)
@@ -105,8 +104,22 @@ class RecurrentLayer(Layer):
         output_mask = mask if self.return_sequences else None
         return [output_mask] + [None] * self._state_count if self.return_state else output_mask
 
+    def _state_variable(self, shape: Any, dtype: Any = None) -> Variable:
+        """Declares a variable of the state, which is no weight."""
+        variable = self.add_weight(shape, "zeros", dtype=dtype, trainable=False)
+        variable.is_weight = False
+        return variable
+
+    def _kept_specs(self, input_shape: Any) -> list[Any]:
+        """The shape and dtype of each array of the state, without a read of a weight."""
+        return self._state_specs(input_shape)
+
+    def _kept_state(self) -> Any:
+        """The state that the previous batch left, from which a stateful layer starts."""
+        return cast_floating(self.states, compute_dtype(self))
+
     def reset_state(self) -> None:
-        """Sets the state of a stateful layer to zeros."""
+        """Sets the state of a stateful layer to its initial state, zeros."""
         for variable in self._state_variables():
             variable.assign(jnp.zeros_like(variable.value))
 

@@ -6,10 +6,12 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core.base.pytrees import flatten, map_tree, unflatten
 from lamina.core.running.precision import compute_dtype
 from lamina.core.specs.signature import method_of
+from lamina.core.specs.spec import Spec
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
@@ -59,7 +61,9 @@ def _is_size(size: Any) -> bool:
     if isinstance(size, list | tuple):
         sizes = cast("list[Any]", size)
         return len(sizes) > 0 and all(map(_is_size, sizes))
-    return isinstance(size, int) and not isinstance(size, bool) and size > 0
+    number: Any = size
+    integer = isinstance(number, int | np.integer) and not isinstance(number, bool)
+    return integer and bool(number > 0)
 
 
 def state_specs(cell: Any, batch: int) -> Any:
@@ -67,11 +71,18 @@ def state_specs(cell: Any, batch: int) -> Any:
     get_initial_state = getattr(cell, "get_initial_state", None)
     if get_initial_state is not None:
         return jax.eval_shape(lambda: get_initial_state(batch_size=batch))
+    return map_tree(
+        lambda spec: jax.ShapeDtypeStruct(spec.shape, spec.dtype), sizes_to_specs(cell, batch)
+    )
+
+
+def sizes_to_specs(cell: Any, batch: int | None) -> Any:
+    """Returns the specs of a state, in the structure of the cell's `state_size`."""
 
     def spec(size: Any) -> Any:
-        if isinstance(size, int):
-            return jax.ShapeDtypeStruct((batch, size), compute_dtype(cell))
-        return [spec(inner) for inner in size]
+        if not isinstance(size, list | tuple):
+            return Spec((batch, int(size)), compute_dtype(cell))
+        return [spec(inner) for inner in cast("list[Any]", size)]
 
     return spec(cell.state_size)
 

@@ -23,6 +23,7 @@ class CellOptions(LayerOptions, total=False):
         dropout: dropout rate of the inputs, a number in [0, 1]; 0 by default.
         recurrent_dropout: dropout rate of the state, a number in [0, 1]; 0 by default.
         seed: integer folded into the random key of the dropout; None by default.
+        implementation: has no effect: there is one implementation. Keras has it.
     """
 
     kernel_regularizer: RegularizerLike
@@ -34,6 +35,7 @@ class CellOptions(LayerOptions, total=False):
     dropout: float
     recurrent_dropout: float
     seed: int | None
+    implementation: int
 
 
 class SequenceOptions(LayerOptions, total=False):

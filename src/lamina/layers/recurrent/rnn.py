@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 import jax
+import jax.numpy as jnp
 
-from lamina.core.base.pytrees import map_tree
+from lamina.core.base.pytrees import leaves_of, map_pairs, map_tree
 from lamina.core.running.precision import compute_dtype
+from lamina.core.tree.variable import Variable
+from lamina.core.tree.walk import is_unbuilt
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_rank
 from lamina.layers.recurrent.base import RecurrentLayer
@@ -16,9 +19,10 @@ from lamina.layers.recurrent.cells import (
     check_cell,
     initial_states,
     run_cell,
+    sizes_to_specs,
     state_specs,
 )
-from lamina.layers.recurrent.stacked_cells import StackedRNNCells
+from lamina.layers.recurrent.stacked_cells import StackedRNNCells, starts_from_zeros
 from lamina.ops.arrays import float_dtype
 from lamina.ops.recurrence import zero_state
 from lamina.options import LayerOptions
@@ -46,9 +50,9 @@ class RNN(RecurrentLayer):
         go_backwards: process the sequence from its last step, and return the outputs in that
             order; False by default.
         stateful: start each batch from the final state of the previous one, kept in the
-            non-trainable variables ``states``, which are zeros at first and after
-            :meth:`reset_state`; False by default. The size of the batch must then be known when
-            the layer is built.
+            non-trainable variables ``states``, which are no weights; False by default. The first
+            batch, and that after :meth:`reset_state`, start from the cell's initial state. The
+            size of the batch must be known when the layer is built.
         unroll: compile the steps one after the other instead of a loop, which is faster for short
             sequences and compiles more slowly; False by default.
         zero_output_for_mask: output zeros at masked steps instead of the previous output; False
@@ -83,6 +87,8 @@ class RNN(RecurrentLayer):
     [[[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]]
     """
 
+    started: Variable | None = None
+
     def __init__(
         self,
         cell: Layer | list[Layer] | tuple[Layer, ...],
@@ -105,6 +111,41 @@ class RNN(RecurrentLayer):
         )
         stacked = isinstance(cell, list | tuple)
         self.cell: Any = check_cell(self, StackedRNNCells(cell) if stacked else cell)
+
+    def build(self, input_shape: Any) -> None:
+        own_start = not starts_from_zeros(self.cell)
+        if own_start and is_unbuilt(self.cell):  # its initial state may be a weight
+            batch, _, *features = input_shape
+            self.cell.build((batch, *features), as_list(sizes_to_specs(self.cell, batch)))
+        super().build(input_shape)
+        kept = self.stateful and own_start
+        self.started = self._state_variable((), "bool") if kept else None
+
+    def _kept_specs(self, input_shape: Any) -> list[Any]:
+        if starts_from_zeros(self.cell) or isinstance(self.cell, StackedRNNCells):
+            return super()._kept_specs(input_shape)
+        return as_list(sizes_to_specs(self.cell, input_shape[0]))
+
+    def _kept_state(self) -> Any:
+        kept = super()._kept_state()
+        if self.started is None:
+            return kept
+        started = self.started.value
+        initial = self.get_initial_state(leaves_of(kept)[0].shape[0])
+        self.started.assign(True)
+        return map_pairs(lambda old, new: jnp.where(started, old, new), kept, initial)
+
+    def reset_state(self) -> None:
+        """Sets the state of a stateful layer to the initial state of its cell."""
+        super().reset_state()
+        if self.started is not None:
+            self.started.assign(False)
+            variables = self._state_variables()
+            initial = leaves_of(self.get_initial_state(variables[0].shape[0]))
+            for variable, state in zip(variables, initial, strict=True):
+                variable.assign(state)
+
+    reset_states = reset_state
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """Returns the cell's initial states for a batch of that size, as a list."""

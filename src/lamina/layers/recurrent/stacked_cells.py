@@ -10,9 +10,10 @@ import jax
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layers.recurrent.cells import as_list, check_cell, initial_states, run_cell
+from lamina.layers.recurrent.units import RecurrentCell
 from lamina.options import LayerOptions
 
-__all__ = ["StackedRNNCells"]
+__all__ = ["StackedRNNCells", "starts_from_zeros"]
 
 
 class StackedRNNCells(Layer):
@@ -99,3 +100,12 @@ class StackedRNNCells(Layer):
     @property
     def _sized(self) -> list[Any]:
         return list(self.cells)
+
+
+def starts_from_zeros(cell: Any) -> bool:
+    """Returns whether a cell's initial state is known to be zeros."""
+    kind: type = cell.__class__
+    own = getattr(kind, "get_initial_state", None)
+    if own is StackedRNNCells.get_initial_state:
+        return all(map(starts_from_zeros, cell.cells))
+    return own is None or own is RecurrentCell.get_initial_state

@@ -50,6 +50,8 @@ class TimeDistributed(Layer):
     (2, 7, 4)
     """
 
+    supports_masking = True
+
     def __init__(self, layer: Layer, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.layer = check_layer(self, "layer", layer)
@@ -58,7 +60,7 @@ class TimeDistributed(Layer):
         check_rank(self, input_shape, "batch, time, features...")
         self.layer.build((input_shape[0], *input_shape[2:]))
         variables = walk(self.layer).variables.values()
-        self._has_state = any(not variable.trainable for _, variable in variables)
+        self._has_state = any(not variable.is_parameter for _, variable in variables)
 
     def call(self, inputs: jax.Array, mask: jax.Array | None = None) -> Any:
         if mask is not None:

@@ -1,13 +1,14 @@
-"""The base class of callbacks, the history that `fit` returns, and a callback of functions."""
+"""The base class of callbacks: the methods that `fit`, `evaluate` and `predict` call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeAlias, cast
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeAlias
 
+from lamina.training.callbacks.log_names import LogNames
 from lamina.training.checkpoints import schema
 
-__all__ = ["EVENTS", "Callback", "History", "LambdaCallback", "Logs", "trainer_of"]
+__all__ = ["EVENTS", "Callback", "Logs", "trainer_of"]
 
 EVENTS = tuple(
     f"on_{name}"
@@ -17,15 +18,21 @@ EVENTS = tuple(
         "epoch_begin",
         "epoch_end",
         "progress",
+        "batch_begin",
+        "batch_end",
         "train_batch_begin",
         "train_batch_end",
         "test_begin",
         "test_end",
+        "test_batch_begin",
+        "test_batch_end",
         "predict_begin",
         "predict_end",
+        "predict_batch_begin",
+        "predict_batch_end",
     )
 )
-"""The names of the methods of callbacks."""
+"""The names of the methods of callbacks that are called for an event."""
 
 Logs: TypeAlias = Mapping[str, Any]
 """Numbers, or lists of numbers, by name."""
@@ -35,14 +42,16 @@ class Callback:
     """The base class of callbacks: override the methods of the events to handle.
 
     In the methods, ``self.model`` is the model, and ``self.model.stop_training = True`` ends
-    training after the present epoch. Logs map names to Python numbers. Reading a log of
-    `on_train_batch_end` or `on_progress` waits for the device; reading others does not.
+    training after the present batch and its epoch's validation; `stop_evaluating` ends an
+    evaluation and `stop_predicting` a prediction in the same way. Logs map names to Python
+    numbers. Reading a log of a batch or of `on_progress` waits for the device; reading others does
+    not.
 
     Attributes:
-        model: the model that is trained.
+        model: the model that is trained, evaluated or used for prediction.
         params: a dict with `epochs` (the number of the last epoch), `steps` (in an epoch; None if
             unknown), `verbose`, `logs` (the names of the logs of an epoch; None if unknown) and
-            `validation_freq`.
+            `validation_freq`; the last two in `fit` only.
 
     >>> class Losses(Callback):
     ...     def __init__(self):
@@ -71,6 +80,12 @@ class Callback:
             params: the options of `fit`.
         """
         self.params = params
+
+    def _check_setup(self) -> None:
+        """Check the options of a callback of Lamina before training."""
+
+    def _check_names(self, names: LogNames) -> None:
+        """Check the names of logs in the options, before training and after its first step."""
 
     def get_state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps of this callback.
@@ -126,6 +141,22 @@ class Callback:
             logs: the loss and metrics of these steps.
         """
 
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """The former name of `on_train_batch_begin`, which calls it.
+
+        Args:
+            batch: the number of the batch in its epoch, from 0.
+            logs: empty.
+        """
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """The former name of `on_train_batch_end`, which calls it.
+
+        Args:
+            batch: the number of the batch in its epoch, from 0.
+            logs: the loss and metrics of the epoch up to this step.
+        """
+
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before a step. If it is overridden, steps are run one at a time.
 
@@ -133,6 +164,7 @@ class Callback:
             batch: the number of the batch in its epoch, from 0.
             logs: empty.
         """
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called once a step was dispatched. If it is overridden, steps are run one at a time.
@@ -141,6 +173,7 @@ class Callback:
             batch: the number of the batch in its epoch, from 0.
             logs: the loss and metrics of the epoch up to this step.
         """
+        self.on_batch_end(batch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Called before an evaluation or a validation.
@@ -154,6 +187,24 @@ class Callback:
 
         Args:
             logs: its loss and metrics.
+        """
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before a batch of an evaluation or a validation. If it is overridden, batches are
+        evaluated one at a time.
+
+        Args:
+            batch: the number of the batch, from 0.
+            logs: empty.
+        """
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called once a batch of an evaluation or a validation was dispatched. If it is overridden,
+        batches are evaluated one at a time.
+
+        Args:
+            batch: the number of the batch, from 0.
+            logs: the loss and metrics of the batches up to this one.
         """
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
@@ -170,87 +221,23 @@ class Callback:
             logs: empty.
         """
 
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before a batch of a prediction.
+
+        Args:
+            batch: the number of the batch, from 0.
+            logs: empty.
+        """
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called once a batch of a prediction was dispatched.
+
+        Args:
+            batch: the number of the batch, from 0.
+            logs: `outputs`, those of this batch, on the device.
+        """
+
 
 def trainer_of(model: Any) -> Any:
     """Return the trainer of a compiled model."""
     return model._lamina.trainer
-
-
-def _is_dict_of_lists(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(schema.is_list, cast(Any, value).values()))
-
-
-class History(Callback):
-    """The logs of all epochs, which `fit` returns.
-
-    Attributes:
-        epoch: the numbers of the epochs, from 0.
-        history: a list of values, one an epoch, for each log by name.
-
-    >>> history = History()
-    >>> history.on_epoch_end(0, {"loss": 0.5})
-    >>> history.history
-    {'loss': [0.5]}
-    """
-
-    def __init__(self) -> None:
-        self.epoch: list[int] = []
-        self.history: dict[str, list[float]] = {}
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.epoch.append(epoch)
-        values: Mapping[str, float] = logs or {}
-        for name, value in values.items():
-            self.history.setdefault(name, []).append(value)
-
-    _state_schema: ClassVar[schema.Schema] = {
-        "epoch": schema.is_list,
-        "history": _is_dict_of_lists,
-    }
-
-    def get_state(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "history": self.history}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        self.epoch = list(state["epoch"])
-        self.history = {name: list(values) for name, values in state["history"].items()}
-
-
-class LambdaCallback(Callback):
-    """A callback made of functions.
-
-    Args:
-        on_epoch_begin: called with ``(epoch, logs)``; each is None by default.
-        on_epoch_end: called with ``(epoch, logs)``.
-        on_train_begin: called with ``(logs)``.
-        on_train_end: called with ``(logs)``.
-        on_train_batch_begin: called with ``(batch, logs)``.
-        on_train_batch_end: called with ``(batch, logs)``.
-        others: further methods of :class:`Callback` by name, such as `on_progress`.
-
-    >>> losses = []
-    >>> callback = LambdaCallback(on_epoch_end=lambda epoch, logs: losses.append(logs["loss"]))
-    """
-
-    def __init__(
-        self,
-        on_epoch_begin: Callable[..., Any] | None = None,
-        on_epoch_end: Callable[..., Any] | None = None,
-        on_train_begin: Callable[..., Any] | None = None,
-        on_train_end: Callable[..., Any] | None = None,
-        on_train_batch_begin: Callable[..., Any] | None = None,
-        on_train_batch_end: Callable[..., Any] | None = None,
-        **others: Callable[..., Any],
-    ) -> None:
-        functions = {
-            "on_epoch_begin": on_epoch_begin,
-            "on_epoch_end": on_epoch_end,
-            "on_train_begin": on_train_begin,
-            "on_train_end": on_train_end,
-            "on_train_batch_begin": on_train_batch_begin,
-            "on_train_batch_end": on_train_batch_end,
-            **others,
-        }
-        for name, function in functions.items():
-            if function is not None:
-                setattr(self, name, function)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 __all__ = ["DeviceLogs"]
 
+if TYPE_CHECKING:
+    _Dict = dict[str, Any]
+else:
 
-class DeviceLogs(MutableMapping[str, Any]):
-    """Logs by name, whose values are copied from the device when they are read.
+    class _Dict(MutableMapping, dict):
+        """A dict whose methods use `__getitem__`, `__setitem__`, `__delitem__` and `__iter__`."""
+
+
+class DeviceLogs(_Dict):
+    """A dict of logs by name, whose values are copied from the device when they are read.
 
     Args:
         arrays: scalars, or arrays for logs that are lists of numbers.
@@ -22,22 +29,36 @@ class DeviceLogs(MutableMapping[str, Any]):
     """
 
     def __init__(self, arrays: Mapping[str, Any]) -> None:
-        self._arrays = dict(arrays)
+        dict[str, Any].__init__(self, arrays)
 
     def __getitem__(self, name: str) -> Any:
-        return np.asarray(self._arrays[name], np.float64).tolist()
+        value = dict[str, Any].__getitem__(self, name)
+        if hasattr(value, "dtype"):
+            value = np.asarray(value, np.float64).tolist()
+            self[name] = value
+        return value
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self._arrays[name] = value
+        dict[str, Any].__setitem__(self, name, value)
 
     def __delitem__(self, name: str) -> None:
-        del self._arrays[name]
+        dict[str, Any].__delitem__(self, name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
+        return dict[str, Any].__iter__(self)
 
     def __len__(self) -> int:
-        return len(self._arrays)
+        return dict[str, Any].__len__(self)
 
     def __repr__(self) -> str:
-        return repr(dict(self))
+        return repr(self.copy())
+
+    def __or__(self, other: Any) -> Any:
+        return self.copy() | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self.copy()
+
+    def copy(self) -> dict[str, Any]:
+        """Return a plain dict of the values."""
+        return dict(self.items())

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+import numpy as np
+
+from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback, trainer_of
+from lamina.training.callbacks.messages import print_message
 from lamina.training.callbacks.monitoring import Mode, Monitor
+from lamina.training.callbacks.options import check_numbers
 from lamina.training.checkpoints.schema import Schema, is_count, is_integer, is_number, optional
 
 __all__ = ["LearningRateScheduler", "ReduceLROnPlateau"]
@@ -29,9 +34,22 @@ class LearningRateScheduler(Callback):
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        if not callable(cast(Any, schedule)):
+            raise InputError(
+                explain(
+                    "The schedule of LearningRateScheduler is no function.",
+                    expected="a function (epoch) -> rate or (epoch, rate) -> rate",
+                    received=repr(schedule),
+                    remedy="Pass compile(..., learning_rate=...) for a constant or an optax "
+                    "schedule.",
+                )
+            )
         self.schedule = schedule
         self.verbose = verbose
         self._epoch = -1
+
+    def _check_setup(self) -> None:
+        _check_rate_can_be_set(self.model)
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._epoch = -1
@@ -44,7 +62,7 @@ class LearningRateScheduler(Callback):
         trainer.learning_rate = self.schedule(*arguments[: _arity(self.schedule)])
         self._epoch = epoch
         if self.verbose:
-            print(f"epoch {epoch + 1}: learning rate {trainer.learning_rate:g}")
+            print_message(f"epoch {epoch + 1}: learning rate {trainer.learning_rate:g}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
@@ -57,6 +75,11 @@ class LearningRateScheduler(Callback):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self._epoch = state["epoch"]
+
+
+def _check_rate_can_be_set(model: Any) -> None:
+    trainer = trainer_of(model)
+    trainer.learning_rate = trainer.learning_rate
 
 
 def _arity(schedule: Callable[..., float]) -> int:
@@ -114,18 +137,20 @@ class ReduceLROnPlateau(Monitor):
                     remedy="Choose 0.5, for example.",
                 )
             )
+        check_numbers(self, patience=patience, cooldown=cooldown, min_lr=min_lr)
         self.factor = factor
-        self.patience = patience
+        self.patience = as_count("patience", patience, 0, example=3)
         self.verbose = verbose
-        self.cooldown = cooldown
+        self.cooldown = as_count("cooldown", cooldown, 0, example=2)
         self.min_lr = min_lr
         self.wait = self.cooldown_counter = 0
 
+    def _check_setup(self) -> None:
+        _check_rate_can_be_set(self.model)
+
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        super().on_train_begin(logs)
         self.best = None
         self.wait = self.cooldown_counter = 0
-        _ = self.trainer.learning_rate  # raises before the first step
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         rate = self.trainer.learning_rate
@@ -142,11 +167,13 @@ class ReduceLROnPlateau(Monitor):
             self.wait = 0
         elif self.cooldown_counter == 0:
             self.wait += 1
-            if self.wait >= self.patience and rate > self.min_lr:
+            if self.wait >= self.patience and rate > np.float32(self.min_lr):
                 self.trainer.learning_rate = max(rate * self.factor, self.min_lr)
                 self.cooldown_counter, self.wait = self.cooldown, 0
                 if self.verbose:
-                    print(f"epoch {epoch + 1}: learning rate {self.trainer.learning_rate:g}")
+                    print_message(
+                        f"epoch {epoch + 1}: learning rate {self.trainer.learning_rate:g}"
+                    )
 
     _state_schema: ClassVar[Schema] = {
         "best": optional(is_number),

@@ -1,21 +1,17 @@
-"""Callbacks that write logs to files: CSV, and TensorBoard event files."""
+"""A callback that writes logs to a CSV file."""
 
 from __future__ import annotations
 
 import csv
-import importlib
 import os
-import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from lamina.errors import LaminaError, explain
+from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback
-from lamina.training.checkpoints.folders import check_folder
 from lamina.training.checkpoints.schema import Schema, is_count, is_list, is_text
 
-__all__ = ["CSVLogger", "TensorBoard"]
+__all__ = ["CSVLogger"]
 
 
 def _is_list_of_text(value: Any) -> bool:
@@ -32,6 +28,7 @@ class CSVLogger(Callback):
             replaces the file.
 
     Raises:
+        InputError: the separator is not one character.
         OSError: when training begins, the file cannot be written.
 
     >>> logger = CSVLogger("log.csv")
@@ -40,6 +37,15 @@ class CSVLogger(Callback):
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
+        if not isinstance(cast(Any, separator), str) or len(separator) != 1:
+            raise InputError(
+                explain(
+                    "The separator of CSVLogger is not one character.",
+                    expected="a string of length 1",
+                    received=repr(separator),
+                    remedy="Pass ',', ';' or '\\t'.",
+                )
+            )
         self.filename = os.fspath(filename)
         self.sep = separator
         self.append = append
@@ -48,6 +54,8 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._has_rows, self._keys = False, []
+
+    def _check_setup(self) -> None:
         with open(self.filename, "a", encoding="utf-8"):  # a wrong path fails before the first step
             pass
 
@@ -84,88 +92,3 @@ class CSVLogger(Callback):
             self._has_rows = True
             if os.path.getsize(self.filename) > state["size"]:
                 os.truncate(self.filename, state["size"])
-
-
-class TensorBoard(Callback):
-    """Writes logs as event files of TensorBoard, which is needed: ``pip install tensorboard``.
-
-    Logs that are lists of numbers are not written.
-
-    Args:
-        log_dir: the folder for ``tensorboard --logdir``; it gets subfolders ``train`` and
-            ``validation``.
-        update_freq: `"epoch"` (default), `"batch"`, or a number of batches.
-
-    Raises:
-        LaminaError: TensorBoard is not installed.
-        OSError: when training begins, `log_dir` cannot be created or written to.
-    """
-
-    def __init__(
-        self, log_dir: str | os.PathLike[str] = "logs", update_freq: str | int = "epoch"
-    ) -> None:
-        self.log_dir = Path(log_dir)
-        self.update_freq = 1 if update_freq == "batch" else update_freq
-        self._modules = _tensorboard()
-        self._writers: dict[str, Any] = {}
-        self._steps = 0
-        if self.update_freq != "epoch":
-            self.on_train_batch_end = self._after_batch
-
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._steps = 0
-        check_folder(self.log_dir)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        for name, value in dict(logs or {}).items():
-            folder = "validation" if name.startswith("val_") else "train"
-            self._write(folder, f"epoch_{name.removeprefix('val_')}", value, epoch)
-        for writer in self._writers.values():
-            writer.flush()
-
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        self._writers.clear()
-
-    def _after_batch(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        if self._steps % int(self.update_freq) == 0:
-            for name, value in (logs or {}).items():
-                self._write("train", f"batch_{name}", value, self._steps)
-        self._steps += 1
-
-    def _write(self, folder: str, tag: str, value: Any, step: int) -> None:
-        writing, events, summaries = self._modules
-        if folder not in self._writers:
-            self._writers[folder] = writing.EventFileWriter(str(self.log_dir / folder))
-        if isinstance(value, list):
-            return
-        summary = summaries.Summary(value=[summaries.Summary.Value(tag=tag, simple_value=value)])
-        self._writers[folder].add_event(
-            events.Event(wall_time=time.time(), step=step, summary=summary)
-        )
-
-    _state_schema: ClassVar[Schema] = {"steps": is_count}
-
-    def get_state(self) -> dict[str, Any]:
-        return {"steps": self._steps}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        self._steps = state["steps"]
-
-
-def _tensorboard() -> tuple[Any, Any, Any]:
-    try:
-        return (
-            importlib.import_module("tensorboard.summary.writer.event_file_writer"),
-            importlib.import_module("tensorboard.compat.proto.event_pb2"),
-            importlib.import_module("tensorboard.compat.proto.summary_pb2"),
-        )
-    except ImportError as error:
-        raise LaminaError(
-            explain(
-                "The TensorBoard callback needs the package tensorboard.",
-                received=str(error),
-                remedy="Run pip install tensorboard, or use CSVLogger.",
-            )
-        ) from None

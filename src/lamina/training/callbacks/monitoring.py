@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 from lamina.core.calling import views
+from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback, trainer_of
+from lamina.training.callbacks.log_names import LogNames
+from lamina.training.callbacks.messages import print_message
+from lamina.training.callbacks.options import check_numbers
 from lamina.training.checkpoints.schema import Schema, is_count, is_dict, is_number, optional
 
 __all__ = ["EarlyStopping", "Mode", "Monitor"]
@@ -42,6 +46,16 @@ class Monitor(Callback):
                     remedy="Omit it when the log is a loss.",
                 )
             )
+        if not isinstance(cast(Any, monitor), str):
+            raise InputError(
+                explain(
+                    f"monitor of {type(self).__name__} is no name.",
+                    expected="the name of a log, such as 'val_loss'",
+                    received=repr(monitor),
+                    remedy="Pass a string.",
+                )
+            )
+        check_numbers(self, min_delta=min_delta)
         self.monitor = monitor
         self.mode = mode
         self.min_delta = abs(min_delta)
@@ -62,26 +76,37 @@ class Monitor(Callback):
         if found is None:
             if (
                 self.monitor.startswith("val_")
-                and (self.params or {}).get("validation_freq", 1) > 1
+                and (self.params or {}).get("validation_freq", 1) != 1
             ):
                 return None
             raise InputError(self._missing(list(logs or {})))
-        return float(found)
+        try:
+            return float(found)
+        except (TypeError, ValueError):
+            raise InputError(
+                explain(
+                    f"{type(self).__name__} monitors {self.monitor!r}, which is no number.",
+                    expected="a log that is one number",
+                    received=repr(found),
+                    remedy="Monitor another log, or add a metric that returns a scalar.",
+                )
+            ) from None
 
     def improves(self, value: float, best: float | None) -> bool:
-        """Return whether a value is better than `best`; any number is better than None."""
+        """Return whether a value is better than `best`; any number is better than None or NaN."""
         if math.isnan(value):
             return False
-        if best is None:
+        if best is None or math.isnan(best):
             return True
         if self._higher_is_better():
             return value - self.min_delta > best
         return value + self.min_delta < best
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        names = (self.params or {}).get("logs")
-        if names is not None and self.monitor not in names:
-            raise InputError(self._missing(names))
+    def _check_names(self, names: LogNames) -> None:
+        if names.exclude(self.monitor):
+            raise InputError(self._missing(names.epoch))
+        if self.monitor in names.epoch:
+            self._higher_is_better()
 
     def _higher_is_better(self) -> bool:
         if self.mode != "auto":
@@ -100,7 +125,7 @@ class Monitor(Callback):
             )
         return direction == "up"
 
-    def _missing(self, names: list[str]) -> str:
+    def _missing(self, names: Sequence[str]) -> str:
         no_validation = self.monitor.startswith("val_") and not any(
             name.startswith("val_") for name in names
         )
@@ -127,7 +152,7 @@ class EarlyStopping(Monitor):
         baseline: an epoch counts as an improvement only if it is also better than this value;
             None (default) for no such condition.
         restore_best_weights: whether the model gets the weights of the best epoch when training
-            ends; False by default.
+            ends; False by default. If no epoch has a number, the first one counts as the best.
         start_from_epoch: the first epoch that counts, from 0.
 
     Raises:
@@ -148,11 +173,13 @@ class EarlyStopping(Monitor):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.patience = patience
+        check_numbers(self, baseline=baseline)
+        self.patience = as_count("patience", patience, 0, example=3)
+        start_from_epoch = as_count("start_from_epoch", start_from_epoch, 0, example=3)
         self.verbose = verbose
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
+        self.start_from_epoch = as_count("start_from_epoch", start_from_epoch, 0, example=5)
         self._reset()
 
     def _reset(self) -> None:
@@ -161,13 +188,14 @@ class EarlyStopping(Monitor):
         self.best_weights: Mapping[str, Any] | None = None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        super().on_train_begin(logs)
         self._reset()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         value = self.current(logs)
         if value is None or epoch < self.start_from_epoch:
             return
+        if self.restore_best_weights and self.best_weights is None:
+            self.best_weights, self.best_epoch = views.values(self.model), epoch
         self.wait += 1
         if self.improves(value, self.best):
             self.best, self.best_epoch = value, epoch
@@ -181,11 +209,11 @@ class EarlyStopping(Monitor):
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         if self.verbose and self.stopped_epoch:
-            print(f"epoch {self.stopped_epoch + 1}: stopped early")
+            print_message(f"epoch {self.stopped_epoch + 1}: stopped early")
         if self.best_weights is not None:
             views.set_values(self.model, self.best_weights)
             if self.verbose:
-                print(f"restored the weights of epoch {self.best_epoch + 1}")
+                print_message(f"restored the weights of epoch {self.best_epoch + 1}")
 
     _state_schema: ClassVar[Schema] = {
         "best": optional(is_number),

@@ -60,3 +60,6 @@ class ProgressBar(Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self._display is not None:
             self._display.end(epoch, self._done, logs or {})
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self.__exit__()

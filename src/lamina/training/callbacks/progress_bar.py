@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
+import jax
+import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from lamina.training.callbacks.messages import encodable
 
 __all__ = ["Display"]
 
@@ -49,14 +53,14 @@ class Display:
         self._progress: Progress | None = None
         if mode == 1:
             self._progress = Progress(
-                TextColumn("[bold]{task.description}"),
+                TextColumn("{task.description}", style="bold", markup=False),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
                 _Rate(),
                 TimeElapsedColumn(),
                 TextColumn("<"),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[logs]}"),
+                TextColumn("{task.fields[logs]}", markup=False),
                 console=self._console,
                 refresh_per_second=5,
             )
@@ -86,20 +90,24 @@ class Display:
     def update(self, steps: int, logs: Mapping[str, Any]) -> None:
         """Display the number of steps made and the logs."""
         if self._progress is not None:
-            self._progress.update(self._task, completed=steps, logs=text(logs))
+            self._progress.update(self._task, completed=steps, logs=self._text(logs))
 
     def end(self, epoch: int, steps: int, logs: Mapping[str, Any]) -> None:
         """Display the logs of a whole epoch."""
         if self._progress is not None:
-            self._progress.update(self._task, completed=steps, total=steps, logs=text(logs))
+            self._progress.update(self._task, completed=steps, total=steps, logs=self._text(logs))
         elif self._lines:
             seconds = time.perf_counter() - self._started
             rate = steps / seconds if seconds > 0 else 0.0
             line = (
                 f"epoch {epoch + 1}/{self._epochs}  {steps} steps  {seconds:.1f} s  "
-                f"{rate:,.1f} steps/s  {text(logs)}"
+                f"{rate:,.1f} steps/s  {self._text(logs)}"
             )
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    def _text(self, logs: Mapping[str, Any]) -> str:
+        """Format logs in characters that the console can encode."""
+        return encodable(text(logs), self._console.encoding)
 
 
 def text(logs: Mapping[str, Any]) -> str:
@@ -112,8 +120,12 @@ def text(logs: Mapping[str, Any]) -> str:
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, np.ndarray | jax.Array | np.generic):
+        value = cast(Any, value).tolist()
     if isinstance(value, list):
         return "[" + " ".join(map(_number, cast(list[Any], value))) + "]"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return str(value)
     if 1e3 <= abs(value) < 1e9:
         return f"{value:,.0f}"
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e3 else f"{value:.3e}"

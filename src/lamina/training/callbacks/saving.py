@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from lamina import saving
-from lamina.errors import InputError, explain
+from lamina.errors import InputError
 from lamina.training.callbacks.base import Callback
+from lamina.training.callbacks.log_names import LogNames
+from lamina.training.callbacks.messages import print_message
 from lamina.training.callbacks.monitoring import Mode, Monitor
+from lamina.training.callbacks.options import check_numbers, save_frequency
+from lamina.training.callbacks.paths import field_names, format_path, unknown_name
 from lamina.training.checkpoints import store
 from lamina.training.checkpoints.folders import check_file, check_folder
 from lamina.training.checkpoints.schema import Schema, is_count, is_number, optional
@@ -58,16 +62,33 @@ class ModelCheckpoint(Monitor):
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
-        self.save_freq = _frequency(save_freq)
+        check_numbers(self, initial_value_threshold=initial_value_threshold)
+        self.save_freq = save_frequency(save_freq)
         self.best = initial_value_threshold
         self._seen = 0
         self._epoch = 0
         if self.save_freq is not None:
             self.on_train_batch_end = self._after_batch
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def _check_names(self, names: LogNames) -> None:
+        of_batch = self.save_freq is not None
+        known = names.batch if of_batch else names.epoch
         if self.save_best_only:
-            super().on_train_begin(logs)
+            if names.exclude(self.monitor, of_batch):
+                raise InputError(self._missing(known))
+            if self.monitor in known:
+                self._higher_is_better()
+        counts = ("epoch", "batch") if of_batch else ("epoch",)
+        follows_validation = self.save_best_only and self.monitor in names.validation
+        if names.validation_freq != 1 and not of_batch and not follows_validation:
+            known = (*names.batch, *names.rate)
+        for name in field_names(self.filepath):
+            if name not in counts and (
+                names.exclude(name, of_batch) or _is_late(name, names, known)
+            ):
+                raise InputError(unknown_name(self.filepath, name, (*counts, *known)))
+
+    def _check_setup(self) -> None:
         fixed, brace, _ = self.filepath.partition("{")
         if brace:
             check_folder(os.path.dirname(fixed))
@@ -98,22 +119,12 @@ class ModelCheckpoint(Monitor):
         write = saving.save_weights if self.save_weights_only else saving.save
         write(self.model, path)
         if self.verbose:
-            print(f"epoch {epoch + 1}: saved {path}")
+            print_message(f"epoch {epoch + 1}: saved {path}")
 
     def _path(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> str:
         names = dict(logs) | {"epoch": epoch + 1}
         names |= {} if batch is None else {"batch": batch + 1}
-        try:
-            return self.filepath.format(**names)
-        except (KeyError, IndexError) as error:
-            raise InputError(
-                explain(
-                    f"The path of ModelCheckpoint contains an unknown name: {error}.",
-                    expected=f"names among {', '.join(names)}",
-                    received=repr(self.filepath),
-                    remedy="Use one of these, such as {epoch:02d}.",
-                )
-            ) from None
+        return format_path(self.filepath, names)
 
     _state_schema: ClassVar[Schema] = {"best": optional(is_number), "_seen": is_count}
 
@@ -149,7 +160,7 @@ class BackupAndRestore(Callback):
         delete_checkpoint: bool = True,
     ) -> None:
         self.backup_dir = os.fspath(backup_dir)
-        self.save_freq = _frequency(save_freq)
+        self.save_freq = save_frequency(save_freq)
         self.keep = 2 if double_checkpoint else 1
         self.delete_checkpoint = delete_checkpoint
 
@@ -158,16 +169,6 @@ class BackupAndRestore(Callback):
             store.remove_all(self.backup_dir)
 
 
-def _frequency(frequency: Any) -> int | None:
-    """Return a number of batches, or None for `"epoch"`."""
-    if frequency == "epoch":
-        return None
-    if isinstance(frequency, int) and not isinstance(frequency, bool) and frequency > 0:
-        return frequency
-    raise InputError(
-        explain(
-            "save_freq is neither 'epoch' nor a positive integer.",
-            received=repr(frequency),
-            remedy="Give save_freq='epoch', or 1000 for example.",
-        )
-    )
+def _is_late(name: str, names: LogNames, known: Sequence[str]) -> bool:
+    """Return whether a log of validation is missing in some epochs."""
+    return name in names.validation and name not in known

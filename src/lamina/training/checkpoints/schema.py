@@ -175,8 +175,9 @@ def check_fit_progress(progress: Any) -> None:
         return
     schema = {"epoch": is_count, "step": is_count, "stopped": is_bool}
     check("the run", progress, schema | {"position": is_dict, "callbacks": is_list})
-    position = progress["position"]
-    rows = {"examples": is_count, "batch_size": is_count, "shuffle": is_bool}
+    position = {"start": 0, "steps": None} | progress["position"]  # not in older checkpoints
+    rows = {"examples": is_count, "batch_size": is_count, "shuffle": is_bool, "start": is_count}
+    rows |= {"steps": optional(is_count)}
     batches = {"batches": is_count, "steps": optional(is_count)}
     check("the position in the data", position, rows if "shuffle" in position else batches)
     for entry in progress["callbacks"]:

@@ -14,6 +14,7 @@ from lamina.core.base import inputs
 from lamina.core.base.host_memory import empty, is_zero_copy
 from lamina.core.base.inputs import as_inputs
 from lamina.core.base.pytrees import flatten, map_tree, unflatten
+from lamina.core.base.tables import is_table, table_to_numpy
 from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.training.data import row_ranges
@@ -26,7 +27,8 @@ _LARGE = 1 << 20  # bytes: smaller arrays are copied by JAX
 def as_numpy(array: Any) -> Any:
     """Return an array of another library as a NumPy array, without a copy where possible.
 
-    NumPy and JAX arrays, variables, and objects that are no arrays are returned unchanged.
+    A pandas Series becomes a column ``[rows, 1]``. NumPy and JAX arrays, variables, and objects
+    that are no arrays are returned unchanged.
 
     >>> as_numpy(3)
     3
@@ -34,6 +36,9 @@ def as_numpy(array: Any) -> Any:
     known = isinstance(array, jax.Array | Variable | np.ndarray)
     if known or not hasattr(array, "__array__"):
         return cast(Any, array)
+    if is_table(array):
+        values = table_to_numpy(array)
+        return values[:, None] if values.ndim == 1 else values
     if not hasattr(array, "detach"):
         return np.asarray(array)
     tensor: Any = array.detach()  # a PyTorch tensor
@@ -132,6 +137,15 @@ class Arrays:
         for part in row_ranges.gather(self._leaves, np.asarray(indices), first, stop):
             rows = as_inputs(unflatten(self._structure, part.rows))
             yield part._replace(rows=rows)
+
+    def batch_size(self, size: int | None, steps: int | None) -> int:
+        """Return the number of examples in a batch.
+
+        Args:
+            size: as given; None to divide all examples over `steps`, or for 32 without `steps`.
+            steps: the number of batches, if it is given.
+        """
+        return size or (32 if steps is None else -(-self.count // steps))
 
     def batch(self, index: Any) -> Any:
         """Return a batch of the rows that `index` selects, as JAX arrays."""

@@ -1,4 +1,4 @@
-"""Sources of an epoch's batches: rows of arrays in memory, or an iterable of batches."""
+"""Sources of an epoch's batches: their interface, and rows of arrays in memory."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import numpy as np
 
 from lamina.errors import InputError, explain
 from lamina.training.data.arrays import Arrays, batch_indices
-from lamina.training.data.batches import iterate
-from lamina.training.data.prefetch import Prefetched, to_device
+from lamina.training.data.passes import warn_of_few_batches
 
-__all__ = ["ArraySource", "BatchSource", "IterableSource", "Rows", "no_batches"]
+__all__ = ["ArraySource", "BatchSource", "Rows", "other_data"]
 
 
 class Rows(NamedTuple):
@@ -44,14 +43,15 @@ class BatchSource(ABC):
     @abstractmethod
     def epoch(
         self,
-        order: Callable[[int], np.ndarray],
+        order: Callable[[int, int], np.ndarray],
         first: int,
         most: Callable[[int], int],
     ) -> Iterator[tuple[int, int, Any]]:
         """Yield the steps of an epoch, each time after those yielded before have been run.
 
         Args:
-            order: given the number of examples, returns their order in this epoch.
+            order: given the number of examples and of epochs since the pass over them began,
+                returns their order in the pass.
             first: the number of steps of the epoch to skip.
             most: given the number of remaining steps, returns how many to yield at once.
 
@@ -91,12 +91,15 @@ class BatchSource(ABC):
 
 
 class ArraySource(BatchSource):
-    """Rows of arrays, in a new order in each epoch if shuffled.
+    """Rows of arrays, in a new order in each pass if shuffled.
+
+    With `steps`, an epoch goes on in the pass where the one before ended; the last epoch of a pass
+    may have fewer steps.
 
     Args:
         data: the arrays.
-        batch_size: examples in a batch; the last batch of an epoch may be smaller.
-        shuffle: whether to use a new order in each epoch.
+        batch_size: examples in a batch; the last batch of a pass may be smaller.
+        shuffle: whether to use a new order in each pass.
         steps: the number of steps in an epoch; None for all examples.
     """
 
@@ -104,10 +107,13 @@ class ArraySource(BatchSource):
         self.data = data
         self.batch_size = batch_size
         self.shuffle = shuffle
-        whole = -(-data.count // batch_size)
-        self._steps = whole if steps is None else min(steps, whole)
-        self.steps = self._steps
+        self._whole = -(-data.count // batch_size)
+        self._wanted = steps
+        self._each = self._whole if steps is None else min(steps, self._whole)
+        self.steps = self._each
         self._rows = np.arange(0)
+        self._start: int = 0  # the steps of the pass before the present epoch
+        self._next_start: int = 0  # the same for the next epoch
 
     def example_batch(self) -> Any:
         """Return a batch with the shapes and dtypes of the first batch."""
@@ -115,23 +121,29 @@ class ArraySource(BatchSource):
 
     def epoch(
         self,
-        order: Callable[[int], np.ndarray],
+        order: Callable[[int, int], np.ndarray],
         first: int,
         most: Callable[[int], int],
     ) -> Iterator[tuple[int, int, Any]]:
-        count, start = self.data.count, 0
-        self._rows = order(count) if self.shuffle else np.arange(count, dtype=np.int32)
+        count, offset = self.data.count, self._next_start
+        self._start, last = offset, min(offset + self._each, self._whole)
+        passed = offset // self._each
+        self._rows = order(count, passed) if self.shuffle else np.arange(count, dtype=np.int32)
+        start = 0
         for indices in batch_indices(self._rows, self.batch_size):
-            end = min(start + indices.shape[0], self._steps)
-            at = max(first, start)
+            end = min(start + indices.shape[0], last)
+            at = max(offset + first, start)
             while at < end:
                 stop = at + most(end - at)
-                yield at, stop, Rows(self.data, indices, at - start, stop - start)
+                yield at - offset, stop - offset, Rows(self.data, indices, at - start, stop - start)
                 at = stop
             start += indices.shape[0]
+        self._next_start = last % self._whole
+        if self._wanted is not None and last - offset < self._wanted:
+            warn_of_few_batches(self._wanted, last - offset)
 
     def batch(self, step: int) -> Any:
-        start = step * self.batch_size
+        start = (self._start + step) * self.batch_size
         return self.data.batch(self._rows[start : start + self.batch_size])
 
     def release(self) -> None:
@@ -141,6 +153,9 @@ class ArraySource(BatchSource):
         pass
 
     def position(self) -> dict[str, Any]:
+        return {**self._kind(), "start": self._next_start, "steps": self._wanted}
+
+    def _kind(self) -> dict[str, Any]:
         return {
             "examples": self.data.count,
             "batch_size": self.batch_size,
@@ -148,118 +163,18 @@ class ArraySource(BatchSource):
         }
 
     def start(self, first: int, epochs: int, position: Mapping[str, Any] | None) -> None:
-        if first and position is not None and position != self.position():
-            raise InputError(_other_data(position, self.position()))
+        if position is None:
+            return
+        saved = {name: position.get(name) for name in self._kind()}
+        if saved != self._kind():
+            if first:
+                raise InputError(other_data(saved, self._kind()))
+        elif position.get("steps") == self._wanted:
+            self._next_start = position.get("start", 0) % self._whole
 
 
-class IterableSource(BatchSource):
-    """Prefetched batches of an iterable. With `steps`, it continues from epoch to epoch.
-
-    Args:
-        source: an iterable of batches, a function that returns one, or an indexable object.
-        steps: the number of steps in an epoch; None for one pass over the iterable.
-    """
-
-    def __init__(self, source: Any, steps: int | None) -> None:
-        self.source = source
-        self.steps = steps
-        self._limit: int | None = None  # batches of all epochs: no more are fetched
-        self._prefetched: Prefetched | None = None
-        self._taken = 0
-        self._recent: dict[int, Any] = {}
-
-    def epoch(
-        self,
-        order: Callable[[int], np.ndarray],
-        first: int,
-        most: Callable[[int], int],
-    ) -> Iterator[tuple[int, int, Any]]:
-        self._recent.clear()
-        step = first
-        while self.steps is None or step < self.steps:
-            batch = self._next()
-            if batch is None:
-                break
-            self._recent[step] = batch
-            yield step, step + 1, batch
-            step += 1
-        if self.steps is None:
-            self._prefetched, self._taken = None, 0
-        if step == 0:
-            raise InputError(no_batches())
-
-    def _next(self) -> Any:
-        if self._prefetched is None:
-            self._prefetched = Prefetched(self._numbered(self._taken), _to_device)
-        self._taken, batch = next(self._prefetched, (self._taken, None))
-        return batch
-
-    def _numbered(self, skipped: int) -> Iterator[tuple[int, Any]]:
-        """Yield batches with their number in the current pass over the source, from 1."""
-        count = 0
-        while True:
-            number = 0
-            for number, batch in enumerate(iterate(self.source), 1):
-                if number > skipped:
-                    yield number, batch
-                    count += 1
-                    if count == self._limit:
-                        return
-            if self.steps is None:
-                return
-            if number == 0 or number < skipped:
-                raise InputError(_exhausted(self.steps, count))
-            skipped = 0
-
-    def batch(self, step: int) -> Any:
-        return self._recent[step]
-
-    def release(self) -> None:
-        self._recent.clear()
-
-    def position(self) -> dict[str, Any]:
-        return {"batches": self._taken, "steps": self.steps}
-
-    def start(self, first: int, epochs: int, position: Mapping[str, Any] | None) -> None:
-        if self.steps is not None:
-            self._limit = self.steps * epochs - first
-        if position is not None and position.get("steps", -1) == self.steps:
-            self._taken = position["batches"]
-        elif first:
-            raise InputError(_other_data(position or {}, self.position()))
-
-    def close(self) -> None:
-        if self._prefetched is not None:
-            self._prefetched.close()
-        self._recent.clear()
-
-
-def _to_device(item: tuple[int, Any]) -> tuple[int, Any]:
-    number, batch = item
-    return number, to_device(batch)
-
-
-def no_batches() -> str:
-    """Return the message for data without a batch."""
-    return explain(
-        "The data contain no batch.",
-        expected="at least one batch in each epoch",
-        received="an empty iterable, or a generator that an earlier epoch has exhausted",
-        remedy="Pass a function that returns a generator, or an object whose __iter__ starts "
-        "a new pass.",
-    )
-
-
-def _exhausted(steps: int, count: int) -> str:
-    return explain(
-        "The data ended before the epoch did.",
-        expected=f"{steps} batches in each epoch",
-        received=f"{count} batches in total, and none in a second pass",
-        remedy="Lower steps_per_epoch, or pass an iterable that can be iterated again.",
-    )
-
-
-def _other_data(saved: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+def other_data(saved: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    """Return the message for a checkpoint in the middle of an epoch over other data."""
     return explain(
         "The checkpoint was written in the middle of an epoch over other data.",
         expected=", ".join(f"{name} {value}" for name, value in saved.items()),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
 
-__all__ = ["is_batch_source", "iterate", "unpack"]
+__all__ = ["is_batch_source", "iterate", "length_of", "unpack"]
 
 
 def unpack(batch: Any) -> tuple[Any, Any, Any]:
@@ -57,16 +58,50 @@ def iterate(source: Any) -> Iterator[Any]:
 
     Args:
         source: an iterable of batches, a function that returns one, or an object with
-            ``__len__`` and ``__getitem__``, such as ``keras.utils.PyDataset``.
+            ``__getitem__``. Without ``__len__``, this ends with an IndexError, if ever. The methods
+            ``on_epoch_begin`` and ``on_epoch_end`` of ``keras.utils.PyDataset`` are called.
 
     >>> list(iterate(lambda: [[1, 2], (3, 4)]))
     [(1, 2), (3, 4)]
     """
+    _call_if_present(source, "on_epoch_begin")
     if isinstance(source, Iterable):
         batches = cast(Any, source)
     elif callable(source):
         batches = source()
     else:
-        batches = (source[index] for index in range(len(source)))
+        batches = _indexed(source)
     for batch in cast(Iterable[Any], batches):
         yield tuple(cast(list[Any], batch)) if isinstance(batch, list) else batch
+    _call_if_present(source, "on_epoch_end")
+
+
+def _indexed(source: Any) -> Iterator[Any]:
+    """Yield the batches of an indexable object, and call its methods for epochs."""
+    length = length_of(source)
+    for index in itertools.count() if length is None else range(length):
+        try:
+            batch = source[index]
+        except IndexError:
+            if length is not None:
+                raise
+            break
+        yield batch
+
+
+def length_of(source: Any) -> int | None:
+    """Return the number of batches of a source; None if it is unknown or unlimited.
+
+    >>> length_of([1, 2]), length_of(iter([]))
+    (2, None)
+    """
+    try:
+        return len(source)
+    except (TypeError, NotImplementedError):
+        return None
+
+
+def _call_if_present(source: Any, method: str) -> None:
+    function = getattr(source, method, None)
+    if callable(function):
+        function()

@@ -6,41 +6,40 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any, cast
 
+from lamina.core.base.pytrees import map_tree
+from lamina.counts import as_count, count_or_default
 from lamina.errors import InputError, explain
 from lamina.training.callbacks import BackupAndRestore
 from lamina.training.checkpoints.writer import CheckpointWriter
-from lamina.training.data.arrays import Arrays, check_integers
-from lamina.training.data.batch_sources import ArraySource, BatchSource, IterableSource
+from lamina.training.data.arrays import Arrays, as_numpy, check_integers
+from lamina.training.data.batch_sources import ArraySource, BatchSource
 from lamina.training.data.batches import is_batch_source, unpack
+from lamina.training.data.iterable_source import IterableSource
+from lamina.training.data.passes import Passes
 from lamina.training.loop.class_weights import with_class_weights
 from lamina.training.loop.trainer import Trainer
 
 __all__ = [
+    "batch_count",
     "batch_source",
-    "check_positive",
     "checkpoint_writer",
     "examples",
     "training_data",
     "validation_data",
+    "validation_epochs",
 ]
 
 
-def check_positive(**options: Any) -> None:
-    """Check that options are positive integers or None.
+def validation_epochs(value: Any) -> int | tuple[int, ...]:
+    """Return `validation_freq`: a number of epochs, or the numbers of epochs from 1 on.
 
     Raises:
-        InputError: one is not.
+        InputError: it is neither a positive integer nor a list of them.
     """
-    for name, value in options.items():
-        integer = isinstance(value, int) and not isinstance(value, bool)
-        if value is not None and not (integer and value >= 1):
-            raise InputError(
-                explain(
-                    f"{name} is not a positive integer.",
-                    received=repr(value),
-                    remedy=f"Give {name}=32, for example.",
-                )
-            )
+    if isinstance(value, list | tuple | set):
+        numbers = list(cast("Any", value))
+        return tuple(as_count("an entry of validation_freq", one, example=1) for one in numbers)
+    return count_or_default("validation_freq", value, 1, example=1)
 
 
 def examples(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -51,6 +50,7 @@ def examples(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
             there are labels or weights beside a source of batches.
     """
     if not is_batch_source(x):
+        x, y, sample_weight = (map_tree(as_numpy, part) for part in (x, y, sample_weight))
         for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
             check_integers(part, name)
         return Arrays(
@@ -94,18 +94,37 @@ def training_data(
 
 
 def validation_data(data: Any) -> Any:
-    """Convert ``(x, y)``, ``(x, y, sample_weight)``, ``x``, or a source of batches."""
+    """Convert ``(x, y)``, ``(x, y, sample_weight)``, ``x``, or a source of batches.
+
+    Returns:
+        :class:`Arrays`, or :class:`Passes` over the source.
+    """
     if is_batch_source(data):
-        return data
+        return Passes(data)
     parts: Any = tuple(cast("list[Any]", data)) if isinstance(data, list) else data
     return examples(*unpack(parts))
 
 
-def batch_source(data: Any, batch_size: int, shuffle: bool, steps: int | None) -> BatchSource:
+def batch_source(
+    data: Any, batch_size: int | None, shuffle: bool, steps: int | None
+) -> BatchSource:
     """Return the source of the batches of `fit`."""
     if isinstance(data, Arrays):
-        return ArraySource(data, batch_size, shuffle, steps)
+        return ArraySource(data, data.batch_size(batch_size, steps), shuffle, steps)
     return IterableSource(data, steps)
+
+
+def batch_count(data: Any, batch_size: int | None, steps: int | None) -> int | None:
+    """Return the number of batches of `evaluate` and `predict`; None if the data determine it.
+
+    >>> import numpy as np
+    >>> batch_count(Arrays(np.zeros(10)), 4, None), batch_count(iter([]), 4, 2)
+    (3, 2)
+    """
+    if isinstance(data, Arrays):
+        whole = -(-data.count // data.batch_size(batch_size, steps))
+        return whole if steps is None else min(steps, whole)
+    return steps
 
 
 def checkpoint_writer(
@@ -134,8 +153,8 @@ def checkpoint_writer(
     for backup in backups:
         return CheckpointWriter(backup.backup_dir, backup.save_freq, backup.keep, resume=True)
     if directory is not None:
-        check_positive(checkpoint_every=every, keep=keep)
-        return CheckpointWriter(directory, every, keep, resume)
+        every = count_or_default("checkpoint_every", every, None)
+        return CheckpointWriter(directory, every, as_count("keep", keep), resume)
     if resume:
         raise InputError(
             explain(

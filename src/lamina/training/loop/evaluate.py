@@ -10,10 +10,12 @@ import jax
 import numpy as np
 
 from lamina.errors import InputError
+from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.callbacks.device_logs import DeviceLogs
 from lamina.training.data.arrays import Arrays, batch_indices
-from lamina.training.data.batch_sources import no_batches
 from lamina.training.data.batches import iterate
+from lamina.training.data.iterable_source import no_batches
+from lamina.training.data.passes import Passes, warn_of_few_batches
 from lamina.training.data.prefetch import Prefetched, to_device
 from lamina.training.loop.trainer import Trainer
 from lamina.training.step.accumulators import Accumulators
@@ -25,56 +27,120 @@ __all__ = ["evaluate"]
 def evaluate(
     trainer: Trainer,
     data: Any,
-    batch_size: int,
+    batch_size: int | None,
     steps: int | None = None,
+    callbacks: CallbackList | None = None,
 ) -> dict[str, Any]:
     """Return the loss and metrics over data by name.
 
     Args:
         trainer: has the model, the loss and the metrics.
         data: :class:`Arrays`, or a source of batches.
-        batch_size: examples in a batch of arrays; the last batch may be smaller.
+        batch_size: examples in a batch of arrays; the last batch may be smaller. None for
+            :meth:`Arrays.batch_size`.
         steps: the largest number of batches; None for all.
+        callbacks: called before and after each batch; with such calls, batches of arrays are
+            evaluated one at a time.
 
     Raises:
         InputError: the data contain no batch.
     """
+    events = _BatchEvents(trainer, callbacks)
     if isinstance(data, Arrays):
-        program, total = _over_rows(trainer, data, batch_size, steps)
+        size = data.batch_size(batch_size, steps)
+        program, total = _over_rows(trainer, data, size, steps, events)
     else:
-        program, total = _over_batches(trainer, data, steps)
+        program, total = _over_batches(trainer, data, steps, events)
     return dict(DeviceLogs(program.logs(total)))
 
 
-def _over_batches(trainer: Trainer, data: Any, steps: int | None) -> tuple[Program, Accumulators]:
+class _BatchEvents:
+    """The calls of callbacks for the batches of one evaluation.
+
+    Attributes:
+        are_handled: whether there are any.
+        ended: whether a callback has ended the evaluation.
+    """
+
+    def __init__(self, trainer: Trainer, callbacks: CallbackList | None) -> None:
+        self._model: Any = trainer.model
+        self._callbacks = callbacks or CallbackList()
+        self._number = 0
+        self.are_handled = self._callbacks.handles("on_test_batch_begin", "on_test_batch_end")
+        if self.are_handled:
+            self._model.stop_evaluating = False
+
+    @property
+    def ended(self) -> bool:
+        return self.are_handled and self._model.stop_evaluating
+
+    def begin(self) -> None:
+        if self.are_handled:
+            self._callbacks.call("on_test_batch_begin", self._number, {})
+
+    def end(self, program: Program, total: Accumulators) -> None:
+        if self.are_handled:
+            logs = DeviceLogs(program.logs(total))
+            self._callbacks.call("on_test_batch_end", self._number, logs)
+        self._number += 1
+
+
+def _over_batches(
+    trainer: Trainer, data: Any, steps: int | None, events: _BatchEvents
+) -> tuple[Program, Accumulators]:
     found: tuple[Program, Accumulators] | None = None
+    if isinstance(data, Passes) and data.is_spent:
+        warn_of_few_batches(None, 0)
+    count = 0
     batches = Prefetched(itertools.islice(iterate(data), steps), to_device)
     try:
         for batch in batches:
+            events.begin()
             program, carry = trainer.prepare(functools.partial(_same, batch))
             total = program.empty_accumulators() if found is None else found[1]
             total = program.evaluate_batch(carry.trainable, carry.non_trainable, total, batch)
             found = program, total
+            count += 1
+            events.end(program, total)
+            if events.ended:
+                steps = None
+                break
     finally:
         batches.close()
     if found is None:
         raise InputError(no_batches())
+    if steps is not None and count < steps:
+        warn_of_few_batches(steps, count)
     return found
 
 
 def _over_rows(
-    trainer: Trainer, data: Arrays, size: int, steps: int | None
+    trainer: Trainer, data: Arrays, size: int, steps: int | None, events: _BatchEvents
 ) -> tuple[Program, Accumulators]:
-    program, carry = trainer.prepare(lambda: data.example_batch(min(size, data.count)))
+    def example() -> Any:
+        return data.example_batch(min(size, data.count))
+
+    program, carry = trainer.prepare(example)
     total = program.empty_accumulators()
-    left = -(-data.count // size)
-    left = left if steps is None else min(steps, left)
+    left = whole = -(-data.count // size)
+    if steps is not None:
+        left = min(steps, whole)
+        if whole < steps:
+            warn_of_few_batches(steps, whole)
     for indices in batch_indices(np.arange(data.count), size):
         stop = min(left, indices.shape[0])
         left -= stop
-        for part in data.ranges(indices, 0, stop) if stop else ():
-            jax.block_until_ready(total)  # keep at most two ranges in memory
-            total = program.evaluate_rows(carry.trainable, carry.non_trainable, total, *part)
+        width = 1 if events.are_handled else max(stop, 1)
+        for first in range(0, stop, width):
+            if events.ended:
+                break
+            events.begin()
+            if events.are_handled:
+                program, carry = trainer.prepare(example)  # a callback may have set weights
+            for part in data.ranges(indices, first, first + width):
+                jax.block_until_ready(total)  # keep at most two ranges in memory
+                total = program.evaluate_rows(carry.trainable, carry.non_trainable, total, *part)
+            events.end(program, total)
     return program, total
 
 

@@ -43,25 +43,37 @@ def set_learning_rate(loan: WeightLoan, rate: float) -> None:
 
 def take_averages(loan: WeightLoan) -> None:
     """Replace the weights of the model by their averages, if the optimizer keeps them."""
+    swap_averages(loan, False)
     arrays = _arrays(loan)
     averages = {path: jnp.array(arrays[name]) for path, name in average_names(arrays).items()}
     if averages:
         views.set_values(loan.model, views.values(loan.model) | averages)
 
 
-def swap_averages(loan: WeightLoan) -> None:
-    """Exchange the weights and their averages, if the optimizer keeps them."""
+def swap_averages(loan: WeightLoan, to_averages: bool) -> None:
+    """Exchange the weights and their averages, unless the model has those asked for.
+
+    Nothing changes before the first step, or if the optimizer keeps no averages.
+    """
     started = loan.started
-    if started is None:
+    if started is None or loan.has_averages == to_averages:
         return
     program, carry = started
     names = list(leaves_by_name(program.optimizer_state(carry)))
     found = average_names(dict.fromkeys(names))
+    if not found:
+        return
     leaves, weights = list(carry.optimizer), list(carry.trainable)
-    for index, path in enumerate(program.trainable if found else ()):
+    present = {} if loan.is_open else views.values(loan.model)
+    for index, path in enumerate(program.trainable):
         at = names.index(found[path])
-        leaves[at], weights[index] = weights[index], leaves[at]
+        # A value that the model holds may be used elsewhere; leaves are donated.
+        weight = jnp.array(present[path]) if present else weights[index]
+        leaves[at], weights[index] = weight, leaves[at]
     loan.carry = carry._replace(trainable=tuple(weights), optimizer=tuple(leaves))
+    if present:
+        views.set_values(loan.model, present | dict(zip(program.trainable, weights, strict=True)))
+    loan.has_averages = to_averages
 
 
 def _arrays(loan: WeightLoan) -> Mapping[str, Any]:

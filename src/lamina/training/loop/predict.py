@@ -11,40 +11,64 @@ import numpy as np
 
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.errors import InputError, explain
-from lamina.training.data.arrays import Arrays, check_integers
-from lamina.training.data.batches import is_batch_source, iterate, unpack
+from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.data.arrays import Arrays
+from lamina.training.data.batches import iterate, unpack
+from lamina.training.data.passes import warn_of_few_batches
 from lamina.training.data.prefetch import Prefetched, to_device
 
 __all__ = ["predict"]
 
+_EVENTS = ("on_predict_batch_begin", "on_predict_batch_end")
 _AHEAD = 2  # batches that the device computes before the first is copied
 
 
-def predict(call: Callable[[Any], Any], x: Any, batch_size: int, steps: int | None) -> Any:
+def predict(
+    call: Callable[[Any], Any],
+    data: Any,
+    batch_size: int | None,
+    steps: int | None,
+    callbacks: CallbackList | None = None,
+) -> Any:
     """Return the concatenated outputs of all batches, as NumPy arrays.
 
     Args:
         call: returns the outputs for the inputs of a batch.
-        x: arrays of examples, or a source of batches, of which only the inputs are used.
-        batch_size: examples in a batch of arrays; the last batch may be smaller.
+        data: :class:`Arrays`, or a source of batches, of which only the inputs are used.
+        batch_size: examples in a batch of arrays; the last batch may be smaller. None for
+            :meth:`Arrays.batch_size`.
         steps: the largest number of batches; None for all.
+        callbacks: called before and after each batch.
 
     Raises:
-        InputError: there is no batch, an output has no row for each example, or JAX cannot
-            represent an integer of the data.
+        InputError: there is no batch, or an output has no row for each example.
     """
-    from_source = is_batch_source(x)
-    if not from_source:
-        check_integers(x, "x")
-    computed = _from_batches(call, x) if from_source else _from_rows(call, Arrays(x), batch_size)
-    collected = _Outputs()
+    if isinstance(data, Arrays):
+        batches = _from_rows(data, data.batch_size(batch_size, steps))
+    else:
+        batches = _from_source(data, steps)
+    events = callbacks if callbacks is not None and callbacks.handles(*_EVENTS) else None
+    if events is not None:
+        events.model.stop_predicting = False
+    collected, passed = _Outputs(), 0
     waiting: deque[tuple[Any, int]] = deque()
-    for outputs in itertools.islice(computed, steps):
-        waiting.append(outputs)
+    for number, (inputs, count) in enumerate(itertools.islice(batches, steps)):
+        passed += 1
+        if events is not None:
+            events.on_predict_batch_begin(number)
+        outputs = call(inputs)
+        if events is not None:
+            events.on_predict_batch_end(number, {"outputs": outputs})
+        waiting.append((outputs, count))
         if len(waiting) > _AHEAD:
             collected.add(*waiting.popleft())
+        if events is not None and events.model.stop_predicting:
+            steps = None
+            break
     for outputs in waiting:
         collected.add(*outputs)
+    if steps is not None and 0 < passed < steps:
+        warn_of_few_batches(steps, passed)
     return collected.concatenated()
 
 
@@ -79,17 +103,20 @@ class _Outputs:
         return unflatten(self._structure, arrays)
 
 
-def _from_batches(call: Callable[[Any], Any], source: Any) -> Iterator[tuple[Any, int]]:
-    batches = Prefetched(iterate(source), lambda batch: to_device(unpack(batch)[0]))
+def _from_source(source: Any, steps: int | None) -> Iterator[tuple[Any, int]]:
+    """Yield the inputs of batches, and the number of examples in each."""
+    taken = itertools.islice(iterate(source), steps)
+    batches = Prefetched(taken, lambda batch: to_device(unpack(batch)[0]))
     try:
         for inputs in batches:
             sizes = [leaf.shape[0] for leaf in leaves_of(inputs) if np.ndim(leaf)]
-            yield call(inputs), sizes[0] if sizes else 1
+            yield inputs, sizes[0] if sizes else 1
     finally:
         batches.close()
 
 
-def _from_rows(call: Callable[[Any], Any], data: Arrays, size: int) -> Iterator[tuple[Any, int]]:
+def _from_rows(data: Arrays, size: int) -> Iterator[tuple[Any, int]]:
+    """Yield the inputs of batches of `size` examples, and the number of examples in each."""
     for start in range(0, data.count, size):
         stop = min(start + size, data.count)
-        yield call(data.batch(slice(start, stop))), stop - start
+        yield data.batch(slice(start, stop)), stop - start

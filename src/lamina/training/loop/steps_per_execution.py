@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.errors import InputError, explain
+from lamina.counts import as_count
 
 __all__ = ["UPDATE_SECONDS", "check_steps", "next_steps"]
 
@@ -10,23 +10,15 @@ UPDATE_SECONDS = 0.2
 """The time between two updates of the progress."""
 
 
-def check_steps(steps: int | str) -> int | None:
-    """Check the argument `steps_per_execution`; return None for `"auto"`.
+def check_steps(steps: int | str | None) -> int | None:
+    """Check the argument `steps_per_execution`; return None for `"auto"` or None.
 
     Raises:
         InputError: it is neither `"auto"` nor a positive integer.
     """
-    if steps == "auto":
+    if steps is None or (isinstance(steps, str) and steps == "auto"):
         return None
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise InputError(
-            explain(
-                "steps_per_execution is neither 'auto' nor a positive integer.",
-                received=repr(steps),
-                remedy="Omit it, to run as many steps at once as take a fifth of a second.",
-            )
-        )
-    return steps
+    return as_count("steps_per_execution", steps, or_else="'auto'", example="'auto'")
 
 
 def next_steps(fixed: int | None, seconds: float, left: int, due: int | None) -> int:

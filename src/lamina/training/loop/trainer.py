@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
@@ -26,6 +26,7 @@ from lamina.training.loop.trainer_options import TrainerOptions
 from lamina.training.loop.weight_loan import WeightLoan
 from lamina.training.nonfinite.search import OnNonfinite, check_mode, find_nonfinite
 from lamina.training.optimizers import by_name
+from lamina.training.optimizers.learning_rate import LearningRateValue
 from lamina.training.step.loss_terms import LossArgument
 from lamina.training.step.metric_bindings import MetricsArgument
 from lamina.training.step.objective import Objective
@@ -54,7 +55,8 @@ class Trainer:
         loss_weights: the factor of each output's loss in the sum, a dict by name or a list; 1 by
             default.
         weighted_metrics: metrics that use sample weights.
-        output_names: the names of outputs in a list; ``output_0``, ... by default.
+        output_names: the names of the outputs in the logs, in the structure of the outputs, such
+            as a list; None (default) if they are unknown.
         jit: whether to compile the steps; False is for debugging.
         seed: of dropout and of the order of the data; None (default) for the seed of the weights.
         on_nonfinite: what `fit` does when a loss or a gradient is infinite or NaN: `"raise"`
@@ -88,7 +90,7 @@ class Trainer:
         *,
         loss_weights: Any = None,
         weighted_metrics: MetricsArgument = (),
-        output_names: Sequence[str] | None = None,
+        output_names: Any = None,
         jit: bool = True,
         seed: int | None = None,
         on_nonfinite: OnNonfinite = "raise",
@@ -158,9 +160,17 @@ class Trainer:
         """Put the present arrays into the variables of the model; the next step copies them."""
         self._loan.recall()
 
-    def permutation(self, count: int) -> np.ndarray:
-        """Return the order of `count` examples, int32, from the seed and the number of epochs."""
-        bits = np.random.Philox(key=[self._loan.seed or 0, self.epochs])
+    def permutation(self, count: int, passed: int = 0) -> np.ndarray:
+        """Return the order of the examples in the next epoch, from the seed and `epochs`.
+
+        Args:
+            count: int, the number of examples.
+            passed: int, the number of last epochs that do not count; 0 by default.
+
+        Returns:
+            A permutation of ``0, ..., count - 1``, int32 ``[count]``.
+        """
+        bits = np.random.Philox(key=[self._loan.seed or 0, self.epochs - passed])
         return np.argsort(bits.random_raw(count), kind="stable").astype(np.int32)
 
     def reset_logs(self) -> None:
@@ -204,25 +214,27 @@ class Trainer:
         raise find_nonfinite(self.model, self.objective, batch, key, count, count - before)
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of the optimizer, which may be set during training.
+    def learning_rate(self) -> LearningRateValue:
+        """The learning rate of the optimizer, a float, which may be set during training.
 
         Raises:
             InputError: the optimizer has none in its state, or it is set and follows a schedule.
         """
-        return optimizer_state.learning_rate(self._loan)
+        rate = optimizer_state.learning_rate(self._loan)
+        loan = self._loan
+        return LearningRateValue.of(rate, lambda new: optimizer_state.set_learning_rate(loan, new))
 
     @learning_rate.setter
-    def learning_rate(self, rate: float) -> None:
+    def learning_rate(self, rate: Any) -> None:
         optimizer_state.set_learning_rate(self._loan, rate)
 
     def take_averages(self) -> None:
         """Replace the weights of the model by their moving averages, if the optimizer has them."""
         optimizer_state.take_averages(self._loan)
 
-    def swap_averages(self) -> None:
-        """Exchange the weights and their moving averages, if the optimizer has them."""
-        optimizer_state.swap_averages(self._loan)
+    def swap_averages(self, to_averages: bool) -> None:
+        """Give the model the moving averages of its weights, or the weights again."""
+        optimizer_state.swap_averages(self._loan, to_averages)
 
     def save(self, directory: str | PathLike[str], *, keep: int = 3) -> Path:
         """Write a checkpoint: weights, optimizer, accumulators, seed and counts.

@@ -16,6 +16,7 @@ from lamina.saving.metadata import Metadata, describe
 from lamina.training.checkpoints import store
 from lamina.training.checkpoints.contents import Checkpoint
 from lamina.training.checkpoints.snapshot import Snapshot
+from lamina.training.loop.optimizer_state import swap_averages
 from lamina.training.loop.weight_loan import WeightLoan
 from lamina.training.step import named_arrays
 
@@ -46,11 +47,14 @@ class TrainerCheckpoints:
         model = self._loan.model
         if self._loan.started is None:
             raise InputError(_no_step(model))
+        has_averages = self._loan.has_averages
+        swap_averages(self._loan, False)  # a checkpoint has the weights as weights
         program, carry = self._loan.started
         if self._metadata is None or not self._metadata[0].is_unchanged():
             with LOCK:
                 self._metadata = ChangeDetector(model), describe(walk(model))
         copies = named_arrays.copy_carry(carry)
+        swap_averages(self._loan, has_averages)
         return Snapshot(
             named_arrays.model_arrays(program, copies),
             named_arrays.training_arrays(program, copies),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 
 from lamina.training.nonfinite.search import OnNonfinite
@@ -16,7 +15,7 @@ class TrainerOptions(TypedDict, total=False):
 
     loss_weights: Any
     weighted_metrics: MetricsArgument
-    output_names: Sequence[str] | None
+    output_names: Any
     jit: bool
     seed: int | None
     on_nonfinite: OnNonfinite

@@ -13,9 +13,10 @@ from lamina.core.base.host_memory import copied
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import frozen_variables
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import ChangeDetector, frozen_variables, unused_layers, walk
+from lamina.core.tree.walk import ChangeDetector, unused_layers, walk
 from lamina.errors import explain
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
 from lamina.training.step.named_arrays import restored, with_learning_rate, without_accumulators
@@ -25,7 +26,7 @@ from lamina.training.step.program import Carry, Program
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["WeightLoan"]
+__all__ = ["WeightLoan", "seed_of"]
 
 
 class WeightLoan:
@@ -48,6 +49,7 @@ class WeightLoan:
         seed: None until it is known.
         pending_rate: a learning rate that was set before the first step.
         pending_arrays: arrays of a checkpoint for the first step.
+        has_averages: whether the weights and their moving averages are exchanged.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class WeightLoan:
         self.carry: Carry | None = None
         self.pending_rate: float | None = None
         self.pending_arrays: dict[str, np.ndarray] | None = None
+        self.has_averages = False
         self._jit = jit
         self._skip_nonfinite = skip_nonfinite
         self._detector: ChangeDetector | None = None
@@ -80,6 +83,11 @@ class WeightLoan:
         if self.program is None or self.carry is None:
             return None
         return self.program, self.carry
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the variables hold the loan in place of their arrays."""
+        return self._is_open
 
     def wait_for_builds(self) -> None:
         """Wait until no other thread builds a layer, if a loan is to begin."""
@@ -101,7 +109,7 @@ class WeightLoan:
             return started
         reads = ModelCall(self.model, self.objective, batch(), True).build(self._unreached)
         if self.seed is None:
-            self.seed = _seed_of(self.model)
+            self.seed = seed_of(self.model)
         with LOCK:
             tree = walk(self.model)
             self._unreached = unbuilt_layers(tree)
@@ -136,6 +144,7 @@ class WeightLoan:
                 self._skip_nonfinite,
             )
             carry = program.start(values, other_values)
+            self.has_averages = False
             if self.pending_arrays is not None:
                 carry = restored(program, carry, self.pending_arrays)
             if self.pending_rate is not None:
@@ -189,10 +198,11 @@ class WeightLoan:
     def restart(self, arrays: dict[str, np.ndarray], seed: int) -> None:
         """Forget the program and the carry; the next step starts from arrays of a checkpoint."""
         self.program = self.carry = self.pending_rate = None
+        self.has_averages = False
         self.pending_arrays, self.seed = arrays, seed
 
 
-def _seed_of(model: Tracked) -> int:
+def seed_of(model: Tracked) -> int:
     """Return a seed that depends on the seed of the model's weights."""
     first, second = model._lamina.origin or (0, 0)
     return (first * 1_000_003 + second) % (1 << 32)

@@ -11,7 +11,8 @@ import numpy as np
 from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.walk import frozen_variables, walk
+from lamina.core.tree.trainable import frozen_variables
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, LaminaError, explain
 from lamina.training.nonfinite.derivatives import (
     WatchedCall,

@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import InputError, UnknownNameError, explain, nearest
-from lamina.lazy import lazily
-from lamina.training.optimizers.clipping import clipped
 from lamina.training.optimizers.definitions import OPTIMIZERS, LearningRate
-from lamina.training.optimizers.weight_averages import weight_averages
+from lamina.training.optimizers.options import with_options
 
 if TYPE_CHECKING:
     import optax
-else:
-    optax = lazily("optax")
 
 __all__ = ["get", "names"]
 
@@ -55,15 +51,15 @@ def get(
     >>> get("adam", global_clipnorm=1.0).init({}) is not None
     True
     """
-    limits = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
-    transformation = clipped(_resolve(optimizer, learning_rate), limits)
-    if gradient_accumulation_steps is not None:
-        _check_steps(gradient_accumulation_steps)
-        accumulating: Any = optax.MultiSteps(transformation, gradient_accumulation_steps)
-        transformation = accumulating.gradient_transformation()
+    options = {
+        "clipnorm": clipnorm,
+        "clipvalue": clipvalue,
+        "global_clipnorm": global_clipnorm,
+        "gradient_accumulation_steps": gradient_accumulation_steps,
+    }
     if ema_momentum is not None:
-        transformation = optax.chain(transformation, weight_averages(ema_momentum))
-    return transformation
+        options |= {"use_ema": True, "ema_momentum": ema_momentum}
+    return with_options(_resolve(optimizer, learning_rate), options)
 
 
 def _resolve(optimizer: Any, learning_rate: LearningRate | None) -> Any:
@@ -99,14 +95,3 @@ def _resolve(optimizer: Any, learning_rate: LearningRate | None) -> Any:
             )
         )
     return optimizer
-
-
-def _check_steps(steps: Any) -> None:
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise InputError(
-            explain(
-                "gradient_accumulation_steps is not a positive integer.",
-                received=repr(steps),
-                remedy="Give the number of batches in one update, such as 4.",
-            )
-        )

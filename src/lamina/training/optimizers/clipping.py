@@ -46,12 +46,8 @@ def clipped(optimizer: Any, options: Mapping[str, Any]) -> optax.GradientTransfo
         options: of :class:`Clipping`; None values are ignored.
 
     Raises:
-        TypeError: there is an unknown option.
         InputError: there is more than one way of clipping, or a limit is not positive and finite.
     """
-    unknown = set(options) - set(Clipping.__annotations__)
-    if unknown:
-        raise TypeError(f"an optimizer has no argument {min(unknown)!r}")
     limits = {kind: options[kind] for kind in _KINDS if options.get(kind) is not None}
     if not limits:
         return optimizer

@@ -9,7 +9,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from lamina.lazy import lazily
-from lamina.training.optimizers.clipping import Clipping, clipped
+from lamina.training.optimizers.moments import scale_by_adam, scale_by_nadam
+from lamina.training.optimizers.options import (
+    OptimizerOptions,
+    SharedOptions,
+    made,
+)
 
 if TYPE_CHECKING:
     import optax
@@ -40,7 +45,7 @@ def adadelta(
     learning_rate: LearningRate = 0.001,
     rho: float = 0.95,
     epsilon: float = 1e-7,
-    **options: Unpack[Clipping],
+    **options: Unpack[OptimizerOptions],
 ) -> optax.GradientTransformation:
     """Adadelta (Zeiler, arXiv 1212.5701).
 
@@ -48,28 +53,28 @@ def adadelta(
         learning_rate: a number or a schedule.
         rho: the decay rate of the moving averages, in [0, 1).
         epsilon: added to the averages, for numerical stability.
-        options: `clipnorm`, `clipvalue` or `global_clipnorm`; see :class:`Clipping`.
+        options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.adadelta(rate, rho, epsilon), learning_rate, options)
+    return made(lambda rate: optax.adadelta(rate, rho, epsilon), learning_rate, options)
 
 
 def adafactor(
-    learning_rate: LearningRate = 0.001, **options: Unpack[Clipping]
+    learning_rate: LearningRate = 0.001, **options: Unpack[OptimizerOptions]
 ) -> optax.GradientTransformation:
     """Adafactor (Shazeer, Stern, arXiv 1804.04235).
 
     Args:
         learning_rate: a number or a schedule.
-        options: `clipnorm`, `clipvalue` or `global_clipnorm`; see :class:`Clipping`.
+        options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.adafactor(rate), learning_rate, options)
+    return made(lambda rate: optax.adafactor(rate), learning_rate, options)
 
 
 def adagrad(
     learning_rate: LearningRate = 0.001,
     initial_accumulator_value: float = 0.1,
     epsilon: float = 1e-7,
-    **options: Unpack[Clipping],
+    **options: Unpack[OptimizerOptions],
 ) -> optax.GradientTransformation:
     """Adagrad: ``v = v + g^2``, ``w = w - learning_rate g / sqrt(v + epsilon)``.
 
@@ -77,9 +82,9 @@ def adagrad(
         learning_rate: a number or a schedule.
         initial_accumulator_value: of ``v``.
         epsilon: added to ``v``, for numerical stability.
-        options: `clipnorm`, `clipvalue` or `global_clipnorm`; see :class:`Clipping`.
+        options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(
+    return made(
         lambda rate: optax.adagrad(rate, initial_accumulator_value, epsilon),
         learning_rate,
         options,
@@ -91,7 +96,8 @@ def adam(
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
-    **options: Unpack[Clipping],
+    amsgrad: bool = False,
+    **options: Unpack[OptimizerOptions],
 ) -> optax.GradientTransformation:
     """Adam (Kingma, Ba, arXiv 1412.6980).
 
@@ -100,9 +106,10 @@ def adam(
         beta_1: the decay rate of the first moment, in [0, 1).
         beta_2: the decay rate of the second moment, in [0, 1).
         epsilon: added to the root of the second moment, for numerical stability.
-        options: `clipnorm`, `clipvalue` or `global_clipnorm`; see :class:`Clipping`.
+        amsgrad: whether the largest second moment so far is used. Default False.
+        options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.adam(rate, beta_1, beta_2, epsilon), learning_rate, options)
+    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
 
 
 def adamax(
@@ -110,7 +117,7 @@ def adamax(
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
-    **options: Unpack[Clipping],
+    **options: Unpack[OptimizerOptions],
 ) -> optax.GradientTransformation:
     """Adam with a decaying maximum of ``|g|`` instead of the second moment (arXiv 1412.6980).
 
@@ -119,9 +126,9 @@ def adamax(
         beta_1: the decay rate of the first moment, in [0, 1).
         beta_2: the decay rate of the maximum, in [0, 1).
         epsilon: added to the maximum, for numerical stability.
-        options: `clipnorm`, `clipvalue` or `global_clipnorm`; see :class:`Clipping`.
+        options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.adamax(rate, beta_1, beta_2, epsilon), learning_rate, options)
+    return made(lambda rate: optax.adamax(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
 def adamw(
@@ -130,7 +137,8 @@ def adamw(
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
-    **options: Unpack[Clipping],
+    amsgrad: bool = False,
+    **options: Unpack[SharedOptions],
 ) -> optax.GradientTransformation:
     """Adam with decoupled weight decay (Loshchilov, Hutter, arXiv 1711.05101).
 
@@ -140,13 +148,11 @@ def adamw(
         beta_1: the decay rate of the first moment, in [0, 1).
         beta_2: the decay rate of the second moment, in [0, 1).
         epsilon: added to the root of the second moment, for numerical stability.
-        options: `clipnorm`, `clipvalue` or `global_clipnorm`; see :class:`Clipping`.
+        amsgrad: whether the largest second moment so far is used. Default False.
+        options: those of all optimizers; see :class:`SharedOptions`.
     """
-    return _made(
-        lambda rate: optax.adamw(rate, beta_1, beta_2, epsilon, weight_decay=weight_decay),
-        learning_rate,
-        options,
-    )
+    every: OptimizerOptions = {**options, "weight_decay": weight_decay}
+    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
 
 
 def lamb(
@@ -154,7 +160,7 @@ def lamb(
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
-    **options: Unpack[Clipping],
+    **options: Unpack[OptimizerOptions],
 ) -> optax.GradientTransformation:
     """LAMB: Adam whose update is scaled by the norm of the weight (You et al., arXiv 1904.00962).
 
@@ -163,16 +169,16 @@ def lamb(
         beta_1: the decay rate of the first moment, in [0, 1).
         beta_2: the decay rate of the second moment, in [0, 1).
         epsilon: added to the root of the second moment, for numerical stability.
-        options: `clipnorm`, `clipvalue` or `global_clipnorm`; see :class:`Clipping`.
+        options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.lamb(rate, beta_1, beta_2, epsilon), learning_rate, options)
+    return made(lambda rate: optax.lamb(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
 def lion(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
     beta_2: float = 0.99,
-    **options: Unpack[Clipping],
+    **options: Unpack[OptimizerOptions],
 ) -> optax.GradientTransformation:
     """Lion: the sign of a moving average of gradients (Chen et al., arXiv 2302.06675).
 
@@ -180,9 +186,11 @@ def lion(
         learning_rate: a number or a schedule.
         beta_1: the weight of the average in the update, in [0, 1).
         beta_2: the decay rate of the average, in [0, 1).
-        options: `clipnorm`, `clipvalue` or `global_clipnorm`; see :class:`Clipping`.
+        options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.lion(rate, beta_1, beta_2), learning_rate, options)
+    return made(
+        lambda rate: optax.lion(rate, beta_1, beta_2, weight_decay=0.0), learning_rate, options
+    )
 
 
 def nadam(
@@ -190,7 +198,7 @@ def nadam(
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
-    **options: Unpack[Clipping],
+    **options: Unpack[OptimizerOptions],
 ) -> optax.GradientTransformation:
     """Adam with Nesterov momentum (Dozat, 2016).
 
@@ -199,9 +207,14 @@ def nadam(
         beta_1: the decay rate of the first moment, in [0, 1).
         beta_2: the decay rate of the second moment, in [0, 1).
         epsilon: added to the root of the second moment, for numerical stability.
-        options: `clipnorm`, `clipvalue` or `global_clipnorm`; see :class:`Clipping`.
+        options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.nadam(rate, beta_1, beta_2, epsilon), learning_rate, options)
+
+    def make(rate: Any) -> optax.GradientTransformation:
+        scale = scale_by_nadam(beta_1, beta_2, epsilon)
+        return optax.chain(scale, optax.scale_by_learning_rate(rate))
+
+    return made(make, learning_rate, options)
 
 
 def rmsprop(
@@ -210,7 +223,7 @@ def rmsprop(
     momentum: float = 0.0,
     epsilon: float = 1e-7,
     centered: bool = False,
-    **options: Unpack[Clipping],
+    **options: Unpack[OptimizerOptions],
 ) -> optax.GradientTransformation:
     """RMSprop: ``v = rho v + (1 - rho) g^2``, ``w = w - learning_rate g / sqrt(v + epsilon)``.
 
@@ -220,9 +233,9 @@ def rmsprop(
         momentum: of the update, in [0, 1).
         epsilon: added to ``v``, for numerical stability.
         centered: whether to divide by the variance of the gradient instead of ``v``.
-        options: `clipnorm`, `clipvalue` or `global_clipnorm`; see :class:`Clipping`.
+        options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(
+    return made(
         lambda rate: optax.rmsprop(
             rate, rho, epsilon, centered=centered, momentum=momentum or None
         ),
@@ -235,7 +248,7 @@ def sgd(
     learning_rate: LearningRate = 0.01,
     momentum: float = 0.0,
     nesterov: bool = False,
-    **options: Unpack[Clipping],
+    **options: Unpack[OptimizerOptions],
 ) -> optax.GradientTransformation:
     """Gradient descent: ``m = momentum m - learning_rate g``, ``w = w + m``.
 
@@ -243,14 +256,14 @@ def sgd(
         learning_rate: a number or a schedule.
         momentum: in [0, 1).
         nesterov: whether to use Nesterov momentum.
-        options: `clipnorm`, `clipvalue` or `global_clipnorm`; see :class:`Clipping`.
+        options: those of all optimizers; see :class:`OptimizerOptions`.
     """
 
     def make(rate: Any) -> optax.GradientTransformation:
         step = optax.scale_by_learning_rate(rate)
         return optax.chain(step, optax.trace(momentum, nesterov)) if momentum > 0 else step
 
-    return _made(make, learning_rate, options)
+    return made(make, learning_rate, options)
 
 
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
@@ -269,15 +282,11 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
 """All optimizers by name."""
 
 
-def _made(
-    make: Callable[[Any], optax.GradientTransformation],
-    learning_rate: LearningRate,
-    options: Clipping,
-) -> optax.GradientTransformation:
-    """Put the learning rate into the state, where it can be changed, and clip gradients first."""
+def _adam(
+    beta_1: float, beta_2: float, epsilon: float, amsgrad: bool
+) -> Callable[[Any], optax.GradientTransformation]:
+    def make(rate: Any) -> optax.GradientTransformation:
+        scale = scale_by_adam(beta_1, beta_2, epsilon, amsgrad)
+        return optax.chain(scale, optax.scale_by_learning_rate(rate))
 
-    def transformation(learning_rate: Any) -> optax.GradientTransformation:
-        return make(learning_rate)
-
-    injected: Any = optax.inject_hyperparams(transformation)
-    return clipped(injected(learning_rate=learning_rate), options)
+    return make

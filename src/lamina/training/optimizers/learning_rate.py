@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
 
 from lamina.errors import InputError, explain
 
-__all__ = ["learning_rate_name"]
+__all__ = ["LearningRateValue", "learning_rate_name"]
 
 _RATE, _SCHEDULE = "hyperparams/learning_rate", "hyperparams_states/learning_rate"
+
+
+class LearningRateValue(float):
+    """The learning rate of an optimizer: a float that can be assigned, as a variable of Keras.
+
+    >>> LearningRateValue(0.5).numpy()
+    np.float32(0.5)
+    """
+
+    _set: Callable[[float], None] | None = None
+
+    @classmethod
+    def of(cls, rate: float, set_rate: Callable[[float], None]) -> LearningRateValue:
+        """Return a learning rate whose `assign` calls ``set_rate(rate)``."""
+        made = cls(rate)
+        made._set = set_rate
+        return made
+
+    def numpy(self) -> np.float32:
+        """Return the learning rate as a NumPy scalar."""
+        return np.float32(self)
+
+    def assign(self, rate: Any) -> None:
+        """Set the learning rate of the optimizer.
+
+        Args:
+            rate: a positive number.
+
+        Raises:
+            InputError: the learning rate follows a schedule.
+        """
+        if self._set is not None:
+            self._set(float(rate))
 
 
 def learning_rate_name(names: Iterable[str], to_set: bool = False) -> str:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.base.pytrees import map_pairs, map_tree
+from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
 
@@ -32,17 +33,24 @@ class WeightAverages(NamedTuple):
     averages: Any
 
 
-def weight_averages(momentum: float) -> optax.GradientTransformation:
+def weight_averages(
+    momentum: float, overwrite_frequency: int | None = None, batches: int = 1
+) -> optax.GradientTransformation:
     """Keep averages ``average = momentum average + (1 - momentum) weight`` after each step.
 
-    The average after the first step is the weight itself. Updates are unchanged.
+    The average after the first update is the weight itself.
 
     Args:
         momentum: in [0, 1).
+        overwrite_frequency: the number of updates after which the weights are replaced by their
+            averages, each time; None (default) leaves them.
+        batches: the number of steps in one update. Default 1.
 
     Raises:
-        InputError: the momentum is not in [0, 1).
+        InputError: the momentum is not in [0, 1), or the frequency is not a positive integer.
     """
+    if overwrite_frequency is not None:
+        overwrite_frequency = as_count("ema_overwrite_frequency", overwrite_frequency, example=100)
     if not 0 <= momentum < 1:
         raise InputError(
             explain(
@@ -58,12 +66,17 @@ def weight_averages(momentum: float) -> optax.GradientTransformation:
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         new_weights: Any = optax.apply_updates(params, updates)
-        m = jnp.where(state.steps == 0, 0.0, momentum)
+        number = state.steps // batches if batches > 1 else state.steps
+        m = jnp.where(number == 0, 0.0, momentum)
 
         def mean(average: Any, weight: Any) -> Any:
             return (m * average + (1 - m) * weight).astype(weight.dtype)
 
         averages = map_pairs(mean, state.averages, new_weights)
+        if overwrite_frequency is not None:
+            due = (number + 1) % overwrite_frequency == 0
+            replaced = map_pairs(lambda average, weight: average - weight, averages, params)
+            updates = map_pairs(lambda r, u: jnp.where(due, r, u), replaced, updates)
         return updates, WeightAverages(state.steps + 1, averages)
 
     return optax.GradientTransformation(init, update)

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
-from lamina import metrics
 from lamina.errors import InputError, explain
 from lamina.metrics import Metric, MetricLike
+from lamina.metrics.lookup import metric_of
+from lamina.training.step.output_structure import Place, by_output, places_of
 from lamina.training.step.outputs import Output, element_weights
 
-__all__ = ["BoundMetric", "MetricsArgument", "bind_metrics"]
+__all__ = ["BoundMetric", "MetricsArgument", "bind_metrics", "resolved"]
 
 MetricsArgument: TypeAlias = MetricLike | Mapping[str, Any] | Sequence[Any] | None
 """The argument `metrics` of `compile`: metrics in a list, or by output name."""
@@ -25,32 +26,31 @@ class BoundMetric:
     Attributes:
         metric: the metric.
         name: in the logs.
-        output: the name of the output; None for the only one.
+        output: the index of the output.
+        prefix: the name of the output in the logs; empty for the only one.
         weighted: whether sample weights are used.
     """
 
     metric: Metric
     name: str
-    output: str | None
+    output: int
+    prefix: str
     weighted: bool
 
     def inputs(self, outputs: list[Output]) -> tuple[Any, Any, Any]:
         """Return the labels, values and sample weights for the metric.
 
         Raises:
-            InputError: the output does not exist or has no labels, or none of several is named.
+            InputError: the output has no labels.
         """
-        named = {output.name: output for output in outputs}
-        found = named.get("") or named.get(self.output or "")
-        if found is None or found.labels is None:
-            labelled = {name: ["..."] for name, one in named.items() if one.labels is not None}
+        found = outputs[self.output]
+        if found.labels is None:
+            labelled = {one.name: ["..."] for one in outputs if one.labels is not None}
             raise InputError(
                 explain(
                     f"The metric {self.metric.name!r} does not fit the outputs of the model.",
                     expected=f"metrics by output: {labelled}",
-                    received="a metric without an output"
-                    if self.output is None
-                    else f"{self.output!r}, which does not exist or has no labels",
+                    received=f"{found.name!r}, which has no labels",
                     remedy="Give metrics as a dict by the names of outputs.",
                 )
             )
@@ -58,23 +58,35 @@ class BoundMetric:
         return found.labels, found.values, weights
 
 
-def bind_metrics(plain: Any, weighted: Any, outputs: Sequence[str] | None) -> list[BoundMetric]:
+def resolved(values: Any) -> Any:
+    """Resolve a metrics argument of `compile`: names, functions and losses become metrics."""
+    if isinstance(values, Mapping):
+        items = cast(Mapping[str, Any], values).items()
+        return {key: resolved(one) for key, one in items}
+    if isinstance(values, list | tuple):
+        return [resolved(one) for one in cast(Sequence[Any], values)]
+    return None if values is None else metric_of(values)
+
+
+def bind_metrics(plain: Any, weighted: Any, outputs: Any, names: Any = None) -> list[BoundMetric]:
     """Bind metrics to outputs and give each a unique name.
 
     As in Keras, the second metric of a name is called ``weighted_name`` if sample weights are used
-    in it, else ``name_1``, and so on.
+    in it, else ``name_1``, and so on; those of several outputs are sorted.
 
     Args:
-        plain: a list of names, metrics or functions; for several outputs a dict by name, or a list
-            with one metric or a list of metrics for each output.
+        plain: metrics, as :func:`resolved` returns them: of the only output in any form; of several
+            in their structure, or in a list in their order, or in a dict by name.
         weighted: the same, for metrics that use sample weights.
-        outputs: the names of several outputs, or None if unknown.
+        outputs: the outputs, or placeholders in their structure.
+        names: the names of the outputs, in their structure; None if unknown.
 
     Raises:
         InputError: a metric is called ``loss``, or the outputs of the metrics are ambiguous.
     """
     bound: dict[str, BoundMetric] = {}
-    for one in (*_bind(plain, False, outputs), *_bind(weighted, True, outputs)):
+    pairs = ((plain, False), (weighted, True))
+    for one in (one for values, w in pairs for one in _bind(values, w, outputs, names)):
         if one.name == "loss":
             raise InputError(
                 explain(
@@ -86,7 +98,8 @@ def bind_metrics(plain: Any, weighted: Any, outputs: Sequence[str] | None) -> li
             )
         name = next(name for name in _candidate_names(one) if name not in bound)
         bound[name] = replace(one, name=name)
-    return list(bound.values())
+    several = any(one.prefix for one in bound.values())
+    return [bound[name] for name in (sorted(bound) if several else bound)]
 
 
 def _candidate_names(one: BoundMetric) -> Iterator[str]:
@@ -94,41 +107,39 @@ def _candidate_names(one: BoundMetric) -> Iterator[str]:
     yield one.name
     base = one.name
     if one.weighted:
-        prefix = f"{one.output}_" if one.output else ""
-        base = f"{prefix}weighted_{one.metric.name}"
+        base = f"{one.prefix}weighted_{one.metric.name}"
         yield base
     yield from (f"{base}_{number}" for number in itertools.count(1))
 
 
-def _bind(values: Any, weighted: bool, outputs: Sequence[str] | None) -> list[BoundMetric]:
-    if values is None:
+def _bind(values: Any, weighted: bool, outputs: Any, names: Any) -> list[BoundMetric]:
+    if not values:
         return []
-    if isinstance(values, Mapping):
-        items = list(cast(Mapping[str, Any], values).items())
-    elif outputs is not None and len(outputs) > 1 and values:
-        listed = _as_list(values)
-        if len(listed) != len(outputs):
-            raise InputError(
-                explain(
-                    "The metrics do not say which output each is for.",
-                    expected=f"a dict by name, or a list for {', '.join(outputs)}",
-                    received=f"a list of {len(listed)}",
-                    remedy=f"Give a dict: {{{outputs[0]!r}: [...]}}.",
-                )
-            )
-        items = list(zip(outputs, listed, strict=True))
-    else:
-        listed = _as_list(values)
-        only = listed[0] if len(listed) == 1 else listed  # [[...]]: the list of the only output
-        items = [(None, _as_list(only))]
+    places = places_of(outputs, names)
+    if len(places) == 1:
+        return [BoundMetric(metric, metric.name, 0, "", weighted) for metric in _metrics_in(values)]
+    flat = all(len(place.path) == 1 for place in places)
+    by_index = by_output("metrics", values, outputs, names)
     return [
-        BoundMetric(metric, f"{output}_{metric.name}" if output else metric.name, output, weighted)
-        for output, ones in items
-        for metric in (metrics.get(one) for one in _as_list(ones))
+        BoundMetric(metric, f"{prefix}{metric.name}", index, prefix, weighted)
+        for index, (place, ones) in enumerate(zip(places, by_index, strict=True))
+        for prefix in (_prefix(place, flat),)
+        for metric in _metrics_in(ones)
     ]
 
 
-def _as_list(values: Any) -> list[Any]:
-    if values is None:
-        return []
-    return list(cast(Sequence[Any], values)) if isinstance(values, list | tuple) else [values]
+def _prefix(place: Place, flat: bool) -> str:
+    """Return the name of one of several outputs in the logs of metrics: its key, or its layer."""
+    if flat and isinstance(place.path[0], str):
+        return f"{place.path[0]}_"
+    return "" if place.own is None else f"{place.own}_"
+
+
+def _metrics_in(values: Any) -> list[Metric]:
+    """Return the metrics in nested lists and dicts, in order."""
+    if isinstance(values, Mapping):
+        items = cast(Mapping[str, Any], values)
+        return [metric for key in sorted(items) for metric in _metrics_in(items[key])]
+    if isinstance(values, list):
+        return [metric for one in cast(list[Any], values) for metric in _metrics_in(one)]
+    return [] if values is None else [values]

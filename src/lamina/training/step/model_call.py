@@ -10,7 +10,6 @@ import jax
 from lamina.core.calling.root import Root
 from lamina.core.calling.single_layer import ObservedCall, observe, repeat_call
 from lamina.core.running.added_losses import losses_so_far, penalties
-from lamina.core.running.masks import noted_mask
 from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
@@ -89,17 +88,18 @@ class ModelCall:
 def call_on(layer: Tracked, inputs: Any) -> Any:
     """Call a layer on the inputs of a batch.
 
-    If `call` has several required arguments, a tuple or list is unpacked and a dict is passed by
-    name. Otherwise the inputs are one argument.
+    If `call` has several required arguments, a tuple or list is passed by position, and a dict with
+    their names by name. Otherwise the inputs are one argument, of any structure.
     """
     info = method_of(type(layer), "call")
     parameters = info.signature.parameters.values()
     required = [p.name for p in parameters if p.default is p.empty and p.kind in (0, 1, 3)]
     call: Callable[..., Any] = cast(Any, layer)
-    if isinstance(inputs, dict) and set(required) <= set(cast(dict[str, Any], inputs)) and required:
-        return call(**inputs)
-    if isinstance(inputs, list | tuple) and len(required) > 1:
-        return call(*cast(Sequence[Any], inputs))
+    if len(required) > 1:
+        if isinstance(inputs, dict) and set(required) <= set(cast(dict[str, Any], inputs)):
+            return call(**inputs)
+        if isinstance(inputs, list | tuple):
+            return call(*cast(Sequence[Any], inputs))
     return call(inputs)
 
 
@@ -113,9 +113,10 @@ def added_losses(model: Tracked) -> list[Any]:
     return [*losses_so_far(), *penalties(model)]
 
 
-def output_masks(model: Tracked) -> Any:
-    """Return the masks of the outputs of the model's last call."""
-    return noted_mask(model)[1]
+def output_masks(outputs: Any) -> Any:
+    """Return the masks of the outputs of a call within the running one; None without any."""
+    scope = current()
+    return None if scope is None else scope.call.masks.of_tree(outputs)
 
 
 def is_training() -> bool:

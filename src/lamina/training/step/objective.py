@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -12,9 +12,9 @@ from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.losses import Loss
-from lamina.metrics import State
+from lamina.metrics import Metric, State
 from lamina.training.data.batches import unpack
-from lamina.training.step import loss_terms
+from lamina.training.step import loss_terms, metric_bindings
 from lamina.training.step.metric_bindings import MetricsArgument, bind_metrics
 from lamina.training.step.model_call import (
     added_losses,
@@ -23,6 +23,7 @@ from lamina.training.step.model_call import (
     is_training,
     output_masks,
 )
+from lamina.training.step.output_structure import OutputPath, places_of
 from lamina.training.step.outputs import Output, pair_outputs
 
 __all__ = ["BatchLoss", "Objective"]
@@ -57,7 +58,7 @@ class Objective:
             scalar and a dict of further logs.
         loss_weights: the factor of each output's loss in the sum.
         weighted_metrics: metrics that use sample weights.
-        names: of the outputs, if the model returns a list.
+        names: the names of the outputs, in their structure; None if unknown.
     """
 
     def __init__(
@@ -68,18 +69,47 @@ class Objective:
         train_loss: Callable[[Any], Any] | None = None,
         loss_weights: Any = None,
         weighted_metrics: MetricsArgument = (),
-        names: Sequence[str] | None = None,
+        names: Any = None,
     ) -> None:
         self.model = model
-        self.loss = loss_terms.losses_of_outputs(loss)
+        self.loss = loss_terms.resolved(loss)
         self.loss_weights = loss_weights
         self.train_loss = train_loss
         self.names = names
-        known = loss_terms.output_names(loss, names)
-        self.bound_metrics = bind_metrics(metrics, weighted_metrics, known)
-        self.metrics = [bound.metric for bound in self.bound_metrics]
         self.log_names: tuple[str, ...] = ()
+        self._metrics = (
+            metric_bindings.resolved(metrics),
+            metric_bindings.resolved(weighted_metrics),
+        )
         self._metric_shapes: list[tuple[Any, Any]] = []
+        assumed = self._assumed_outputs() if names is None else names
+        self.bound_metrics = bind_metrics(*self._metrics, assumed, names)
+        self._paths: list[OutputPath] | None = None
+        if names is not None:
+            self._paths = [place.path for place in places_of(names)]
+            losses = loss_terms.losses_of_outputs(self.loss, names, names)
+            loss_terms.scales(loss_weights, names, names)  # checks them
+            self.log_names = tuple(loss_terms.log_names(losses, places_of(names, names)))
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics, in the order of the logs."""
+        return [bound.metric for bound in self.bound_metrics]
+
+    @property
+    def knows_outputs(self) -> bool:
+        """Whether the structure of the outputs, and so the names of all logs, is known."""
+        return self._paths is not None
+
+    def _assumed_outputs(self) -> Any:
+        """Return outputs as far as `loss` and `metrics` tell them, before the model is called."""
+        given: list[Any] = [*self._metrics, self.loss]
+        keyed = [cast("dict[str, Any]", one) for one in given if isinstance(one, dict)]
+        if keyed:
+            loss = cast("dict[str, Any]", self.loss if isinstance(self.loss, dict) else {})
+            return {key: loss.get(key) for one in keyed for key in one}
+        several = isinstance(self.loss, list) and len(cast("list[Any]", self.loss)) > 1
+        return cast(Any, self.loss) if several else None
 
     def __call__(self, batch: Any) -> BatchLoss:
         """Compute the loss of a batch, in a call of the model.
@@ -104,7 +134,7 @@ class Objective:
 
     def direction(self, name: str) -> str | None:
         """Return `"up"` or `"down"`, whichever is better for a log; None if unknown."""
-        if name == "loss" or (name.endswith("_loss") and name in self.log_names):
+        if name == "loss" or ("_loss" in name and name in self.log_names):
             return "down"
         return next((b.metric.direction for b in self.bound_metrics if b.name == name), None)
 
@@ -113,8 +143,10 @@ class Objective:
         if self.loss is None or outputs is None:
             return []
         _, labels, weights = unpack(batch)
+        losses = loss_terms.losses_of_outputs(self.loss, outputs, self.names)
+        labels = loss_terms.with_missing_labels(labels, losses)
         paired = pair_outputs(outputs, labels, weights, self.names)
-        return loss_terms.pair_losses(self.loss, paired)
+        return loss_terms.pair_losses(losses, paired)
 
     def _custom(self, batch: Any) -> BatchLoss:
         assert self.train_loss is not None
@@ -141,18 +173,33 @@ class Objective:
         if self.loss is None or labels is None:
             return self._added_only(batch, inputs)
         values = call_on(self.model, inputs)
-        outputs = pair_outputs(values, labels, weights, self.names, output_masks(self.model))
-        pairs = loss_terms.pair_losses(self.loss, outputs)
-        terms = {output.name: loss_terms.term(loss, output) for loss, output in pairs}
-        if not terms:
+        losses = loss_terms.losses_of_outputs(self.loss, values, self.names)
+        labels = loss_terms.with_missing_labels(labels, losses)
+        outputs = pair_outputs(values, labels, weights, self.names, output_masks(values))
+        pairs = loss_terms.pair_losses(losses, outputs)
+        if not pairs:
             raise InputError(_nothing_to_minimize(self.model, False))
-        scales = loss_terms.scales(self.loss_weights, [output.name for output in outputs])
-        scaled = [t if scales[name] == 1.0 else scales[name] * t for name, t in terms.items()]
-        several = len(outputs) > 1
-        logs = {f"{name}_loss": one for name, one in terms.items()} if several else {}
-        metric_inputs = [bound.inputs(outputs) for bound in self.bound_metrics]
-        self._metric_shapes = [(_shape(y), _shape(p)) for y, p, _ in metric_inputs]
+        terms = {output.place.path: loss_terms.term(loss, output) for loss, output in pairs}
+        factors = loss_terms.scales(self.loss_weights, values, self.names)
+        scaled = [
+            scale * terms[output.place.path] if scale != 1.0 else terms[output.place.path]
+            for scale, output in zip(factors, outputs, strict=True)
+            if output.place.path in terms
+        ]
+        log_names = loss_terms.log_names([one for one, _ in pairs], [of.place for _, of in pairs])
+        logs = dict(zip(log_names, terms.values(), strict=False))
+        metric_inputs = self._metric_inputs(values, outputs)
         return BatchLoss(sum(scaled[1:], scaled[0]), logs, metric_inputs, _batch_size(batch))
+
+    def _metric_inputs(self, values: Any, outputs: list[Output]) -> list[tuple[Any, Any, Any]]:
+        """Return labels, outputs and sample weights for each metric, bound to its output."""
+        paths = [output.place.path for output in outputs]
+        if paths != self._paths:
+            self.bound_metrics = bind_metrics(*self._metrics, values, self.names)
+            self._paths = paths
+        inputs = [bound.inputs(outputs) for bound in self.bound_metrics]
+        self._metric_shapes = [(_shape(y), _shape(p)) for y, p, _ in inputs]
+        return inputs
 
     def _added_only(self, batch: Any, inputs: Any) -> BatchLoss:
         """Return a loss of 0 for a model whose layers add losses."""

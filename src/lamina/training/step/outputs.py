@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import jax.numpy as jnp
 
-from lamina.errors import InputError, explain, nearest
+from lamina.errors import InputError, explain
 from lamina.losses.shapes import spread
+from lamina.training.step.output_structure import (
+    Place,
+    by_output,
+    places_of,
+    same_structure,
+)
 
-__all__ = ["Output", "by_output", "check_count", "element_weights", "pair_outputs"]
+__all__ = ["Output", "check_count", "element_weights", "pair_outputs"]
 
 
 class Output(NamedTuple):
@@ -22,6 +27,7 @@ class Output(NamedTuple):
         values: the output itself, ``[batch, ...]``.
         weights: sample weights, ``[batch]`` or more axes; None for 1.
         mask: 1 for valid steps and 0 for others, the first axes of `values`; None if all are valid.
+        place: in the structure of all outputs.
     """
 
     name: str
@@ -29,18 +35,19 @@ class Output(NamedTuple):
     values: Any
     weights: Any
     mask: Any = None
+    place: Place = Place((), None, None)
 
 
 def pair_outputs(
-    outputs: Any, labels: Any, weights: Any, names: Sequence[str] | None = None, masks: Any = None
+    outputs: Any, labels: Any, weights: Any, names: Any = None, masks: Any = None
 ) -> list[Output]:
     """Pair the outputs of a call with their labels, sample weights and masks.
 
     Args:
-        outputs: an array, or several in a dict, list or tuple.
+        outputs: an array, or nested dicts, lists and tuples of them.
         labels: in the structure of the outputs, or a list in their order, or a dict by name.
         weights: sample weights for all outputs, or in the structure of the outputs.
-        names: of outputs in a list; ``output_0``, ``output_1``, ... if None.
+        names: the names of the outputs, in their structure; None if unknown.
         masks: in the structure of the outputs.
 
     Raises:
@@ -49,28 +56,42 @@ def pair_outputs(
     >>> [output.name for output in pair_outputs({"a": 1, "b": 2}, {"b": 3}, None)]
     ['a', 'b']
     """
-    values = _named(outputs, names)
-    if values is None:
-        return [Output("", labels, outputs, weights, _matching_mask(masks, outputs))]
-    mask_of = _named(masks, names) or {}
-    if len(values) == 1 and not _is_nested(labels):
-        ((name, value),) = values.items()
-        return [Output("", labels, value, weights, _matching_mask(mask_of.get(name), value))]
-    labels_of = by_output("labels", labels, list(values))
-    if weights is None or not _is_nested(weights):
-        weights_of = dict.fromkeys(values, weights)
-    else:
-        weights_of = by_output("sample weights", weights, list(values))
-    return [
-        Output(
-            name,
-            labels_of.get(name),
-            value,
-            weights_of.get(name),
-            _matching_mask(mask_of.get(name), value),
-        )
-        for name, value in values.items()
+    places = places_of(outputs, names)
+    labels_of, weights_of = [
+        _of_outputs(what, given, outputs, places, names)
+        for what, given in (("labels", labels), ("sample weights", weights))
     ]
+    masks_of: list[Any] = [None] * len(places)
+    if same_structure(masks, outputs):
+        masks_of = [place.value for place in places_of(masks)]
+    elif masks is not None and isinstance(outputs, list | tuple | dict):
+        masks_of = by_output("masks", masks, outputs, names)
+    name_of = ("",) if len(places) == 1 else tuple(place.key for place in places)
+    return [
+        Output(name, label, place.value, weight, _matching_mask(mask, place.value), place)
+        for name, label, weight, mask, place in zip(
+            name_of, labels_of, weights_of, masks_of, places, strict=True
+        )
+    ]
+
+
+def _of_outputs(what: str, given: Any, outputs: Any, places: list[Place], names: Any) -> list[Any]:
+    """Return labels or sample weights for each output."""
+    if len(places) == 1:
+        return [_of_only(given, outputs, places[0])]
+    if given is None or (what == "sample weights" and not _is_nested(given)):
+        return [given] * len(places)
+    return by_output(what, given, outputs, names)
+
+
+def _of_only(given: Any, outputs: Any, place: Place) -> Any:
+    """Return the labels of the only output, from a list or dict of one entry."""
+    if not _is_nested(given) or len(given) != 1:
+        return given
+    if isinstance(given, dict):
+        ((name, value),) = cast("dict[Any, Any]", given).items()
+        return value if _is_nested(outputs) or name == place.own else cast(Any, given)
+    return given[0]
 
 
 def element_weights(output: Output, weights: Any) -> Any:
@@ -87,57 +108,6 @@ def element_weights(output: Output, weights: Any) -> Any:
     for factor in others:
         product = product * spread(factor, product)
     return product
-
-
-def by_output(what: str, values: Any, names: list[str]) -> dict[str, Any]:
-    """Return one value for each output, by name.
-
-    Args:
-        what: the values, in words, for errors.
-        values: a dict by name, or a list in the order of the outputs.
-        names: of the outputs.
-
-    Raises:
-        InputError: there is an unknown name, or another number of values.
-    """
-    if isinstance(values, dict):
-        found = cast(dict[str, Any], values)
-        unknown = [name for name in found if name not in names]
-        if unknown:
-            raise InputError(
-                explain(
-                    f"There are {what} for an output that the model does not have.",
-                    expected=", ".join(names),
-                    received=repr(unknown[0]),
-                    remedy=nearest(unknown[0], names),
-                )
-            )
-        return found
-    if isinstance(values, list | tuple) and len(cast(Sequence[Any], values)) == len(names):
-        return dict(zip(names, cast(Sequence[Any], values), strict=True))
-    count = len(cast(Sequence[Any], values)) if isinstance(values, list | tuple) else 1
-    raise InputError(
-        explain(
-            f"The {what} do not say which output each is for.",
-            expected=f"a dict by name, or a list for {', '.join(names)}",
-            received=f"{count} for {len(names)} outputs",
-            remedy=f"Give a dict: {{{names[0]!r}: ...}}.",
-        )
-    )
-
-
-def _named(outputs: Any, names: Sequence[str] | None) -> dict[str, Any] | None:
-    """Return several outputs by name, or None for one array."""
-    if hasattr(outputs, "_asdict"):
-        return dict(outputs._asdict())
-    if isinstance(outputs, dict):
-        return cast(dict[str, Any], outputs)
-    if not isinstance(outputs, list | tuple):
-        return None
-    listed = list(cast(Sequence[Any], outputs))
-    if names is None or len(names) != len(listed):
-        names = [f"output_{index}" for index in range(len(listed))]
-    return dict(zip(names, listed, strict=True))
 
 
 def _matching_mask(mask: Any, values: Any) -> Any:

@@ -91,6 +91,7 @@ class Program:
         self.seed = seed
         self.skip_nonfinite = skip_nonfinite
         self._jit = jit
+        self._loss_scale: float | None = getattr(optimizer, "loss_scale", None)
         self._indices = {id(variable): i for i, variable in enumerate(non_trainable.values())}
         self._structure: Any = None
         self.train_batch = compiled(self._train_batch, jit, donate=True)
@@ -152,14 +153,20 @@ class Program:
         for variable, array in assigned.items():
             if variable in self._indices:
                 after[self._indices[variable]] = array
-        return value.loss, (value, tuple(after))
+        loss = value.loss
+        if training and self._loss_scale is not None:
+            loss = loss * self._loss_scale
+        return loss, (value, tuple(after))
 
     def _train_batch(self, carry: Carry, batch: Any) -> tuple[Carry, dict[str, jax.Array]]:
         """Make one step; return the carry after it, and its loss and logs."""
         gradient = jax.value_and_grad(self._loss, has_aux=True)
-        (loss, (value, non_trainable)), gradients = gradient(
+        (_, (value, non_trainable)), gradients = gradient(
             carry.trainable, carry.non_trainable, batch, True, carry.steps
         )
+        loss, scale = value.loss, self._loss_scale
+        if scale is not None:
+            gradients = map_tree(lambda gradient: gradient / scale, gradients)
         finite = carry.finite
         if self.skip_nonfinite:
             finite &= jnp.isfinite(loss) & gradients_are_finite(gradients)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import warnings
 from typing import Any
 
 import lamina
@@ -77,24 +76,10 @@ def InputLayer(input_shape: Any = None, **options: Any) -> Any:  # noqa: N802 - 
 
 
 class Embedding(_layers.Embedding):
-    """`lamina.layers.Embedding`, with a warning if Keras would pass masks on implicitly.
-
-    ``input_length``, an argument of older versions of Keras, is ignored.
-    """
+    """`lamina.layers.Embedding`; ``input_length``, of older versions of Keras, is ignored."""
 
     def __init__(self, *args: Any, input_length: Any = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        if self.mask_zero:
-            warnings.warn(
-                explain(
-                    "Embedding(mask_zero=True): in your own call methods, pass masks explicitly.",
-                    expected="gru(embedding(x), mask=x != 0)",
-                    received="mask_zero=True, which only Sequential and functional models use",
-                    remedy="Pass the mask to the layers that have a mask argument.",
-                ),
-                UserWarning,
-                stacklevel=2,
-            )
 
 
 def __getattr__(name: str) -> Any:

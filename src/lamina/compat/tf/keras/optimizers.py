@@ -1,7 +1,7 @@
 """`tf.keras.optimizers`: the optimizers by the names of Keras, as optax transformations.
 
 `compile` and `Trainer` accept them; in a custom training loop they are used as in optax. Updates
-equal those of Keras; of Adam and AdamW up to the place where epsilon is added.
+equal those of Keras.
 """
 
 from __future__ import annotations

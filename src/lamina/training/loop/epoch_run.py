@@ -1,0 +1,92 @@
+"""The steps of one epoch of `fit`."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.data.batch_sources import ArraySource, Rows
+from lamina.training.loop import steps_per_execution
+from lamina.training.nonfinite.search import NotFiniteError
+
+if TYPE_CHECKING:
+    from lamina.training.loop.fit import Fit
+
+__all__ = ["EpochRun"]
+
+
+class EpochRun:
+    """The steps of one epoch: their grouping, and checks and reports between them.
+
+    Args:
+        fit: the call of `fit`.
+        callbacks: to report to.
+        first: the number of steps of the epoch that were made before.
+
+    Attributes:
+        before: the number of steps made before the epoch.
+        done: the number of steps made in the epoch.
+    """
+
+    def __init__(self, fit: Fit, callbacks: CallbackList, first: int) -> None:
+        self.fit = fit
+        self.callbacks = callbacks
+        self.done = self._reported = first
+        self.before = fit.trainer.wait() - first
+        self._every_batch = callbacks.handles("on_train_batch_begin", "on_train_batch_end")
+        self._groups_steps = isinstance(fit.source, ArraySource) and not self._every_batch
+        self._checked_at = time.perf_counter()
+
+    def next_steps(self, left: int) -> int:
+        """Return how many of the remaining steps to run as one program."""
+        if not self._groups_steps:
+            return 1
+        writer = self.fit.writer
+        due = None if writer is None else writer.steps_until_due(self.before + self.done)
+        fixed = self.fit.trainer.steps_per_execution
+        return steps_per_execution.next_steps(fixed, self.fit.step_seconds, left, due)
+
+    def steps(self, start: int, stop: int, data: Any) -> None:
+        """Run steps of the epoch, and call the callbacks."""
+        trainer = self.fit.trainer
+        if self._every_batch:
+            if not self.before and not isinstance(data, Rows):
+                trainer.prepare(lambda: data)  # callbacks see a model that is built
+            self.callbacks.call("on_train_batch_begin", start, {})
+        began = time.perf_counter()
+        if isinstance(data, Rows):
+            trainer.steps(*data)
+        else:
+            trainer.step(data)
+        self.done = stop
+        if self._every_batch:
+            self.callbacks.call("on_train_batch_end", stop - 1, trainer.running_logs())
+        if self._groups_steps:
+            trainer.wait()
+            self.fit.step_seconds = (time.perf_counter() - began) / (stop - start)
+        passed = time.perf_counter() - self._checked_at
+        if self._groups_steps or passed > steps_per_execution.UPDATE_SECONDS:
+            self.check()
+            self.report()
+
+    def report(self) -> None:
+        """Call `on_progress`, unless it was called for this step."""
+        if self._reported < self.done and self.callbacks.handles("on_progress"):
+            logs = self.fit.trainer.running_logs()
+            self.callbacks.call("on_progress", self.done, logs)
+        self._reported = self.done
+
+    def check(self) -> None:
+        """Check that the loss and gradients are finite; then earlier batches can be released."""
+        source, before = self.fit.source, self.before
+        try:
+            self.fit.trainer.check(lambda count: source.batch(count - before), before)
+        except NotFiniteError as error:
+            if not self.fit.stops_on_nonfinite:
+                raise
+            warnings.warn(f"Training stops. {error}", UserWarning, stacklevel=2)
+            self.fit.model.stop_training = True
+        source.release()
+        self._checked_at = time.perf_counter()

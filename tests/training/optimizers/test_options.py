@@ -1,0 +1,107 @@
+"""The options and formulas of optimizers, against Keras."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import jax.numpy as jnp
+import keras
+import numpy as np
+import optax
+import pytest
+
+import lamina
+from lamina.compat import tf
+from lamina.errors import InputError
+
+RNG = np.random.default_rng(0)
+WEIGHT = RNG.normal(size=(3, 4)).astype("float32")
+GRADIENTS = RNG.normal(size=(7, 3, 4)).astype("float32")
+AVERAGES = {"use_ema": True, "ema_momentum": 0.8}
+
+CASES = [
+    *[
+        (name, {"learning_rate": 0.1, **options})
+        for name in ("SGD", "Adam")
+        for options in (
+            {"weight_decay": 0.1},
+            {"gradient_accumulation_steps": 3, "clipnorm": 0.5, "weight_decay": 0.1},
+            {**AVERAGES, "ema_overwrite_frequency": 3},
+            {"name": "mine"},
+        )
+    ],
+    ("Adam", {"learning_rate": 0.1, "amsgrad": True}),
+    ("Adam", {"learning_rate": 0.1, "epsilon": 0.01}),
+    ("AdamW", {"learning_rate": 0.1, "weight_decay": 0.2, "amsgrad": True}),
+    ("Adamax", {"learning_rate": 0.1, "weight_decay": 0.1}),
+    ("Nadam", {"learning_rate": 0.1}),
+    ("Lion", {"learning_rate": 0.1}),
+    ("Lamb", {"learning_rate": 0.1, "weight_decay": 0.1}),
+    ("RMSprop", {"learning_rate": 0.1, "weight_decay": 0.1, "centered": True}),
+]
+
+
+def keras_weight(name, options):
+    variable = keras.Variable(WEIGHT)
+    optimizer = getattr(keras.optimizers, name)(**options)
+    for gradient in GRADIENTS:
+        optimizer.apply([jnp.asarray(gradient)], [variable])
+    return np.asarray(variable)
+
+
+def lamina_weight(name, options):
+    made = lamina.training.optimizers.definitions.OPTIMIZERS[name.lower()](**options)
+    weights = {"w": jnp.asarray(WEIGHT)}
+    state = made.init(weights)
+    for gradient in GRADIENTS:
+        updates, state = made.update({"w": jnp.asarray(gradient)}, state, weights)
+        weights = optax.apply_updates(weights, updates)
+    return np.asarray(weights["w"])
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_weights_after_some_steps_are_those_of_keras(name, options):
+    expected = keras_weight(name, options)
+    scale = np.abs(expected - WEIGHT).max()
+    assert np.abs(lamina_weight(name, options) - expected).max() < 1e-4 * scale
+
+
+def test_a_schedule_counts_batches_as_in_keras():
+    options = {"gradient_accumulation_steps": 2}
+    theirs = keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
+    ours = tf.keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
+    expected = keras_weight("Adam", {"learning_rate": theirs, **options})
+    found = lamina_weight("Adam", {"learning_rate": ours, **options})
+    assert np.abs(found - expected).max() < 1e-4 * np.abs(expected - WEIGHT).max()
+
+
+def test_a_scaled_loss_trains_the_same_weights():
+    x, y = GRADIENTS[:, 0], GRADIENTS[:, 1, :1]
+    found = []
+    for scale in (None, 256.0):
+        model = lamina.Sequential([lamina.layers.Dense(1, kernel_initializer="ones")])
+        model.compile(tf.keras.optimizers.SGD(0.1, loss_scale_factor=scale), "mse")
+        history = model.fit(x, y, epochs=2, verbose=0, shuffle=False).history
+        found.append([*history["loss"], *model.get_weights()[0].ravel()])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ema_overwrite_frequency": 0, **AVERAGES},
+        {"gradient_accumulation_steps": 1.5},
+        {"loss_scale_factor": -1.0},
+    ],
+)
+def test_options_out_of_range_are_errors(options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        tf.keras.optimizers.Adam(**options)
+
+
+def test_the_learning_rate_is_read_and_assigned():
+    model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(1)])
+    model.compile(tf.keras.optimizers.Adam(0.25), "mse")
+    assert model.optimizer.learning_rate.numpy() == np.float32(0.25)
+    model.optimizer.learning_rate.assign(0.5)
+    assert model.optimizer.learning_rate == 0.5
