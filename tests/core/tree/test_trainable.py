@@ -240,10 +240,10 @@ def nested_graph():
 
 
 def last_of_the_base(model):
-    base = model.layers[0] if len(model.layers) == 2 else model.layers[1]
+    base = next(layer for layer in model.layers if getattr(layer, "layers", []))
     base.trainable = False
     base.layers[-1].trainable = True
-    base.layers[0].bias.trainable = True
+    dense_layers(base)[0].bias.trainable = True
 
 
 def first_weight(model):
