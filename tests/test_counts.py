@@ -116,7 +116,7 @@ def test_bad_counts_elsewhere_are_refused(bad):
             losses.Dice(axis=bad)
     if bad != 0 or bad is False:
         for make in (callbacks.EarlyStopping, callbacks.ReduceLROnPlateau):
-            with pytest.raises(InputError, match="patience is not an integer >= 0"):
+            with pytest.raises(InputError, match="patience"):
                 make(patience=bad)
 
 

@@ -21,7 +21,7 @@ from lamina.core.tree.variable import Variable
 from lamina.layer import Layer
 from lamina.layers.copies import checkpoint, remat
 from lamina.models import Input, Model, Sequential
-from lamina.saving import load, load_exported
+from lamina.saving import deserialize, load, load_exported, serialize
 from lamina.training import Trainer
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "added_losses",
     "checkpoint",
     "constraints",
+    "deserialize",
     "dtype_policy",
     "errors",
     "initializers",
@@ -48,6 +49,7 @@ __all__ = [
     "metrics",
     "regularizers",
     "remat",
+    "serialize",
     "set_build_wait",
     "set_dtype_policy",
     "set_seed",

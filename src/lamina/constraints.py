@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
+from lamina.configured import Configured
 from lamina.counts import check_fields
 from lamina.names import made_by_name, snake
 
@@ -35,7 +36,7 @@ Projection: TypeAlias = Callable[[Any], jax.Array]
 _EPSILON = 1e-7  # added to norms, as in Keras, so that dividing by a norm of 0 stays finite
 
 
-class Constraint:
+class Constraint(Configured):
     """The base class of constraints: a callable ``w = constraint(w)``.
 
     Any function of one array serves as well; the built-in classes are frozen records that can be

@@ -541,8 +541,14 @@ class Layer(Tracked):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, from which a new layer can be created.
 
+        The config is plain JSON with the keys of Keras. Layers, losses and the like are dicts of
+        their class and config; functions are stored by name.
+
         Returns:
             A dict of the arguments by name, with defaults.
+
+        Raises:
+            LaminaError: an argument cannot be stored, such as a lambda; the error names it.
 
         >>> from lamina import layers
         >>> layers.Dense(4).get_config()["units"]
@@ -551,21 +557,31 @@ class Layer(Tracked):
         return saving.get_config(self)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
         """Create a layer from a config of :meth:`get_config`, with new weights.
 
+        Nothing in the config is imported or unpickled; names are looked up as in
+        :func:`lamina.load`.
+
         Args:
-            config: the arguments of the constructor by name. Inner layers are copied without their
-                weights.
+            config: the result of :meth:`get_config`, or the config of the same layer in Keras.
+                Layers in it are copied without their weights.
+            custom_objects: classes and functions by name; None (default) for none.
 
         Returns:
             A layer of this class.
+
+        Raises:
+            InputError: the layer has no such option.
+            FileFormatError: the config names a class or function that is not available.
 
         >>> from lamina import layers
         >>> layers.Dense.from_config(layers.Dense(4).get_config()).units
         4
         """
-        return saving.from_config(cls, config)
+        return saving.from_config(cls, config, custom_objects)
 
     layers = views.View[list["Layer"]](views.layers)
     input = views.View(symbolic_input)

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.configured import Configured
 from lamina.errors import InputError, explain
 from lamina.names import made_by_name, snake
 
@@ -36,7 +37,7 @@ __all__ = [
 Penalty: TypeAlias = Callable[[Any], jax.Array]
 
 
-class Regularizer:
+class Regularizer(Configured):
     """The base class of regularizers: a callable ``penalty = regularizer(x)``.
 
     Any function of one array serves as well; the built-in classes are frozen records that can be

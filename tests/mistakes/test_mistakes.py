@@ -16,6 +16,7 @@ import pytest
 import lamina
 from lamina import Layer, Model, Sequential, Spec, layers
 from lamina.errors import LaminaError
+from lamina.training import callbacks
 
 MESSAGES = Path(__file__).with_name("messages.txt")
 
@@ -353,6 +354,27 @@ def token_ids_out_of_range():
     model = Sequential([layers.Embedding(5, 2), layers.Flatten(), layers.Dense(1)])
     model.compile("sgd", "mse")
     model.fit(jnp.full((4, 3), 7), jnp.ones((4, 1)), verbose=0)
+
+
+def fit_with(callback):
+    model = Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(X, X[:, :1], verbose=0, callbacks=callback)
+
+
+@program
+def a_callback_that_is_a_class():
+    fit_with(callbacks.EarlyStopping)
+
+
+@program
+def a_callback_that_monitors_an_unknown_log():
+    fit_with(callbacks.EarlyStopping("val_los"))
+
+
+@program
+def a_path_with_an_unknown_name():
+    fit_with(callbacks.ModelCheckpoint("{epoch}-{val_loss}.lamina"))
 
 
 @program

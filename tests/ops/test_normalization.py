@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lamina.ops.moments import batch_moments, moments
 from lamina.ops.normalization import batch_norm, group_norm, layer_norm
+from tests.close import assert_close
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4)
 
@@ -121,3 +122,28 @@ def test_half_types_are_normalised_in_float32(dtype: str) -> None:
 
 def test_whole_numbers_become_float32() -> None:
     assert layer_norm(jnp.arange(6).reshape(2, 3)).dtype == "float32"
+
+
+@pytest.mark.parametrize("axes", [(-1,), (1,), (0, 2), (0, 1, 2)])
+def test_derivatives_of_layer_norm_are_those_of_its_formula(axes: tuple[int, ...]) -> None:
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, 5)), jnp.float32)
+    direction = jnp.cos(7.0 * x)
+
+    def formula(x: jax.Array) -> jax.Array:
+        centered = x - x.mean(axes, keepdims=True)
+        variance = jnp.square(centered).mean(axes, keepdims=True)
+        return jnp.sum(jnp.sin(centered / jnp.sqrt(variance + 1e-3)))
+
+    def ours(x: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.sin(layer_norm(x, axes=axes)))
+
+    assert_close(jax.grad(ours)(x), jax.grad(formula)(x), rtol=1e-5)
+    pairs = [jax.jvp(jax.grad(f), (x,), (direction,))[1] for f in (ours, formula)]
+    assert_close(*pairs, rtol=1e-4)
+    pairs = [jax.jvp(f, (x,), (direction,))[1] for f in (ours, formula)]
+    assert_close(*pairs, rtol=1e-4)
+
+
+def test_layer_norm_of_nothing_is_nothing() -> None:
+    for shape in ((0, 4), (4, 0)):
+        assert layer_norm(jnp.zeros(shape)).shape == shape

@@ -39,7 +39,7 @@ def test_a_config_has_what_was_given_and_the_defaults():
         layers.Bidirectional(layers.LSTM(3), merge_mode="sum"),
         layers.SimpleRNN(3, "relu"),
         layers.GRU(3, use_cudnn=False),
-        layers.Lambda(lambda x: x * 2),
+        layers.Lambda(jnp.abs),
         Scaled(3.0, name="scaled"),
         layers.MultiHeadAttention(2, 4),
     ],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from lamina.configured import Configured
 from lamina.errors import InputError, explain
 
 __all__ = ["Distribution", "Initializer", "Kind", "Scalar", "Shape", "fans", "refuse"]
@@ -87,7 +88,7 @@ def fans(
     return shape[-2] * field, shape[-1] * field
 
 
-class Initializer:
+class Initializer(Configured):
     """The base class of the built-in initializers: a frozen record that gives a distribution.
 
     Called with ``(shape, dtype=None)`` it returns an array: another one at each call, unless it has

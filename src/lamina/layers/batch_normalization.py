@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 
 from lamina import initializers
+from lamina.core.running.precision import uncast
 from lamina.core.specs.signature import either_mode
 from lamina.core.tree.variable import Variable
 from lamina.initializers.distribution import Distribution, Initializer, Shape, refuse
@@ -148,6 +149,7 @@ class BatchNormalization(Weighted):
             self.renorm_stddev = statistic(stddev)
 
     @either_mode
+    @uncast
     def call(
         self, inputs: jax.Array, training: bool = False, mask: jax.Array | None = None
     ) -> jax.Array:

@@ -13,8 +13,9 @@ from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_count
-from lamina.layers.bases.inner_layers import check_layer, made_anew
+from lamina.layers.bases.inner_layers import check_layer
 from lamina.options import LayerOptions
+from lamina.saving import made_anew
 
 __all__ = ["Ensemble", "Remat", "Stack", "checkpoint", "remat"]
 

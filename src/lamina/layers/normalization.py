@@ -9,6 +9,7 @@ from typing import Any, Unpack
 import jax
 
 from lamina import initializers
+from lamina.core.running.precision import uncast
 from lamina.layers.bases.checks import (
     check_axes,
     check_choice,
@@ -98,6 +99,7 @@ class LayerNormalization(Weighted):
         self.gamma = self._weight("gamma", shape) if self.scale else None
         self.beta = self._weight("beta", shape) if self.center else None
 
+    @uncast
     def call(self, inputs: jax.Array) -> jax.Array:
         return layer_norm(
             inputs,
@@ -183,6 +185,7 @@ class GroupNormalization(Weighted):
         self.gamma = self._weight("gamma", (channels,)) if self.scale else None
         self.beta = self._weight("beta", (channels,)) if self.center else None
 
+    @uncast
     def call(self, inputs: jax.Array) -> jax.Array:
         groups = inputs.shape[self.axis] if self.groups == -1 else self.groups
         return group_norm(

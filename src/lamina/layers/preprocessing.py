@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from lamina.core.running.precision import uncast
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError
 from lamina.layer import Layer
@@ -149,13 +150,16 @@ class Normalization(Layer):
         self.mean.assign(cast(found.mean, self.mean.dtype))
         self.variance.assign(cast(found.variance, self.variance.dtype))
 
+    @uncast
     def call(self, inputs: jax.Array) -> jax.Array:
-        x = _floating(inputs)
+        dtype = float_dtype(inputs)
+        x = cast(inputs, jnp.promote_types(dtype, jnp.float32))
         kept = _kept(self, x.ndim)
         shape = [x.shape[axis] if axis in kept else 1 for axis in range(x.ndim)]
         mean, variance = (self._spread(value, kept, shape, x.dtype) for value in self._moments())
         deviation = jnp.maximum(jnp.sqrt(variance), _LEAST)
-        return mean + x * deviation if self.invert else (x - mean) / deviation
+        y = mean + x * deviation if self.invert else (x - mean) / deviation
+        return y.astype(dtype)
 
     def _moments(self) -> tuple[Any, Any]:
         if self.input_mean is not None:

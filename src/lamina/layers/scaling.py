@@ -10,6 +10,7 @@ import jax
 
 from lamina import initializers
 from lamina.core.running.masks import masks_by_inner_layers
+from lamina.core.running.precision import uncast
 from lamina.core.running.substitution import substituted
 from lamina.core.specs.signature import either_mode
 from lamina.core.tree.variable import Variable
@@ -56,6 +57,7 @@ class RMSNormalization(Layer):
         axes = check_axes(self, self.axis, len(input_shape))
         self.scale = self.add_weight(tuple(input_shape[axis] for axis in axes), "ones")
 
+    @uncast
     def call(self, inputs: jax.Array) -> jax.Array:
         return rms_norm(inputs, self.scale, axes=self.axis, epsilon=self.epsilon)
 
@@ -87,6 +89,7 @@ class UnitNormalization(Layer):
     def build(self, input_shape: Any) -> None:
         check_axes(self, self.axis, len(input_shape))
 
+    @uncast
     def call(self, inputs: jax.Array) -> jax.Array:
         return unit_norm(inputs, axes=self.axis)
 

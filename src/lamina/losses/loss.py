@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from lamina.configured import Configured
 from lamina.counts import check_fields
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import spread
 from lamina.names import snake
 from lamina.narrowing import array_of
+from lamina.saving import deserialize, serialize
 
-__all__ = ["BuiltIn", "FunctionLoss", "Loss", "LossFunction", "reduce"]
+__all__ = ["BuiltIn", "FunctionLoss", "Loss", "LossFunction", "function_config", "reduce"]
 
 LossFunction: TypeAlias = Callable[[Any, Any], Any]
 
@@ -26,7 +28,7 @@ _REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", 
 
 
 @dataclass(kw_only=True, eq=False)
-class Loss:
+class Loss(Configured):
     """The base class of losses; a subclass defines ``call(y_true, y_pred)``.
 
     ``loss(y_true, y_pred, sample_weight)`` is ``sum(w v) / count`` for the values v of ``call``
@@ -184,6 +186,15 @@ class FunctionLoss(Loss):
     def __repr__(self) -> str:
         return f"FunctionLoss({self.name})"
 
+    def get_config(self) -> dict[str, Any]:
+        shared = {"name": self.name, "reduction": self.reduction}
+        dtype = None if self.dtype is None else jnp.dtype(self.dtype).name
+        return {**shared, "dtype": dtype, **function_config(self.function)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(**{name: deserialize(value) for name, value in config.items()})
+
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Compute the values by the function.
 
@@ -195,6 +206,25 @@ class FunctionLoss(Loss):
             What the function returns.
         """
         return self.function(y_true, y_pred)
+
+
+def function_config(function: Any) -> dict[str, Any]:
+    """Convert a function, or one with options bound to it, to the arguments of a wrapper.
+
+    Args:
+        function: a function, or a partial with keyword arguments.
+
+    Returns:
+        ``function`` and the options, which JSON can store.
+
+    Raises:
+        LaminaError: the function has no name, or an option cannot be stored.
+    """
+    if not isinstance(function, functools.partial):
+        return {"function": serialize(function)}
+    bound = cast("functools.partial[Any]", function)
+    options = {name: serialize(value) for name, value in bound.keywords.items()}
+    return {"function": serialize(bound.func), **options}
 
 
 def _floating(given: Any, dtype: Any) -> Any:

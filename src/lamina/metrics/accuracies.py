@@ -37,6 +37,7 @@ class Accuracy(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> import jax.numpy as jnp
     >>> metric = Accuracy()
@@ -56,6 +57,7 @@ class BinaryAccuracy(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         threshold: a prediction above it counts as 1; 0.5 by default. For logits pass 0.0.
 
     >>> import jax.numpy as jnp
@@ -78,6 +80,7 @@ class CategoricalAccuracy(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> import jax.numpy as jnp
     >>> metric = CategoricalAccuracy()
@@ -98,6 +101,7 @@ class SparseCategoricalAccuracy(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> import jax.numpy as jnp
     >>> metric = SparseCategoricalAccuracy()
@@ -120,6 +124,7 @@ class TopKCategoricalAccuracy(BuiltIn):
     Args:
         k: a positive integer, the number of classes that count as a hit; 5 by default.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> import jax.numpy as jnp
     >>> metric = TopKCategoricalAccuracy(k=2)
@@ -132,8 +137,8 @@ class TopKCategoricalAccuracy(BuiltIn):
     direction = "up"
     k: int
 
-    def __init__(self, k: int = 5, name: str = "") -> None:
-        super().__init__(name)
+    def __init__(self, k: int = 5, name: str = "", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
         self.k = k
         check_fields(self)
 
@@ -148,6 +153,7 @@ class SparseTopKCategoricalAccuracy(BuiltIn):
     Args:
         k: a positive integer, the number of classes that count as a hit; 5 by default.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         from_sorted_ids: whether predictions are class labels sorted by descending score, instead
             of scores; False by default.
 
@@ -163,8 +169,10 @@ class SparseTopKCategoricalAccuracy(BuiltIn):
     k: int
     from_sorted_ids: bool
 
-    def __init__(self, k: int = 5, name: str = "", from_sorted_ids: bool = False) -> None:
-        super().__init__(name)
+    def __init__(
+        self, k: int = 5, name: str = "", dtype: Any = None, from_sorted_ids: bool = False
+    ) -> None:
+        super().__init__(name, dtype)
         self.k, self.from_sorted_ids = k, from_sorted_ids
         check_fields(self)
 
@@ -180,6 +188,7 @@ class AutoAccuracy(MeanMetric):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> import jax.numpy as jnp
     >>> metric = AutoAccuracy()

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from lamina.errors import InputError, explain
 from lamina.losses.shapes import match_shapes, spread
+from lamina.metrics.checks import check_class, check_thresholds, check_top_k
 from lamina.metrics.metric import Metric, State, divide
 from lamina.narrowing import array_of
 
@@ -33,6 +33,12 @@ class _Ratio(Metric):
     thresholds: float | Sequence[float] | None = None
     top_k: int | None = None
     class_id: int | None = None
+    name: str = ""
+    dtype: Any = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_thresholds(self, self.thresholds)
 
     def init(self) -> State:
         zeros = jnp.zeros(self._thresholds().shape, jnp.float32)
@@ -42,10 +48,11 @@ class _Ratio(Metric):
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
         y, p = match_shapes(array_of(y_true), array_of(y_pred))
+        check_class(self, self.class_id, p.shape)
         if self.top_k is not None:
+            check_top_k(self, self.top_k, p.shape[-1])
             p = _highest(p, self.top_k)
         if self.class_id is not None:
-            _check_classes(self, p)
             y, p = y[..., self.class_id], p[..., self.class_id]
         w = jnp.ones(p.shape, jnp.float32)
         if sample_weight is not None:
@@ -59,26 +66,14 @@ class _Ratio(Metric):
 
     def result(self, state: State) -> jax.Array:
         hits, others = state
-        return divide(hits, hits + others)
+        return self._cast(divide(hits, hits + others))
 
     def _thresholds(self) -> jax.Array:
         default = 0.5 if self.top_k is None else -jnp.inf
-        return jnp.asarray(default if self.thresholds is None else self.thresholds, jnp.float32)
+        return _as_array(default if self.thresholds is None else self.thresholds)
 
     def _others(self, positive: jax.Array, label: jax.Array) -> jax.Array:
         raise NotImplementedError
-
-
-def _check_classes(metric: _Ratio, predictions: jax.Array) -> None:
-    if predictions.ndim < 2:
-        raise InputError(
-            explain(
-                f"{metric.name} of one class got predictions without an axis of classes.",
-                expected=f"[..., classes], of which class_id={metric.class_id} is one",
-                received=f"an array of shape {predictions.shape}",
-                remedy="Leave out class_id, or pass predictions with one column per class.",
-            )
-        )
 
 
 class Precision(_Ratio):
@@ -88,12 +83,16 @@ class Precision(_Ratio):
     result is a scalar, or ``[thresholds]`` for several thresholds.
 
     Args:
-        thresholds: a float or several: a prediction above it is positive; 0.5 if None (default).
-            For logits pass 0.0.
+        thresholds: a float in [0, 1] or several: a prediction above it is positive; 0.5 if None
+            (default). For logits pass 0.0.
         top_k: a positive integer: only the highest ``top_k`` classes of a prediction may be
             positive, at any score unless there are thresholds; None (default) for all.
         class_id: the class to evaluate alone; None (default) for all.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
+
+    Raises:
+        InputError: a threshold is not in [0, 1].
 
     >>> precision = Precision()
     >>> labels, predictions = jnp.array([0, 1, 1, 1]), jnp.array([0.9, 0.9, 0.9, 0.1])
@@ -112,12 +111,16 @@ class Recall(_Ratio):
     result is a scalar, or ``[thresholds]`` for several thresholds.
 
     Args:
-        thresholds: a float or several: a prediction above it is positive; 0.5 if None (default).
-            For logits pass 0.0.
+        thresholds: a float in [0, 1] or several: a prediction above it is positive; 0.5 if None
+            (default). For logits pass 0.0.
         top_k: a positive integer: only the highest ``top_k`` classes of a prediction may be
             positive, at any score unless there are thresholds; None (default) for all.
         class_id: the class to evaluate alone; None (default) for all.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
+
+    Raises:
+        InputError: a threshold is not in [0, 1].
 
     >>> recall = Recall(thresholds=[0.05, 0.95])
     >>> labels, predictions = jnp.array([0, 1, 1, 1]), jnp.array([0.9, 0.9, 0.9, 0.1])
@@ -134,6 +137,12 @@ class _Count(Metric):
     """The base class of entries of the confusion matrix."""
 
     thresholds: float | Sequence[float] | None = None
+    name: str = ""
+    dtype: Any = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_thresholds(self, self.thresholds)
 
     def init(self) -> State:
         return (jnp.zeros(self._thresholds().shape, jnp.float32),)
@@ -151,10 +160,10 @@ class _Count(Metric):
         return (count + (found * w.reshape(-1)).sum(-1).reshape(count.shape),)
 
     def result(self, state: State) -> jax.Array:
-        return state[0]
+        return self._cast(state[0])
 
     def _thresholds(self) -> jax.Array:
-        return jnp.asarray(0.5 if self.thresholds is None else self.thresholds, jnp.float32)
+        return _as_array(0.5 if self.thresholds is None else self.thresholds)
 
     def _select(self, positive: jax.Array, label: jax.Array) -> jax.Array:
         raise NotImplementedError
@@ -169,9 +178,13 @@ class TruePositives(_Count):
     ``[thresholds]`` for several thresholds.
 
     Args:
-        thresholds: a float or several: a prediction above it is positive; 0.5 if None (default).
-            For logits pass 0.0.
+        thresholds: a float in [0, 1] or several: a prediction above it is positive; 0.5 if None
+            (default). For logits pass 0.0.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
+
+    Raises:
+        InputError: a threshold is not in [0, 1].
 
     >>> metric = TruePositives()
     >>> labels, predictions = jnp.array([0, 0, 1, 1, 1]), jnp.array([0.9, 0.1, 0.9, 0.1, 0.2])
@@ -194,9 +207,13 @@ class TrueNegatives(_Count):
     ``[thresholds]`` for several thresholds.
 
     Args:
-        thresholds: a float or several: a prediction above it is positive; 0.5 if None (default).
-            For logits pass 0.0.
+        thresholds: a float in [0, 1] or several: a prediction above it is positive; 0.5 if None
+            (default). For logits pass 0.0.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
+
+    Raises:
+        InputError: a threshold is not in [0, 1].
 
     >>> metric = TrueNegatives()
     >>> labels, predictions = jnp.array([0, 0, 1, 1, 1]), jnp.array([0.9, 0.1, 0.9, 0.1, 0.2])
@@ -219,9 +236,13 @@ class FalsePositives(_Count):
     ``[thresholds]`` for several thresholds.
 
     Args:
-        thresholds: a float or several: a prediction above it is positive; 0.5 if None (default).
-            For logits pass 0.0.
+        thresholds: a float in [0, 1] or several: a prediction above it is positive; 0.5 if None
+            (default). For logits pass 0.0.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
+
+    Raises:
+        InputError: a threshold is not in [0, 1].
 
     >>> metric = FalsePositives()
     >>> labels, predictions = jnp.array([0, 0, 1, 1, 1]), jnp.array([0.9, 0.1, 0.9, 0.1, 0.2])
@@ -244,9 +265,13 @@ class FalseNegatives(_Count):
     ``[thresholds]`` for several thresholds.
 
     Args:
-        thresholds: a float or several: a prediction above it is positive; 0.5 if None (default).
-            For logits pass 0.0.
+        thresholds: a float in [0, 1] or several: a prediction above it is positive; 0.5 if None
+            (default). For logits pass 0.0.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
+
+    Raises:
+        InputError: a threshold is not in [0, 1].
 
     >>> metric = FalseNegatives()
     >>> labels, predictions = jnp.array([0, 0, 1, 1, 1]), jnp.array([0.9, 0.1, 0.9, 0.1, 0.2])
@@ -258,6 +283,12 @@ class FalseNegatives(_Count):
 
     def _select(self, positive: jax.Array, label: jax.Array) -> jax.Array:
         return ~positive & label
+
+
+def _as_array(thresholds: float | Sequence[float]) -> jax.Array:
+    """Return thresholds as an array; a list of one as a scalar, as in Keras."""
+    array = jnp.asarray(thresholds, jnp.float32)
+    return array.reshape(()) if array.size == 1 else array
 
 
 def _highest(p: jax.Array, k: int) -> jax.Array:

@@ -88,6 +88,7 @@ class PearsonCorrelation(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         axis: axis of the values that are correlated; -1 by default.
 
     >>> metric, values = PearsonCorrelation(), jnp.array([[1.0, 2.0, 4.0]])
@@ -111,6 +112,7 @@ class ConcordanceCorrelation(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         axis: axis of the values that are correlated; -1 by default.
 
     >>> metric, values = ConcordanceCorrelation(), jnp.array([[1.0, 2.0, 3.0]])
@@ -139,6 +141,7 @@ class R2Score(Metric):
         num_regressors: a non-negative integer, the number of inputs of the model, for the adjusted
             score; 0 (default) for the plain score.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     Raises:
         InputError: an option is not one of these.
@@ -151,6 +154,8 @@ class R2Score(Metric):
 
     class_aggregation: str | None = "uniform_average"
     num_regressors: int = 0
+    name: str = ""
+    dtype: Any = None
     direction = "up"
     shaped: ClassVar[bool] = True
 
@@ -179,8 +184,7 @@ class R2Score(Metric):
         w = jnp.ones_like(y) if sample_weight is None else spread(sample_weight, y)
         sums = (w * y, w * y * y, w * jnp.square(y - p), w)
         new = [old + part.sum(0) for old, part in zip(state, sums, strict=False)]
-        seen = (w > 0).sum() if sample_weight is not None else y.size
-        return (*new, state[4] + seen)
+        return (*new, state[4] + y.size)
 
     def result(self, state: State) -> jax.Array:
         total, squares, residual, count, seen = state
@@ -193,9 +197,9 @@ class R2Score(Metric):
             scores = jnp.sum(variance * scores) / variance.sum()
         free = seen - self.num_regressors - 1.0
         if self.num_regressors == 0:
-            return scores
+            return self._cast(scores)
         adjusted = 1.0 - (1.0 - scores) * (seen - 1.0) / jnp.where(free > 0, free, 1.0)
-        return jnp.where(free > 0, adjusted, scores)
+        return self._cast(jnp.where(free > 0, adjusted, scores))
 
 
 def _columns(array: Any) -> int:

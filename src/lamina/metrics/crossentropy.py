@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lamina import losses
-from lamina.metrics.metric import BuiltIn, MeanMetric, State, select_by_shape
+from lamina.metrics.metric import BuiltIn, MeanMetric, State, divide, select_by_shape
 from lamina.metrics.wrappers import LossMetric
 
 __all__ = [
@@ -33,6 +33,7 @@ class BinaryCrossentropy(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         from_logits: whether predictions are logits instead of probabilities; False by default.
         label_smoothing: a float s in [0, 1]: labels become ``y_true (1 - s) + s / 2``; 0.0 by
             default.
@@ -58,6 +59,7 @@ class CategoricalCrossentropy(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         from_logits: whether predictions are logits instead of probabilities; False by default.
         label_smoothing: a float s in [0, 1]: labels become ``y_true (1 - s) + s / classes``;
             0.0 by default.
@@ -81,20 +83,21 @@ class SparseCategoricalCrossentropy(BuiltIn):
     """The mean cross-entropy of integer class labels, in nats: ``-log(y_pred[y_true])``.
 
     Labels are ``[batch, ...]``, predictions ``[batch, ..., classes]``; see
-    :func:`lamina.losses.sparse_categorical_crossentropy`. Ignored labels do not count in the
-    mean.
+    :func:`lamina.losses.sparse_categorical_crossentropy`. As in Keras, ignored labels are left out
+    of the mean if there are sample weights, and count as 0 without; the loss of this name leaves
+    them out in both cases.
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         from_logits: whether predictions are logits instead of probabilities; False by default.
-        ignore_class: a label that is not counted, such as that of padding; None (default) for
-            none.
+        ignore_class: a label whose value is 0, such as that of padding; None (default) for none.
         axis: axis of the classes; -1 by default.
 
     >>> metric = SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
     >>> state = metric.update(metric.init(), jnp.array([0, -1]), jnp.zeros((2, 4)))
     >>> round(metric.result(state).item(), 4)
-    1.3863
+    0.6931
     """
 
     function = staticmethod(losses.sparse_categorical_crossentropy)
@@ -111,7 +114,11 @@ class SparseCategoricalCrossentropy(BuiltIn):
         /,
         sample_weight: ArrayLike | None = None,
     ) -> State:
-        loss = losses.SparseCategoricalCrossentropy(self.from_logits, self.ignore_class, self.axis)
+        if sample_weight is None or self.ignore_class is None:
+            return super().update(state, y_true, y_pred, sample_weight=sample_weight)
+        loss = losses.SparseCategoricalCrossentropy(
+            self.from_logits, self.ignore_class, axis=self.axis
+        )
         return LossMetric(loss).update(state, y_true, y_pred, sample_weight=sample_weight)
 
 
@@ -123,6 +130,7 @@ class AutoCrossentropy(MeanMetric):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> metric = AutoCrossentropy()
     >>> state = metric.update(metric.init(), jnp.array([1]), jnp.array([[0.5, 0.5]]))
@@ -153,6 +161,7 @@ class Perplexity(LossMetric):
             none.
         axis: axis of the classes; -1 by default.
         name: name in logs; ``"perplexity"`` by default.
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> perplexity = Perplexity(from_logits=True)
     >>> state = perplexity.update(perplexity.init(), jnp.array([0, 3]), jnp.zeros((2, 5)))
@@ -166,9 +175,15 @@ class Perplexity(LossMetric):
         ignore_class: int | None = None,
         axis: int = -1,
         name: str = "perplexity",
+        dtype: Any = None,
     ) -> None:
-        entropy = losses.SparseCategoricalCrossentropy(from_logits, ignore_class, axis)
-        super().__init__(entropy, name)
+        entropy = losses.SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis)
+        super().__init__(entropy, name, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        options = self.loss.get_config()
+        names = ("from_logits", "ignore_class", "axis")
+        return {"name": self.name} | {name: options[name] for name in names}
 
     def result(self, state: State) -> jax.Array:
-        return jnp.exp(super().result(state))
+        return self._cast(jnp.exp(divide(*state)))

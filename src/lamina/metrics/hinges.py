@@ -16,6 +16,7 @@ class KLDivergence(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> import jax.numpy as jnp
     >>> metric = KLDivergence()
@@ -36,6 +37,7 @@ class Poisson(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> import jax.numpy as jnp
     >>> metric = Poisson()
@@ -56,6 +58,7 @@ class Hinge(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> import jax.numpy as jnp
     >>> metric = Hinge()
@@ -76,6 +79,7 @@ class SquaredHinge(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> import jax.numpy as jnp
     >>> metric = SquaredHinge()
@@ -98,6 +102,7 @@ class CategoricalHinge(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> import jax.numpy as jnp
     >>> metric = CategoricalHinge()

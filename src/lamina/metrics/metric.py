@@ -6,14 +6,16 @@ The state is a tuple of arrays, so it passes through `jax.jit` and `jax.lax.scan
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from lamina.configured import Configured
 from lamina.counts import check_fields
+from lamina.losses.columns import as_columns
 from lamina.losses.shapes import spread
 from lamina.names import snake
 from lamina.narrowing import array_of
@@ -30,13 +32,13 @@ __all__ = [
 State: TypeAlias = tuple[jax.Array, ...]
 
 
-@dataclass(kw_only=True, eq=False)
-class Metric:
+class Metric(Configured):
     """The base class of metrics; a subclass defines `init`, `update` and `result`.
 
     A metric holds no state: the caller passes the accumulators from one update to the next.
 
     Args:
+        dtype: floating dtype of the result; None (default) for float32.
         name: name in logs; the class's name in snake case if empty (default).
 
     >>> class Largest(Metric):
@@ -52,14 +54,26 @@ class Metric:
     """
 
     name: str = ""
+    dtype: Any = None
     direction: ClassVar[str | None] = None
     """`"up"` if larger results are better, `"down"` if smaller ones are, None if neither."""
     shaped: ClassVar[bool] = False
     """Whether `init` takes labels and predictions, whose last axis gives the state its shape."""
 
+    def __init__(self, dtype: Any = None, name: str = "") -> None:
+        self.dtype, self.name = dtype, name
+        self.__post_init__()
+
     def __post_init__(self) -> None:
         self.name = self.name or snake(type(self).__name__)
         check_fields(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r})"
+
+    def _cast(self, result: jax.Array) -> jax.Array:
+        """Return a result in the dtype of the metric."""
+        return result if self.dtype is None else result.astype(self.dtype)
 
     def init(self) -> State:
         """Return the state before the first batch.
@@ -105,14 +119,15 @@ class Sum(Metric):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> total = Sum()
     >>> total.result(total.update(total.init(), jnp.array([1.0, 3.0]))).item()
     4.0
     """
 
-    def __init__(self, name: str = "") -> None:
-        super().__init__(name=name)
+    def __init__(self, name: str = "", dtype: Any = None) -> None:
+        super().__init__(dtype=dtype, name=name)
 
     def init(self) -> State:
         return (jnp.zeros((), jnp.float32),)
@@ -130,7 +145,7 @@ class Sum(Metric):
         return (state[0] + jnp.sum(v * w),)
 
     def result(self, state: State) -> jax.Array:
-        return state[0]
+        return self._cast(state[0])
 
 
 class Mean(Metric):
@@ -141,6 +156,7 @@ class Mean(Metric):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> mean = Mean()
     >>> state = mean.update(mean.init(), jnp.array([1.0, 3.0]))
@@ -148,8 +164,8 @@ class Mean(Metric):
     3.0
     """
 
-    def __init__(self, name: str = "") -> None:
-        super().__init__(name=name)
+    def __init__(self, name: str = "", dtype: Any = None) -> None:
+        super().__init__(dtype=dtype, name=name)
 
     def init(self) -> State:
         return jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32)
@@ -169,16 +185,18 @@ class Mean(Metric):
         return total + (v * w).mean(inner).sum(), count + w.mean(inner).sum()
 
     def result(self, state: State) -> jax.Array:
-        return divide(*state)
+        return self._cast(divide(*state))
 
 
 class MeanMetric(Mean):
     """The base class of metrics that average values computed from labels and predictions.
 
-    A subclass defines `values`; the result is ``sum(w v) / sum(w)``, as for :class:`Mean`.
+    A subclass defines `values`; the result is ``sum(w v) / sum(w)``, as for :class:`Mean`. One
+    value for a whole batch counts as the value of each of its examples.
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> class MaxError(MeanMetric):
     ...     def values(self, y_true, y_pred):
@@ -208,19 +226,26 @@ class MeanMetric(Mean):
         /,
         sample_weight: ArrayLike | None = None,
     ) -> State:
-        return super().update(state, self.values(y_true, y_pred), sample_weight=sample_weight)
+        values = array_of(self.values(y_true, y_pred))
+        if not values.ndim:
+            given = y_pred if sample_weight is None else sample_weight
+            values = jnp.broadcast_to(values, jnp.shape(given)[: 1 if given is y_pred else None])
+        return super().update(state, values, sample_weight=sample_weight)
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(eq=False)
 class BuiltIn(MeanMetric):
     """The base class of metrics that average a function of this package with options."""
 
-    name: str = field(default="", kw_only=False)  # the first argument, as in Keras
+    name: str = ""
+    dtype: Any = None
     function: ClassVar[Callable[..., jax.Array]]
 
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
-        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "name"}
-        return type(self).function(y_true, y_pred, **options)
+        names = [field.name for field in fields(self) if field.name not in ("name", "dtype")]
+        function = type(self).function
+        y_true, y_pred = as_columns(function, y_true, y_pred)
+        return function(y_true, y_pred, **{name: getattr(self, name) for name in names})
 
 
 def select_by_shape(

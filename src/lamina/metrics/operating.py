@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from jax.typing import ArrayLike
 
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import match_shapes, spread
+from lamina.metrics.checks import check_class
 from lamina.metrics.metric import State, divide
 from lamina.metrics.thresholds import ThresholdHistogram, counts
 from lamina.narrowing import array_of
@@ -31,6 +33,8 @@ class _AtOperatingPoint(ThresholdHistogram):
     value: float = 0.5
     num_thresholds: int = 200
     class_id: int | None = None
+    name: str = ""
+    dtype: Any = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,6 +48,11 @@ class _AtOperatingPoint(ThresholdHistogram):
                 )
             )
 
+    def get_config(self) -> dict[str, Any]:
+        rate = next(iter(inspect.signature(type(self)).parameters))
+        options = {name: getattr(self, name) for name in ("num_thresholds", "class_id", "name")}
+        return {rate: self.value} | options
+
     def thresholds_used(self) -> np.ndarray:
         many = self.num_thresholds > 1
         return np.linspace(0.0, 1.0, self.num_thresholds) if many else np.array([0.5])
@@ -52,6 +61,7 @@ class _AtOperatingPoint(ThresholdHistogram):
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
         y, p = match_shapes(array_of(y_true), array_of(y_pred))
+        check_class(self, self.class_id, p.shape)
         w = jnp.ones(p.shape, jnp.float32)
         if sample_weight is not None:
             w = spread(sample_weight, w)
@@ -68,7 +78,7 @@ class _AtOperatingPoint(ThresholdHistogram):
             "specificity": divide(rejections, rejections + alarms),
         }
         given, best = self._rates
-        return jnp.max(jnp.where(rates[given] >= self.value, rates[best], 0.0))
+        return self._cast(jnp.max(jnp.where(rates[given] >= self.value, rates[best], 0.0)))
 
     _rates: ClassVar[tuple[str, str]]
 
@@ -87,6 +97,7 @@ class PrecisionAtRecall(_AtOperatingPoint):
             default.
         class_id: the class to evaluate alone; None (default) for all.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     Raises:
         InputError: the rate is not in [0, 1], or there is no threshold.
@@ -100,9 +111,14 @@ class PrecisionAtRecall(_AtOperatingPoint):
     _rates = ("recall", "precision")
 
     def __init__(
-        self, recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str = ""
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str = "",
+        dtype: Any = None,
     ) -> None:
-        super().__init__(recall, num_thresholds, class_id, name=name)
+        super().__init__(recall, num_thresholds, class_id, name, dtype)
 
 
 class RecallAtPrecision(_AtOperatingPoint):
@@ -119,6 +135,7 @@ class RecallAtPrecision(_AtOperatingPoint):
             default.
         class_id: the class to evaluate alone; None (default) for all.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     Raises:
         InputError: the rate is not in [0, 1], or there is no threshold.
@@ -137,8 +154,9 @@ class RecallAtPrecision(_AtOperatingPoint):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str = "",
+        dtype: Any = None,
     ) -> None:
-        super().__init__(precision, num_thresholds, class_id, name=name)
+        super().__init__(precision, num_thresholds, class_id, name, dtype)
 
 
 class SensitivityAtSpecificity(_AtOperatingPoint):
@@ -155,6 +173,7 @@ class SensitivityAtSpecificity(_AtOperatingPoint):
             default.
         class_id: the class to evaluate alone; None (default) for all.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     Raises:
         InputError: the rate is not in [0, 1], or there is no threshold.
@@ -173,8 +192,9 @@ class SensitivityAtSpecificity(_AtOperatingPoint):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str = "",
+        dtype: Any = None,
     ) -> None:
-        super().__init__(specificity, num_thresholds, class_id, name=name)
+        super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
 
 class SpecificityAtSensitivity(_AtOperatingPoint):
@@ -191,6 +211,7 @@ class SpecificityAtSensitivity(_AtOperatingPoint):
             default.
         class_id: the class to evaluate alone; None (default) for all.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     Raises:
         InputError: the rate is not in [0, 1], or there is no threshold.
@@ -209,5 +230,6 @@ class SpecificityAtSensitivity(_AtOperatingPoint):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str = "",
+        dtype: Any = None,
     ) -> None:
-        super().__init__(sensitivity, num_thresholds, class_id, name=name)
+        super().__init__(sensitivity, num_thresholds, class_id, name, dtype)

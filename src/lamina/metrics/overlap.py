@@ -31,11 +31,12 @@ class IoU(Metric):
         num_classes: a positive integer, the number of classes; labels outside of
             [0, num_classes) do not count.
         target_class_ids: the classes to average over, integers in [0, num_classes).
+        name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         ignore_class: a label that is not counted; None (default) for none.
         sparse_y_true: whether labels are integers (default) instead of one-hot.
         sparse_y_pred: whether predictions are integers (default) instead of scores.
         axis: axis of the classes of one-hot labels and of scores; -1 by default.
-        name: name in logs; the class's name in snake case if empty (default).
 
     Raises:
         InputError: a target class is out of range.
@@ -48,6 +49,8 @@ class IoU(Metric):
 
     num_classes: int
     target_class_ids: Sequence[int]
+    name: str = ""
+    dtype: Any = None
     ignore_class: int | None = None
     sparse_y_true: bool = True
     sparse_y_pred: bool = True
@@ -91,7 +94,8 @@ class IoU(Metric):
         classes = jnp.asarray(self.target_class_ids)
         hits = jnp.diag(matrix)
         union = (matrix.sum(0) + matrix.sum(1) - hits)[classes]
-        return divide(divide(hits[classes], union).sum(), (union > 0).sum().astype(jnp.float32))
+        count = (union > 0).sum().astype(jnp.float32)
+        return self._cast(divide(divide(hits[classes], union).sum(), count))
 
 
 class MeanIoU(IoU):
@@ -104,6 +108,7 @@ class MeanIoU(IoU):
         num_classes: a positive integer, the number of classes; labels outside of
             [0, num_classes) do not count.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         ignore_class: a label that is not counted; None (default) for none.
         sparse_y_true: whether labels are integers (default) instead of one-hot.
         sparse_y_pred: whether predictions are integers (default) instead of scores.
@@ -119,6 +124,7 @@ class MeanIoU(IoU):
         self,
         num_classes: int,
         name: str = "",
+        dtype: Any = None,
         ignore_class: int | None = None,
         sparse_y_true: bool = True,
         sparse_y_pred: bool = True,
@@ -126,7 +132,7 @@ class MeanIoU(IoU):
     ) -> None:
         classes = list(range(as_count("num_classes", num_classes)))
         options = (ignore_class, sparse_y_true, sparse_y_pred, axis)
-        super().__init__(num_classes, classes, *options, name=name)
+        super().__init__(num_classes, classes, name, dtype, *options)
 
 
 class OneHotIoU(IoU):
@@ -140,6 +146,7 @@ class OneHotIoU(IoU):
         num_classes: a positive integer, the number of classes.
         target_class_ids: the classes to average over, integers in [0, num_classes).
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         ignore_class: a label that is not counted; None (default) for none.
         sparse_y_pred: whether predictions are integers instead of scores; False by default.
         axis: axis of the classes; -1 by default.
@@ -158,12 +165,13 @@ class OneHotIoU(IoU):
         num_classes: int,
         target_class_ids: Sequence[int],
         name: str = "",
+        dtype: Any = None,
         ignore_class: int | None = None,
         sparse_y_pred: bool = False,
         axis: int = -1,
     ) -> None:
         options = (ignore_class, False, sparse_y_pred, axis)
-        super().__init__(num_classes, target_class_ids, *options, name=name)
+        super().__init__(num_classes, target_class_ids, name, dtype, *options)
 
 
 class OneHotMeanIoU(MeanIoU):
@@ -176,6 +184,7 @@ class OneHotMeanIoU(MeanIoU):
     Args:
         num_classes: a positive integer, the number of classes.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         ignore_class: a label that is not counted; None (default) for none.
         sparse_y_pred: whether predictions are integers instead of scores; False by default.
         axis: axis of the classes; -1 by default.
@@ -190,11 +199,12 @@ class OneHotMeanIoU(MeanIoU):
         self,
         num_classes: int,
         name: str = "",
+        dtype: Any = None,
         ignore_class: int | None = None,
         sparse_y_pred: bool = False,
         axis: int = -1,
     ) -> None:
-        super().__init__(num_classes, name, ignore_class, False, sparse_y_pred, axis)
+        super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)
 
 
 class BinaryIoU(IoU):
@@ -208,6 +218,7 @@ class BinaryIoU(IoU):
         target_class_ids: the classes to average over; ``(0, 1)`` by default.
         threshold: the least prediction of class 1; 0.5 by default.
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     Raises:
         InputError: a target class is neither 0 nor 1.
@@ -219,9 +230,13 @@ class BinaryIoU(IoU):
     """
 
     def __init__(
-        self, target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5, name: str = ""
+        self,
+        target_class_ids: Sequence[int] = (0, 1),
+        threshold: float = 0.5,
+        name: str = "",
+        dtype: Any = None,
     ) -> None:
-        super().__init__(2, target_class_ids, name=name)
+        super().__init__(2, target_class_ids, name, dtype)
         self.threshold = threshold
 
     def update(

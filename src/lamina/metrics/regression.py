@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from lamina import losses
 from lamina.losses.shapes import match_shapes
-from lamina.metrics.metric import BuiltIn, MeanMetric, State
+from lamina.metrics.metric import BuiltIn, MeanMetric, State, divide
 from lamina.narrowing import array_of
 
 __all__ = [
@@ -32,6 +32,7 @@ class MeanSquaredError(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> metric = MeanSquaredError()
     >>> metric.result(metric.update(metric.init(), jnp.zeros(2), jnp.array([1.0, 3.0]))).item()
@@ -49,6 +50,7 @@ class MeanAbsoluteError(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> metric = MeanAbsoluteError()
     >>> metric.result(metric.update(metric.init(), jnp.zeros(2), jnp.array([1.0, 3.0]))).item()
@@ -66,6 +68,7 @@ class MeanAbsolutePercentageError(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> metric = MeanAbsolutePercentageError()
     >>> state = metric.update(metric.init(), jnp.array([2.0, 4.0]), jnp.array([1.0, 4.0]))
@@ -86,6 +89,7 @@ class MeanSquaredLogarithmicError(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> metric = MeanSquaredLogarithmicError()
     >>> state = metric.update(metric.init(), jnp.array([0.0]), jnp.array([jnp.e - 1]))
@@ -104,6 +108,7 @@ class LogCoshError(BuiltIn):
 
     Args:
         name: name in logs; ``"logcosh"`` by default.
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> metric = LogCoshError()
     >>> state = metric.update(metric.init(), jnp.array([0.0]), jnp.array([1.0]))
@@ -114,8 +119,8 @@ class LogCoshError(BuiltIn):
     function = staticmethod(losses.log_cosh)
     direction = "down"
 
-    def __init__(self, name: str = "logcosh") -> None:
-        super().__init__(name=name)
+    def __init__(self, name: str = "logcosh", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
 
 
 class RootMeanSquaredError(MeanMetric):
@@ -125,6 +130,7 @@ class RootMeanSquaredError(MeanMetric):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> rmse = RootMeanSquaredError()
     >>> rmse.result(rmse.update(rmse.init(), jnp.zeros(2), jnp.array([2.0, 2.0]))).item()
@@ -138,7 +144,7 @@ class RootMeanSquaredError(MeanMetric):
         return jnp.square((p - y).astype(jnp.float32))
 
     def result(self, state: State) -> jax.Array:
-        return jnp.sqrt(super().result(state))
+        return self._cast(jnp.sqrt(divide(*state)))
 
 
 def _cosine(y_true: ArrayLike, y_pred: ArrayLike, axis: int = -1) -> jax.Array:
@@ -155,6 +161,7 @@ class CosineSimilarity(BuiltIn):
 
     Args:
         name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         axis: axis of the vectors' components; -1 by default.
 
     >>> metric = CosineSimilarity()

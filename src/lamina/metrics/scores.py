@@ -34,7 +34,8 @@ class FBetaScore(Metric):
         beta: a positive float, how many times as much recall counts as precision; 1.0 by default.
         threshold: a float in (0, 1]: a prediction above it is positive; None (default) makes the
             class of the highest prediction alone positive.
-        name: name in logs; the class's name in snake case if empty (default).
+        name: name in logs; ``"fbeta_score"`` by default.
+        dtype: floating dtype of the result; None (default) for float32.
 
     Raises:
         InputError: an option is not one of these, or the arrays are not ``[batch, classes]``.
@@ -49,6 +50,8 @@ class FBetaScore(Metric):
     average: str | None = None
     beta: float = 1.0
     threshold: float | None = None
+    name: str = "fbeta_score"
+    dtype: Any = None
     direction = "up"
     shaped: ClassVar[bool] = True
 
@@ -92,8 +95,8 @@ class FBetaScore(Metric):
         score = (1 + square) * precision * recall / (square * precision + recall + _EPSILON)
         if self.average == "weighted":
             labels = hits + misses
-            return jnp.sum(score * labels / (labels.sum() + _EPSILON))
-        return score if self.average is None else score.mean()
+            return self._cast(jnp.sum(score * labels / (labels.sum() + _EPSILON)))
+        return self._cast(score if self.average is None else score.mean())
 
 
 class F1Score(FBetaScore):
@@ -108,6 +111,7 @@ class F1Score(FBetaScore):
         threshold: a float in (0, 1]: a prediction above it is positive; None (default) makes the
             class of the highest prediction alone positive.
         name: name in logs; ``"f1_score"`` by default.
+        dtype: floating dtype of the result; None (default) for float32.
 
     Raises:
         InputError: an option is not one of these, or the arrays are not ``[batch, classes]``.
@@ -119,9 +123,13 @@ class F1Score(FBetaScore):
     """
 
     def __init__(
-        self, average: str | None = None, threshold: float | None = None, name: str = "f1_score"
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str = "f1_score",
+        dtype: Any = None,
     ) -> None:
-        super().__init__(average, 1.0, threshold, name=name)
+        super().__init__(average, 1.0, threshold, name, dtype)
 
 
 def _bad(option: str, expected: str, received: Any) -> str:

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import match_shapes, spread
+from lamina.metrics.checks import check_thresholds
 from lamina.metrics.metric import Metric, State, divide
 from lamina.narrowing import array_of
 
@@ -56,7 +57,8 @@ def counts(found: jax.Array) -> tuple[jax.Array, jax.Array]:
     ([[6.0], [4.0]], [[1.0], [3.0]])
     """
     below = jnp.cumsum(found, axis=0)[:-1]
-    return found.sum(0) - below, below
+    is_none = jnp.flip(jnp.cumsum(jnp.flip(found, 0), axis=0), 0)[1:] == 0
+    return jnp.where(is_none, 0.0, found.sum(0) - below), below  # 0 in spite of rounding
 
 
 @dataclass(eq=False)
@@ -82,7 +84,12 @@ class ThresholdHistogram(Metric):
         return empty, empty
 
     def add(self, state: State, y: jax.Array, p: jax.Array, w: jax.Array) -> State:
-        """Add a batch ``[values, labels]`` to the histograms of positive and negative labels."""
+        """Add a batch ``[values, labels]`` to the histograms of positive and negative labels.
+
+        Predictions outside of [0, 1] are clipped to it, so that every curve begins and ends at all
+        predictions positive and none.
+        """
+        p = jnp.clip(p, 0.0, 1.0)
         thresholds = jnp.asarray(self.thresholds_used(), jnp.float32)
         weights = jnp.where(y, w, 0.0), jnp.where(y, 0.0, w)
         hits, others = (
@@ -99,7 +106,8 @@ class AUC(ThresholdHistogram):
     trapezoids of a ROC curve with x the false positive rate and y the true positive rate.
 
     Labels of 0 and 1 and predictions are ``[batch, ...]``, or ``[batch, labels]`` with
-    ``multi_label``.
+    ``multi_label``. Predictions outside of [0, 1] are clipped to it; for logits pass
+    ``from_logits=True``.
 
     Args:
         num_thresholds: an integer of at least 2, the number of thresholds evenly spaced in [0, 1];
@@ -107,6 +115,8 @@ class AUC(ThresholdHistogram):
         curve: ``"ROC"`` (default), ``"PR"`` (precision over recall) or ``"PRGAIN"``.
         summation_method: ``"interpolation"`` (default), ``"minoring"`` for the lower sum or
             ``"majoring"`` for the upper sum.
+        name: name in logs; the class's name in snake case if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
         thresholds: floats in [0, 1] to use instead of evenly spaced ones; None by default.
         multi_label: whether the result is the mean of one area per label; False by default.
         num_labels: the number of labels with ``multi_label``; None (default) takes that of the
@@ -114,10 +124,10 @@ class AUC(ThresholdHistogram):
         label_weights: ``[labels]``, non-negative weights of the labels; None (default) weights all
             equally.
         from_logits: whether predictions are logits instead of probabilities; False by default.
-        name: name in logs; the class's name in snake case if empty (default).
 
     Raises:
-        InputError: an option is not one of these, or there are too few thresholds.
+        InputError: an option is not one of these, a threshold is not in [0, 1], or the predictions
+            of several labels are not ``[batch, labels]``.
 
     Source: Davis, Goadrich, The relationship between precision-recall and ROC curves, ICML 2006.
 
@@ -130,6 +140,8 @@ class AUC(ThresholdHistogram):
     num_thresholds: int = 200
     curve: str = "ROC"
     summation_method: str = "interpolation"
+    name: str = ""
+    dtype: Any = None
     thresholds: Sequence[float] | None = None
     multi_label: bool = False
     num_labels: int | None = None
@@ -144,13 +156,15 @@ class AUC(ThresholdHistogram):
         _check_known("curve", self.curve, ("ROC", "PR", "PRGAIN"))
         methods = ("interpolation", "minoring", "majoring")
         _check_known("summation_method", self.summation_method, methods)
+        check_thresholds(self, self.thresholds)
         count: Any = self.num_thresholds
-        if self.thresholds is None and (not isinstance(count, int) or count < 2):
+        integer = isinstance(count, int | np.integer)
+        if self.thresholds is None and not (integer and count >= 2):
             raise InputError(
                 explain(
                     "AUC got an invalid num_thresholds.",
                     expected="an integer of at least 2",
-                    received=repr(count),
+                    received=repr(self.num_thresholds),
                     remedy="Leave it out for 200.",
                 )
             )
@@ -170,6 +184,8 @@ class AUC(ThresholdHistogram):
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:
         y, p = match_shapes(array_of(y_true), array_of(y_pred))
+        if self.multi_label and (p.ndim != 2 or self.num_labels not in (None, p.shape[1])):
+            raise InputError(_not_multi_label(self.num_labels, p.shape))
         p = p.astype(jnp.float32)
         p = jax.nn.sigmoid(p) if self.from_logits else p
         w = jnp.ones(p.shape, jnp.float32)
@@ -192,8 +208,8 @@ class AUC(ThresholdHistogram):
             areas = jnp.sum((x[:-1] - x[1:]) * heights, axis=0)
         if self.multi_label and self.label_weights is not None:
             weights = jnp.asarray(self.label_weights, jnp.float32)
-            return divide(jnp.sum(areas * weights), weights.sum())
-        return areas.mean()
+            return self._cast(divide(jnp.sum(areas * weights), weights.sum()))
+        return self._cast(areas.mean())
 
     def _points(
         self, hits: jax.Array, misses: jax.Array, alarms: jax.Array, rejections: jax.Array
@@ -228,6 +244,15 @@ def _precision_recall(hits: jax.Array, alarms: jax.Array, misses: jax.Array) -> 
     ratio = jnp.where(both, divide(positive[:-1], positive[1:]), 1.0)
     grown = slope * (step + start * jnp.log(ratio))
     return jnp.sum(divide(grown, hits[1:] + misses[1:]), axis=0)
+
+
+def _not_multi_label(num_labels: int | None, shape: tuple[int, ...]) -> str:
+    return explain(
+        "AUC of several labels got predictions of another shape.",
+        expected=f"[batch, {num_labels or 'labels'}]",
+        received=str(shape),
+        remedy="Leave out multi_label for one area over all predictions.",
+    )
 
 
 def _check_known(option: str, given: str, names: Sequence[str]) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from lamina.losses.loss import Loss
+from lamina.losses.columns import as_columns, columns_of_loss
+from lamina.losses.loss import Loss, function_config
 from lamina.losses.shapes import spread
 from lamina.metrics.metric import MeanMetric, State
 from lamina.names import snake
+from lamina.saving import deserialize, serialize
 
 __all__ = ["FunctionMetric", "LossMetric"]
 
@@ -25,7 +27,7 @@ class FunctionMetric(MeanMetric):
         fn: a function of labels and predictions ``[batch, ...]`` that returns one value or
             several per example.
         name: name in logs; the function's name if empty (default).
-        dtype: dtype of the result; None (default) for float32, that of the accumulators.
+        dtype: floating dtype of the result; None (default) for float32.
         options: keyword arguments that are passed on to the function.
 
     >>> metric = FunctionMetric(lambda y_true, y_pred: abs(y_true - y_pred), "error")
@@ -37,19 +39,23 @@ class FunctionMetric(MeanMetric):
         self, fn: Callable[..., Any], name: str | None = "", dtype: Any = None, **options: Any
     ) -> None:
         own = getattr(fn, "__name__", "") or snake(type(fn).__name__)
-        super().__init__(name=name or own)
-        self.dtype = dtype
+        super().__init__(name or own, dtype)
         self.function = functools.partial(fn, **options) if options else fn
 
     def __repr__(self) -> str:
         return f"FunctionMetric({self.name})"
 
-    def values(self, y_true: Any, y_pred: Any) -> Any:
-        return self.function(y_true, y_pred)
+    def get_config(self) -> dict[str, Any]:
+        options = function_config(self.function)
+        dtype = None if self.dtype is None else jnp.dtype(self.dtype).name
+        return {"name": self.name, "dtype": dtype, "fn": options.pop("function"), **options}
 
-    def result(self, state: State) -> jax.Array:
-        found = super().result(state)
-        return found if self.dtype is None else found.astype(self.dtype)
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(**{name: deserialize(value) for name, value in config.items()})
+
+    def values(self, y_true: Any, y_pred: Any) -> Any:
+        return self.function(*as_columns(self.function, y_true, y_pred))
 
 
 class LossMetric(MeanMetric):
@@ -60,6 +66,7 @@ class LossMetric(MeanMetric):
     Args:
         loss: a :class:`lamina.losses.Loss`; its reduction is not used.
         name: name in logs; the loss's name if empty (default).
+        dtype: floating dtype of the result; None (default) for float32.
 
     >>> from lamina.losses import Huber
     >>> metric = LossMetric(Huber())
@@ -69,15 +76,22 @@ class LossMetric(MeanMetric):
 
     direction = "down"
 
-    def __init__(self, loss: Loss, name: str = "") -> None:
-        super().__init__(name=name or loss.name or "")
+    def __init__(self, loss: Loss, name: str = "", dtype: Any = None) -> None:
+        super().__init__(name or loss.name or "", dtype)
         self.loss = loss
 
     def __repr__(self) -> str:
         return f"LossMetric({self.loss!r})"
 
+    def get_config(self) -> dict[str, Any]:
+        return {"loss": serialize(self.loss), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(**{name: deserialize(value) for name, value in config.items()})
+
     def values(self, y_true: Any, y_pred: Any) -> jax.Array:
-        return self.loss.per_example(y_true, y_pred)
+        return self.loss.per_example(*columns_of_loss(self.loss, y_true, y_pred))
 
     def update(
         self,

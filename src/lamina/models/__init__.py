@@ -2,7 +2,8 @@
 
 from lamina.models.clone import clone_model
 from lamina.models.model import Functional, Model
+from lamina.models.model_json import model_from_json
 from lamina.models.sequential import Sequential
 from lamina.models.symbol import Input
 
-__all__ = ["Functional", "Input", "Model", "Sequential", "clone_model"]
+__all__ = ["Functional", "Input", "Model", "Sequential", "clone_model", "model_from_json"]

@@ -8,6 +8,7 @@ from lamina.core.tree.trainable import copy_flags
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
+from lamina.saving import made_anew
 
 __all__ = ["clone_model"]
 
@@ -32,7 +33,7 @@ def clone_model(model: _L) -> _L:
     False
     """
     kind = type(model)
-    clone = kind.from_config(model.get_config())
+    clone: _L = made_anew(model)
     shared = walk(model).layers.keys() & walk(clone).layers.keys()
     if shared:
         raise InputError(

@@ -13,8 +13,8 @@ from lamina.models.compilation import trainer_of
 from lamina.models.evaluation import as_batch, loss_and_metrics
 from lamina.training.callbacks import Callback, History
 from lamina.training.callbacks.callback_list import flattened
-from lamina.training.data.arrays import with_class_weights
 from lamina.training.loop import arguments
+from lamina.training.loop.class_weights import with_class_weights
 from lamina.training.loop.evaluate import evaluate
 from lamina.training.loop.fit import Fit
 
@@ -72,7 +72,10 @@ def fit(
         verbose: 0 shows nothing, 1 a progress bar, 2 a line for each epoch. `"auto"` (default) is 1
             in a terminal and 2 elsewhere.
         sample_weight: the weight of each example in the loss, ``[examples]``. Default None: 1.
-        class_weight: the factor of the sample weight for each class index. Default None.
+        class_weight: a dict from class index to the factor of the sample weight, for a model of one
+            output. Each value of the loss has the weight of its label's class: integer labels
+            ``[examples]`` or ``[examples, ...]``, or one-hot labels. A class that occurs needs a
+            weight. Default None.
         initial_epoch: the index of the first epoch. Default 0.
         steps_per_epoch: the number of steps in an epoch, which begins where the one before ended.
             Where the data end, the epoch ends early with a warning. Default None: all batches; an
@@ -116,7 +119,9 @@ def fit(
     size = count_or_default("validation_batch_size", validation_batch_size, batch_size)
     frequency = arguments.validation_epochs(validation_freq)
     trainer, listed = trainer_of(model), flattened(callbacks)
-    data, rest = arguments.training_data(x, y, sample_weight, class_weight, validation_split)
+    data, rest = arguments.training_data(
+        trainer, x, y, sample_weight, class_weight, validation_split
+    )
     validation = rest if validation_data is None else arguments.validation_data(validation_data)
     validate = None
     if validation is not None:
@@ -167,7 +172,8 @@ def train_on_batch(
         x: the inputs ``[batch, ...]``, or a tuple, list or dict of them.
         y: the labels ``[batch, ...]``. Default None.
         sample_weight: the weight of each example in the loss, ``[batch]``. Default None: 1.
-        class_weight: the factor of the sample weight for each class index. Default None.
+        class_weight: a dict from class index to the factor of the sample weight, as for `fit`.
+            Default None.
         return_dict: return a dict by name. Default False.
 
     Returns:
@@ -187,9 +193,9 @@ def train_on_batch(
     """
     trainer = trainer_of(model)
     trainer.reset_logs()
-    if class_weight is not None:
-        sample_weight = with_class_weights(y, sample_weight, class_weight)
     batch = as_batch(x, y, sample_weight)
+    if class_weight is not None:
+        batch = with_class_weights(trainer, batch, class_weight)
     trainer.step(batch)
     trainer.check(lambda _: batch, trainer.wait())
     return loss_and_metrics(trainer.logs(), return_dict)

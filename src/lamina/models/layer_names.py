@@ -71,13 +71,12 @@ def names_of_inputs(inputs: Any, names: Sequence[str | None]) -> list[str]:
 def names_of_outputs(graph: Any) -> Any:
     """The names of the layers, or inputs, that give a graph's outputs, in their structure."""
     inputs: list[str] = names_of_inputs(graph.inputs, graph.names)
+    steps = cast("Sequence[Any]", graph.steps)
 
     def name(ref: Any) -> str:
-        found = cast(Any, graph.steps[ref.step - 1].layer if ref.step else inputs[ref.output])
-        return cast(str, found)
+        return str(steps[ref.step - 1].layer) if ref.step else inputs[int(ref.output)]
 
-    outputs: Any = graph.outputs
-    return map_tree(name, outputs, is_leaf=lambda leaf: hasattr(leaf, "step"))
+    return map_tree(name, graph.outputs, is_leaf=lambda leaf: hasattr(leaf, "step"))
 
 
 def _is_taken(name: str, model: Layer) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, Unpack, cast
 
+from lamina import saving
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.calling.root import output_masks
 from lamina.core.calling.views import View
@@ -21,11 +22,13 @@ from lamina.models import (
     graph_call,
     layer_names,
     model_files,
+    model_json,
     prediction,
     profiler,
 )
 from lamina.models.compilation import trainer_of
 from lamina.models.graph import Graph, check_graph, graph_between, graph_of
+from lamina.models.graph_config import GRAPH_KEYS, graph_config, graph_from
 from lamina.models.model_state import (
     ModelNode,
     SymbolicEnds,
@@ -33,6 +36,7 @@ from lamina.models.model_state import (
     state_of,
 )
 from lamina.options import LayerOptions
+from lamina.saving import reading_config, writing
 
 __all__ = ["Functional", "Model"]
 
@@ -145,15 +149,49 @@ class Model(Layer):
             state_of(self).ends = SymbolicEnds(inputs, outputs, called)
             self._build_if_known()
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor; of a graph, its layers and calls.
+
+        Returns:
+            A dict that JSON can store. That of a graph has the keys of Keras: `name`,
+            `trainable`, `layers`, `input_layers` and `output_layers`.
+
+        Raises:
+            LaminaError: an argument of a layer cannot be stored; the error names it.
+
+        >>> from lamina import Input, layers
+        >>> x = Input((4,))
+        >>> Model(x, layers.Dense(2)(x)).get_config()["output_layers"]
+        ['dense', 0, 0]
+        """
+        graph, recorded = graph_of(self), self._lamina.keywords
+        if graph is None or type(recorded.get("inputs")) is not Graph:
+            return super().get_config()
+        held = {name: getattr(self, name) for name in recorded["outputs"]}
+        with writing(self):
+            config = saving.get_config(self, leave_out=("inputs", "outputs"))
+            return config | graph_config(graph, held)
+
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
         """Make a model from the result of `get_config`, with new layers and weights.
 
+        Nothing in the config is imported or unpickled; names are looked up as in
+        :func:`lamina.load`.
+
         Args:
-            config: the arguments of the constructor by name.
+            config: the result of :meth:`get_config`, or of Keras's for a graph of layers that
+                Lamina has.
+            custom_objects: classes and functions by name; None (default) for none.
 
         Returns:
             A model of this class, with new initial values if the specs of its inputs are known.
+
+        Raises:
+            FileFormatError: the config is damaged, or names a class or function that is not
+                available.
 
         >>> from lamina import Input, layers
         >>> x = Input((4,))
@@ -161,7 +199,12 @@ class Model(Layer):
         >>> Functional.from_config(model.get_config()).count_params()
         10
         """
-        model = super().from_config(config)
+        with reading_config(custom_objects, config):
+            made: dict[str, Any] = {}
+            if all(key in config for key in GRAPH_KEYS):
+                made["inputs"], made["outputs"] = graph_from(config)
+            given = {name: value for name, value in config.items() if name not in GRAPH_KEYS}
+            model = saving.from_config(cls, given if made else config, made=made)
         if model._lamina.built is None:
             model._build_if_known()
         return model
@@ -194,6 +237,7 @@ class Model(Layer):
     predict_on_batch = prediction.predict_on_batch
 
     save = model_files.save
+    to_json = model_json.to_json
     export = model_files.export
     _compile_from_file = model_files.compile_from_file
 

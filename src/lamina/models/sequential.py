@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, cast, overload
+from collections.abc import Iterable, Mapping
+from typing import Any, Self, cast, overload
 
+from lamina import saving
 from lamina.core.calling.root import output_masks
 from lamina.core.calling.views import name as name_of
 from lamina.core.running.masks import masks_by_inner_layers
@@ -16,9 +17,11 @@ from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.graph import graph_of
 from lamina.models.graph_call import as_declared, of_declared_rank
+from lamina.models.graph_config import input_config, spec_from
 from lamina.models.model import Model
 from lamina.models.model_state import SymbolicEnds, state_of
 from lamina.models.symbol import Symbol
+from lamina.saving import reading_config, writing
 
 __all__ = ["Sequential"]
 
@@ -120,6 +123,68 @@ class Sequential(Model):
         *rest, last = self.layers
         self._set_layers(rest)
         return last
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the layers, the name and the flags of the model.
+
+        Returns:
+            A dict that JSON can store, with the keys of Keras. The layers begin with an
+            `InputLayer` if the input is known.
+
+        Raises:
+            LaminaError: an argument of a layer cannot be stored; the error names it.
+
+        >>> from lamina import layers
+        >>> [layer["class_name"] for layer in Sequential([layers.Dense(2)]).get_config()["layers"]]
+        ['Dense']
+        """
+        if type(self).__init__ is not Sequential.__init__:
+            return super().get_config()
+        with writing(self) as writer:
+            config = saving.get_config(self, leave_out=("layers",))
+            config["dtype"] = self._lamina.dtype or "float32"
+            start = [] if self.start is None else [input_config(self.start, "input_layer")]
+            built = self._lamina.built
+            spec = next(iter(built.inputs.args), None) if built is not None else self.start
+            if isinstance(spec, Spec):
+                config["build_input_shape"] = [None, *spec.shape[1:]]
+                if spec.dtype != "float32":
+                    config["build_input_dtype"] = str(spec.dtype)
+            return config | {"layers": [*start, *map(writer.object, self.layers)]}
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Make a model from a config; names in it are looked up as in :func:`lamina.load`.
+
+        Args:
+            config: the result of :meth:`get_config`, or of Keras's.
+            custom_objects: classes and functions by name; None (default) for none.
+
+        Returns:
+            A model of this class, built if the config has the shape of its input.
+
+        Raises:
+            FileFormatError: the config is damaged, or names a class or function that is not
+                available.
+
+        >>> from lamina import layers
+        >>> Sequential.from_config(Sequential([layers.Dense(2)]).get_config()).layers
+        [Dense(2)]
+        """
+        if cls.__init__ is not Sequential.__init__:
+            return super().from_config(config, custom_objects)
+        with reading_config(custom_objects, config) as reader:
+            given = {name: config[name] for name in ("name", "trainable") if name in config}
+            described: list[Any] = config.get("layers") or []
+            layers = [spec_from(one) or reader.value(one) for one in described]
+            model = saving.from_config(cls, given, made={"layers": layers})
+        model._build_if_known()
+        shape = config.get("build_input_shape")
+        if shape and model.layers and model._lamina.built is None:
+            model.build(Spec(tuple(shape), config.get("build_input_dtype", "float32")))
+        return model
 
     def _set_layers(self, layers: list[Layer]) -> None:
         self.layers = layers

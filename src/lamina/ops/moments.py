@@ -1,8 +1,11 @@
-"""Mean and variance over axes, and their moving averages."""
+"""Mean and variance over axes, standard scores, and moving averages."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any
+from typing import cast as typed
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +13,7 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 
-__all__ = ["batch_moments", "moments", "moving_average"]
+__all__ = ["batch_moments", "moments", "moving_average", "standardize"]
 
 
 def moments(
@@ -42,6 +45,52 @@ def moments(
     mean = jnp.sum(kept, axes, keepdims=True) / count
     deviation = jnp.where(counted, lax.square(kept - mean), 0)
     return mean, jnp.sum(deviation, axes, keepdims=True) / count
+
+
+def standardize(x: jax.Array, axes: Sequence[int], epsilon: float) -> jax.Array:
+    """Compute standard scores over axes: ``(x - mean) / sqrt(variance + epsilon)``.
+
+    The first element on the axes is subtracted before the mean is taken, so that a large mean
+    costs no precision.
+
+    Args:
+        x: ``[...]``, floating, at least float32.
+        axes: non-negative axes to average over.
+        epsilon: a small non-negative float added to the variance.
+
+    Returns:
+        The shape of x.
+
+    >>> standardize(jnp.array([[1.0, 3.0]]) + 1e6, (1,), 0.0).tolist()
+    [[-1.0, 1.0]]
+    """
+    return typed(Any, _standardize)(tuple(axes), epsilon, x)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _standardize(axes: tuple[int, ...], epsilon: float, x: jax.Array) -> jax.Array:
+    return _scores(axes, epsilon, x)[0]
+
+
+@_standardize.defjvp
+def _standardize_jvp(
+    axes: tuple[int, ...], epsilon: float, primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    """``dy = (dx - mean(dx) - y mean(y dx)) / sqrt(variance + epsilon)``: its transpose needs two
+    sums, where that of the formula needs four."""
+    y, scale = _scores(axes, epsilon, primals[0])
+    (dx,) = tangents
+    along = jnp.mean(y * dx, axes, keepdims=True)
+    return y, scale * (dx - jnp.mean(dx, axes, keepdims=True) - y * along)
+
+
+def _scores(axes: tuple[int, ...], epsilon: float, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the standard scores and the reciprocal of the standard deviation."""
+    ends = [min(n, 1) if axis in axes else n for axis, n in enumerate(x.shape)]
+    shifted = x - lax.stop_gradient(lax.slice(x, [0] * x.ndim, ends))
+    centered = shifted - jnp.mean(shifted, axes, keepdims=True)
+    scale = lax.rsqrt(jnp.mean(lax.square(centered), axes, keepdims=True) + epsilon)
+    return centered * scale, scale
 
 
 def batch_moments(

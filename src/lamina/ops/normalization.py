@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
-from lamina.ops.moments import moments
+from lamina.ops.moments import moments, standardize
 
 __all__ = [
     "batch_norm",
@@ -85,8 +85,10 @@ def layer_norm(
     dtype = float_dtype(x, gamma, beta)
     wide = cast(x, jnp.promote_types(dtype, jnp.float32))
     over = {axis % wide.ndim for axis in axes}
-    mean, variance = moments(wide, tuple(sorted(over)))
-    y = normalize(wide, mean if shift else None, variance, epsilon)
+    if shift:
+        y = standardize(wide, sorted(over), epsilon)
+    else:
+        y = normalize(wide, None, moments(wide, sorted(over))[1], epsilon)
     if gamma is not None:  # combined with the scale it would have the shape of x
         y = y * spread(gamma, wide, over)
     if beta is not None:

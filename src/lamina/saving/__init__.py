@@ -1,6 +1,9 @@
 """Files of weights, whole models and exported programs; nothing in them is unpickled."""
 
-from lamina.saving.config import from_config, get_config
+from lamina.saving.config import deserialize, from_config, get_config, serialize
+from lamina.saving.config_reader import reading_config
+from lamina.saving.config_writer import writing
+from lamina.saving.copying import made_anew
 from lamina.saving.exported import Exported, load_exported
 from lamina.saving.exporting import export
 from lamina.saving.models import TrainingArrays, load, save
@@ -10,12 +13,17 @@ __all__ = [
     "Exported",
     "TrainingArrays",
     "check_overwrite",
+    "deserialize",
     "export",
     "from_config",
     "get_config",
     "load",
     "load_exported",
     "load_weights",
+    "made_anew",
+    "reading_config",
     "save",
     "save_weights",
+    "serialize",
+    "writing",
 ]

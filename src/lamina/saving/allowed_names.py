@@ -10,7 +10,7 @@ single number. There is one list for each kind, so that a function is never used
 
 from __future__ import annotations
 
-__all__ = ["ARITHMETIC", "DATA", "ENTRIES", "FUNCTIONS", "INNER", "LAYERS"]
+__all__ = ["ARITHMETIC", "CONFIGURED", "DATA", "ENTRIES", "FUNCTIONS", "INNER", "LAYERS"]
 
 
 def _named(modules: dict[str, str]) -> frozenset[str]:
@@ -79,6 +79,25 @@ DATA = _named(
     }
 )
 """Dataclasses and named tuples that are arguments of layers."""
+
+CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.models:")) | _named(
+    {
+        "lamina.compat.tf.keras.schedules": (
+            "CosineDecay ExponentialDecay InverseTimeDecay PiecewiseConstantDecay PolynomialDecay"
+        ),
+        "lamina.initializers": (
+            "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal "
+            "LecunUniform Ones Orthogonal RandomNormal RandomUniform STFT TruncatedNormal "
+            "VarianceScaling Zeros"
+        ),
+        "lamina.losses": "FunctionLoss",
+        "lamina.metrics": (
+            "BinaryIoU F1Score FunctionMetric LossMetric MeanIoU OneHotIoU OneHotMeanIoU "
+            "PrecisionAtRecall RecallAtPrecision SensitivityAtSpecificity SpecificityAtSensitivity"
+        ),
+    }
+)
+"""Classes of losses, metrics, initializers, regularizers and constraints that a config may name."""
 
 FUNCTIONS = _named(
     {

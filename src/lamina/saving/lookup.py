@@ -17,9 +17,9 @@ import jax.numpy as jnp
 
 from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
-from lamina.saving.allowed_names import ARITHMETIC, DATA, FUNCTIONS, INNER, LAYERS
+from lamina.saving.allowed_names import ARITHMETIC, CONFIGURED, DATA, FUNCTIONS, INNER, LAYERS
 
-__all__ = ["MODULES", "Names", "label", "raise_unavailable"]
+__all__ = ["MODULES", "Names", "is_ours", "label", "raise_unavailable"]
 
 MODULES: dict[str, ModuleType] = {"jax.nn": jax.nn, "jax.numpy": jnp}
 """The modules of JAX whose functions a file may name."""
@@ -27,7 +27,7 @@ MODULES: dict[str, ModuleType] = {"jax.nn": jax.nn, "jax.numpy": jnp}
 _OURS = "lamina"
 _KNOWN = LAYERS | DATA | FUNCTIONS | ARITHMETIC
 _BY_INNER_NAME: dict[str, list[str]] = {}
-for _name in sorted(LAYERS | DATA | FUNCTIONS):
+for _name in sorted(LAYERS | DATA | FUNCTIONS | CONFIGURED):
     _BY_INNER_NAME.setdefault(_name.partition(":")[2], []).append(_name)
 
 
@@ -45,7 +45,7 @@ def label(thing: Any) -> str:
     >>> label(Dense), label(Dense.call)
     ('lamina.layers:Dense', 'lamina.layers.dense:Dense.call')
     """
-    if _is_ours(str(thing.__module__)):
+    if is_ours(str(thing.__module__)):
         for name in _BY_INNER_NAME.get(thing.__qualname__, ()):
             if _exported(name) is thing:
                 return name
@@ -77,7 +77,7 @@ class Names:
             FileFormatError: there is no layer class of that name.
         """
         found = self._found(name, LAYERS)
-        if found is None and not _is_ours(name):
+        if found is None and not is_ours(name):
             found = _defined(name)
         if not isinstance(found, type) or not issubclass(found, Tracked):
             raise_unavailable(name, "a subclass of lamina.Layer", found)
@@ -134,6 +134,40 @@ class Names:
             raise_unavailable(name, "a function", found)
         return found
 
+    def listed(self, name: str) -> Any:
+        """Look up a listed class of Lamina, whatever its kind.
+
+        Args:
+            name: one of the lists of :mod:`lamina.saving.allowed_names`.
+
+        Returns:
+            The class.
+        """
+        return _known(name)
+
+    def listed_function(self, name: str) -> Any:
+        """Look up a listed function of Lamina or JAX.
+
+        Args:
+            name: the name in the file.
+
+        Returns:
+            The function, or None if it is not listed.
+        """
+        return _known(name) if name in FUNCTIONS | ARITHMETIC else None
+
+    def given(self, name: str) -> Any:
+        """Look up a class or function of the caller.
+
+        Args:
+            name: the name in the file.
+
+        Returns:
+            The class or function; None if the caller has none of that name.
+        """
+        found = self._whole(name)
+        return self._short(name) if found is None else found
+
     def _found(self, name: str, known: frozenset[str]) -> Any:
         found = self._whole(name)
         if found is None and name in _KNOWN:
@@ -155,7 +189,8 @@ class Names:
         return self._given.get(inner.rpartition(".")[2]) if found is None else found
 
 
-def _is_ours(name: str) -> bool:
+def is_ours(name: str) -> bool:
+    """Check whether a name, or a module, is Lamina's."""
     return name.partition(":")[0].partition(".")[0] == _OURS
 
 
@@ -204,7 +239,7 @@ def raise_unavailable(name: str, wanted: str, found: Any) -> NoReturn:
     received, remedy = "no such entry of custom_objects", "Pass"
     if found is not None:
         received = f"{found!r}, which is not"
-    elif "Layer" in wanted and not _is_ours(name):
+    elif "Layer" in wanted and not is_ours(name):
         received, remedy = (
             "no class of that name",
             "Import the module that defines it first, or pass",

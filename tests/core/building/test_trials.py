@@ -269,6 +269,23 @@ def test_a_mistake_that_no_size_mends_is_told_after_two_traces(monkeypatch):
     assert len(traces) == 4
 
 
+def fails(inputs):
+    raise RuntimeError("the device is lost")
+
+
+def reads_a_value(inputs):
+    return inputs if inputs.sum() > 0 else -inputs
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [(fails, RuntimeError), (reads_a_value, jax.errors.TracerBoolConversionError)],
+)
+def test_errors_that_do_not_depend_on_sizes_are_raised_as_they_are(function, kind):
+    with pytest.raises(kind):
+        Function(function).build(STEPS)
+
+
 @pytest.mark.parametrize("shape", [(None, 8), (None, None, 8)])
 def test_two_traces_are_enough_for_most_programs(shape, monkeypatch):
     traces = []

@@ -112,8 +112,9 @@ def test_logs_that_earlier_callbacks_add_may_be_monitored(tmp_path):
     assert (tmp_path / "1.0").exists()
 
 
-def test_a_log_of_some_epochs_is_no_part_of_a_path(tmp_path):
-    options = VALIDATED | {"validation_freq": 2, "epochs": 2, "verbose": 0}
+@pytest.mark.parametrize("freq", [2, (2,)])
+def test_a_log_of_some_epochs_is_no_part_of_a_path(tmp_path, freq):
+    options = VALIDATED | {"validation_freq": freq, "epochs": 2, "verbose": 0}
     path = tmp_path / "{val_loss:.1f}"
     with pytest.raises(InputError, match="unknown name: 'val_loss'"):
         compiled().fit(X, Y, callbacks=callbacks.ModelCheckpoint(path), **options)
@@ -159,6 +160,31 @@ def test_the_loss_of_one_output_may_be_monitored():
     stopping = callbacks.EarlyStopping("val_a_loss")
     model.fit(X, labels, verbose=0, validation_data=(X, labels), callbacks=stopping)
     assert stopping.best is not None
+
+
+class Several(lamina.Model):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = layers.Dense(1), layers.Dense(1)
+
+    def call(self, inputs):
+        return [self.first(inputs), self.second(inputs)]
+
+
+@pytest.mark.parametrize("loss", ["mse", ["mse", "mse"]], ids=str)
+def test_each_log_of_several_outputs_may_be_monitored(loss):
+    def run(*told):
+        model = Several()
+        model.compile("sgd", loss, metrics=[["mae"], ["mae"]])
+        options = {"verbose": 0, "validation_data": (X, [Y, Y]), "callbacks": told}
+        return model.fit(X, [Y, Y], **options).history
+
+    names = list(run())
+    assert len(names) == 10
+    for name in names:
+        stopping = callbacks.EarlyStopping(name, mode="min")
+        run(stopping)
+        assert stopping.best is not None
 
 
 def test_a_metric_of_unknown_direction_needs_a_mode_before_training():

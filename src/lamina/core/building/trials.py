@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import jax
+
 from lamina.core.building import errors
 from lamina.core.building.abstract_trace import Outcome, merge_outcomes, run_pass
 from lamina.core.building.planner import Misfit, Planner
@@ -39,6 +41,9 @@ _OTHER = (*_COMMON, *(size for size in range(65, 257) if size not in (*_COMMON, 
 """Tried last: common lengths, multiples of small primes, and all others up to 256."""
 _AGAIN = (48, 2, 480)
 """Tried if two traces call other layers, or differ in the ranks of arrays."""
+_BY_SIZE = (TypeError, ValueError, LookupError, ArithmeticError, AssertionError)
+_NOT_BY_SIZE = (LaminaError, jax.errors.JAXTypeError)
+"""Kinds of errors that may depend on the sizes of inputs, with exceptions."""
 _JUMPS = 4
 _CHEAP, _MOST_CALLS, _MOST_TRACES = 100, 3_000, 600
 
@@ -143,7 +148,8 @@ class _Search:
     def _failed(self, sizes: TrialSizes, planner: Planner, error: Exception) -> None:
         """Record a failure, or raise it if it does not depend on the sizes."""
         too_small = isinstance(error, TooSmallError)
-        if isinstance(error, LaminaError) and not isinstance(error, InputError):
+        by_size = isinstance(error, _BY_SIZE) and not isinstance(error, _NOT_BY_SIZE)
+        if not by_size and not isinstance(error, InputError):
             raise error
         if planner.stuck and not too_small:
             raise error
@@ -254,7 +260,8 @@ class _Search:
             return errors.differ_only_in(str(first), str(second), pair)
         if str(first) != str(second) or isinstance(first, LaminaError):
             return str(first) == str(second)
-        return isinstance(first, TypeError | ValueError) and not errors.is_raised_by_user(first)
+        same = isinstance(first, TypeError | ValueError | LookupError)
+        return same and not errors.is_raised_by_user(first)
 
     def _fill(self) -> None:
         """Trace with other sizes while an output is empty for all sizes."""

@@ -13,7 +13,7 @@ from lamina.core.running.added_losses import add_activity_penalty
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key, no_call, split_for
 from lamina.core.running.masks import copy_masks, mark_outputs, previous_mask, with_masks
-from lamina.core.running.precision import arithmetic_dtype, cast_floating
+from lamina.core.running.precision import arithmetic_dtype, cast_floating, is_uncast
 from lamina.core.running.scope import Scope, current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
@@ -51,9 +51,12 @@ def run_layer(
         if masks:
             args, kwargs = with_masks(masks, layer, info, args, kwargs)
         previous = previous_mask(masks, info, args, kwargs)
+    output_dtype = None
     if not callable(method):
         dtype = arithmetic_dtype(layer._lamina.dtype, dtype)
-        if dtype is not None:
+        if dtype is not None and is_uncast(layer, method):
+            dtype, output_dtype = None, dtype
+        elif dtype is not None:
             given, (args, kwargs) = (args, kwargs), cast_floating((args, kwargs), dtype)
             copy_masks(masks, given, (args, kwargs))
     try:
@@ -67,6 +70,8 @@ def run_layer(
                 outputs = call.run(layer, method, args, kwargs, options)
             if hides and getattr(layer, "_removes_masks", False):
                 masks.remove((args, kwargs))
+            if output_dtype is not None:
+                outputs = cast_floating(outputs, output_dtype)
             if layer._lamina.penalty is not None:
                 add_activity_penalty(layer, layer._lamina.penalty, outputs)
             if method == "call" and not mark_outputs(

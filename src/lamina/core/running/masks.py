@@ -13,16 +13,18 @@ import warnings
 import weakref
 from collections.abc import Callable, Generator
 from inspect import Parameter
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from lamina.core.base.jax_internals import is_within, trace_state
 from lamina.core.base.pytrees import flatten, leaves_of, map_tree
 from lamina.core.base.sites import site
 from lamina.core.specs.signature import Method
 from lamina.core.tree.node import Tracked
-from lamina.errors import explain
+from lamina.errors import InputError, explain
 
 __all__ = [
     "Masks",
@@ -81,8 +83,10 @@ class Masks:
         return masks if leaves_of(masks) else None
 
     def record(self, array: Any, mask: Any) -> None:
-        """Record the mask of an array; other values, and None for no mask, are ignored."""
-        if mask is not None and isinstance(array, jax.Array):
+        """Record the mask of an array; values that are not arrays are ignored."""
+        if isinstance(mask, np.ndarray):
+            mask = jnp.asarray(mask)
+        if isinstance(mask, jax.Array) and isinstance(array, jax.Array):
             self._entries[id(array)] = _Entry(weakref.ref(array), mask, trace_state())
 
     def remove(self, tree: Any) -> None:
@@ -98,10 +102,15 @@ class Masks:
             found: a pytree of masks, with None for no mask; or None.
             replace: whether to replace masks that were recorded before; False by default.
         """
-        if found is not None:
-            for leaf, mask in zip(_leaves_or_none(tree), _leaves_or_none(found), strict=False):
-                if replace or not self or self.of(leaf) is None:
-                    self.record(leaf, mask)
+        if found is None:
+            return
+        try:
+            leaves = zip(_leaves_or_none(tree), _leaves_or_none(found), strict=False)
+        except InputError:  # not a pytree of masks, such as another value of Lambda(mask=...)
+            return
+        for leaf, mask in leaves:
+            if replace or not self or self.of(leaf) is None:
+                self.record(leaf, mask)
 
 
 def _leaves_or_none(tree: Any) -> list[Any]:
@@ -123,9 +132,9 @@ def defines_mask(layer: Tracked) -> bool:
 _rules: dict[Any, str | None] = {}
 
 
-def _rule_of(kind: type) -> str | None:
+def _rule_of(kind: Any) -> str | None:
     """Return ``"base"``, ``"inner"``, or None if the class defines its own `compute_mask`."""
-    function = cast(Any, kind).compute_mask
+    function = kind.compute_mask
     if function not in _rules:
         _rules[function] = getattr(function, "mask_rule", None)
     return _rules[function]
@@ -239,7 +248,7 @@ def mark_outputs(
     Returns:
         Whether the layer passes masks on, or had none to pass on.
     """
-    rule = _rule_of(type(layer))
+    rule = _rule_of(layer.__class__)
     if previous is None and rule is not None:
         return True
     if masks and all(masks.of(leaf) is not None for leaf in leaves_of(outputs)):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +19,14 @@ __all__ = [
     "cast_floating",
     "compute_dtype",
     "dtype_policy",
+    "is_uncast",
     "policy",
     "set_dtype_policy",
+    "uncast",
     "weights_dtype",
 ]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _MIXED = {"mixed_bfloat16": jnp.bfloat16}
 
@@ -134,3 +139,18 @@ def cast_floating(tree: Any, dtype: Any) -> Any:
         return leaf.astype(dtype) if floating and leaf.dtype != dtype else leaf
 
     return map_tree(cast_leaf, tree)
+
+
+def uncast(method: _F) -> _F:
+    """Mark a method that computes in the dtypes of its inputs and weights, whatever the policy.
+
+    Its outputs are cast to the compute dtype instead, so that statistics of float32 inputs are
+    those of the inputs as given.
+    """
+    method.uncast = True  # type: ignore[attr-defined]
+    return method
+
+
+def is_uncast(layer: Tracked, method: str) -> bool:
+    """Return whether a method of a layer is marked by :func:`uncast`."""
+    return getattr(getattr(type(layer), method, None), "uncast", False)

@@ -13,9 +13,10 @@ from lamina.core.specs.signature import method_of
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_choice
-from lamina.layers.bases.inner_layers import check_layer, made_anew
+from lamina.layers.bases.inner_layers import check_layer
 from lamina.layers.recurrent.cells import as_list
 from lamina.options import LayerOptions
+from lamina.saving import made_anew
 
 __all__ = ["Bidirectional"]
 

@@ -137,7 +137,7 @@ class ReduceLROnPlateau(Monitor):
                     remedy="Choose 0.5, for example.",
                 )
             )
-        check_numbers(self, patience=patience, cooldown=cooldown, min_lr=min_lr)
+        check_numbers(self, min_lr=min_lr)
         self.factor = factor
         self.patience = as_count("patience", patience, 0, example=3)
         self.verbose = verbose

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 __all__ = ["LogNames"]
@@ -15,8 +16,7 @@ class LogNames:
         batch: of the logs of a batch.
         rate: of the logs of an epoch that callbacks of Lamina add: the learning rate, or none.
         validation: of the logs of a validation, with ``val_``; empty if there is none.
-        validation_freq: the number of epochs between validations, or the numbers of the epochs,
-            from 1, that a validation follows.
+        always_validates: whether each epoch has a validation, if any has.
         are_traced: whether the outputs are known, so that no other logs are possible.
         custom_loss: whether the loss may have further logs.
         may_be_added: whether earlier callbacks may add logs to those of an epoch.
@@ -25,7 +25,7 @@ class LogNames:
     batch: tuple[str, ...]
     rate: tuple[str, ...]
     validation: tuple[str, ...]
-    validation_freq: int | tuple[int, ...]
+    always_validates: bool
     are_traced: bool
     custom_loss: bool
     may_be_added: bool = False
@@ -47,5 +47,8 @@ class LogNames:
         if self.may_be_added and not of_batch:
             return False
         own = name.removeprefix("val_") if self.validation else name
-        of_output = any(own.endswith(f"_{one}") for one in self.batch)
+        unnumbered = re.sub(r"_\d+$", "", own)  # of several logs of one name
+        of_output = unnumbered in self.batch or any(
+            unnumbered.endswith(f"_{one}") for one in self.batch
+        )
         return self.are_traced or not (self.custom_loss or of_output)

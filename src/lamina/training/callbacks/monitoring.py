@@ -175,7 +175,6 @@ class EarlyStopping(Monitor):
         super().__init__(monitor, mode, min_delta)
         check_numbers(self, baseline=baseline)
         self.patience = as_count("patience", patience, 0, example=3)
-        start_from_epoch = as_count("start_from_epoch", start_from_epoch, 0, example=3)
         self.verbose = verbose
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights

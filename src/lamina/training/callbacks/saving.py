@@ -80,7 +80,7 @@ class ModelCheckpoint(Monitor):
                 self._higher_is_better()
         counts = ("epoch", "batch") if of_batch else ("epoch",)
         follows_validation = self.save_best_only and self.monitor in names.validation
-        if names.validation_freq != 1 and not of_batch and not follows_validation:
+        if not (names.always_validates or of_batch) and not follows_validation:
             known = (*names.batch, *names.rate)
         for name in field_names(self.filepath):
             if name not in counts and (

@@ -13,9 +13,10 @@ from typing import Any, ClassVar, cast
 import jax
 import numpy as np
 
+from lamina.counts import as_count
 from lamina.errors import InputError, LaminaError, explain
 from lamina.training.callbacks.base import Callback, trainer_of
-from lamina.training.callbacks.options import check_numbers, check_unsupported, save_frequency
+from lamina.training.callbacks.options import check_unsupported, save_frequency
 from lamina.training.checkpoints.folders import check_folder
 from lamina.training.checkpoints.schema import Schema, is_count
 
@@ -68,9 +69,8 @@ class TensorBoard(Callback):
             embeddings_freq=(embeddings_freq, no_embeddings),
             embeddings_metadata=(embeddings_metadata, no_embeddings),
         )
-        check_numbers(self, histogram_freq=histogram_freq)
         self.log_dir = Path(log_dir)
-        self.histogram_freq = histogram_freq
+        self.histogram_freq = as_count("histogram_freq", histogram_freq, 0, example=1)
         self.write_graph = write_graph
         self.write_steps_per_second = write_steps_per_second
         self.update_freq = save_frequency(

@@ -1,8 +1,8 @@
-"""Arrays of examples: checked, copied to the device once, split and weighted by class."""
+"""Arrays of examples: checked, copied to the device once, and split."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, cast
 
 import jax
@@ -19,7 +19,7 @@ from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.training.data import row_ranges
 
-__all__ = ["Arrays", "as_numpy", "batch_indices", "check_integers", "with_class_weights"]
+__all__ = ["Arrays", "as_numpy", "batch_indices", "check_integers"]
 
 _LARGE = 1 << 20  # bytes: smaller arrays are copied by JAX
 
@@ -204,37 +204,3 @@ def _to_device(leaf: Any) -> Any:
         np.copyto(own, array, casting="same_kind")
         array = own
     return jax.device_put(np.asarray(array))
-
-
-def with_class_weights(y: Any, sample_weight: Any, class_weight: Mapping[int, float]) -> np.ndarray:
-    """Return sample weights ``[examples]`` multiplied by the weight of each label's class.
-
-    Args:
-        y: labels: class numbers ``[examples]`` or ``[examples, 1]``, or one-hot
-            ``[examples, classes]``.
-        sample_weight: ``[examples]``, or None for 1.
-        class_weight: the weight of each class number.
-
-    Raises:
-        InputError: a class occurs in `y` and not in `class_weight`.
-
-    >>> with_class_weights([0, 1], None, {0: 1.0, 1: 3.0}).tolist()
-    [1.0, 3.0]
-    """
-    labels = np.asarray(y)
-    if labels.ndim > 1 and labels.shape[-1] > 1:
-        labels = labels.argmax(-1)
-    labels = labels.reshape(len(labels), -1)[:, 0].astype(int)
-    missing = sorted(set(np.unique(labels).tolist()) - {int(key) for key in class_weight})
-    if missing:
-        raise InputError(
-            explain(
-                "class_weight has no weight for a class that occurs in the labels.",
-                expected=f"a weight for each of {sorted(set(labels.tolist()))}",
-                received=f"none for {missing}",
-                remedy="Add it; 1.0 leaves a class unweighted.",
-            )
-        )
-    table = {int(key): float(value) for key, value in class_weight.items()}
-    weights = np.asarray([table[label] for label in cast(list[int], labels.tolist())], np.float32)
-    return weights if sample_weight is None else weights * np.asarray(sample_weight, np.float32)

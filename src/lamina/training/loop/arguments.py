@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, cast
 
@@ -11,11 +11,13 @@ from lamina.counts import as_count, count_or_default
 from lamina.errors import InputError, explain
 from lamina.training.callbacks import BackupAndRestore
 from lamina.training.checkpoints.writer import CheckpointWriter
-from lamina.training.data.arrays import Arrays, as_numpy, check_integers, with_class_weights
+from lamina.training.data.arrays import Arrays, as_numpy, check_integers
 from lamina.training.data.batch_sources import ArraySource, BatchSource
 from lamina.training.data.batches import is_batch_source, unpack
 from lamina.training.data.iterable_source import IterableSource
 from lamina.training.data.passes import Passes
+from lamina.training.loop.class_weights import with_class_weights
+from lamina.training.loop.trainer import Trainer
 
 __all__ = [
     "batch_count",
@@ -60,16 +62,18 @@ def examples(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
 
 
 def training_data(
+    trainer: Trainer,
     x: Any,
     y: Any,
     sample_weight: Any,
-    class_weight: Mapping[int, float] | None,
+    class_weight: Any,
     validation_split: float,
 ) -> tuple[Any, Arrays | None]:
     """Return the training data, and the validation data that are split off, or None.
 
     Raises:
-        InputError: `validation_split` or `class_weight` is given with a source of batches.
+        InputError: `validation_split` or `class_weight` is given with a source of batches, or
+            `class_weight` does not fit the labels.
     """
     data, validation = examples(x, y, sample_weight), None
     if validation_split:
@@ -85,8 +89,7 @@ def training_data(
     if class_weight is not None:
         if not isinstance(data, Arrays):
             raise InputError(_beside_batches("class_weight"))
-        inputs, labels, weights = unpack(data.host)
-        data = Arrays((inputs, labels, with_class_weights(labels, weights, class_weight)))
+        data = Arrays(with_class_weights(trainer, data.host, class_weight))
     return data, validation
 
 

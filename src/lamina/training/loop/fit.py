@@ -115,7 +115,7 @@ class Fit:
             tuple(names),
             ("learning_rate",) if has_rate else (),
             tuple(f"val_{name}" for name in names) if self.validate is not None else (),
-            self.validation_freq,
+            self.validation_freq == 1,
             self._has_steps or (objective.knows_outputs and objective.train_loss is None),
             objective.train_loss is not None,
         )

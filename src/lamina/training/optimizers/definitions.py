@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from lamina.lazy import lazily
+from lamina.training.optimizers.configs import with_config
 from lamina.training.optimizers.moments import scale_by_adam, scale_by_nadam
 from lamina.training.optimizers.options import (
     OptimizerOptions,
     SharedOptions,
-    with_options,
-    with_weight_decay,
+    made,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ LearningRate: TypeAlias = float | Callable[[Any], Any]
 """A number, or a schedule: a function of the step."""
 
 
+@with_config
 def adadelta(
     learning_rate: LearningRate = 0.001,
     rho: float = 0.95,
@@ -56,9 +57,10 @@ def adadelta(
         epsilon: added to the averages, for numerical stability.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.adadelta(rate, rho, epsilon), learning_rate, options)
+    return made(lambda rate: optax.adadelta(rate, rho, epsilon), learning_rate, options)
 
 
+@with_config
 def adafactor(
     learning_rate: LearningRate = 0.001, **options: Unpack[OptimizerOptions]
 ) -> optax.GradientTransformation:
@@ -68,9 +70,10 @@ def adafactor(
         learning_rate: a number or a schedule.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.adafactor(rate), learning_rate, options)
+    return made(lambda rate: optax.adafactor(rate), learning_rate, options)
 
 
+@with_config
 def adagrad(
     learning_rate: LearningRate = 0.001,
     initial_accumulator_value: float = 0.1,
@@ -85,13 +88,14 @@ def adagrad(
         epsilon: added to ``v``, for numerical stability.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(
+    return made(
         lambda rate: optax.adagrad(rate, initial_accumulator_value, epsilon),
         learning_rate,
         options,
     )
 
 
+@with_config
 def adam(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -110,9 +114,10 @@ def adam(
         amsgrad: whether the largest second moment so far is used. Default False.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
+    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
 
 
+@with_config
 def adamax(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -129,9 +134,10 @@ def adamax(
         epsilon: added to the maximum, for numerical stability.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.adamax(rate, beta_1, beta_2, epsilon), learning_rate, options)
+    return made(lambda rate: optax.adamax(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
+@with_config
 def adamw(
     learning_rate: LearningRate = 0.001,
     weight_decay: float = 0.004,
@@ -153,9 +159,10 @@ def adamw(
         options: those of all optimizers; see :class:`SharedOptions`.
     """
     every: OptimizerOptions = {**options, "weight_decay": weight_decay}
-    return _made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
+    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
 
 
+@with_config
 def lamb(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -172,9 +179,10 @@ def lamb(
         epsilon: added to the root of the second moment, for numerical stability.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(lambda rate: optax.lamb(rate, beta_1, beta_2, epsilon), learning_rate, options)
+    return made(lambda rate: optax.lamb(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
+@with_config
 def lion(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -189,11 +197,12 @@ def lion(
         beta_2: the decay rate of the average, in [0, 1).
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(
+    return made(
         lambda rate: optax.lion(rate, beta_1, beta_2, weight_decay=0.0), learning_rate, options
     )
 
 
+@with_config
 def nadam(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
@@ -215,9 +224,10 @@ def nadam(
         scale = scale_by_nadam(beta_1, beta_2, epsilon)
         return optax.chain(scale, optax.scale_by_learning_rate(rate))
 
-    return _made(make, learning_rate, options)
+    return made(make, learning_rate, options)
 
 
+@with_config
 def rmsprop(
     learning_rate: LearningRate = 0.001,
     rho: float = 0.9,
@@ -236,7 +246,7 @@ def rmsprop(
         centered: whether to divide by the variance of the gradient instead of ``v``.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return _made(
+    return made(
         lambda rate: optax.rmsprop(
             rate, rho, epsilon, centered=centered, momentum=momentum or None
         ),
@@ -245,6 +255,7 @@ def rmsprop(
     )
 
 
+@with_config
 def sgd(
     learning_rate: LearningRate = 0.01,
     momentum: float = 0.0,
@@ -264,7 +275,7 @@ def sgd(
         step = optax.scale_by_learning_rate(rate)
         return optax.chain(step, optax.trace(momentum, nesterov)) if momentum > 0 else step
 
-    return _made(make, learning_rate, options)
+    return made(make, learning_rate, options)
 
 
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
@@ -291,23 +302,3 @@ def _adam(
         return optax.chain(scale, optax.scale_by_learning_rate(rate))
 
     return make
-
-
-def _made(
-    make: Callable[[Any], optax.GradientTransformation],
-    learning_rate: LearningRate,
-    options: OptimizerOptions,
-) -> optax.GradientTransformation:
-    """Put the learning rate into the state, where it can be changed, and add the options."""
-    decay = options.get("weight_decay")
-
-    def transformation(learning_rate: Any) -> optax.GradientTransformation:
-        made = make(learning_rate)
-        return with_weight_decay(made, learning_rate, decay) if decay else made
-
-    batches = int(options.get("gradient_accumulation_steps") or 1)
-    schedule: Any = learning_rate
-    if callable(schedule) and batches > 1:  # as in Keras, a schedule counts batches
-        learning_rate = lambda step: schedule(step * batches + batches - 1)  # noqa: E731
-    injected: Any = optax.inject_hyperparams(transformation)
-    return with_options(injected(learning_rate=learning_rate), options)

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
-__all__ = ["OptimizerOptions", "ScaledLoss", "SharedOptions", "with_options", "with_weight_decay"]
+__all__ = [
+    "OptimizerOptions",
+    "ScaledLoss",
+    "SharedOptions",
+    "made",
+    "with_options",
+    "with_weight_decay",
+]
 
 
 class SharedOptions(Clipping, total=False):
@@ -88,16 +95,16 @@ def with_options(
     scale = options.get("loss_scale_factor") or getattr(optimizer, "loss_scale", None)
     accumulated = options.get("gradient_accumulation_steps")
     batches = 1
-    made = clipped(optimizer, {name: options.get(name) for name in Clipping.__optional_keys__})
+    whole = clipped(optimizer, {name: options.get(name) for name in Clipping.__optional_keys__})
     if accumulated is not None:
         batches = as_count("gradient_accumulation_steps", accumulated, example=4)
-        accumulating: Any = optax.MultiSteps(made, batches)
-        made = accumulating.gradient_transformation()
+        accumulating: Any = optax.MultiSteps(whole, batches)
+        whole = accumulating.gradient_transformation()
     if options.get("use_ema"):
         frequency = options.get("ema_overwrite_frequency")
         averages = weight_averages(options.get("ema_momentum", 0.99), frequency, batches)
-        made = optax.chain(made, averages)
-    return made if scale is None else _scaled(made, scale)
+        whole = optax.chain(whole, averages)
+    return whole if scale is None else _scaled(whole, scale)
 
 
 def _scaled(optimizer: Any, scale: float) -> optax.GradientTransformation:
@@ -109,9 +116,9 @@ def _scaled(optimizer: Any, scale: float) -> optax.GradientTransformation:
                 remedy="Give loss_scale_factor=1024.0, for example.",
             )
         )
-    made = ScaledLoss(optimizer.init, optimizer.update)
-    made.loss_scale = float(scale)
-    return cast(Any, made)
+    scaled = ScaledLoss(optimizer.init, optimizer.update)
+    scaled.loss_scale = float(scale)
+    return cast(Any, scaled)
 
 
 def with_weight_decay(
@@ -135,3 +142,27 @@ def with_weight_decay(
         return map_pairs(lambda one, change: one - change, changes, decays), state
 
     return optax.GradientTransformation(optimizer.init, update)
+
+
+def made(
+    make: Callable[[Any], optax.GradientTransformation],
+    learning_rate: Any,
+    options: OptimizerOptions,
+) -> optax.GradientTransformation:
+    """Put the learning rate into the state, where it can be changed, and add the options."""
+    decay = options.get("weight_decay")
+
+    def transformation(learning_rate: Any) -> optax.GradientTransformation:
+        plain = make(learning_rate)
+        return with_weight_decay(plain, learning_rate, decay) if decay else plain
+
+    batches = int(options.get("gradient_accumulation_steps") or 1)
+    schedule: Any = learning_rate
+    if callable(schedule) and batches > 1:  # as in Keras, a schedule counts batches
+
+        def of_update(step: Any) -> Any:
+            return schedule(step * batches + batches - 1)
+
+        learning_rate = of_update
+    injected: Any = optax.inject_hyperparams(transformation)
+    return with_options(injected(learning_rate=learning_rate), options)

@@ -11,6 +11,7 @@ import jax
 from lamina import losses
 from lamina.errors import InputError, explain
 from lamina.losses import Loss, LossLike
+from lamina.losses.columns import columns_of_loss
 from lamina.losses.lookup import loss_of
 from lamina.losses.shapes import spread
 from lamina.metrics.metric import select_by_shape
@@ -168,9 +169,13 @@ def _scale(weight: Any, place: Place) -> float:
 def term(loss: Loss, output: Output) -> jax.Array:
     """Return the loss of one output, a scalar; masked steps are left out of it.
 
-    A loss class with a `__call__` of its own gets no mask.
+    A loss class with a `__call__` of its own gets no mask. Sample weights and masks apply to single
+    examples and steps, also where labels or outputs have no axis of outputs to average over.
     """
     check_count(output)
+    if output.weights is not None or output.mask is not None:
+        labels, values = columns_of_loss(loss, output.labels, output.values)
+        output = output._replace(labels=labels, values=values)
     if output.mask is None or type(loss).__call__ is not Loss.__call__:
         return loss(output.labels, output.values, output.weights)
     values = loss.per_example(output.labels, output.values)

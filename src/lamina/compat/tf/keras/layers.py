@@ -6,14 +6,14 @@ import abc
 from typing import Any
 
 import lamina
-from lamina import Input, Variable
+from lamina import Input, Variable, deserialize, serialize
 from lamina import layers as _layers
 from lamina.compat.tf.keys import marked
 from lamina.compat.tf.missing import missing
 from lamina.errors import InputError, explain
 from lamina.layers import *  # noqa: F403 - all layers  # pyright: ignore[reportAssignmentType]
 
-__all__ = [*_layers.__all__, "Input", "InputLayer"]  # pyright: ignore
+__all__ = [*_layers.__all__, "Input", "InputLayer", "deserialize", "serialize"]  # pyright: ignore
 
 _KERAS_2 = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
 _KERAS_3 = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")

@@ -16,9 +16,6 @@ __all__ = ["Running"]
 class Running(_metrics.Metric):
     """The base class of all metrics in `tf.keras.metrics`, with an internal state.
 
-    Args:
-        dtype: dtype of the result. Accumulators are float32.
-
     >>> from lamina.compat import tf
     >>> mean = tf.keras.metrics.Mean()
     >>> mean.update_state([1.0, 3.0])
@@ -27,11 +24,6 @@ class Running(_metrics.Metric):
     """
 
     _state: Any = None
-    _dtype: Any = None
-
-    def __init__(self, *args: Any, dtype: Any = None, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._dtype = dtype
 
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
         """Add a batch to the state.
@@ -65,8 +57,7 @@ class Running(_metrics.Metric):
     def result(self, state: Any = None) -> Any:
         """The result of all batches, or of a given state."""
         own = self.init() if self._state is None else self._state
-        found = super().result(own if state is None else state)
-        return found if self._dtype is None else found.astype(self._dtype)
+        return super().result(own if state is None else state)
 
     def reset_state(self) -> None:
         """Reset the state."""

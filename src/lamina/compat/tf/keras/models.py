@@ -8,9 +8,9 @@ import lamina
 from lamina import models as _models
 from lamina.compat.tf.keras.layers import Layer
 from lamina.compat.tf.missing import missing
-from lamina.models import Sequential, clone_model
+from lamina.models import Sequential, clone_model, model_from_json
 
-__all__ = ["Model", "Sequential", "clone_model"]
+__all__ = ["Model", "Sequential", "clone_model", "model_from_json"]
 
 
 class Model(_models.Model, Layer):

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from lamina.compat.tf.missing import missing
+from lamina.configured import Configured
 
 __all__ = [
     "CosineDecay",
@@ -22,7 +23,7 @@ __all__ = [
 ]
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(Configured):
     """Base class of schedules. `__call__(step)` returns the learning rate."""
 
     def __call__(self, step: Any) -> Any:

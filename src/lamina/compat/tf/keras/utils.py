@@ -12,7 +12,16 @@ from lamina import narrowing
 from lamina.compat.tf.missing import missing
 from lamina.errors import InputError, explain
 
-__all__ = ["pad_sequences", "set_random_seed", "to_categorical"]
+__all__ = [
+    "deserialize_keras_object",
+    "pad_sequences",
+    "serialize_keras_object",
+    "set_random_seed",
+    "to_categorical",
+]
+
+serialize_keras_object = lamina.serialize
+deserialize_keras_object = lamina.deserialize
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:

@@ -1,0 +1,65 @@
+"""`to_json` and `model_from_json`: the class and config of a model as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lamina.errors import FileFormatError, explain
+from lamina.json_text import read_json
+from lamina.layer import Layer
+from lamina.saving import deserialize, serialize
+
+__all__ = ["model_from_json", "to_json"]
+
+
+def to_json(model: Layer, **options: Any) -> str:
+    """Return the class and the config of the model as JSON, without weights.
+
+    Args:
+        options: those of `json.dumps`, such as ``indent=2``.
+
+    Returns:
+        JSON that :func:`lamina.models.model_from_json` reads.
+
+    Raises:
+        LaminaError: an argument of a layer cannot be stored; the error names it.
+
+    >>> from lamina import Input, Sequential, layers
+    >>> from lamina.models import model_from_json
+    >>> model = Sequential([Input((3,)), layers.Dense(2)])
+    >>> model_from_json(model.to_json()).count_params()
+    8
+    """
+    return json.dumps(serialize(model), **options)
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Make a model from the JSON of `to_json`, with new initial values.
+
+    Nothing in the text is imported, called by its name or unpickled; names are looked up as in
+    :func:`lamina.load`.
+
+    Args:
+        json_string: the result of :meth:`lamina.Model.to_json`, or of Keras's.
+        custom_objects: classes and functions by name; None (default) for none.
+
+    Returns:
+        The model, not compiled.
+
+    Raises:
+        FileFormatError: the text is not the JSON of a model, or names a class or function that is
+            not available.
+    """
+    made = deserialize(read_json(json_string, "The JSON of the model"), custom_objects)
+    if isinstance(made, Layer):
+        return made
+    raise FileFormatError(
+        explain(
+            "The JSON is not that of a model.",
+            expected="the result of model.to_json()",
+            received=f"a {type(made).__name__}",
+            remedy="Pass the result of to_json.",
+        )
+    )

@@ -1,0 +1,166 @@
+"""Class weights: one weight for each label, whatever the shape of the labels."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina import layers, losses
+from lamina.errors import InputError
+
+RNG = np.random.default_rng(0)
+WEIGHTS = {0: 1.0, 1: 9.0, 2: 0.5, 3: 100.0}
+TABLE = np.array([1.0, 9.0, 0.5, 100.0], "float32")
+
+
+def model_of(rank, outputs, activation="softmax"):
+    """A model of `outputs` for each of the positions of inputs of a rank."""
+    shape = (None,) * (rank - 2) + (3,)
+    return lamina.Sequential([lamina.Input(shape), layers.Dense(outputs, activation)])
+
+
+def fitted_loss(model, loss, x, y, class_weight, **options):
+    """The loss of the untrained model in one step."""
+    model.compile("sgd", loss)
+    history = model.fit(
+        x, y, class_weight=class_weight, batch_size=len(x), epochs=1, verbose=0, **options
+    )
+    return history.history["loss"][0]
+
+
+def inputs(*shape):
+    return RNG.normal(size=(*shape, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("last", [(), (1,)])
+@pytest.mark.parametrize("shape", [(6,), (6, 4), (6, 2, 3)])
+def test_integer_labels_of_any_rank(shape, last):
+    x, labels = inputs(*shape), RNG.integers(0, 4, size=shape)
+    model = model_of(len(shape) + 1, 4)
+    p = np.asarray(model(x))
+    values = losses.sparse_categorical_crossentropy(labels, p)
+    expected = np.mean(values * TABLE[labels])
+    for kind in (losses.SparseCategoricalCrossentropy(), losses.sparse_categorical_crossentropy):
+        fresh = model_of(len(shape) + 1, 4)
+        fresh.set_weights(model.get_weights())
+        found = fitted_loss(fresh, kind, x, labels.reshape(*shape, *last), WEIGHTS)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_the_weights_of_labels_per_step_are_those_of_the_steps():
+    x = np.zeros((1, 4, 3), "float32")
+    model = model_of(3, 4)
+    plain = np.log(4.0)  # of uniform predictions
+    found = fitted_loss(
+        model, "sparse_categorical_crossentropy", x, np.array([[0, 0, 0, 1]]), WEIGHTS
+    )
+    np.testing.assert_allclose(found, plain * 3.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("shape", [(6,), (6, 4), (6, 2, 3)])
+def test_one_hot_labels_of_any_rank(shape, smoothing):
+    x, labels = inputs(*shape), RNG.integers(0, 4, size=shape)
+    one_hot = np.eye(4, dtype="float32")[labels] * (1 - smoothing) + smoothing / 4
+    model = model_of(len(shape) + 1, 4)
+    values = losses.categorical_crossentropy(one_hot, model(x))
+    found = fitted_loss(model, "categorical_crossentropy", x, one_hot, WEIGHTS)
+    np.testing.assert_allclose(found, np.mean(values * TABLE[labels]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("labels_shape", [(6,), (6, 1), (6, 4), (6, 4, 1), (6, 2, 2), (6, 2, 2, 1)])
+@pytest.mark.parametrize("dtype", ["int32", "float32", "bool"])
+def test_yes_or_no_labels_of_any_rank(labels_shape, dtype):
+    shape = labels_shape[:-1] if len(labels_shape) > 1 and labels_shape[-1] == 1 else labels_shape
+    x, labels = inputs(*shape), RNG.integers(0, 2, size=shape)
+    model = model_of(len(shape) + 1, 1, "sigmoid")
+    values = losses.binary_crossentropy(labels[..., None], model(x))
+    y = labels.reshape(labels_shape).astype(dtype)
+    found = fitted_loss(model, "binary_crossentropy", x, y, {0: 1.0, 1: 9.0})
+    np.testing.assert_allclose(found, np.mean(values * TABLE[labels]), rtol=1e-5)
+
+
+def test_outputs_without_an_axis_of_outputs():
+    x, labels = inputs(6), RNG.integers(0, 2, size=6)
+    model = lamina.Sequential([lamina.Input((3,)), layers.Dense(1, "sigmoid"), layers.Reshape(())])
+    values = losses.binary_crossentropy(labels[:, None], np.asarray(model(x))[:, None])
+    found = fitted_loss(model, "binary_crossentropy", x, labels, {0: 1.0, 1: 9.0})
+    np.testing.assert_allclose(found, np.mean(values * TABLE[labels]), rtol=1e-5)
+
+
+def test_ignored_labels_need_no_weight():
+    x, labels = inputs(6, 4), RNG.integers(0, 4, size=(6, 4))
+    labels[:, 3] = -1
+    model = model_of(3, 4)
+    loss = losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    kept = labels >= 0
+    values = losses.sparse_categorical_crossentropy(labels[:, :3], np.asarray(model(x))[:, :3])
+    found = fitted_loss(model, loss, x, labels, WEIGHTS)
+    expected = np.sum(np.asarray(values) * TABLE[labels[:, :3]]) / kept.sum()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("weight_shape", [(6,), (6, 1), (6, 4)])
+def test_sample_weights_multiply_class_weights(weight_shape):
+    x, labels = inputs(6, 4), RNG.integers(0, 4, size=(6, 4))
+    weights = RNG.uniform(0.5, 2.0, size=weight_shape).astype("float32")
+    model = model_of(3, 4)
+    values = losses.sparse_categorical_crossentropy(labels, model(x))
+    spread = weights.reshape(6, -1)
+    loss = "sparse_categorical_crossentropy"
+    found = fitted_loss(model, loss, x, labels, WEIGHTS, sample_weight=weights)
+    np.testing.assert_allclose(found, np.mean(values * TABLE[labels] * spread), rtol=1e-5)
+
+
+def test_keys_may_be_numpy_integers_and_classes_may_be_absent():
+    x, labels = inputs(6), np.array([0, 1, 0, 1, 0, 3])
+    weights = {np.int64(index): np.float32(weight) for index, weight in WEIGHTS.items()}
+    model = model_of(2, 4)
+    values = losses.sparse_categorical_crossentropy(labels, model(x))
+    found = fitted_loss(model, "sparse_categorical_crossentropy", x, labels, weights)
+    np.testing.assert_allclose(found, np.mean(values * TABLE[labels]), rtol=1e-5)
+
+
+MISTAKES = [
+    ("balanced", [0, 1, 2], "sparse_categorical_crossentropy", "not valid"),
+    ({"cat": 1.0, "dog": 2.0}, [0, 1, 0], "sparse_categorical_crossentropy", "not valid"),
+    ({0: "a", 1: 2.0}, [0, 1, 0], "sparse_categorical_crossentropy", "not valid"),
+    ({0: 1.0, 1: float("nan")}, [0, 1, 0], "sparse_categorical_crossentropy", "not valid"),
+    ([1.0, 2.0], [0, 1, 0], "sparse_categorical_crossentropy", "not valid"),
+    ({0: 1.0, 1: 2.0}, [0, 1, 2], "sparse_categorical_crossentropy", "no weight for a class"),
+    ({0: 1.0, 1: 2.0, 7: 1.0}, [0, 1, 0], "sparse_categorical_crossentropy", "does not exist"),
+    ({0: 1.0, 1: 2.0, -1: 1.0}, [0, 1, 0], "sparse_categorical_crossentropy", "does not exist"),
+    ({0: 1.0, 1: 2.0}, [0.0, np.nan, 1.0], "sparse_categorical_crossentropy", "class indices"),
+    ({0: 1.0, 1: 2.0}, ["a", "b", "a"], "sparse_categorical_crossentropy", "class indices"),
+    ({0: 1.0, 1: 2.0}, [[0, 1, 1], [1, 1, 0], [0, 0, 0]], "binary_crossentropy", "does not fit"),
+]
+
+
+@pytest.mark.parametrize(("class_weight", "labels", "loss", "message"), MISTAKES)
+def test_mistakes_are_errors_before_the_first_step(class_weight, labels, loss, message):
+    model = model_of(2, 3)
+    before = model.get_weights()
+    with pytest.raises(InputError, match=message):
+        fitted_loss(model, loss, inputs(3), np.array(labels), class_weight)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_several_outputs_are_an_error():
+    x = lamina.Input((3,))
+    model = lamina.Model(x, [layers.Dense(2, "softmax")(x), layers.Dense(2, "softmax")(x)])
+    labels = np.zeros(4, "int32")
+    with pytest.raises(InputError, match="labels of one output"):
+        fitted_loss(
+            model, "sparse_categorical_crossentropy", inputs(4), [labels, labels], {0: 1.0, 1: 2.0}
+        )
+
+
+def test_weights_of_several_labels_for_one_value_are_an_error():
+    x, labels = inputs(4), RNG.integers(0, 2, size=(4, 3))
+    labels[0] = 1
+    with pytest.raises(InputError, match="last axis of size 1"):
+        fitted_loss(model_of(2, 3, "sigmoid"), "binary_crossentropy", x, labels, {0: 1.0, 1: 2.0})
