@@ -127,7 +127,7 @@ def test_a_fresh_process_continues(tmp_path):
     model.save(tmp_path / "model.safetensors")
     program = [sys.executable, "-c", PROGRAM, str(tmp_path / "model.safetensors")]
     done = subprocess.run(program, capture_output=True, text=True, check=True)
-    np.testing.assert_allclose(eval(done.stdout), fit(model, 2)["loss"], rtol=1e-6)
+    np.testing.assert_allclose(eval(done.stdout), fit(model, 2)["loss"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
