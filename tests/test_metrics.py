@@ -354,6 +354,15 @@ def test_a_name_stands_where_keras_has_it(name):
             assert ours("other").name == "other"
 
 
+@pytest.mark.parametrize("name", sorted(set(metrics.__all__) & set(dir(keras.metrics))))
+def test_options_have_the_names_and_places_of_keras(name):
+    ours, theirs = (
+        list(inspect.signature(getattr(m, name)).parameters) for m in (metrics, keras.metrics)
+    )
+    plain = [option for option in ours if option != "options"]
+    assert plain == [option for option in theirs if option != "kwargs"]
+
+
 def test_names_by_position():
     assert metrics.MeanAbsoluteError("error").name == "error"
     assert metrics.BinaryAccuracy("hits").threshold == 0.5

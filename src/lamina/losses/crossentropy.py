@@ -139,9 +139,9 @@ class BinaryCrossentropy(BuiltIn):
         label_smoothing: a float s in [0, 1]: labels become ``y_true (1 - s) + s / 2``; 0.0 by
             default.
         axis: axis of the mean; -1 by default.
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -157,6 +157,9 @@ class BinaryCrossentropy(BuiltIn):
     from_logits: bool = False
     label_smoothing: float = 0.0
     axis: int = -1
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
 @dataclass(eq=False)
@@ -171,9 +174,9 @@ class CategoricalCrossentropy(BuiltIn):
         label_smoothing: a float s in [0, 1]: labels become ``y_true (1 - s) + s / classes``;
             0.0 by default.
         axis: axis of the classes; -1 by default.
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -189,6 +192,9 @@ class CategoricalCrossentropy(BuiltIn):
     from_logits: bool = False
     label_smoothing: float = 0.0
     axis: int = -1
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
 @dataclass(eq=False)
@@ -202,9 +208,9 @@ class SparseCategoricalCrossentropy(BuiltIn):
         from_logits: whether ``y_pred`` contains logits instead of probabilities; False by default.
         ignore_class: a label whose loss is 0 and which is not counted; None (default) for none.
         axis: axis of the classes in ``y_pred``; -1 by default.
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -219,7 +225,10 @@ class SparseCategoricalCrossentropy(BuiltIn):
     function = staticmethod(sparse_categorical_crossentropy)
     from_logits: bool = False
     ignore_class: int | None = None
+    reduction: str | None = "sum_over_batch_size"
     axis: int = -1
+    name: str | None = None
+    dtype: Any = None
 
     def mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
         """Select the labels that are not ignored.

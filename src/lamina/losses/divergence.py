@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -61,6 +64,7 @@ def poisson(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     return last_mean(p - y * jnp.log(p + _EPSILON))
 
 
+@dataclass(eq=False)
 class KLDivergence(BuiltIn):
     """The Kullback-Leibler divergence, in nats: ``sum(y_true log(y_true / y_pred))``.
 
@@ -68,9 +72,9 @@ class KLDivergence(BuiltIn):
     example is :func:`kl_divergence`.
 
     Args:
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -85,8 +89,12 @@ class KLDivergence(BuiltIn):
     """
 
     function = staticmethod(kl_divergence)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
+@dataclass(eq=False)
 class Poisson(BuiltIn):
     """The negative log-likelihood of counts: ``mean(y_pred - y_true log(y_pred + 1e-7))``.
 
@@ -94,9 +102,9 @@ class Poisson(BuiltIn):
     outputs is :func:`poisson`.
 
     Args:
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -108,3 +116,6 @@ class Poisson(BuiltIn):
     """
 
     function = staticmethod(poisson)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -170,9 +171,9 @@ class BinaryFocalCrossentropy(BuiltIn):
         label_smoothing: a float s in [0, 1]: labels become ``y_true (1 - s) + s / 2``; 0.0 by
             default.
         axis: axis of the mean; -1 by default.
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -193,6 +194,9 @@ class BinaryFocalCrossentropy(BuiltIn):
     from_logits: bool = False
     label_smoothing: float = 0.0
     axis: int = -1
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
 @dataclass(eq=False)
@@ -211,9 +215,9 @@ class CategoricalFocalCrossentropy(BuiltIn):
         label_smoothing: a float s in [0, 1]: labels become ``y_true (1 - s) + s / classes``;
             0.0 by default.
         axis: axis of the classes; -1 by default.
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -233,6 +237,9 @@ class CategoricalFocalCrossentropy(BuiltIn):
     from_logits: bool = False
     label_smoothing: float = 0.0
     axis: int = -1
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
 @dataclass(eq=False)
@@ -244,9 +251,9 @@ class CategoricalGeneralizedCrossEntropy(BuiltIn):
 
     Args:
         q: a float in (0, 1); the larger it is, the less a wrong label counts. 0.5 by default.
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -262,6 +269,9 @@ class CategoricalGeneralizedCrossEntropy(BuiltIn):
 
     function = staticmethod(categorical_generalized_cross_entropy)
     q: float = 0.5
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -83,6 +86,7 @@ def categorical_hinge(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     return jax.nn.relu(1.0 + jnp.max((1.0 - y) * p, axis=-1) - jnp.sum(y * p, axis=-1))
 
 
+@dataclass(eq=False)
 class Hinge(BuiltIn):
     """The mean hinge loss: ``mean(max(1 - y_true y_pred, 0))``.
 
@@ -90,9 +94,9 @@ class Hinge(BuiltIn):
     mean over the outputs is :func:`hinge`.
 
     Args:
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -104,8 +108,12 @@ class Hinge(BuiltIn):
     """
 
     function = staticmethod(hinge)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
+@dataclass(eq=False)
 class SquaredHinge(BuiltIn):
     """The mean squared hinge loss: ``mean(max(1 - y_true y_pred, 0)^2)``.
 
@@ -113,9 +121,9 @@ class SquaredHinge(BuiltIn):
     mean over the outputs is :func:`squared_hinge`.
 
     Args:
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -127,8 +135,12 @@ class SquaredHinge(BuiltIn):
     """
 
     function = staticmethod(squared_hinge)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
+@dataclass(eq=False)
 class CategoricalHinge(BuiltIn):
     """The hinge loss of the right class against the best of the others.
 
@@ -138,9 +150,9 @@ class CategoricalHinge(BuiltIn):
     example is :func:`categorical_hinge`.
 
     Args:
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -152,6 +164,9 @@ class CategoricalHinge(BuiltIn):
     """
 
     function = staticmethod(categorical_hinge)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
 def _signs(y: jax.Array) -> jax.Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, ClassVar, Self, TypeAlias, cast
 
 import jax
@@ -27,7 +27,6 @@ _SHARED = ("name", "reduction", "dtype")
 _REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
 
 
-@dataclass(kw_only=True, eq=False)
 class Loss(Configured):
     """The base class of losses; a subclass defines ``call(y_true, y_pred)``.
 
@@ -55,6 +54,18 @@ class Loss(Configured):
     name: str | None = None
     reduction: str | None = "sum_over_batch_size"
     dtype: Any = None
+
+    def __init__(
+        self,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        self.name, self.reduction, self.dtype = name, reduction, dtype
+        self.__post_init__()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, reduction={self.reduction!r})"
 
     def __post_init__(self) -> None:
         if self.name is None:
@@ -130,7 +141,6 @@ class Loss(Configured):
         return reduce(values, sample_weight, self.mask(y_true, y_pred), self.reduction)
 
 
-@dataclass(kw_only=True, eq=False)
 class BuiltIn(Loss):
     """The base class of losses that are a function of this package with options."""
 
@@ -146,7 +156,8 @@ class BuiltIn(Loss):
         Returns:
             ``[batch, ...]``: one value or several per example.
         """
-        names = [field.name for field in fields(self) if field.name not in _SHARED]
+        every: Any = fields(cast(Any, self))
+        names = [field.name for field in every if field.name not in _SHARED]
         return type(self).function(y_true, y_pred, **{name: getattr(self, name) for name in names})
 
 

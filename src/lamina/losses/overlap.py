@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -94,9 +95,9 @@ class Dice(BuiltIn):
 
     Args:
         axis: axis or axes of the sums; None (default) sums over all axes, the batch included.
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -110,7 +111,10 @@ class Dice(BuiltIn):
     """
 
     function = staticmethod(dice)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
     axis: int | Sequence[int] | None = None
+    dtype: Any = None
 
 
 @dataclass(eq=False)
@@ -123,9 +127,9 @@ class Tversky(BuiltIn):
         alpha: the weight of false negatives, a non-negative float; 0.5 by default.
         beta: the weight of false positives, a non-negative float; 0.5 by default.
         axis: axis or axes of the sums; None (default) sums over all axes, the batch included.
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -141,7 +145,10 @@ class Tversky(BuiltIn):
     function = staticmethod(tversky)
     alpha: float = 0.5
     beta: float = 0.5
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
     axis: int | Sequence[int] | None = None
+    dtype: Any = None
 
 
 def _axes(axis: int | Sequence[int] | None) -> int | tuple[int, ...] | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -108,6 +111,7 @@ def mean_squared_logarithmic_error(y_true: ArrayLike, y_pred: ArrayLike) -> jax.
     return last_mean(jnp.square(y - p))
 
 
+@dataclass(eq=False)
 class MeanSquaredError(BuiltIn):
     """The mean of squared errors: ``mean((y_true - y_pred)^2)``.
 
@@ -115,9 +119,9 @@ class MeanSquaredError(BuiltIn):
     :func:`mean_squared_error`.
 
     Args:
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -129,8 +133,12 @@ class MeanSquaredError(BuiltIn):
     """
 
     function = staticmethod(mean_squared_error)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
+@dataclass(eq=False)
 class MeanAbsoluteError(BuiltIn):
     """The mean of absolute errors: ``mean(|y_true - y_pred|)``.
 
@@ -138,9 +146,9 @@ class MeanAbsoluteError(BuiltIn):
     :func:`mean_absolute_error`.
 
     Args:
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -152,8 +160,12 @@ class MeanAbsoluteError(BuiltIn):
     """
 
     function = staticmethod(mean_absolute_error)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
+@dataclass(eq=False)
 class MeanAbsolutePercentageError(BuiltIn):
     """The mean relative error in percent: ``100 mean(|y_true - y_pred| / |y_true|)``.
 
@@ -161,9 +173,9 @@ class MeanAbsolutePercentageError(BuiltIn):
     :func:`mean_absolute_percentage_error`.
 
     Args:
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -175,8 +187,12 @@ class MeanAbsolutePercentageError(BuiltIn):
     """
 
     function = staticmethod(mean_absolute_percentage_error)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
+@dataclass(eq=False)
 class MeanSquaredLogarithmicError(BuiltIn):
     """The mean squared difference of ``log(1 + x)``: errors count relative to the value.
 
@@ -186,9 +202,9 @@ class MeanSquaredLogarithmicError(BuiltIn):
     outputs is :func:`mean_squared_logarithmic_error`.
 
     Args:
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -201,3 +217,6 @@ class MeanSquaredLogarithmicError(BuiltIn):
     """
 
     function = staticmethod(mean_squared_logarithmic_error)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -80,9 +81,9 @@ class Huber(BuiltIn):
     Args:
         delta: a positive float, the error at which the loss becomes linear, in the unit of
             the labels; 1.0 by default.
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -97,8 +98,12 @@ class Huber(BuiltIn):
 
     function = staticmethod(huber)
     delta: float = 1.0
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
+@dataclass(eq=False)
 class LogCosh(BuiltIn):
     """The mean of ``log(cosh(y_pred - y_true))``: quadratic for small errors, then linear.
 
@@ -106,9 +111,9 @@ class LogCosh(BuiltIn):
     :func:`log_cosh`.
 
     Args:
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -120,3 +125,6 @@ class LogCosh(BuiltIn):
     """
 
     function = staticmethod(log_cosh)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -56,6 +57,7 @@ def ctc(y_true: ArrayLike, y_pred: ArrayLike) -> jax.Array:
     return loss(logits, jnp.zeros(logits.shape[:2], logits.dtype), labels, padding, blank_id=0)
 
 
+@dataclass(eq=False)
 class CTC(BuiltIn):
     """The CTC loss, ``-log p(labels)`` summed over all alignments with the steps.
 
@@ -64,9 +66,9 @@ class CTC(BuiltIn):
     :func:`ctc`.
 
     Args:
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -80,3 +82,6 @@ class CTC(BuiltIn):
     """
 
     function = staticmethod(ctc)
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None

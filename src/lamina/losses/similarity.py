@@ -103,9 +103,9 @@ class CosineSimilarity(BuiltIn):
 
     Args:
         axis: axis of the vectors' components; -1 by default.
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -118,6 +118,9 @@ class CosineSimilarity(BuiltIn):
 
     function = staticmethod(cosine_similarity)
     axis: int = -1
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
 
 @dataclass(eq=False)
@@ -134,9 +137,9 @@ class Circle(BuiltIn):
         margin: the relaxation of both decision boundaries, in [0, 1]; 0.4 by default.
         remove_diagonal: whether the pair of an embedding with itself is left out; True by
             default.
-        name: name in logs; the class's name in snake case if None (default).
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -154,6 +157,9 @@ class Circle(BuiltIn):
     gamma: float = 80.0
     margin: float = 0.4
     remove_diagonal: bool = True
+    reduction: str | None = "sum_over_batch_size"
+    name: str | None = None
+    dtype: Any = None
 
     def mask(self, y_true: Any, y_pred: Any) -> jax.Array | None:
         """Select the embeddings whose loss is positive.

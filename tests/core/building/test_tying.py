@@ -62,7 +62,9 @@ def test_a_kernel_tied_in_build_is_one_variable(make, tmp_path):
     assert list(tied.values()) == ["a.kernel", "a.bias", "b.bias"]
     kernel = np.asarray(tied.a.kernel)
     np.testing.assert_allclose(outputs, X @ kernel @ kernel, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(tied(np.ones((5, 3))), np.ones((5, 3)) @ kernel @ kernel, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        tied(np.ones((5, 3))), np.ones((5, 3)) @ kernel @ kernel, rtol=1e-5, atol=1e-5
+    )
     np.testing.assert_allclose(lamina.jit(tied)(X), outputs, rtol=1e-6, atol=1e-6)
     tied.save_weights(tmp_path / "tied.safetensors")
     twin = Tied(make)
@@ -90,5 +92,7 @@ def test_tied_parts_of_a_larger_model():
     assert len(model.weights) == 6
     embedding = TiedEmbedding()
     tokens = np.array([[1, 2]])
-    np.testing.assert_allclose(embedding(tokens), 2 * embedding.encoder(tokens), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        embedding(tokens), 2 * embedding.encoder(tokens), rtol=1e-6, atol=1e-6
+    )
     assert list(embedding.values()) == ["encoder.embeddings"]

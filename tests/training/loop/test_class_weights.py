@@ -124,6 +124,15 @@ def test_keys_may_be_numpy_integers_and_classes_may_be_absent():
     np.testing.assert_allclose(found, np.mean(values * TABLE[labels]), rtol=1e-5)
 
 
+def test_one_batch_is_weighted_as_in_fit():
+    x, labels = inputs(6, 4), RNG.integers(0, 4, size=(6, 4))
+    model = model_of(3, 4)
+    values = losses.sparse_categorical_crossentropy(labels, model(x))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    found = model.train_on_batch(x, labels, class_weight=WEIGHTS)
+    np.testing.assert_allclose(found, np.mean(values * TABLE[labels]), rtol=1e-5)
+
+
 MISTAKES = [
     ("balanced", [0, 1, 2], "sparse_categorical_crossentropy", "not valid"),
     ({"cat": 1.0, "dog": 2.0}, [0, 1, 0], "sparse_categorical_crossentropy", "not valid"),
