@@ -207,9 +207,9 @@ class SparseCategoricalCrossentropy(BuiltIn):
     Args:
         from_logits: whether ``y_pred`` contains logits instead of probabilities; False by default.
         ignore_class: a label whose loss is 0 and which is not counted; None (default) for none.
-        axis: axis of the classes in ``y_pred``; -1 by default.
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
+        axis: axis of the classes in ``y_pred``; -1 by default.
         name: name in logs; the class's name in snake case if None (default).
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.

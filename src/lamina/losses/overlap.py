@@ -94,10 +94,10 @@ class Dice(BuiltIn):
     Labels of 0 and 1 and predicted probabilities are ``[batch, ...]``.
 
     Args:
-        axis: axis or axes of the sums; None (default) sums over all axes, the batch included.
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
         name: name in logs; the class's name in snake case if None (default).
+        axis: axis or axes of the sums; None (default) sums over all axes, the batch included.
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
@@ -126,10 +126,10 @@ class Tversky(BuiltIn):
     Args:
         alpha: the weight of false negatives, a non-negative float; 0.5 by default.
         beta: the weight of false positives, a non-negative float; 0.5 by default.
-        axis: axis or axes of the sums; None (default) sums over all axes, the batch included.
         reduction: how the values are combined, as for :class:`Loss`;
             ``"sum_over_batch_size"`` by default.
         name: name in logs; the class's name in snake case if None (default).
+        axis: axis or axes of the sums; None (default) sums over all axes, the batch included.
         dtype: floating dtype of the computation; None (default) computes in the dtype of
             ``y_pred``, but at least in float32.
 
