@@ -1,5 +1,7 @@
 """Layers made again from the arguments of their constructors."""
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -96,3 +98,41 @@ def test_arguments_without_names_have_no_config():
 
     with pytest.raises(InputError, match="Define get_config"):
         Row(layers.Dense(2)).get_config()
+
+
+def frozen_whole():
+    return Sequential([layers.Dense(2), layers.Dense(2)], trainable=False)
+
+
+def frozen_inside():
+    return Sequential([layers.Dense(2, trainable=False), layers.Dense(2)])
+
+
+def thawed_inside():
+    model = Sequential([Input((8,)), layers.Dense(2), layers.Dense(2)])
+    model.trainable = False
+    model.layers[-1].trainable = True
+    return model
+
+
+def frozen_in_a_graph():
+    x = Input((8,))
+    base = Sequential([layers.Dense(2), layers.Dense(2)], trainable=False)
+    return Model(x, layers.Dense(1)(base(x)))
+
+
+@pytest.mark.parametrize("make", [frozen_whole, frozen_inside, thawed_inside, frozen_in_a_graph])
+def test_a_config_keeps_what_trains(make):
+    model = make()
+    twin = type(model).from_config(json.loads(json.dumps(model.get_config())))
+    for one in (model, twin):
+        outer = Sequential([one])
+        outer(X)
+        one.shapes = [variable.shape for variable in outer.trainable_variables]
+    assert twin.shapes == model.shapes
+
+
+def test_a_config_has_the_options_as_they_are_now():
+    layer = layers.Dropout(0.5)
+    layer.rate = 0.25
+    assert layers.Dropout.from_config(layer.get_config()).rate == 0.25
