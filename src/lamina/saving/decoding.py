@@ -50,6 +50,7 @@ class Decoder:
             "layer": self._layer,
             "namedtuple": self._namedtuple,
             "dataclass": self._dataclass,
+            "configured": self._configured,
         }
 
     def make(self, described: Any) -> Any:
@@ -135,10 +136,18 @@ class Decoder:
             raise_unavailable(fields["class"], "a dataclass", kind)
         return _constructed(kind, [], self._named(fields["fields"]))
 
+    def _configured(self, fields: dict[str, Any]) -> Any:
+        kind = self._names.configured(plain_data.text_of(fields["class"]))
+        config = self._make(fields["config"])
+        if not isinstance(config, dict):
+            raise ValueError("a config is not a dict")
+        return _constructed(kind, [config], {}, kind.from_config)
 
-def _constructed(kind: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+
+def _constructed(kind: Any, args: list[Any], kwargs: dict[str, Any], make: Any = None) -> Any:
+    """Construct an object of a class, by its constructor or another function."""
     try:
-        return kind(*args, **kwargs)
+        return (make or kind)(*args, **kwargs)
     except FileFormatError:
         raise
     except Exception as error:

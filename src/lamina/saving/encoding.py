@@ -19,11 +19,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import initializers
+from lamina.configured import Configured
 from lamina.core.calling.constructor import constructed_with
 from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.errors import LaminaError, explain
+from lamina.saving.allowed_names import CONFIGURED, DATA
 from lamina.saving.dtypes import KEYS, key_dtype
 from lamina.saving.lookup import MODULES, label
 from lamina.saving.plain_data import LARGEST
@@ -160,6 +162,8 @@ class Encoder:
         return {"is": "dataclass", "class": self._name(type(value)), "fields": fields}
 
     def _leaf(self, value: Any, place: str) -> Any:
+        if isinstance(value, Configured) and not isinstance(value, initializers.Initializer):
+            return self._configured(value, place)
         if isinstance(value, Spec):
             return {"is": "spec", "shape": list(value.shape), "dtype": self._dtype(value.dtype)}
         if isinstance(value, initializers.Initializer):
@@ -178,6 +182,17 @@ class Encoder:
             return self._function(value, place)
         what = "a weight of another layer" if isinstance(value, Variable) else repr(value)
         raise _unencodable(place, value, what)
+
+    def _configured(self, value: Configured, place: str) -> Any:
+        try:
+            config = value.get_config()
+        except LaminaError:
+            raise _unencodable(place, value, f"a {type(value).__name__} without a config") from None
+        return {
+            "is": "configured",
+            "class": self._name(type(value)),
+            "config": self.record(config, place),
+        }
 
     def _initializer(self, value: initializers.Initializer, place: str) -> Any:
         try:
@@ -233,9 +248,9 @@ class Encoder:
 
 
 def _is_data(value: Any) -> bool:
-    return dataclasses.is_dataclass(value) and not isinstance(
-        value, type | Spec | initializers.Initializer
-    )
+    if isinstance(value, type | Spec | initializers.Initializer):
+        return False
+    return dataclasses.is_dataclass(value) and label(type(value)) not in CONFIGURED - DATA
 
 
 def _subclasses(value: Any, kind: type) -> bool:

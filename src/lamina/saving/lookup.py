@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import jax
 import jax.numpy as jnp
 
+from lamina.configured import Configured
 from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
 from lamina.saving.allowed_names import ARITHMETIC, CONFIGURED, DATA, FUNCTIONS, INNER, LAYERS
@@ -25,7 +26,7 @@ MODULES: dict[str, ModuleType] = {"jax.nn": jax.nn, "jax.numpy": jnp}
 """The modules of JAX whose functions a file may name."""
 
 _OURS = "lamina"
-_KNOWN = LAYERS | DATA | FUNCTIONS | ARITHMETIC
+_KNOWN = LAYERS | DATA | CONFIGURED | FUNCTIONS | ARITHMETIC
 _BY_INNER_NAME: dict[str, list[str]] = {}
 for _name in sorted(LAYERS | DATA | FUNCTIONS | CONFIGURED):
     _BY_INNER_NAME.setdefault(_name.partition(":")[2], []).append(_name)
@@ -98,6 +99,23 @@ class Names:
         found = self._found(name, DATA)
         if not isinstance(found, type):
             raise_unavailable(name, "a dataclass or a named tuple", found)
+        return found
+
+    def configured(self, name: str) -> Any:
+        """Look up a class of losses, metrics, regularizers or constraints.
+
+        Args:
+            name: the name in the file.
+
+        Returns:
+            The class.
+
+        Raises:
+            FileFormatError: there is no class of that name.
+        """
+        found = self._found(name, CONFIGURED)
+        if not isinstance(found, type) or not issubclass(found, Configured):
+            raise_unavailable(name, "a class with get_config and from_config", found)
         return found
 
     def given_data(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""NumPy's scalars as numbers of Python, as configs, files and reprs hold them."""
+"""NumPy's integers and truth values as those of Python, as configs, files and reprs hold them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ __all__ = ["plain_numbers"]
 
 
 def plain_numbers(value: Any, depth: int = 3) -> Any:
-    """Return a NumPy number as one of Python; also the numbers in lists and tuples.
+    """Return a NumPy integer or bool as one of Python; also those in lists and tuples.
 
-    Other values, and containers without NumPy numbers, are returned themselves.
+    Other values, floats with their dtype included, and other containers are returned themselves.
 
     Args:
         value: anything.
         depth: of the nested lists and tuples that are searched.
 
-    >>> plain_numbers((np.int64(3), "same", [np.float32(0.5)]))
-    (3, 'same', [0.5])
+    >>> plain_numbers((np.int64(3), "same", [np.bool_(True)]))
+    (3, 'same', [True])
     """
     kind = value.__class__
     if depth and (kind is tuple or kind is list):
@@ -27,6 +27,6 @@ def plain_numbers(value: Any, depth: int = 3) -> Any:
         plain = [plain_numbers(item, depth - 1) for item in items]
         same = all(one is other for one, other in zip(plain, items, strict=True))
         return cast("Any", value if same else kind(plain))
-    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+    if isinstance(value, np.generic) and value.dtype.kind in "biu":
         return cast("Any", value).item()
     return cast("Any", value)

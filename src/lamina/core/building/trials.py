@@ -260,7 +260,7 @@ class _Search:
             return errors.differ_only_in(str(first), str(second), pair)
         if str(first) != str(second) or isinstance(first, LaminaError):
             return str(first) == str(second)
-        same = isinstance(first, TypeError | ValueError | LookupError)
+        same = isinstance(first, TypeError | ValueError | LookupError | OverflowError)
         return same and not errors.is_raised_by_user(first)
 
     def _fill(self) -> None:

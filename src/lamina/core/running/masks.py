@@ -246,7 +246,7 @@ def mark_outputs(
         previous: the mask of the inputs, as from :func:`previous_mask`.
 
     Returns:
-        Whether the layer passes masks on, or had none to pass on.
+        Whether the layer passes masks on, or its first input had none to pass on.
     """
     rule = _rule_of(layer.__class__)
     if previous is None and rule is not None:
@@ -254,7 +254,8 @@ def mark_outputs(
     if masks and all(masks.of(leaf) is not None for leaf in leaves_of(outputs)):
         return True
     if not layer.supports_masking:
-        return previous is None or rule == "inner"
+        given = not masks or masks.of_tree(_first_input(method, args, kwargs)) is None
+        return previous is None or rule == "inner" or given  # a layer may use `mask=` as it likes
     masks.record_tree(outputs, layer.compute_mask(_first_input(method, args, kwargs), previous))
     return True
 

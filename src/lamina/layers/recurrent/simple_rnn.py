@@ -62,6 +62,7 @@ class SimpleRNNCell(RecurrentCell):
         dropout: dropout rate of the inputs, in [0, 1]; 0 by default.
         recurrent_dropout: dropout rate of the state, in [0, 1]; 0 by default.
         seed: integer folded into the random key of the dropout; None by default.
+        implementation: int, accepted as in Keras, without effect; 2 by default.
         **options: ``name``, ``trainable``, ``dtype`` and the other options of
             :class:`lamina.Layer`.
 
@@ -139,6 +140,7 @@ class SimpleRNN(RecurrentUnits, RecurrentLayer):
         recurrent_dropout: dropout rate of the state, in [0, 1], with one mask for all steps; 0 by
             default.
         seed: integer folded into the random key of the dropout; None by default.
+        implementation: int, accepted as in Keras, without effect; 2 by default.
         return_sequences: return the outputs of all steps instead of the last one; False by
             default.
         return_state: return ``(output, state)``; False by default.

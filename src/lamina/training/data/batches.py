@@ -58,8 +58,9 @@ def iterate(source: Any) -> Iterator[Any]:
 
     Args:
         source: an iterable of batches, a function that returns one, or an object with
-            ``__getitem__``. Without ``__len__``, this ends with an IndexError, if ever. The methods
-            ``on_epoch_begin`` and ``on_epoch_end`` of ``keras.utils.PyDataset`` are called.
+            ``__getitem__``. Without ``__len__``, this ends with an IndexError, if ever. Its methods
+            ``on_epoch_begin`` and ``on_epoch_end`` are called, as those of
+            ``keras.utils.PyDataset``.
 
     >>> list(iterate(lambda: [[1, 2], (3, 4)]))
     [(1, 2), (3, 4)]
@@ -103,5 +104,5 @@ def length_of(source: Any) -> int | None:
 
 def _call_if_present(source: Any, method: str) -> None:
     function = getattr(source, method, None)
-    if callable(function):
+    if callable(function) and hasattr(source, "__getitem__"):  # not those of a callback
         function()
