@@ -237,7 +237,7 @@ class _Assembly:
 def _keras_2_call(call: Any) -> dict[str, Any]:
     """Convert a call in the form of Keras 2: a list of name, call, output and named arguments."""
     tensors = [{"class_name": _TENSOR, "config": {"keras_history": one[:3]}} for one in call]
-    kwargs = next((one[3] for one in call if len(one) > 3), {})
+    kwargs: dict[str, Any] = call[0][3] if len(call[0]) > 3 else {}
     return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": kwargs}
 
 
