@@ -215,7 +215,7 @@ OBJECTS = [
     losses.FunctionLoss(losses.huber, delta=2.0, name="mine"),
     metrics.AUC(10, curve="PR", name="area"),
     metrics.Precision([0.1, 0.5], top_k=2, class_id=1),
-    metrics.PrecisionAtRecall(0.7, 20),
+    metrics.PrecisionAtRecall(0.7, 20, dtype="float16"),
     metrics.RecallAtPrecision(0.7, class_id=1),
     metrics.SensitivityAtSpecificity(0.7, name="own"),
     metrics.SpecificityAtSensitivity(0.7),
@@ -229,9 +229,9 @@ OBJECTS = [
     metrics.TopKCategoricalAccuracy(3),
     metrics.SparseTopKCategoricalAccuracy(3, from_sorted_ids=True),
     metrics.BinaryAccuracy(threshold=0.25),
-    metrics.Perplexity(from_logits=True, ignore_class=2),
+    metrics.Perplexity(from_logits=True, ignore_class=2, dtype="float16"),
     metrics.R2Score("variance_weighted_average", 2),
-    metrics.LossMetric(losses.Huber(2.0), "own"),
+    metrics.LossMetric(losses.Huber(2.0), "own", dtype="float16"),
     metrics.FunctionMetric(losses.huber, "own", delta=2.0),
     *[
         getattr(metrics, name)()

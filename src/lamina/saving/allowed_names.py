@@ -65,13 +65,13 @@ DATA = _named(
             "SparseCategoricalCrossentropy SquaredHinge Tversky"
         ),
         "lamina.metrics": (
-            "AUC Accuracy AutoAccuracy AutoCrossentropy BinaryAccuracy BinaryCrossentropy "
-            "CategoricalAccuracy CategoricalCrossentropy CategoricalHinge ConcordanceCorrelation "
-            "CosineSimilarity FBetaScore FalseNegatives FalsePositives Hinge IoU KLDivergence "
-            "LogCoshError Mean MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredError "
-            "MeanSquaredLogarithmicError PearsonCorrelation Perplexity Poisson Precision R2Score "
-            "Recall RootMeanSquaredError SparseCategoricalAccuracy SparseCategoricalCrossentropy "
-            "SparseTopKCategoricalAccuracy SquaredHinge Sum TopKCategoricalAccuracy TrueNegatives "
+            "AUC Accuracy BinaryAccuracy BinaryCrossentropy CategoricalAccuracy "
+            "CategoricalCrossentropy CategoricalHinge ConcordanceCorrelation CosineSimilarity "
+            "FBetaScore FalseNegatives FalsePositives Hinge IoU KLDivergence LogCoshError "
+            "MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredError "
+            "MeanSquaredLogarithmicError PearsonCorrelation Poisson Precision R2Score Recall "
+            "SparseCategoricalAccuracy SparseCategoricalCrossentropy "
+            "SparseTopKCategoricalAccuracy SquaredHinge TopKCategoricalAccuracy TrueNegatives "
             "TruePositives"
         ),
         "lamina.models": "Graph Ref Step",
@@ -95,8 +95,9 @@ CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.mode
         ),
         "lamina.losses": "FunctionLoss",
         "lamina.metrics": (
-            "BinaryIoU F1Score FunctionMetric LossMetric MeanIoU OneHotIoU OneHotMeanIoU "
-            "PrecisionAtRecall RecallAtPrecision SensitivityAtSpecificity SpecificityAtSensitivity"
+            "AutoAccuracy AutoCrossentropy BinaryIoU F1Score FunctionMetric LossMetric Mean "
+            "MeanIoU OneHotIoU OneHotMeanIoU Perplexity PrecisionAtRecall RecallAtPrecision "
+            "RootMeanSquaredError SensitivityAtSpecificity SpecificityAtSensitivity Sum"
         ),
     }
 )
