@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.errors import InputError, explain
 
-__all__ = ["ARRAY", "Configured", "array_config", "array_from"]
+__all__ = ["ARRAY", "Configured", "array_config", "array_from", "dtype_config"]
 
 ARRAY = "__numpy__"
 """The `class_name` of an array in a config, as in Keras."""
@@ -105,6 +105,15 @@ def array_from(value: Any) -> Any:
         return cast(Any, value)
     inner = cast(Any, value)["config"]
     return np.asarray(inner["value"]).astype(jnp.dtype(inner["dtype"]))
+
+
+def dtype_config(dtype: Any) -> str | None:
+    """Convert a dtype to its name, and None to None.
+
+    >>> dtype_config(jnp.float32), dtype_config(None)
+    ('float32', None)
+    """
+    return None if dtype is None else jnp.dtype(dtype).name
 
 
 def _names(kind: type) -> list[str]:

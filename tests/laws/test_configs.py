@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -214,7 +215,7 @@ OBJECTS = [
     losses.FunctionLoss(losses.huber, delta=2.0, name="mine"),
     metrics.AUC(10, curve="PR", name="area"),
     metrics.Precision([0.1, 0.5], top_k=2, class_id=1),
-    metrics.PrecisionAtRecall(0.7, 20),
+    metrics.PrecisionAtRecall(0.7, 20, dtype="float16"),
     metrics.RecallAtPrecision(0.7, class_id=1),
     metrics.SensitivityAtSpecificity(0.7, name="own"),
     metrics.SpecificityAtSensitivity(0.7),
@@ -228,9 +229,9 @@ OBJECTS = [
     metrics.TopKCategoricalAccuracy(3),
     metrics.SparseTopKCategoricalAccuracy(3, from_sorted_ids=True),
     metrics.BinaryAccuracy(threshold=0.25),
-    metrics.Perplexity(from_logits=True, ignore_class=2),
+    metrics.Perplexity(from_logits=True, ignore_class=2, dtype="float16"),
     metrics.R2Score("variance_weighted_average", 2),
-    metrics.LossMetric(losses.Huber(2.0), "own"),
+    metrics.LossMetric(losses.Huber(2.0), "own", dtype="float16"),
     metrics.FunctionMetric(losses.huber, "own", delta=2.0),
     *[
         getattr(metrics, name)()
@@ -301,14 +302,26 @@ def _is_base(kind):
     return kind.__name__ in bases
 
 
+CAMEL = "Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Nadam RMSprop SGD"
+KERAS = {name.lower(): {"class_name": name} for name in CAMEL.split()}
+
+
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_an_optimizer_is_made_again(name):
     make = OPTIMIZERS[name]
     rate = schedules.ExponentialDecay(0.1, 10, 0.9)
     for options in ({}, {"learning_rate": rate, "clipnorm": 1.0, "use_ema": True}):
         optimizer = make(**options)
-        twin = make.from_config(stored(optimizer.get_config()))
-        assert twin.get_config() == optimizer.get_config()
+        config = stored(optimizer.get_config())
+        twin = make.from_config(config)
+        for again in (
+            twin,
+            type(optimizer).from_config(config),
+            deserialize(stored(serialize(optimizer))),
+            deserialize({"module": "keras.optimizers"} | KERAS[name] | {"config": config}),
+            pickle.loads(pickle.dumps(optimizer)),
+        ):
+            assert type(again) is type(optimizer) and again.get_config() == config
         weights = {"w": jnp.arange(4.0)}
         made = [one.update(weights, one.init(weights), weights)[0] for one in (optimizer, twin)]
         np.testing.assert_array_equal(made[0]["w"], made[1]["w"])

@@ -239,3 +239,27 @@ def test_an_unknown_option_is_refused_unless_it_is_none():
     assert layers.Dense.from_config({"units": 2, "quantization_config": None}).units == 2
     with pytest.raises(InputError, match="quantization_config"):
         layers.Dense.from_config({"units": 2, "quantization_config": {"mode": "int8"}})
+
+
+def test_a_graph_of_keras_2_is_read():
+    def entry(name, layer, *calls):
+        return layer | {"name": name, "inbound_nodes": [list(calls)] if calls else []}
+
+    config = {
+        "name": "old",
+        "layers": [
+            entry("x", named(None, "InputLayer", batch_input_shape=[None, 3], dtype="float32")),
+            entry("b", named(None, "Add"), ["a", 0, 0, {}], ["a", 0, 0, {}]),
+            entry("a", named(None, "Dense", units=2, name="a"), ["x", 0, 0, {}]),
+        ],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["b", 0, 0]],
+    }
+    model = Model.from_config(config)
+    assert model(jnp.ones((1, 3)))[0].shape == (1, 2)
+    config["layers"][2]["inbound_nodes"] = [[["b", 0, 0, {}]]]
+    with pytest.raises(FileFormatError, match="loop"):
+        Model.from_config(config)
+    config["layers"][2]["inbound_nodes"] = [[["c", 0, 0, {}]]]
+    with pytest.raises(FileFormatError, match="Missing node: c"):
+        Model.from_config(config)

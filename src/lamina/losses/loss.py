@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from lamina.configured import Configured
+from lamina.configured import Configured, dtype_config
 from lamina.counts import check_fields
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import spread
@@ -199,8 +199,7 @@ class FunctionLoss(Loss):
 
     def get_config(self) -> dict[str, Any]:
         shared = {"name": self.name, "reduction": self.reduction}
-        dtype = None if self.dtype is None else jnp.dtype(self.dtype).name
-        return {**shared, "dtype": dtype, **function_config(self.function)}
+        return {**shared, "dtype": dtype_config(self.dtype), **function_config(self.function)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

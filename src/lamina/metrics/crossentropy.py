@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from lamina import losses
+from lamina.configured import dtype_config
 from lamina.metrics.metric import BuiltIn, MeanMetric, State, divide, select_by_shape
 from lamina.metrics.wrappers import LossMetric
 
@@ -183,7 +184,8 @@ class Perplexity(LossMetric):
     def get_config(self) -> dict[str, Any]:
         options = self.loss.get_config()
         names = ("from_logits", "ignore_class", "axis")
-        return {"name": self.name} | {name: options[name] for name in names}
+        shared = {"name": self.name, "dtype": dtype_config(self.dtype)}
+        return shared | {name: options[name] for name in names}
 
     def result(self, state: State) -> jax.Array:
         return self._cast(jnp.exp(divide(*state)))

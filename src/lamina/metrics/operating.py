@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from lamina.configured import dtype_config
 from lamina.errors import InputError, explain
 from lamina.losses.shapes import match_shapes, spread
 from lamina.metrics.checks import check_class
@@ -51,7 +52,7 @@ class _AtOperatingPoint(ThresholdHistogram):
     def get_config(self) -> dict[str, Any]:
         rate = next(iter(inspect.signature(type(self)).parameters))
         options = {name: getattr(self, name) for name in ("num_thresholds", "class_id", "name")}
-        return {rate: self.value} | options
+        return {rate: self.value, "dtype": dtype_config(self.dtype)} | options
 
     def thresholds_used(self) -> np.ndarray:
         many = self.num_thresholds > 1

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from lamina.configured import dtype_config
 from lamina.losses.columns import as_columns, columns_of_loss
 from lamina.losses.loss import Loss, function_config
 from lamina.losses.shapes import spread
@@ -47,8 +48,8 @@ class FunctionMetric(MeanMetric):
 
     def get_config(self) -> dict[str, Any]:
         options = function_config(self.function)
-        dtype = None if self.dtype is None else jnp.dtype(self.dtype).name
-        return {"name": self.name, "dtype": dtype, "fn": options.pop("function"), **options}
+        shared = {"name": self.name, "dtype": dtype_config(self.dtype)}
+        return {**shared, "fn": options.pop("function"), **options}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -84,7 +85,8 @@ class LossMetric(MeanMetric):
         return f"LossMetric({self.loss!r})"
 
     def get_config(self) -> dict[str, Any]:
-        return {"loss": serialize(self.loss), "name": self.name}
+        shared = {"name": self.name, "dtype": dtype_config(self.dtype)}
+        return {**shared, "loss": serialize(self.loss)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

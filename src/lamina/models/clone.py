@@ -1,13 +1,21 @@
-"""`clone_model`: the same model with new weights."""
+"""`clone_model`: the same model with new layers and weights, or with changed layers."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
+from lamina.core.base.pytrees import flatten, leaves_of, unflatten
+from lamina.core.specs.spec import Spec
 from lamina.core.tree.trainable import copy_flags
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
+from lamina.models.graph import graph_of, substituted
+from lamina.models.graph_call import layers_called
+from lamina.models.model import Functional, Model
+from lamina.models.sequential import Sequential
+from lamina.models.symbol import Symbol
 from lamina.saving import made_anew
 
 __all__ = ["clone_model"]
@@ -15,23 +23,123 @@ __all__ = ["clone_model"]
 _L = TypeVar("_L", bound=Layer)
 
 
-def clone_model(model: _L) -> _L:
+def clone_model(
+    model: _L,
+    input_tensors: Any = None,
+    clone_function: Callable[[Any], Any] | None = None,
+    call_function: Callable[..., Any] | None = None,
+    recursive: bool = False,
+) -> _L:
     """Make a model of the same class and arguments, with new layers and weights.
 
     Args:
         model: the model, or any layer. If it is built, the clone is built for the same inputs.
+        input_tensors: symbolic inputs of the clone, in the form of ``model.input``; for a graph or
+            a `Sequential`. None (default) for new ones.
+        clone_function: a function ``(layer) -> layer`` that makes the clone of each layer of a
+            graph or a `Sequential`; it may return the same layer. None (default) makes each layer
+            again from the arguments of its constructor.
+        call_function: a function ``(layer, *args, **kwargs) -> outputs`` that calls each cloned
+            layer of a graph, on symbolic values; it may call other layers before and after. None
+            (default) calls the layer alone.
+        recursive: whether inner graphs and `Sequential` models are cloned with these functions,
+            instead of by `clone_function` as a whole. Default False.
 
     Returns:
         The clone, with new initial values. Each layer and weight is trainable if the original is.
 
     Raises:
-        InputError: the class takes symbolic values, so that the clone would share layers.
+        InputError: the class takes symbolic values, so that the clone would share layers; the model
+            is neither a graph nor a `Sequential`, but options are given; or `input_tensors` has
+            another form than the inputs.
 
     >>> from lamina import Input, Sequential, layers
     >>> model = Sequential([Input((3,)), layers.Dense(2)])
     >>> clone_model(model).layers[0] is model.layers[0]
     False
     """
+    if input_tensors is None and clone_function is None and call_function is None:
+        return _made_again(model)
+    cloning = _Cloning(clone_function or made_anew, call_function or _call, recursive)
+    return cloning.model(model, input_tensors)
+
+
+class _Cloning:
+    """The clones of the layers of one model; a layer that occurs twice has one clone.
+
+    Args:
+        make: makes the clone of a layer.
+        call: calls a cloned layer of a graph.
+        recursive: whether inner models are cloned layer by layer.
+    """
+
+    def __init__(
+        self, make: Callable[[Any], Any], call: Callable[..., Any], recursive: bool
+    ) -> None:
+        self._make, self._call, self._recursive = make, call, recursive
+        self._clones: dict[int, Any] = {}
+
+    def model(self, model: Any, inputs: Any = None) -> Any:
+        """Return the clone of a graph or of a `Sequential`."""
+        if isinstance(model, Sequential):
+            return self._stack(model, inputs)
+        if isinstance(model, Model) and graph_of(model) is not None:
+            return self._graph(model, inputs)
+        raise InputError(
+            explain(
+                f"{type(model).__name__} cannot be cloned layer by layer.",
+                where=f"made at {model._lamina.made_at}",
+                expected="a Sequential, or a model of symbolic inputs and outputs",
+                received=f"a subclass of {type(model).__mro__[1].__name__}",
+                remedy="Call clone_model(model) without options.",
+            )
+        )
+
+    def _layer(self, layer: Any) -> Any:
+        if id(layer) not in self._clones:
+            inner = isinstance(layer, Sequential) or (
+                isinstance(layer, Model) and graph_of(layer) is not None
+            )
+            clone = self.model(layer) if self._recursive and inner else self._make(layer)
+            self._clones[id(layer)] = clone
+        return self._clones[id(layer)]
+
+    def _stack(self, model: Sequential, inputs: Any) -> Any:
+        given = leaves_of(inputs)
+        if len(given) > 1:
+            raise _misfit(model, inputs)
+        start = given or ([] if model.start is None else [Symbol(model.start)])
+        layers = [self._layer(layer) for layer in model.__dict__["layers"]]
+        return Sequential([*start, *layers], model._lamina.trainable, model._lamina.name)
+
+    def _graph(self, model: Model, inputs: Any) -> Any:
+        graph = cast(Any, graph_of(model))
+        specs, structure = flatten(graph.inputs, is_leaf=lambda leaf: isinstance(leaf, Spec))
+        names = graph.names or (None,) * len(specs)
+        symbols: list[Any] = [Symbol(s, name=n) for s, n in zip(specs, names, strict=True)]
+        if inputs is not None:
+            symbols, form = flatten(inputs)
+            plain = not isinstance(inputs, list | tuple | dict) or isinstance(inputs, list)
+            if form != structure and not (plain and len(symbols) == len(specs)):
+                raise _misfit(model, inputs)
+        values = [symbols]
+        for step, layer in zip(graph.steps, layers_called(model, graph), strict=True):
+            args, kwargs = substituted((step.args, step.kwargs), values)
+            values.append(leaves_of(self._call(self._layer(layer), *args, **kwargs)))
+        outputs = substituted(graph.outputs, values)
+        clone = Functional(unflatten(structure, symbols), outputs, name=model._lamina.name)
+        clone._lamina.trainable, clone._lamina.inherits = (
+            model._lamina.trainable,
+            model._lamina.inherits,
+        )
+        return clone
+
+
+def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    return layer(*args, **kwargs)
+
+
+def _made_again(model: _L) -> _L:
     kind = type(model)
     clone: _L = made_anew(model)
     shared = walk(model).layers.keys() & walk(clone).layers.keys()
@@ -50,3 +158,14 @@ def clone_model(model: _L) -> _L:
         clone.build(*built.inputs.args, method=built.method, **built.inputs.kwargs)
     copy_flags(walk(model), walk(clone))
     return clone
+
+
+def _misfit(model: Layer, inputs: Any) -> InputError:
+    return InputError(
+        explain(
+            "`input_tensors` must have the same structure as model.input.",
+            where=f"{type(model).__name__} made at {model._lamina.made_at}",
+            received=repr(inputs)[:200],
+            remedy="Pass one symbolic input for each input of the model, in the same form.",
+        )
+    )

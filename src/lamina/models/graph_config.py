@@ -177,9 +177,7 @@ class _Assembly:
             raise ValueError(f"{name!r} is not a layer")
         self._layers[name] = layer
         for index, call in enumerate(entry["inbound_nodes"]):
-            if not isinstance(call, Mapping):
-                raise ValueError("calls in the form of Keras 2")
-            self._calls[name, index] = call
+            self._calls[name, index] = call if isinstance(call, Mapping) else _keras_2_call(call)
 
     def graph(self) -> tuple[Graph, dict[str, Layer]]:
         inputs = self._config["input_layers"]
@@ -215,7 +213,8 @@ class _Assembly:
             places[key] = len(steps)
             pending.extendleft(reversed(waiting.pop(key, [])))
         if waiting:
-            raise ValueError(f"no layer gives {next(iter(waiting))}")
+            name = next((name for name, _ in waiting if name not in self._layers), None)
+            raise ValueError("the calls form a loop" if name is None else f"Missing node: {name}")
         return steps
 
     def _read(self, value: Any, places: Mapping[tuple[str, int], Any]) -> Any:
@@ -233,6 +232,13 @@ class _Assembly:
         if "class_name" in fields:
             return self._reader.value(fields)
         return {name: self._read(item, places) for name, item in fields.items()}
+
+
+def _keras_2_call(call: Any) -> dict[str, Any]:
+    """Convert a call in the form of Keras 2: a list of name, call, output and named arguments."""
+    tensors = [{"class_name": _TENSOR, "config": {"keras_history": one[:3]}} for one in call]
+    kwargs: dict[str, Any] = call[0][3] if len(call[0]) > 3 else {}
+    return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": kwargs}
 
 
 def _ref(places: Mapping[tuple[str, int], Any], history: list[Any]) -> Ref:

@@ -65,12 +65,12 @@ DATA = _named(
             "SparseCategoricalCrossentropy SquaredHinge Tversky"
         ),
         "lamina.metrics": (
-            "AUC Accuracy BinaryAccuracy BinaryCrossentropy "
-            "CategoricalAccuracy CategoricalCrossentropy CategoricalHinge ConcordanceCorrelation "
-            "CosineSimilarity FBetaScore FalseNegatives FalsePositives Hinge IoU KLDivergence "
-            "LogCoshError MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredError "
-            "MeanSquaredLogarithmicError PearsonCorrelation Poisson Precision R2Score "
-            "Recall SparseCategoricalAccuracy SparseCategoricalCrossentropy "
+            "AUC Accuracy BinaryAccuracy BinaryCrossentropy CategoricalAccuracy "
+            "CategoricalCrossentropy CategoricalHinge ConcordanceCorrelation CosineSimilarity "
+            "FBetaScore FalseNegatives FalsePositives Hinge IoU KLDivergence LogCoshError "
+            "MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredError "
+            "MeanSquaredLogarithmicError PearsonCorrelation Poisson Precision R2Score Recall "
+            "SparseCategoricalAccuracy SparseCategoricalCrossentropy "
             "SparseTopKCategoricalAccuracy SquaredHinge TopKCategoricalAccuracy TrueNegatives "
             "TruePositives"
         ),
@@ -82,6 +82,9 @@ DATA = _named(
 
 CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.models:")) | _named(
     {
+        "lamina.compat.tf.keras.optimizers": (
+            "Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Nadam RMSprop SGD"
+        ),
         "lamina.compat.tf.keras.schedules": (
             "CosineDecay ExponentialDecay InverseTimeDecay PiecewiseConstantDecay PolynomialDecay"
         ),
@@ -98,7 +101,7 @@ CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.mode
         ),
     }
 )
-"""Classes of losses, metrics, initializers, regularizers and constraints that a config may name."""
+"""Losses, metrics, initializers, regularizers, constraints, optimizers and schedules of configs."""
 
 FUNCTIONS = _named(
     {

@@ -87,7 +87,9 @@ def _arguments(layer: Tracked) -> dict[str, Any]:
 def _options(layer: Tracked, known: Sequence[str]) -> dict[str, Any]:
     """The options of Lamina's layers that were not given, read from attributes."""
     held = {name: vars(layer)[name] for name in known if name in vars(layer)}
-    return held if "activity_regularizer" not in known else {"activity_regularizer": None} | held
+    if any(name.endswith("_regularizer") and name != "activity_regularizer" for name in known):
+        return {"activity_regularizer": None} | held
+    return held
 
 
 def _present(layer: Tracked, name: str, recorded: Any) -> Any:

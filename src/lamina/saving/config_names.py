@@ -21,7 +21,6 @@ _ROOMS = (
     "regularizers",
     "constraints",
     "activations",
-    "optimizers",
 )
 
 
@@ -83,6 +82,8 @@ def _rooms(module: str) -> tuple[str, ...]:
         return ()
     if "schedules" in rest:
         return ("compat.tf.keras.schedules",)
+    if "optimizers" in rest:
+        return ("compat.tf.keras.optimizers",)
     named = tuple(room for room in _ROOMS if room in rest)
     return named or ("models", "layers")
 

@@ -30,6 +30,9 @@ _DEFAULTS: dict[str, Any] = {
 }
 """The options of all optimizers."""
 
+_NAMES = {"adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
+"""The names of Keras that are not capitalized words."""
+
 
 def with_config(make: F) -> F:
     """Give what a function makes a method `get_config`, and the function a `from_config`.
@@ -49,7 +52,7 @@ def with_config(make: F) -> F:
         bound.apply_defaults()
         given = dict(bound.arguments)
         options: dict[str, Any] = {"name": make.__name__, **_DEFAULTS, **given.pop("options", {})}
-        described: Any = _described(type(transformation))(*transformation)
+        described: Any = _described(type(transformation), made)(*transformation)
         vars(described).update(getattr(transformation, "__dict__", {}))
         described.make, described.options = made, options | given
         return described
@@ -59,9 +62,16 @@ def with_config(make: F) -> F:
 
 
 @functools.cache
-def _described(kind: type) -> type:
-    """The class of optax's transformations with a config."""
-    return type("Optimizer", (kind,), {"get_config": _get_config, "__reduce__": _made_again})
+def _described(kind: type, make: Any) -> type:
+    """The class of optax's transformations with a config, under the name of Keras."""
+    name: str = make.__name__
+    body = {
+        "__module__": "lamina.compat.tf.keras.optimizers",
+        "__reduce__": _made_again,
+        "get_config": _get_config,
+        "from_config": staticmethod(functools.partial(from_config, make)),
+    }
+    return type(_NAMES.get(name, name.capitalize()), (kind,), body)
 
 
 def _made_again(optimizer: Any) -> Any:

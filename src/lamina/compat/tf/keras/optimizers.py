@@ -15,20 +15,28 @@ from lamina.training.optimizers import definitions
 __all__ = [
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Lamb",
+    "Lion",
+    "Nadam",
     "RMSprop",
     "schedules",
 ]
 
 SGD = definitions.sgd
 Adadelta = definitions.adadelta
+Adafactor = definitions.adafactor
 Adagrad = definitions.adagrad
 Adam = definitions.adam
 AdamW = definitions.adamw
 Adamax = definitions.adamax
+Lamb = definitions.lamb
+Lion = definitions.lion
+Nadam = definitions.nadam
 RMSprop = definitions.rmsprop
 
 
