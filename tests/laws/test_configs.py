@@ -25,6 +25,9 @@ from lamina import (
 from lamina.compat.tf.keras import schedules
 from lamina.errors import LaminaError
 from lamina.saving import deserialize, serialize
+from lamina.saving.decoding import Decoder
+from lamina.saving.encoding import Encoder
+from lamina.saving.lookup import Names
 from lamina.training.optimizers.definitions import OPTIMIZERS
 from tests.laws.test_laws import KEY, ROWS, floats, ids
 
@@ -283,6 +286,15 @@ def test_an_object_is_made_again(thing):
     for twin in (type(thing).from_config(config), deserialize(stored(serialize(thing)))):
         assert type(twin) is type(thing)
         assert twin.get_config() == config
+
+
+@pytest.mark.parametrize("thing", OBJECTS, ids=repr)
+def test_files_hold_an_object(thing):
+    """A file of a compiled model has losses and metrics; a file of a layer, the others."""
+    record = stored(Encoder().record(thing, "an argument"))
+    twin = Decoder(Names()).make(record)
+    assert type(twin) is type(thing)
+    assert twin.get_config() == thing.get_config()
 
 
 def test_every_listed_class_has_a_config():
