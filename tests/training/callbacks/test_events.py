@@ -90,6 +90,15 @@ def test_calls_are_those_of_keras(run, events):
     assert ours == recorded("keras", run, events)
 
 
+@pytest.mark.parametrize(("steps", "size"), [(2, 1), (5, 2), (1, 4)])
+def test_steps_of_one_execution_share_their_calls_as_in_keras(steps, size):
+    def run(model, callback):
+        model.compile("sgd", "mse", metrics=["mae"], steps_per_execution=steps)
+        model.fit(X, Y, batch_size=size, epochs=2, verbose=0, callbacks=[callback])
+
+    assert recorded("lamina", run) == recorded("keras", run)
+
+
 def stops(flag, event, number=()):
     def act(model, called, args):
         if called == event and args[: len(number)] == number:

@@ -160,6 +160,8 @@ class Callback:
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before a step. If it is overridden, steps are run one at a time.
 
+        With a number of ``steps_per_execution``, it is called before each execution.
+
         Args:
             batch: the number of the batch in its epoch, from 0.
             logs: empty.
@@ -168,6 +170,8 @@ class Callback:
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called once a step was dispatched. If it is overridden, steps are run one at a time.
+
+        With a number of ``steps_per_execution``, it is called after each execution.
 
         Args:
             batch: the number of the batch in its epoch, from 0.

@@ -36,7 +36,8 @@ class EpochRun:
         self.done = self._reported = first
         self.before = fit.trainer.wait() - first
         self._every_batch = callbacks.handles("on_train_batch_begin", "on_train_batch_end")
-        self._groups_steps = isinstance(fit.source, ArraySource) and not self._every_batch
+        alone = self._every_batch and fit.trainer.steps_per_execution is None
+        self._groups_steps = isinstance(fit.source, ArraySource) and not alone
         self._checked_at = time.perf_counter()
 
     def next_steps(self, left: int) -> int:
