@@ -103,5 +103,6 @@ def test_the_learning_rate_is_read_and_assigned():
     model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(1)])
     model.compile(tf.keras.optimizers.Adam(0.25), "mse")
     assert model.optimizer.learning_rate.numpy() == np.float32(0.25)
+    assert model.optimizer.learning_rate.value == np.float32(0.25)
     model.optimizer.learning_rate.assign(0.5)
     assert model.optimizer.learning_rate == 0.5

@@ -34,6 +34,11 @@ class LearningRateValue(float):
         """Return the learning rate as a NumPy scalar."""
         return np.float32(self)
 
+    @property
+    def value(self) -> np.float32:
+        """The learning rate as a NumPy scalar, as :meth:`numpy`."""
+        return self.numpy()
+
     def assign(self, rate: Any) -> None:
         """Set the learning rate of the optimizer.
 
