@@ -23,7 +23,7 @@ from lamina import (
     regularizers,
 )
 from lamina.compat.tf.keras import schedules
-from lamina.errors import LaminaError
+from lamina.errors import FileFormatError, LaminaError
 from lamina.saving import deserialize, serialize
 from lamina.saving.decoding import Decoder
 from lamina.saving.encoding import Encoder
@@ -297,6 +297,26 @@ def test_files_hold_an_object(thing):
     assert twin.get_config() == thing.get_config()
 
 
+@pytest.mark.parametrize("kind", ["configured", "optimizer"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os:system",
+        "builtins:eval",
+        "subprocess:Popen",
+        "lamina.layers:Dense",
+        "lamina:load",
+        "lamina.compat.tf.keras.optimizers:missing",
+        "lamina.compat.tf.keras.optimizers:definitions",
+        "lamina.configured:Configured",
+    ],
+)
+def test_files_make_no_other_objects_from_configs(kind, name):
+    record = {"is": kind, "class": name, "config": {"is": "dict", "items": []}}
+    with pytest.raises(FileFormatError, match="not available"):
+        Decoder(Names()).make(record)
+
+
 def test_every_listed_class_has_a_config():
     """No public class of losses, metrics, and the like is left out of what configs may name."""
     for module in (losses, metrics, initializers, regularizers, constraints):
@@ -332,6 +352,7 @@ def test_an_optimizer_is_made_again(name):
             deserialize(stored(serialize(optimizer))),
             deserialize({"module": "keras.optimizers"} | KERAS[name] | {"config": config}),
             pickle.loads(pickle.dumps(optimizer)),
+            Decoder(Names()).make(stored(Encoder().record(optimizer, "an argument"))),
         ):
             assert type(again) is type(optimizer) and again.get_config() == config
         weights = {"w": jnp.arange(4.0)}

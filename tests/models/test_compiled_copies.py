@@ -13,6 +13,8 @@ import pytest
 
 import lamina
 from lamina import Input, Model, Sequential, layers, losses, metrics
+from lamina.compat.tf.keras.optimizers import Adam
+from lamina.compat.tf.keras.schedules import CosineDecay
 from lamina.errors import FileFormatError, InputError
 
 X = np.linspace(-1, 1, 96, dtype="float32").reshape(32, 3)
@@ -44,6 +46,10 @@ class Regression(Model):
 MODELS = {
     "adam": (stack, {"optimizer": "adam", "loss": "mse", "metrics": ["mae"]}),
     "schedule of callbacks": (graph, {"optimizer": "sgd", "loss": "mse", "learning_rate": 0.1}),
+    "an optimizer of Keras": (
+        graph,
+        {"optimizer": Adam(CosineDecay(0.1, 20), clipnorm=0.5), "loss": "mse"},
+    ),
     "averages": (graph, {"optimizer": "adamw", "loss": losses.Huber(0.5), "use_ema": True}),
     "accumulated": (
         stack,

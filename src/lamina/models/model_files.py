@@ -19,7 +19,11 @@ __all__ = ["compile_from_file", "export", "save"]
 
 
 def save(
-    model: Layer, filepath: str | PathLike[str], overwrite: bool = True, zipped: bool | None = None
+    model: Layer,
+    filepath: str | PathLike[str],
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    include_optimizer: bool = True,
 ) -> None:
     """Write the model to a file: the name of its class, its constructor's arguments, its weights.
 
@@ -32,6 +36,8 @@ def save(
         filepath: the file. If writing fails, an existing file stays as it was.
         overwrite: whether an existing file is replaced. Default True.
         zipped: has no effect: the model is always one file. Default None.
+        include_optimizer: whether the file holds the arguments of `compile` and the state of the
+            optimizer. Default True.
 
     Raises:
         FileExistsError: the file exists, and `overwrite` is False.
@@ -49,7 +55,7 @@ def save(
     8
     """
     saving.check_overwrite(filepath, overwrite)
-    compiled = state_of(model).compiled()
+    compiled = state_of(model).compiled() if include_optimizer else None
     if compiled is None:
         saving.save(model, filepath)
     else:

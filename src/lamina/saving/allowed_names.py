@@ -10,7 +10,16 @@ single number. There is one list for each kind, so that a function is never used
 
 from __future__ import annotations
 
-__all__ = ["ARITHMETIC", "CONFIGURED", "DATA", "ENTRIES", "FUNCTIONS", "INNER", "LAYERS"]
+__all__ = [
+    "ARITHMETIC",
+    "CONFIGURED",
+    "DATA",
+    "ENTRIES",
+    "FUNCTIONS",
+    "INNER",
+    "LAYERS",
+    "OPTIMIZERS",
+]
 
 
 def _named(modules: dict[str, str]) -> frozenset[str]:
@@ -102,6 +111,15 @@ CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.mode
     }
 )
 """Losses, metrics, initializers, regularizers, constraints, optimizers and schedules of configs."""
+
+OPTIMIZERS = _named(
+    {
+        "lamina.compat.tf.keras.optimizers": (
+            "Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Nadam RMSprop SGD"
+        )
+    }
+)
+"""Functions that make optimizers from a config."""
 
 FUNCTIONS = _named(
     {

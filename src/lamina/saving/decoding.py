@@ -51,6 +51,7 @@ class Decoder:
             "namedtuple": self._namedtuple,
             "dataclass": self._dataclass,
             "configured": self._configured,
+            "optimizer": self._optimizer,
         }
 
     def make(self, described: Any) -> Any:
@@ -137,7 +138,13 @@ class Decoder:
         return _constructed(kind, [], self._named(fields["fields"]))
 
     def _configured(self, fields: dict[str, Any]) -> Any:
-        kind = self._names.configured(plain_data.text_of(fields["class"]))
+        return self._from_config(fields, self._names.configured)
+
+    def _optimizer(self, fields: dict[str, Any]) -> Any:
+        return self._from_config(fields, self._names.optimizer)
+
+    def _from_config(self, fields: dict[str, Any], find: Callable[[str], Any]) -> Any:
+        kind = find(plain_data.text_of(fields["class"]))
         config = self._make(fields["config"])
         if not isinstance(config, dict):
             raise ValueError("a config is not a dict")

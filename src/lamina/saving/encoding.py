@@ -25,7 +25,7 @@ from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.errors import LaminaError, explain
-from lamina.saving.allowed_names import CONFIGURED, DATA
+from lamina.saving.allowed_names import CONFIGURED, DATA, OPTIMIZERS
 from lamina.saving.dtypes import KEYS, key_dtype
 from lamina.saving.lookup import MODULES, label
 from lamina.saving.plain_data import LARGEST
@@ -144,6 +144,8 @@ class Encoder:
         return {"is": "dict", "items": items}
 
     def _sequence(self, value: list[Any] | tuple[Any, ...], place: str) -> Any:
+        if label(type(value)) in OPTIMIZERS:
+            return self._with_config("optimizer", value, place)
         items = [self.record(item, f"[{index}] of {place}") for index, item in enumerate(value)]
         if type(value) is list:
             return items
@@ -163,7 +165,7 @@ class Encoder:
 
     def _leaf(self, value: Any, place: str) -> Any:
         if isinstance(value, Configured) and not isinstance(value, initializers.Initializer):
-            return self._configured(value, place)
+            return self._with_config("configured", value, place)
         if isinstance(value, Spec):
             return {"is": "spec", "shape": list(value.shape), "dtype": self._dtype(value.dtype)}
         if isinstance(value, initializers.Initializer):
@@ -183,16 +185,13 @@ class Encoder:
         what = "a weight of another layer" if isinstance(value, Variable) else repr(value)
         raise _unencodable(place, value, what)
 
-    def _configured(self, value: Configured, place: str) -> Any:
+    def _with_config(self, kind: str, value: Any, place: str) -> Any:
         try:
             config = value.get_config()
         except LaminaError:
             raise _unencodable(place, value, f"a {type(value).__name__} without a config") from None
-        return {
-            "is": "configured",
-            "class": self._name(type(value)),
-            "config": self.record(config, place),
-        }
+        name = self._name(type(value))
+        return {"is": kind, "class": name, "config": self.record(config, place)}
 
     def _initializer(self, value: initializers.Initializer, place: str) -> Any:
         try:

@@ -18,7 +18,15 @@ import jax.numpy as jnp
 from lamina.configured import Configured
 from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
-from lamina.saving.allowed_names import ARITHMETIC, CONFIGURED, DATA, FUNCTIONS, INNER, LAYERS
+from lamina.saving.allowed_names import (
+    ARITHMETIC,
+    CONFIGURED,
+    DATA,
+    FUNCTIONS,
+    INNER,
+    LAYERS,
+    OPTIMIZERS,
+)
 
 __all__ = ["MODULES", "Names", "is_ours", "label", "raise_unavailable"]
 
@@ -117,6 +125,22 @@ class Names:
         if not isinstance(found, type) or not issubclass(found, Configured):
             raise_unavailable(name, "a class with get_config and from_config", found)
         return found
+
+    def optimizer(self, name: str) -> Any:
+        """Look up a function that makes an optimizer, and has a `from_config`.
+
+        Args:
+            name: the name in the file.
+
+        Returns:
+            The function.
+
+        Raises:
+            FileFormatError: there is no such function.
+        """
+        if name not in OPTIMIZERS:
+            raise_unavailable(name, "an optimizer", None)
+        return _known(name)
 
     def given_data(self, name: str) -> Any:
         """Look up a dataclass or a named tuple among those of the caller alone.

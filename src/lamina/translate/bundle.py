@@ -44,7 +44,7 @@ def save(translator: Translator, directory: str | os.PathLike[str]) -> None:
     """
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    translator.model.save(folder / _MODEL)
+    translator.model.save(folder / _MODEL, include_optimizer=False)
     settings = {
         "format": _FORMAT,
         "model_sha256": _digest(folder / _MODEL),
