@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -43,41 +42,14 @@ def run_layer(
         training: the training mode.
         key: the random key of the call; None for no key.
     """
-    info = method_of(type(layer), method)
     around = current()
     dtype = None if around is None else around.dtype
-    masks, previous = call.masks, None
-    if method == "call":
-        if masks:
-            args, kwargs = with_masks(masks, layer, info, args, kwargs)
-        previous = previous_mask(masks, info, args, kwargs)
-    output_dtype = None
-    if not callable(method):
-        dtype = arithmetic_dtype(layer._lamina.dtype, dtype)
-        if dtype is not None and is_uncast(layer, method):
-            dtype, output_dtype = None, dtype
-        elif dtype is not None:
-            given, (args, kwargs) = (args, kwargs), cast_floating((args, kwargs), dtype)
-            copy_masks(masks, given, (args, kwargs))
     try:
-        SCOPE.set(Scope(call, layer, training, key, dtype))
         if callable(method):
+            SCOPE.set(Scope(call, layer, training, key, dtype))
             outputs = method(*args, **kwargs)
         else:
-            options = {} if info.training_at is None else {"training": training}
-            hides = bool(masks) and getattr(layer, "_hides_masks", False)
-            with masks.hidden() if hides else nullcontext():
-                outputs = call.run(layer, method, args, kwargs, options)
-            if hides and getattr(layer, "_removes_masks", False):
-                masks.remove((args, kwargs))
-            if output_dtype is not None:
-                outputs = cast_floating(outputs, output_dtype)
-            if layer._lamina.penalty is not None:
-                add_activity_penalty(layer, layer._lamina.penalty, outputs)
-            if method == "call" and not mark_outputs(
-                masks, layer, info, args, kwargs, outputs, previous
-            ):
-                call.warn_of_lost_mask(layer)
+            outputs = _run_method(call, layer, method, args, kwargs, training, key, dtype)
     except Exception as error:
         errors.add_layer_note(
             error,
@@ -88,6 +60,46 @@ def run_layer(
     finally:
         SCOPE.set(around)  # not `reset`, whose token is lost by an interrupt right after `set`
     return outputs  # not in the `try`, where an interrupt after the call would skip `finally`
+
+
+def _run_method(
+    call: Interpreter,
+    layer: Tracked,
+    method: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    training: bool,
+    key: Key | None,
+    dtype: Any,
+) -> Any:
+    """Run a method with its masks and in its dtype; the caller restores the scope."""
+    info = method_of(type(layer), method)
+    masks, previous = call.masks, None
+    if method == "call":
+        if masks:
+            args, kwargs = with_masks(masks, layer, info, args, kwargs)
+        previous = previous_mask(masks, info, args, kwargs)
+    dtype = arithmetic_dtype(layer._lamina.dtype, dtype)
+    uncast = dtype is not None and is_uncast(layer, method)
+    if dtype is not None and not uncast:
+        given, (args, kwargs) = (args, kwargs), cast_floating((args, kwargs), dtype)
+        copy_masks(masks, given, (args, kwargs))
+    SCOPE.set(Scope(call, layer, training, key, None if uncast else dtype))
+    options = {} if info.training_at is None else {"training": training}
+    if masks and getattr(layer, "_hides_masks", False):
+        with masks.hidden():
+            outputs = call.run(layer, method, args, kwargs, options)
+        if getattr(layer, "_removes_masks", False):
+            masks.remove((args, kwargs))
+    else:
+        outputs = call.run(layer, method, args, kwargs, options)
+    if uncast:
+        outputs = cast_floating(outputs, dtype)
+    if layer._lamina.penalty is not None:
+        add_activity_penalty(layer, layer._lamina.penalty, outputs)
+    if method == "call" and not mark_outputs(masks, layer, info, args, kwargs, outputs, previous):
+        call.warn_of_lost_mask(layer)
+    return outputs
 
 
 def fresh_key(layer: Tracked) -> jax.Array:
