@@ -176,6 +176,30 @@ def test_functions_come_from_custom_objects_alone(tmp_path):
     assert fit(twin, 1) == fit(model, 1)
 
 
+class Scaled(metrics.MeanMetric):
+    """A metric that is no dataclass, and so is written with its config."""
+
+    def __init__(self, scale, name="scaled"):
+        super().__init__(name)
+        self.scale = scale
+
+    def values(self, y_true, y_pred):
+        return self.scale * jnp.abs(y_true - y_pred)
+
+
+def test_classes_come_from_custom_objects_alone(tmp_path):
+    path = tmp_path / "model.safetensors"
+    model = graph()
+    model.compile("adam", "mse", [Scaled(3.0)])
+    fit(model, 1)
+    model.save(path)
+    with pytest.raises(FileFormatError, match="Scaled") as caught:
+        lamina.load(path)
+    assert "compile=False" in caught.value.__notes__[0]
+    twin = lamina.load(path, custom_objects={"Scaled": Scaled})
+    assert twin.evaluate(X, Y) == model.evaluate(X, Y)
+
+
 @pytest.mark.parametrize("options", [{"optimizer": optax.adam(0.1)}, {"loss": lambda a, b: a - b}])
 def test_what_a_file_cannot_hold_is_left_out_with_a_warning(options, tmp_path):
     model = graph()
