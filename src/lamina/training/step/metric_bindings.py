@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
@@ -13,7 +13,7 @@ from lamina.metrics.lookup import metric_of
 from lamina.training.step.output_structure import Place, by_output, places_of
 from lamina.training.step.outputs import Output, element_weights
 
-__all__ = ["BoundMetric", "MetricsArgument", "bind_metrics", "resolved"]
+__all__ = ["BoundMetric", "MetricsArgument", "bind_metrics", "check_names", "resolved"]
 
 MetricsArgument: TypeAlias = MetricLike | Mapping[str, Any] | Sequence[Any] | None
 """The argument `metrics` of `compile`: metrics in a list, or by output name."""
@@ -82,11 +82,24 @@ def bind_metrics(plain: Any, weighted: Any, outputs: Any, names: Any = None) -> 
         names: the names of the outputs, in their structure; None if unknown.
 
     Raises:
-        InputError: a metric is called ``loss``, or the outputs of the metrics are ambiguous.
+        InputError: the outputs of the metrics are ambiguous.
     """
     bound: dict[str, BoundMetric] = {}
     pairs = ((plain, False), (weighted, True))
     for one in (one for values, w in pairs for one in _bind(values, w, outputs, names)):
+        name = next(name for name in _candidate_names(one) if name not in bound)
+        bound[name] = replace(one, name=name)
+    several = any(one.prefix for one in bound.values())
+    return [bound[name] for name in (sorted(bound) if several else bound)]
+
+
+def check_names(bound: Iterable[BoundMetric]) -> None:
+    """Check that no metric has the name of the loss.
+
+    Raises:
+        InputError: a metric is called ``loss``.
+    """
+    for one in bound:
         if one.name == "loss":
             raise InputError(
                 explain(
@@ -96,10 +109,6 @@ def bind_metrics(plain: Any, weighted: Any, outputs: Any, names: Any = None) -> 
                     remedy="Rename it: lamina.metrics.Accuracy(name='other').",
                 )
             )
-        name = next(name for name in _candidate_names(one) if name not in bound)
-        bound[name] = replace(one, name=name)
-    several = any(one.prefix for one in bound.values())
-    return [bound[name] for name in (sorted(bound) if several else bound)]
 
 
 def _candidate_names(one: BoundMetric) -> Iterator[str]:
