@@ -11,9 +11,11 @@ from lamina.core.tree.trainable import copy_flags
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.graph import graph_of, substituted
+from lamina.models.compiled import Compiled
+from lamina.models.graph import graph_of, substituted, symbols_of
 from lamina.models.graph_call import layers_called
 from lamina.models.model import Functional, Model
+from lamina.models.model_state import state_of
 from lamina.models.sequential import Sequential
 from lamina.models.symbol import Symbol
 from lamina.saving import made_anew
@@ -46,7 +48,8 @@ def clone_model(
             instead of by `clone_function` as a whole. Default False.
 
     Returns:
-        The clone, with new initial values. Each layer and weight is trainable if the original is.
+        The clone, with new initial values. Each layer and weight is trainable if the original is. A
+        graph or `Sequential` is compiled as the original, with a new state of the optimizer.
 
     Raises:
         InputError: the class takes symbolic values, so that the clone would share layers; the model
@@ -81,10 +84,15 @@ class _Cloning:
 
     def model(self, model: Any, inputs: Any = None) -> Any:
         """Return the clone of a graph or of a `Sequential`."""
+        make = None
         if isinstance(model, Sequential):
-            return self._stack(model, inputs)
-        if isinstance(model, Model) and graph_of(model) is not None:
-            return self._graph(model, inputs)
+            make = self._stack
+        elif isinstance(model, Model) and graph_of(model) is not None:
+            make = self._graph
+        if make is not None:
+            clone = make(model, inputs)
+            _compile_as(model, clone)
+            return clone
         raise InputError(
             explain(
                 f"{type(model).__name__} cannot be cloned layer by layer.",
@@ -115,8 +123,7 @@ class _Cloning:
     def _graph(self, model: Model, inputs: Any) -> Any:
         graph = cast(Any, graph_of(model))
         specs, structure = flatten(graph.inputs, is_leaf=lambda leaf: isinstance(leaf, Spec))
-        names = graph.names or (None,) * len(specs)
-        symbols: list[Any] = [Symbol(s, name=n) for s, n in zip(specs, names, strict=True)]
+        symbols: list[Any] = [*symbols_of(graph)]
         if inputs is not None:
             symbols, form = flatten(inputs)
             plain = not isinstance(inputs, list | tuple | dict) or isinstance(inputs, list)
@@ -139,9 +146,19 @@ def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
     return layer(*args, **kwargs)
 
 
+def _compile_as(model: Any, clone: Any) -> None:
+    """Compile the clone of a graph or `Sequential` as the model, with a new optimizer state."""
+    if isinstance(model, Sequential) or (isinstance(model, Model) and graph_of(model) is not None):
+        state = state_of(model)
+        arguments = state.arguments_of_compile or (state.pending and state.pending.arguments)
+        if arguments and isinstance(clone, Model):
+            state_of(clone).pending = Compiled(arguments, None)
+
+
 def _made_again(model: _L) -> _L:
     kind = type(model)
     clone: _L = made_anew(model)
+    _compile_as(model, clone)
     shared = walk(model).layers.keys() & walk(clone).layers.keys()
     if shared:
         raise InputError(

@@ -6,12 +6,24 @@ from typing import Any, NamedTuple, cast
 
 from lamina.core.base.allowance import ALLOWANCE
 from lamina.core.base.pytrees import flatten, leaves_of, map_tree, unflatten
+from lamina.core.specs.spec import Spec
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.layer_names import check_names, names_of_layers
 from lamina.models.symbol import Symbol, SymbolicCall
 
-__all__ = ["Graph", "Ref", "Step", "check_graph", "graph_between", "graph_of", "substituted"]
+__all__ = [
+    "Graph",
+    "Ref",
+    "Step",
+    "check_graph",
+    "graph_between",
+    "graph_of",
+    "optional_inputs",
+    "substituted",
+    "symbols_of",
+    "with_order_of",
+]
 
 
 class Ref(NamedTuple):
@@ -48,18 +60,36 @@ class Graph(NamedTuple):
         steps: the calls, in order.
         outputs: a reference for each output, in the form in which they were given.
         names: the name of each input, by which it is found in a dict of arrays; None without one.
+        optional: for each input, whether None may be passed for it; empty if for none.
     """
 
     inputs: Any
     steps: tuple[Step, ...]
     outputs: Any
     names: tuple[str | None, ...] = ()
+    optional: tuple[bool, ...] = ()
 
 
 def graph_of(model: Layer) -> Graph | None:
     """The graph that a model is made of, if it is made of one."""
     found = vars(model).get("graph")
     return found if isinstance(found, Graph) else None
+
+
+def symbols_of(graph: Graph) -> list[Symbol]:
+    """Return new symbolic inputs for a graph, in the order of its leaves."""
+    specs = flatten(graph.inputs, is_leaf=lambda leaf: isinstance(leaf, Spec))[0]
+    names = graph.names or (None,) * len(specs)
+    return [
+        Symbol(spec, name=name, optional=optional)
+        for spec, name, optional in zip(specs, names, optional_inputs(graph), strict=True)
+    ]
+
+
+def optional_inputs(graph: Graph) -> tuple[bool, ...]:
+    """Return for each input of a graph whether None may be passed for it."""
+    specs = flatten(graph.inputs, is_leaf=lambda leaf: isinstance(leaf, Spec))[0]
+    return graph.optional or (False,) * len(specs)
 
 
 def substituted(tree: Any, values: list[list[Any]]) -> Any:
@@ -111,8 +141,20 @@ def graph_between(inputs: Any, outputs: Any, model: Layer) -> tuple[Graph, dict[
         Step(layer_names[id(call.layer)], *map_tree(refer, (call.args, call.kwargs)))
         for call in calls
     )
-    specs = unflatten(structure, [symbol.spec for symbol in starts])
-    return Graph(specs, steps, map_tree(refer, outputs), tuple(s.name for s in starts)), layers
+    specs = with_order_of(inputs, unflatten(structure, [symbol.spec for symbol in starts]))
+    names, optional = tuple(s.name for s in starts), tuple(s.optional for s in starts)
+    found = Graph(specs, steps, map_tree(refer, outputs), names, optional if any(optional) else ())
+    return found, layers
+
+
+def with_order_of(tree: Any, sorted_tree: Any) -> Any:
+    """Return a nested value whose dicts have the order of keys of those of another."""
+    if isinstance(tree, dict):
+        keys, values = cast("dict[Any, Any]", tree), cast("dict[Any, Any]", sorted_tree)
+        return {key: with_order_of(keys[key], values[key]) for key in keys}
+    if type(tree) in (list, tuple):
+        return type(tree)(map(with_order_of, tree, sorted_tree))
+    return sorted_tree
 
 
 def _calls_between(places: dict[int, Ref], ends: list[Symbol]) -> list[SymbolicCall]:

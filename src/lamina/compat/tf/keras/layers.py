@@ -12,6 +12,7 @@ from lamina.compat.tf.keys import marked
 from lamina.compat.tf.missing import missing
 from lamina.errors import InputError, explain
 from lamina.layers import *  # noqa: F403 - all layers  # pyright: ignore[reportAssignmentType]
+from lamina.models import InputLayer
 
 __all__ = [*_layers.__all__, "Input", "InputLayer", "deserialize", "serialize"]  # pyright: ignore
 
@@ -64,15 +65,6 @@ class Layer(lamina.Layer, abc.ABC):
     @classmethod
     def __subclasshook__(cls, kind: type) -> Any:
         return issubclass(kind, lamina.Layer) if cls is Layer else NotImplemented
-
-
-def InputLayer(input_shape: Any = None, **options: Any) -> Any:  # noqa: N802 - Keras's name
-    """The first item of a Sequential, or an input of a functional model.
-
-    >>> InputLayer(input_shape=(3,))
-    <Symbol of shape (None, 3), float32>
-    """
-    return Input(**({} if input_shape is None else {"shape": input_shape}), **options)
 
 
 class Embedding(_layers.Embedding):
