@@ -84,13 +84,12 @@ class _Cloning:
 
     def model(self, model: Any, inputs: Any = None) -> Any:
         """Return the clone of a graph or of a `Sequential`."""
-        make = None
+        clone: Any = None
         if isinstance(model, Sequential):
-            make = self._stack
+            clone = self._stack(model, inputs)
         elif isinstance(model, Model) and graph_of(model) is not None:
-            make = self._graph
-        if make is not None:
-            clone = make(model, inputs)
+            clone = self._graph(model, inputs)
+        if clone is not None:
             _compile_as(model, clone)
             return clone
         raise InputError(

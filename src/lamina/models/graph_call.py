@@ -34,8 +34,8 @@ _NUMBERS = (jnp.number, jnp.bool_)
 def as_declared(array: Any, spec: Any) -> Any:
     """An array in the form of its `Input`.
 
-    The dtype becomes that of the `Input`, except that integers do not become narrower integers. A
-    last axis of size 1 is added or removed if the `Input` has it, or lacks it.
+    The dtype becomes that of the `Input` if that is a floating dtype, or holds all values of the
+    array's dtype. A last axis of size 1 is added or removed if the `Input` has it, or lacks it.
 
     >>> import numpy as np
     >>> array = as_declared(np.zeros(3, "uint8"), Spec((None, 1), "float32"))
@@ -52,8 +52,8 @@ def as_declared(array: Any, spec: Any) -> Any:
     if not all(any(jnp.issubdtype(one, k) for k in _NUMBERS) for one in kinds):
         return array
     holds = jnp.promote_types(kind, spec.dtype) == spec.dtype
-    is_complex = jnp.issubdtype(kind, jnp.complexfloating)
-    if not holds and (is_complex or not any(jnp.issubdtype(k, jnp.floating) for k in kinds)):
+    are_real = not jnp.issubdtype(kind, jnp.complexfloating)
+    if not holds and not (are_real and jnp.issubdtype(spec.dtype, jnp.floating)):
         return array
     cast_array, scope = array.astype(spec.dtype), current()
     if scope is not None:

@@ -56,7 +56,7 @@ def get_state_tree(
     >>> sorted(tree["optimizer_variables"]["adam"])
     ['iteration', 'learning_rate']
     """
-    formats = {"backend_tensor": jnp.asarray, "numpy_array": np.asarray}
+    formats: dict[str, Any] = {"backend_tensor": jnp.asarray, "numpy_array": np.asarray}
     if value_format not in formats:
         raise InputError(
             explain(

@@ -51,7 +51,8 @@ def resolved(loss: Any) -> Any:
     if isinstance(loss, Mapping):
         return {key: resolved(one) for key, one in cast(Mapping[str, Any], loss).items()}
     if isinstance(loss, list | tuple):
-        kind, found = cast(Any, type(loss)), map(resolved, cast(Sequence[Any], loss))
+        kind = cast(Any, type(cast(object, loss)))
+        found = map(resolved, cast(Sequence[Any], loss))
         return kind(*found) if hasattr(kind, "_fields") else kind(found)
     if not isinstance(loss, str):
         return loss_of(loss)

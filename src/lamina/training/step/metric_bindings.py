@@ -140,7 +140,7 @@ def _bind(values: Any, weighted: bool, outputs: Any, names: Any) -> list[BoundMe
 def _prefix(place: Place, flat: bool) -> str:
     """Return the name of one of several outputs in the logs of metrics: its key, or its layer."""
     if flat and isinstance(place.path[0], str):
-        return f"{place.path[0]}_"
+        return f"{place.key}_"
     return "" if place.own is None else f"{place.own}_"
 
 

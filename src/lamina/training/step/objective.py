@@ -204,7 +204,8 @@ class Objective:
         logs = {name: terms[path] for path, name in names.items()}
         metric_inputs = [bound.inputs(outputs) for bound in self.bound_metrics]
         self._metric_shapes = [(_shape(y), _shape(p)) for y, p, _ in metric_inputs]
-        return BatchLoss(sum(scaled[1:], scaled[0]), logs, metric_inputs, _batch_size(batch))
+        total: Any = sum(scaled[1:], scaled[0])
+        return BatchLoss(total, logs, metric_inputs, _batch_size(batch))
 
     def _pairs(
         self, values: Any, labels: Any, weights: Any, masks: Any = None

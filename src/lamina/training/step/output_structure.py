@@ -13,12 +13,17 @@ __all__ = [
     "by_output",
     "children_of",
     "entries_of",
+    "parts_of",
     "places_of",
     "same_structure",
 ]
 
 OutputPath: TypeAlias = tuple[str | int, ...]
 """The keys and indices that lead to one output; empty for the only output."""
+
+
+class _Field(str):
+    """The name of a field of a named tuple, which is a key like that of a dict."""
 
 
 class Place(NamedTuple):
@@ -36,12 +41,14 @@ class Place(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The name of the output: its own in a list, else its key; empty for the only output."""
+        """The name of the output: its own in a list or tuple, else its key; empty for the only."""
         if not self.path:
             return ""
         *start, last = self.path
-        if isinstance(last, int):
-            last = f"output_{last}" if self.own is None else self.own
+        if isinstance(last, int | _Field) and self.own is not None:
+            last = self.own
+        elif isinstance(last, int):
+            last = f"output_{last}"
         return "/".join(map(str, (*start, last)))
 
 
@@ -108,13 +115,22 @@ def _is_list(value: Any) -> bool:
 def children_of(tree: Any) -> dict[str | int, Any] | None:
     """Return the entries of a list, tuple or dict; None for one output."""
     if hasattr(tree, "_asdict"):
-        return tree._asdict()
+        return {_Field(name): value for name, value in tree._asdict().items()}
     if isinstance(tree, Mapping):
         items = cast("Mapping[str, Any]", tree)
         return {key: items[key] for key in sorted(items)}
     if isinstance(tree, list | tuple):
         return dict(enumerate(cast("Sequence[Any]", tree)))
     return None
+
+
+def parts_of(values: Any, outputs: Any) -> dict[str | int, Any] | None:
+    """Return the entries of a list, tuple or dict, by the fields of `outputs` if it has such."""
+    given = children_of(values)
+    fields = children_of(outputs) if hasattr(outputs, "_asdict") and _is_list(values) else None
+    if given is None or fields is None or len(given) != len(fields):
+        return given
+    return dict(zip(fields, given.values(), strict=True))
 
 
 def entries_of(tree: Any, path: OutputPath = ()) -> list[tuple[OutputPath, Any]]:
@@ -130,7 +146,7 @@ def _matched(values: Any, outputs: Any, each: bool) -> list[Any] | None:
     children = children_of(outputs)
     if children is None:
         return [values]
-    given = children_of(values)
+    given = parts_of(values, outputs)
     if values is None or (given is None and each):
         return [values] * len(entries_of(outputs))
     if given is None or not given.keys() <= children.keys():

@@ -16,6 +16,7 @@ from lamina.training.step.output_structure import (
     by_output,
     children_of,
     entries_of,
+    parts_of,
     places_of,
 )
 
@@ -104,7 +105,7 @@ def _in_structure(given: Any, outputs: Any, path: OutputPath, whole: bool) -> _F
         path: the keys and indices that lead to them.
         whole: whether a custom function gets all of these outputs, and not each of them.
     """
-    below, parts = children_of(outputs), children_of(given)
+    below, parts = children_of(outputs), parts_of(given, outputs)
     if given is None:
         return []
     if isinstance(given, _Indexed):
@@ -114,10 +115,11 @@ def _in_structure(given: Any, outputs: Any, path: OutputPath, whole: bool) -> _F
     if below is None:  # several losses for one of several outputs
         fits = (path or len(parts) == 1) and not isinstance(given, Mapping)
         return _joined(listed) if fits else None
-    if not isinstance(outputs, type(given)) and any(_has_form(one, outputs) for one, *_ in listed):
+    is_dict = isinstance(given, Mapping)
+    differs = not (is_dict or isinstance(outputs, type(given)))
+    if differs and any(_has_form(one, outputs) for one, *_ in listed):
         return _joined(listed)
-    same_length = isinstance(given, Mapping) or len(parts) == len(below)
-    if parts.keys() <= below.keys() and same_length:
+    if parts.keys() <= below.keys() and (is_dict or len(parts) == len(below)):
         return _joined([(parts[key], below[key], (*path, key)) for key in parts])
     return None
 
@@ -146,7 +148,8 @@ def _has_form(given: Any, outputs: Any) -> bool:
     """Return whether losses are in a container as the outputs are, with its keys or length."""
     if isinstance(given, Mapping) and isinstance(outputs, Mapping):
         return cast("Mapping[Any, Any]", given).keys() <= cast("Mapping[Any, Any]", outputs).keys()
-    return type(given) is type(outputs) and len(given) == len(outputs)
+    one, other = cast("list[Any]", given), cast("list[Any]", outputs)
+    return type(one) is type(other) and len(one) == len(other)
 
 
 def _is_custom(loss: Loss) -> bool:
@@ -185,8 +188,10 @@ def _name(path: OutputPath, outputs: Any, places: list[Place]) -> str | None:
             return None if is_unknown else place.key
     if path:
         return "/".join(map(str, path))
-    own = list(cast(Any, outputs)) if isinstance(outputs, Mapping) else [p.own for p in places]
-    return None if None in own else "_".join(own)
+    if isinstance(outputs, Mapping):
+        return "_".join(map(str, cast("Mapping[Any, Any]", outputs)))
+    own = [place.own for place in places if place.own is not None]
+    return "_".join(own) if len(own) == len(places) else None
 
 
 def _scales(
@@ -221,6 +226,9 @@ def _scales(
 def _scale(weight: Any, name: str | None) -> float:
     if weight is None:
         return 1.0
+    below: Any = children_of(weight)
+    if below is not None and len(below) == 1:
+        return _scale(next(iter(below.values())), name)
     try:
         return float(weight)
     except (TypeError, ValueError):
