@@ -64,7 +64,9 @@ def compile(
         loss: the name of a loss, a :class:`lamina.losses.Loss`, or a function
             ``(y_true, y_pred)`` that returns the loss of each example. For several outputs: one
             loss for all of them, or losses in their structure, such as a list or dict, or by
-            their names; None for an output without a loss. `"crossentropy"` selects a
+            their names; None for an output without a loss, and a list of losses for their sum. A
+            custom function in the place of nested outputs is called on all of them. The first step
+            checks that losses and metrics fit the outputs. `"crossentropy"` selects a
             cross-entropy by the shapes of labels and outputs. Default None: the model's own
             ``train_loss(batch)``, or the losses that layers add.
         metrics: a list of names, metrics or functions ``(y_true, y_pred)``, reported beside the
