@@ -12,12 +12,12 @@ import numpy as np
 
 from lamina import regularizers, saving
 from lamina.constraints import ConstraintLike
-from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.sites import site
 from lamina.core.building.plan import Plan
+from lamina.core.calling import build as building
 from lamina.core.calling import call as calling
 from lamina.core.calling import constructor, views
-from lamina.core.calling import entry as building
 from lamina.core.running import added_losses
 from lamina.core.running.layer_call import fresh_key
 from lamina.core.running.masks import defines_mask

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 import lamina
 from lamina import Input, Layer, Model, Sequential, json_text, layers
-from lamina.core.base.allowance import Allowance
+from lamina.core.base.load_limits import Allowance
 from lamina.errors import BuildError, FileFormatError
 from lamina.json_text import DEEPEST, MOST_VALUES, read_json
 from tests.fuzz.mutations import tensors, written

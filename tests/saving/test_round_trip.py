@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 import lamina
 from lamina import Layer, Sequential, Spec, layers, saving
 from lamina.core.building import transaction
-from lamina.core.calling import root
+from lamina.core.calling import root_call
 from lamina.errors import BuildError, InputError
 
 pytestmark = pytest.mark.as_users_run
@@ -410,7 +410,7 @@ def test_the_first_call_after_loading_plans_nothing_anew(path, monkeypatch) -> N
     layer.save_weights(path)
     fresh = Attention()
     fresh.load_weights(path)
-    monkeypatch.setattr(root, "carry_out", None)
+    monkeypatch.setattr(root_call, "carry_out", None)
     fresh(QUERY, VALUES)
 
 

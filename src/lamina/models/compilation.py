@@ -13,7 +13,7 @@ from lamina.metrics import MetricLike
 from lamina.models.model_state import state_of
 from lamina.training.loop.trainer import Trainer
 from lamina.training.loop.training_state import resume_from
-from lamina.training.optimizers import by_name
+from lamina.training.optimizers.lookup import get as get_optimizer
 
 if TYPE_CHECKING:
     import optax
@@ -111,7 +111,7 @@ def compile(
     _check_loss_scale(model, auto_scale_loss)
     trainer = Trainer(
         model,
-        by_name.get(
+        get_optimizer(
             optimizer,
             learning_rate=learning_rate,
             clipnorm=clipnorm,

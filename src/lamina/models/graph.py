@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, cast
 
-from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.pytrees import flatten, leaves_of, map_tree, unflatten
 from lamina.errors import InputError, explain
 from lamina.layer import Layer

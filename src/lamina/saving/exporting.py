@@ -14,15 +14,15 @@ import numpy as np
 
 from lamina.core.base.jax_internals import in_fresh_context
 from lamina.core.base.lock import LOCK
-from lamina.core.calling.single_layer import ObservedCall, repeat_call
+from lamina.core.calling.repeated_call import ObservedCall, repeat_call
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import BuildError, FileFormatError, InputError, explain
+from lamina.saving.build_inputs import decoded_inputs
 from lamina.saving.encoding import Encoder, UnencodableError
 from lamina.saving.files import storable, write
-from lamina.saving.inputs import decoded_inputs
 from lamina.saving.programs import (
     Traced,
     has_specs,

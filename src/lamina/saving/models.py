@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
-from lamina.core.base.allowance import Allowance, allowing
+from lamina.core.base.load_limits import Allowance, allowing
 from lamina.core.base.lock import LOCK
 from lamina.core.tree.node import EDITION, Tracked
 from lamina.core.tree.trainable import copy_flags, settle

@@ -14,10 +14,10 @@ import jax
 import numpy as np
 
 from lamina import initializers
-from lamina.core.base.allowance import ALLOWANCE
 from lamina.core.base.host_memory import on_device
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.jax_internals import outside_traces
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.base.sites import site
 from lamina.core.building import errors

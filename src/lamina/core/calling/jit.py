@@ -14,7 +14,7 @@ from lamina.core.base.inputs import as_arguments
 from lamina.core.base.pytrees import ARRAY_CLASSES, are_arrays, flatten, unflatten
 from lamina.core.base.sites import site
 from lamina.core.calling.call import invoke
-from lamina.core.calling.root import Root
+from lamina.core.calling.root_call import Root
 from lamina.core.running.added_losses import COLLECTED, collect
 from lamina.core.running.keys import as_key
 from lamina.core.running.scope import as_mode

@@ -270,7 +270,7 @@ class Interpreter:
         raise NotImplementedError
 
     def run_copies(self, layer: Tracked, runner: Runner, step: Step) -> Any:
-        """Run the copies of a layer, each on its own values; see :mod:`lamina.core.running.copies`.
+        """Run the copies of a layer, each on its own values.
 
         Args:
             layer: the layer that stands for the copies.

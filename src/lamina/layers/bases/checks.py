@@ -6,7 +6,7 @@ import math
 import operator
 from typing import Any, cast
 
-from lamina.core.running.sizes import TooSmallError, known_sizes
+from lamina.core.running.input_sizes import TooSmallError, known_sizes
 from lamina.core.tree.node import Tracked
 from lamina.errors import explain
 from lamina.layers.bases.errors import bad_option, call_site, name_of, refusal

@@ -16,7 +16,7 @@ from lamina.layers.bases.checks import check_choice
 from lamina.layers.bases.inner_layers import check_layer
 from lamina.layers.recurrent.cells import as_list
 from lamina.options import LayerOptions
-from lamina.saving import made_anew
+from lamina.saving import recreated
 
 __all__ = ["Bidirectional"]
 
@@ -130,7 +130,7 @@ class Bidirectional(Layer):
 
     def _direction(self, layer: Any, **changed: Any) -> Any:
         """Returns a new layer with the options of this one, except those changed."""
-        twin: Any = made_anew(check_layer(self, "layer", layer))
+        twin: Any = recreated(check_layer(self, "layer", layer))
         for name in _OPTIONS:
             if hasattr(layer, name):
                 setattr(twin, name, changed.get(name, getattr(layer, name)))

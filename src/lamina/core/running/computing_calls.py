@@ -15,7 +15,7 @@ from lamina.errors import InputError, TraceError, explain
 __all__ = ["GivenCall", "LiveCall", "WatchedCall"]
 
 
-class _Evaluated(Interpreter):
+class _ComputingCall(Interpreter):
     """A call that computes; its children are calls on explicit values."""
 
     def child(
@@ -48,7 +48,7 @@ class _Evaluated(Interpreter):
         return outputs
 
 
-class LiveCall(_Evaluated):
+class LiveCall(_ComputingCall):
     """A call on the stored values of the variables.
 
     Args:
@@ -106,7 +106,7 @@ class WatchedCall(LiveCall):
         return outputs
 
 
-class GivenCall(_Evaluated):
+class GivenCall(_ComputingCall):
     """A call on explicit values: by `apply`, in compiled programs and in training.
 
     Args:

@@ -16,7 +16,7 @@ from lamina.core.base.sites import site
 from lamina.core.building.request import Request
 from lamina.core.building.transaction import carry_out
 from lamina.core.running import added_losses, errors
-from lamina.core.running.calls import GivenCall, LiveCall, WatchedCall
+from lamina.core.running.computing_calls import GivenCall, LiveCall, WatchedCall
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key, as_key
 from lamina.core.running.layer_call import run_layer
@@ -198,8 +198,8 @@ class Root:
         except Exception as error:
             try:
                 self.ensure(again=True)
-            except InputError as misfit:
-                raise misfit from error
+            except InputError as mismatch:
+                raise mismatch from error
             except Exception:
                 pass  # the same error, in the plan
             raise
