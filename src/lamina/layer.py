@@ -24,9 +24,10 @@ from lamina.core.running.masks import defines_mask
 from lamina.core.running.precision import policy
 from lamina.core.running.scope import current
 from lamina.core.specs.spec import Spec
-from lamina.core.tree.node import ATTRIBUTE, EDITION, Tracked, slot_names
+from lamina.core.tree.changes import may_hold_layers
+from lamina.core.tree.edition import EDITION
+from lamina.core.tree.node import ATTRIBUTE, Tracked, slot_names
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import may_hold_layers
 from lamina.layer_state import LayerNode, symbolic_input, symbolic_output
 from lamina.lazy import lazily
 from lamina.options import LayerOptions

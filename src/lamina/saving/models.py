@@ -13,7 +13,8 @@ import numpy as np
 
 from lamina.core.base.load_limits import Allowance, allowing
 from lamina.core.base.lock import LOCK
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.edition import EDITION
+from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import copy_flags, settle
 from lamina.core.tree.walk import Tree, walk
 from lamina.errors import BuildError, FileFormatError, explain

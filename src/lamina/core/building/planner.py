@@ -20,10 +20,11 @@ from lamina.core.specs.merging import merge_specs
 from lamina.core.specs.signature import build_arguments, method_of
 from lamina.core.specs.spec import Arguments, is_unknown, shapes_of
 from lamina.core.specs.trial_sizes import TrialSizes
+from lamina.core.tree.build_state import own_build
 from lamina.core.tree.memento import Memento, Snapshot, same_state, state_of
 from lamina.core.tree.node import Built, Tracked
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import join, own_build, walk
+from lamina.core.tree.walk import join, walk
 from lamina.errors import BuildError, TrackingError
 
 __all__ = ["Mismatch", "Planner"]

@@ -23,9 +23,10 @@ from lamina.core.running.layer_call import run_layer
 from lamina.core.running.scope import as_mode, current, run_in
 from lamina.core.specs.signature import key_of, method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
+from lamina.core.tree.build_state import unbuilt
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import store
-from lamina.core.tree.walk import unbuilt, walk
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, LaminaError, TraceError, explain, nearest
 
 __all__ = ["Root", "by_identity", "output_masks"]

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamina.core.running.interpreter import Effects, Interpreter, Runner, Step
+from lamina.core.tree.build_state import unbuilt
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.values import Reader, reading
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Tree, unbuilt, walk
+from lamina.core.tree.walk import Tree, walk
 from lamina.errors import InputError, TraceError, explain
 
 __all__ = ["GivenCall", "LiveCall", "WatchedCall"]

@@ -14,10 +14,11 @@ from lamina.core.running.errors import layer_name, weight_in_call
 from lamina.core.running.masks import Masks, warn_of_loss
 from lamina.core.specs.signature import build_arguments, method_of
 from lamina.core.specs.spec import as_specs, shapes_of
+from lamina.core.tree.build_state import is_unbuilt, own_build
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import frozen_layers
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Tree, copy_paths, is_unbuilt, own_build, walk
+from lamina.core.tree.walk import Tree, copy_paths, walk
 from lamina.errors import TraceError, TrackingError, explain
 
 __all__ = ["Effects", "Interpreter", "Runner", "Step"]

@@ -9,8 +9,9 @@ from typing import Any
 
 from lamina import saving
 from lamina.core.base.lock import LOCK
+from lamina.core.tree.changes import ChangeDetector
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.walk import ChangeDetector, walk
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.saving.metadata import Metadata, describe
 from lamina.training.checkpoints import store
