@@ -213,7 +213,7 @@ def test_shared_arrays_do_not_stand_for_many(path) -> None:
     made = layer(SEQUENTIAL, row, number=99)
     write(path, made, arrays, aliases=aliases, builds=builds(spec(None, 512)))
     with little_memory():
-        refused(path, "describes a larger model than it has arrays for")
+        refused(path, "describes a larger model than its arrays can fill")
 
 
 @pytest.mark.parametrize("deep", [DEEPEST + 1, 100_000])

@@ -204,7 +204,7 @@ def _named(name: str) -> Metric:
     except UnknownNameError:
         raise UnknownNameError(
             explain(
-                "There is no metric of that name.",
+                f"Unknown metric {name!r}.",
                 received=repr(name),
                 remedy=nearest(snake(name), [*_KNOWN, *losses.names()]),
             )

@@ -146,7 +146,7 @@ def _made_again(model: _L) -> _L:
     if shared:
         raise InputError(
             explain(
-                f"The clone of {kind.__name__} would share layers with it.",
+                f"The clone would share layers with the original {kind.__name__}.",
                 where=f"made at {model._lamina.made_at}",
                 expected="a constructor that makes the layers, or takes them as arguments",
                 received="a constructor that takes symbolic values of the layers' graph",

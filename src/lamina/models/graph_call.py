@@ -179,10 +179,10 @@ def _by_name(model: Layer, graph: Graph, given: dict[Any, Any]) -> Any:
 def _mismatch_error(model: Layer, expected: list[Any], received: list[Any]) -> InputError:
     return InputError(
         explain(
-            f"The inputs do not fit {name_of(model)}.",
+            f"The inputs do not match {name_of(model)}.",
             where=f"made at {model._lamina.made_at}",
             expected=", ".join(map(str, expected)),
             received=", ".join(map(str, received)),
-            remedy="Give one array for each Input, in their order or by their names.",
+            remedy="Pass one array for each Input, in order or by name.",
         )
     )

@@ -146,7 +146,7 @@ def remedy(layer: Tracked) -> str:
     try:
         needed, _ = _inputs(method_of(type(layer), "call"))
     except LaminaError:
-        return "Give the class a call method."
+        return "Define a call method in the class."
     shapes = "shape" if len(needed) == 1 else ", ".join(f"{name}=shape" for name in needed)
     return f"Call it on arrays, or build({shapes})."
 

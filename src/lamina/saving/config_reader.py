@@ -157,7 +157,7 @@ def _refused(kind: Any) -> FileFormatError:
         explain(
             "The config has the code of a lambda, which is not executed."
             if code
-            else "The config has a value of an unknown kind.",
+            else "The config has a value of an unknown type.",
             expected="functions by name, layers, numbers, text, lists, dicts and arrays",
             received=str(kind)[:100],
             remedy="Define the function by def, and pass it in custom_objects."

@@ -246,7 +246,7 @@ class Loading:
     def _too_much(self) -> FileFormatError:
         return FileFormatError(
             explain(
-                f"{self.file.path!r} describes a larger model than it has arrays for.",
+                f"{self.file.path!r} describes a larger model than its arrays can fill.",
                 where=f"{type(self.root).__name__} was made at {self.root._lamina.made_at}",
                 expected="weights, shared weights and builds in proportion to the arrays",
                 received="many more",

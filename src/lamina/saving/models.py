@@ -170,10 +170,10 @@ def _differing(here: Mapping[str, str], again: Mapping[str, str]) -> list[str]:
 def _not_remade(name: str, layer: Tracked, reason: str) -> BuildError:
     return BuildError(
         explain(
-            f"{name} cannot be saved whole: its constructor, called with the same arguments, makes "
-            "another model.",
+            f"{name} cannot be saved as a whole: its constructor, called with the same arguments, "
+            "creates a different model.",
             where=f"made at {layer._lamina.made_at}",
-            expected="a model that its class makes from its arguments",
+            expected="a model that its constructor creates from the arguments",
             received=reason,
             remedy="If layers were changed after the constructor, make them in __init__; or use "
             "save_weights, and load_weights into a model made the same way.",

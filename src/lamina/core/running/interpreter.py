@@ -134,7 +134,7 @@ class Interpreter:
                     "(a scan, while or cond body, jax.checkpoint, vmap).",
                     where=f"declared at {variable.declared_at}",
                     expected="assign() outside of inner transforms",
-                    received="assign() in an inner trace, whose values end with it",
+                    received="assign() in an inner trace, whose values do not exist outside of it",
                     remedy="Return the value from the transform and assign it outside; for "
                     "rematerialized layers use lamina.checkpoint(layer), which supports state.",
                 )

@@ -148,12 +148,12 @@ class Bidirectional(Layer):
             return
         raise InputError(
             explain(
-                "Bidirectional got two layers that do not make a pair.",
+                "Bidirectional got a backward layer that does not match the forward layer.",
                 where=f"made at {self._lamina.made_at}",
                 expected=f"a backward layer with {_text(expected)}",
                 received=_text(backwards),
-                remedy="Wrap a recurrent layer, such as layers.LSTM(8); give a backward_layer the "
-                "same options and go_backwards=True.",
+                remedy="Wrap a recurrent layer, such as layers.LSTM(8); create backward_layer with "
+                "the same options and go_backwards=True.",
             )
         )
 

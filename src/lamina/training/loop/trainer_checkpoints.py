@@ -87,7 +87,7 @@ def no_checkpoint(directory: str | PathLike[str]) -> FileNotFoundError:
         f"There is no checkpoint in {fspath(directory)!r}.",
         expected="folders checkpoint-..., as Trainer.save and fit(checkpoint_dir=...) write them",
         received="none",
-        remedy="Give the folder that was passed to save, not one of the folders in it.",
+        remedy="Pass the folder that was passed to save, not one of the folders in it.",
     )
     return FileNotFoundError(errno.ENOENT, text)
 

@@ -113,7 +113,7 @@ def _scaled(optimizer: Any, scale: float) -> optax.GradientTransformation:
             explain(
                 "loss_scale_factor is not a positive number.",
                 received=repr(scale),
-                remedy="Give loss_scale_factor=1024.0, for example.",
+                remedy="Pass loss_scale_factor=1024.0, for example.",
             )
         )
     scaled = ScaledLoss(optimizer.init, optimizer.update)
