@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import InputError, UnknownNameError, explain, nearest
-from lamina.training.optimizers.definitions import OPTIMIZERS, LearningRate
-from lamina.training.optimizers.options import with_options
+from lamina.training.optimizers.definitions import OPTIMIZERS
+from lamina.training.optimizers.options import LearningRate, with_options
 
 if TYPE_CHECKING:
     import optax
