@@ -114,14 +114,14 @@ def test_one_loss_serves_all_outputs_and_some_may_have_none():
 @pytest.mark.parametrize(
     ("y", "options", "part"),
     [
-        ({"one": ONE, "three": TWO}, {"loss": LOSSES}, "labels for an output"),
+        ({"one": ONE, "three": TWO}, {"loss": LOSSES}, "labels for an unknown output"),
         ({"one": ONE, "two": TWO}, {"loss": {"on": "mse"}}, "Did you mean 'one'"),
         ([ONE], {"loss": LOSSES}, "cannot be assigned to outputs"),
-        ({"one": ONE, "two": TWO}, {"loss": LOSSES, "metrics": ["mae"]}, "The metrics do not say"),
+        ({"one": ONE, "two": TWO}, {"loss": LOSSES, "metrics": ["mae"]}, "metrics cannot be"),
         (
             {"one": ONE, "two": TWO},
             {"loss": LOSSES, "metrics": {"no": "mae"}},
-            "metrics for an output",
+            "metrics for an unknown output",
         ),
         ({"one": ONE, "two": TWO}, {"loss": LOSSES, "loss_weights": {"no": 1}}, "loss_weights"),
     ],
