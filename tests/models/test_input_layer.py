@@ -138,11 +138,11 @@ def test_an_input_may_be_given():
         ({"batch_size": 2, "batch_shape": (None, 3)}, "either shape or batch_shape"),
         ({"shape": (3,), "sparse": True}, "a dense array"),
         ({"shape": (3,), "ragged": True}, "a dense array"),
-        ({"tensor": 3}, "does not fit"),
-        ({"tensor": Input((3,)), "shape": (4,)}, "does not fit"),
-        ({"tensor": Input((3,)), "batch_size": 4}, "does not fit"),
-        ({"tensor": Input((3,)), "batch_shape": (2, 3)}, "does not fit"),
-        ({"tensor": Input((3,)), "dtype": "int32"}, "does not fit"),
+        ({"tensor": 3}, "does not match"),
+        ({"tensor": Input((3,)), "shape": (4,)}, "does not match"),
+        ({"tensor": Input((3,)), "batch_size": 4}, "does not match"),
+        ({"tensor": Input((3,)), "batch_shape": (2, 3)}, "does not match"),
+        ({"tensor": Input((3,)), "dtype": "int32"}, "does not match"),
     ],
 )
 def test_arguments_of_an_input_that_do_not_fit_are_errors(options, message):

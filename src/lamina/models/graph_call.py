@@ -182,7 +182,7 @@ def _in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
         for one, spec in zip(wanted, specs, strict=True)
     )
     if not fits:
-        raise _misfit(model, wanted, specs)
+        raise _mismatch_error(model, wanted, specs)
     return arrays
 
 
@@ -191,13 +191,13 @@ def _by_name(model: Layer, graph: Graph, given: dict[Any, Any]) -> Any:
     if isinstance(graph.inputs, dict):
         named = cast("dict[Any, Any]", graph.inputs)
         if not named.keys() <= given.keys():
-            raise _misfit(model, list(named), list(given))
+            raise _mismatch_error(model, list(named), list(given))
         if len(named) < len(given):
             _warn_of_structure(model, list(named), list(given), "Leave out the other keys.")
         return {name: given[name] for name in named}
     if not set(graph.names) <= set(given):
         expected = [name or "an Input without a name" for name in graph.names]
-        raise _misfit(model, expected, list(given))
+        raise _mismatch_error(model, expected, list(given))
     return [given[name] for name in graph.names]
 
 
@@ -210,7 +210,7 @@ def _check_order(model: Layer, graph: Graph, given: Any) -> None:
     names = list(cast("dict[str, Any]", graph.inputs))
     received = [f"a {type(given).__name__}, without names"]
     if names != sorted(names):
-        raise _misfit(model, sorted(names), received)
+        raise _mismatch_error(model, sorted(names), received)
     _warn_of_structure(model, names, received, f"Pass a dict: {{{names[0]!r}: ...}}.")
 
 
@@ -254,13 +254,13 @@ def _check_optional(model: Layer, graph: Graph, arrays: list[Any]) -> None:
                 )
 
 
-def _misfit(model: Layer, expected: list[Any], received: list[Any]) -> InputError:
+def _mismatch_error(model: Layer, expected: list[Any], received: list[Any]) -> InputError:
     return InputError(
         explain(
-            f"The inputs do not fit {name_of(model)}.",
+            f"The inputs do not match {name_of(model)}.",
             where=f"made at {model._lamina.made_at}",
             expected=", ".join(map(str, expected)),
             received=", ".join(map(str, received)),
-            remedy="Give one array for each Input, in their order or by their names.",
+            remedy="Pass one array for each Input, in order or by name.",
         )
     )

@@ -99,7 +99,7 @@ def _checked(tensor: Any, shape: Any, batch_size: Any, dtype: Any, batch_shape: 
             return tensor
     raise InputError(
         explain(
-            "The tensor of an Input does not fit its other arguments.",
+            "The tensor of an Input does not match its other arguments.",
             expected="a symbolic value of the given shape and dtype",
             received=repr(tensor),
             remedy="Leave out shape and dtype.",

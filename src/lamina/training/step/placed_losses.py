@@ -172,10 +172,10 @@ def _of_place(given: Any, place: Place) -> _Found:
     name = place.key or place.own or "the output"
     raise InputError(
         explain(
-            f"The losses do not fit {name}.",
+            f"The losses do not match the outputs of {name}.",
             expected="one loss for each output",
             received=f"{len(given)} losses",
-            remedy="Give one loss, or one function (y_true, y_pred) that returns the sum.",
+            remedy="Pass one loss per output, or a function (y_true, y_pred) that returns the sum.",
         )
     )
 
@@ -214,10 +214,10 @@ def _scales(
     if len(flat) != count:
         raise InputError(
             explain(
-                "The loss_weights do not fit the losses.",
+                "The loss_weights do not match the losses.",
                 expected=f"{count} numbers, in the structure of the losses",
                 received=f"{len(flat)}",
-                remedy="Give a number for each loss, in the same lists and dicts.",
+                remedy="Pass a number for each loss, in the same lists and dicts.",
             )
         )
     return [_scale(flat[one.index], one.loss.name) for _, one in found]
@@ -237,6 +237,6 @@ def _scale(weight: Any, name: str | None) -> float:
                 f"loss_weights has no number for {name or 'the output'}.",
                 expected="a number, or numbers in a list or dict by output",
                 received=repr(weight),
-                remedy="Give loss_weights=0.2, for example.",
+                remedy="Pass loss_weights=0.2, for example.",
             )
         ) from None
