@@ -11,7 +11,16 @@ from lamina.layer import Layer
 from lamina.models.layer_names import check_names, names_of_layers
 from lamina.models.symbol import Symbol, SymbolicCall
 
-__all__ = ["Graph", "Ref", "Step", "check_graph", "graph_between", "graph_of", "substituted"]
+__all__ = [
+    "Graph",
+    "Ref",
+    "Step",
+    "check_graph",
+    "graph_between",
+    "graph_of",
+    "substituted",
+    "without_list_of_one",
+]
 
 
 class Ref(NamedTuple):
@@ -69,6 +78,16 @@ def substituted(tree: Any, values: list[list[Any]]) -> Any:
         tree,
         is_leaf=lambda leaf: isinstance(leaf, Ref),
     )
+
+
+def without_list_of_one(ends: Any) -> Any:
+    """The only element of a list or tuple of one; other inputs or outputs as they are.
+
+    >>> without_list_of_one(["x"]), without_list_of_one(["x", "y"]), without_list_of_one({"a": "x"})
+    ('x', ['x', 'y'], {'a': 'x'})
+    """
+    single = type(ends) in (list, tuple) and len(ends) == 1
+    return without_list_of_one(ends[0]) if single else ends
 
 
 def graph_between(inputs: Any, outputs: Any, model: Layer) -> tuple[Graph, dict[str, Layer]]:
