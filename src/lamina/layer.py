@@ -139,7 +139,7 @@ class Layer(Tracked):
 
     def add_weight(
         self,
-        shape: Any,
+        shape: Any = (),
         initializer: Any = "glorot_uniform",
         *,
         dtype: Any = None,
@@ -153,7 +153,7 @@ class Layer(Tracked):
         Its name in paths is that of the attribute which it is assigned to.
 
         Args:
-            shape: tuple of int, sizes of the axes.
+            shape: tuple of int, sizes of the axes; () (default) for a scalar.
             initializer: a name, an initializer of :mod:`lamina.initializers`, or a callable
                 ``(key, shape, dtype)``; ``"glorot_uniform"`` by default.
             dtype: dtype of the weight; None (default) for that of the layer.
@@ -507,7 +507,7 @@ class Layer(Tracked):
 
     def load_weights(
         self,
-        path: str | PathLike[str],
+        filepath: str | PathLike[str],
         rename: Mapping[str, str] | None = None,
         *,
         skip_mismatch: bool = False,
@@ -517,7 +517,7 @@ class Layer(Tracked):
         A layer that is not built is built for the input specs in the file.
 
         Args:
-            path: path of the file.
+            filepath: path of the file.
             rename: dict from paths in the file to paths in this layer, for renamed attributes; None
                 by default.
             skip_mismatch: bool, whether to read only the weights whose name and shape match, and to
@@ -536,7 +536,7 @@ class Layer(Tracked):
         >>> bool((other.kernel.numpy() == layer.kernel.numpy()).all())
         True
         """
-        saving.load_weights(self, path, rename, skip_mismatch)
+        saving.load_weights(self, filepath, rename, skip_mismatch)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, from which a new layer can be created.

@@ -11,6 +11,7 @@ from lamina.counts import count_or_default
 from lamina.layer import Layer
 from lamina.models.compilation import trainer_of
 from lamina.models.evaluation import as_batch, loss_and_metrics
+from lamina.models.model_state import state_of
 from lamina.training.callbacks import Callback, History
 from lamina.training.callbacks.callback_list import flattened
 from lamina.training.loop import arguments
@@ -95,7 +96,7 @@ def fit(
 
     Returns:
         A `History`. Its ``history`` maps the name of each log to a list of values, one an epoch;
-        those of validation begin with ``val_``.
+        those of validation begin with ``val_``. It is the attribute ``history`` of the model, too.
 
     Raises:
         InputError: the model is not compiled, or the data or options do not fit together.
@@ -119,6 +120,10 @@ def fit(
     size = count_or_default("validation_batch_size", validation_batch_size, batch_size)
     frequency = arguments.validation_epochs(validation_freq)
     trainer, listed = trainer_of(model), flattened(callbacks)
+    history = next((one for one in listed if isinstance(one, History)), None)
+    if history is None:
+        listed = (*listed, history := History())
+    state_of(model).history = history
     data, rest = arguments.training_data(
         trainer, x, y, sample_weight, class_weight, validation_split
     )

@@ -266,6 +266,9 @@ class Model(Layer):
     metrics_names = View(lambda model: [one.name for one in descriptions.metrics_of(model)])
     """The names of `metrics`."""
 
+    history = View(lambda model: state_of(model).history)
+    """The :class:`lamina.training.History` of the last `fit`; None before."""
+
     output_names = View(lambda model: leaves_of(model._names_of_outputs()))
     """The names of the outputs in logs, if they are known; empty if not."""
 

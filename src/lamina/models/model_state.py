@@ -11,6 +11,7 @@ from lamina.core.tree.node import Tracked
 from lamina.layer import Layer
 from lamina.layer_state import LayerNode
 from lamina.models.compiled import Compiled, compiled_with
+from lamina.training.callbacks import History
 from lamina.training.loop.trainer import Trainer
 
 __all__ = ["ModelNode", "SymbolicEnds", "record_as_data", "state_of"]
@@ -38,11 +39,13 @@ class ModelNode(LayerNode):
         predictor: the compiled call, made by the first `predict`.
         ends: the symbolic inputs and outputs, as far as they are known.
         input_layers: the inputs of a graph as layers, made when they are first read.
+        history: the logs of the last `fit`; None before.
     """
 
     __slots__ = (
         "arguments_of_compile",
         "ends",
+        "history",
         "input_layers",
         "pending",
         "predictor",
@@ -59,9 +62,10 @@ class ModelNode(LayerNode):
         self.predictor: Callable[[Any], Any] | None = None
         self.ends: SymbolicEnds | None = None
         self.input_layers: list[Any] | None = None
+        self.history: History | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        names = "trainer", "predictor", "ends", "input_layers", "arguments_of_compile"
+        names = "trainer", "predictor", "ends", "input_layers", "arguments_of_compile", "history"
         return super().__getstate__() | dict.fromkeys(names) | {"pending": self.compiled()}
 
     def compiled(self) -> Compiled | None:
