@@ -90,3 +90,24 @@ def test_a_layer_that_serializes_its_options_is_copied_and_saved(tmp_path):
     file = tmp_path / "model.safetensors"
     model.save(file)
     np.testing.assert_array_equal(lamina.load(file, custom_objects={"Own": Own})(x), model(x))
+
+
+class Scaled(losses.Loss):
+    """A loss that passes its other arguments on."""
+
+    def __init__(self, factor=2.0, name="scaled", **options):
+        super().__init__(name=name, **options)
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        return self.factor * jnp.mean((y_true - y_pred) ** 2, axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+def test_options_that_are_passed_on_stay_in_the_config():
+    config = Scaled(3.0, reduction="sum").get_config()
+    again = Scaled.from_config(config)
+    assert (again.factor, again.reduction, again.name) == (3.0, "sum", "scaled")
+    assert float(again(np.ones((4, 2)), np.zeros((4, 2)))) == 12.0
