@@ -21,7 +21,8 @@ class Configured:
     """The base class of losses, metrics, initializers, regularizers and constraints.
 
     The config of an object has the arguments of its constructor, read from attributes of the same
-    names; where ``**kwargs`` pass some on, those of the base class, too. A class whose constructor stores them elsewhere overrides `get_config`.
+    names; where ``**kwargs`` pass some on, those of the base class, too. A class whose constructor
+    stores them elsewhere overrides `get_config`.
     """
 
     def get_config(self) -> dict[str, Any]:
