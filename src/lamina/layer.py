@@ -140,7 +140,7 @@ class Layer(Tracked):
 
     def add_weight(
         self,
-        shape: Any,
+        shape: Any = (),
         initializer: Any = "glorot_uniform",
         *,
         dtype: Any = None,
@@ -154,7 +154,7 @@ class Layer(Tracked):
         Its name in paths is that of the attribute which it is assigned to.
 
         Args:
-            shape: tuple of int, sizes of the axes.
+            shape: tuple of int, sizes of the axes; () (default) for a scalar.
             initializer: a name, an initializer of :mod:`lamina.initializers`, or a callable
                 ``(key, shape, dtype)``; ``"glorot_uniform"`` by default.
             dtype: dtype of the weight; None (default) for that of the layer.

@@ -72,9 +72,10 @@ from lamina.metrics.wrappers import (
     FunctionMetric,
     LossMetric,
 )
+from lamina.named_configs import given_by
 from lamina.names import look_up, snake
 
-__all__ = ["MetricLike", "get", "metric_of"]
+__all__ = ["MetricLike", "deserialize", "get", "metric_of"]
 
 MetricLike: TypeAlias = str | Metric | type[Metric] | Loss | type[Loss] | Callable[[Any, Any], Any]
 
@@ -151,6 +152,19 @@ def get(identifier: MetricLike | Mapping[str, Any] | None) -> Metric | None:
             **config.get("config", {})
         )
     return metric_of(identifier)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric | None:
+    """Return the metric of a config.
+
+    Args:
+        config: a result of :func:`serialize`, or anything that :func:`get` accepts.
+        custom_objects: classes and functions by name; None (default) for none.
+
+    Returns:
+        The metric.
+    """
+    return get(given_by(config, custom_objects))
 
 
 def metric_of(identifier: MetricLike) -> Metric:

@@ -23,6 +23,7 @@ __all__ = [
     "substituted",
     "symbols_of",
     "with_order_of",
+    "without_list_of_one",
 ]
 
 
@@ -99,6 +100,16 @@ def substituted(tree: Any, values: list[list[Any]]) -> Any:
         tree,
         is_leaf=lambda leaf: isinstance(leaf, Ref),
     )
+
+
+def without_list_of_one(ends: Any) -> Any:
+    """The only element of a list or tuple of one; other inputs or outputs as they are.
+
+    >>> without_list_of_one(["x"]), without_list_of_one(["x", "y"]), without_list_of_one({"a": "x"})
+    ('x', ['x', 'y'], {'a': 'x'})
+    """
+    single = type(ends) in (list, tuple) and len(ends) == 1
+    return without_list_of_one(ends[0]) if single else ends
 
 
 def graph_between(inputs: Any, outputs: Any, model: Layer) -> tuple[Graph, dict[str, Layer]]:

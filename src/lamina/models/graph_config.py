@@ -10,7 +10,7 @@ from lamina.core.base.pytrees import flatten, unflatten
 from lamina.core.specs.spec import Spec
 from lamina.errors import FileFormatError, explain
 from lamina.layer import Layer
-from lamina.models.graph import Graph, Ref, Step, optional_inputs
+from lamina.models.graph import Graph, Ref, Step, optional_inputs, without_list_of_one
 from lamina.models.layer_names import names_of_inputs
 from lamina.saving import reading_config, writing
 
@@ -189,13 +189,14 @@ class _Assembly:
             names.append(history[0])
             return self._specs[history[0]]
 
-        specs = _ends(inputs, spec_of)
+        specs = without_list_of_one(_ends(inputs, spec_of))
         # Leaves of a dict are sorted by name, as in pytrees.
         places: dict[tuple[str, int], int | Ref] = {
             (name, 0): Ref(0, index) for index, name in enumerate(names)
         }
         steps = self._ordered(places)
         outputs = _ends(self._config["output_layers"], lambda history: _ref(places, history))
+        outputs = without_list_of_one(outputs)
         optional = tuple(self._optional[name] for name in names)
         optional = optional if any(optional) else ()
         return Graph(specs, tuple(steps), outputs, tuple(names), optional), self._layers

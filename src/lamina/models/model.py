@@ -28,7 +28,7 @@ from lamina.models import (
     state_tree,
 )
 from lamina.models.compilation import trainer_of
-from lamina.models.graph import Graph, check_graph, graph_between, graph_of
+from lamina.models.graph import Graph, check_graph, graph_between, graph_of, without_list_of_one
 from lamina.models.graph_config import GRAPH_KEYS, graph_config, graph_from
 from lamina.models.input_layer import shapes
 from lamina.models.model_state import ModelNode, SymbolicEnds, record_as_data, state_of
@@ -65,10 +65,10 @@ class Model(Layer):
 
     Args:
         inputs: symbolic inputs: an `Input`, or a list or dict of them. Default None: no graph.
-            Files and configs pass the graph as data instead.
+            A list of one equals its element. Files and configs pass the graph as data.
         outputs: symbolic values that depend on `inputs` alone: one, or a list or dict of them.
-            Values from within another graph share its layers. Default None: no graph. Files and
-            configs pass the layers of the graph, by name, instead.
+            Values from within another graph share its layers. A list of one equals its element.
+            Default None: no graph. Files and configs pass the layers of the graph by name.
         **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
 
     Call arguments:
@@ -130,11 +130,12 @@ class Model(Layer):
             check_graph(inputs, outputs, self)
             self._hold(inputs, outputs)
         elif inputs is not None or outputs is not None:
-            graph, layers = graph_between(inputs, outputs, self)
+            first, last = without_list_of_one(inputs), without_list_of_one(outputs)
+            graph, layers = graph_between(first, last, self)
             record_as_data(self, {"inputs": (inputs, graph), "outputs": (outputs, layers)})
             self._hold(graph, layers)
             called = graph_call.layers_called(self, graph)
-            state_of(self).ends = SymbolicEnds(inputs, outputs, called)
+            state_of(self).ends = SymbolicEnds(first, last, called)
             self._build_if_known()
 
     def get_config(self) -> dict[str, Any]:
@@ -258,6 +259,9 @@ class Model(Layer):
     metrics = View(descriptions.metrics_of)
     metrics_names = View(lambda model: [one.name for one in descriptions.metrics_of(model)])
     """The names of `metrics`."""
+
+    history = View(lambda model: state_of(model).history)
+    """The :class:`lamina.training.History` of the last `fit`; None before."""
 
     output_names = View(lambda model: leaves_of(model._names_of_outputs()))
     """The names of the outputs in logs, if they are known; empty if not."""

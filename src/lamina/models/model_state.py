@@ -11,6 +11,7 @@ from lamina.core.tree.node import Tracked
 from lamina.layer import Layer
 from lamina.layer_state import LayerNode
 from lamina.models.compiled import Compiled, compiled_with
+from lamina.training.callbacks import History
 from lamina.training.loop.trainer import Trainer
 
 __all__ = ["ModelNode", "SymbolicEnds", "record_as_data", "state_of"]
@@ -39,6 +40,7 @@ class ModelNode(LayerNode):
         ends: the symbolic inputs and outputs, as far as they are known.
         first: the `Input` that a `Sequential` began with; None without one, and in copies.
         input_layers: the inputs of a graph as layers, made when they are first read.
+        history: the logs of the last `fit`; None before.
         warned: whether a call with inputs of another structure has warned.
     """
 
@@ -46,6 +48,7 @@ class ModelNode(LayerNode):
         "arguments_of_compile",
         "ends",
         "first",
+        "history",
         "input_layers",
         "pending",
         "predictor",
@@ -64,10 +67,19 @@ class ModelNode(LayerNode):
         self.ends: SymbolicEnds | None = None
         self.first: Any = None
         self.input_layers: list[Any] | None = None
+        self.history: History | None = None
         self.warned = False
 
     def __getstate__(self) -> dict[str, Any]:
-        names = "trainer", "predictor", "ends", "first", "input_layers", "arguments_of_compile"
+        names = (
+            "trainer",
+            "predictor",
+            "ends",
+            "first",
+            "input_layers",
+            "arguments_of_compile",
+            "history",
+        )
         own = {"pending": self.compiled(), "warned": False}
         return super().__getstate__() | dict.fromkeys(names) | own
 

@@ -173,8 +173,8 @@ class Sequential(Model):
                 available.
 
         >>> from lamina import layers
-        >>> Sequential.from_config(Sequential([layers.Dense(2)]).get_config()).layers
-        [Dense(2)]
+        >>> Sequential.from_config(Sequential([layers.Dense(2)]).get_config()).layers[0].units
+        2
         """
         if cls.__init__ is not Sequential.__init__:
             return super().from_config(config, custom_objects)

@@ -32,7 +32,7 @@ def _named(modules: dict[str, str]) -> frozenset[str]:
 LAYERS = _named(
     {
         "lamina": "Layer",
-        "lamina.compat.tf.keras.layers": "Embedding Layer",
+        "lamina.compat.tf.keras.layers": "Layer",
         "lamina.compat.tf.keras.models": "Model",
         "lamina.layers": (
             "Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D "

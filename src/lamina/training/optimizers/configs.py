@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -47,6 +48,7 @@ def with_config(make: F) -> F:
 
     @functools.wraps(make)
     def made(*args: Any, **kwargs: Any) -> Any:
+        _warn_of_decay(kwargs.pop("decay", None))
         transformation = make(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -59,6 +61,20 @@ def with_config(make: F) -> F:
 
     made.from_config = functools.partial(from_config, made)  # pyright: ignore
     return cast(F, made)
+
+
+def _warn_of_decay(decay: Any) -> None:
+    """Warn of an argument of older versions of Keras, which newer ones ignore, too."""
+    if decay:
+        warnings.warn(
+            explain(
+                "The argument decay of optimizers has no effect.",
+                received=repr(decay),
+                remedy="Pass a schedule as learning_rate, such as InverseTimeDecay.",
+            ),
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
@@ -163,10 +164,28 @@ def made(
     batches = int(options.get("gradient_accumulation_steps") or 1)
     schedule: Any = learning_rate
     if callable(schedule) and batches > 1:  # as in Keras, a schedule counts batches
+        of_batch = _of_step(schedule)
 
         def of_update(step: Any) -> Any:
-            return schedule(step * batches + batches - 1)
+            return of_batch(step * batches + batches - 1)
 
         learning_rate = of_update
+    elif callable(schedule):
+        learning_rate = _of_step(schedule)
     injected: Any = optax.inject_hyperparams(transformation)
     return with_options(injected(learning_rate=learning_rate), options)
+
+
+def _of_step(rate: Callable[..., Any]) -> Callable[..., Any]:
+    """A schedule as a function of the step; as in Keras, it may take no argument."""
+    try:
+        parameters = inspect.signature(rate).parameters
+    except (TypeError, ValueError):
+        return rate
+    if parameters:
+        return rate
+
+    def constant(step: Any) -> Any:
+        return rate()
+
+    return constant

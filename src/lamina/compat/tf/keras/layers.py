@@ -18,7 +18,8 @@ __all__ = [*_layers.__all__, "Input", "InputLayer", "deserialize", "serialize"] 
 
 _KERAS_2 = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
 _KERAS_3 = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
-_SUPPORTED = {"name", "shape", "dtype", "initializer", "trainable"}
+_SUPPORTED = {"name", "shape", "dtype", "initializer", "trainable", "regularizer", "constraint"}
+_WITHOUT_EFFECT = {"aggregation", "autocast", "synchronization", "use_resource"}
 
 
 class Layer(lamina.Layer, abc.ABC):
@@ -45,11 +46,15 @@ class Layer(lamina.Layer, abc.ABC):
         """Declare a weight, with the arguments of Keras 3, or of Keras 2 if the first is a name.
 
         Raises:
-            InputError: an argument, such as a regularizer, is not supported.
+            InputError: an argument, such as a partitioner, is not supported.
         """
         order = _KERAS_2 if args and isinstance(args[0], str) else _KERAS_3
         given = dict(zip(order, args, strict=False)) | options
-        given = {name: value for name, value in given.items() if value is not None}
+        given = {
+            name: value
+            for name, value in given.items()
+            if value is not None and name not in _WITHOUT_EFFECT
+        }
         unknown = sorted(set(given) - _SUPPORTED)
         if unknown or len(args) > len(order):
             raise InputError(
@@ -57,7 +62,7 @@ class Layer(lamina.Layer, abc.ABC):
                     f"add_weight of {type(self).__name__} received an unsupported argument.",
                     expected=", ".join(sorted(_SUPPORTED)),
                     received=", ".join(unknown) or f"{len(args)} positional arguments",
-                    remedy="Omit it; add regularization terms to the loss in train_loss.",
+                    remedy="Omit it.",
                 )
             )
         return super().add_weight(given.pop("shape", ()), **given)
@@ -65,13 +70,6 @@ class Layer(lamina.Layer, abc.ABC):
     @classmethod
     def __subclasshook__(cls, kind: type) -> Any:
         return issubclass(kind, lamina.Layer) if cls is Layer else NotImplemented
-
-
-class Embedding(_layers.Embedding):
-    """`lamina.layers.Embedding`; ``input_length``, of older versions of Keras, is ignored."""
-
-    def __init__(self, *args: Any, input_length: Any = None, **options: Any) -> None:
-        super().__init__(*args, **options)
 
 
 def __getattr__(name: str) -> Any:
