@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -129,8 +130,10 @@ def _correlated(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
         )
 
     empty = jnp.zeros((1, *block, channels), x.dtype)
-    loop: Callable[..., tuple[jax.Array, ...]] = lax.fori_loop
-    totals = loop(0, x.shape[0] * math.prod(numbers), add, (empty,) * len(taps))
+    loop: Any = lax.fori_loop
+    totals: tuple[jax.Array, ...] = loop(
+        0, x.shape[0] * math.prod(numbers), add, (empty,) * len(taps)
+    )
     sums = jnp.stack(totals).sum(range(1, geometry.rank + 2))
     return sums.reshape(*geometry.taps, channels)
 

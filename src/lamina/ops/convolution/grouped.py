@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -87,6 +88,6 @@ def _diagonal_blocks(kernel: jax.Array, groups: int) -> jax.Array:
     *taps, channels, filters = kernel.shape
     parts = kernel.reshape(*taps, groups, channels // groups, groups, filters // groups)
     # [taps..., channels, filters, groups]
-    diagonal: Callable[..., jax.Array] = jnp.diagonal
-    own = diagonal(parts, axis1=-4, axis2=-2)
+    diagonal: Any = jnp.diagonal
+    own: jax.Array = diagonal(parts, axis1=-4, axis2=-2)
     return jnp.moveaxis(own, -1, -2).reshape(*taps, channels // groups, filters)
