@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -130,10 +130,9 @@ def _correlated(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
         )
 
     empty = jnp.zeros((1, *block, channels), x.dtype)
-    loop: Any = lax.fori_loop
-    totals: tuple[jax.Array, ...] = loop(
-        0, x.shape[0] * math.prod(numbers), add, (empty,) * len(taps)
-    )
+    turns = x.shape[0] * math.prod(numbers)
+    loop = cast(Any, lax.fori_loop)
+    totals: tuple[jax.Array, ...] = loop(0, turns, add, (empty,) * len(taps))
     sums = jnp.stack(totals).sum(range(1, geometry.rank + 2))
     return sums.reshape(*geometry.taps, channels)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -88,6 +88,5 @@ def _diagonal_blocks(kernel: jax.Array, groups: int) -> jax.Array:
     *taps, channels, filters = kernel.shape
     parts = kernel.reshape(*taps, groups, channels // groups, groups, filters // groups)
     # [taps..., channels, filters, groups]
-    diagonal: Any = jnp.diagonal
-    own: jax.Array = diagonal(parts, axis1=-4, axis2=-2)
+    own: jax.Array = cast(Any, jnp.diagonal)(parts, axis1=-4, axis2=-2)
     return jnp.moveaxis(own, -1, -2).reshape(*taps, channels // groups, filters)
