@@ -6,12 +6,14 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+
+from lamina.narrowing import array_of
 
 __all__ = ["lowest", "window_max", "window_sum"]
 
@@ -41,7 +43,8 @@ def window_max(
     [3.0, 3.0]
     """
     if not _is_small(x, window):
-        return lax.reduce_window(x, lowest(x.dtype), lax.max, window, steps, padding.upper())
+        start, reduce = lowest(x.dtype), cast(Any, lax.reduce_window)
+        return array_of(reduce(x, start, lax.max, window, steps, padding.upper()))
     padded = _padded(x, window, steps, padding, lowest(x.dtype))
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         return _reduced(lax.max, _points(padded, window, steps))
