@@ -12,11 +12,13 @@ import numpy as np
 from lamina.core.base.host_memory import copied
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.lock import BUILD_WAIT, LOCK
+from lamina.core.tree.build_state import unused_layers
+from lamina.core.tree.changes import ChangeDetector
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import frozen_variables
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import ChangeDetector, unused_layers, walk
+from lamina.core.tree.walk import walk
 from lamina.errors import explain
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
 from lamina.training.step.named_arrays import restored, with_learning_rate, without_accumulators
