@@ -48,7 +48,7 @@ def window_max(
     padded = _padded(x, window, steps, padding, lowest(x.dtype))
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         return _reduced(lax.max, _points(padded, window, steps))
-    return _max_of_points(padded, tuple(window), tuple(steps))
+    return array_of(cast(Any, _max_of_points)(padded, tuple(window), tuple(steps)))
 
 
 def window_sum(
