@@ -14,7 +14,7 @@ from lamina.models.evaluation import as_batch, loss_and_metrics
 from lamina.training.callbacks import Callback, History
 from lamina.training.callbacks.callback_list import flattened
 from lamina.training.loop import arguments
-from lamina.training.loop.class_weights import with_class_weights
+from lamina.training.loop.class_weights import ClassWeights
 from lamina.training.loop.evaluate import evaluate
 from lamina.training.loop.fit import Fit
 
@@ -74,8 +74,8 @@ def fit(
         sample_weight: the weight of each example in the loss, ``[examples]``. Default None: 1.
         class_weight: a dict from class index to the factor of the sample weight, for a model of one
             output. Each value of the loss has the weight of its label's class: integer labels
-            ``[examples]`` or ``[examples, ...]``, or one-hot labels. A class that occurs needs a
-            weight. Default None.
+            ``[examples]`` or ``[examples, ...]``, or one-hot labels, of which a row of zeros
+            counts as class 0. A class that occurs needs a weight. Default None.
         initial_epoch: the index of the first epoch. Default 0.
         steps_per_epoch: the number of steps in an epoch, which begins where the one before ended.
             Where the data end, the epoch ends early with a warning. Default None: all batches; an
@@ -119,16 +119,15 @@ def fit(
     size = count_or_default("validation_batch_size", validation_batch_size, batch_size)
     frequency = arguments.validation_epochs(validation_freq)
     trainer, listed = trainer_of(model), flattened(callbacks)
-    data, rest = arguments.training_data(
-        trainer, x, y, sample_weight, class_weight, validation_split
-    )
+    class_weights = None if class_weight is None else ClassWeights(trainer, class_weight)
+    data, rest = arguments.training_data(x, y, sample_weight, validation_split)
     validation = rest if validation_data is None else arguments.validation_data(validation_data)
     validate = None
     if validation is not None:
         validate = functools.partial(evaluate, trainer, validation, size, validation_steps)
     return Fit(
         trainer,
-        arguments.batch_source(data, batch_size, shuffle, steps_per_epoch),
+        arguments.batch_source(data, batch_size, shuffle, steps_per_epoch, class_weights),
         last,
         skipped,
         validate,
@@ -195,7 +194,7 @@ def train_on_batch(
     trainer.reset_logs()
     batch = as_batch(x, y, sample_weight)
     if class_weight is not None:
-        batch = with_class_weights(trainer, batch, class_weight)
+        batch = ClassWeights(trainer, class_weight)(batch)
     trainer.step(batch)
     trainer.check(lambda _: batch, trainer.wait())
     return loss_and_metrics(trainer.logs(), return_dict)

@@ -65,7 +65,9 @@ def predict(
     listeners = CallbackList(callbacks, epochs=1, steps=count, verbose=verbose)
     listeners.set_model(model)
     listeners.call("on_predict_begin", {})
-    outputs = predict_with(_compiled_call(model), data, batch_size, steps, listeners)
+    trainer = state_of(model).trainer
+    each = (None if trainer is None else trainer.steps_per_execution) or 1
+    outputs = predict_with(_compiled_call(model), data, batch_size, steps, listeners, each)
     listeners.call("on_predict_end", {})
     return outputs
 

@@ -202,7 +202,15 @@ class Program:
         def step(index: Any, carry: Carry) -> Carry:
             return self._train_batch(carry, _rows(data, indices[index]))[0]
 
-        return cast(Any, jax.lax.fori_loop)(first, stop, step, carry)
+        return self._repeated(first, stop, step, carry)
+
+    def _repeated(self, first: Any, stop: Any, step: Callable[[Any, Any], Any], value: Any) -> Any:
+        """Run ``value = step(index, value)`` for each index; without compilation, one at a time."""
+        if self._jit:
+            return cast(Any, jax.lax.fori_loop)(first, stop, step, value)
+        for index in range(first, stop):
+            value = step(index, value)
+        return value
 
     def _evaluate_batch(
         self, trainable: Any, non_trainable: Any, total: Accumulators, batch: Any
@@ -224,7 +232,7 @@ class Program:
             batch = _rows(data, indices[index])
             return self._evaluate_batch(trainable, non_trainable, total, batch)
 
-        return cast(Any, jax.lax.fori_loop)(first, stop, step, total)
+        return self._repeated(first, stop, step, total)
 
 
 def _with_separate_buffers(tree: Any) -> Any:
