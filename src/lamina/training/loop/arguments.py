@@ -17,7 +17,6 @@ from lamina.training.data.batches import is_batch_source, unpack
 from lamina.training.data.iterable_source import IterableSource
 from lamina.training.data.passes import Passes
 from lamina.training.loop.class_weights import ClassWeights
-from lamina.training.loop.trainer import Trainer
 
 __all__ = [
     "batch_count",

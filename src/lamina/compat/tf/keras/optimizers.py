@@ -10,7 +10,7 @@ from typing import Any
 
 from lamina.compat.tf.keras import schedules
 from lamina.compat.tf.missing import missing
-from lamina.training.optimizers import definitions
+from lamina.training.optimizers import definitions, loss_scale
 
 __all__ = [
     "SGD",
@@ -22,6 +22,7 @@ __all__ = [
     "Adamax",
     "Lamb",
     "Lion",
+    "LossScaleOptimizer",
     "Nadam",
     "RMSprop",
     "schedules",
@@ -36,6 +37,7 @@ AdamW = definitions.adamw
 Adamax = definitions.adamax
 Lamb = definitions.lamb
 Lion = definitions.lion
+LossScaleOptimizer = loss_scale.loss_scale_optimizer
 Nadam = definitions.nadam
 RMSprop = definitions.rmsprop
 
