@@ -77,8 +77,8 @@ def fit(
             ``[examples]`` or ``[examples, ...]``, or one-hot labels, of which a row of zeros
             counts as class 0. A class that occurs needs a weight. Default None.
         initial_epoch: the index of the first epoch. Default 0.
-        steps_per_epoch: the number of steps in an epoch, which begins where the one before ended.
-            Where the data end, the epoch ends early with a warning. Default None: all batches; an
+        steps_per_epoch: the number of steps in an epoch, which begins where the one before ended;
+            rounded up to a multiple of `steps_per_execution`. Where the data end, the epoch ends early with a warning. Default None: all batches; an
             endless iterable needs a number.
         validation_steps: the maximum number of validation batches. Default None: all.
         validation_batch_size: the number of examples in a validation batch. Default None:
@@ -119,6 +119,9 @@ def fit(
     size = count_or_default("validation_batch_size", validation_batch_size, batch_size)
     frequency = arguments.validation_epochs(validation_freq)
     trainer, listed = trainer_of(model), flattened(callbacks)
+    each = trainer.steps_per_execution
+    if steps_per_epoch is not None and each is not None:
+        steps_per_epoch = -(-steps_per_epoch // each) * each  # as in Keras
     class_weights = None if class_weight is None else ClassWeights(trainer, class_weight)
     data, rest = arguments.training_data(x, y, sample_weight, validation_split)
     validation = rest if validation_data is None else arguments.validation_data(validation_data)

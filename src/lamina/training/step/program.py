@@ -149,7 +149,7 @@ class Program:
         step: Any,
         scale: Any = None,
     ) -> tuple[jax.Array, tuple[BatchLoss, tuple[jax.Array, ...]]]:
-        """Return the loss times `scale`; the objective's value, and the new non-trainable values."""
+        """Return the scaled loss; the value of the objective, and the new non-trainable values."""
         values = {id(v): a for v, a in zip(self.trainable.values(), trainable, strict=True)}
         values |= {
             id(v): a for v, a in zip(self.non_trainable.values(), non_trainable, strict=True)
