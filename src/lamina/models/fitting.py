@@ -78,8 +78,8 @@ def fit(
             counts as class 0. A class that occurs needs a weight. Default None.
         initial_epoch: the index of the first epoch. Default 0.
         steps_per_epoch: the number of steps in an epoch, which begins where the one before ended;
-            rounded up to a multiple of `steps_per_execution`. Where the data end, the epoch ends early with a warning. Default None: all batches; an
-            endless iterable needs a number.
+            rounded up to a multiple of `steps_per_execution`. Where the data end, the epoch ends
+            early with a warning. Default None: all batches; an endless iterable needs a number.
         validation_steps: the maximum number of validation batches. Default None: all.
         validation_batch_size: the number of examples in a validation batch. Default None:
             `batch_size`.

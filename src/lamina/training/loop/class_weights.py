@@ -69,7 +69,7 @@ class ClassWeights:
 
     def _loss_shapes(self, batch: Any) -> LossShapes | None:
         leaves, structure = flatten(batch)
-        form = structure, tuple((np.shape(leaf)[1:], np.result_type(leaf)) for leaf in leaves)
+        form = structure, tuple((np.shape(leaf)[1:], str(leaf.dtype)) for leaf in leaves)
         if form not in self._shapes:
             self._shapes[form] = _loss_shapes(self._trainer, Arrays(batch).example_batch(2))
         return self._shapes[form]
