@@ -14,6 +14,7 @@ import pytest
 import lamina
 from lamina import layers
 from lamina.compat import tf
+from lamina.core.running import precision
 from lamina.errors import InputError
 from lamina.training import NotFiniteError
 from lamina.training.optimizers.loss_scale import loss_scale_of
@@ -114,6 +115,33 @@ def test_an_infinite_loss_is_an_error_in_any_case():
     model.compile(tf.keras.optimizers.LossScaleOptimizer(tf.keras.optimizers.SGD(0.1)), "mse")
     with pytest.raises(NotFiniteError):
         model.train_on_batch(X, Y * np.inf)
+
+
+@pytest.fixture
+def policy(monkeypatch):
+    """Sets the policy of new layers until the end of the test."""
+    monkeypatch.setitem(precision._MIXED, "mixed_float16", jnp.float16)
+    yield lamina.set_dtype_policy
+    lamina.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize(("scaled", "trains"), [({}, True), ({"auto_scale_loss": False}, False)])
+def test_small_gradients_of_float16_are_scaled(policy, scaled, trains):
+    policy("mixed_float16")
+    sigmoids = [layers.Dense(1, "sigmoid", False, "ones") for _ in range(15)]
+    model = lamina.Sequential(sigmoids)
+    model.compile(tf.keras.optimizers.SGD(1e9), "mse", **scaled)
+    model.fit(np.ones((1, 1)), np.ones((1, 1)), verbose=0)
+    assert (model.get_weights()[0].item() != 1.0) == trains
+
+
+@pytest.mark.parametrize("name", ["float32", "mixed_bfloat16", "float16"])
+def test_models_of_other_policies_are_not_scaled(policy, name):
+    policy(name)
+    model = lamina.Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse", auto_scale_loss=True)
+    program, carry = model.optimizer.prepare(lambda: (X, Y))
+    assert loss_scale_of(program.optimizer_state(carry)) is None
 
 
 def test_a_config_a_file_and_the_learning_rate(tmp_path):
