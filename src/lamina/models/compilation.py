@@ -95,7 +95,8 @@ def compile(
             raises an error, `"stop"` ends training with a warning, both with the weights from
             before the step; `"ignore"` continues.
         steps_per_execution: the number of steps on in-memory arrays that run as one program.
-            `"auto"` (default) takes as many as run in about 0.2 seconds.
+            `"auto"` (default) takes as many as run in about 0.2 seconds. Callbacks for batches are
+            called once in that number of steps, as in Keras; with `"auto"` for each step.
 
     Raises:
         UnknownNameError: there is no optimizer, loss or metric of that name.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
@@ -91,18 +93,20 @@ def loss_scale_optimizer(
             )
         )
     growth_steps = as_count("dynamic_growth_steps", dynamic_growth_steps, example=2000)
-    if isinstance(initial_scale, bool) or not initial_scale > 0:
+    scale: Any = initial_scale
+    if isinstance(scale, bool) or not isinstance(scale, Real) or not 0 < scale < math.inf:
         raise InputError(
             explain(
                 "initial_scale is not a positive number.",
+                expected="a positive finite number",
                 received=repr(initial_scale),
                 remedy="Give initial_scale=32768.0, for example.",
             )
         )
 
     def init(params: Any) -> LossScale:
-        scale = jnp.full((), initial_scale, jnp.float32)
-        return LossScale(scale, jnp.zeros((), jnp.int32), inner_optimizer.init(params))
+        start = jnp.full((), initial_scale, jnp.float32)
+        return LossScale(start, jnp.zeros((), jnp.int32), inner_optimizer.init(params))
 
     def update(gradients: Any, state: LossScale, params: Any = None) -> tuple[Any, LossScale]:
         leaves = leaves_of(gradients)
