@@ -94,7 +94,7 @@ def loss_scale_optimizer(
         )
     growth_steps = as_count("dynamic_growth_steps", dynamic_growth_steps, example=2000)
     scale: Any = initial_scale
-    if isinstance(scale, bool) or not isinstance(scale, Real) or not 0 < scale < math.inf:
+    if isinstance(scale, bool) or not isinstance(scale, Real) or not 0 < float(scale) < math.inf:
         raise InputError(
             explain(
                 "initial_scale is not a positive number.",
