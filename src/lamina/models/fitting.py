@@ -15,7 +15,7 @@ from lamina.models.model_state import state_of
 from lamina.training.callbacks import Callback, History
 from lamina.training.callbacks.callback_list import flattened
 from lamina.training.loop import arguments
-from lamina.training.loop.class_weights import with_class_weights
+from lamina.training.loop.class_weights import ClassWeights
 from lamina.training.loop.evaluate import evaluate
 from lamina.training.loop.fit import Fit
 
@@ -74,13 +74,13 @@ def fit(
         shuffle: take the examples of the arrays in a new order in each epoch. Default True.
         class_weight: a dict from class index to the factor of the sample weight, for a model of one
             output. Each value of the loss has the weight of its label's class: integer labels
-            ``[examples]`` or ``[examples, ...]``, or one-hot labels. A class that occurs needs a
-            weight. Default None.
+            ``[examples]`` or ``[examples, ...]``, or one-hot labels, of which a row of zeros
+            counts as class 0. A class that occurs needs a weight. Default None.
         sample_weight: the weight of each example in the loss, ``[examples]``. Default None: 1.
         initial_epoch: the index of the first epoch. Default 0.
-        steps_per_epoch: the number of steps in an epoch, which begins where the one before ended.
-            Where the data end, the epoch ends early with a warning. Default None: all batches; an
-            endless iterable needs a number.
+        steps_per_epoch: the number of steps in an epoch, which begins where the one before ended;
+            rounded up to a multiple of `steps_per_execution`. Where the data end, the epoch ends
+            early with a warning. Default None: all batches; an endless iterable needs a number.
         validation_steps: the maximum number of validation batches. Default None: all.
         validation_batch_size: the number of examples in a validation batch. Default None:
             `batch_size`.
@@ -124,16 +124,18 @@ def fit(
     if history is None:
         listed = (*listed, history := History())
     state_of(model).history = history
-    data, rest = arguments.training_data(
-        trainer, x, y, sample_weight, class_weight, validation_split
-    )
+    each = trainer.steps_per_execution
+    if steps_per_epoch is not None and each is not None:
+        steps_per_epoch = -(-steps_per_epoch // each) * each  # as in Keras
+    class_weights = None if class_weight is None else ClassWeights(trainer, class_weight)
+    data, rest = arguments.training_data(x, y, sample_weight, validation_split)
     validation = rest if validation_data is None else arguments.validation_data(validation_data)
     validate = None
     if validation is not None:
         validate = functools.partial(evaluate, trainer, validation, size, validation_steps)
     return Fit(
         trainer,
-        arguments.batch_source(data, batch_size, shuffle, steps_per_epoch),
+        arguments.batch_source(data, batch_size, shuffle, steps_per_epoch, class_weights),
         last,
         skipped,
         validate,
@@ -200,7 +202,7 @@ def train_on_batch(
     trainer.reset_logs()
     batch = as_batch(x, y, sample_weight)
     if class_weight is not None:
-        batch = with_class_weights(trainer, batch, class_weight)
+        batch = ClassWeights(trainer, class_weight)(batch)
     trainer.step(batch)
     trainer.check(lambda _: batch, trainer.wait())
     return loss_and_metrics(trainer.logs(), return_dict)

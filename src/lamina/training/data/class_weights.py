@@ -198,9 +198,9 @@ def _rounded(labels: np.ndarray) -> np.ndarray:
 
 
 def _are_distributions(labels: np.ndarray, axis: int) -> bool:
-    """Return whether labels are one-hot, or probabilities of classes."""
+    """Return whether labels are one-hot, or probabilities of classes; or zeros, without a class."""
     sums = labels.sum(axis, dtype=np.float32)
-    return bool((labels >= 0).all() and (np.abs(sums - 1.0) < 1e-3).all())
+    return bool((labels >= 0).all() and ((np.abs(sums - 1.0) < 1e-3) | (sums == 0.0)).all())
 
 
 def _occurring(indices: np.ndarray) -> Iterable[int]:

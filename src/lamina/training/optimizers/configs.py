@@ -31,7 +31,12 @@ _DEFAULTS: dict[str, Any] = {
 }
 """The options of all optimizers."""
 
-_NAMES = {"adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
+_NAMES = {
+    "adamw": "AdamW",
+    "loss_scale_optimizer": "LossScaleOptimizer",
+    "rmsprop": "RMSprop",
+    "sgd": "SGD",
+}
 """The names of Keras that are not capitalized words."""
 
 
@@ -53,7 +58,9 @@ def with_config(make: F) -> F:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         given = dict(bound.arguments)
-        options: dict[str, Any] = {"name": make.__name__, **_DEFAULTS, **given.pop("options", {})}
+        options: dict[str, Any] = {"name": make.__name__}
+        if "options" in signature.parameters:
+            options |= {**_DEFAULTS, **given.pop("options", {})}
         described: Any = _described(type(transformation), made)(*transformation)
         vars(described).update(getattr(transformation, "__dict__", {}))
         described.make, described.options = made, options | given

@@ -13,6 +13,7 @@ from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
 from lamina.training.optimizers.clipping import Clipping, clipped
+from lamina.training.optimizers.loss_scale import DynamicLossScale
 from lamina.training.optimizers.weight_averages import weight_averages
 
 if TYPE_CHECKING:
@@ -97,6 +98,10 @@ def with_options(
     unknown = set(options) - OptimizerOptions.__optional_keys__
     if unknown:
         raise TypeError(f"an optimizer has no argument {min(unknown)!r}")
+    if isinstance(optimizer, DynamicLossScale):  # it must see gradients that are not clipped
+        given = any(value is not None for value in options.values())
+        inner: Any = optimizer.inner_optimizer
+        return optimizer.with_inner(with_options(inner, options)) if given else optimizer
     scale = options.get("loss_scale_factor") or getattr(optimizer, "loss_scale", None)
     accumulated = options.get("gradient_accumulation_steps")
     batches = 1

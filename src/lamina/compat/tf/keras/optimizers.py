@@ -10,7 +10,7 @@ from typing import Any
 
 from lamina.compat.tf.keras import schedules
 from lamina.compat.tf.missing import missing
-from lamina.training.optimizers import adam, definitions
+from lamina.training.optimizers import adam, definitions, loss_scale
 
 __all__ = [
     "SGD",
@@ -22,6 +22,7 @@ __all__ = [
     "Adamax",
     "Lamb",
     "Lion",
+    "LossScaleOptimizer",
     "Nadam",
     "RMSprop",
     "schedules",
@@ -36,6 +37,7 @@ AdamW = adam.adamw
 Adamax = adam.adamax
 Lamb = adam.lamb
 Lion = definitions.lion
+LossScaleOptimizer = loss_scale.loss_scale_optimizer
 Nadam = adam.nadam
 RMSprop = definitions.rmsprop
 
