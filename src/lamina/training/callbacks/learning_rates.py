@@ -58,7 +58,7 @@ class LearningRateScheduler(Callback):
         if epoch == self._epoch:  # training resumes within this epoch
             return
         trainer = trainer_of(self.model)
-        arguments = (epoch, trainer.learning_rate)
+        arguments = (epoch, float(trainer.learning_rate))
         trainer.learning_rate = self.schedule(*arguments[: _arity(self.schedule)])
         self._epoch = epoch
         if self.verbose:
@@ -66,7 +66,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = trainer_of(self.model).learning_rate
+            logs["learning_rate"] = float(trainer_of(self.model).learning_rate)
 
     _state_schema: ClassVar[Schema] = {"epoch": is_integer}
 
@@ -153,7 +153,7 @@ class ReduceLROnPlateau(Monitor):
         self.wait = self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        rate = self.trainer.learning_rate
+        rate = float(self.trainer.learning_rate)
         if logs is not None:
             logs["learning_rate"] = rate
         value = self.current(logs)

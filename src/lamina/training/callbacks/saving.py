@@ -13,7 +13,7 @@ from lamina.training.callbacks.base import Callback
 from lamina.training.callbacks.log_names import LogNames
 from lamina.training.callbacks.messages import print_message
 from lamina.training.callbacks.monitoring import Mode, Monitor
-from lamina.training.callbacks.options import check_numbers, save_frequency
+from lamina.training.callbacks.options import as_path, check_numbers, save_frequency
 from lamina.training.callbacks.paths import field_names, format_path, unknown_name
 from lamina.training.checkpoints import store
 from lamina.training.checkpoints.folders import check_file, check_folder
@@ -39,8 +39,8 @@ class ModelCheckpoint(Monitor):
             improve on; None (default) for none.
 
     Raises:
-        InputError: `save_freq` or `mode` is invalid; or the path contains a name that is not
-            among the logs.
+        InputError: `filepath`, `save_freq` or `mode` is invalid; or the path contains a name that
+            is not among the logs.
         OSError: when training begins, the folder cannot be created or written to.
 
     >>> best = ModelCheckpoint("best.lamina", save_best_only=True)
@@ -58,7 +58,7 @@ class ModelCheckpoint(Monitor):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
-        self.filepath = os.fspath(filepath)
+        self.filepath = as_path(self, "filepath", filepath)
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
@@ -145,8 +145,8 @@ class BackupAndRestore(Callback):
         delete_checkpoint: whether to delete the checkpoints when training ends; True by default.
 
     Raises:
-        InputError: `save_freq` is invalid; or, when training begins, another run writes to the
-            folder.
+        InputError: `backup_dir` or `save_freq` is invalid; or, when training begins, another run
+            writes to the folder.
         OSError: when training begins, the folder cannot be created or written to.
 
     >>> backup = BackupAndRestore("backup", save_freq=1000)
@@ -159,7 +159,7 @@ class BackupAndRestore(Callback):
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ) -> None:
-        self.backup_dir = os.fspath(backup_dir)
+        self.backup_dir = as_path(self, "backup_dir", backup_dir)
         self.save_freq = save_frequency(save_freq)
         self.keep = 2 if double_checkpoint else 1
         self.delete_checkpoint = delete_checkpoint
