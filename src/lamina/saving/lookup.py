@@ -54,6 +54,7 @@ def label(thing: Any) -> str:
     >>> label(Dense), label(Dense.call)
     ('lamina.layers:Dense', 'lamina.layers.dense:Dense.call')
     """
+    thing = vars(thing).get("_saved_as", thing)  # a class that files hold as another one
     if is_ours(str(thing.__module__)):
         for name in _BY_INNER_NAME.get(thing.__qualname__, ()):
             if _exported(name) is thing:
