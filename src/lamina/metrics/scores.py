@@ -135,7 +135,7 @@ class F1Score(FBetaScore):
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, Real)
 
 
 def _bad(option: str, expected: str, received: Any) -> str:

@@ -30,7 +30,12 @@ _DEFAULTS: dict[str, Any] = {
 }
 """The options of all optimizers."""
 
-_NAMES = {"adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
+_NAMES = {
+    "adamw": "AdamW",
+    "rmsprop": "RMSprop",
+    "schedule_free_adamw": "ScheduleFreeAdamW",
+    "sgd": "SGD",
+}
 """The names of Keras that are not capitalized words."""
 
 

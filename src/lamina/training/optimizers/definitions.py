@@ -6,16 +6,22 @@ Each returns an optax transformation. ``g`` is the gradient of a weight ``w``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from lamina.lazy import lazily
 from lamina.training.optimizers.configs import with_config
-from lamina.training.optimizers.moments import scale_by_adam, scale_by_nadam
+from lamina.training.optimizers.factored import adafactor
+from lamina.training.optimizers.moments import adam_of_rate, scale_by_nadam
 from lamina.training.optimizers.options import (
+    LearningRate,
     OptimizerOptions,
     SharedOptions,
+    check_share,
     made,
 )
+from lamina.training.optimizers.orthogonal import muon
+from lamina.training.optimizers.proximal import ftrl
+from lamina.training.optimizers.schedule_free import schedule_free_adamw
 
 if TYPE_CHECKING:
     import optax
@@ -31,15 +37,15 @@ __all__ = [
     "adam",
     "adamax",
     "adamw",
+    "ftrl",
     "lamb",
     "lion",
+    "muon",
     "nadam",
     "rmsprop",
+    "schedule_free_adamw",
     "sgd",
 ]
-
-LearningRate: TypeAlias = float | Callable[[Any], Any]
-"""A number, or a schedule: a function of the step."""
 
 
 @with_config
@@ -58,19 +64,6 @@ def adadelta(
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
     return made(lambda rate: optax.adadelta(rate, rho, epsilon), learning_rate, options)
-
-
-@with_config
-def adafactor(
-    learning_rate: LearningRate = 0.001, **options: Unpack[OptimizerOptions]
-) -> optax.GradientTransformation:
-    """Adafactor (Shazeer, Stern, arXiv 1804.04235).
-
-    Args:
-        learning_rate: a number or a schedule.
-        options: those of all optimizers; see :class:`OptimizerOptions`.
-    """
-    return made(lambda rate: optax.adafactor(rate), learning_rate, options)
 
 
 @with_config
@@ -114,7 +107,7 @@ def adam(
         amsgrad: whether the largest second moment so far is used. Default False.
         options: those of all optimizers; see :class:`OptimizerOptions`.
     """
-    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
+    return made(adam_of_rate(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
 
 
 @with_config
@@ -159,7 +152,7 @@ def adamw(
         options: those of all optimizers; see :class:`SharedOptions`.
     """
     every: OptimizerOptions = {**options, "weight_decay": weight_decay}
-    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
+    return made(adam_of_rate(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
 
 
 @with_config
@@ -193,10 +186,14 @@ def lion(
 
     Args:
         learning_rate: a number or a schedule.
-        beta_1: the weight of the average in the update, in [0, 1).
+        beta_1: the weight of the average in the update, in (0, 1].
         beta_2: the decay rate of the average, in [0, 1).
         options: those of all optimizers; see :class:`OptimizerOptions`.
+
+    Raises:
+        InputError: `beta_1` is not in (0, 1].
     """
+    check_share("beta_1 of lion", beta_1, positive=True)
     return made(
         lambda rate: optax.lion(rate, beta_1, beta_2, weight_decay=0.0), learning_rate, options
     )
@@ -269,7 +266,11 @@ def sgd(
         momentum: in [0, 1).
         nesterov: whether to use Nesterov momentum.
         options: those of all optimizers; see :class:`OptimizerOptions`.
+
+    Raises:
+        InputError: the momentum is not in [0, 1].
     """
+    check_share("momentum of sgd", momentum)
 
     def make(rate: Any) -> optax.GradientTransformation:
         step = optax.scale_by_learning_rate(rate)
@@ -285,20 +286,13 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "adam": adam,
     "adamax": adamax,
     "adamw": adamw,
+    "ftrl": ftrl,
     "lamb": lamb,
     "lion": lion,
+    "muon": muon,
     "nadam": nadam,
     "rmsprop": rmsprop,
+    "schedulefreeadamw": schedule_free_adamw,
     "sgd": sgd,
 }
 """All optimizers by name."""
-
-
-def _adam(
-    beta_1: float, beta_2: float, epsilon: float, amsgrad: bool
-) -> Callable[[Any], optax.GradientTransformation]:
-    def make(rate: Any) -> optax.GradientTransformation:
-        scale = scale_by_adam(beta_1, beta_2, epsilon, amsgrad)
-        return optax.chain(scale, optax.scale_by_learning_rate(rate))
-
-    return make

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import jax
 
@@ -20,13 +20,19 @@ else:
     optax = lazily("optax")
 
 __all__ = [
+    "LearningRate",
     "OptimizerOptions",
     "ScaledLoss",
     "SharedOptions",
+    "check_share",
     "made",
     "with_options",
     "with_weight_decay",
 ]
+
+
+LearningRate: TypeAlias = float | Callable[[Any], Any]
+"""A number, or a schedule: a function of the step."""
 
 
 class SharedOptions(Clipping, total=False):
@@ -60,6 +66,22 @@ class OptimizerOptions(SharedOptions, total=False):
     """
 
     weight_decay: float | None
+
+
+def check_share(name: str, value: Any, positive: bool = False) -> None:
+    """Check that an option is in [0, 1], or in (0, 1] if it must be positive.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not 0 <= value <= 1 or (positive and value == 0):
+        raise InputError(
+            explain(
+                f"{name} is not in {'(' if positive else '['}0, 1].",
+                received=repr(value),
+                remedy=f"Give {name.partition(' of ')[0]}=0.9, for example.",
+            )
+        )
 
 
 class _Transformation(NamedTuple):

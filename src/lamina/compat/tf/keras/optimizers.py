@@ -20,10 +20,13 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Ftrl",
     "Lamb",
     "Lion",
+    "Muon",
     "Nadam",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "schedules",
 ]
 
@@ -34,10 +37,13 @@ Adagrad = definitions.adagrad
 Adam = definitions.adam
 AdamW = definitions.adamw
 Adamax = definitions.adamax
+Ftrl = definitions.ftrl
 Lamb = definitions.lamb
 Lion = definitions.lion
+Muon = definitions.muon
 Nadam = definitions.nadam
 RMSprop = definitions.rmsprop
+ScheduleFreeAdamW = definitions.schedule_free_adamw
 
 
 def __getattr__(name: str) -> Any:
