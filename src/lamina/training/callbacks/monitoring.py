@@ -81,7 +81,7 @@ class Monitor(Callback):
         Raises:
             InputError: there is no such log.
         """
-        found = (logs or {}).get(self.monitor)
+        found: Any = (logs or {}).get(self.monitor)
         if found is None:
             if (
                 self.monitor.startswith("val_")
@@ -90,7 +90,7 @@ class Monitor(Callback):
                 return None
             raise InputError(self._missing(list(logs or {})))
         try:
-            return float(found)
+            return float(found[0] if _has_one(found) else found)
         except (TypeError, ValueError):
             raise InputError(
                 explain(
@@ -240,6 +240,11 @@ class EarlyStopping(Monitor):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         vars(self).update({name: state[name] for name in self._state_schema})
+
+
+def _has_one(value: Any) -> bool:
+    """Return whether a log is a list of one number, as of a metric of one class."""
+    return isinstance(value, list) and len(cast("list[Any]", value)) == 1
 
 
 def _weights(model: Any) -> Any:

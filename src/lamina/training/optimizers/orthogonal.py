@@ -133,7 +133,7 @@ def _orthogonalized(
     def of_matrix(g: Any) -> Any:
         is_tall = g.shape[0] > g.shape[1]
         x: Any = g.T if is_tall else g
-        x = x / (jnp.linalg.norm(x) + 1e-7)  # spectral norm at most 1
+        x = x / (jnp.sqrt(jnp.sum(x * x)) + 1e-7)  # spectral norm at most 1
         for _ in range(steps):
             square: Any = x @ x.T
             x = a * x + (b * square + c * square @ square) @ x
