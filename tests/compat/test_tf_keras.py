@@ -252,3 +252,16 @@ def test_a_metric_gives_results_of_its_dtype():
     mean = tf.keras.metrics.Mean("loss", dtype=tf.float16)
     assert mean([1.0, 4.0]).dtype == "float16" and mean.result() == 2.5
     assert tf.keras.metrics.CategoricalAccuracy(dtype=tf.float32).result().dtype == "float32"
+
+
+@pytest.mark.parametrize("suffix", [".lamina", ".keras"])
+def test_metrics_with_a_state_are_stored_with_the_model(suffix, tmp_path):
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+    model = lamina.Sequential([Dense(1)])
+    kinds = (tf.keras.metrics.MeanSquaredError, tf.keras.metrics.AUC, tf.keras.metrics.BinaryIoU)
+    model.compile("sgd", "mse", metrics=[kind() for kind in kinds])
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / f"model{suffix}")
+    loaded = lamina.load(tmp_path / f"model{suffix}")
+    expected = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert loaded.evaluate(x, y, verbose=0, return_dict=True) == expected
