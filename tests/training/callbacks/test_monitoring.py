@@ -5,6 +5,7 @@ import pytest
 
 import lamina
 from lamina import layers, metrics
+from lamina.errors import InputError
 from lamina.training import Callback, NotFiniteError, callbacks
 
 RNG = np.random.default_rng(0)
@@ -113,3 +114,23 @@ def test_terminate_on_nan_may_raise_a_runtime_error_before_the_end(late, tmp_pat
         compiled().fit(X, y, 1, shuffle=False, callbacks=every, verbose=0)
     assert isinstance(caught.value, NotFiniteError)
     assert not ended and (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("returned", [None, "a", [0.5], np.array([0.5])])
+def test_a_schedule_that_returns_no_number_is_an_error(returned):
+    scheduler = callbacks.LearningRateScheduler(lambda epoch: returned)
+    with pytest.raises(InputError, match="does not return a learning rate"):
+        compiled().fit(X, Y, callbacks=[scheduler], verbose=0)
+
+
+@pytest.mark.parametrize("returned", [1, np.float32(0.5), np.array(0.5)])
+def test_a_schedule_may_return_any_number(returned):
+    scheduler = callbacks.LearningRateScheduler(lambda epoch: returned)
+    history = compiled().fit(X, Y, callbacks=[scheduler], verbose=0)
+    assert history.history["learning_rate"] == [float(returned)]
+
+
+@pytest.mark.parametrize("factor", ["a", None, 1.5, 0])
+def test_the_factor_of_a_plateau_is_a_number_between_0_and_1(factor):
+    with pytest.raises(InputError, match="would not lower"):
+        callbacks.ReduceLROnPlateau(factor=factor)
