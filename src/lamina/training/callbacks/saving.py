@@ -25,6 +25,9 @@ __all__ = ["BackupAndRestore", "ModelCheckpoint"]
 class ModelCheckpoint(Monitor):
     """Saves the model after each epoch or every N batches, or only when it is the best so far.
 
+    The file also holds the arguments of `compile` and the state of the optimizer, so that `fit`
+    continues after loading.
+
     Args:
         filepath: the path, which may contain ``{epoch}`` and ``{batch}``, counted from 1, and the
             names of logs: ``"{epoch:02d}-{val_loss:.2f}.lamina"``.
@@ -116,8 +119,10 @@ class ModelCheckpoint(Monitor):
             self.best = value
         path = self._path(epoch, batch, logs)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write = saving.save_weights if self.save_weights_only else saving.save
-        write(self.model, path)
+        if self.save_weights_only:
+            saving.save_weights(self.model, path)
+        else:
+            self.model.save(path)
         if self.verbose:
             print_message(f"epoch {epoch + 1}: saved {path}")
 
