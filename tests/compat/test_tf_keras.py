@@ -52,8 +52,13 @@ SCHEDULES = [
     ("InverseTimeDecay", (0.1, 10, 0.5), {"staircase": True}),
     ("InverseTimeDecay", (0.1, 10, 0.5), {}),
     ("PolynomialDecay", (0.1, 10), {"power": 2.0}),
+    ("PolynomialDecay", (0.1, 7), {"power": 0.5, "cycle": True}),
     ("CosineDecay", (0.1, 10), {"alpha": 0.1}),
     ("CosineDecay", (0.0, 10), {"warmup_target": 0.1, "warmup_steps": 5}),
+    ("CosineDecay", (0.1, 10, 0.1, "mine", 0.5, 3), {}),
+    ("CosineDecayRestarts", (0.1, 5), {}),
+    ("CosineDecayRestarts", (0.1, 5), {"t_mul": 1.0, "m_mul": 0.7, "alpha": 0.2}),
+    ("CosineDecayRestarts", (0.1, 5), {"t_mul": 1.5, "m_mul": 0.7}),
     ("PiecewiseConstantDecay", ([3, 7], [0.1, 0.01, 0.001]), {}),
 ]
 
@@ -62,8 +67,35 @@ SCHEDULES = [
 def test_a_schedule_gives_the_rates_that_keras_gives(name, given, options):
     ours = getattr(tf.keras.optimizers.schedules, name)(*given, **options)
     theirs = getattr(keras.optimizers.schedules, name)(*given, **options)
-    for step in range(20):
-        np.testing.assert_allclose(ours(jnp.asarray(step)), theirs(step), rtol=1e-5, atol=1e-8)
+    compiled = jax.jit(lambda step: ours(step))
+    for step in range(40):
+        for found in (ours(step), ours(jnp.asarray(step)), compiled(jnp.asarray(step))):
+            np.testing.assert_allclose(found, theirs(step), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(("name", "given", "options"), SCHEDULES)
+def test_the_config_of_a_schedule_is_that_of_keras(name, given, options):
+    ours = getattr(tf.keras.optimizers.schedules, name)(*given, **options)
+    theirs = getattr(keras.optimizers.schedules, name)(*given, **options)
+    assert ours.get_config() == theirs.get_config()
+    assert type(ours).from_config(theirs.get_config()) == ours
+    assert lamina.deserialize(lamina.serialize(ours)) == ours
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("CosineDecay", (0.1, 0)),
+        ("CosineDecayRestarts", (0.1, -1)),
+        ("ExponentialDecay", (0.1, 0, 0.5)),
+        ("InverseTimeDecay", (0.1, 0, 0.5)),
+        ("PiecewiseConstantDecay", ([1, 2], [0.1, 0.2])),
+        ("PolynomialDecay", (0.1, 0)),
+    ],
+)
+def test_numbers_of_steps_that_keras_refuses_are_errors(name, given):
+    with pytest.raises(InputError, match=name):
+        getattr(tf.keras.optimizers.schedules, name)(*given)
 
 
 def test_a_schedule_of_ones_own_drives_an_optimizer():
@@ -284,3 +316,16 @@ def test_a_metric_gives_results_of_its_dtype():
     mean = tf.keras.metrics.Mean("loss", dtype=tf.float16)
     assert mean([1.0, 4.0]).dtype == "float16" and mean.result() == 2.5
     assert tf.keras.metrics.CategoricalAccuracy(dtype=tf.float32).result().dtype == "float32"
+
+
+@pytest.mark.parametrize("suffix", [".lamina", ".keras"])
+def test_metrics_with_a_state_are_stored_with_the_model(suffix, tmp_path):
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+    model = lamina.Sequential([Dense(1)])
+    kinds = (tf.keras.metrics.MeanSquaredError, tf.keras.metrics.AUC, tf.keras.metrics.BinaryIoU)
+    model.compile("sgd", "mse", metrics=[kind() for kind in kinds])
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / f"model{suffix}")
+    loaded = lamina.load(tmp_path / f"model{suffix}")
+    expected = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert loaded.evaluate(x, y, verbose=0, return_dict=True) == expected

@@ -182,7 +182,7 @@ def get(identifier: LossLike | Mapping[str, Any] | None) -> Any:
     if isinstance(identifier, Mapping):
         config = cast("Mapping[str, Any]", identifier)
         kind = look_up("loss", str(config.get("class_name")), _KNOWN, _ALIASES)
-        return kind(**config.get("config", {}))
+        return kind.from_config(config.get("config", {}))
     if isinstance(identifier, str):
         kind = look_up("loss", identifier, _KNOWN, _ALIASES)
         return kind() if identifier == kind.__name__ else _FUNCTIONS[snake(kind.__name__)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 import jax
@@ -59,9 +60,10 @@ class FBetaScore(Metric):
         super().__post_init__()
         if self.average not in (None, "micro", "macro", "weighted"):
             raise InputError(_bad("average", "None, 'micro', 'macro' or 'weighted'", self.average))
-        if not self.beta > 0:
+        if not _is_number(self.beta) or not self.beta > 0:
             raise InputError(_bad("beta", "a positive float", self.beta))
-        if self.threshold is not None and not 0 < self.threshold <= 1:
+        threshold = self.threshold
+        if threshold is not None and not (_is_number(threshold) and 0 < threshold <= 1):
             raise InputError(_bad("threshold", "a float in (0, 1]", self.threshold))
 
     def init(self, y_true: Any = None, y_pred: Any = None) -> State:
@@ -130,6 +132,10 @@ class F1Score(FBetaScore):
         dtype: Any = None,
     ) -> None:
         super().__init__(average, 1.0, threshold, name, dtype)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real)
 
 
 def _bad(option: str, expected: str, received: Any) -> str:

@@ -53,8 +53,18 @@ from lamina.metrics.metric import (
     Metric,
     Sum,
 )
+from lamina.metrics.operating import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
 from lamina.metrics.overlap import (
     BinaryIoU,
+    IoU,
+    MeanIoU,
+    OneHotIoU,
+    OneHotMeanIoU,
 )
 from lamina.metrics.regression import (
     CosineSimilarity,
@@ -122,10 +132,30 @@ _KNOWN: Mapping[str, type[Metric]] = {
 } | {
     "acc": AutoAccuracy,
     "accuracy": AutoAccuracy,
+    "bce": BinaryCrossentropy,
     "ce": AutoCrossentropy,
     "crossentropy": AutoCrossentropy,
     "logcosh": LogCoshError,
+    "mae": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "mse": MeanSquaredError,
+    "msle": MeanSquaredLogarithmicError,
 }
+
+_NEED_OPTIONS: Mapping[str, type[Metric]] = {
+    snake(kind.__name__): kind
+    for kind in (
+        IoU,
+        MeanIoU,
+        OneHotIoU,
+        OneHotMeanIoU,
+        PrecisionAtRecall,
+        RecallAtPrecision,
+        SensitivityAtSpecificity,
+        SpecificityAtSensitivity,
+    )
+}
+"""The metrics without default options."""
 
 
 def get(identifier: MetricLike | Mapping[str, Any] | None) -> Metric | None:
@@ -148,9 +178,9 @@ def get(identifier: MetricLike | Mapping[str, Any] | None) -> Metric | None:
         return None
     if isinstance(identifier, Mapping):
         config = cast("Mapping[str, Any]", identifier)
-        return look_up("metric", str(config.get("class_name")), _KNOWN, {})(
-            **config.get("config", {})
-        )
+        known = {**_KNOWN, **_NEED_OPTIONS}
+        kind = look_up("metric", str(config.get("class_name")), known, {})
+        return kind.from_config(config.get("config", {}))
     return metric_of(identifier)
 
 

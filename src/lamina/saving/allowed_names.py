@@ -92,11 +92,12 @@ DATA = _named(
 CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.models:")) | _named(
     {
         "lamina.compat.tf.keras.optimizers": (
-            "Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion LossScaleOptimizer Nadam "
-            "RMSprop SGD"
+            "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion LossScaleOptimizer Muon "
+            "Nadam RMSprop SGD ScheduleFreeAdamW"
         ),
         "lamina.compat.tf.keras.schedules": (
-            "CosineDecay ExponentialDecay InverseTimeDecay PiecewiseConstantDecay PolynomialDecay"
+            "CosineDecay CosineDecayRestarts ExponentialDecay InverseTimeDecay "
+            "PiecewiseConstantDecay PolynomialDecay"
         ),
         "lamina.initializers": (
             "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal "
@@ -116,8 +117,8 @@ CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.mode
 OPTIMIZERS = _named(
     {
         "lamina.compat.tf.keras.optimizers": (
-            "Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion LossScaleOptimizer Nadam "
-            "RMSprop SGD"
+            "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion LossScaleOptimizer Muon "
+            "Nadam RMSprop SGD ScheduleFreeAdamW"
         )
     }
 )

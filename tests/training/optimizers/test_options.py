@@ -38,6 +38,26 @@ CASES = [
     ("Lion", {"learning_rate": 0.1}),
     ("Lamb", {"learning_rate": 0.1, "weight_decay": 0.1}),
     ("RMSprop", {"learning_rate": 0.1, "weight_decay": 0.1, "centered": True}),
+    ("Adafactor", {"learning_rate": 0.1, "weight_decay": 0.1, **AVERAGES}),
+    ("Adafactor", {"clip_threshold": 0.5, "epsilon_2": 0.1, "beta_2_decay": -0.5}),
+    ("Adafactor", {"learning_rate": 3.0, "relative_step": False, "epsilon_1": 0.1}),
+    ("Ftrl", {"learning_rate": 0.1}),
+    ("Ftrl", {"learning_rate_power": -0.3, "initial_accumulator_value": 0.5, "beta": 0.3}),
+    (
+        "Ftrl",
+        {
+            "learning_rate": 0.1,
+            "l1_regularization_strength": 0.1,
+            "l2_regularization_strength": 0.2,
+            "l2_shrinkage_regularization_strength": 0.1,
+            "weight_decay": 0.1,
+        },
+    ),
+    ("Muon", {"learning_rate": 0.1}),
+    ("Muon", {"nesterov": False, "rms_rate": None, "ns_steps": 3, "momentum": 0.5}),
+    ("Muon", {"muon_a": 3.0, "muon_b": -4.0, "muon_c": 2.0, "weight_decay": None}),
+    ("ScheduleFreeAdamW", {"learning_rate": 0.1}),
+    ("ScheduleFreeAdamW", {"warmup_steps": 4, "weight_decay": 0.1, "beta_1": 0.7}),
 ]
 
 
@@ -97,6 +117,28 @@ def test_a_scaled_loss_trains_the_same_weights():
 def test_options_out_of_range_are_errors(options):
     with pytest.raises(InputError, match=next(iter(options))):
         tf.keras.optimizers.Adam(**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {"momentum": -1.0}),
+        ("SGD", {"momentum": 2.0}),
+        ("Lion", {"beta_1": -0.1}),
+        ("Lion", {"beta_1": 0.0}),
+        ("Lion", {"beta_1": 1.1}),
+        ("Ftrl", {"initial_accumulator_value": -0.1}),
+        ("Ftrl", {"learning_rate_power": 0.1}),
+        ("Ftrl", {"l1_regularization_strength": -0.1}),
+        ("Ftrl", {"l2_regularization_strength": -0.1}),
+        ("Ftrl", {"l2_shrinkage_regularization_strength": -0.1}),
+        ("Muon", {"exclude_layers": "head"}),
+        ("Muon", {"exclude_layers": ["dense_[0-9]*"]}),
+    ],
+)
+def test_options_that_keras_refuses_are_errors(name, options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        getattr(tf.keras.optimizers, name)(**options)
 
 
 def test_the_learning_rate_is_read_and_assigned():

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import math
+import os
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from lamina.counts import as_count
 from lamina.errors import InputError, explain
 
-__all__ = ["check_numbers", "check_unsupported", "save_frequency"]
+__all__ = ["as_path", "check_numbers", "check_unsupported", "save_frequency"]
+
+
+def as_path(owner: object, name: str, path: str | os.PathLike[str]) -> str:
+    """Return a path as a string.
+
+    Raises:
+        InputError: it is no path, or empty.
+    """
+    given = cast(Any, path)
+    if not hasattr(given, "__fspath__") and not (isinstance(given, str) and given):
+        raise InputError(
+            explain(
+                f"{name} of {type(owner).__name__} is no path.",
+                expected="a string that is not empty, or a pathlib.Path",
+                received=repr(given),
+                remedy=f"Pass {name}='runs/first', for example.",
+            )
+        )
+    return os.fspath(path)
 
 
 def check_numbers(owner: object, **options: Any) -> None:

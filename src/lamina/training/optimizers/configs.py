@@ -35,6 +35,7 @@ _NAMES = {
     "adamw": "AdamW",
     "loss_scale_optimizer": "LossScaleOptimizer",
     "rmsprop": "RMSprop",
+    "schedule_free_adamw": "ScheduleFreeAdamW",
     "sgd": "SGD",
 }
 """The names of Keras that are not capitalized words."""

@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 from lamina.lazy import lazily
 from lamina.training.optimizers.adam import adam, adamax, adamw, lamb, nadam
 from lamina.training.optimizers.configs import with_config
+from lamina.training.optimizers.factored import adafactor
 from lamina.training.optimizers.options import (
     LearningRate,
     OptimizerOptions,
+    check_share,
     made,
 )
+from lamina.training.optimizers.orthogonal import muon
+from lamina.training.optimizers.proximal import ftrl
+from lamina.training.optimizers.schedule_free import schedule_free_adamw
 
 if TYPE_CHECKING:
     import optax
@@ -27,8 +32,11 @@ __all__ = [
     "adadelta",
     "adafactor",
     "adagrad",
+    "ftrl",
     "lion",
+    "muon",
     "rmsprop",
+    "schedule_free_adamw",
     "sgd",
 ]
 
@@ -55,25 +63,6 @@ def adadelta(
     0.0003
     """
     return made(lambda rate: optax.adadelta(rate, rho, epsilon), learning_rate, options)
-
-
-@with_config
-def adafactor(
-    learning_rate: LearningRate = 0.001, **options: Unpack[OptimizerOptions]
-) -> optax.GradientTransformation:
-    """Adafactor (Shazeer, Stern, arXiv 1804.04235).
-
-    Args:
-        learning_rate: a number or a schedule; 0.001 by default.
-        options: those of all optimizers; see :class:`OptimizerOptions`.
-
-    Returns:
-        The optimizer, an optax transformation with `get_config`.
-
-    >>> adafactor(3e-4).get_config()["learning_rate"]
-    0.0003
-    """
-    return made(lambda rate: optax.adafactor(rate), learning_rate, options)
 
 
 @with_config
@@ -115,16 +104,20 @@ def lion(
 
     Args:
         learning_rate: a number or a schedule; 0.001 by default.
-        beta_1: the weight of the average in the update, in [0, 1); 0.9 by default.
+        beta_1: the weight of the average in the update, in (0, 1]; 0.9 by default.
         beta_2: the decay rate of the average, in [0, 1); 0.99 by default.
         options: those of all optimizers; see :class:`OptimizerOptions`.
 
     Returns:
         The optimizer, an optax transformation with `get_config`.
 
+    Raises:
+        InputError: `beta_1` is not in (0, 1].
+
     >>> lion(3e-4).get_config()["learning_rate"]
     0.0003
     """
+    check_share("beta_1 of lion", beta_1, positive=True)
     return made(
         lambda rate: optax.lion(rate, beta_1, beta_2, weight_decay=0.0), learning_rate, options
     )
@@ -144,7 +137,7 @@ def rmsprop(
     Args:
         learning_rate: a number or a schedule; 0.001 by default.
         rho: the decay rate of ``v``, in [0, 1); 0.9 by default.
-        momentum: of the update, in [0, 1); 0.0 by default.
+        momentum: of the update, in [0, 1]; 0.0 by default.
         epsilon: added to ``v``, for numerical stability; 1e-07 by default.
         centered: whether to divide by the variance of the gradient instead of ``v``; False by
             default.
@@ -176,16 +169,20 @@ def sgd(
 
     Args:
         learning_rate: a number or a schedule; 0.01 by default.
-        momentum: in [0, 1); 0.0 by default.
+        momentum: in [0, 1]; 0.0 by default.
         nesterov: whether to use Nesterov momentum; False by default.
         options: those of all optimizers; see :class:`OptimizerOptions`.
 
     Returns:
         The optimizer, an optax transformation with `get_config`.
 
+    Raises:
+        InputError: the momentum is not in [0, 1].
+
     >>> sgd(3e-4).get_config()["learning_rate"]
     0.0003
     """
+    check_share("momentum of sgd", momentum)
 
     def make(rate: Any) -> optax.GradientTransformation:
         step = optax.scale_by_learning_rate(rate)
@@ -201,10 +198,13 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "adam": adam,
     "adamax": adamax,
     "adamw": adamw,
+    "ftrl": ftrl,
     "lamb": lamb,
     "lion": lion,
+    "muon": muon,
     "nadam": nadam,
     "rmsprop": rmsprop,
+    "schedulefreeadamw": schedule_free_adamw,
     "sgd": sgd,
 }
 """All optimizers by name."""

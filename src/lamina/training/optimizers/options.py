@@ -26,6 +26,7 @@ __all__ = [
     "OptimizerOptions",
     "ScaledLoss",
     "SharedOptions",
+    "check_share",
     "made",
     "with_options",
     "with_weight_decay",
@@ -66,6 +67,22 @@ class OptimizerOptions(SharedOptions, total=False):
     """
 
     weight_decay: float | None
+
+
+def check_share(name: str, value: Any, positive: bool = False) -> None:
+    """Check that an option is in [0, 1], or in (0, 1] if it must be positive.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not 0 <= value <= 1 or (positive and value == 0):
+        raise InputError(
+            explain(
+                f"{name} is not in {'(' if positive else '['}0, 1].",
+                received=repr(value),
+                remedy=f"Give {name.partition(' of ')[0]}=0.9, for example.",
+            )
+        )
 
 
 class _Transformation(NamedTuple):

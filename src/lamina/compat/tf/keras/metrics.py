@@ -78,7 +78,8 @@ class Running(_metrics.Metric):
 
 @functools.cache
 def _running(kind: type[_metrics.Metric]) -> type[Running]:
-    return type(kind.__name__, (Running, kind), {"__module__": __name__, "__doc__": kind.__doc__})
+    body = {"__module__": __name__, "__doc__": kind.__doc__, "_saved_as": kind}
+    return type(kind.__name__, (Running, kind), body)
 
 
 def __getattr__(name: str) -> Any:

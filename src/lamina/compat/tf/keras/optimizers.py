@@ -20,11 +20,14 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Ftrl",
     "Lamb",
     "Lion",
     "LossScaleOptimizer",
+    "Muon",
     "Nadam",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "schedules",
 ]
 
@@ -35,11 +38,14 @@ Adagrad = definitions.adagrad
 Adam = adam.adam
 AdamW = adam.adamw
 Adamax = adam.adamax
+Ftrl = definitions.ftrl
 Lamb = adam.lamb
 Lion = definitions.lion
 LossScaleOptimizer = loss_scale.loss_scale_optimizer
+Muon = definitions.muon
 Nadam = adam.nadam
 RMSprop = definitions.rmsprop
+ScheduleFreeAdamW = definitions.schedule_free_adamw
 
 
 def __getattr__(name: str) -> Any:

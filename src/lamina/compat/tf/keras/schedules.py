@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import optax
 
 from lamina.compat.tf.missing import missing
 from lamina.configured import Configured
+from lamina.errors import InputError, explain
 
 __all__ = [
     "CosineDecay",
@@ -45,9 +45,11 @@ class ExponentialDecay(LearningRateSchedule):
     staircase: bool = False
     name: str = "ExponentialDecay"
 
+    def __post_init__(self) -> None:
+        _check_positive(self, "decay_steps")
+
     def __call__(self, step: Any) -> jax.Array:
-        exponent = step / self.decay_steps
-        exponent = jnp.floor(exponent) if self.staircase else exponent
+        exponent = step // self.decay_steps if self.staircase else step / self.decay_steps
         return self.initial_learning_rate * jnp.power(self.decay_rate, exponent)
 
 
@@ -64,18 +66,21 @@ class InverseTimeDecay(LearningRateSchedule):
     staircase: bool = False
     name: str = "InverseTimeDecay"
 
+    def __post_init__(self) -> None:
+        _check_positive(self, "decay_steps")
+
     def __call__(self, step: Any) -> jax.Array:
-        periods = step / self.decay_steps
-        periods = jnp.floor(periods) if self.staircase else jnp.asarray(periods)
-        return self.initial_learning_rate / (1 + self.decay_rate * periods)
+        periods = step // self.decay_steps if self.staircase else step / self.decay_steps
+        return jnp.asarray(self.initial_learning_rate / (1 + self.decay_rate * periods))
 
 
 @dataclass
 class PolynomialDecay(LearningRateSchedule):
     """Polynomial decay to `end_learning_rate` within `decay_steps`.
 
-    ``(initial - end) (1 - step / decay_steps)^power + end``. With `cycle`, `decay_steps` is
-    multiplied by the smallest integer that makes it at least `step`.
+    ``(initial - end) (1 - step / decay_steps)^power + end``
+
+    With `cycle`, a step beyond `decay_steps` uses the next multiple of `decay_steps` instead.
     """
 
     initial_learning_rate: float
@@ -85,12 +90,16 @@ class PolynomialDecay(LearningRateSchedule):
     cycle: bool = False
     name: str = "PolynomialDecay"
 
+    def __post_init__(self) -> None:
+        _check_positive(self, "decay_steps")
+
     def __call__(self, step: Any) -> jax.Array:
-        ratio = jnp.asarray(step / self.decay_steps)
-        periods = jnp.maximum(jnp.ceil(ratio), 1) if self.cycle else 1
-        remaining = 1 - jnp.minimum(ratio / periods, 1)
+        if self.cycle:
+            steps = self.decay_steps * jnp.maximum(1, -(-step // self.decay_steps))
+        else:
+            step, steps = jnp.minimum(step, self.decay_steps), self.decay_steps
         span = self.initial_learning_rate - self.end_learning_rate
-        return span * remaining**self.power + self.end_learning_rate
+        return span * (1 - step / steps) ** self.power + self.end_learning_rate
 
 
 @dataclass
@@ -107,6 +116,9 @@ class CosineDecay(LearningRateSchedule):
     warmup_target: float | None = None
     warmup_steps: int = 0
 
+    def __post_init__(self) -> None:
+        _check_positive(self, "decay_steps")
+
     def __call__(self, step: Any) -> jax.Array:
         peak = self.initial_learning_rate if self.warmup_target is None else self.warmup_target
         cosine = optax.cosine_decay_schedule(peak, self.decay_steps, self.alpha)
@@ -118,10 +130,10 @@ class CosineDecay(LearningRateSchedule):
 
 @dataclass
 class CosineDecayRestarts(LearningRateSchedule):
-    """Cosine decay to ``alpha`` times the learning rate, again and again.
+    """Cosine decay to ``alpha initial_learning_rate`` that restarts (arXiv 1608.03983).
 
-    The first period has `first_decay_steps`. Each period is `t_mul` times as long as the one
-    before, and begins at `m_mul` times its learning rate.
+    The first period has `first_decay_steps` steps, each later one `t_mul` times those of the one
+    before. Period i starts from ``m_mul^i initial_learning_rate``.
     """
 
     initial_learning_rate: float
@@ -131,16 +143,19 @@ class CosineDecayRestarts(LearningRateSchedule):
     alpha: float = 0.0
     name: str = "SGDRDecay"
 
+    def __post_init__(self) -> None:
+        _check_positive(self, "first_decay_steps")
+
     def __call__(self, step: Any) -> jax.Array:
-        ratio = jnp.asarray(step / self.first_decay_steps)
-        if self.t_mul == 1:
-            period = jnp.floor(ratio)
-            passed = ratio - period
+        passed, growth = step / self.first_decay_steps, self.t_mul
+        if growth == 1:
+            period = step // self.first_decay_steps
+            fraction = passed - period
         else:
-            period = jnp.floor(jnp.log1p(ratio * (self.t_mul - 1)) / math.log(self.t_mul))
-            length = jnp.power(self.t_mul, period)
-            passed = (ratio - (length - 1) / (self.t_mul - 1)) / length
-        cosine = 0.5 * (1 + jnp.cos(jnp.pi * passed)) * jnp.power(self.m_mul, period)
+            period = jnp.floor(jnp.log(1 - passed * (1 - growth)) / jnp.log(growth))
+            length = jnp.power(growth, period)
+            fraction = (passed - (1 - length) / (1 - growth)) / length
+        cosine = 0.5 * jnp.power(self.m_mul, period) * (1 + jnp.cos(jnp.pi * fraction))
         return self.initial_learning_rate * ((1 - self.alpha) * cosine + self.alpha)
 
 
@@ -152,9 +167,33 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     values: Sequence[float]
     name: str = "PiecewiseConstant"
 
+    def __post_init__(self) -> None:
+        if len(self.boundaries) != len(self.values) - 1:
+            raise InputError(
+                explain(
+                    "PiecewiseConstantDecay has the wrong number of values.",
+                    expected=f"one value more than the {len(self.boundaries)} boundaries",
+                    received=f"{len(self.values)} values",
+                    remedy="Pass a value for the steps after the last boundary, too.",
+                )
+            )
+
     def __call__(self, step: Any) -> jax.Array:
         passed = jnp.searchsorted(jnp.asarray(self.boundaries), step, side="left")
         return jnp.asarray(self.values)[passed]
+
+
+def _check_positive(schedule: LearningRateSchedule, name: str) -> None:
+    steps = getattr(schedule, name)
+    if not steps > 0:
+        raise InputError(
+            explain(
+                f"{name} of {type(schedule).__name__} is not positive.",
+                expected="a positive number of steps",
+                received=repr(steps),
+                remedy=f"Pass {name}=1000, for example.",
+            )
+        )
 
 
 def __getattr__(name: str) -> Any:
