@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from lamina.core.calling.views import compute_dtype
+from lamina.core.calling.settings import compute_dtype
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.losses import LossLike

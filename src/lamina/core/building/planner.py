@@ -16,8 +16,9 @@ from lamina.core.base.sites import Site
 from lamina.core.building import errors
 from lamina.core.building.plan import PlannedCall
 from lamina.core.running.errors import add_layer_note
+from lamina.core.specs.build_arguments import build_arguments
 from lamina.core.specs.merging import merge_specs
-from lamina.core.specs.signature import build_arguments, method_of
+from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, is_unknown, shapes_of
 from lamina.core.specs.trial_sizes import TrialSizes
 from lamina.core.tree.memento import Memento, Snapshot, same_state, state_of
@@ -295,8 +296,11 @@ class Planner:
     def _run(self, layer: Tracked, method: str, specs: Arguments) -> None:
         written = own_build(layer)
         assert written is not None
-        named = method_of(type(layer), method).bind(specs.args, specs.kwargs)
-        args, kwargs = build_arguments(written, named, shapes_of)
+        info = method_of(type(layer), method)
+        named = info.bind(specs.args, specs.kwargs)
+        args, kwargs = build_arguments(
+            written, named, shapes_of, info if method == "call" else None
+        )
         self.building.append(layer)
         try:
             written(layer, *args, **kwargs)

@@ -10,7 +10,8 @@ from lamina.core.base.sites import Site, site
 from lamina.core.building.seeds import as_seed
 from lamina.core.running.errors import layer_name
 from lamina.core.running.scope import as_mode, current
-from lamina.core.specs.signature import default_shapes, given_specs, method_of
+from lamina.core.specs.build_arguments import default_shapes
+from lamina.core.specs.signature import given_specs, method_of
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import own_build

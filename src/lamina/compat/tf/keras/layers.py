@@ -17,7 +17,7 @@ __all__ = [*_layers.__all__, "Input", "InputLayer", "deserialize", "serialize"] 
 
 _KERAS_2 = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
 _KERAS_3 = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
-_SUPPORTED = {"name", "shape", "dtype", "initializer", "trainable"}
+_SUPPORTED = {*_KERAS_3, "name"}
 
 
 class Layer(lamina.Layer, abc.ABC):
@@ -44,7 +44,7 @@ class Layer(lamina.Layer, abc.ABC):
         """Declare a weight, with the arguments of Keras 3, or of Keras 2 if the first is a name.
 
         Raises:
-            InputError: an argument, such as a regularizer, is not supported.
+            InputError: an argument is not supported.
         """
         order = _KERAS_2 if args and isinstance(args[0], str) else _KERAS_3
         given = dict(zip(order, args, strict=False)) | options
@@ -56,7 +56,7 @@ class Layer(lamina.Layer, abc.ABC):
                     f"add_weight of {type(self).__name__} received an unsupported argument.",
                     expected=", ".join(sorted(_SUPPORTED)),
                     received=", ".join(unknown) or f"{len(args)} positional arguments",
-                    remedy="Omit it; add regularization terms to the loss in train_loss.",
+                    remedy="Omit it.",
                 )
             )
         return super().add_weight(given.pop("shape", ()), **given)
