@@ -1,6 +1,6 @@
 """The layers, one family a file, under Keras's names."""
 
-from lamina.core.specs.input_spec import InputSpec
+from lamina.core.specs.input_spec import InputSpec as InputSpec
 from lamina.layer import Layer
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from lamina.layers.attention.dot_product import AdditiveAttention, Attention, RotaryEmbedding
@@ -208,7 +208,6 @@ __all__ = [
     "GroupQueryAttention",
     "GroupedQueryAttention",
     "Identity",
-    "InputSpec",
     "LSTMCell",
     "Lambda",
     "Layer",

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lamina.core.specs.signature import RESERVED, Method
-from lamina.core.tree.node import Tracked
+from lamina.core.tree.node import EDITION, Tracked
 from lamina.errors import InputError, StateError, explain
 
 __all__ = ["context_arguments", "passed_down", "register"]
@@ -33,11 +33,11 @@ def register(layer: Tracked, *names: str) -> None:
 
     Raises:
         InputError: a name is reserved.
-        StateError: the layer was called or built before.
+        StateError: the layer was called before.
     """
     node = layer._lamina
     label, where = type(layer).__name__, f"made at {node.made_at}"
-    if node.built is not None:
+    if node.plans.called:
         raise StateError(
             explain(
                 f"Call-context arguments of {label} are registered after the layer was called.",
@@ -61,6 +61,7 @@ def register(layer: Tracked, *names: str) -> None:
     known = node.context or ()
     new = [name for name in dict.fromkeys(names) if name not in (*known, "training")]
     node.context = (*known, *new) or None
+    EDITION.advance(node)
 
 
 def context_arguments(layer: Tracked) -> tuple[str, ...]:

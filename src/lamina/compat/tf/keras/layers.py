@@ -6,14 +6,14 @@ import abc
 from typing import Any
 
 import lamina
-from lamina import Input, Variable, deserialize, serialize
+from lamina import Input, InputSpec, Variable, deserialize, serialize
 from lamina import layers as _layers
 from lamina.compat.tf.keys import marked
 from lamina.compat.tf.missing import missing
 from lamina.errors import InputError, explain
 from lamina.layers import *  # noqa: F403 - all layers  # pyright: ignore[reportAssignmentType]
 
-__all__ = [*_layers.__all__, "Input", "InputLayer", "deserialize", "serialize"]  # pyright: ignore
+__all__ = [*_layers.__all__, "Input", "InputLayer", "InputSpec", "deserialize", "serialize"]  # pyright: ignore
 
 _KERAS_2 = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
 _KERAS_3 = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
@@ -60,6 +60,9 @@ class Layer(lamina.Layer, abc.ABC):
                 )
             )
         return super().add_weight(given.pop("shape", ()), **given)
+
+    def _build_at_init(self) -> None:
+        """Nothing: a layer whose weights are all declared in ``__init__`` needs no other build."""
 
     @classmethod
     def __subclasshook__(cls, kind: type) -> Any:
