@@ -107,6 +107,8 @@ class Layer(Tracked):
             self._lamina.inherits = False
         self._lamina.trainable = self._lamina.trainable and trainable
         self._lamina.dtype = policy(options.get("dtype"))
+        if hasattr(self._lamina.keywords.get("dtype"), "compute_dtype"):  # files store the name
+            self._lamina.keywords["dtype"] = self._lamina.dtype
         self._lamina.penalty = regularizers.get(options.get("activity_regularizer"))
         self._lamina.autocast = bool(options.get("autocast", True))
 

@@ -179,7 +179,7 @@ class Planner:
             raise TrackingError(errors.weight_in_call(self.name(layer)))
         if is_unknown(shape):
             record = self.records.get(id(layer))
-            inputs = None if record is None else self._unknown(layer, record.inputs)
+            inputs = None if record is None else self.without_unknown(layer, record.inputs)
             raise BuildError(errors.unknown_dim(self.name(layer), shape, inputs, self.split))
         if self.allowance is not None:
             self.allowance.weight()
@@ -316,7 +316,7 @@ class Planner:
     def _build(self, layer: Tracked, method: str, specs: Arguments) -> None:
         before = Memento()
         before.add(layer)
-        self._run(layer, method, self._unknown(layer, specs))
+        self._run(layer, method, self.without_unknown(layer, specs))
         after = Memento()
         after.add(layer)
         for key, (container, state) in after.states.items():
@@ -378,7 +378,7 @@ class Planner:
             del self.checking[id(layer)]
             before.restore()
 
-    def _unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
+    def without_unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
         """Return specs with None for the dims that differ between this pass and the previous."""
         record = self.earlier.get(self.path_of(layer))
         return specs if record is None else merge_specs(record.inputs, specs)
