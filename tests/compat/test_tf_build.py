@@ -170,9 +170,17 @@ def test_the_initializer_may_be_left_out_and_the_weight_kept_by_name():
 
 
 def test_what_add_weight_does_not_take_is_named():
-    layer = Linear(lambda self, shape: self.add_weight("kernel", shape=shape, regularizer="l2"))
-    with pytest.raises(InputError, match="regularizer"):
+    layer = Linear(lambda self, shape: self.add_weight("kernel", shape=shape, partitioner=2))
+    with pytest.raises(InputError, match="partitioner"):
         layer(tf.ones((3, 5)))
+
+
+def test_the_regularizer_of_a_weight_is_added_to_the_losses():
+    options = {"initializer": "ones", "regularizer": "l2", "constraint": "non_neg"}
+    layer = Linear(lambda self, shape: self.add_weight("kernel", shape=shape, **options))
+    layer(tf.ones((3, 5)))
+    assert [round(float(loss), 4) for loss in layer.losses] == [0.1]
+    layer._build_at_init()
 
 
 def test_every_layer_is_a_layer_and_every_model_a_model():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Set
-from typing import Any, Unpack, get_args, get_origin, get_type_hints
+from typing import Any, Unpack, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -108,8 +108,8 @@ def as_flag(layer: Tracked, name: str, value: Any) -> bool:
     Raises:
         InputError: it is another value.
     """
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
+    if value is True or value is False or isinstance(value, np.bool_):
+        return bool(cast(Any, value))
     raise InputError(
         explain(
             f"{name} of {type(layer).__name__} is expected to be a boolean.",

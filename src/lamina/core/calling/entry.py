@@ -115,7 +115,6 @@ def declare(
                 remedy=f"Write add_weight(shape, name={shape!r}).",
             )
         )
-    shape = () if shape is None else shape
     kind = dtype if dtype is not None else weights_dtype(layer._lamina.dtype)
     if initializer is None:
         floating = kind is None or jnp.issubdtype(Spec((), kind).dtype, jnp.floating)

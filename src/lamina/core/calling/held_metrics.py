@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lamina.core.tree.node import Tracked, attributes
 from lamina.core.tree.walk import walk
@@ -23,6 +23,18 @@ class _Metric(Protocol):
     def result(self, *args: Any) -> Any: ...
 
 
+def _is_container(value: Any) -> bool:
+    return isinstance(value, list | tuple | dict)
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_metric(value: Any) -> bool:
+    return isinstance(value, _Metric) and not isinstance(value, type | Tracked)
+
+
 def metrics(layer: Tracked) -> list[Any]:
     """The metrics that the layer and those below hold: as attributes, in lists and in dicts."""
     found: dict[int, Any] = {}
@@ -30,12 +42,13 @@ def metrics(layer: Tracked) -> list[Any]:
         pending: list[Any] = list(attributes(one).values())[::-1]
         seen: set[int] = set()
         while pending:
-            value = pending.pop()
-            if isinstance(value, list | tuple | dict) and id(value) not in seen:
+            value: Any = pending.pop()
+            if _is_container(value):
+                if id(value) not in seen:
+                    inside = value.values() if _is_dict(value) else value
+                    pending += list(inside)[::-1]
                 seen.add(id(value))
-                inside = cast(Any, value)
-                pending += list(inside.values() if isinstance(value, dict) else inside)[::-1]
-            elif isinstance(value, _Metric) and not isinstance(value, type | Tracked):
+            elif _is_metric(value):
                 found.setdefault(id(value), value)
     return list(found.values())
 

@@ -57,7 +57,7 @@ def _check(layer: Tracked, inputs: Any, label: Callable[[], str], kind: type[Lam
     for index, (array, spec) in enumerate(zip(arrays, specs, strict=True)):
         if not isinstance(spec, InputSpec) or (array is None and spec.optional):
             continue
-        if not is_array(array):
+        if array is None or not is_array(array):
             raise kind(_misfit(layer, label(), "an array", repr(array)))
         expected = spec.misfit(tuple(array.shape), array.dtype)
         if expected is not None:
