@@ -175,6 +175,19 @@ def test_what_add_weight_does_not_take_is_named():
         layer(tf.ones((3, 5)))
 
 
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda layer: layer.add_weight((3, 4), shape=(3, 4)),
+        lambda layer: layer.add_weight("kernel", name="kernel"),
+        lambda layer: layer.add_weight((3, 4), "zeros", "float32", "kernel"),
+    ],
+)
+def test_an_argument_of_add_weight_is_passed_once(declare):
+    with pytest.raises(InputError, match="does not support"):
+        declare(Plain())
+
+
 def test_the_regularizer_of_a_weight_is_added_to_the_losses():
     options = {"initializer": "ones", "regularizer": "l2", "constraint": "non_neg"}
     layer = Linear(lambda self, shape: self.add_weight("kernel", shape=shape, **options))

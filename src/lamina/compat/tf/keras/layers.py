@@ -16,8 +16,8 @@ from lamina.layers import *  # noqa: F403 - all layers  # pyright: ignore[report
 __all__ = [*_layers.__all__, "Input", "InputLayer", "InputSpec", "deserialize", "serialize"]  # pyright: ignore
 
 _KERAS_2 = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
-_KERAS_3 = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
-_SUPPORTED = {*_KERAS_3, "name"}
+_KERAS_3 = ("shape", "initializer", "dtype")
+_SUPPORTED = {*_KERAS_2, "autocast"}
 
 
 class Layer(lamina.Layer, abc.ABC):
@@ -44,19 +44,20 @@ class Layer(lamina.Layer, abc.ABC):
         """Declare a weight, with the arguments of Keras 3, or of Keras 2 if the first is a name.
 
         Raises:
-            InputError: an argument is not supported.
+            InputError: an argument is not supported, or passed twice.
         """
         order = _KERAS_2 if args and isinstance(args[0], str) else _KERAS_3
-        given = dict(zip(order, args, strict=False)) | options
+        by_position = dict(zip(order, args, strict=False))
+        given = by_position | options
         given = {name: value for name, value in given.items() if value is not None}
-        unknown = sorted(set(given) - _SUPPORTED)
+        unknown = sorted(set(given) - _SUPPORTED | set(by_position) & set(options))
         if unknown or len(args) > len(order):
             raise InputError(
                 explain(
-                    f"add_weight of {type(self).__name__} received an unsupported argument.",
+                    f"add_weight of {type(self).__name__} does not support these arguments.",
                     expected=", ".join(sorted(_SUPPORTED)),
                     received=", ".join(unknown) or f"{len(args)} positional arguments",
-                    remedy="Omit it.",
+                    remedy="Omit them, and pass each other argument once.",
                 )
             )
         return super().add_weight(given.pop("shape", ()), **given)
