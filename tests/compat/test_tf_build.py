@@ -188,11 +188,16 @@ def test_an_argument_of_add_weight_is_passed_once(declare):
         declare(Plain())
 
 
-def test_the_regularizer_of_a_weight_is_added_to_the_losses():
-    options = {"initializer": "ones", "regularizer": "l2", "constraint": "non_neg"}
-    layer = Linear(lambda self, shape: self.add_weight("kernel", shape=shape, **options))
+def test_add_weight_takes_penalties_and_constraints():
+    def declare(self, shape):
+        options = {"regularizer": "l2", "constraint": "non_neg", "synchronization": "auto"}
+        return self.add_weight("kernel", shape=shape, initializer="ones", **options)
+
+    layer = Linear(declare)
     layer(tf.ones((3, 5)))
-    assert [round(float(loss), 4) for loss in layer.losses] == [0.1]
+    kernel = layer.variables[0]
+    assert kernel.regularizer is not None and kernel.constraint is not None
+    np.testing.assert_allclose(layer.losses[0], 0.01 * kernel.shape[0] * kernel.shape[1], rtol=1e-5)
     layer._build_at_init()
 
 

@@ -13,8 +13,8 @@ from lamina.core.running.scope import as_mode, current
 from lamina.core.specs.build_arguments import default_shapes
 from lamina.core.specs.signature import Method, given_specs, method_of
 from lamina.core.specs.spec import Arguments
+from lamina.core.tree.build_state import own_build
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.walk import own_build
 from lamina.errors import BuildError, explain
 
 __all__ = ["Request", "base_build", "request_for"]

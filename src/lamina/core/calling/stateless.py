@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.core.base.pytrees import as_array
 from lamina.core.calling import views
-from lamina.core.calling.root import Root
+from lamina.core.calling.root_call import Root
 from lamina.core.running.added_losses import penalties
 from lamina.core.running.scope import run_in
 from lamina.core.tree.node import Tracked

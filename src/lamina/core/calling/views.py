@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.base.host_memory import copied
-from lamina.core.calling.root import by_identity
+from lamina.core.calling.root_call import by_identity
 from lamina.core.running.scope import current
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.edition import EDITION
+from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import assign_trainable, frozen_variables
 from lamina.core.tree.values import stored_together
 from lamina.core.tree.variable import Variable, store

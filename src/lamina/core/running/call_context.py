@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 from lamina.core.specs.signature import RESERVED, Method
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.edition import EDITION
+from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, StateError, explain
 
 __all__ = ["context_arguments", "passed_down", "register"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from lamina.configured import Configured
 
 __all__ = [
     "CosineDecay",
+    "CosineDecayRestarts",
     "ExponentialDecay",
     "InverseTimeDecay",
     "LearningRateSchedule",
@@ -41,6 +43,7 @@ class ExponentialDecay(LearningRateSchedule):
     decay_steps: int
     decay_rate: float
     staircase: bool = False
+    name: str = "ExponentialDecay"
 
     def __call__(self, step: Any) -> jax.Array:
         exponent = step / self.decay_steps
@@ -59,6 +62,7 @@ class InverseTimeDecay(LearningRateSchedule):
     decay_steps: int
     decay_rate: float
     staircase: bool = False
+    name: str = "InverseTimeDecay"
 
     def __call__(self, step: Any) -> jax.Array:
         periods = step / self.decay_steps
@@ -70,16 +74,21 @@ class InverseTimeDecay(LearningRateSchedule):
 class PolynomialDecay(LearningRateSchedule):
     """Polynomial decay to `end_learning_rate` within `decay_steps`.
 
-    ``(initial - end) (1 - step / decay_steps)^power + end``
+    ``(initial - end) (1 - step / decay_steps)^power + end``. With `cycle`, `decay_steps` is
+    multiplied by the smallest integer that makes it at least `step`.
     """
 
     initial_learning_rate: float
     decay_steps: int
     end_learning_rate: float = 0.0001
     power: float = 1.0
+    cycle: bool = False
+    name: str = "PolynomialDecay"
 
     def __call__(self, step: Any) -> jax.Array:
-        remaining = 1 - jnp.minimum(step, self.decay_steps) / self.decay_steps
+        ratio = jnp.asarray(step / self.decay_steps)
+        periods = jnp.maximum(jnp.ceil(ratio), 1) if self.cycle else 1
+        remaining = 1 - jnp.minimum(ratio / periods, 1)
         span = self.initial_learning_rate - self.end_learning_rate
         return span * remaining**self.power + self.end_learning_rate
 
@@ -94,6 +103,7 @@ class CosineDecay(LearningRateSchedule):
     initial_learning_rate: float
     decay_steps: int
     alpha: float = 0.0
+    name: str = "CosineDecay"
     warmup_target: float | None = None
     warmup_steps: int = 0
 
@@ -107,11 +117,40 @@ class CosineDecay(LearningRateSchedule):
 
 
 @dataclass
+class CosineDecayRestarts(LearningRateSchedule):
+    """Cosine decay to ``alpha`` times the learning rate, again and again.
+
+    The first period has `first_decay_steps`. Each period is `t_mul` times as long as the one
+    before, and begins at `m_mul` times its learning rate.
+    """
+
+    initial_learning_rate: float
+    first_decay_steps: int
+    t_mul: float = 2.0
+    m_mul: float = 1.0
+    alpha: float = 0.0
+    name: str = "SGDRDecay"
+
+    def __call__(self, step: Any) -> jax.Array:
+        ratio = jnp.asarray(step / self.first_decay_steps)
+        if self.t_mul == 1:
+            period = jnp.floor(ratio)
+            passed = ratio - period
+        else:
+            period = jnp.floor(jnp.log1p(ratio * (self.t_mul - 1)) / math.log(self.t_mul))
+            length = jnp.power(self.t_mul, period)
+            passed = (ratio - (length - 1) / (self.t_mul - 1)) / length
+        cosine = 0.5 * (1 + jnp.cos(jnp.pi * passed)) * jnp.power(self.m_mul, period)
+        return self.initial_learning_rate * ((1 - self.alpha) * cosine + self.alpha)
+
+
+@dataclass
 class PiecewiseConstantDecay(LearningRateSchedule):
     """``values[i]`` up to step ``boundaries[i]`` (inclusive), and the last value afterwards."""
 
     boundaries: Sequence[int]
     values: Sequence[float]
+    name: str = "PiecewiseConstant"
 
     def __call__(self, step: Any) -> jax.Array:
         passed = jnp.searchsorted(jnp.asarray(self.boundaries), step, side="left")
