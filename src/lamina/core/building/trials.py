@@ -54,7 +54,8 @@ def run_passes(request: Request) -> Outcome:
     Dims of inputs and outputs that differ between the traces are unknown. The tree stays changed by
     the last trace, until the planner's `undo` or `apply`.
     """
-    method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
+    inputs = request.inputs
+    method_of(type(request.root), request.method).bind(inputs.args, inputs.kwargs)
     if all(spec.known for spec in request.specs.leaves()):
         return run_pass(request, Planner(request.root, KNOWN, split=request.split))
     return _Search(request).run()
