@@ -12,21 +12,22 @@ import numpy as np
 
 from lamina import regularizers, saving
 from lamina.constraints import ConstraintLike
-from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.sites import site
 from lamina.core.building.plan import Plan
+from lamina.core.calling import build as building
 from lamina.core.calling import call as calling
 from lamina.core.calling import constructor, views
-from lamina.core.calling import entry as building
 from lamina.core.running import added_losses
 from lamina.core.running.layer_call import fresh_key
 from lamina.core.running.masks import defines_mask
 from lamina.core.running.precision import policy
 from lamina.core.running.scope import current
 from lamina.core.specs.spec import Spec
-from lamina.core.tree.node import ATTRIBUTE, EDITION, Tracked, slot_names
+from lamina.core.tree.changes import may_hold_layers
+from lamina.core.tree.edition import EDITION
+from lamina.core.tree.node import ATTRIBUTE, Tracked, slot_names
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import may_hold_layers
 from lamina.layer_state import LayerNode, symbolic_input, symbolic_output
 from lamina.lazy import lazily
 from lamina.options import LayerOptions

@@ -137,7 +137,7 @@ def test_bad_graphs_are_refused():
     assert "received: 3" in refused(lambda: Model(a, 3))
     assert "either shape or batch_shape" in refused(lambda: Input())
     assert "float32[2, 4]" in refused(lambda: model(jnp.ones((2, 3)), jnp.ones((2, 4))))
-    assert "do not fit" in refused(lambda: model(jnp.ones((2, 3))))
+    assert "do not match" in refused(lambda: model(jnp.ones((2, 3))))
     named = Model({"a": a}, a + 1)
     assert "received: b" in refused(lambda: named({"b": jnp.ones((2, 3))}))
     assert "layers.Lambda" in refused(lambda: bool(a))

@@ -63,6 +63,10 @@ from lamina.metrics.crossentropy import (
     Perplexity,
     SparseCategoricalCrossentropy,
 )
+from lamina.metrics.f_scores import (
+    F1Score,
+    FBetaScore,
+)
 from lamina.metrics.hinges import (
     CategoricalHinge,
     Hinge,
@@ -72,7 +76,7 @@ from lamina.metrics.hinges import (
 )
 from lamina.metrics.lookup import MetricLike, get
 from lamina.metrics.metric import Mean, MeanMetric, Metric, State, Sum
-from lamina.metrics.operating import (
+from lamina.metrics.operating_points import (
     PrecisionAtRecall,
     RecallAtPrecision,
     SensitivityAtSpecificity,
@@ -93,10 +97,6 @@ from lamina.metrics.regression import (
     MeanSquaredError,
     MeanSquaredLogarithmicError,
     RootMeanSquaredError,
-)
-from lamina.metrics.scores import (
-    F1Score,
-    FBetaScore,
 )
 from lamina.metrics.thresholds import (
     AUC,

@@ -37,6 +37,10 @@ from lamina.metrics.crossentropy import (
     Perplexity,
     SparseCategoricalCrossentropy,
 )
+from lamina.metrics.f_scores import (
+    F1Score,
+    FBetaScore,
+)
 from lamina.metrics.hinges import (
     CategoricalHinge,
     Hinge,
@@ -60,10 +64,6 @@ from lamina.metrics.regression import (
     MeanSquaredError,
     MeanSquaredLogarithmicError,
     RootMeanSquaredError,
-)
-from lamina.metrics.scores import (
-    F1Score,
-    FBetaScore,
 )
 from lamina.metrics.thresholds import (
     AUC,
@@ -204,7 +204,7 @@ def _named(name: str) -> Metric:
     except UnknownNameError:
         raise UnknownNameError(
             explain(
-                "There is no metric of that name.",
+                f"Unknown metric {name!r}.",
                 received=repr(name),
                 remedy=nearest(snake(name), [*_KNOWN, *losses.names()]),
             )

@@ -16,7 +16,7 @@ from lamina.models.graph_call import layers_called
 from lamina.models.model import Functional, Model
 from lamina.models.sequential import Sequential
 from lamina.models.symbol import Symbol
-from lamina.saving import made_anew
+from lamina.saving import recreated
 
 __all__ = ["clone_model"]
 
@@ -60,7 +60,7 @@ def clone_model(
     """
     if input_tensors is None and clone_function is None and call_function is None:
         return _made_again(model)
-    cloning = _Cloning(clone_function or made_anew, call_function or _call, recursive)
+    cloning = _Cloning(clone_function or recreated, call_function or _call, recursive)
     return cloning.model(model, input_tensors)
 
 
@@ -107,7 +107,7 @@ class _Cloning:
     def _stack(self, model: Sequential, inputs: Any) -> Any:
         given = leaves_of(inputs)
         if len(given) > 1:
-            raise _misfit(model, inputs)
+            raise _mismatch_error(model, inputs)
         start = given or ([] if model.start is None else [Symbol(model.start)])
         layers = [self._layer(layer) for layer in model.__dict__["layers"]]
         return Sequential([*start, *layers], model._lamina.trainable, model._lamina.name)
@@ -121,7 +121,7 @@ class _Cloning:
             symbols, form = flatten(inputs)
             plain = not isinstance(inputs, list | tuple | dict) or isinstance(inputs, list)
             if form != structure and not (plain and len(symbols) == len(specs)):
-                raise _misfit(model, inputs)
+                raise _mismatch_error(model, inputs)
         values = [symbols]
         for step, layer in zip(graph.steps, layers_called(model, graph), strict=True):
             args, kwargs = substituted((step.args, step.kwargs), values)
@@ -141,12 +141,12 @@ def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _made_again(model: _L) -> _L:
     kind = type(model)
-    clone: _L = made_anew(model)
+    clone: _L = recreated(model)
     shared = walk(model).layers.keys() & walk(clone).layers.keys()
     if shared:
         raise InputError(
             explain(
-                f"The clone of {kind.__name__} would share layers with it.",
+                f"The clone would share layers with the original {kind.__name__}.",
                 where=f"made at {model._lamina.made_at}",
                 expected="a constructor that makes the layers, or takes them as arguments",
                 received="a constructor that takes symbolic values of the layers' graph",
@@ -160,7 +160,7 @@ def _made_again(model: _L) -> _L:
     return clone
 
 
-def _misfit(model: Layer, inputs: Any) -> InputError:
+def _mismatch_error(model: Layer, inputs: Any) -> InputError:
     return InputError(
         explain(
             "`input_tensors` must have the same structure as model.input.",

@@ -13,7 +13,7 @@ from lamina.metrics import MetricLike
 from lamina.models.model_state import state_of
 from lamina.training.loop.trainer import Trainer
 from lamina.training.loop.training_state import resume_from
-from lamina.training.optimizers import by_name
+from lamina.training.optimizers.lookup import get as get_optimizer
 from lamina.training.optimizers.loss_scale import DynamicLossScale, loss_scale_optimizer
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def compile(
     Raises:
         UnknownNameError: there is no optimizer, loss or metric of that name.
         InputError: an option is outside its range, or the class has a method of Keras's training
-            loop, such as ``train_step``, which Lamina does not call.
+            loop, such as ``train_step``, which is never called.
 
     >>> from lamina import Sequential, layers
     >>> model = Sequential([layers.Dense(10)])
@@ -111,7 +111,7 @@ def compile(
     """
     arguments = {name: value for name, value in locals().items() if name != "model"}
     _check_methods(model)
-    made = by_name.get(
+    made = get_optimizer(
         optimizer,
         learning_rate=learning_rate,
         clipnorm=clipnorm,
@@ -172,7 +172,7 @@ def _check_methods(model: Layer) -> None:
     if own:
         raise InputError(
             explain(
-                f"{type(model).__name__} has a method {own[0]}, which Lamina does not call.",
+                f"{type(model).__name__} has a method {own[0]}, which is never called.",
                 where=f"made at {model._lamina.made_at}",
                 expected="train_loss(self, batch), which returns the loss of a batch",
                 received=", ".join(own),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, cast
 
-from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.pytrees import flatten, leaves_of, map_tree, unflatten
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
@@ -157,7 +157,7 @@ def check_graph(graph: Graph, layers: Any, model: Layer) -> None:
             return
     raise InputError(
         explain(
-            "A model got a graph that is not one of layers.",
+            "The graph of a model does not match its layers.",
             expected="a Graph, and a dict of the layers that its steps name",
             received="a Graph that calls other layers, or layers that are not in a dict",
             remedy="Write Model(inputs, outputs), with symbolic inputs and outputs.",

@@ -146,7 +146,9 @@ def _in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
     if isinstance(given, dict):
         given = _by_name(model, graph, cast("dict[Any, Any]", given))
     elif isinstance(graph.inputs, dict) and given is not inputs:
-        raise _misfit(model, list(cast("dict[str, Any]", graph.inputs)), ["a list, without names"])
+        raise _mismatch_error(
+            model, list(cast("dict[str, Any]", graph.inputs)), ["a list, without names"]
+        )
     wanted, arrays = _specs_of(graph), leaves_of(given)
     if len(wanted) == len(arrays):
         arrays = [*map(as_declared, arrays, wanted)]
@@ -157,7 +159,7 @@ def _in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
         for one, spec in zip(wanted, specs, strict=True)
     )
     if not fits:
-        raise _misfit(model, wanted, specs)
+        raise _mismatch_error(model, wanted, specs)
     return arrays
 
 
@@ -166,21 +168,21 @@ def _by_name(model: Layer, graph: Graph, given: dict[Any, Any]) -> Any:
     if isinstance(graph.inputs, dict):
         named = cast("dict[Any, Any]", graph.inputs)
         if not named.keys() <= given.keys():
-            raise _misfit(model, list(named), list(given))
+            raise _mismatch_error(model, list(named), list(given))
         return {name: given[name] for name in named}
     if not set(graph.names) <= set(given):
         expected = [name or "an Input without a name" for name in graph.names]
-        raise _misfit(model, expected, list(given))
+        raise _mismatch_error(model, expected, list(given))
     return [given[name] for name in graph.names]
 
 
-def _misfit(model: Layer, expected: list[Any], received: list[Any]) -> InputError:
+def _mismatch_error(model: Layer, expected: list[Any], received: list[Any]) -> InputError:
     return InputError(
         explain(
-            f"The inputs do not fit {name_of(model)}.",
+            f"The inputs do not match {name_of(model)}.",
             where=f"made at {model._lamina.made_at}",
             expected=", ".join(map(str, expected)),
             received=", ".join(map(str, received)),
-            remedy="Give one array for each Input, in their order or by their names.",
+            remedy="Pass one array for each Input, in order or by name.",
         )
     )

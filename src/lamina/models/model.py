@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self, Unpack, cast
 
 from lamina import saving
 from lamina.core.base.pytrees import leaves_of
-from lamina.core.calling.root import output_masks
+from lamina.core.calling.root_call import output_masks
 from lamina.core.calling.views import View
 from lamina.core.running.masks import masks_by_inner_layers
 from lamina.errors import InputError, explain

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self, cast, overload
 
 from lamina import saving
-from lamina.core.calling.root import output_masks
+from lamina.core.calling.root_call import output_masks
 from lamina.core.calling.views import name as name_of
 from lamina.core.running.masks import masks_by_inner_layers
 from lamina.core.running.scope import set_masks

@@ -168,7 +168,7 @@ class Operation(Layer):
                     "Operation got an unknown operator.",
                     expected=f"getitem, {', '.join(_OPERATORS)}",
                     received=repr(function),
-                    remedy="Give one of those.",
+                    remedy="Pass one of those.",
                 )
             )
         super().__init__(name=function)
@@ -181,7 +181,7 @@ class Operation(Layer):
                     f"The operator {self.function!r} works on arrays.",
                     expected="arrays and numbers, at least one of them an array",
                     received=", ".join(type(one).__name__ for one in inputs) or "nothing",
-                    remedy="Give an array.",
+                    remedy="Pass an array.",
                 )
             )
         if self.function == "getitem":

@@ -243,7 +243,7 @@ MISTAKES = [
     ({0: 1.0, 1: 2.0, -1: 1.0}, [0, 1, 0], "sparse_categorical_crossentropy", "does not exist"),
     ({0: 1.0, 1: 2.0}, [0.0, np.nan, 1.0], "sparse_categorical_crossentropy", "class indices"),
     ({0: 1.0, 1: 2.0}, ["a", "b", "a"], "sparse_categorical_crossentropy", "class indices"),
-    ({0: 1.0, 1: 2.0}, [[0, 1, 1], [1, 1, 0], [0, 0, 0]], "binary_crossentropy", "does not fit"),
+    ({0: 1.0, 1: 2.0}, [[0, 1, 1], [1, 1, 0], [0, 0, 0]], "binary_crossentropy", "does not match"),
 ]
 
 

@@ -180,13 +180,13 @@ def test_losses_of_outputs_can_be_monitored():
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
-        (one, {"loss": {"uot": "mse"}}, "losses for an output that the model does not have"),
-        (one, {"loss": ["mse", "mae"]}, "losses do not say which output"),
-        (two, {"loss": ["mse"]}, "losses do not say which output"),
-        (two, {"loss": [["mse", "mae"], "mse"]}, "losses do not fit a"),
-        (two, {"loss": "mse", "metrics": ["mae"]}, "metrics do not say which output"),
-        (two, {"loss": "mse", "metrics": {"c": "mae"}}, "metrics for an output"),
-        (two, {"loss": "mse", "loss_weights": {"c": 1.0}}, "loss_weights for an output"),
+        (one, {"loss": {"uot": "mse"}}, "losses for an unknown output"),
+        (one, {"loss": ["mse", "mae"]}, "losses cannot be assigned to outputs"),
+        (two, {"loss": ["mse"]}, "losses cannot be assigned to outputs"),
+        (two, {"loss": [["mse", "mae"], "mse"]}, "losses do not match"),
+        (two, {"loss": "mse", "metrics": ["mae"]}, "metrics cannot be assigned to outputs"),
+        (two, {"loss": "mse", "metrics": {"c": "mae"}}, "metrics for an unknown output"),
+        (two, {"loss": "mse", "loss_weights": {"c": 1.0}}, "loss_weights for an unknown output"),
         (two, {"loss": "mse", "loss_weights": ["a", 1.0]}, "loss_weights has no number"),
     ],
 )

@@ -64,7 +64,7 @@ def as_key(rng: Any) -> Any:
             where=f"called at {site()}",
             expected="a key, such as jax.random.key(0), or an integer seed",
             received=repr(rng),
-            remedy="Create a key by jax.random.key(seed).",
+            remedy="Create a key with jax.random.key(seed).",
         )
     )
 

@@ -166,7 +166,7 @@ def _class_indices(labels: np.ndarray, loss: LossShapes | None) -> tuple[np.ndar
         return labels.argmax(axis), labels.shape[axis]
     raise InputError(
         explain(
-            "class_weight does not fit the labels and the loss.",
+            "class_weight does not match the labels and the loss.",
             expected="one class index for each value of the loss, or one-hot labels",
             received=f"labels of shape {labels.shape} that are not one-hot, and values of shape "
             f"{('examples', *values)}".replace("'", ""),

@@ -149,7 +149,7 @@ def checkpoint_writer(
     if len(backups) + (directory is not None) > 1:
         raise InputError(
             explain(
-                "Checkpoints are to be written to two places.",
+                "Checkpoints would be written to two places.",
                 expected="checkpoint_dir, or one BackupAndRestore",
                 received=f"{len(backups)} BackupAndRestore"
                 + (" and checkpoint_dir" if directory is not None else ""),
@@ -167,7 +167,7 @@ def checkpoint_writer(
                 "There is no folder to resume from.",
                 expected="checkpoint_dir together with resume=True",
                 received="resume=True alone",
-                remedy="Name the folder of the checkpoints: checkpoint_dir='run'.",
+                remedy="Pass the folder of the checkpoints: checkpoint_dir='run'.",
             )
         )
     return None

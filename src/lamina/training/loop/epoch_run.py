@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from lamina.training.callbacks.callback_list import CallbackList
-from lamina.training.data.batch_sources import ArraySource, Rows
+from lamina.training.checkpoints.writer import CheckpointWriter
+from lamina.training.data.batch_sources import ArraySource, BatchSource, Rows
 from lamina.training.loop import steps_per_execution
+from lamina.training.loop.trainer import Trainer
 from lamina.training.nonfinite.search import NotFiniteError
 
-if TYPE_CHECKING:
-    from lamina.training.loop.fit import Fit
-
 __all__ = ["EpochRun"]
+
+
+class _Fit(Protocol):
+    """The part of a call of `fit` that its epochs use."""
+
+    trainer: Trainer
+    source: BatchSource
+    writer: CheckpointWriter | None
+    step_seconds: float
+
+    @property
+    def model(self) -> Any: ...
+
+    @property
+    def stops_on_nonfinite(self) -> bool: ...
 
 
 class EpochRun:
@@ -30,7 +44,7 @@ class EpochRun:
         done: the number of steps made in the epoch.
     """
 
-    def __init__(self, fit: Fit, callbacks: CallbackList, first: int) -> None:
+    def __init__(self, fit: _Fit, callbacks: CallbackList, first: int) -> None:
         self.fit = fit
         self.callbacks = callbacks
         self.done = self._reported = first

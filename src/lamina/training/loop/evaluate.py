@@ -18,7 +18,7 @@ from lamina.training.data.iterable_source import no_batches
 from lamina.training.data.passes import Passes, warn_of_few_batches
 from lamina.training.data.prefetch import Prefetched, to_device
 from lamina.training.loop.trainer import Trainer
-from lamina.training.step.accumulators import Accumulators
+from lamina.training.step.epoch_accumulators import Accumulators
 from lamina.training.step.program import Program
 
 __all__ = ["evaluate"]

@@ -148,7 +148,7 @@ class _Outputs:
     def concatenated(self) -> Any:
         if not self._batches:
             raise InputError(
-                explain("There is no batch to predict from.", remedy="Give at least one example.")
+                explain("There is no batch to predict from.", remedy="Pass at least one example.")
             )
         arrays = [np.concatenate(parts) for parts in zip(*self._batches, strict=True)]
         return unflatten(self._structure, arrays)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import jax
 
@@ -21,6 +21,7 @@ else:
     optax = lazily("optax")
 
 __all__ = [
+    "LearningRate",
     "OptimizerOptions",
     "ScaledLoss",
     "SharedOptions",
@@ -28,6 +29,9 @@ __all__ = [
     "with_options",
     "with_weight_decay",
 ]
+
+LearningRate: TypeAlias = float | Callable[[Any], Any]
+"""A number, or a schedule: a function of the step."""
 
 
 class SharedOptions(Clipping, total=False):
@@ -118,7 +122,7 @@ def _scaled(optimizer: Any, scale: float) -> optax.GradientTransformation:
             explain(
                 "loss_scale_factor is not a positive number.",
                 received=repr(scale),
-                remedy="Give loss_scale_factor=1024.0, for example.",
+                remedy="Pass loss_scale_factor=1024.0, for example.",
             )
         )
     scaled = ScaledLoss(optimizer.init, optimizer.update)

@@ -86,10 +86,10 @@ def _loss_of(loss: Any, place: Place) -> Loss | None:
     name = place.key or place.own or "the output"
     raise InputError(
         explain(
-            f"The losses do not fit {name}.",
+            f"The losses do not match the outputs of {name}.",
             expected="one loss for each output",
             received=f"{len(cast(Any, loss))} losses",
-            remedy="Give one loss, or one function (y_true, y_pred) that returns the sum.",
+            remedy="Pass one loss per output, or a function (y_true, y_pred) that returns the sum.",
         )
     )
 
@@ -161,7 +161,7 @@ def _scale(weight: Any, place: Place) -> float:
                 f"loss_weights has no number for {place.key or place.own or 'the output'}.",
                 expected="a number, or numbers in a list or dict by output",
                 received=repr(weight),
-                remedy="Give loss_weights=0.2, for example.",
+                remedy="Pass loss_weights=0.2, for example.",
             )
         ) from None
 

@@ -48,10 +48,10 @@ class BoundMetric:
             labelled = {one.name: ["..."] for one in outputs if one.labels is not None}
             raise InputError(
                 explain(
-                    f"The metric {self.metric.name!r} does not fit the outputs of the model.",
+                    f"The metric {self.metric.name!r} does not match the outputs of the model.",
                     expected=f"metrics by output: {labelled}",
                     received=f"{found.name!r}, which has no labels",
-                    remedy="Give metrics as a dict by the names of outputs.",
+                    remedy="Pass a dict from the names of outputs to metrics.",
                 )
             )
         weights = element_weights(found, found.weights if self.weighted else None)
@@ -90,7 +90,7 @@ def bind_metrics(plain: Any, weighted: Any, outputs: Any, names: Any = None) -> 
         if one.name == "loss":
             raise InputError(
                 explain(
-                    "A metric has the name 'loss', which the loss has.",
+                    "A metric is named 'loss', which is the name of the loss.",
                     expected="another name",
                     received=repr(one.metric),
                     remedy="Rename it: lamina.metrics.Accuracy(name='other').",

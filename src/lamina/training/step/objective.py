@@ -226,7 +226,7 @@ def _nothing_to_minimize(model: Tracked, no_loss: bool) -> str:
         where=f"made at {model._lamina.made_at}",
         expected="a loss and labels, or a method train_loss(self, batch)",
         received="no loss" if no_loss else "batches without labels",
-        remedy="Pass compile(loss=...)." if no_loss else "Give fit both x and y.",
+        remedy="Pass compile(loss=...)." if no_loss else "Pass both x and y to fit.",
     )
 
 

@@ -160,7 +160,7 @@ def _refuse(what: str, values: Any, places: list[Place]) -> NoReturn:
         if unknown:
             raise InputError(
                 explain(
-                    f"There are {what} for an output that the model does not have.",
+                    f"There are {what} for an unknown output.",
                     expected=", ".join(names),
                     received=repr(unknown[0]),
                     remedy=nearest(str(unknown[0]), names),
@@ -169,9 +169,9 @@ def _refuse(what: str, values: Any, places: list[Place]) -> NoReturn:
     count = len(cast(Any, values)) if isinstance(values, list | tuple | Mapping) else 1
     raise InputError(
         explain(
-            f"The {what} do not say which output each is for.",
+            f"The {what} cannot be assigned to outputs.",
             expected=f"a dict by name, or a list for {', '.join(names)}",
             received=f"{count} for {len(names)} outputs",
-            remedy=f"Give a dict: {{{names[0]!r}: ...}}.",
+            remedy=f"Pass a dict: {{{names[0]!r}: ...}}.",
         )
     )

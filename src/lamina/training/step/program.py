@@ -16,8 +16,8 @@ from lamina.core.tree.variable import Variable
 from lamina.lazy import lazily
 from lamina.training.optimizers.initial_state import initial_state
 from lamina.training.optimizers.loss_scale import loss_scale_of
-from lamina.training.step import accumulators
-from lamina.training.step.accumulators import Accumulators
+from lamina.training.step import epoch_accumulators
+from lamina.training.step.epoch_accumulators import Accumulators
 from lamina.training.step.gradient_check import gradients_are_finite
 from lamina.training.step.model_call import ModelCall
 from lamina.training.step.objective import BatchLoss, Objective
@@ -129,7 +129,7 @@ class Program:
 
     def empty_accumulators(self) -> Accumulators:
         """Return the accumulators of an epoch before its first batch."""
-        return accumulators.empty(self.objective)
+        return epoch_accumulators.empty(self.objective)
 
     def logs(self, total: Accumulators) -> dict[str, jax.Array]:
         """Return the mean loss, the other logs and the metrics by name, in this order."""
@@ -138,7 +138,7 @@ class Program:
         return dict(zip(names, self._means(total), strict=True))
 
     def _results(self, total: Accumulators) -> tuple[jax.Array, ...]:
-        return accumulators.means(self.objective, total)
+        return epoch_accumulators.means(self.objective, total)
 
     def _loss(
         self,
@@ -183,7 +183,9 @@ class Program:
             return self._updated(carry, gradients, non_trainable, value)
 
         # The loss of the first step that is not finite counts in the mean of the epoch.
-        sums = accumulators.add_losses(self.objective, carry.accumulators, value, carry.finite)
+        sums = epoch_accumulators.add_losses(
+            self.objective, carry.accumulators, value, carry.finite
+        )
         skipped = carry._replace(accumulators=sums)
         after = _select(finite, gradients, updated, skipped)
         return after._replace(finite=finite), {"loss": loss, **value.logs}
@@ -200,7 +202,7 @@ class Program:
             trainable=tuple(_constrained(v, new[path]) for path, v in self.trainable.items()),
             non_trainable=non_trainable,
             optimizer=tuple(leaves_of(state)),
-            accumulators=accumulators.add(self.objective, carry.accumulators, value),
+            accumulators=epoch_accumulators.add(self.objective, carry.accumulators, value),
             steps=carry.steps + 1,
         )
 
@@ -224,7 +226,7 @@ class Program:
         self, trainable: Any, non_trainable: Any, total: Accumulators, batch: Any
     ) -> Accumulators:
         _, (value, _) = self._loss(trainable, non_trainable, batch, False, 0)
-        return accumulators.add(self.objective, total, value)
+        return epoch_accumulators.add(self.objective, total, value)
 
     def _evaluate_rows(
         self,

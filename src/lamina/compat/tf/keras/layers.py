@@ -8,8 +8,8 @@ from typing import Any
 import lamina
 from lamina import Input, Variable, deserialize, serialize
 from lamina import layers as _layers
-from lamina.compat.tf.keys import marked
 from lamina.compat.tf.missing import missing
+from lamina.compat.tf.running_layer import marked
 from lamina.errors import InputError, explain
 from lamina.layers import *  # noqa: F403 - all layers  # pyright: ignore[reportAssignmentType]
 

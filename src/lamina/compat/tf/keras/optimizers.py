@@ -10,7 +10,7 @@ from typing import Any
 
 from lamina.compat.tf.keras import schedules
 from lamina.compat.tf.missing import missing
-from lamina.training.optimizers import definitions, loss_scale
+from lamina.training.optimizers import adam, definitions, loss_scale
 
 __all__ = [
     "SGD",
@@ -32,13 +32,13 @@ SGD = definitions.sgd
 Adadelta = definitions.adadelta
 Adafactor = definitions.adafactor
 Adagrad = definitions.adagrad
-Adam = definitions.adam
-AdamW = definitions.adamw
-Adamax = definitions.adamax
-Lamb = definitions.lamb
+Adam = adam.adam
+AdamW = adam.adamw
+Adamax = adam.adamax
+Lamb = adam.lamb
 Lion = definitions.lion
 LossScaleOptimizer = loss_scale.loss_scale_optimizer
-Nadam = definitions.nadam
+Nadam = adam.nadam
 RMSprop = definitions.rmsprop
 
 
