@@ -53,7 +53,7 @@ from lamina.metrics.metric import (
     Metric,
     Sum,
 )
-from lamina.metrics.operating import (
+from lamina.metrics.operating_points import (
     PrecisionAtRecall,
     RecallAtPrecision,
     SensitivityAtSpecificity,
