@@ -59,3 +59,11 @@ def test_both_readmes_hold_the_same_code():
         return re.sub(r"\s*#.*", "", script)
 
     assert code("README.md") == code("README.zh-CN.md")
+
+
+def test_the_files_that_how_it_works_names_exist():
+    page = (ROOT / "docs/how-it-works.md").read_text("utf-8")
+    text = page.partition("`core/` has these folders")[0].replace("`src/lamina/`", "")
+    named = re.findall(r"`([a-z_0-9/]+(?:\.py|/))`", text)
+    assert len(named) > 30
+    assert [name for name in named if not (ROOT / "src/lamina" / name).exists()] == []

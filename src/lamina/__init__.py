@@ -19,7 +19,7 @@ from lamina.core.running.precision import dtype_policy, set_dtype_policy
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.variable import Variable
 from lamina.layer import Layer
-from lamina.layers.copies import checkpoint, remat
+from lamina.layers.rematerialization import checkpoint, remat
 from lamina.models import Input, Model, Sequential
 from lamina.saving import deserialize, load, load_exported, serialize
 from lamina.training import Trainer

@@ -12,21 +12,22 @@ import numpy as np
 
 from lamina import regularizers, saving
 from lamina.constraints import ConstraintLike
-from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.sites import site
 from lamina.core.building.plan import Plan
+from lamina.core.calling import build as building
 from lamina.core.calling import call as calling
 from lamina.core.calling import constructor, views
-from lamina.core.calling import entry as building
 from lamina.core.running import added_losses
 from lamina.core.running.layer_call import fresh_key
 from lamina.core.running.masks import defines_mask
 from lamina.core.running.precision import policy
 from lamina.core.running.scope import current
 from lamina.core.specs.spec import Spec
-from lamina.core.tree.node import ATTRIBUTE, EDITION, Tracked, slot_names
+from lamina.core.tree.changes import may_hold_layers
+from lamina.core.tree.edition import EDITION
+from lamina.core.tree.node import ATTRIBUTE, Tracked, slot_names
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import may_hold_layers
 from lamina.layer_state import LayerNode, symbolic_input, symbolic_output
 from lamina.lazy import lazily
 from lamina.options import LayerOptions
@@ -139,7 +140,7 @@ class Layer(Tracked):
 
     def add_weight(
         self,
-        shape: Any,
+        shape: Any = (),
         initializer: Any = "glorot_uniform",
         *,
         dtype: Any = None,
@@ -153,7 +154,7 @@ class Layer(Tracked):
         Its name in paths is that of the attribute which it is assigned to.
 
         Args:
-            shape: tuple of int, sizes of the axes.
+            shape: tuple of int, sizes of the axes; () (default) for a scalar.
             initializer: a name, an initializer of :mod:`lamina.initializers`, or a callable
                 ``(key, shape, dtype)``; ``"glorot_uniform"`` by default.
             dtype: dtype of the weight; None (default) for that of the layer.
@@ -507,7 +508,7 @@ class Layer(Tracked):
 
     def load_weights(
         self,
-        path: str | PathLike[str],
+        filepath: str | PathLike[str],
         rename: Mapping[str, str] | None = None,
         *,
         skip_mismatch: bool = False,
@@ -517,7 +518,7 @@ class Layer(Tracked):
         A layer that is not built is built for the input specs in the file.
 
         Args:
-            path: path of the file.
+            filepath: path of the file.
             rename: dict from paths in the file to paths in this layer, for renamed attributes; None
                 by default.
             skip_mismatch: bool, whether to read only the weights whose name and shape match, and to
@@ -536,7 +537,7 @@ class Layer(Tracked):
         >>> bool((other.kernel.numpy() == layer.kernel.numpy()).all())
         True
         """
-        saving.load_weights(self, path, rename, skip_mismatch)
+        saving.load_weights(self, filepath, rename, skip_mismatch)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, from which a new layer can be created.

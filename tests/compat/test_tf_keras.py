@@ -244,8 +244,72 @@ def test_a_seed_fixes_what_is_drawn():
 
 
 def test_older_code_says_how_long_sentences_are():
-    layer = tf.keras.layers.Embedding(9, 4, input_length=5)
-    assert layer(np.zeros((2, 3), "int32")).shape == (2, 3, 4)
+    for kit in (tf.keras.layers, lamina.layers):
+        with pytest.warns(UserWarning, match="input_length has no effect"):
+            layer = kit.Embedding(9, 4, input_length=5)
+        assert layer(np.zeros((2, 3), "int32")).shape == (2, 3, 4)
+        config = layer.get_config()
+        assert "input_length" not in config
+        assert kit.Embedding.from_config(config | {"input_length": None}).output_dim == 4
+
+
+class Pairs(tf.keras.utils.Sequence):
+    """Batches by index, without an end."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.count, self.passes = count, 0
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        return np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+
+    def on_epoch_end(self):
+        self.passes += 1
+
+
+def test_a_sequence_of_batches_ends_where_its_length_says():
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    data = Pairs(3)
+    model.fit(data, epochs=2, validation_data=Pairs(2), verbose=0)
+    assert data.passes == 2 and data.num_batches == 3
+    assert model.predict(data, verbose=0).shape == (12, 1)
+    with pytest.raises(NotImplementedError, match="__getitem__"):
+        tf.keras.utils.PyDataset(workers=2)[0]
+
+
+def test_models_are_loaded_and_saved_with_the_arguments_of_keras(tmp_path):
+    model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    file = tmp_path / "model.safetensors"
+    tf.keras.models.save_model(model, file, overwrite=True)
+    load = tf.keras.models.load_model
+    assert load(filepath=file, safe_mode=True).optimizer is not None
+    x = np.ones((3, 2), "float32")
+    np.testing.assert_array_equal(load(file, None, False)(x), model(x))
+    model.save_weights(filepath=tmp_path / "weights.safetensors")
+    model.load_weights(filepath=tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("CosineDecayRestarts", {"first_decay_steps": 10}),
+        ("CosineDecayRestarts", {"first_decay_steps": 10, "t_mul": 1.0, "m_mul": 0.5}),
+        ("CosineDecayRestarts", {"first_decay_steps": 7, "t_mul": 1.5, "alpha": 0.1}),
+        ("PolynomialDecay", {"decay_steps": 10, "power": 2.0, "cycle": True}),
+        ("PolynomialDecay", {"decay_steps": 10, "name": "mine"}),
+    ],
+)
+def test_schedules_have_the_rates_and_configs_of_keras(name, given):
+    ours = getattr(tf.keras.optimizers.schedules, name)(0.1, **given)
+    theirs = getattr(keras.optimizers.schedules, name)(0.1, **given)
+    rates = [[float(one(step)) for step in range(50)] for one in (ours, theirs)]
+    np.testing.assert_allclose(*rates, rtol=1e-4, atol=1e-7)
+    assert ours.get_config() == theirs.get_config()
 
 
 def test_a_metric_gives_results_of_its_dtype():

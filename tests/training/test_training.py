@@ -14,7 +14,7 @@ from rich.console import Console
 
 import lamina
 from lamina import Model, Sequential, Trainer, layers, losses
-from lamina.core.calling import root
+from lamina.core.calling import root_call
 from lamina.errors import InputError, LaminaError, UnknownNameError
 from lamina.training import Callback, NotFiniteError
 from lamina.training.callbacks.progress_bar import Display
@@ -601,7 +601,7 @@ def test_looking_at_weights_plans_no_step_again(monkeypatch) -> None:
     with pytest.warns(UserWarning, match="idle"):
         trainer.step((X[:8], Y[:8]))
     planned = []
-    monkeypatch.setattr(root, "carry_out", lambda request: planned.append(request))
+    monkeypatch.setattr(root_call, "carry_out", lambda request: planned.append(request))
     for _ in range(2):
         model.values()
         trainer.step((X[:8], Y[:8]))

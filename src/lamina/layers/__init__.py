@@ -32,7 +32,6 @@ from lamina.layers.convolution.transposed import (
     Convolution2DTranspose,
     Convolution3DTranspose,
 )
-from lamina.layers.copies import Ensemble, Remat, Stack
 from lamina.layers.dense import Dense
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding, ReversibleEmbedding
@@ -114,6 +113,7 @@ from lamina.layers.regularization import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
+from lamina.layers.rematerialization import Remat
 from lamina.layers.reshaping import (
     Flatten,
     Permute,
@@ -132,6 +132,7 @@ from lamina.layers.resizing import (
     ZeroPadding3D,
 )
 from lamina.layers.scaling import RMSNormalization, SpectralNormalization, UnitNormalization
+from lamina.layers.stack import Ensemble, Stack
 
 __all__ = [
     "ELU",

@@ -37,6 +37,10 @@ from lamina.metrics.crossentropy import (
     Perplexity,
     SparseCategoricalCrossentropy,
 )
+from lamina.metrics.f_scores import (
+    F1Score,
+    FBetaScore,
+)
 from lamina.metrics.hinges import (
     CategoricalHinge,
     Hinge,
@@ -49,7 +53,7 @@ from lamina.metrics.metric import (
     Metric,
     Sum,
 )
-from lamina.metrics.operating import (
+from lamina.metrics.operating_points import (
     PrecisionAtRecall,
     RecallAtPrecision,
     SensitivityAtSpecificity,
@@ -71,10 +75,6 @@ from lamina.metrics.regression import (
     MeanSquaredLogarithmicError,
     RootMeanSquaredError,
 )
-from lamina.metrics.scores import (
-    F1Score,
-    FBetaScore,
-)
 from lamina.metrics.thresholds import (
     AUC,
 )
@@ -82,9 +82,10 @@ from lamina.metrics.wrappers import (
     FunctionMetric,
     LossMetric,
 )
+from lamina.named_configs import given_by
 from lamina.names import look_up, snake
 
-__all__ = ["MetricLike", "get", "metric_of"]
+__all__ = ["MetricLike", "deserialize", "get", "metric_of"]
 
 MetricLike: TypeAlias = str | Metric | type[Metric] | Loss | type[Loss] | Callable[[Any, Any], Any]
 
@@ -183,6 +184,19 @@ def get(identifier: MetricLike | Mapping[str, Any] | None) -> Metric | None:
     return metric_of(identifier)
 
 
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric | None:
+    """Return the metric of a config.
+
+    Args:
+        config: a result of :func:`serialize`, or anything that :func:`get` accepts.
+        custom_objects: classes and functions by name; None (default) for none.
+
+    Returns:
+        The metric.
+    """
+    return get(given_by(config, custom_objects))
+
+
 def metric_of(identifier: MetricLike) -> Metric:
     """Return the metric of an identifier that `compile` accepts.
 
@@ -234,7 +248,7 @@ def _named(name: str) -> Metric:
     except UnknownNameError:
         raise UnknownNameError(
             explain(
-                "There is no metric of that name.",
+                f"Unknown metric {name!r}.",
                 received=repr(name),
                 remedy=nearest(snake(name), [*_KNOWN, *losses.names()]),
             )

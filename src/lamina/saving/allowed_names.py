@@ -32,7 +32,7 @@ def _named(modules: dict[str, str]) -> frozenset[str]:
 LAYERS = _named(
     {
         "lamina": "Layer",
-        "lamina.compat.tf.keras.layers": "Embedding Layer",
+        "lamina.compat.tf.keras.layers": "Layer",
         "lamina.compat.tf.keras.models": "Model",
         "lamina.layers": (
             "Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
@@ -92,8 +92,8 @@ DATA = _named(
 CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.models:")) | _named(
     {
         "lamina.compat.tf.keras.optimizers": (
-            "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion Muon Nadam RMSprop SGD "
-            "ScheduleFreeAdamW"
+            "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion LossScaleOptimizer Muon "
+            "Nadam RMSprop SGD ScheduleFreeAdamW"
         ),
         "lamina.compat.tf.keras.schedules": (
             "CosineDecay CosineDecayRestarts ExponentialDecay InverseTimeDecay "
@@ -117,8 +117,8 @@ CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.mode
 OPTIMIZERS = _named(
     {
         "lamina.compat.tf.keras.optimizers": (
-            "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion Muon Nadam RMSprop SGD "
-            "ScheduleFreeAdamW"
+            "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion LossScaleOptimizer Muon "
+            "Nadam RMSprop SGD ScheduleFreeAdamW"
         )
     }
 )

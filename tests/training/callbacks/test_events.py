@@ -175,7 +175,7 @@ def test_a_history_of_the_user_is_returned():
     ("wrong", "part"),
     [
         (print, "LambdaCallback"),
-        (["loss"], "no callback"),
+        (["loss"], "not a callback"),
         (callbacks.EarlyStopping, r"EarlyStopping\(...\)"),
         (3, "instances of"),
     ],

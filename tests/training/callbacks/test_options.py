@@ -265,5 +265,5 @@ def test_nothing_is_printed_at_the_lowest_rate(capsys, lowest):
 def test_a_log_that_is_a_list_cannot_be_monitored():
     added = callbacks.LambdaCallback(on_epoch_end=lambda _, logs: logs.update(score=[1.0, 2.0]))
     told = [added, callbacks.EarlyStopping("score", mode="min")]
-    with pytest.raises(InputError, match="no number"):
+    with pytest.raises(InputError, match="not a number"):
         compiled().fit(X, Y, verbose=0, callbacks=told)

@@ -148,3 +148,25 @@ def test_the_learning_rate_is_read_and_assigned():
     assert model.optimizer.learning_rate.value == np.float32(0.25)
     model.optimizer.learning_rate.assign(0.5)
     assert model.optimizer.learning_rate == 0.5
+
+
+def test_a_learning_rate_may_be_a_function_without_arguments():
+    def steps(optimizer):
+        model = lamina.Sequential([lamina.Input((1,)), lamina.layers.Dense(1, use_bias=False)])
+        model.set_weights([np.ones((1, 1))])
+        model.compile(optimizer, "mse")
+        model.fit(np.ones((4, 1)), np.zeros((4, 1)), epochs=3, verbose=0)
+        return model.get_weights()[0]
+
+    sgd = tf.keras.optimizers.SGD
+    for options in ({}, {"gradient_accumulation_steps": 2}):
+        changed = steps(sgd(learning_rate=lambda: 0.25, **options))
+        np.testing.assert_array_equal(changed, steps(sgd(learning_rate=0.25, **options)))
+
+
+def test_decay_is_ignored_with_a_warning_as_in_keras():
+    with pytest.warns(UserWarning, match="decay"):
+        optimizer = tf.keras.optimizers.Adam(0.01, decay=1e-6)
+    assert "decay" not in optimizer.get_config()
+    with pytest.raises(TypeError, match="lr"):
+        tf.keras.optimizers.Adam(lr=0.01)

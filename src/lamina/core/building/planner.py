@@ -10,8 +10,8 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lamina.core.base.allowance import ALLOWANCE
 from lamina.core.base.interrupts import DeferredSignals
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.sites import Site
 from lamina.core.building import errors
 from lamina.core.building.plan import PlannedCall
@@ -20,15 +20,16 @@ from lamina.core.specs.merging import merge_specs
 from lamina.core.specs.signature import build_arguments, method_of
 from lamina.core.specs.spec import Arguments, is_unknown, shapes_of
 from lamina.core.specs.trial_sizes import TrialSizes
+from lamina.core.tree.build_state import own_build
 from lamina.core.tree.memento import Memento, Snapshot, same_state, state_of
 from lamina.core.tree.node import Built, Tracked
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import join, own_build, walk
+from lamina.core.tree.walk import join, walk
 from lamina.errors import BuildError, TrackingError
 
-__all__ = ["Misfit", "Planner"]
+__all__ = ["Mismatch", "Planner"]
 
-Misfit = tuple[Arguments, errors.WeightMismatchError]
+Mismatch = tuple[Arguments, errors.WeightMismatchError]
 """Inputs for which a layer would need other weights, and the weight whose shape differs."""
 
 
@@ -39,7 +40,7 @@ class Planner:
         root: the layer to plan.
         sizes: the trial sizes of unknown dims in this pass.
         earlier: the previous successful pass, with other trial sizes; None (default) for the first.
-        misfit: the mismatch of a failed pass; None (default) if there was none.
+        earlier_mismatch: the mismatch of a failed pass; None (default) if there was none.
         split: whether dims are unknown because `shard_map` splits them; False by default.
         believe: whether the root's own `compute_output_shape` is used; True by default.
 
@@ -75,7 +76,7 @@ class Planner:
         root: Tracked,
         sizes: TrialSizes,
         earlier: Planner | None = None,
-        misfit: Misfit | None = None,
+        earlier_mismatch: Mismatch | None = None,
         split: bool = False,
         believe: bool = True,
     ) -> None:
@@ -84,8 +85,8 @@ class Planner:
         self.split = split
         self.believe = believe
         self.earlier = {} if earlier is None else earlier.by_path()
-        self.mismatch: Misfit | None = None
-        self.earlier_mismatch = misfit
+        self.mismatch: Mismatch | None = None
+        self.earlier_mismatch = earlier_mismatch
         self.stuck = self.believed = False
         self.before = Snapshot(root) if earlier is None else earlier.before
         self.tree = self.before.tree.copy()

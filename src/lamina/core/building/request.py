@@ -12,8 +12,8 @@ from lamina.core.running.errors import layer_name
 from lamina.core.running.scope import as_mode, current
 from lamina.core.specs.signature import default_shapes, given_specs, method_of
 from lamina.core.specs.spec import Arguments
+from lamina.core.tree.build_state import own_build
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.walk import own_build
 from lamina.errors import BuildError, explain
 
 __all__ = ["Request", "base_build", "request_for"]

@@ -9,7 +9,7 @@ from typing import Any, cast
 from lamina.core.base.inputs import as_arguments
 from lamina.core.base.jax_internals import is_staged
 from lamina.core.base.sites import site
-from lamina.core.calling.root import Root, by_identity
+from lamina.core.calling.root_call import Root, by_identity
 from lamina.core.running.added_losses import collect
 from lamina.core.running.keys import Key, as_key
 from lamina.core.running.layer_call import run_layer

@@ -45,13 +45,13 @@ def check_arguments(layer: Tracked, args: tuple[Any, ...], kwargs: Mapping[str, 
             raise _unknown_argument(layer, unknown, names) from None
         _, *parameters = signature.parameters.values()
         plain = [str(p.replace(annotation=inspect.Parameter.empty)) for p in parameters]
-        by_name = f", by name: {', '.join(kwargs)}" if kwargs else ""
+        by_name = f", and by name: {', '.join(kwargs)}" if kwargs else ""
         raise InputError(
             explain(
                 f"{type(layer).__name__} does not take these arguments: {error}.",
                 where=f"made at {layer._lamina.made_at}",
                 expected=f"({', '.join(plain)})",
-                received=f"{len(args)} by position{by_name}",
+                received=f"{len(args)} positional arguments{by_name}",
                 remedy="Pass each argument once, by position or by name.",
             )
         ) from None

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.base.host_memory import copied
-from lamina.core.calling.root import by_identity
+from lamina.core.calling.root_call import by_identity
 from lamina.core.running import precision
 from lamina.core.running.scope import current
 from lamina.core.tree.node import Tracked

@@ -269,7 +269,7 @@ class MultiHeadAttention(Weighted):
         if cache is None:
             raise refusal(
                 self,
-                "has nothing to attend to",
+                "got no value to attend to",
                 expected="a value, or a cache of previous keys and values",
                 received="value=None and no cache",
                 remedy="Pass a value; for self-attention, pass the query.",

@@ -143,7 +143,7 @@ def _output_and_states(cell: Layer, result: Any, before: Any) -> tuple[jax.Array
     shapes = ", ".join(str(state.shape) for state in previous)
     raise InputError(
         explain(
-            f"{type(cell).__name__}.call gave something else than an output and its next states.",
+            f"{type(cell).__name__}.call did not return an output and the next states.",
             where=f"made at {cell._lamina.made_at}",
             expected=f"(output, states), with states of the shapes {shapes}",
             received=str(map_tree(jnp.shape, result)),

@@ -39,7 +39,7 @@ class LearningRateScheduler(Callback):
         if not callable(cast(Any, schedule)):
             raise InputError(
                 explain(
-                    "The schedule of LearningRateScheduler is no function.",
+                    "The schedule of LearningRateScheduler is not a function.",
                     expected="a function (epoch) -> rate or (epoch, rate) -> rate",
                     received=repr(schedule),
                     remedy="Pass compile(..., learning_rate=...) for a constant or an optax "

@@ -58,7 +58,7 @@ class Monitor(Callback):
         if not isinstance(cast(Any, monitor), str):
             raise InputError(
                 explain(
-                    f"monitor of {type(self).__name__} is no name.",
+                    f"monitor of {type(self).__name__} is not a name.",
                     expected="the name of a log, such as 'val_loss'",
                     received=repr(monitor),
                     remedy="Pass a string.",
@@ -94,7 +94,7 @@ class Monitor(Callback):
         except (TypeError, ValueError):
             raise InputError(
                 explain(
-                    f"{type(self).__name__} monitors {self.monitor!r}, which is no number.",
+                    f"{type(self).__name__} monitors {self.monitor!r}, which is not a number.",
                     expected="a log that is one number",
                     received=repr(found),
                     remedy="Monitor another log, or add a metric that returns a scalar.",
@@ -146,7 +146,7 @@ class Monitor(Callback):
             f"{type(self).__name__} monitors {self.monitor!r}, which is not among the logs.",
             expected=f"one of {', '.join(names)}",
             received=repr(self.monitor),
-            remedy="Give fit validation_data or validation_split."
+            remedy="Pass validation_data or validation_split to fit."
             if no_validation
             else "Monitor one of those, or add the metric to compile(metrics=...).",
         )

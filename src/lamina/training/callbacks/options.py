@@ -44,7 +44,7 @@ def check_numbers(owner: object, **options: Any) -> None:
         if not isinstance(value, Real) or math.isnan(float(value)):
             raise InputError(
                 explain(
-                    f"{name} of {type(owner).__name__} is no number.",
+                    f"{name} of {type(owner).__name__} is not a number.",
                     expected="a number",
                     received=repr(value),
                     remedy=f"Pass a number, or omit {name}.",

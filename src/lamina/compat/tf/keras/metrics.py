@@ -65,6 +65,16 @@ class Running(_metrics.Metric):
 
     reset_states = reset_state
 
+    def _restarted(self, state: Any, initial: Any) -> Any:
+        if type(self).reset_state is Running.reset_state:
+            return initial
+        own, self._state = self._state, state
+        try:
+            self.reset_state()
+            return initial if self._state is None else self._state
+        finally:
+            self._state = own
+
 
 @functools.cache
 def _running(kind: type[_metrics.Metric]) -> type[Running]:

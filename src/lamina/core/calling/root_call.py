@@ -16,16 +16,17 @@ from lamina.core.base.sites import site
 from lamina.core.building.request import Request
 from lamina.core.building.transaction import carry_out
 from lamina.core.running import added_losses, errors
-from lamina.core.running.calls import GivenCall, LiveCall, WatchedCall
+from lamina.core.running.computing_calls import GivenCall, LiveCall, WatchedCall
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key, as_key
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.scope import as_mode, current, run_in
 from lamina.core.specs.signature import key_of, method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
+from lamina.core.tree.build_state import unbuilt
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import store
-from lamina.core.tree.walk import unbuilt, walk
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, LaminaError, TraceError, explain, nearest
 
 __all__ = ["Root", "by_identity", "output_masks"]
@@ -198,8 +199,8 @@ class Root:
         except Exception as error:
             try:
                 self.ensure(again=True)
-            except InputError as misfit:
-                raise misfit from error
+            except InputError as mismatch:
+                raise mismatch from error
             except Exception:
                 pass  # the same error, in the plan
             raise

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lamina.errors import InputError, UnknownNameError, explain, nearest
-from lamina.training.optimizers.definitions import OPTIMIZERS, LearningRate
-from lamina.training.optimizers.options import with_options
+from lamina.training.optimizers.definitions import OPTIMIZERS
+from lamina.training.optimizers.options import LearningRate, with_options
 
 if TYPE_CHECKING:
     import optax
@@ -68,7 +68,7 @@ def _resolve(optimizer: Any, learning_rate: LearningRate | None) -> Any:
         if make is None:
             raise UnknownNameError(
                 explain(
-                    "There is no optimizer of that name.",
+                    f"Unknown optimizer {optimizer!r}.",
                     received=repr(optimizer),
                     remedy=nearest(optimizer.lower(), OPTIMIZERS)
                     + " Any optax transformation is accepted, too.",
@@ -81,7 +81,7 @@ def _resolve(optimizer: Any, learning_rate: LearningRate | None) -> Any:
                 "The optimizer is neither a name nor an optax transformation.",
                 expected="a name, or an optax transformation, such as optax.adam(3e-4)",
                 received=repr(optimizer),
-                remedy="Give 'adam', for example.",
+                remedy="Pass 'adam', for example.",
             )
         )
     if learning_rate is not None:

@@ -1,4 +1,4 @@
-"""Convolutions over any number of spatial axes, each a single XLA operation."""
+"""Convolutions, depthwise and transposed convolutions over one to three spatial axes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import jax
 from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
+from lamina.ops.convolution import bilinear, library
+from lamina.ops.convolution.geometry import Geometry, extent
 from lamina.ops.spatial import DataFormat, channel_axis, spatial_axes
 
 __all__ = [
@@ -16,27 +18,9 @@ __all__ = [
     "conv",
     "conv_transpose",
     "depthwise_conv",
-    "extent",
-    "transposed_pads",
 ]
 
 Padding = Literal["valid", "same", "causal"]
-
-
-def extent(size: int, dilation: int) -> int:
-    """Compute the number of points that a dilated kernel spans: ``(size - 1) dilation + 1``.
-
-    Args:
-        size: the size of the kernel, in taps.
-        dilation: the distance between taps, in points.
-
-    Returns:
-        The number of points.
-
-    >>> extent(3, 2)
-    5
-    """
-    return (size - 1) * dilation + 1
 
 
 def conv(
@@ -78,24 +62,28 @@ def conv(
     >>> conv(x, jnp.ones((2, 1, 1)), padding="causal")[0, :, 0].tolist()
     [0.0, 1.0, 3.0, 5.0, 7.0]
     """
-    rank = len(x.shape) - 2
+    dtype, rank = float_dtype(x, kernel, bias), len(x.shape) - 2
     strides, dilation_rate = strides or (1,) * rank, dilation_rate or (1,) * rank
-    pads: str | list[tuple[int, int]] = padding.upper()
-    if padding == "causal":
-        spans = map(extent, kernel.shape[:rank], dilation_rate)
-        pads = [(span - 1, 0) for span in spans]
-    dtype = float_dtype(x, kernel, bias)
-    channels = x.shape[channel_axis(rank + 2, data_format)]
-    y = lax.conv_general_dilated(
-        cast(x, dtype),
-        cast(kernel, dtype),
-        strides,
-        pads,
-        rhs_dilation=dilation_rate,
-        dimension_numbers=_layout(rank, data_format, (rank + 1, rank)),
-        feature_group_count=max(channels // kernel.shape[rank], 1),
+    sizes = tuple(x.shape[axis] for axis in spatial_axes(rank + 2, data_format))
+    spans = tuple(map(extent, kernel.shape[:rank], dilation_rate))
+    pads = (
+        [(span - 1, 0) for span in spans]
+        if padding == "causal"
+        else lax.padtype_to_pads(sizes, spans, strides, padding.upper())
     )
-    return _biased(y, bias, data_format)
+    channels = x.shape[channel_axis(rank + 2, data_format)]
+    geometry = Geometry(
+        sizes,
+        tuple(kernel.shape[:rank]),
+        tuple(strides),
+        tuple(pads),
+        tuple(dilation_rate),
+        max(channels // kernel.shape[rank], 1),
+        channels_first=data_format == "channels_first",
+    )
+    x, kernel = cast(x, dtype), cast(kernel, dtype)
+    product = bilinear.convolve if _is_static(x, kernel) else library.convolve
+    return _biased(product(x, kernel, geometry), bias, data_format)
 
 
 def depthwise_conv(
@@ -174,61 +162,58 @@ def conv_transpose(
     >>> conv_transpose(x, jnp.ones((2, 1, 1)), strides=(3,))[0, :, 0].tolist()
     [1.0, 1.0, 0.0, 2.0, 2.0, 0.0]
     """
-    rank = len(x.shape) - 2
+    dtype, rank = float_dtype(x, kernel, bias), len(x.shape) - 2
     strides, dilation_rate = strides or (1,) * rank, dilation_rate or (1,) * rank
-    spans = map(extent, kernel.shape[:rank], dilation_rate)
-    pads = [
-        transposed_pads(span, stride, padding, behind)
-        for span, stride, behind in zip(
-            spans, strides, output_padding or [None] * rank, strict=True
-        )
-    ]
-    dtype = float_dtype(x, kernel, bias)
-    y = lax.conv_general_dilated(
-        cast(x, dtype),
-        lax.rev(cast(kernel, dtype), tuple(range(rank))),
-        (1,) * rank,
-        pads,
-        lhs_dilation=strides,
-        rhs_dilation=dilation_rate,
-        dimension_numbers=_layout(rank, data_format, (rank, rank + 1)),
+    points = [x.shape[axis] for axis in spatial_axes(rank + 2, data_format)]
+    spans = list(map(extent, kernel.shape[:rank], dilation_rate))
+    tails, pads = zip(
+        *(
+            _transposed_padding(span, stride, padding, behind)
+            for span, stride, behind in zip(
+                spans, strides, output_padding or [None] * rank, strict=True
+            )
+        ),
+        strict=True,
     )
-    return _biased(y, bias, data_format)
+    geometry = Geometry(
+        tuple(
+            (count - 1) * stride + tail
+            for count, stride, tail in zip(points, strides, tails, strict=True)
+        ),
+        tuple(kernel.shape[:rank]),
+        tuple(strides),
+        pads,
+        tuple(dilation_rate),
+        channels_first=data_format == "channels_first",
+    )
+    x, kernel = cast(x, dtype), cast(kernel, dtype)
+    product = bilinear.input_gradient if _is_static(x, kernel) else library.input_gradient
+    return _biased(product(x, kernel, geometry), bias, data_format)
 
 
-def transposed_pads(
+def _transposed_padding(
     span: int, stride: int, padding: Padding, output_padding: int | None
-) -> tuple[int, int]:
-    """Compute the zero padding before and after the input of a transposed convolution.
+) -> tuple[int, tuple[int, int]]:
+    """Derive the convolution whose gradient a transposed convolution is.
 
-    Args:
-        span: the number of points that the kernel spans.
-        stride: the stride, in points.
-        padding: ``"valid"`` or ``"same"``; ``"same"`` crops the front so that windows are centred.
-        output_padding: additional points at the end; None for the default size.
+    Its input has ``(size - 1) stride + tail`` points; windows are centred for ``"same"``.
 
     Returns:
-        The number of zeros before and after.
-
-    >>> transposed_pads(3, 2, "same", None)
-    (2, 1)
+        The tail, and the zeros in front of and behind that input.
     """
     if padding == "valid":
         tail = max(span, stride) if output_padding is None else span + output_padding
-        front = span - 1
+        front = 0
     else:
         tail = stride if output_padding is None else span % 2 + output_padding
-        front = min((tail + span - 1) // 2, span - 1)
-    return front, tail + span - 2 - front
+        front = span - 1 - min((tail + span - 1) // 2, span - 1)
+    return tail, (front, span - tail - front)
 
 
-def _layout(
-    rank: int, data_format: DataFormat, kernel: tuple[int, int]
-) -> lax.ConvDimensionNumbers:
-    """The axes of batch, channels and space; `kernel` gives those of its filters and channels."""
-    channels, space = channel_axis(rank + 2, data_format), spatial_axes(rank + 2, data_format)
-    array = (0, channels, *space)
-    return lax.ConvDimensionNumbers(array, (*kernel, *range(rank)), array)
+def _is_static(*arrays: jax.Array) -> bool:
+    """Whether all dims are numbers: exported programs may have symbols for some."""
+    sizes: list[object] = [size for array in arrays for size in array.shape]
+    return all(isinstance(size, int) for size in sizes)
 
 
 def _biased(y: jax.Array, bias: Operand | None, data_format: DataFormat) -> jax.Array:

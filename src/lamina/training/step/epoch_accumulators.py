@@ -12,7 +12,7 @@ from lamina.core.base.host_memory import copied
 from lamina.core.base.pytrees import map_pairs, map_tree
 from lamina.training.step.objective import BatchLoss, Objective
 
-__all__ = ["Accumulators", "add", "add_losses", "empty", "means"]
+__all__ = ["Accumulators", "add", "add_losses", "empty", "means", "restarted"]
 
 Sum = tuple[Any, Any]
 """A weighted sum and the sum of the weights, float32 scalars."""
@@ -38,6 +38,16 @@ def empty(objective: Objective) -> Accumulators:
     logs = tuple(zero for _ in objective.log_names)
     fresh = Accumulators(zero, logs, objective.metric_states())
     return map_tree(copied, fresh)  # separate buffers: a metric may return one array twice
+
+
+def restarted(objective: Objective, before: Accumulators) -> Accumulators:
+    """Return the accumulators at the beginning of an epoch after others.
+
+    They are empty, except for metrics of `tf.keras` whose own `reset_state` keeps values.
+    """
+    fresh = empty(objective)
+    states = zip(objective.metrics, before.metrics, fresh.metrics, strict=True)
+    return fresh._replace(metrics=tuple(one._restarted(*pair) for one, *pair in states))
 
 
 def add(objective: Objective, before: Accumulators, batch: BatchLoss) -> Accumulators:

@@ -42,7 +42,7 @@ class _AtOperatingPoint(ThresholdHistogram):
         if not 0 <= self.value <= 1 or self.num_thresholds < 1:
             raise InputError(
                 explain(
-                    f"{type(self).__name__} got a rate or a number of thresholds out of range.",
+                    f"{type(self).__name__} got a rate or num_thresholds out of range.",
                     expected="a rate in [0, 1], and num_thresholds >= 1",
                     received=f"{self.value!r}, {self.num_thresholds!r} thresholds",
                     remedy="Pass a rate of 0.5, for example.",

@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamina.core.running.interpreter import Effects, Interpreter, Runner, Step
+from lamina.core.tree.build_state import unbuilt
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.values import Reader, reading
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Tree, unbuilt, walk
+from lamina.core.tree.walk import Tree, walk
 from lamina.errors import InputError, TraceError, explain
 
 __all__ = ["GivenCall", "LiveCall", "WatchedCall"]
 
 
-class _Evaluated(Interpreter):
+class _ComputingCall(Interpreter):
     """A call that computes; its children are calls on explicit values."""
 
     def child(
@@ -48,7 +49,7 @@ class _Evaluated(Interpreter):
         return outputs
 
 
-class LiveCall(_Evaluated):
+class LiveCall(_ComputingCall):
     """A call on the stored values of the variables.
 
     Args:
@@ -106,7 +107,7 @@ class WatchedCall(LiveCall):
         return outputs
 
 
-class GivenCall(_Evaluated):
+class GivenCall(_ComputingCall):
     """A call on explicit values: by `apply`, in compiled programs and in training.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamina.core.base.jax_internals import trace_state
-from lamina.core.running.calls import GivenCall
+from lamina.core.running.computing_calls import GivenCall
 from lamina.core.running.keys import Key
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.scope import Scope, current, run_in
