@@ -30,13 +30,9 @@ else:
 __all__ = [
     "OPTIMIZERS",
     "adadelta",
-    "adafactor",
     "adagrad",
-    "ftrl",
     "lion",
-    "muon",
     "rmsprop",
-    "schedule_free_adamw",
     "sgd",
 ]
 

@@ -53,14 +53,21 @@ def adafactor(
     the update and u the gradient divided by the root of its second moment, clipped.
 
     Args:
-        learning_rate: a number or a schedule.
-        beta_2_decay: the decay rate of the second moment is ``1 - t^beta_2_decay``.
-        epsilon_1: added to the squares of gradients.
-        epsilon_2: the smallest scale of a weight.
-        clip_threshold: the largest root mean square of u.
+        learning_rate: a number or a schedule; 0.001 by default.
+        beta_2_decay: the decay rate of the second moment is ``1 - t^beta_2_decay``; -0.8 by
+            default.
+        epsilon_1: added to the squares of gradients; 1e-30 by default.
+        epsilon_2: the smallest scale of a weight; 0.001 by default.
+        clip_threshold: the largest root mean square of u; 1.0 by default.
         relative_step: without effect, as in Keras, where the learning rate is at most
-            ``1 / sqrt(t)`` in any case.
+            ``1 / sqrt(t)`` in any case; True by default.
         options: those of all optimizers; see :class:`OptimizerOptions`.
+
+    Returns:
+        The optimizer, an optax transformation with `get_config`.
+
+    >>> adafactor(3e-4).get_config()["learning_rate"]
+    0.0003
     """
 
     def make(rate: Any) -> optax.GradientTransformation:

@@ -56,28 +56,35 @@ def muon(
     those of excluded layers get the update of AdamW.
 
     Args:
-        learning_rate: a number or a schedule.
-        adam_beta_1: the decay rate of Adam's first moment, in [0, 1).
-        adam_beta_2: the decay rate of Adam's second moment, in [0, 1).
-        adam_weight_decay: as `weight_decay`, for the weights that Adam updates.
-        epsilon: added to the root of Adam's second moment.
+        learning_rate: a number or a schedule; 0.001 by default.
+        adam_beta_1: the decay rate of Adam's first moment, in [0, 1); 0.9 by default.
+        adam_beta_2: the decay rate of Adam's second moment, in [0, 1); 0.999 by default.
+        adam_weight_decay: as `weight_decay`, for the weights that Adam updates; 0.004 by default.
+        epsilon: added to the root of Adam's second moment; 1e-07 by default.
         weight_decay: each update subtracts ``learning_rate weight_decay w`` from a matrix w; with
-            None, no weight decays.
+            None, no weight decays; 0.004 by default.
         exclude_layers: texts such as ``["head"]``; Adam updates the weights whose paths contain
-            one of them.
-        exclude_embeddings: whether Adam updates the weights whose paths contain "embedding".
-        muon_a: the coefficient a.
-        muon_b: the coefficient b.
-        muon_c: the coefficient c.
-        adam_lr_ratio: the learning rate of Adam is this times `learning_rate`.
-        momentum: in [0, 1).
-        ns_steps: the number of iterations.
-        nesterov: whether to use Nesterov momentum.
-        rms_rate: the factor of the update; None for 1 without the root.
+            one of them. None (default) for no such layers.
+        exclude_embeddings: whether Adam updates the weights whose paths contain "embedding";
+            True by default.
+        muon_a: the coefficient a; 3.4445 by default.
+        muon_b: the coefficient b; -4.775 by default.
+        muon_c: the coefficient c; 2.0315 by default.
+        adam_lr_ratio: the learning rate of Adam is this times `learning_rate`; 1.0 by default.
+        momentum: in [0, 1); 0.95 by default.
+        ns_steps: the number of iterations; 5 by default.
+        nesterov: whether to use Nesterov momentum; True by default.
+        rms_rate: the factor of the update; None for 1 without the root; 0.2 by default.
         options: those of all optimizers; see :class:`SharedOptions`.
+
+    Returns:
+        The optimizer, an optax transformation with `get_config`.
 
     Raises:
         InputError: `exclude_layers` holds something else than parts of paths.
+
+    >>> muon(3e-4).get_config()["learning_rate"]
+    0.0003
     """
     excluded = _parts(exclude_layers, exclude_embeddings)
     decays = (None, None) if weight_decay is None else (weight_decay, adam_weight_decay)

@@ -50,18 +50,25 @@ def ftrl(
     p = -`learning_rate_power`, and ``w = (clip(z, -l1, l1) - z) / (n^p / learning_rate + 2 l2)``.
 
     Args:
-        learning_rate: a number or a schedule.
+        learning_rate: a number or a schedule; 0.001 by default.
         learning_rate_power: not positive; the effective learning rate is proportional to n to
-            this power.
-        initial_accumulator_value: of n, not negative.
-        l1_regularization_strength: l1, not negative.
-        l2_regularization_strength: l2, not negative.
-        l2_shrinkage_regularization_strength: not negative; 2 w times this is added to g in z.
-        beta: ``beta / (2 learning_rate)`` is added to l2.
+            this power; -0.5 by default.
+        initial_accumulator_value: of n, not negative; 0.1 by default.
+        l1_regularization_strength: l1, not negative; 0.0 by default.
+        l2_regularization_strength: l2, not negative; 0.0 by default.
+        l2_shrinkage_regularization_strength: not negative; 2 w times this is added to g in z;
+            0.0 by default.
+        beta: ``beta / (2 learning_rate)`` is added to l2; 0.0 by default.
         options: those of all optimizers; see :class:`OptimizerOptions`.
+
+    Returns:
+        The optimizer, an optax transformation with `get_config`.
 
     Raises:
         InputError: an argument has the wrong sign.
+
+    >>> ftrl(3e-4).get_config()["learning_rate"]
+    0.0003
     """
     strengths = {
         "initial_accumulator_value": initial_accumulator_value,

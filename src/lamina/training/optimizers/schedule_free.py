@@ -49,12 +49,19 @@ def schedule_free_adamw(
     and x is the mean of z over all updates.
 
     Args:
-        learning_rate: a number or a schedule.
-        beta_1: the share of x in the weights, in (0, 1).
-        beta_2: the decay rate of the second moment, in [0, 1).
-        epsilon: added to the root of the second moment, for numerical stability.
-        warmup_steps: the number of updates in which the learning rate grows linearly from 0.
+        learning_rate: a number or a schedule; 0.0025 by default.
+        beta_1: the share of x in the weights, in (0, 1); 0.9 by default.
+        beta_2: the decay rate of the second moment, in [0, 1); 0.999 by default.
+        epsilon: added to the root of the second moment, for numerical stability; 1e-08 by default.
+        warmup_steps: the number of updates in which the learning rate grows linearly from 0; 0 by
+            default.
         options: those of all optimizers; see :class:`OptimizerOptions`.
+
+    Returns:
+        The optimizer, an optax transformation with `get_config`.
+
+    >>> schedule_free_adamw(3e-4).get_config()["learning_rate"]
+    0.0003
     """
 
     def make(rate: Any) -> optax.GradientTransformation:

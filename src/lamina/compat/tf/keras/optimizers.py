@@ -10,7 +10,15 @@ from typing import Any
 
 from lamina.compat.tf.keras import schedules
 from lamina.compat.tf.missing import missing
-from lamina.training.optimizers import adam, definitions, loss_scale
+from lamina.training.optimizers import (
+    adam,
+    definitions,
+    factored,
+    loss_scale,
+    orthogonal,
+    proximal,
+    schedule_free,
+)
 
 __all__ = [
     "SGD",
@@ -33,19 +41,19 @@ __all__ = [
 
 SGD = definitions.sgd
 Adadelta = definitions.adadelta
-Adafactor = definitions.adafactor
+Adafactor = factored.adafactor
 Adagrad = definitions.adagrad
 Adam = adam.adam
 AdamW = adam.adamw
 Adamax = adam.adamax
-Ftrl = definitions.ftrl
+Ftrl = proximal.ftrl
 Lamb = adam.lamb
 Lion = definitions.lion
 LossScaleOptimizer = loss_scale.loss_scale_optimizer
-Muon = definitions.muon
+Muon = orthogonal.muon
 Nadam = adam.nadam
 RMSprop = definitions.rmsprop
-ScheduleFreeAdamW = definitions.schedule_free_adamw
+ScheduleFreeAdamW = schedule_free.schedule_free_adamw
 
 
 def __getattr__(name: str) -> Any:
