@@ -44,7 +44,7 @@ def set_dtype_policy(name: str) -> None:
             used for weights and computation. With ``"mixed_bfloat16"``, weights are float32, and
             inputs and weights are cast to bfloat16 for the computation; softmax, the statistics of
             normalization layers and losses are computed in float32. ``"mixed_float16"`` does the
-            same with float16, whose gradients may underflow. It is ``"float32"`` initially.
+            same with float16, for which `compile` scales the loss. It is ``"float32"`` initially.
 
     Raises:
         UnknownNameError: ``name`` is not a policy.
