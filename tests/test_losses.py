@@ -66,6 +66,7 @@ CASES = [
     ("CategoricalFocalCrossentropy", {}, ONE_HOT, SHARES),
     ("CategoricalFocalCrossentropy", {"from_logits": True, "gamma": 3.0}, ONE_HOT, LOGITS),
     ("CategoricalFocalCrossentropy", {"label_smoothing": 0.1, "alpha": 0.5}, ONE_HOT, SHARES),
+    ("CategoricalFocalCrossentropy", {"alpha": [0.1, 0.2, 0.3, 0.4, 0.5]}, ONE_HOT, SHARES),
     ("CategoricalGeneralizedCrossEntropy", {}, LABELS, SHARES),
     ("CategoricalGeneralizedCrossEntropy", {"q": 0.7}, LABELS, SHARES),
     ("Dice", {}, BITS, SHARES),

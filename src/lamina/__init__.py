@@ -16,6 +16,7 @@ from lamina.core.building.seeds import set_seed
 from lamina.core.calling.jit import jit
 from lamina.core.running.added_losses import added_losses
 from lamina.core.running.precision import dtype_policy, set_dtype_policy
+from lamina.core.specs.input_spec import InputSpec
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.variable import Variable
 from lamina.layer import Layer
@@ -26,6 +27,7 @@ from lamina.training import Trainer
 
 __all__ = [
     "Input",
+    "InputSpec",
     "Layer",
     "Model",
     "Plan",

@@ -1,5 +1,6 @@
 """The layers, one family a file, under Keras's names."""
 
+from lamina.core.specs.input_spec import InputSpec as InputSpec
 from lamina.layer import Layer
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from lamina.layers.attention.dot_product import AdditiveAttention, Attention, RotaryEmbedding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +81,7 @@ def binary_focal_crossentropy(
 def categorical_focal_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
-    alpha: float = 0.25,
+    alpha: float | Sequence[float] = 0.25,
     gamma: float = 2.0,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
@@ -88,12 +89,12 @@ def categorical_focal_crossentropy(
 ) -> jax.Array:
     """Compute the class cross-entropy, down-weighted where the prediction is already right.
 
-    ``-alpha sum(y_true (1 - y_pred)^gamma log(y_pred))``
+    ``-sum(alpha y_true (1 - y_pred)^gamma log(y_pred))``
 
     Args:
         y_true: ``[..., classes]``, one-hot labels or probabilities.
         y_pred: ``[..., classes]``, probabilities, or logits with ``from_logits``.
-        alpha: the weight of the loss, a positive float; 0.25 by default.
+        alpha: the weight of the loss, a positive float, or one for each class; 0.25 by default.
         gamma: the focusing exponent, a non-negative float; 2.0 by default.
         from_logits: whether ``y_pred`` contains logits instead of probabilities; False by default.
         label_smoothing: a float s in [0, 1]: labels become ``y_true (1 - s) + s / classes``;
@@ -104,7 +105,8 @@ def categorical_focal_crossentropy(
         The shape of ``y_pred`` without ``axis``, in at least float32.
 
     Raises:
-        InputError: the shapes of ``y_true`` and ``y_pred`` differ.
+        InputError: the shapes of ``y_true`` and ``y_pred`` differ, or ``alpha`` does not have
+            one weight for each class.
 
     Source: Lin et al., Focal loss for dense object detection, arXiv 1708.02002.
 
@@ -119,7 +121,13 @@ def categorical_focal_crossentropy(
     else:
         shares = jnp.clip(p / p.sum(axis, keepdims=True), _EPSILON, 1.0 - _EPSILON)
         log_p, wrong = jnp.log(shares), 1.0 - shares
-    return -alpha * jnp.sum(y * jnp.power(wrong, gamma) * log_p, axis)
+    return -jnp.sum(_per_class(alpha, p.ndim, axis) * y * jnp.power(wrong, gamma) * log_p, axis)
+
+
+def _per_class(alpha: float | Sequence[float], ndim: int, axis: int) -> jax.Array:
+    """Return weights that broadcast against arrays with the classes on ``axis``."""
+    weights = jnp.asarray(alpha)
+    return weights if weights.ndim == 0 else jnp.moveaxis(weights[(None,) * (ndim - 1)], -1, axis)
 
 
 def categorical_generalized_cross_entropy(
@@ -203,13 +211,13 @@ class BinaryFocalCrossentropy(BuiltIn):
 class CategoricalFocalCrossentropy(BuiltIn):
     """The class cross-entropy, down-weighted where the prediction is already right.
 
-    ``-alpha sum(y_true (1 - y_pred)^gamma log(y_pred))``
+    ``-sum(alpha y_true (1 - y_pred)^gamma log(y_pred))``
 
     Labels (one-hot, or probabilities) and predictions are ``[batch, ..., classes]``. The value
     of each example is :func:`categorical_focal_crossentropy`.
 
     Args:
-        alpha: the weight of the loss, a positive float; 0.25 by default.
+        alpha: the weight of the loss, a positive float, or one for each class; 0.25 by default.
         gamma: the focusing exponent, a non-negative float; 2.0 by default.
         from_logits: whether ``y_pred`` contains logits instead of probabilities; False by default.
         label_smoothing: a float s in [0, 1]: labels become ``y_true (1 - s) + s / classes``;
@@ -232,7 +240,7 @@ class CategoricalFocalCrossentropy(BuiltIn):
     """
 
     function = staticmethod(categorical_focal_crossentropy)
-    alpha: float = 0.25
+    alpha: float | Sequence[float] = 0.25
     gamma: float = 2.0
     from_logits: bool = False
     label_smoothing: float = 0.0

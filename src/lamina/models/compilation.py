@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from lamina.core.calling.views import dtype_policy
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.losses import LossLike
@@ -122,7 +121,7 @@ def compile(
         gradient_accumulation_steps=gradient_accumulation_steps,
         ema_momentum=ema_momentum if use_ema else None,
     )
-    if auto_scale_loss and dtype_policy(model).name == "mixed_float16":
+    if auto_scale_loss and model._lamina.dtype == "mixed_float16":
         made = made if isinstance(made, DynamicLossScale) else loss_scale_optimizer(made)
     trainer = Trainer(
         model,

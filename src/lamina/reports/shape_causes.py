@@ -21,7 +21,8 @@ from lamina.core.base.pytrees import unflatten
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key
 from lamina.core.running.scope import Scope, run_in
-from lamina.core.specs.signature import build_arguments, method_of
+from lamina.core.specs.build_arguments import build_arguments
+from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Spec, shapes_of
 from lamina.core.tree.build_state import own_build
 from lamina.core.tree.memento import Memento

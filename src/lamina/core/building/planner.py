@@ -16,8 +16,9 @@ from lamina.core.base.sites import Site
 from lamina.core.building import errors
 from lamina.core.building.plan import PlannedCall
 from lamina.core.running.errors import add_layer_note
+from lamina.core.specs.build_arguments import build_arguments
 from lamina.core.specs.merging import merge_specs
-from lamina.core.specs.signature import build_arguments, method_of
+from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, is_unknown, shapes_of
 from lamina.core.specs.trial_sizes import TrialSizes
 from lamina.core.tree.build_state import own_build
@@ -179,7 +180,7 @@ class Planner:
             raise TrackingError(errors.weight_in_call(self.name(layer)))
         if is_unknown(shape):
             record = self.records.get(id(layer))
-            inputs = None if record is None else self._unknown(layer, record.inputs)
+            inputs = None if record is None else self.without_unknown(layer, record.inputs)
             raise BuildError(errors.unknown_dim(self.name(layer), shape, inputs, self.split))
         if self.allowance is not None:
             self.allowance.weight()
@@ -296,8 +297,11 @@ class Planner:
     def _run(self, layer: Tracked, method: str, specs: Arguments) -> None:
         written = own_build(layer)
         assert written is not None
-        named = method_of(type(layer), method).bind(specs.args, specs.kwargs)
-        args, kwargs = build_arguments(written, named, shapes_of)
+        info = method_of(type(layer), method)
+        named = info.bind(specs.args, specs.kwargs)
+        args, kwargs = build_arguments(
+            written, named, shapes_of, info if method == "call" else None
+        )
         self.building.append(layer)
         try:
             written(layer, *args, **kwargs)
@@ -313,7 +317,7 @@ class Planner:
     def _build(self, layer: Tracked, method: str, specs: Arguments) -> None:
         before = Memento()
         before.add(layer)
-        self._run(layer, method, self._unknown(layer, specs))
+        self._run(layer, method, self.without_unknown(layer, specs))
         after = Memento()
         after.add(layer)
         for key, (container, state) in after.states.items():
@@ -375,7 +379,7 @@ class Planner:
             del self.checking[id(layer)]
             before.restore()
 
-    def _unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
+    def without_unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
         """Return specs with None for the dims that differ between this pass and the previous."""
         record = self.earlier.get(self.path_of(layer))
         return specs if record is None else merge_specs(record.inputs, specs)

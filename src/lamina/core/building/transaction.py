@@ -234,7 +234,7 @@ def _commit(
     if root.built is None:
         return
     if isinstance(request.method, str):
-        root.built.entries.setdefault(request.method, request.specs)
+        root.built.entries.setdefault(request.method, request.inputs)
     elif id(request.root) in planner.records:
         record = planner.records[id(request.root)]
         root.built.entries.setdefault(record.method, record.inputs)

@@ -29,6 +29,8 @@ _LARGE = (480, 840, 192, 64, 48)
 """Tried if the program fails at 96: with many divisors, or within the usual limits of lengths."""
 _LARGER = (480, 4_800, 48_000, 480_000)
 """Tried if an input is too small at 96, or an output is empty."""
+_OTHER_REST = 840
+"""Tried if 1 and 96 give the same error: divided by 5, 19 or 95, both leave 1."""
 _SMALL = (2, 3, 4, 8, 16, 32, 64, *(size for size in range(5, 64) if size not in (8, 16, 32)))
 """Tried if the program fails at 1, or at all large sizes."""
 _COMMON = (
@@ -54,7 +56,8 @@ def run_passes(request: Request) -> Outcome:
     Dims of inputs and outputs that differ between the traces are unknown. The tree stays changed by
     the last trace, until the planner's `undo` or `apply`.
     """
-    method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
+    inputs = request.inputs
+    method_of(type(request.root), request.method).bind(inputs.args, inputs.kwargs)
     if all(spec.known for spec in request.specs.leaves()):
         return run_pass(request, Planner(request.root, KNOWN, split=request.split))
     return _Search(request).run()
@@ -263,7 +266,11 @@ class _Search:
         if str(first) != str(second) or isinstance(first, LaminaError):
             return str(first) == str(second)
         same = isinstance(first, TypeError | ValueError | LookupError | OverflowError)
-        return same and not errors.is_raised_by_user(first)
+        if not same or errors.is_raised_by_user(first):
+            return False
+        if not isinstance(first, ValueError):
+            return True
+        return not self._attempt(self._sizes(_OTHER_REST)) and str(self.error) == str(first)
 
     def _fill(self) -> None:
         """Trace with other sizes while an output is empty for all sizes."""

@@ -19,7 +19,7 @@ from lamina.core.running.added_losses import COLLECTED, collect
 from lamina.core.tree.changes import ChangeDetector
 from lamina.core.tree.edition import EDITION
 from lamina.core.tree.memento import containers
-from lamina.core.tree.node import Tracked
+from lamina.core.tree.node import Node, Tracked
 from lamina.core.tree.values import stored_together, value_of
 from lamina.core.tree.variable import SCOPE, Variable, store
 from lamina.core.tree.walk import walk
@@ -73,6 +73,12 @@ def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str
     if callable(method):
         return method(*args, **kwargs)
     return getattr(layer, method)(*args, **kwargs)
+
+
+def _settings(node: Node) -> tuple[Any, ...]:
+    """Return the settings of a layer that its programs depend on."""
+    flags = node.trainable, node.inherits, node.autocast
+    return (*flags, node.dtype, node.context, _Identity(node.penalty))
 
 
 class _Absent:
@@ -152,10 +158,10 @@ class _Compiled:
         self.fast_path[0] = (watched.edition, self._program(()), self._variables, self._held)
 
     def _contents(self) -> list[Any]:
-        """Return the path, the object and the flag `trainable` of all layers and variables."""
+        """Return the path, the object and the settings of all layers and variables."""
         tree = walk(self._layer)
         parts: list[Any] = [
-            (path, _Identity(layer), (layer._lamina.trainable, layer._lamina.inherits))
+            (path, _Identity(layer), _settings(layer._lamina))
             for path, layer in tree.layers.values()
         ]
         return parts + [(path, _Identity(v), v.flags) for path, v in tree.variables.values()]

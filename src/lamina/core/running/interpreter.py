@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from lamina.core.base.jax_internals import trace_state
 from lamina.core.running.errors import layer_name, weight_in_call
 from lamina.core.running.masks import Masks, warn_of_loss
-from lamina.core.specs.signature import build_arguments, method_of
-from lamina.core.specs.spec import as_specs, shapes_of
+from lamina.core.specs.build_arguments import build_arguments
+from lamina.core.specs.signature import method_of
+from lamina.core.specs.spec import Arguments, as_specs, shapes_of
 from lamina.core.tree.build_state import is_unbuilt, own_build
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import frozen_layers
@@ -252,6 +253,10 @@ class Interpreter:
     def known_sizes(self, layer: Tracked, sizes: tuple[Any, ...]) -> tuple[int | None, ...]:
         """Return the sizes of axes, with None for those that are unknown in this call."""
         return sizes
+
+    def known_specs(self, layer: Tracked, specs: Arguments) -> Arguments:
+        """Return the specs of a layer's inputs, with None for sizes that are unknown."""
+        return specs
 
     def grow(self) -> None:
         """Build the layers that were added to the tree since it was built."""

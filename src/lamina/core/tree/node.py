@@ -60,6 +60,8 @@ class Node:
         trainable: the layer's own flag.
         inherits: whether the flag was never assigned, so that the layers above freeze this one.
         penalty: the layer's `activity_regularizer`.
+        autocast: whether inputs and weights are cast to the compute dtype.
+        context: the names of the arguments that calls pass down to inner layers; None for none.
         copies: number of equal layers that this one stands for; None for a single layer.
         built: how the layer was built; None before.
         declared: the variables that `build` declared, in order.
@@ -70,7 +72,9 @@ class Node:
 
     __slots__ = (
         "arguments",
+        "autocast",
         "built",
+        "context",
         "copies",
         "declared",
         "dtype",
@@ -101,6 +105,8 @@ class Node:
         self.inherits = True
         self.copies: int | None = None
         self.penalty: Callable[[Any], Any] | None = None
+        self.autocast = True
+        self.context: tuple[str, ...] | None = None
         self.built: Built | None = None
         self.declared: list[Variable] = []
         self.loose: list[Variable] = []
@@ -118,6 +124,10 @@ class Node:
             "plans": self.plans.copy(),
             "trainable": self.trainable,
             "inherits": self.inherits,
+            "dtype": self.dtype,
+            "penalty": self.penalty,
+            "autocast": self.autocast,
+            "context": self.context,
         }
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ def check_cell(layer: Tracked, cell: Any) -> Layer:
         problem = "which is not a layer"
     elif isinstance(cell, RecurrentLayer):
         problem = "which runs over time by itself"
-    elif not callable(getattr(cell, "call", None)):
+    elif getattr(type(cell).call, "missing", False):
         problem = "which has no call"
     elif not _is_size(getattr(cell, "state_size", None)):
         problem = f"whose state_size is {getattr(cell, 'state_size', 'missing')!r}"

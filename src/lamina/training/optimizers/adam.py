@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Unpack
 
 from lamina.lazy import lazily
 from lamina.training.optimizers.configs import with_config
-from lamina.training.optimizers.moments import scale_by_adam, scale_by_nadam
+from lamina.training.optimizers.moments import adam_of_rate, scale_by_nadam
 from lamina.training.optimizers.options import (
     LearningRate,
     OptimizerOptions,
@@ -51,7 +50,7 @@ def adam(
     >>> adam(3e-4).get_config()["learning_rate"]
     0.0003
     """
-    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
+    return made(adam_of_rate(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
 
 
 @with_config
@@ -108,7 +107,7 @@ def adamw(
     0.0003
     """
     every: OptimizerOptions = {**options, "weight_decay": weight_decay}
-    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
+    return made(adam_of_rate(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
 
 
 @with_config
@@ -166,13 +165,3 @@ def nadam(
         return optax.chain(scale, optax.scale_by_learning_rate(rate))
 
     return made(make, learning_rate, options)
-
-
-def _adam(
-    beta_1: float, beta_2: float, epsilon: float, amsgrad: bool
-) -> Callable[[Any], optax.GradientTransformation]:
-    def make(rate: Any) -> optax.GradientTransformation:
-        scale = scale_by_adam(beta_1, beta_2, epsilon, amsgrad)
-        return optax.chain(scale, optax.scale_by_learning_rate(rate))
-
-    return make

@@ -25,6 +25,11 @@ class Running(_metrics.Metric):
 
     _state: Any = None
 
+    @property
+    def variables(self) -> list[Any]:
+        """The accumulators of the state, as arrays."""
+        return list(self.init() if self._state is None else self._state)
+
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
         """Add a batch to the state.
 
