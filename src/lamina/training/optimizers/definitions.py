@@ -133,7 +133,7 @@ def rmsprop(
     Args:
         learning_rate: a number or a schedule; 0.001 by default.
         rho: the decay rate of ``v``, in [0, 1); 0.9 by default.
-        momentum: of the update, in [0, 1]; 0.0 by default.
+        momentum: of the update, in [0, 1); 0.0 by default.
         epsilon: added to ``v``, for numerical stability; 1e-07 by default.
         centered: whether to divide by the variance of the gradient instead of ``v``; False by
             default.
