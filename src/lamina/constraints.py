@@ -188,6 +188,9 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
     Returns:
         The constraint.
+
+    >>> deserialize(serialize(MaxNorm(3.0))).max_value
+    3.0
     """
     return get(given_by(config, custom_objects))
 

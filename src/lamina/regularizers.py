@@ -219,6 +219,9 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
     Returns:
         The regularizer.
+
+    >>> deserialize(serialize(L2(0.1)))
+    L2(l2=0.1)
     """
     return get(given_by(config, custom_objects))
 

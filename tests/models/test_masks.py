@@ -62,16 +62,51 @@ def pooled(kit, parts):
     return kit.Model(tokens, after(inner(tokens)))
 
 
+def residual(kit, parts):
+    """Layers after attention use the masks of its inputs; the loss and further attention do not."""
+    tokens = kit.Input((6,), dtype="int32")
+    x = parts.Embedding(9, 4, mask_zero=True)(tokens)
+    for _ in range(2):
+        attended = parts.Dropout(0.0)(parts.MultiHeadAttention(2, 2)(x, x))
+        x = parts.LayerNormalization()(parts.Add()([x, attended]))
+    return kit.Model(tokens, parts.Dense(1)(x))
+
+
+def encoder(kit, parts):
+    inner = residual(kit, parts)
+    tokens = kit.Input((6,), dtype="int32")
+    return kit.Model(tokens, parts.LSTM(2)(inner(tokens)))
+
+
+def classifier(kit, parts):
+    tokens = kit.Input((6,), dtype="int32")
+    x = parts.Embedding(9, 4, mask_zero=True)(tokens)
+    first, second = (parts.MultiHeadAttention(2, 2)(x, x) for _ in range(2))
+    pool = parts.GlobalAveragePooling1D()
+    summed = parts.LayerNormalization()(parts.Add()([x, first, second]))
+    return kit.Model(tokens, parts.Concatenate()([pool(x), pool(first), pool(summed)]))
+
+
+def recurrent(kit, parts):
+    """A layer that takes a mask passes it on to the loss."""
+    tokens = kit.Input((6,), dtype="int32")
+    x = parts.Embedding(9, 4, mask_zero=True)(tokens)
+    x = parts.Add()([x, parts.MultiHeadAttention(2, 2)(x, x)])
+    return kit.Model(tokens, parts.Dense(1)(parts.LSTM(3, return_sequences=True)(x)))
+
+
 def pair(make):
     ours, theirs = make(*OURS), make(*THEIRS)
     theirs.set_weights(ours.get_weights())
     return ours, theirs
 
 
-STEPS = [row, graph, nested, masked, attention]
+STEPS = [row, graph, nested, masked, attention, residual, recurrent]
 
 
-@pytest.mark.parametrize("make", [*STEPS, pooled], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [*STEPS, pooled, encoder, classifier], ids=lambda make: make.__name__
+)
 def test_layers_are_given_the_masks_that_keras_gives_them(make) -> None:
     ours, theirs = pair(make)
     np.testing.assert_allclose(ours(TOKENS), theirs(TOKENS), atol=1e-5)

@@ -176,6 +176,9 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
     Returns:
         The activation function.
+
+    >>> deserialize(serialize(relu)) is relu
+    True
     """
     return get(given_by(config, custom_objects))
 

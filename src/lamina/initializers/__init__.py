@@ -194,6 +194,9 @@ def deserialize(
 
     Returns:
         The initializer.
+
+    >>> deserialize(serialize(Constant(3.0)))
+    Constant(value=3.0)
     """
     return get(given_by(config, custom_objects))
 

@@ -199,6 +199,10 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
     Returns:
         The loss.
+
+    >>> from lamina import losses
+    >>> losses.deserialize(losses.serialize(losses.Huber(delta=2.0))).delta
+    2.0
     """
     return get(given_by(config, custom_objects))
 

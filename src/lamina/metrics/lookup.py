@@ -193,6 +193,10 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
     Returns:
         The metric.
+
+    >>> from lamina import metrics
+    >>> metrics.deserialize(metrics.serialize(metrics.AUC(num_thresholds=50))).num_thresholds
+    50
     """
     return get(given_by(config, custom_objects))
 

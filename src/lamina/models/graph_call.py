@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.calling.views import name as name_of
+from lamina.core.running.mask_records import Masks
 from lamina.core.running.masks import copy_masks
 from lamina.core.running.scope import current, set_masks
 from lamina.core.specs.spec import Arguments, Spec, as_specs, covers
@@ -103,10 +104,24 @@ def run(model: Layer, graph: Graph, inputs: tuple[Any, ...], mask: Any) -> Any:
     if mask is not None:
         masks = _one_for_each(_masks_in_order(graph, mask), len(arrays[0]))
         set_masks(arrays[0], masks)
+    scope = current()
+    masks = Masks() if scope is None else scope.call.masks
     for step, layer in zip(graph.steps, layers_called(model, graph), strict=True):
         args, kwargs = substituted((step.args, step.kwargs), arrays)
+        given = _without(arrays[0], (args, kwargs)) if masks else ()
+        found = masks.of_tree(given)
         arrays.append(leaves_of(layer(*args, **kwargs)))
-    return substituted(graph.outputs, arrays)
+        if found is not None:
+            masks.restore(given, found)
+    outputs = substituted(graph.outputs, arrays)
+    if masks:
+        masks.remove([leaf for leaf in leaves_of(outputs) if masks.is_removed(leaf)])
+    return outputs
+
+
+def _without(inputs: list[Any], given: Any) -> list[Any]:
+    """The arrays that a step is called on, except for the inputs of the graph."""
+    return [leaf for leaf in leaves_of(given) if all(leaf is not one for one in inputs)]
 
 
 def ends_of(model: Layer) -> tuple[Any, Any]:

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 
 from lamina.core.base.jax_internals import trace_state
 from lamina.core.running.errors import layer_name, weight_in_call
-from lamina.core.running.masks import Masks, warn_of_loss
+from lamina.core.running.mask_records import Masks
+from lamina.core.running.masks import warn_of_loss
 from lamina.core.specs.build_arguments import build_arguments
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, as_specs, shapes_of

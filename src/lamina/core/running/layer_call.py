@@ -97,8 +97,6 @@ def _run_method(
     if masks and getattr(layer, "_hides_masks", False):
         with masks.hidden():
             outputs = call.run(layer, method, args, kwargs, options)
-        if getattr(layer, "_removes_masks", False):
-            masks.remove((args, kwargs))
     else:
         outputs = call.run(layer, method, args, kwargs, options)
     if uncast:
@@ -107,6 +105,8 @@ def _run_method(
         add_activity_penalty(layer, node.penalty, outputs)
     if method == "call" and not mark_outputs(masks, layer, info, args, kwargs, outputs, previous):
         call.warn_of_lost_mask(layer)
+    if masks and getattr(layer, "_removes_masks", False):
+        masks.remove((args, kwargs))
     return outputs
 
 

@@ -8,26 +8,21 @@ may set ``_hides_masks``, so that the layers inside of them receive explicit mas
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from inspect import Parameter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from lamina.core.base.jax_internals import is_within, trace_state
-from lamina.core.base.pytrees import flatten, leaves_of, map_tree
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.base.sites import site
+from lamina.core.running.mask_records import Masks
 from lamina.core.specs.signature import Method
 from lamina.core.tree.node import Tracked
-from lamina.errors import InputError, explain
+from lamina.errors import explain
 
 __all__ = [
-    "Masks",
     "copy_masks",
     "defines_mask",
     "mark_outputs",
@@ -38,84 +33,6 @@ __all__ = [
 ]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-
-
-class _Entry(NamedTuple):
-    """The mask of one array, and the trace in which it was recorded."""
-
-    array: weakref.ref[Any]
-    mask: Any
-    state: Any
-
-
-class Masks:
-    """The masks of the arrays of a call, by the identity of the array."""
-
-    def __init__(self) -> None:
-        self._entries: dict[int, _Entry] = {}
-
-    @contextlib.contextmanager
-    def hidden(self) -> Generator[None]:
-        """In a `with` block, hide the masks that were recorded before it."""
-        hidden, self._entries = self._entries, {}
-        try:
-            yield
-        finally:
-            self._entries = hidden
-
-    def __bool__(self) -> bool:
-        return bool(self._entries)
-
-    def of(self, array: Any) -> Any:
-        """Return the mask of an array; None if it has none.
-
-        A mask that was recorded in an inner JAX trace, which has ended, is not found.
-        """
-        entry = self._entries.get(id(array))
-        found = entry is not None and entry.array() is array and is_within(entry.state)
-        return entry.mask if found and entry is not None else None
-
-    def of_tree(self, tree: Any) -> Any:
-        """Return a pytree with the mask of each leaf in its place; None if no leaf has a mask."""
-        if isinstance(tree, jax.Array):
-            return self.of(tree)
-        masks = map_tree(self.of, tree)
-        return masks if leaves_of(masks) else None
-
-    def record(self, array: Any, mask: Any) -> None:
-        """Record the mask of an array; values that are not arrays are ignored."""
-        if isinstance(mask, np.ndarray):
-            mask = jnp.asarray(mask)
-        if isinstance(mask, jax.Array) and isinstance(array, jax.Array):
-            self._entries[id(array)] = _Entry(weakref.ref(array), mask, trace_state())
-
-    def remove(self, tree: Any) -> None:
-        """Remove the masks of the arrays of a pytree."""
-        for leaf in leaves_of(tree):
-            self._entries.pop(id(leaf), None)
-
-    def record_tree(self, tree: Any, found: Any, replace: bool = False) -> None:
-        """Record masks of the leaves of a pytree, in order.
-
-        Args:
-            tree: the pytree.
-            found: a pytree of masks, with None for no mask; or None.
-            replace: whether to replace masks that were recorded before; False by default.
-        """
-        if found is None:
-            return
-        try:
-            leaves = zip(_leaves_or_none(tree), _leaves_or_none(found), strict=False)
-        except InputError:  # not a pytree of masks, such as another value of Lambda(mask=...)
-            return
-        for leaf, mask in leaves:
-            if replace or not self or self.of(leaf) is None:
-                self.record(leaf, mask)
-
-
-def _leaves_or_none(tree: Any) -> list[Any]:
-    """Return the leaves of a pytree, with None as a leaf."""
-    return flatten(tree, is_leaf=lambda leaf: leaf is None)[0]
 
 
 def masks_by_inner_layers(compute_mask: _F) -> _F:
@@ -181,7 +98,7 @@ def with_masks(
     places = list(parameters)[: len(args)]
     for option, value in options.items():
         mask = masks.of_tree(value) if option in parameters and given.get(option) is None else None
-        if mask is None:
+        if mask is None or (option != "mask" and masks.is_removed(value)):
             continue
         if option in places:  # None was passed by position
             at = places.index(option)
@@ -256,7 +173,9 @@ def mark_outputs(
     if not layer.supports_masking:
         given = not masks or masks.of_tree(_first_input(method, args, kwargs)) is None
         return previous is None or rule == "inner" or given  # a layer may use `mask=` as it likes
-    masks.record_tree(outputs, layer.compute_mask(_first_input(method, args, kwargs), previous))
+    first = _first_input(method, args, kwargs)
+    removed = bool(masks) and "mask" not in method.signature.parameters and masks.is_removed(first)
+    masks.record_tree(outputs, layer.compute_mask(first, previous), removed=removed)
     return True
 
 
@@ -265,7 +184,7 @@ def copy_masks(masks: Masks, source: Any, target: Any) -> None:
     if masks:
         for one, other in zip(leaves_of(source), leaves_of(target), strict=True):
             if one is not other:
-                masks.record(other, masks.of(one))
+                masks.record(other, masks.of(one), masks.is_removed(one))
 
 
 def warn_of_loss(layer: Tracked, label: str) -> None:

@@ -96,8 +96,9 @@ class MultiHeadAttention(Weighted):
             at the first new position, and masks are over the positions of the cache. None by
             default.
 
-    As in Keras, the masks of query, value and key are removed from these arrays by the call: layers
-    that are called on the same arrays later must be given them by ``mask=``.
+    As in Keras, the masks of query, value and key are removed from these arrays by the call. Layers
+    that are called on the same arrays later receive them by ``mask=`` only. In a functional model,
+    later layers whose call has an argument ``mask`` still receive them; further attention does not.
 
     Returns:
         The output, or a tuple of the output, the weights ``[batch, heads, target, source]`` if
