@@ -14,7 +14,6 @@ import pytest
 import lamina
 from lamina import layers
 from lamina.compat import tf
-from lamina.core.running import precision
 from lamina.errors import InputError
 from lamina.training import NotFiniteError
 from lamina.training.optimizers.loss_scale import loss_scale_of
@@ -119,9 +118,8 @@ def test_an_infinite_loss_is_an_error_in_any_case():
 
 
 @pytest.fixture
-def policy(monkeypatch):
+def policy():
     """Sets the policy of new layers until the end of the test."""
-    monkeypatch.setitem(precision._MIXED, "mixed_float16", jnp.float16)
     yield lamina.set_dtype_policy
     lamina.set_dtype_policy("float32")
 
