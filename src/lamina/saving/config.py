@@ -185,8 +185,8 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
             available.
 
     >>> from lamina import layers
-    >>> deserialize(serialize(layers.Dense(4)))
-    Dense(4)
+    >>> deserialize(serialize(layers.Dense(4))).units
+    4
     """
     with reading_config(custom_objects) as reader:
         return reader.value(config)
