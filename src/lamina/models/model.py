@@ -28,6 +28,7 @@ from lamina.models import (
 )
 from lamina.models.compilation import trainer_of
 from lamina.models.graph import Graph, check_graph, graph_between, graph_of
+from lamina.models.layer_order import layer_order
 from lamina.models.graph_config import GRAPH_KEYS, graph_config, graph_from
 from lamina.models.model_state import (
     ModelNode,
@@ -143,6 +144,7 @@ class Model(Layer):
             self._hold(inputs, outputs)
         elif inputs is not None or outputs is not None:
             graph, layers = graph_between(inputs, outputs, self)
+            layers = {name: layers[name] for name in layer_order(graph) if isinstance(name, str)}
             record_as_data(self, {"inputs": (inputs, graph), "outputs": (outputs, layers)})
             self._hold(graph, layers)
             called = graph_call.layers_called(self, graph)
