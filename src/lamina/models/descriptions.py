@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import jax
-
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.walk import children
 from lamina.errors import explain
 from lamina.layer import Layer
 from lamina.metrics import Mean, Metric
-from lamina.models.graph import Graph, Ref, graph_of
+from lamina.models.graph import Graph, graph_of
 from lamina.models.input_layer import InputLayer
 from lamina.models.layer_names import names_of_inputs
+from lamina.models.layer_order import layer_order
 from lamina.models.model_state import state_of
 from lamina.models.symbol import Operation
 
@@ -41,7 +40,7 @@ class CompiledMetrics(Metric):
 
 
 def listed_layers(model: Layer) -> list[Layer]:
-    """Return the layers directly below a model; a graph's inputs come before their first use.
+    """Return the layers directly below a model; those of a graph with its inputs, in its order.
 
     The operators of a graph, such as ``x + y``, are not among them.
     """
@@ -50,19 +49,15 @@ def listed_layers(model: Layer) -> list[Layer]:
 
 def operations(model: Layer) -> list[Layer]:
     """Return the layers directly below a model, with the operators and the inputs of a graph."""
-    below = [layer for _, layer in children(model)]
+    below = [cast(Layer, layer) for _, layer in children(model)]
     graph = graph_of(model)
     if graph is None:
-        return cast("list[Layer]", below)
+        return below
     inputs = _input_layers(model, graph)
-    pending = dict(enumerate(inputs))
-    found: list[Layer] = []
-    for name, layer in children(model):
-        for index in _inputs_used(graph, name):
-            if index in pending:
-                found.append(pending.pop(index))
-        found.append(cast(Layer, layer))
-    return [*pending.values(), *found]
+    order = layer_order(graph)
+    found = [inputs[one] if isinstance(one, int) else getattr(model, one) for one in order]
+    listed = {id(layer) for layer in found}
+    return [*found, *(layer for layer in below if id(layer) not in listed)]
 
 
 def flattened(model: Layer, include_self: bool = True, recursive: bool = True) -> list[Layer]:
@@ -113,19 +108,6 @@ def _input_layers(model: Layer, graph: Graph) -> list[InputLayer]:
         pairs = zip(symbols, names, strict=True)
         state.input_layers = [InputLayer(input_tensor=one, name=name) for one, name in pairs]
     return state.input_layers or []
-
-
-def _inputs_used(graph: Graph, name: str) -> list[int]:
-    """The indices of the graph's inputs that the calls of a layer use."""
-    steps = [step for step in graph.steps if step.layer == name]
-    refs = _refs([(step.args, step.kwargs) for step in steps])
-    return [ref.output for ref in refs if ref.step == 0]
-
-
-def _refs(tree: Any) -> list[Ref]:
-    """Return the references in a tree."""
-    found = jax.tree.leaves(tree, is_leaf=lambda leaf: isinstance(leaf, Ref))
-    return [leaf for leaf in found if isinstance(leaf, Ref)]
 
 
 def metrics_of(model: Layer) -> list[Metric]:

@@ -31,6 +31,7 @@ from lamina.models.compilation import trainer_of
 from lamina.models.graph import Graph, check_graph, graph_between, graph_of, without_list_of_one
 from lamina.models.graph_config import GRAPH_KEYS, graph_config, graph_from
 from lamina.models.input_layer import shapes
+from lamina.models.layer_order import layer_order
 from lamina.models.model_state import ModelNode, SymbolicEnds, record_as_data, state_of
 from lamina.options import LayerOptions
 from lamina.saving import reading_config, writing
@@ -132,6 +133,7 @@ class Model(Layer):
         elif inputs is not None or outputs is not None:
             first, last = without_list_of_one(inputs), without_list_of_one(outputs)
             graph, layers = graph_between(first, last, self)
+            layers = {name: layers[name] for name in layer_order(graph) if isinstance(name, str)}
             record_as_data(self, {"inputs": (inputs, graph), "outputs": (outputs, layers)})
             self._hold(graph, layers)
             called = graph_call.layers_called(self, graph)

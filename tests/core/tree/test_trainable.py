@@ -297,3 +297,23 @@ def test_a_layer_that_freezes_itself_in_its_constructor():
     model.build((8, 3))
     assert paths(model) == {"layers.1.kernel", "layers.1.bias"}
     assert not model.layers[0].inner.trainable
+
+
+def test_a_flag_that_build_assigns_stays() -> None:
+    class Frozen(lamina.Layer):
+        def __init__(self) -> None:
+            self.inner = layers.Dense(3)
+
+        def build(self, input_shape) -> None:
+            self.shift = self.add_weight((input_shape[-1],))
+            self.trainable = False
+
+        def call(self, inputs):
+            return self.inner(inputs + self.shift)
+
+    model = lamina.Sequential([Frozen(), layers.Dense(1)])
+    model.plan((None, 4))
+    assert model.layers[0].trainable
+    model.build((None, 4))
+    assert not model.layers[0].trainable and not model.layers[0].inner.trainable
+    assert [v.shape for v in model.trainable_variables] == [(3, 1), (1,)]

@@ -23,7 +23,7 @@ from lamina.core.specs.spec import Arguments, is_unknown, shapes_of
 from lamina.core.specs.trial_sizes import TrialSizes
 from lamina.core.tree.build_state import own_build
 from lamina.core.tree.memento import Memento, Snapshot, same_state, state_of
-from lamina.core.tree.node import Built, Tracked
+from lamina.core.tree.node import Built, Node, Tracked
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import join, walk
 from lamina.errors import BuildError, TrackingError
@@ -55,6 +55,7 @@ class Planner:
         before: the state of the tree before the plan.
         tree: the layers and variables found so far.
         kept: the attributes of layers, with those that `build` methods set.
+        flags: the flags `trainable` and `inherits` that `build` methods set.
         reached: the layers that were called, by identity.
         records: how each of them was called first.
         weights: the variables that each of them declared.
@@ -92,6 +93,7 @@ class Planner:
         self.before = Snapshot(root) if earlier is None else earlier.before
         self.tree = self.before.tree.copy()
         self.kept = self.before.attributes.copy()
+        self.flags: list[tuple[Node, bool, bool]] = []
         self.reached: dict[int, Tracked] = {}
         self.records: dict[int, Built] = {}
         self.weights: dict[int, list[Variable]] = {}
@@ -242,6 +244,8 @@ class Planner:
     def apply(self) -> None:
         """Set the tree to its state after the builds."""
         self.before.restore_nodes()
+        for node, trainable, inherits in self.flags:
+            node.trainable, node.inherits = trainable, inherits
         self.kept.restore()
         for key, layer in self.reached.items():
             if layer._lamina.built is None:
@@ -317,7 +321,10 @@ class Planner:
     def _build(self, layer: Tracked, method: str, specs: Arguments) -> None:
         before = Memento()
         before.add(layer)
+        flags = [(one._lamina, one._lamina.trainable) for one in before.layers()]
         self._run(layer, method, self.without_unknown(layer, specs))
+        changed = [node for node, old in flags if node.trainable is not old]
+        self.flags += [(node, node.trainable, node.inherits) for node in changed]
         after = Memento()
         after.add(layer)
         for key, (container, state) in after.states.items():

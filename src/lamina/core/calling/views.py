@@ -20,7 +20,7 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import assign_trainable, frozen_variables
 from lamina.core.tree.values import stored_together
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import children, walk
+from lamina.core.tree.walk import Tree, children, walk
 from lamina.errors import InputError, explain
 from lamina.names import snake
 
@@ -130,8 +130,21 @@ def layers(layer: Tracked) -> list[Any]:
 
 
 def variables(layer: Tracked) -> list[Variable]:
-    """All variables of the layer and the layers below it, in order; empty before the build."""
-    return [v for _, v in walk(layer).variables.values() if _visible(v)]
+    """All variables of the layer and the layers below it, in order; empty before the build.
+
+    The trainable variables of a layer come first, then its other ones, then those of the layers in
+    it, as in Keras.
+    """
+    return _in_order(walk(layer))
+
+
+def _in_order(tree: Tree) -> list[Variable]:
+    places = {key: number for number, key in enumerate(tree.layers)}
+
+    def place(variable: Variable) -> tuple[int, bool]:
+        return places[id(tree.owners[id(variable)])], not variable.is_parameter
+
+    return sorted((v for _, v in tree.variables.values() if _visible(v)), key=place)
 
 
 def own_weights(layer: Tracked) -> list[Variable]:
@@ -142,11 +155,7 @@ def own_weights(layer: Tracked) -> list[Variable]:
 def _split(layer: Tracked, trainable: bool) -> list[Variable]:
     tree = walk(layer)
     frozen = frozen_variables(tree)
-    return [
-        v
-        for key, (_, v) in tree.variables.items()
-        if _visible(v) and (key not in frozen) == trainable
-    ]
+    return [v for v in _in_order(tree) if (id(v) not in frozen) == trainable]
 
 
 def trainable_variables(layer: Tracked) -> list[Variable]:
@@ -220,7 +229,8 @@ def weights(layer: Tracked) -> list[np.ndarray]:
 
 def set_weights(layer: Tracked, arrays: Sequence[Any]) -> None:
     """Assign all variables in order, for `Layer.set_weights`."""
-    visible = [(path, v) for path, v in walk(layer).variables.values() if _visible(v)]
+    tree = walk(layer)
+    visible = [(tree.path(v), v) for v in _in_order(tree)]
     own = [path for path, v in visible if v.is_weight]
     if len(own) != len(arrays):
         raise InputError(
