@@ -134,6 +134,7 @@ class ReversibleEmbedding(Embedding):
             :meth:`enable_lora`; None (default) for no LoRA.
         lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
             rank by default.
+        input_length: of older versions of Keras; ignored with a warning. None by default.
         **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
             ``activity_regularizer``, ``input_shape``.
 
