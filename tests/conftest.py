@@ -14,6 +14,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import jax
 import jax.numpy as jnp
 import pytest
+from jax._src.interpreters import mlir
 
 AS_USERS_RUN = "as_users_run"
 KEPT_PROGRAMS = 800
@@ -46,6 +47,8 @@ def _compile_fast(config: pytest.Config) -> None:
         ]
         os.environ["XLA_FLAGS"] = " ".join(flags).strip()
     jax.config.update("jax_disable_most_optimizations", True)
+    # making an MLIR context takes longer than lowering a tiny program in it
+    mlir.make_ir_context = functools.cache(mlir.make_ir_context)
     cache = getattr(config, "cache", None)
     if cache is not None:
         worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
@@ -69,6 +72,7 @@ def pytest_collection():
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(10_000, 20, 20)  # traces make many objects, and few are garbage
         gc.enable()
 
 

@@ -68,18 +68,28 @@ def pair(make):
     return ours, theirs
 
 
-STEPS = [row, graph, nested, masked, attention]
+MODELS = [row, graph, nested, masked, attention, pooled]
 
 
-@pytest.mark.parametrize("make", [*STEPS, pooled], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_layers_are_given_the_masks_that_keras_gives_them(make) -> None:
     ours, theirs = pair(make)
     np.testing.assert_allclose(ours(TOKENS), theirs(TOKENS), atol=1e-5)
     np.testing.assert_allclose(lamina.jit(ours)(TOKENS), theirs(TOKENS), atol=1e-5)
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS])
-@pytest.mark.parametrize("make", STEPS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    ("make", "weights"),
+    [
+        (row, None),
+        (graph, WEIGHTS),
+        (nested, None),
+        (masked, WEIGHTS),
+        (attention, None),
+        (attention, WEIGHTS),
+    ],
+    ids=lambda given: getattr(given, "__name__", None),
+)
 def test_hidden_steps_enter_neither_the_loss_nor_the_metrics(make, weights) -> None:
     ours, theirs = pair(make)
     for model in (ours, theirs):
