@@ -69,6 +69,7 @@ def pytest_collection():
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(10_000, 20, 20)  # traces make many objects, and few are garbage
         gc.enable()
 
 

@@ -45,7 +45,11 @@ BLOCKS = {
     ),
     "nested": lambda: layers.Stack(lambda: Sequential([layers.Dense(8), layers.Dropout(0.25)]), 2),
 }
-OPTIMIZED = ["recurrent", "rematerialised"]
+CASES = [
+    *[(name, True) for name in BLOCKS],
+    *[(name, False) for name in ("dropout", "state", "rematerialised")],  # others: the same program
+]
+OPTIMIZED = ("rematerialised", True)
 
 
 class InList(Layer):
@@ -96,12 +100,11 @@ def run(layer, training, program):
     return outputs, new, total, grads
 
 
-@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
-    "name",
+    ("name", "training"),
     [
-        pytest.param(name, marks=pytest.mark.as_users_run) if name in OPTIMIZED else name
-        for name in BLOCKS
+        pytest.param(*case, marks=[pytest.mark.as_users_run] if case == OPTIMIZED else [])
+        for case in CASES
     ],
 )
 @pytest.mark.parametrize("kind", [layers.Stack, layers.Ensemble])

@@ -9,7 +9,6 @@ from lamina import Input, Model, Sequential
 from lamina.errors import InputError
 
 pandas = pytest.importorskip("pandas", reason="pandas is not installed")
-pytestmark = pytest.mark.as_users_run
 
 RANDOM = np.random.default_rng(0)
 COLUMN = RANDOM.normal(size=(8, 1)).astype("float32")
