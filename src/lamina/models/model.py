@@ -28,8 +28,8 @@ from lamina.models import (
 )
 from lamina.models.compilation import trainer_of
 from lamina.models.graph import Graph, check_graph, graph_between, graph_of
-from lamina.models.layer_order import layer_order
 from lamina.models.graph_config import GRAPH_KEYS, graph_config, graph_from
+from lamina.models.layer_order import layer_order
 from lamina.models.model_state import (
     ModelNode,
     SymbolicEnds,
