@@ -141,7 +141,7 @@ def test_target_shapes_that_are_none(target) -> None:
 @pytest.mark.parametrize("spec", [(2, 6), (None, 6)])
 @pytest.mark.parametrize("target", [(5,), (4, -1), (7, 1)])
 def test_a_target_shape_that_does_not_fit(spec, target) -> None:
-    with pytest.raises(InputError, match=r"fill its target_shape(.|\n)*6 elements"):
+    with pytest.raises(InputError, match=r"match its target_shape(.|\n)*6 elements"):
         layers.Reshape(target).build(spec)
     with pytest.raises(InputError, match="target_shape"):
         Sequential([layers.Reshape(target)]).build(spec)
@@ -164,13 +164,13 @@ def test_a_target_shape_may_say_what_is_not_known(target) -> None:
     model = Sequential([lamina.Input((None, 5)), layer, layers.Flatten()])
     rows = 21 if -1 in target else 3
     assert model(jnp.ones((2, rows, 5))).shape == (2, rows * 5)
-    with pytest.raises(InputError, match=r"fill its target_shape(.|\n)*20 elements"):
+    with pytest.raises(InputError, match=r"match its target_shape(.|\n)*20 elements"):
         model(jnp.ones((2, 4, 5)))
 
 
 def test_what_is_known_must_fill_a_target_shape_where_other_axes_are_not() -> None:
     for spec in ((None, 48), (None, 96), (None, 240)):  # sizes that a plan makes up elsewhere
-        with pytest.raises(InputError, match="fill its target_shape"):
+        with pytest.raises(InputError, match="match its target_shape"):
             layers.Reshape((4, 4)).build(spec)
 
 
