@@ -482,7 +482,7 @@ class Renamed(Layer):
     [
         ("query", "rename is not a dict"),
         ({"querry": "x"}, r"'querry'.*\n.*\n.*\n.*Did you mean 'query'"),
-        ({"query": "keys.0"}, r"two entries of the file the name 'keys\.0\.(bias|kernel)'"),
+        ({"query": "keys.0"}, r"rename maps two entries of the file to 'keys\.0\.(bias|kernel)'"),
     ],
 )
 def test_bad_renames(path, rename, match) -> None:
