@@ -10,6 +10,7 @@ __all__ = ["CASES", "FAMILIES"]
 
 FAMILIES = (
     "mlp",
+    "convnet",
     "translation",
     "search",
     "building",

@@ -61,6 +61,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keep the garbage collector away from the thousands of tests: none of them is garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 20)  # traces make many objects, and few are garbage
+        gc.enable()
+
+
 def _count(event: str, duration: float, **_: Any) -> None:
     global _compiled
     if event == "/jax/core/compile/backend_compile_duration":

@@ -279,7 +279,7 @@ def test_shapes_that_do_not_fit_are_told():
 def test_wrong_identifiers():
     with pytest.raises(UnknownNameError, match="Did you mean 'accuracy'"):
         metrics.get("acuracy")
-    with pytest.raises(UnknownNameError, match="no metric of that name"):
+    with pytest.raises(UnknownNameError, match="Unknown metric"):
         metrics.get("mean_square_error")
     for wrong in (3, int):
         with pytest.raises(InputError, match="metric is not valid"):
@@ -359,6 +359,8 @@ def test_options_have_the_names_and_places_of_keras(name):
     ours, theirs = (
         list(inspect.signature(getattr(m, name)).parameters) for m in (metrics, keras.metrics)
     )
+    if name == "serialize":  # one function serves metrics, losses and others
+        ours = ["metric", *ours[1:]]
     plain = [option for option in ours if option != "options"]
     assert plain == [option for option in theirs if option != "kwargs"]
 

@@ -9,7 +9,7 @@ import lamina
 from lamina import Layer, Sequential, Trainer, layers, losses, metrics
 from lamina.compat import tf
 from lamina.errors import InputError
-from lamina.narrowing import array_of, check, misfit
+from lamina.narrowing import array_of, check, out_of_range_integer
 from lamina.ops.arrays import as_ids
 from lamina.ops.lookup import lookup
 from lamina.training.data import row_ranges
@@ -208,17 +208,17 @@ def test_what_is_out_of_range_on_the_device_is_outside():
         assert as_ids(np.array([2**32 + 1], np.uint64)).tolist() == [-(2**31)]
         found = lookup(table, np.array([2**32 + 1, 1]))[:, 0]
         np.testing.assert_array_equal(found, [np.nan, 1.0])
-        assert misfit(IDS) is None
+        assert out_of_range_integer(IDS) is None
 
 
 def test_what_fits_is_let_through():
     for dtype in ("int8", "uint8", "int32", "uint32", "int64", "uint64", "bool"):
         array = np.array([0, 1], dtype)
-        assert misfit(array) is None and array_of(array).tolist() == array.tolist()
-    assert misfit(np.zeros((0, 2), np.int64)) is None
-    assert misfit(np.array([np.iinfo(np.int32).min, np.iinfo(np.int32).max])) is None
-    assert misfit(np.array([2**32 - 1], np.uint64)) is None
-    assert misfit("text") is None and misfit(np.array(["text"])) is None
+        assert out_of_range_integer(array) is None and array_of(array).tolist() == array.tolist()
+    assert out_of_range_integer(np.zeros((0, 2), np.int64)) is None
+    assert out_of_range_integer(np.array([np.iinfo(np.int32).min, np.iinfo(np.int32).max])) is None
+    assert out_of_range_integer(np.array([2**32 - 1], np.uint64)) is None
+    assert out_of_range_integer("text") is None and out_of_range_integer(np.array(["text"])) is None
     assert array_of(np.array([2**40]), "float32").tolist() == [2.0**40]
     with pytest.raises(InputError, match="300 at"):
         check(np.array([1, 300]), "A row", dtype=np.uint8)

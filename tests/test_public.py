@@ -10,7 +10,7 @@ import pytest
 import lamina
 
 PUBLIC = {
-    "Input", "Layer", "Model", "Plan", "Sequential", "Spec", "Trainer", "Variable",
+    "Input", "InputSpec", "Layer", "Model", "Plan", "Sequential", "Spec", "Trainer", "Variable",
     "activations", "added_losses", "checkpoint", "constraints", "dtype_policy", "errors",
     "initializers", "jit", "layers", "load",
     "load_exported", "deserialize", "serialize", "remat", "losses", "metrics", "regularizers",

@@ -16,16 +16,18 @@ from lamina.core.building.seeds import set_seed
 from lamina.core.calling.jit import jit
 from lamina.core.running.added_losses import added_losses
 from lamina.core.running.precision import dtype_policy, set_dtype_policy
+from lamina.core.specs.input_spec import InputSpec
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.variable import Variable
 from lamina.layer import Layer
-from lamina.layers.copies import checkpoint, remat
+from lamina.layers.rematerialization import checkpoint, remat
 from lamina.models import Input, Model, Sequential
 from lamina.saving import deserialize, load, load_exported, serialize
 from lamina.training import Trainer
 
 __all__ = [
     "Input",
+    "InputSpec",
     "Layer",
     "Model",
     "Plan",

@@ -21,7 +21,8 @@ class Configured:
     """The base class of losses, metrics, initializers, regularizers and constraints.
 
     The config of an object has the arguments of its constructor, read from attributes of the same
-    names. A class whose constructor stores them elsewhere overrides `get_config`.
+    names; where ``**kwargs`` pass some on, those of the base class, too. A class whose constructor
+    stores them elsewhere overrides `get_config`.
     """
 
     def get_config(self) -> dict[str, Any]:
@@ -117,9 +118,17 @@ def dtype_config(dtype: Any) -> str | None:
 
 
 def _names(kind: type) -> list[str]:
-    parameters = inspect.signature(kind).parameters.values()
+    """The arguments of a constructor; with ``**kwargs``, those of the next base class, too."""
     varying = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [parameter.name for parameter in parameters if parameter.kind not in varying]
+    names: dict[str, None] = {}
+    for owner in kind.__mro__[:-1]:
+        if "__init__" not in vars(owner):
+            continue
+        _, *parameters = inspect.signature(vars(owner)["__init__"]).parameters.values()
+        names |= dict.fromkeys(one.name for one in parameters if one.kind not in varying)
+        if all(one.kind is not one.VAR_KEYWORD for one in parameters):
+            break
+    return [*names]
 
 
 def _plain(value: Any, owner: object) -> Any:

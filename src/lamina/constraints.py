@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from lamina.configured import Configured
 from lamina.counts import check_fields
+from lamina.named_configs import given_by, serialize
 from lamina.names import made_by_name, snake
 
 __all__ = [
@@ -24,10 +25,12 @@ __all__ = [
     "NonNeg",
     "Projection",
     "UnitNorm",
+    "deserialize",
     "get",
     "max_norm",
     "min_max_norm",
     "non_neg",
+    "serialize",
     "unit_norm",
 ]
 
@@ -174,6 +177,22 @@ def get(identifier: ConstraintLike) -> Projection | None:
     (MaxNorm(max_value=2, axis=0), None)
     """
     return made_by_name("constraint", identifier, _KNOWN, {})
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Projection | None:
+    """Return the constraint of a config.
+
+    Args:
+        config: a result of :func:`serialize`, or anything that :func:`get` accepts.
+        custom_objects: classes and functions by name; None (default) for none.
+
+    Returns:
+        The constraint.
+
+    >>> deserialize(serialize(MaxNorm(3.0))).max_value
+    3.0
+    """
+    return get(given_by(config, custom_objects))
 
 
 def _rescaled(

@@ -52,7 +52,7 @@ def as_count(
             explain(
                 f"{name} is neither {or_else} nor {kind}." if or_else else f"{name} is not {kind}.",
                 received=repr(value),
-                remedy=f"Give {name.partition(' of ')[0]}={example}, for example.",
+                remedy=f"Pass {name.partition(' of ')[0]}={example}, for example.",
             )
         )
     return count

@@ -14,6 +14,8 @@ __all__ = [
     "FileFormatError",
     "InputError",
     "LaminaError",
+    "MissingMethodError",
+    "StateError",
     "TraceError",
     "TrackingError",
     "UnknownNameError",
@@ -36,6 +38,14 @@ class TrackingError(BuildError):
 
 class InputError(LaminaError, TypeError):
     """An argument or input has the wrong type, number, shape or dtype."""
+
+
+class MissingMethodError(InputError, NotImplementedError):
+    """A class does not define a method that is needed, such as `call`."""
+
+
+class StateError(LaminaError, RuntimeError):
+    """An operation comes too late, such as after the first call of a layer."""
 
 
 class TraceError(LaminaError):

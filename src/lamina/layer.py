@@ -12,21 +12,23 @@ import numpy as np
 
 from lamina import regularizers, saving
 from lamina.constraints import ConstraintLike
-from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.sites import site
 from lamina.core.building.plan import Plan
+from lamina.core.calling import build as building
 from lamina.core.calling import call as calling
-from lamina.core.calling import constructor, views
-from lamina.core.calling import entry as building
-from lamina.core.running import added_losses
+from lamina.core.calling import constructor, held_metrics, settings, stateless, views
+from lamina.core.running import added_losses, call_context
 from lamina.core.running.layer_call import fresh_key
 from lamina.core.running.masks import defines_mask
 from lamina.core.running.precision import policy
 from lamina.core.running.scope import current
+from lamina.core.specs.signature import missing_call
 from lamina.core.specs.spec import Spec
-from lamina.core.tree.node import ATTRIBUTE, EDITION, Tracked, slot_names
+from lamina.core.tree.changes import may_hold_layers
+from lamina.core.tree.edition import EDITION
+from lamina.core.tree.node import ATTRIBUTE, Tracked, slot_names
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import may_hold_layers
 from lamina.layer_state import LayerNode, symbolic_input, symbolic_output
 from lamina.lazy import lazily
 from lamina.options import LayerOptions
@@ -57,6 +59,7 @@ class Layer(Tracked):
             True by default.
         dtype: dtype of the layer's weights, or a mixed-precision policy such as
             ``"mixed_bfloat16"``; float32 by default.
+        autocast: bool, whether inputs and weights are cast to the compute dtype; True by default.
         activity_regularizer: penalty on each output, divided by the batch size; None by default.
         input_shape: shape of one example, without the batch axis, for the first layer of a
             `Sequential`, which then is built immediately; None by default.
@@ -100,12 +103,15 @@ class Layer(Tracked):
         shape = options.get("input_shape") if features is None else (features,)
         self._lamina.name = options.get("name")
         self._lamina.input_spec = None if shape is None else Spec((None, *shape))
-        trainable = bool(options.get("trainable", True))
+        trainable = constructor.as_flag(self, "trainable", options.get("trainable", True))
         if not trainable or "trainable" in self._lamina.keywords:
             self._lamina.inherits = False
         self._lamina.trainable = self._lamina.trainable and trainable
         self._lamina.dtype = policy(options.get("dtype"))
+        if hasattr(self._lamina.keywords.get("dtype"), "compute_dtype"):  # files store the name
+            self._lamina.keywords["dtype"] = self._lamina.dtype
         self._lamina.penalty = regularizers.get(options.get("activity_regularizer"))
+        self._lamina.autocast = bool(options.get("autocast", True))
 
     # Building and calling.
 
@@ -139,34 +145,39 @@ class Layer(Tracked):
 
     def add_weight(
         self,
-        shape: Any,
-        initializer: Any = "glorot_uniform",
-        *,
+        shape: Any = (),
+        initializer: Any = None,
         dtype: Any = None,
+        *,
         trainable: bool = True,
-        name: str | None = None,
+        autocast: bool = True,
         regularizer: RegularizerLike = None,
         constraint: ConstraintLike = None,
+        name: str | None = None,
     ) -> Variable:
         """Declare a weight, in ``build`` or ``__init__``.
 
         Its name in paths is that of the attribute which it is assigned to.
 
         Args:
-            shape: tuple of int, sizes of the axes.
+            shape: tuple of int, sizes of the axes; a scalar by default.
             initializer: a name, an initializer of :mod:`lamina.initializers`, or a callable
-                ``(key, shape, dtype)``; ``"glorot_uniform"`` by default.
+                ``(key, shape, dtype)``; None (default) for ``"glorot_uniform"``, and ``"zeros"``
+                for weights that are not floating-point.
             dtype: dtype of the weight; None (default) for that of the layer.
             trainable: bool, whether training updates the weight; True by default.
-            name: str, name of the weight if no attribute holds it; None by default.
+            autocast: bool, whether mixed precision casts the weight to the compute dtype; True by
+                default.
             regularizer: penalty added to the loss, a name or a function; None by default.
             constraint: function applied after each training step, or its name; None by default.
+            name: str, name of the weight if no attribute holds it; None by default.
 
         Returns:
             A :class:`lamina.Variable`, whose array is created when the build is complete.
 
         Raises:
             BuildError: the shape depends on an unknown size.
+            InputError: the shape is a string.
             TrackingError: it is called in ``call``.
 
         >>> import jax.numpy as jnp
@@ -179,7 +190,11 @@ class Layer(Tracked):
         [[1.0, 1.0]]
         """
         options = {"name": name, "regularizer": regularizer, "constraint": constraint}
-        return building.declare(self, shape, initializer, dtype, trainable=trainable, **options)
+        return building.declare(
+            self, shape, initializer, dtype, trainable=trainable, autocast=autocast, **options
+        )
+
+    add_variable = add_weight
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar to the training loss, in ``call``.
@@ -234,6 +249,8 @@ class Layer(Tracked):
         (2, 3)
         """
         return calling.invoke(self, args, kwargs)
+
+    call: Any = missing_call  # not a method, so that subclasses may have other arguments
 
     def rng(self) -> jax.Array:
         """Return a new random key, in ``call``.
@@ -423,6 +440,11 @@ class Layer(Tracked):
         """
         return building.output_shape(self, shapes, named)
 
+    compute_output_spec = building.output_spec
+    stateless_call = stateless.stateless_call
+    _register_call_context_args = call_context.register
+    _call_context_args = views.View(call_context.context_arguments)
+
     def count_params(self) -> int:
         """Return the number of scalars in all weights.
 
@@ -507,7 +529,7 @@ class Layer(Tracked):
 
     def load_weights(
         self,
-        path: str | PathLike[str],
+        filepath: str | PathLike[str],
         rename: Mapping[str, str] | None = None,
         *,
         skip_mismatch: bool = False,
@@ -517,7 +539,7 @@ class Layer(Tracked):
         A layer that is not built is built for the input specs in the file.
 
         Args:
-            path: path of the file.
+            filepath: path of the file.
             rename: dict from paths in the file to paths in this layer, for renamed attributes; None
                 by default.
             skip_mismatch: bool, whether to read only the weights whose name and shape match, and to
@@ -536,7 +558,7 @@ class Layer(Tracked):
         >>> bool((other.kernel.numpy() == layer.kernel.numpy()).all())
         True
         """
-        saving.load_weights(self, path, rename, skip_mismatch)
+        saving.load_weights(self, filepath, rename, skip_mismatch)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, from which a new layer can be created.
@@ -593,11 +615,18 @@ class Layer(Tracked):
     non_trainable_variables = views.View(views.non_trainable_variables)
     non_trainable_weights = views.View(views.non_trainable_weights)
     name = views.View(views.name)
-    dtype = views.View(views.dtype)
-    compute_dtype = views.View(views.compute_dtype)
-    variable_dtype = views.View(views.variable_dtype)
-    dtype_policy = views.View(views.dtype_policy)
+    dtype = views.View(settings.variable_dtype)
+    compute_dtype = views.View(settings.compute_dtype)
+    variable_dtype = views.View(settings.variable_dtype)
+    dtype_policy = settings.dtype_policy
+    autocast = settings.autocast
+    activity_regularizer = settings.activity_regularizer
+    metrics = views.View(held_metrics.metrics)
+    metrics_variables = views.View(held_metrics.metrics_variables)
     losses = views.View(added_losses.losses_of)
+    input_spec: Any = views.View[Any](lambda layer: None)
+    """The :class:`lamina.layers.InputSpec` of the first input, or a pytree of them; None (default)
+    for no check. Subclasses may set it."""
     trainable = views.Trainable()
     built = views.BuiltFlag()
     supports_masking: Any = views.View(defines_mask)
@@ -612,7 +641,10 @@ class Layer(Tracked):
             EDITION.advance(self._lamina)
 
     def __delattr__(self, name: str) -> None:
+        removed = self.__dict__.get(name)
         object.__delattr__(self, name)
+        loose = self._lamina.loose
+        loose[:] = [variable for variable in loose if variable is not removed]
         EDITION.advance(self._lamina)
 
     def __repr__(self) -> str:

@@ -41,7 +41,7 @@ def look_up(kind: str, name: str, known: Mapping[str, T], aliases: Mapping[str, 
         aliases: other names in snake case, with the names that they refer to.
 
     Returns:
-        The thing of that name.
+        The entry with that name.
 
     Raises:
         UnknownNameError: the name is unknown; the error has the nearest known one.
@@ -55,7 +55,7 @@ def look_up(kind: str, name: str, known: Mapping[str, T], aliases: Mapping[str, 
         return known[key]
     raise UnknownNameError(
         explain(
-            f"There is no {kind} of that name.",
+            f"Unknown {kind} {name!r}.",
             received=repr(name),
             remedy=nearest(key, [*known, *aliases]),
         )

@@ -13,10 +13,10 @@ import numpy as np
 
 from lamina.errors import InputError, explain
 
-__all__ = ["array_of", "check", "misfit", "too_wide"]
+__all__ = ["array_of", "check", "out_of_range_integer", "too_wide"]
 
 
-def misfit(value: Any, dtype: Any = None) -> str | None:
+def out_of_range_integer(value: Any, dtype: Any = None) -> str | None:
     """Describe the first integer of a NumPy array that is out of range of another dtype.
 
     Args:
@@ -26,9 +26,9 @@ def misfit(value: Any, dtype: Any = None) -> str | None:
     Returns:
         The integer, its position and the dtypes; None if all integers are in range.
 
-    >>> misfit(np.array([[3, 2**32 + 1]]))
+    >>> out_of_range_integer(np.array([[3, 2**32 + 1]]))
     '4294967297 at [0, 1], of dtype int64, which is out of range of int32'
-    >>> misfit(np.array([3]))
+    >>> out_of_range_integer(np.array([3]))
     """
     if not isinstance(value, np.ndarray | np.generic) or cast(Any, value).dtype.kind not in "iu":
         return None
@@ -61,7 +61,7 @@ def check(value: Any, what: str, *, where: str | None = None, dtype: Any = None)
 
     >>> check(np.array([3]), "labels")
     """
-    found = misfit(value, dtype)
+    found = out_of_range_integer(value, dtype)
     if found is not None:
         raise InputError(too_wide(what, found, where))
 
@@ -106,7 +106,7 @@ def too_wide(what: str, found: str, where: str | None = None) -> str:
 
     Args:
         what: the name of the array.
-        found: the integer, as :func:`misfit` describes it.
+        found: the integer, as :func:`out_of_range_integer` describes it.
         where: the place; None (default) to leave it out.
 
     Returns:

@@ -32,9 +32,11 @@ class LayerOptions(CommonOptions, total=False):
     Args:
         name: str, name of the layer in reports; None (default) for one derived from its class.
         activity_regularizer: penalty on each output, divided by the batch size; None by default.
+        autocast: bool, whether inputs and weights are cast to the compute dtype; True by default.
         input_dim: size of the only axis of an example, short for ``input_shape``; None by default.
     """
 
     name: str | None
     activity_regularizer: RegularizerLike
+    autocast: bool
     input_dim: int | None

@@ -17,6 +17,7 @@ import numpy as np
 
 from lamina.configured import Configured
 from lamina.errors import InputError, explain
+from lamina.named_configs import given_by, serialize
 from lamina.names import made_by_name, snake
 
 __all__ = [
@@ -27,11 +28,13 @@ __all__ = [
     "Penalty",
     "Regularizer",
     "RegularizerLike",
+    "deserialize",
     "get",
     "l1",
     "l1_l2",
     "l2",
     "orthogonal_regularizer",
+    "serialize",
 ]
 
 Penalty: TypeAlias = Callable[[Any], jax.Array]
@@ -205,6 +208,22 @@ def get(identifier: RegularizerLike) -> Penalty | None:
     (L2(l2=0.01), None)
     """
     return made_by_name("regularizer", identifier, _KNOWN, _ALIASES)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Penalty | None:
+    """Return the regularizer of a config.
+
+    Args:
+        config: a result of :func:`serialize`, or anything that :func:`get` accepts.
+        custom_objects: classes and functions by name; None (default) for none.
+
+    Returns:
+        The regularizer.
+
+    >>> deserialize(serialize(L2(0.1)))
+    L2(l2=0.1)
+    """
+    return get(given_by(config, custom_objects))
 
 
 def _wide(x: Any) -> jax.Array:

@@ -170,9 +170,35 @@ def test_the_initializer_may_be_left_out_and_the_weight_kept_by_name():
 
 
 def test_what_add_weight_does_not_take_is_named():
-    layer = Linear(lambda self, shape: self.add_weight("kernel", shape=shape, regularizer="l2"))
-    with pytest.raises(InputError, match="regularizer"):
+    layer = Linear(lambda self, shape: self.add_weight("kernel", shape=shape, partitioner=2))
+    with pytest.raises(InputError, match="partitioner"):
         layer(tf.ones((3, 5)))
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda layer: layer.add_weight((3, 4), shape=(3, 4)),
+        lambda layer: layer.add_weight("kernel", name="kernel"),
+        lambda layer: layer.add_weight((3, 4), "zeros", "float32", "kernel"),
+    ],
+)
+def test_an_argument_of_add_weight_is_passed_once(declare):
+    with pytest.raises(InputError, match="does not support"):
+        declare(Plain())
+
+
+def test_add_weight_takes_penalties_and_constraints():
+    def declare(self, shape):
+        options = {"regularizer": "l2", "constraint": "non_neg", "synchronization": "auto"}
+        return self.add_weight("kernel", shape=shape, initializer="ones", **options)
+
+    layer = Linear(declare)
+    layer(tf.ones((3, 5)))
+    kernel = layer.variables[0]
+    assert kernel.regularizer is not None and kernel.constraint is not None
+    np.testing.assert_allclose(layer.losses[0], 0.01 * kernel.shape[0] * kernel.shape[1], rtol=1e-5)
+    layer._build_at_init()
 
 
 def test_every_layer_is_a_layer_and_every_model_a_model():

@@ -52,8 +52,13 @@ SCHEDULES = [
     ("InverseTimeDecay", (0.1, 10, 0.5), {"staircase": True}),
     ("InverseTimeDecay", (0.1, 10, 0.5), {}),
     ("PolynomialDecay", (0.1, 10), {"power": 2.0}),
+    ("PolynomialDecay", (0.1, 7), {"power": 0.5, "cycle": True}),
     ("CosineDecay", (0.1, 10), {"alpha": 0.1}),
     ("CosineDecay", (0.0, 10), {"warmup_target": 0.1, "warmup_steps": 5}),
+    ("CosineDecay", (0.1, 10, 0.1, "mine", 0.5, 3), {}),
+    ("CosineDecayRestarts", (0.1, 5), {}),
+    ("CosineDecayRestarts", (0.1, 5), {"t_mul": 1.0, "m_mul": 0.7, "alpha": 0.2}),
+    ("CosineDecayRestarts", (0.1, 5), {"t_mul": 1.5, "m_mul": 0.7}),
     ("PiecewiseConstantDecay", ([3, 7], [0.1, 0.01, 0.001]), {}),
 ]
 
@@ -62,8 +67,35 @@ SCHEDULES = [
 def test_a_schedule_gives_the_rates_that_keras_gives(name, given, options):
     ours = getattr(tf.keras.optimizers.schedules, name)(*given, **options)
     theirs = getattr(keras.optimizers.schedules, name)(*given, **options)
-    for step in range(20):
-        np.testing.assert_allclose(ours(jnp.asarray(step)), theirs(step), rtol=1e-5, atol=1e-8)
+    compiled = jax.jit(lambda step: ours(step))
+    for step in range(40):
+        for found in (ours(step), ours(jnp.asarray(step)), compiled(jnp.asarray(step))):
+            np.testing.assert_allclose(found, theirs(step), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(("name", "given", "options"), SCHEDULES)
+def test_the_config_of_a_schedule_is_that_of_keras(name, given, options):
+    ours = getattr(tf.keras.optimizers.schedules, name)(*given, **options)
+    theirs = getattr(keras.optimizers.schedules, name)(*given, **options)
+    assert ours.get_config() == theirs.get_config()
+    assert type(ours).from_config(theirs.get_config()) == ours
+    assert lamina.deserialize(lamina.serialize(ours)) == ours
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("CosineDecay", (0.1, 0)),
+        ("CosineDecayRestarts", (0.1, -1)),
+        ("ExponentialDecay", (0.1, 0, 0.5)),
+        ("InverseTimeDecay", (0.1, 0, 0.5)),
+        ("PiecewiseConstantDecay", ([1, 2], [0.1, 0.2])),
+        ("PolynomialDecay", (0.1, 0)),
+    ],
+)
+def test_numbers_of_steps_that_keras_refuses_are_errors(name, given):
+    with pytest.raises(InputError, match=name):
+        getattr(tf.keras.optimizers.schedules, name)(*given)
 
 
 def test_a_schedule_of_ones_own_drives_an_optimizer():
@@ -212,11 +244,88 @@ def test_a_seed_fixes_what_is_drawn():
 
 
 def test_older_code_says_how_long_sentences_are():
-    layer = tf.keras.layers.Embedding(9, 4, input_length=5)
-    assert layer(np.zeros((2, 3), "int32")).shape == (2, 3, 4)
+    for kit in (tf.keras.layers, lamina.layers):
+        with pytest.warns(UserWarning, match="input_length has no effect"):
+            layer = kit.Embedding(9, 4, input_length=5)
+        assert layer(np.zeros((2, 3), "int32")).shape == (2, 3, 4)
+        config = layer.get_config()
+        assert "input_length" not in config
+        assert kit.Embedding.from_config(config | {"input_length": None}).output_dim == 4
+
+
+class Pairs(tf.keras.utils.Sequence):
+    """Batches by index, without an end."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.count, self.passes = count, 0
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        return np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+
+    def on_epoch_end(self):
+        self.passes += 1
+
+
+def test_a_sequence_of_batches_ends_where_its_length_says():
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    data = Pairs(3)
+    model.fit(data, epochs=2, validation_data=Pairs(2), verbose=0)
+    assert data.passes == 2 and data.num_batches == 3
+    assert model.predict(data, verbose=0).shape == (12, 1)
+    with pytest.raises(NotImplementedError, match="__getitem__"):
+        tf.keras.utils.PyDataset(workers=2)[0]
+
+
+def test_models_are_loaded_and_saved_with_the_arguments_of_keras(tmp_path):
+    model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    file = tmp_path / "model.safetensors"
+    tf.keras.models.save_model(model, file, overwrite=True)
+    load = tf.keras.models.load_model
+    assert load(filepath=file, safe_mode=True).optimizer is not None
+    x = np.ones((3, 2), "float32")
+    np.testing.assert_array_equal(load(file, None, False)(x), model(x))
+    model.save_weights(filepath=tmp_path / "weights.safetensors")
+    model.load_weights(filepath=tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("CosineDecayRestarts", {"first_decay_steps": 10}),
+        ("CosineDecayRestarts", {"first_decay_steps": 10, "t_mul": 1.0, "m_mul": 0.5}),
+        ("CosineDecayRestarts", {"first_decay_steps": 7, "t_mul": 1.5, "alpha": 0.1}),
+        ("PolynomialDecay", {"decay_steps": 10, "power": 2.0, "cycle": True}),
+        ("PolynomialDecay", {"decay_steps": 10, "name": "mine"}),
+    ],
+)
+def test_schedules_have_the_rates_and_configs_of_keras(name, given):
+    ours = getattr(tf.keras.optimizers.schedules, name)(0.1, **given)
+    theirs = getattr(keras.optimizers.schedules, name)(0.1, **given)
+    rates = [[float(one(step)) for step in range(50)] for one in (ours, theirs)]
+    np.testing.assert_allclose(*rates, rtol=1e-4, atol=1e-7)
+    assert ours.get_config() == theirs.get_config()
 
 
 def test_a_metric_gives_results_of_its_dtype():
     mean = tf.keras.metrics.Mean("loss", dtype=tf.float16)
     assert mean([1.0, 4.0]).dtype == "float16" and mean.result() == 2.5
     assert tf.keras.metrics.CategoricalAccuracy(dtype=tf.float32).result().dtype == "float32"
+
+
+@pytest.mark.parametrize("suffix", [".lamina", ".keras"])
+def test_metrics_with_a_state_are_stored_with_the_model(suffix, tmp_path):
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+    model = lamina.Sequential([Dense(1)])
+    kinds = (tf.keras.metrics.MeanSquaredError, tf.keras.metrics.AUC, tf.keras.metrics.BinaryIoU)
+    model.compile("sgd", "mse", metrics=[kind() for kind in kinds])
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / f"model{suffix}")
+    loaded = lamina.load(tmp_path / f"model{suffix}")
+    expected = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert loaded.evaluate(x, y, verbose=0, return_dict=True) == expected

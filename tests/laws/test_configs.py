@@ -334,7 +334,10 @@ def _is_base(kind):
     return kind.__name__ in bases
 
 
-CAMEL = "Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Nadam RMSprop SGD"
+CAMEL = (
+    "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion Muon Nadam RMSprop "
+    "ScheduleFreeAdamW SGD"
+)
 KERAS = {name.lower(): {"class_name": name} for name in CAMEL.split()}
 
 

@@ -439,13 +439,8 @@ ROWS = [
     Row("shared layers and tied weights", Tied, (ids(2, 5),), (Spec((None, None), "int32"),)),
 ]
 AS_USERS_RUN = {
-    "Dense",
-    "Embedding",
     "GRU, every option",
-    "LSTM",
     "Conv2D",
-    "BatchNormalization",
-    "Dropout",
     "MultiHeadAttention",
     "Sequential",
     "a layer in a scan",
@@ -554,9 +549,11 @@ def first_values(row):
 @rows
 def test_1_order_free(row, way):
     expected = first_values(row)
+    if not expected and way != "call":
+        return  # no values to compare
     lamina.set_seed(4)
     layer = row.make()
-    WAYS[way if expected else "call"](layer, row)  # without weights, all ways are this one
+    WAYS[way](layer, row)
     found = layer.values()
     statistics = layer.values(trainable=False) if way == "call in training" else {}
     assert list(found) == list(expected)

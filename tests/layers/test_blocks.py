@@ -223,7 +223,7 @@ def test_a_memory_that_was_not_there_or_is_missing(normal: Make) -> None:
         alone(x, memory)
     with pytest.raises(InputError, match="built with a memory"):
         alone.make_cache(2, 5, memory)
-    with pytest.raises(InputError, match="nothing to attend to"):
+    with pytest.raises(InputError, match="no value to attend to"):
         crossing(x)
     with pytest.raises(InputError, match="a value mask"):
         crossing(x, memory, memory_mask=jnp.ones((2, 5), bool))

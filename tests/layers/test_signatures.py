@@ -80,12 +80,13 @@ def test_every_layer_is_a_layer():
 
 
 def test_the_defaults_of_the_options_of_every_layer():
-    names = "name", "trainable", "dtype", "penalty", "input_spec"
+    names = "name", "trainable", "dtype", "penalty", "autocast", "input_spec"
     given = Layer(
         name=None,
         trainable=True,
         dtype=None,
         activity_regularizer=None,
+        autocast=True,
         input_shape=None,
         input_dim=None,
     )

@@ -408,6 +408,54 @@ def a_spec_that_is_no_shape():
 
 
 @program
+def a_weight_whose_name_comes_first():
+    layers.Layer().add_weight("matrix")
+
+
+@program
+def an_argument_of_build_that_is_no_input():
+    class Pair(Layer):
+        def build(self, left_shape, other_shape):
+            pass
+
+        def call(self, left, right):
+            return left + right
+
+    Pair()(X, X)
+
+
+@program
+def an_input_that_does_not_fit_its_spec():
+    net = Net(lambda self, x: x)
+    net.input_spec = lamina.InputSpec(ndim=3)
+    net(X)
+
+
+@program
+def an_input_spec_with_an_axis_too_many():
+    lamina.InputSpec(ndim=2, axes={2: 5})
+
+
+@program
+def an_argument_of_calls_registered_too_late():
+    net = Net(lambda self, x: x)
+    net(X)
+    net._register_call_context_args("mode")
+
+
+@program
+def a_flag_that_is_no_bool():
+    layers.Dense(2, trainable=1)
+
+
+@program
+def values_in_lists_that_do_not_match():
+    layer = layers.Dense(2)
+    layer.build((None, 3))
+    layer.stateless_call([X], [], X)
+
+
+@program
 def a_weight_of_no_shape():
     class Shapeless(Layer):
         def build(self, input_shape):

@@ -75,3 +75,40 @@ def test_what_cannot_be_cloned_layer_by_layer_is_refused():
         clone_model(Own(), clone_function=lambda layer: layer)
     with pytest.raises(InputError, match="must have the same structure"):
         clone_model(graph(), input_tensors=(Input((4,)), Input((4,))))
+
+
+def test_a_clone_is_compiled_as_the_model():
+    x = Input((3,))
+    stack = Sequential([Input((3,)), layers.Dense(1)])
+    for model in (stack, Model(x, layers.Dense(1)(x))):
+        assert not clone_model(model).compiled
+        model.compile("adam", "mse", ["mae"], learning_rate=0.5)
+        for clone in (clone_model(model), clone_model(model, clone_function=lambda one: one)):
+            assert clone.compiled
+            assert clone.optimizer.learning_rate == 0.5
+            history = clone.fit(np.ones((2, 3)), np.ones((2, 1)), verbose=0).history
+            assert set(history) == {"loss", "mae"}
+        assert clone_model(clone_model(model)).compiled
+
+
+def test_layers_at_all_levels_are_cloned():
+    inner = Sequential([Input((3,)), layers.Dense(3)])
+    x = Input((3,))
+    model = Model(x, Model(x, inner(x))(x))
+    made = []
+
+    def make(layer):
+        made.append(type(layer).__name__)
+        return type(layer).from_config(layer.get_config())
+
+    clone = clone_model(model, clone_function=make, recursive=True)
+    assert made == ["Dense"]
+    kinds = [type(layer).__name__ for layer in clone._flatten_layers()]
+    assert kinds == [
+        "Functional",
+        "InputLayer",
+        "Functional",
+        "InputLayer",
+        "Sequential",
+        "Dense",
+    ]

@@ -86,17 +86,17 @@ def fit(model, epochs):
     return model.fit(X, y, batch_size=8, epochs=epochs, verbose=0).history
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(("make", "options"), MODELS.values(), ids=MODELS)
-def test_training_continues_as_if_it_was_not_interrupted(make, options, way, tmp_path):
+def test_training_continues_as_if_it_was_not_interrupted(make, options, tmp_path):
     model = make()
     model.compile(**options)
     fit(model, 2)
-    twin = way(model, tmp_path)
+    twins = {name: way(model, tmp_path) for name, way in WAYS.items()}
     rest = fit(model, 2)
-    assert fit(twin, 2) == rest
-    for path, value in model.values().items():
-        np.testing.assert_array_equal(twin.values()[path], value)
+    for name, twin in twins.items():
+        assert fit(twin, 2) == rest, name
+        for path, value in model.values().items():
+            np.testing.assert_array_equal(twin.values()[path], value, name)
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

@@ -102,3 +102,34 @@ def test_class_weights_of_a_batch():
     model.compile("sgd", "mse")
     y = np.array([[0], [1], [1], [0]], "float32")
     assert model.train_on_batch(X, y, class_weight={0: 1.0, 1: 3.0}) == pytest.approx(1.5)
+
+
+def test_the_history_of_the_last_fit():
+    model = lamina.Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert model.history is None
+    labels = np.ones((4, 1), "float32")
+    for epochs in (1, 3):
+        history = model.fit(X, labels, epochs=epochs, verbose=0)
+        assert model.history is history and len(model.history.history["loss"]) == epochs
+    with pytest.raises(RuntimeError, match="enough"):
+        model.fit(X, labels, epochs=9, verbose=0, callbacks=Enough())
+    assert model.history.epoch == [0, 1]
+
+
+class Enough(lamina.training.Callback):
+    """Ends training by an error."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise RuntimeError("enough")
+
+
+def test_fit_takes_its_arguments_in_the_order_of_keras():
+    model = lamina.Sequential([layers.Dense(1, kernel_initializer="zeros")])
+    model.compile("sgd", "mse")
+    labels, passed = np.ones((4, 1), "float32"), (X, np.zeros((4, 1), "float32"))
+    arguments = (X, labels, 2, 3, 0, None, 0.0, passed, False, {1: 2.0}, None, 1, 1)
+    history = model.fit(*arguments)
+    assert history.epoch == [1, 2] and set(history.history) == {"loss", "val_loss"}
+    assert history.params["steps"] == 1 and history.history["loss"][0] == 2.0

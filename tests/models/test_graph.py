@@ -137,7 +137,7 @@ def test_bad_graphs_are_refused():
     assert "received: 3" in refused(lambda: Model(a, 3))
     assert "either shape or batch_shape" in refused(lambda: Input())
     assert "float32[2, 4]" in refused(lambda: model(jnp.ones((2, 3)), jnp.ones((2, 4))))
-    assert "do not fit" in refused(lambda: model(jnp.ones((2, 3))))
+    assert "do not match" in refused(lambda: model(jnp.ones((2, 3))))
     named = Model({"a": a}, a + 1)
     assert "received: b" in refused(lambda: named({"b": jnp.ones((2, 3))}))
     assert "layers.Lambda" in refused(lambda: bool(a))
@@ -295,3 +295,19 @@ def test_a_list_does_not_stand_for_a_dict_of_inputs():
     with pytest.raises(InputError, match="left, right"):
         model([np.ones((1, 3)), np.zeros((1, 3))])
     assert model({"left": np.ones((1, 3)), "right": np.zeros((1, 3))}).tolist() == [[1, 1, 1]]
+
+
+@pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: (x,), lambda x: [[x]]])
+def test_a_list_of_one_input_or_output_is_its_element(wrap):
+    x = Input((4,), name="x")
+    model = Model(wrap(x), wrap(layers.Dense(2)(x)))
+    data = np.ones((3, 4), "float32")
+    for copied in (model, copy.deepcopy(model), Model.from_config(model.get_config())):
+        for given in (data, [data], {"x": data}):
+            assert copied(given).shape == copied.predict(given, verbose=0).shape == (3, 2)
+        assert (copied.input_shape, copied.output_shape) == ((None, 4), (None, 2))
+        assert copied(Input((4,))).shape == (None, 2)
+        assert len(copied.inputs) == len(copied.outputs) == 1
+    model.compile("sgd", ["mse"], metrics=[["mae"]])
+    for labels in (np.ones((3, 2)), [np.ones((3, 2))], {"dense": np.ones((3, 2))}):
+        assert set(model.fit([data], labels, verbose=0).history) == {"loss", "mae"}

@@ -113,8 +113,21 @@ def test_layers_are_given_the_masks_that_keras_gives_them(make) -> None:
     np.testing.assert_allclose(lamina.jit(ours)(TOKENS), theirs(TOKENS), atol=1e-5)
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS, WEIGHTS[:, :1]], ids=["", "steps", "rows"])
-@pytest.mark.parametrize("make", STEPS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    ("make", "weights"),
+    [
+        (row, None),
+        (row, WEIGHTS[:, :1]),
+        (graph, WEIGHTS),
+        (nested, None),
+        (masked, WEIGHTS),
+        (attention, None),
+        (attention, WEIGHTS),
+        (residual, None),
+        (recurrent, WEIGHTS),
+    ],
+    ids=lambda given: getattr(given, "__name__", None),
+)
 def test_hidden_steps_enter_neither_the_loss_nor_the_metrics(make, weights) -> None:
     ours, theirs = pair(make)
     for model in (ours, theirs):

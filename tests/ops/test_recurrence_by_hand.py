@@ -123,7 +123,6 @@ def test_gradients_are_those_of_autodiff(name, reverse) -> None:
     same_gradients(running(cell, None, reverse), inputs | {"bias": None, "factors": None})
 
 
-@pytest.mark.as_users_run
 @few
 @given(*[st.integers(1, 4)] * 3)
 def test_gradients_at_any_sizes(batch, time, units) -> None:

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 import lamina
 from lamina import Input, Layer, Model, Sequential, json_text, layers
-from lamina.core.base.allowance import Allowance
+from lamina.core.base.load_limits import Allowance
 from lamina.errors import BuildError, FileFormatError
 from lamina.json_text import DEEPEST, MOST_VALUES, read_json
 from tests.fuzz.mutations import tensors, written
@@ -213,7 +213,7 @@ def test_shared_arrays_do_not_stand_for_many(path) -> None:
     made = layer(SEQUENTIAL, row, number=99)
     write(path, made, arrays, aliases=aliases, builds=builds(spec(None, 512)))
     with little_memory():
-        refused(path, "describes a larger model than it has arrays for")
+        refused(path, "describes a larger model than its arrays can fill")
 
 
 @pytest.mark.parametrize("deep", [DEEPEST + 1, 100_000])

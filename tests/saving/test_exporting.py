@@ -140,7 +140,7 @@ def test_what_depends_on_an_open_size_is_told_and_can_be_exported_for_one(tmp_pa
 
     model = Rows()
     model(X)
-    with pytest.raises(InputError, match="left open"):
+    with pytest.raises(InputError, match="a size that is unknown"):
         model.export(tmp_path / "rows")
     assert not (tmp_path / "rows").exists()
     model.export(tmp_path / "rows", (6, 4))

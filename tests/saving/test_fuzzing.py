@@ -5,7 +5,7 @@ import pytest
 from lamina.errors import FileFormatError
 from tests.fuzz.loaders import LOADERS, attempt
 
-COUNT = 100
+COUNT = 60
 
 
 @pytest.fixture(scope="module", params=LOADERS)

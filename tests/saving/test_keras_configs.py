@@ -200,7 +200,7 @@ HOSTILE = {
     "a function of Lamina as a class": named("lamina.layers", "add"),
     "a path in a name": named("lamina.layers", "__init__.__globals__"),
     "code": named("keras.layers", "Lambda", function=named("", "__lambda__", code="4wEAAA==")),
-    "an unknown kind": dense(activation=named("", "__tensor_proto__")),
+    "an unknown type": dense(activation=named("", "__tensor_proto__")),
     "config is no dict": {"module": "keras.layers", "class_name": "Dense", "config": [1]},
     "class_name is no text": {"class_name": ["Dense"], "config": {}},
     "a value that is damaged": dense(activation=named("", "__value__", **{"is": "function"})),
@@ -256,7 +256,7 @@ def test_a_graph_of_keras_2_is_read():
         "output_layers": [["b", 0, 0]],
     }
     model = Model.from_config(config)
-    assert model(jnp.ones((1, 3)))[0].shape == (1, 2)
+    assert model(jnp.ones((1, 3))).shape == (1, 2)
     config["layers"][2]["inbound_nodes"] = [[["b", 0, 0, {}]]]
     with pytest.raises(FileFormatError, match="loop"):
         Model.from_config(config)

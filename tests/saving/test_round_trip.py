@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 
 import lamina
 from lamina import Layer, Sequential, Spec, layers, saving
-from lamina.core.building import transaction
-from lamina.core.calling import root
+from lamina.core.building import initial_values
+from lamina.core.calling import root_call
 from lamina.errors import BuildError, InputError
 
 pytestmark = pytest.mark.as_users_run
@@ -109,7 +109,7 @@ def test_into_a_built_layer_and_into_one_that_is_not(path, monkeypatch) -> None:
     built.load_weights(path)
     equal(layer, built)
     with monkeypatch.context() as patch:
-        patch.setattr(transaction, "_drawn", None)
+        patch.setattr(initial_values, "_drawn", None)
         fresh = Attention()
         fresh.load_weights(path)
     equal(layer, fresh)
@@ -410,7 +410,7 @@ def test_the_first_call_after_loading_plans_nothing_anew(path, monkeypatch) -> N
     layer.save_weights(path)
     fresh = Attention()
     fresh.load_weights(path)
-    monkeypatch.setattr(root, "carry_out", None)
+    monkeypatch.setattr(root_call, "carry_out", None)
     fresh(QUERY, VALUES)
 
 

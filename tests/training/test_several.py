@@ -114,14 +114,14 @@ def test_one_loss_serves_all_outputs_and_some_may_have_none():
 @pytest.mark.parametrize(
     ("y", "options", "part"),
     [
-        ({"one": ONE, "three": TWO}, {"loss": LOSSES}, "labels for an output"),
+        ({"one": ONE, "three": TWO}, {"loss": LOSSES}, "labels for an unknown output"),
         ({"one": ONE, "two": TWO}, {"loss": {"on": "mse"}}, "Did you mean 'one'"),
-        ([ONE], {"loss": LOSSES}, "do not say which output"),
-        ({"one": ONE, "two": TWO}, {"loss": LOSSES, "metrics": ["mae"]}, "The metrics do not say"),
+        ([ONE], {"loss": LOSSES}, "cannot be assigned to outputs"),
+        ({"one": ONE, "two": TWO}, {"loss": LOSSES, "metrics": ["mae"]}, "metrics cannot be"),
         (
             {"one": ONE, "two": TWO},
             {"loss": LOSSES, "metrics": {"no": "mae"}},
-            "metrics for an output",
+            "metrics for an unknown output",
         ),
         ({"one": ONE, "two": TWO}, {"loss": LOSSES, "loss_weights": {"no": 1}}, "loss_weights"),
     ],
@@ -306,5 +306,5 @@ def test_metrics_of_one_name_are_told_apart_as_in_keras():
     for name, alias in short.items():
         expected = [key.replace(name, alias) for key in expected]
     assert sorted(found[0]) == sorted(expected)
-    with pytest.raises(InputError, match="the name 'loss'"):
+    with pytest.raises(InputError, match="named 'loss'"):
         ours.compile("sgd", "mse", [lamina.metrics.Mean("loss")])

@@ -14,7 +14,7 @@ from rich.console import Console
 
 import lamina
 from lamina import Model, Sequential, Trainer, layers, losses
-from lamina.core.calling import root
+from lamina.core.calling import root_call
 from lamina.errors import InputError, LaminaError, UnknownNameError
 from lamina.training import Callback, NotFiniteError
 from lamina.training.callbacks.progress_bar import Display
@@ -77,8 +77,15 @@ def test_steps_are_those_of_plain_jax():
         np.testing.assert_allclose(value, expected[path], atol=1e-5)
 
 
-@pytest.mark.as_users_run
-@pytest.mark.parametrize("how", ["arrays", "batches", "generator function", "uncompiled"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("arrays", marks=pytest.mark.as_users_run),
+        "batches",
+        "generator function",
+        "uncompiled",
+    ],
+)
 def test_fit_is_the_plain_loop(how):
     optimizer = optax.adam(1e-2)
     model = compiled(optimizer, jit=how != "uncompiled")
@@ -142,7 +149,6 @@ def test_optimizers_by_name_have_keras_defaults(name):
     np.testing.assert_allclose(left, right, rtol=1e-3)
 
 
-@pytest.mark.as_users_run
 def test_the_same_seed_gives_the_same_run_and_epochs_are_shuffled_anew():
     runs = []
     for _ in range(2):
@@ -155,7 +161,6 @@ def test_the_same_seed_gives_the_same_run_and_epochs_are_shuffled_anew():
     assert sorted(first) == list(range(20)) and list(first) != list(trainer.permutation(20))
 
 
-@pytest.mark.as_users_run
 def test_values_taken_before_training_stay_valid_and_present_ones_are_seen():
     model = compiled()
     model.build(X[:1])
@@ -172,7 +177,6 @@ def test_values_taken_before_training_stay_valid_and_present_ones_are_seen():
     assert len({float(values["layers.0.kernel"][0, 0]) for values in seen}) == len(seen)
 
 
-@pytest.mark.as_users_run
 def test_values_set_between_steps_are_used():
     model = compiled()
     trainer = Trainer(model, "sgd", CROSS_ENTROPY)
@@ -182,7 +186,6 @@ def test_values_set_between_steps_are_used():
     assert float(trainer.step(in_batches()[0])["loss"]) == pytest.approx(np.log(3), abs=1e-5)
 
 
-@pytest.mark.as_users_run
 def test_lamina_jit_sees_weights_in_training():
     model = compiled()
     forward = lamina.jit(model)
@@ -193,7 +196,6 @@ def test_lamina_jit_sees_weights_in_training():
     np.testing.assert_allclose(after, model(X[:4]), atol=1e-5)
 
 
-@pytest.mark.as_users_run
 def test_frozen_layers_stay_and_have_no_optimizer_state():
     model = compiled()
     model.build(X[:1])
@@ -209,7 +211,6 @@ def test_frozen_layers_stay_and_have_no_optimizer_state():
     assert not np.array_equal(before["layers.0.kernel"], model.values()["layers.0.kernel"])
 
 
-@pytest.mark.as_users_run
 def test_statistics_move_in_training_and_dropout_differs_by_step():
     lamina.set_seed(0)
     model = Sequential([layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(3)])
@@ -486,7 +487,6 @@ class Inside(Model):
         return self.last(self.roots(inputs))
 
 
-@pytest.mark.as_users_run
 @pytest.mark.parametrize("count", [1, 40], ids=["few weights", "many weights"])
 def test_a_gradient_that_is_not_finite_is_traced_to_its_layer_and_spoils_nothing(count):
     model = Inside(count)
@@ -601,7 +601,7 @@ def test_looking_at_weights_plans_no_step_again(monkeypatch) -> None:
     with pytest.warns(UserWarning, match="idle"):
         trainer.step((X[:8], Y[:8]))
     planned = []
-    monkeypatch.setattr(root, "carry_out", lambda request: planned.append(request))
+    monkeypatch.setattr(root_call, "carry_out", lambda request: planned.append(request))
     for _ in range(2):
         model.values()
         trainer.step((X[:8], Y[:8]))

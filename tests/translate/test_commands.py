@@ -1,4 +1,4 @@
-"""The commands as a person runs them: real processes, and a little of a small language."""
+"""The commands on a small language. Each runs at least once in a process of its own."""
 
 import dataclasses
 import json
@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from click.testing import Result
 from matplotlib.image import imread
+from typer.testing import CliRunner
 
+from lamina.errors import LaminaError
 from lamina.translate import commands
 from lamina.translate.recipe import PRESETS, Recipe
 from tests.translate.toy import PAIRS, arguments, written
@@ -21,6 +24,11 @@ from tests.translate.toy import PAIRS, arguments, written
 def run(*given: object, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "lamina", "translate", *map(str, given)]
     return subprocess.run(command, input=data, capture_output=True, timeout=300)
+
+
+def run_here(*given: object) -> Result:
+    """Run a command in this process, which has imported the libraries."""
+    return CliRunner().invoke(commands.app, [*map(str, given)])
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +74,8 @@ def test_run(trained, tmp_path) -> None:
 
 
 def test_run_json(trained) -> None:
-    ended = run("run", trained[0], "--json", "The old cow waits.", "")
-    one, empty = map(json.loads, ended.stdout.decode().splitlines())
+    ended = run_here("run", trained[0], "--json", "The old cow waits.", "")
+    one, empty = map(json.loads, ended.stdout.splitlines())
     assert one["source_tokens"] == ["▁The", "▁old", "▁cow", "▁waits", "."]
     assert "".join(one["tokens"]).replace("▁", " ").strip() == one["translation"]
     assert one["log_probability"] < one["score"] < 0
@@ -85,25 +93,24 @@ def test_evaluate(trained, tmp_path) -> None:
     assert "case:lc" in told["bleu_signature"]
     assert told["pairs"] == len(PAIRS[::7]) == len(out.read_text("utf-8").splitlines())
     assert f"{test}: 31 lines" in ended.stderr.decode()
-    swapped = run("evaluate", trained[0], test, "--swap", "--beam", 1)
-    assert float(swapped.stdout.decode().split("chrF ")[1].split()[0]) < told["chrf"]
+    swapped = run_here("evaluate", trained[0], test, "--swap", "--beam", 1)
+    assert float(swapped.stdout.split("chrF ")[1].split()[0]) < told["chrf"]
 
 
 def test_evaluate_reads_pairs_as_training_did(tmp_path) -> None:
     pairs, folder = written(tmp_path / "pairs.tsv"), tmp_path / "model"
-    ended = run("train", pairs, "--out", folder, "--held-out", 20, "--swap", *arguments(epochs=1))
-    assert ended.returncode == 0, ended.stderr.decode()
+    given = ("train", pairs, "--out", folder, "--held-out", 20)
+    ended = run_here(*given, "--swap", *arguments(epochs=1))
+    assert ended.exit_code == 0, ended.output
     scores = {
-        given: json.loads(run("evaluate", folder, pairs, "--json", "--beam", 1, *given).stdout)
-        for given in ((), ("--swap",), ("--no-swap",))
+        more: json.loads(run_here("evaluate", folder, pairs, "--json", "--beam", 1, *more).stdout)
+        for more in ((), ("--swap",), ("--no-swap",))
     }
     one, same, other = (told["chrf"] for told in scores.values())
     assert one == same != other
-    refused = run(
-        "train", pairs, "--out", folder, "--held-out", 20, "--resume", *arguments(epochs=1)
-    )
-    assert refused.returncode != 0
-    assert "swap True, now False" in refused.stderr.decode()
+    refused = run_here(*given, "--resume", *arguments(epochs=1))
+    assert isinstance(refused.exception, LaminaError)
+    assert "swap True, now False" in str(refused.exception)
 
 
 def test_serve(trained) -> None:

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,23 @@ def saved(folder: Path, source: Any, target: Any, **options: Any) -> Path:
     return folder
 
 
-@pytest.fixture
-def letters(tmp_path: Path) -> Path:
-    return saved(tmp_path / "letters", Vocabulary.from_texts(["abc"]), Vocabulary.from_texts(["d"]))
-
-
-@pytest.fixture
-def pieces(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("good")
+    saved(folder / "letters", Vocabulary.from_texts(["abc"]), Vocabulary.from_texts(["d"]))
     source, target = (Subwords.learn([text] * 9, 20) for text in ("low lower", "high higher"))
-    return saved(tmp_path / "pieces", source, target)
+    saved(folder / "pieces", source, target)
+    return folder
+
+
+@pytest.fixture
+def letters(good: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(good / "letters", tmp_path / "letters"))
+
+
+@pytest.fixture
+def pieces(good: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(good / "pieces", tmp_path / "pieces"))
 
 
 def settings(folder: Path) -> Any:

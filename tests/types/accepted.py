@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina import Layer, Model, Sequential, Variable, layers
+from lamina import InputSpec, Layer, Model, Sequential, Variable, layers
 from lamina.training.callbacks import History
 
 inputs = jnp.ones((2, 3))
@@ -29,6 +29,28 @@ class Scale(Layer):
         assert_type(self.inner, layers.Dense)
         assert_type(self.gain, Variable)
         return self.factor * self.gain * inputs + jnp.sum(self.gain)
+
+
+class Checked(Layer):
+    """A layer that checks its input, and whose settings are assigned."""
+
+    def __init__(self) -> None:
+        super().__init__(dtype="mixed_float16", autocast=True, activity_regularizer="l2")
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: 3})
+        self.offset = self.add_variable((3,), "zeros", "float32", autocast=False)
+
+    def call(self, inputs: jax.Array, shifted: bool = False) -> jax.Array:
+        return inputs + self.offset
+
+
+checked = Checked()
+checked.dtype_policy = "float32"
+checked.activity_regularizer = None
+assert_type(checked.autocast, bool)
+assert_type(checked.metrics, list[Any])
+checked.build((None, 3))
+assert_type(checked.stateless_call([np.zeros(3)], [], inputs), tuple[Any, ...])
+assert checked.compute_output_spec((None, 3)).shape == (None, 3)
 
 
 class Frozen(Layer):

@@ -22,6 +22,7 @@ Sequential(layers.Dense(3))  # pyright: ignore[reportArgumentType]
 
 dense = layers.Dense(3)
 value = dense.variabels  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
+dense.autocast = dense.autocat  # pyright: ignore[reportAttributeAccessIssue]
 dense.trainable = "no"  # pyright: ignore[reportAttributeAccessIssue]
 
 variable = Variable((2, 3), "zeros")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
 import jax
@@ -49,6 +49,7 @@ from lamina.activations.sigmoids import (
     tanh,
 )
 from lamina.errors import InputError, explain
+from lamina.named_configs import given_by, serialize
 from lamina.names import look_up
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "ActivationLike",
     "celu",
     "describe",
+    "deserialize",
     "elu",
     "exponential",
     "gelu",
@@ -74,6 +76,7 @@ __all__ = [
     "relu",
     "relu6",
     "selu",
+    "serialize",
     "sigmoid",
     "silu",
     "soft_shrink",
@@ -162,6 +165,22 @@ def get(identifier: ActivationLike) -> Activation:
             remedy="Pass 'relu', for example, or jax.nn.relu.",
         )
     )
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation:
+    """Return the activation function of a config.
+
+    Args:
+        config: a result of :func:`serialize`, or anything that :func:`get` accepts.
+        custom_objects: classes and functions by name; None (default) for none.
+
+    Returns:
+        The activation function.
+
+    >>> deserialize(serialize(relu)) is relu
+    True
+    """
+    return get(given_by(config, custom_objects))
 
 
 def describe(identifier: ActivationLike) -> str:

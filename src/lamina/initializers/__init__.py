@@ -28,6 +28,7 @@ from lamina.initializers.variance_scaling import (
     VarianceScaling,
     with_axes,
 )
+from lamina.named_configs import given_by, serialize
 from lamina.names import look_up, snake
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "Zeros",
     "constant",
     "describe",
+    "deserialize",
     "fans",
     "from_config",
     "get",
@@ -70,6 +72,7 @@ __all__ = [
     "orthogonal",
     "random_normal",
     "random_uniform",
+    "serialize",
     "stft",
     "to_config",
     "truncated_normal",
@@ -178,6 +181,24 @@ def get(
             remedy="Pass 'glorot_uniform', for example, or lamina.initializers.HeNormal().",
         )
     )
+
+
+def deserialize(
+    config: Any, custom_objects: Mapping[str, Any] | None = None
+) -> Initializer | KeyedFunction:
+    """Return the initializer of a config.
+
+    Args:
+        config: a result of :func:`serialize`, or anything that :func:`get` accepts.
+        custom_objects: classes and functions by name; None (default) for none.
+
+    Returns:
+        The initializer.
+
+    >>> deserialize(serialize(Constant(3.0)))
+    Constant(value=3.0)
+    """
+    return get(given_by(config, custom_objects))
 
 
 def describe(identifier: InitializerLike) -> str:

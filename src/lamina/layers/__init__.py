@@ -1,5 +1,6 @@
 """The layers, one family a file, under Keras's names."""
 
+from lamina.core.specs.input_spec import InputSpec as InputSpec
 from lamina.layer import Layer
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from lamina.layers.attention.dot_product import AdditiveAttention, Attention, RotaryEmbedding
@@ -32,7 +33,6 @@ from lamina.layers.convolution.transposed import (
     Convolution2DTranspose,
     Convolution3DTranspose,
 )
-from lamina.layers.copies import Ensemble, Remat, Stack
 from lamina.layers.dense import Dense
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding, ReversibleEmbedding
@@ -114,6 +114,7 @@ from lamina.layers.regularization import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
+from lamina.layers.rematerialization import Remat
 from lamina.layers.reshaping import (
     Flatten,
     Permute,
@@ -132,6 +133,7 @@ from lamina.layers.resizing import (
     ZeroPadding3D,
 )
 from lamina.layers.scaling import RMSNormalization, SpectralNormalization, UnitNormalization
+from lamina.layers.stack import Ensemble, Stack
 
 __all__ = [
     "ELU",

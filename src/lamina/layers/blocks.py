@@ -266,7 +266,7 @@ class TransformerDecoderBlock(TransformerBlock):
     def _missing(self, expected: str, received: str) -> InputError:
         return refusal(
             self,
-            "lacks the layers that this needs",
+            "lacks layers that this method needs",
             expected=expected,
             received=received,
             remedy="Build it by a call or build() with the inputs, and the memory if any.",

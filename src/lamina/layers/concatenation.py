@@ -119,7 +119,7 @@ class Dot(Merge):
                 expected=f"the same batch size, and the same size on axis {first} of the first "
                 f"input and axis {second} of the second, neither of them the batch axis",
                 received=f"shape {x.shape} and shape {y.shape}",
-                remedy="Give axes of the same size, counted with the batch as axis 0.",
+                remedy="Use axes of the same size; the batch is axis 0.",
             )
         return first, second
 

@@ -204,7 +204,7 @@ def _bias(layer: Tracked, axes: str, outputs: str, sizes: dict[str, Size]) -> tu
 def _refusal(layer: Tracked, expected: str, received: str) -> InputError:
     return refusal(
         layer,
-        "has an equation that does not fit its shapes",
+        "has an equation that does not match the shapes",
         expected=expected,
         received=received,
         remedy="Correct the equation, output_shape or bias_axes, or the input's shape.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, Unpack, cast
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
 from lamina import initializers
+from lamina.errors import explain
 from lamina.layers.bases.checks import check_count, check_shape, check_within
 from lamina.layers.bases.low_rank import Adaptable
 from lamina.layers.bases.options import EmbeddingOptions
@@ -48,6 +50,7 @@ class Embedding(Adaptable):
             :meth:`enable_lora`; None (default) for no LoRA.
         lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
             rank by default.
+        input_length: of older versions of Keras; ignored with a warning. None by default.
         **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
             ``activity_regularizer``, ``input_shape``.
 
@@ -76,6 +79,8 @@ class Embedding(Adaptable):
         weights: ArrayLike | list[ArrayLike] | None = None,
         **options: Unpack[EmbeddingOptions],
     ) -> None:
+        if "input_length" in options:
+            _warn_of_input_length(self, options.pop("input_length"))
         super().__init__(**options)
         self.input_dim = check_count(self, "input_dim", input_dim)
         self.output_dim = check_count(self, "output_dim", output_dim)
@@ -129,6 +134,7 @@ class ReversibleEmbedding(Embedding):
             :meth:`enable_lora`; None (default) for no LoRA.
         lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
             rank by default.
+        input_length: of older versions of Keras; ignored with a warning. None by default.
         **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
             ``activity_regularizer``, ``input_shape``.
 
@@ -193,3 +199,19 @@ class ReversibleEmbedding(Embedding):
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         ids = jnp.issubdtype(inputs.dtype, jnp.integer)
         return super().compute_mask(inputs, mask) if ids else None
+
+
+def _warn_of_input_length(layer: Embedding, length: int | None) -> None:
+    """Warn of an argument without effect, and leave it out of the layer's config."""
+    layer._lamina.keywords.pop("input_length", None)
+    if length is not None:
+        warnings.warn(
+            explain(
+                "The argument input_length has no effect.",
+                where=f"made at {layer._lamina.made_at}",
+                received=repr(length),
+                remedy="Leave it out: the length follows from the input.",
+            ),
+            UserWarning,
+            stacklevel=3,
+        )

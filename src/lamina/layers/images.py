@@ -146,10 +146,10 @@ class Resizing(ImageSize):
         if crop_to_aspect_ratio and pad_to_aspect_ratio:
             raise refusal(
                 self,
-                "can either crop or pad images",
+                "cannot both crop and pad images",
                 expected="crop_to_aspect_ratio or pad_to_aspect_ratio",
                 received="both",
-                remedy="Leave one of them False.",
+                remedy="Set only one of them to True.",
             )
 
     def call(self, inputs: jax.Array) -> jax.Array:

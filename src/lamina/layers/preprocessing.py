@@ -226,7 +226,7 @@ def _kept(layer: Normalization, rank: int) -> tuple[int, ...]:
 def _refusal(layer: Tracked, expected: str, received: str) -> InputError:
     return refusal(
         layer,
-        "has options or data that do not fit together",
+        "got options or data that do not match",
         expected=expected,
         received=received,
         remedy="Correct the options or the data.",

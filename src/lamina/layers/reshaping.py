@@ -100,7 +100,7 @@ class Reshape(Rearranging):
                     where=f"made at {self._lamina.made_at}",
                     expected="integers >= 0, and at most one -1",
                     received=f"target_shape={target_shape!r}",
-                    remedy="Give the shape of one example, without the batch axis.",
+                    remedy="Use the shape of one example, without the batch axis.",
                 )
             )
         self.target_shape = sizes
@@ -142,7 +142,7 @@ class Permute(Rearranging):
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise InputError(
                 explain(
-                    "Permute got dims that are no permutation.",
+                    "Permute got dims that are not a permutation.",
                     where=f"made at {self._lamina.made_at}",
                     expected="each of 1, 2, ... once",
                     received=f"dims={dims!r}",

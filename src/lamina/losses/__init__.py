@@ -36,7 +36,7 @@ from lamina.losses.hinges import (
     hinge,
     squared_hinge,
 )
-from lamina.losses.lookup import LossLike, get, names
+from lamina.losses.lookup import LossLike, deserialize, get, names
 from lamina.losses.loss import (
     FunctionLoss,
     Loss,
@@ -74,6 +74,7 @@ from lamina.losses.similarity import (
     circle,
     cosine_similarity,
 )
+from lamina.named_configs import serialize
 
 __all__ = [
     "CTC",
@@ -110,6 +111,7 @@ __all__ = [
     "circle",
     "cosine_similarity",
     "ctc",
+    "deserialize",
     "dice",
     "get",
     "hinge",
@@ -127,6 +129,7 @@ __all__ = [
     "names",
     "poisson",
     "reduce",
+    "serialize",
     "sparse_categorical_crossentropy",
     "squared_hinge",
     "tversky",

@@ -73,9 +73,10 @@ from lamina.losses.similarity import (
     circle,
     cosine_similarity,
 )
+from lamina.named_configs import given_by
 from lamina.names import look_up, snake
 
-__all__ = ["LossLike", "get", "loss_of", "names"]
+__all__ = ["LossLike", "deserialize", "get", "loss_of", "names"]
 
 LossLike: TypeAlias = str | Loss | type[Loss] | LossFunction
 
@@ -181,12 +182,29 @@ def get(identifier: LossLike | Mapping[str, Any] | None) -> Any:
     if isinstance(identifier, Mapping):
         config = cast("Mapping[str, Any]", identifier)
         kind = look_up("loss", str(config.get("class_name")), _KNOWN, _ALIASES)
-        return kind(**config.get("config", {}))
+        return kind.from_config(config.get("config", {}))
     if isinstance(identifier, str):
         kind = look_up("loss", identifier, _KNOWN, _ALIASES)
         return kind() if identifier == kind.__name__ else _FUNCTIONS[snake(kind.__name__)]
     found = loss_of(identifier)
     return identifier if isinstance(found, FunctionLoss) else found
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Return the loss of a config.
+
+    Args:
+        config: a result of :func:`serialize`, or anything that :func:`get` accepts.
+        custom_objects: classes and functions by name; None (default) for none.
+
+    Returns:
+        The loss.
+
+    >>> from lamina import losses
+    >>> losses.deserialize(losses.serialize(losses.Huber(delta=2.0))).delta
+    2.0
+    """
+    return get(given_by(config, custom_objects))
 
 
 def loss_of(identifier: LossLike) -> Loss:

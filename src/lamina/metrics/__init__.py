@@ -63,6 +63,10 @@ from lamina.metrics.crossentropy import (
     Perplexity,
     SparseCategoricalCrossentropy,
 )
+from lamina.metrics.f_scores import (
+    F1Score,
+    FBetaScore,
+)
 from lamina.metrics.hinges import (
     CategoricalHinge,
     Hinge,
@@ -70,9 +74,9 @@ from lamina.metrics.hinges import (
     Poisson,
     SquaredHinge,
 )
-from lamina.metrics.lookup import MetricLike, get
+from lamina.metrics.lookup import MetricLike, deserialize, get
 from lamina.metrics.metric import Mean, MeanMetric, Metric, State, Sum
-from lamina.metrics.operating import (
+from lamina.metrics.operating_points import (
     PrecisionAtRecall,
     RecallAtPrecision,
     SensitivityAtSpecificity,
@@ -94,14 +98,11 @@ from lamina.metrics.regression import (
     MeanSquaredLogarithmicError,
     RootMeanSquaredError,
 )
-from lamina.metrics.scores import (
-    F1Score,
-    FBetaScore,
-)
 from lamina.metrics.thresholds import (
     AUC,
 )
 from lamina.metrics.wrappers import FunctionMetric, LossMetric
+from lamina.named_configs import serialize
 
 __all__ = [
     "AUC",
@@ -167,6 +168,7 @@ __all__ = [
     "categorical_focal_crossentropy",
     "categorical_hinge",
     "concordance_correlation",
+    "deserialize",
     "get",
     "hinge",
     "huber",
@@ -178,6 +180,7 @@ __all__ = [
     "mean_squared_logarithmic_error",
     "pearson_correlation",
     "poisson",
+    "serialize",
     "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy",
     "sparse_top_k_categorical_accuracy",

@@ -45,7 +45,7 @@ def check_top_k(metric: object, top_k: int | None, classes: int) -> None:
     if top_k is not None and not 1 <= top_k <= classes:
         raise InputError(
             explain(
-                f"{type(metric).__name__} got a top_k that does not fit the predictions.",
+                f"{type(metric).__name__} got a top_k that exceeds the number of classes.",
                 expected=f"an integer in [1, {classes}], for {classes} classes",
                 received=repr(top_k),
                 remedy="Pass a smaller top_k.",

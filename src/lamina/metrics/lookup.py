@@ -37,6 +37,10 @@ from lamina.metrics.crossentropy import (
     Perplexity,
     SparseCategoricalCrossentropy,
 )
+from lamina.metrics.f_scores import (
+    F1Score,
+    FBetaScore,
+)
 from lamina.metrics.hinges import (
     CategoricalHinge,
     Hinge,
@@ -49,8 +53,18 @@ from lamina.metrics.metric import (
     Metric,
     Sum,
 )
+from lamina.metrics.operating_points import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
 from lamina.metrics.overlap import (
     BinaryIoU,
+    IoU,
+    MeanIoU,
+    OneHotIoU,
+    OneHotMeanIoU,
 )
 from lamina.metrics.regression import (
     CosineSimilarity,
@@ -61,10 +75,6 @@ from lamina.metrics.regression import (
     MeanSquaredLogarithmicError,
     RootMeanSquaredError,
 )
-from lamina.metrics.scores import (
-    F1Score,
-    FBetaScore,
-)
 from lamina.metrics.thresholds import (
     AUC,
 )
@@ -72,9 +82,10 @@ from lamina.metrics.wrappers import (
     FunctionMetric,
     LossMetric,
 )
+from lamina.named_configs import given_by
 from lamina.names import look_up, snake
 
-__all__ = ["MetricLike", "get", "metric_of"]
+__all__ = ["MetricLike", "deserialize", "get", "metric_of"]
 
 MetricLike: TypeAlias = str | Metric | type[Metric] | Loss | type[Loss] | Callable[[Any, Any], Any]
 
@@ -121,10 +132,30 @@ _KNOWN: Mapping[str, type[Metric]] = {
 } | {
     "acc": AutoAccuracy,
     "accuracy": AutoAccuracy,
+    "bce": BinaryCrossentropy,
     "ce": AutoCrossentropy,
     "crossentropy": AutoCrossentropy,
     "logcosh": LogCoshError,
+    "mae": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "mse": MeanSquaredError,
+    "msle": MeanSquaredLogarithmicError,
 }
+
+_NEED_OPTIONS: Mapping[str, type[Metric]] = {
+    snake(kind.__name__): kind
+    for kind in (
+        IoU,
+        MeanIoU,
+        OneHotIoU,
+        OneHotMeanIoU,
+        PrecisionAtRecall,
+        RecallAtPrecision,
+        SensitivityAtSpecificity,
+        SpecificityAtSensitivity,
+    )
+}
+"""The metrics without default options."""
 
 
 def get(identifier: MetricLike | Mapping[str, Any] | None) -> Metric | None:
@@ -147,10 +178,27 @@ def get(identifier: MetricLike | Mapping[str, Any] | None) -> Metric | None:
         return None
     if isinstance(identifier, Mapping):
         config = cast("Mapping[str, Any]", identifier)
-        return look_up("metric", str(config.get("class_name")), _KNOWN, {})(
-            **config.get("config", {})
-        )
+        known = {**_KNOWN, **_NEED_OPTIONS}
+        kind = look_up("metric", str(config.get("class_name")), known, {})
+        return kind.from_config(config.get("config", {}))
     return metric_of(identifier)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric | None:
+    """Return the metric of a config.
+
+    Args:
+        config: a result of :func:`serialize`, or anything that :func:`get` accepts.
+        custom_objects: classes and functions by name; None (default) for none.
+
+    Returns:
+        The metric.
+
+    >>> from lamina import metrics
+    >>> metrics.deserialize(metrics.serialize(metrics.AUC(num_thresholds=50))).num_thresholds
+    50
+    """
+    return get(given_by(config, custom_objects))
 
 
 def metric_of(identifier: MetricLike) -> Metric:
@@ -204,7 +252,7 @@ def _named(name: str) -> Metric:
     except UnknownNameError:
         raise UnknownNameError(
             explain(
-                "There is no metric of that name.",
+                f"Unknown metric {name!r}.",
                 received=repr(name),
                 remedy=nearest(snake(name), [*_KNOWN, *losses.names()]),
             )

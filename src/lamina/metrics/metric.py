@@ -83,6 +83,10 @@ class Metric(Configured):
         """
         raise NotImplementedError
 
+    def _restarted(self, state: State, initial: State) -> State:
+        """Return the state at the beginning of an epoch, from those so far and from `init`."""
+        return initial
+
     def update(
         self, state: State, y_true: Any, y_pred: Any, /, sample_weight: ArrayLike | None = None
     ) -> State:

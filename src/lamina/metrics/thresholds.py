@@ -165,7 +165,7 @@ class AUC(ThresholdHistogram):
                     "AUC got an invalid num_thresholds.",
                     expected="an integer of at least 2",
                     received=repr(self.num_thresholds),
-                    remedy="Leave it out for 200.",
+                    remedy="Omit it for the default, 200.",
                 )
             )
 

@@ -39,7 +39,7 @@ class FunctionMetric(MeanMetric):
     def __init__(
         self, fn: Callable[..., Any], name: str | None = "", dtype: Any = None, **options: Any
     ) -> None:
-        own = getattr(fn, "__name__", "") or snake(type(fn).__name__)
+        own = getattr(fn, "__name__", "").strip("<>") or snake(type(fn).__name__)
         super().__init__(name or own, dtype)
         self.function = functools.partial(fn, **options) if options else fn
 

@@ -1,9 +1,17 @@
 """Models: layers that can be trained, as a class, a stack of layers, or a graph of layers."""
 
 from lamina.models.clone import clone_model
+from lamina.models.input_layer import Input, InputLayer
 from lamina.models.model import Functional, Model
 from lamina.models.model_json import model_from_json
 from lamina.models.sequential import Sequential
-from lamina.models.symbol import Input
 
-__all__ = ["Functional", "Input", "Model", "Sequential", "clone_model", "model_from_json"]
+__all__ = [
+    "Functional",
+    "Input",
+    "InputLayer",
+    "Model",
+    "Sequential",
+    "clone_model",
+    "model_from_json",
+]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from lamina.core.calling.root import Root
-from lamina.core.calling.single_layer import observe
+from lamina.core.calling.repeated_call import observe
+from lamina.core.calling.root_call import Root
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, TraceError, UnknownNameError, explain, nearest

@@ -11,12 +11,14 @@ from lamina.core.tree.trainable import copy_flags
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.graph import graph_of, substituted
+from lamina.models.compiled import Compiled
+from lamina.models.graph import graph_of, substituted, symbols_of
 from lamina.models.graph_call import layers_called
 from lamina.models.model import Functional, Model
+from lamina.models.model_state import state_of
 from lamina.models.sequential import Sequential
 from lamina.models.symbol import Symbol
-from lamina.saving import made_anew
+from lamina.saving import recreated
 
 __all__ = ["clone_model"]
 
@@ -46,7 +48,8 @@ def clone_model(
             instead of by `clone_function` as a whole. Default False.
 
     Returns:
-        The clone, with new initial values. Each layer and weight is trainable if the original is.
+        The clone, with new initial values. Each layer and weight is trainable if the original is. A
+        graph or `Sequential` is compiled as the original, with a new state of the optimizer.
 
     Raises:
         InputError: the class takes symbolic values, so that the clone would share layers; the model
@@ -60,7 +63,7 @@ def clone_model(
     """
     if input_tensors is None and clone_function is None and call_function is None:
         return _made_again(model)
-    cloning = _Cloning(clone_function or made_anew, call_function or _call, recursive)
+    cloning = _Cloning(clone_function or recreated, call_function or _call, recursive)
     return cloning.model(model, input_tensors)
 
 
@@ -81,10 +84,14 @@ class _Cloning:
 
     def model(self, model: Any, inputs: Any = None) -> Any:
         """Return the clone of a graph or of a `Sequential`."""
+        clone: Any = None
         if isinstance(model, Sequential):
-            return self._stack(model, inputs)
-        if isinstance(model, Model) and graph_of(model) is not None:
-            return self._graph(model, inputs)
+            clone = self._stack(model, inputs)
+        elif isinstance(model, Model) and graph_of(model) is not None:
+            clone = self._graph(model, inputs)
+        if clone is not None:
+            _compile_as(model, clone)
+            return clone
         raise InputError(
             explain(
                 f"{type(model).__name__} cannot be cloned layer by layer.",
@@ -107,7 +114,7 @@ class _Cloning:
     def _stack(self, model: Sequential, inputs: Any) -> Any:
         given = leaves_of(inputs)
         if len(given) > 1:
-            raise _misfit(model, inputs)
+            raise _mismatch_error(model, inputs)
         start = given or ([] if model.start is None else [Symbol(model.start)])
         layers = [self._layer(layer) for layer in model.__dict__["layers"]]
         return Sequential([*start, *layers], model._lamina.trainable, model._lamina.name)
@@ -115,13 +122,12 @@ class _Cloning:
     def _graph(self, model: Model, inputs: Any) -> Any:
         graph = cast(Any, graph_of(model))
         specs, structure = flatten(graph.inputs, is_leaf=lambda leaf: isinstance(leaf, Spec))
-        names = graph.names or (None,) * len(specs)
-        symbols: list[Any] = [Symbol(s, name=n) for s, n in zip(specs, names, strict=True)]
+        symbols: list[Any] = [*symbols_of(graph)]
         if inputs is not None:
             symbols, form = flatten(inputs)
             plain = not isinstance(inputs, list | tuple | dict) or isinstance(inputs, list)
             if form != structure and not (plain and len(symbols) == len(specs)):
-                raise _misfit(model, inputs)
+                raise _mismatch_error(model, inputs)
         values = [symbols]
         for step, layer in zip(graph.steps, layers_called(model, graph), strict=True):
             args, kwargs = substituted((step.args, step.kwargs), values)
@@ -139,14 +145,24 @@ def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
     return layer(*args, **kwargs)
 
 
+def _compile_as(model: Any, clone: Any) -> None:
+    """Compile the clone of a graph or `Sequential` as the model, with a new optimizer state."""
+    if isinstance(model, Sequential) or (isinstance(model, Model) and graph_of(model) is not None):
+        state = state_of(model)
+        arguments = state.arguments_of_compile or (state.pending and state.pending.arguments)
+        if arguments and isinstance(clone, Model):
+            state_of(clone).pending = Compiled(arguments, None)
+
+
 def _made_again(model: _L) -> _L:
     kind = type(model)
-    clone: _L = made_anew(model)
+    clone: _L = recreated(model)
+    _compile_as(model, clone)
     shared = walk(model).layers.keys() & walk(clone).layers.keys()
     if shared:
         raise InputError(
             explain(
-                f"The clone of {kind.__name__} would share layers with it.",
+                f"The clone would share layers with the original {kind.__name__}.",
                 where=f"made at {model._lamina.made_at}",
                 expected="a constructor that makes the layers, or takes them as arguments",
                 received="a constructor that takes symbolic values of the layers' graph",
@@ -160,7 +176,7 @@ def _made_again(model: _L) -> _L:
     return clone
 
 
-def _misfit(model: Layer, inputs: Any) -> InputError:
+def _mismatch_error(model: Layer, inputs: Any) -> InputError:
     return InputError(
         explain(
             "`input_tensors` must have the same structure as model.input.",

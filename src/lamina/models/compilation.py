@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from lamina.core.calling.views import compute_dtype
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.losses import LossLike
@@ -13,7 +12,8 @@ from lamina.metrics import MetricLike
 from lamina.models.model_state import state_of
 from lamina.training.loop.trainer import Trainer
 from lamina.training.loop.training_state import resume_from
-from lamina.training.optimizers import by_name
+from lamina.training.optimizers.lookup import get as get_optimizer
+from lamina.training.optimizers.loss_scale import DynamicLossScale, loss_scale_optimizer
 
 if TYPE_CHECKING:
     import optax
@@ -43,7 +43,7 @@ def compile(
     weighted_metrics: Metrics | None = None,
     run_eagerly: bool = False,
     jit_compile: bool | Literal["auto"] = "auto",
-    auto_scale_loss: bool | None = None,
+    auto_scale_loss: bool = True,
     learning_rate: LearningRate | None = None,
     clipnorm: float | None = None,
     clipvalue: float | None = None,
@@ -64,7 +64,9 @@ def compile(
         loss: the name of a loss, a :class:`lamina.losses.Loss`, or a function
             ``(y_true, y_pred)`` that returns the loss of each example. For several outputs: one
             loss for all of them, or losses in their structure, such as a list or dict, or by
-            their names; None for an output without a loss. `"crossentropy"` selects a
+            their names; None for an output without a loss, and a list of losses for their sum. A
+            custom function in the place of nested outputs is called on all of them. The first step
+            checks that losses and metrics fit the outputs. `"crossentropy"` selects a
             cross-entropy by the shapes of labels and outputs. Default None: the model's own
             ``train_loss(batch)``, or the losses that layers add.
         metrics: a list of names, metrics or functions ``(y_true, y_pred)``, reported beside the
@@ -76,8 +78,9 @@ def compile(
         weighted_metrics: the same as `metrics`, for metrics that use sample weights. Default None.
         run_eagerly: True is the same as ``jit=False``. Default False.
         jit_compile: False is the same as ``jit=False``. Default `"auto"`: `jit` decides.
-        auto_scale_loss: whether to scale the loss of a float16 model automatically, which is not
-            supported. Default None: no. For other models it has no effect.
+        auto_scale_loss: scale the loss of a model of the dtype policy `"mixed_float16"` by a factor
+            that adapts to its gradients, so that they are not rounded to 0. A step whose gradients
+            are not finite is skipped then. Default True.
         learning_rate: of an optimizer given by name: a number, which callbacks can change, or a
             schedule, such as ``optax.cosine_decay_schedule(1e-3, 10_000)``. Default None: the
             optimizer's default, 0.001 (0.01 for `"sgd"`).
@@ -93,12 +96,13 @@ def compile(
             raises an error, `"stop"` ends training with a warning, both with the weights from
             before the step; `"ignore"` continues.
         steps_per_execution: the number of steps on in-memory arrays that run as one program.
-            `"auto"` (default) takes as many as run in about 0.2 seconds.
+            `"auto"` (default) takes as many as run in about 0.2 seconds. Callbacks for batches are
+            called once in that number of steps, as in Keras; with `"auto"` for each step.
 
     Raises:
         UnknownNameError: there is no optimizer, loss or metric of that name.
         InputError: an option is outside its range, or the class has a method of Keras's training
-            loop, such as ``train_step``, which Lamina does not call.
+            loop, such as ``train_step``, which is never called.
 
     >>> from lamina import Sequential, layers
     >>> model = Sequential([layers.Dense(10)])
@@ -108,18 +112,20 @@ def compile(
     """
     arguments = {name: value for name, value in locals().items() if name != "model"}
     _check_methods(model)
-    _check_loss_scale(model, auto_scale_loss)
+    made = get_optimizer(
+        optimizer,
+        learning_rate=learning_rate,
+        clipnorm=clipnorm,
+        clipvalue=clipvalue,
+        global_clipnorm=global_clipnorm,
+        gradient_accumulation_steps=gradient_accumulation_steps,
+        ema_momentum=ema_momentum if use_ema else None,
+    )
+    if auto_scale_loss and model._lamina.dtype == "mixed_float16":
+        made = made if isinstance(made, DynamicLossScale) else loss_scale_optimizer(made)
     trainer = Trainer(
         model,
-        by_name.get(
-            optimizer,
-            learning_rate=learning_rate,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            ema_momentum=ema_momentum if use_ema else None,
-        ),
+        made,
         loss,
         metrics,
         loss_weights=loss_weights,
@@ -161,32 +167,13 @@ def trainer_of(model: Layer) -> Trainer:
     return trainer
 
 
-def _check_loss_scale(model: Layer, auto_scale_loss: bool | None) -> None:
-    """Check that no loss has to be scaled automatically.
-
-    Raises:
-        InputError: it is asked for, and the model computes in float16.
-    """
-    if auto_scale_loss and compute_dtype(model) == "float16":
-        raise InputError(
-            explain(
-                "auto_scale_loss is not supported.",
-                where=f"made at {model._lamina.made_at}",
-                expected="a fixed scale of the loss, or a model that computes in bfloat16",
-                received="auto_scale_loss=True for a model that computes in float16",
-                remedy="Set the dtype policy 'mixed_bfloat16', or give the optimizer a "
-                "loss_scale_factor.",
-            )
-        )
-
-
 def _check_methods(model: Layer) -> None:
     """Check that the class has no method of Keras's training loop, which would have no effect."""
     own = [name for name in _METHODS_OF_KERAS if hasattr(type(model), name)]
     if own:
         raise InputError(
             explain(
-                f"{type(model).__name__} has a method {own[0]}, which Lamina does not call.",
+                f"{type(model).__name__} has a method {own[0]}, which is never called.",
                 where=f"made at {model._lamina.made_at}",
                 expected="train_loss(self, batch), which returns the loss of a batch",
                 received=", ".join(own),

@@ -1,56 +1,30 @@
-"""What a model says about itself in Keras's terms: shapes, metrics, and its layers with inputs."""
+"""What a model says about itself in Keras's terms: its layers with inputs, and its metrics."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-import jax
-
-from lamina.core.base.pytrees import leaves_of, map_tree
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.walk import children
+from lamina.errors import explain
 from lamina.layer import Layer
 from lamina.metrics import Mean, Metric
 from lamina.models.graph import Graph, graph_of
+from lamina.models.input_layer import InputLayer
 from lamina.models.layer_names import names_of_inputs
 from lamina.models.layer_order import layer_order
 from lamina.models.model_state import state_of
-from lamina.models.symbol import Symbol
+from lamina.models.symbol import Operation
 
-__all__ = ["CompiledMetrics", "InputLayer", "listed_layers", "metrics_of", "shapes"]
-
-
-class InputLayer(Layer):
-    """An input of a graph of layers, as `Model.layers` lists it. It has no weights.
-
-    Args:
-        symbol: the symbolic input.
-        name: the name of the input.
-
-    Call arguments:
-        inputs: an array.
-
-    >>> from lamina import Input, Model, layers
-    >>> x = Input((4,), name="image")
-    >>> Model(x, layers.Dense(2)(x)).layers[0].name
-    'image'
-    """
-
-    def __init__(self, symbol: Symbol, name: str) -> None:
-        super().__init__(name=name, dtype=None)
-        self.symbol = symbol
-
-    @property
-    def output(self) -> Symbol:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The symbolic input."""
-        return self.symbol
-
-    @property
-    def batch_shape(self) -> tuple[int | None, ...]:
-        """The shape of the input; None for an unknown size."""
-        return shapes(self.symbol)
-
-    def call(self, inputs: jax.Array) -> jax.Array:
-        return inputs
+__all__ = [
+    "CompiledMetrics",
+    "flattened",
+    "layers_are_listed",
+    "listed_layers",
+    "metrics_of",
+    "no_call",
+    "operations",
+]
 
 
 class CompiledMetrics(Metric):
@@ -65,17 +39,16 @@ class CompiledMetrics(Metric):
         self.metrics = metrics
 
 
-def shapes(symbols: Any) -> Any:
-    """Return the shape of each symbolic value in a tree; an unknown size is None."""
-
-    def shape(symbol: Any) -> tuple[int | None, ...]:
-        return tuple(size if isinstance(size, int) else None for size in symbol.shape)
-
-    return map_tree(shape, symbols, is_leaf=lambda leaf: isinstance(leaf, Symbol))
-
-
 def listed_layers(model: Layer) -> list[Layer]:
-    """Return the layers directly below a model; those of a graph with its inputs, in its order."""
+    """Return the layers directly below a model; those of a graph with its inputs, in its order.
+
+    The operators of a graph, such as ``x + y``, are not among them.
+    """
+    return [one for one in operations(model) if not isinstance(one, Operation)]
+
+
+def operations(model: Layer) -> list[Layer]:
+    """Return the layers directly below a model, with the operators and the inputs of a graph."""
     below = [cast(Layer, layer) for _, layer in children(model)]
     graph = graph_of(model)
     if graph is None:
@@ -87,6 +60,44 @@ def listed_layers(model: Layer) -> list[Layer]:
     return [*found, *(layer for layer in below if id(layer) not in listed)]
 
 
+def flattened(model: Layer, include_self: bool = True, recursive: bool = True) -> list[Layer]:
+    """Return the model, and the layers below it with the inputs of inner graphs."""
+    found: list[Layer] = [model] if include_self else []
+    pending = list(cast(Any, model)._listed_layers())
+    while pending:
+        layer = pending.pop(0)
+        found.append(layer)
+        if recursive:
+            listed: Any = getattr(layer, "_listed_layers", None)
+            below = [one for _, one in children(layer)] if listed is None else listed()
+            pending = [*cast("list[Layer]", below), *pending]
+    return found
+
+
+def layers_are_listed(model: Layer, remedy: str) -> str:
+    """Return the message of an assignment to `layers` of a model that lists its layers there."""
+    name = "Sequential" if remedy.startswith("Use `add()`") else "Model"
+    return explain(
+        f"The `{name}.layers` attribute is reserved for the list of layers.",
+        where=f"{type(model).__name__} made at {model._lamina.made_at}",
+        expected="another attribute",
+        received="layers = ...",
+        remedy=remedy,
+    )
+
+
+def no_call(model: Layer) -> str:
+    """Return the message of a call of a model without a graph whose class defines no `call`."""
+    name = type(model).__name__
+    return explain(
+        f"{name} has no method 'call'.",
+        where=f"made at {model._lamina.made_at}",
+        expected="a method that computes the outputs, or Model(inputs, outputs)",
+        received="neither",
+        remedy=f"Define call(self, inputs) on {name}.",
+    )
+
+
 def _input_layers(model: Layer, graph: Graph) -> list[InputLayer]:
     """The input layers of a graph, made once."""
     state = state_of(model)
@@ -95,7 +106,7 @@ def _input_layers(model: Layer, graph: Graph) -> list[InputLayer]:
     known = state.input_layers
     if known is None or [one.symbol for one in known] != symbols:
         pairs = zip(symbols, names, strict=True)
-        state.input_layers = [InputLayer(symbol, name) for symbol, name in pairs]
+        state.input_layers = [InputLayer(input_tensor=one, name=name) for one, name in pairs]
     return state.input_layers or []
 
 

@@ -11,10 +11,11 @@ from lamina.counts import count_or_default
 from lamina.layer import Layer
 from lamina.models.compilation import trainer_of
 from lamina.models.evaluation import as_batch, loss_and_metrics
+from lamina.models.model_state import state_of
 from lamina.training.callbacks import Callback, History
 from lamina.training.callbacks.callback_list import flattened
 from lamina.training.loop import arguments
-from lamina.training.loop.class_weights import with_class_weights
+from lamina.training.loop.class_weights import ClassWeights
 from lamina.training.loop.evaluate import evaluate
 from lamina.training.loop.fit import Fit
 
@@ -27,19 +28,19 @@ def fit(
     y: Any = None,
     batch_size: int | None = None,
     epochs: int | None = 1,
-    validation_data: Any = None,
-    validation_split: float = 0.0,
-    callbacks: Sequence[Callback] | Callback | None = None,
-    shuffle: bool = True,
     verbose: int | Literal["auto"] = "auto",
-    sample_weight: Any = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    shuffle: bool = True,
     class_weight: Mapping[int, float] | None = None,
+    sample_weight: Any = None,
     initial_epoch: int | None = 0,
     steps_per_epoch: int | None = None,
-    *,
     validation_steps: int | None = None,
     validation_batch_size: int | None = None,
     validation_freq: int | Sequence[int] | None = 1,
+    *,
     checkpoint_dir: str | PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     keep: int = 3,
@@ -62,24 +63,24 @@ def fit(
             `steps_per_epoch`, all examples divided by it.
         epochs: the index at which training stops: the number of epochs, if `initial_epoch` is 0.
             Default 1.
-        validation_data: ``(x, y)``, ``(x, y, sample_weights)``, or an iterable of batches, on which
-            the model is evaluated after an epoch. Default None.
-        validation_split: the fraction of the arrays, in [0, 1), taken from their end for
-            validation instead of training. Default 0.
-        callbacks: one or a list, see :class:`lamina.training.Callback`. A method for batches makes
-            steps be run one at a time. Default None.
-        shuffle: take the examples of the arrays in a new order in each epoch. Default True.
         verbose: 0 shows nothing, 1 a progress bar, 2 a line for each epoch. `"auto"` (default) is 1
             in a terminal and 2 elsewhere.
-        sample_weight: the weight of each example in the loss, ``[examples]``. Default None: 1.
+        callbacks: one or a list, see :class:`lamina.training.Callback`. A method for batches makes
+            steps be run one at a time. Default None.
+        validation_split: the fraction of the arrays, in [0, 1), taken from their end for
+            validation instead of training. Default 0.
+        validation_data: ``(x, y)``, ``(x, y, sample_weights)``, or an iterable of batches, on which
+            the model is evaluated after an epoch. Default None.
+        shuffle: take the examples of the arrays in a new order in each epoch. Default True.
         class_weight: a dict from class index to the factor of the sample weight, for a model of one
             output. Each value of the loss has the weight of its label's class: integer labels
-            ``[examples]`` or ``[examples, ...]``, or one-hot labels. A class that occurs needs a
-            weight. Default None.
+            ``[examples]`` or ``[examples, ...]``, or one-hot labels, of which a row of zeros
+            counts as class 0. A class that occurs needs a weight. Default None.
+        sample_weight: the weight of each example in the loss, ``[examples]``. Default None: 1.
         initial_epoch: the index of the first epoch. Default 0.
-        steps_per_epoch: the number of steps in an epoch, which begins where the one before ended.
-            Where the data end, the epoch ends early with a warning. Default None: all batches; an
-            endless iterable needs a number.
+        steps_per_epoch: the number of steps in an epoch, which begins where the one before ended;
+            rounded up to a multiple of `steps_per_execution`. Where the data end, the epoch ends
+            early with a warning. Default None: all batches; an endless iterable needs a number.
         validation_steps: the maximum number of validation batches. Default None: all.
         validation_batch_size: the number of examples in a validation batch. Default None:
             `batch_size`.
@@ -95,7 +96,7 @@ def fit(
 
     Returns:
         A `History`. Its ``history`` maps the name of each log to a list of values, one an epoch;
-        those of validation begin with ``val_``.
+        those of validation begin with ``val_``. It is the attribute ``history`` of the model, too.
 
     Raises:
         InputError: the model is not compiled, or the data or options do not fit together.
@@ -119,16 +120,22 @@ def fit(
     size = count_or_default("validation_batch_size", validation_batch_size, batch_size)
     frequency = arguments.validation_epochs(validation_freq)
     trainer, listed = trainer_of(model), flattened(callbacks)
-    data, rest = arguments.training_data(
-        trainer, x, y, sample_weight, class_weight, validation_split
-    )
+    history = next((one for one in listed if isinstance(one, History)), None)
+    if history is None:
+        listed = (*listed, history := History())
+    state_of(model).history = history
+    each = trainer.steps_per_execution
+    if steps_per_epoch is not None and each is not None:
+        steps_per_epoch = -(-steps_per_epoch // each) * each  # as in Keras
+    class_weights = None if class_weight is None else ClassWeights(trainer, class_weight)
+    data, rest = arguments.training_data(x, y, sample_weight, validation_split)
     validation = rest if validation_data is None else arguments.validation_data(validation_data)
     validate = None
     if validation is not None:
         validate = functools.partial(evaluate, trainer, validation, size, validation_steps)
     return Fit(
         trainer,
-        arguments.batch_source(data, batch_size, shuffle, steps_per_epoch),
+        arguments.batch_source(data, batch_size, shuffle, steps_per_epoch, class_weights),
         last,
         skipped,
         validate,
@@ -195,7 +202,7 @@ def train_on_batch(
     trainer.reset_logs()
     batch = as_batch(x, y, sample_weight)
     if class_weight is not None:
-        batch = with_class_weights(trainer, batch, class_weight)
+        batch = ClassWeights(trainer, class_weight)(batch)
     trainer.step(batch)
     trainer.check(lambda _: batch, trainer.wait())
     return loss_and_metrics(trainer.logs(), return_dict)

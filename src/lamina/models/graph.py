@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, cast
 
-from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.pytrees import flatten, leaves_of, map_tree, unflatten
+from lamina.core.specs.spec import Spec
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.models.layer_names import check_names, names_of_layers
 from lamina.models.symbol import Symbol, SymbolicCall
 
-__all__ = ["Graph", "Ref", "Step", "check_graph", "graph_between", "graph_of", "substituted"]
+__all__ = [
+    "Graph",
+    "Ref",
+    "Step",
+    "check_graph",
+    "graph_between",
+    "graph_of",
+    "optional_inputs",
+    "substituted",
+    "symbols_of",
+    "with_order_of",
+    "without_list_of_one",
+]
 
 
 class Ref(NamedTuple):
@@ -48,18 +61,36 @@ class Graph(NamedTuple):
         steps: the calls, in order.
         outputs: a reference for each output, in the form in which they were given.
         names: the name of each input, by which it is found in a dict of arrays; None without one.
+        optional: for each input, whether None may be passed for it; empty if for none.
     """
 
     inputs: Any
     steps: tuple[Step, ...]
     outputs: Any
     names: tuple[str | None, ...] = ()
+    optional: tuple[bool, ...] = ()
 
 
 def graph_of(model: Layer) -> Graph | None:
     """The graph that a model is made of, if it is made of one."""
     found = vars(model).get("graph")
     return found if isinstance(found, Graph) else None
+
+
+def symbols_of(graph: Graph) -> list[Symbol]:
+    """Return new symbolic inputs for a graph, in the order of its leaves."""
+    specs = flatten(graph.inputs, is_leaf=lambda leaf: isinstance(leaf, Spec))[0]
+    names = graph.names or (None,) * len(specs)
+    return [
+        Symbol(spec, name=name, optional=optional)
+        for spec, name, optional in zip(specs, names, optional_inputs(graph), strict=True)
+    ]
+
+
+def optional_inputs(graph: Graph) -> tuple[bool, ...]:
+    """Return for each input of a graph whether None may be passed for it."""
+    specs = flatten(graph.inputs, is_leaf=lambda leaf: isinstance(leaf, Spec))[0]
+    return graph.optional or (False,) * len(specs)
 
 
 def substituted(tree: Any, values: list[list[Any]]) -> Any:
@@ -69,6 +100,16 @@ def substituted(tree: Any, values: list[list[Any]]) -> Any:
         tree,
         is_leaf=lambda leaf: isinstance(leaf, Ref),
     )
+
+
+def without_list_of_one(ends: Any) -> Any:
+    """The only element of a list or tuple of one; other inputs or outputs as they are.
+
+    >>> without_list_of_one(["x"]), without_list_of_one(["x", "y"]), without_list_of_one({"a": "x"})
+    ('x', ['x', 'y'], {'a': 'x'})
+    """
+    single = type(ends) in (list, tuple) and len(ends) == 1
+    return without_list_of_one(ends[0]) if single else ends
 
 
 def graph_between(inputs: Any, outputs: Any, model: Layer) -> tuple[Graph, dict[str, Layer]]:
@@ -111,8 +152,20 @@ def graph_between(inputs: Any, outputs: Any, model: Layer) -> tuple[Graph, dict[
         Step(layer_names[id(call.layer)], *map_tree(refer, (call.args, call.kwargs)))
         for call in calls
     )
-    specs = unflatten(structure, [symbol.spec for symbol in starts])
-    return Graph(specs, steps, map_tree(refer, outputs), tuple(s.name for s in starts)), layers
+    specs = with_order_of(inputs, unflatten(structure, [symbol.spec for symbol in starts]))
+    names, optional = tuple(s.name for s in starts), tuple(s.optional for s in starts)
+    found = Graph(specs, steps, map_tree(refer, outputs), names, optional if any(optional) else ())
+    return found, layers
+
+
+def with_order_of(tree: Any, sorted_tree: Any) -> Any:
+    """Return a nested value whose dicts have the order of keys of those of another."""
+    if isinstance(tree, dict):
+        keys, values = cast("dict[Any, Any]", tree), cast("dict[Any, Any]", sorted_tree)
+        return {key: with_order_of(keys[key], values[key]) for key in keys}
+    if type(tree) in (list, tuple):
+        return type(tree)(map(with_order_of, tree, sorted_tree))
+    return sorted_tree
 
 
 def _calls_between(places: dict[int, Ref], ends: list[Symbol]) -> list[SymbolicCall]:
@@ -157,7 +210,7 @@ def check_graph(graph: Graph, layers: Any, model: Layer) -> None:
             return
     raise InputError(
         explain(
-            "A model got a graph that is not one of layers.",
+            "The graph of a model does not match its layers.",
             expected="a Graph, and a dict of the layers that its steps name",
             received="a Graph that calls other layers, or layers that are not in a dict",
             remedy="Write Model(inputs, outputs), with symbolic inputs and outputs.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, cast
 
 import jax.numpy as jnp
@@ -14,20 +15,28 @@ from lamina.core.running.scope import current, set_masks
 from lamina.core.specs.spec import Arguments, Spec, as_specs, covers
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.graph import Graph, substituted
-from lamina.models.model_state import SymbolicEnds
-from lamina.models.symbol import Symbol
+from lamina.layer_state import symbolic_input, symbolic_output
+from lamina.models.graph import (
+    Graph,
+    graph_of,
+    optional_inputs,
+    substituted,
+    symbols_of,
+    with_order_of,
+)
+from lamina.models.layer_names import names_of_inputs
+from lamina.models.model_state import SymbolicEnds, state_of
 
-__all__ = ["as_declared", "layers_called", "of_declared_rank", "run", "symbolic_ends"]
+__all__ = ["as_declared", "ends_of", "layers_called", "of_declared_rank", "run", "symbolic_ends"]
 
 _NUMBERS = (jnp.number, jnp.bool_)
 
 
 def as_declared(array: Any, spec: Any) -> Any:
-    """An array in the form of its `Input`, as far as that changes no value.
+    """An array in the form of its `Input`.
 
-    The dtype becomes that of the `Input` if it holds all values of the array's dtype. A last axis
-    of size 1 is added or removed if the `Input` has it, or lacks it.
+    The dtype becomes that of the `Input` if that is a floating dtype, or holds all values of the
+    array's dtype. A last axis of size 1 is added or removed if the `Input` has it, or lacks it.
 
     >>> import numpy as np
     >>> array = as_declared(np.zeros(3, "uint8"), Spec((None, 1), "float32"))
@@ -40,9 +49,12 @@ def as_declared(array: Any, spec: Any) -> Any:
     array = _of_rank(array, spec.shape)
     if kind == spec.dtype:
         return array
-    numbers = all(any(jnp.issubdtype(one, k) for k in _NUMBERS) for one in (kind, spec.dtype))
-    holds = numbers and jnp.promote_types(kind, spec.dtype) == spec.dtype
-    if not holds:
+    kinds = (kind, spec.dtype)
+    if not all(any(jnp.issubdtype(one, k) for k in _NUMBERS) for one in kinds):
+        return array
+    holds = jnp.promote_types(kind, spec.dtype) == spec.dtype
+    are_real = not jnp.issubdtype(kind, jnp.complexfloating)
+    if not holds and not (are_real and jnp.issubdtype(spec.dtype, jnp.floating)):
         return array
     cast_array, scope = array.astype(spec.dtype), current()
     if scope is not None:
@@ -112,17 +124,27 @@ def _without(inputs: list[Any], given: Any) -> list[Any]:
     return [leaf for leaf in leaves_of(given) if all(leaf is not one for one in inputs)]
 
 
+def ends_of(model: Layer) -> tuple[Any, Any]:
+    """The symbolic inputs and outputs; new ones for other layers, or a graph from a file."""
+    graph, state = graph_of(model), state_of(model)
+    if graph is None:
+        return symbolic_input(model), symbolic_output(model)
+    if state.ends is None or not state.ends.belong_to(layers_called(model, graph)):
+        state.ends = symbolic_ends(model, graph)
+    return state.ends.inputs, state.ends.outputs
+
+
 def symbolic_ends(model: Layer, graph: Graph) -> SymbolicEnds:
     """New symbolic inputs, and the outputs of the graph's layers for them."""
     layers = layers_called(model, graph)
     for layer in layers:
         layer._lamina.symbolic_calls.clear()
     structure = flatten(graph.inputs, is_leaf=_is_spec)[1]
-    values: list[list[Any]] = [[Symbol(spec) for spec in _specs_of(graph)]]
+    values: list[list[Any]] = [list(symbols_of(graph))]
     for step, layer in zip(graph.steps, layers, strict=True):
         args, kwargs = substituted((step.args, step.kwargs), values)
         values.append(leaves_of(layer(*args, **kwargs)))
-    inputs = unflatten(structure, values[0])
+    inputs = with_order_of(graph.inputs, unflatten(structure, values[0]))
     return SymbolicEnds(inputs, substituted(graph.outputs, values), layers)
 
 
@@ -161,8 +183,11 @@ def _in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
     if isinstance(given, dict):
         given = _by_name(model, graph, cast("dict[Any, Any]", given))
     elif isinstance(graph.inputs, dict) and given is not inputs:
-        raise _misfit(model, list(cast("dict[str, Any]", graph.inputs)), ["a list, without names"])
+        _check_order(model, graph, given)
     wanted, arrays = _specs_of(graph), leaves_of(given)
+    if len(wanted) != len(arrays):
+        arrays = flatten(given, is_leaf=lambda leaf: leaf is None)[0]
+        _check_optional(model, graph, arrays)
     if len(wanted) == len(arrays):
         arrays = [*map(as_declared, arrays, wanted)]
     specs = [as_specs(array) for array in arrays]
@@ -172,7 +197,7 @@ def _in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
         for one, spec in zip(wanted, specs, strict=True)
     )
     if not fits:
-        raise _misfit(model, wanted, specs)
+        raise _mismatch_error(model, wanted, specs)
     return arrays
 
 
@@ -181,21 +206,76 @@ def _by_name(model: Layer, graph: Graph, given: dict[Any, Any]) -> Any:
     if isinstance(graph.inputs, dict):
         named = cast("dict[Any, Any]", graph.inputs)
         if not named.keys() <= given.keys():
-            raise _misfit(model, list(named), list(given))
+            raise _mismatch_error(model, list(named), list(given))
+        if len(named) < len(given):
+            _warn_of_structure(model, list(named), list(given), "Leave out the other keys.")
         return {name: given[name] for name in named}
     if not set(graph.names) <= set(given):
         expected = [name or "an Input without a name" for name in graph.names]
-        raise _misfit(model, expected, list(given))
+        raise _mismatch_error(model, expected, list(given))
     return [given[name] for name in graph.names]
 
 
-def _misfit(model: Layer, expected: list[Any], received: list[Any]) -> InputError:
+def _check_order(model: Layer, graph: Graph, given: Any) -> None:
+    """Check a list for a model with a dict of inputs; it is used in the order of sorted keys.
+
+    Raises:
+        InputError: the dict has another order.
+    """
+    names = list(cast("dict[str, Any]", graph.inputs))
+    received = [f"a {type(given).__name__}, without names"]
+    if names != sorted(names):
+        raise _mismatch_error(model, sorted(names), received)
+    _warn_of_structure(model, names, received, f"Pass a dict: {{{names[0]!r}: ...}}.")
+
+
+def _warn_of_structure(model: Layer, expected: list[str], received: list[str], how: str) -> None:
+    """Warn once for each model that inputs have another structure than the declared one."""
+    state = state_of(model)
+    if not state.warned:
+        state.warned = True
+        warnings.warn(
+            explain(
+                "The structure of `inputs` doesn't match the expected structure.",
+                where=f"{name_of(model)} made at {model._lamina.made_at}",
+                expected=", ".join(expected),
+                received=", ".join(received),
+                remedy=how,
+            ),
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _check_optional(model: Layer, graph: Graph, arrays: list[Any]) -> None:
+    """Check that only optional inputs are None.
+
+    Raises:
+        InputError: another one is None.
+    """
+    optional = optional_inputs(graph)
+    if len(arrays) == len(optional):
+        names = names_of_inputs(graph.inputs, graph.names)
+        for array, may_miss, name in zip(arrays, optional, names, strict=True):
+            if array is None and not may_miss:
+                raise InputError(
+                    explain(
+                        f"The input {name!r} is not optional.",
+                        where=f"{name_of(model)} made at {model._lamina.made_at}",
+                        expected="an array",
+                        received="None",
+                        remedy="Pass an array, or write Input(shape, optional=True).",
+                    )
+                )
+
+
+def _mismatch_error(model: Layer, expected: list[Any], received: list[Any]) -> InputError:
     return InputError(
         explain(
-            f"The inputs do not fit {name_of(model)}.",
+            f"The inputs do not match {name_of(model)}.",
             where=f"made at {model._lamina.made_at}",
             expected=", ".join(map(str, expected)),
             received=", ".join(map(str, received)),
-            remedy="Give one array for each Input, in their order or by their names.",
+            remedy="Pass one array for each Input, in order or by name.",
         )
     )

@@ -10,7 +10,7 @@ from lamina.core.base.pytrees import flatten, unflatten
 from lamina.core.specs.spec import Spec
 from lamina.errors import FileFormatError, explain
 from lamina.layer import Layer
-from lamina.models.graph import Graph, Ref, Step
+from lamina.models.graph import Graph, Ref, Step, optional_inputs, without_list_of_one
 from lamina.models.layer_names import names_of_inputs
 from lamina.saving import reading_config, writing
 
@@ -22,7 +22,7 @@ GRAPH_KEYS = ("layers", "input_layers", "output_layers")
 _TENSOR, _TUPLE = "__keras_tensor__", "__tuple__"
 
 
-def input_config(spec: Spec, name: str) -> dict[str, Any]:
+def input_config(spec: Spec, name: str, optional: bool = False) -> dict[str, Any]:
     """Convert the spec of an input to the JSON of Keras's `InputLayer`."""
     config = {
         "batch_shape": list(spec.shape),
@@ -30,7 +30,7 @@ def input_config(spec: Spec, name: str) -> dict[str, Any]:
         "sparse": False,
         "ragged": False,
         "name": name,
-        "optional": False,
+        "optional": optional,
     }
     return {
         "module": "keras.layers",
@@ -84,8 +84,8 @@ def graph_config(graph: Graph, layers: Mapping[str, Layer]) -> dict[str, Any]:
         return {"class_name": _TENSOR, "config": {"keras_history": place(ref)}}
 
     described: list[dict[str, Any]] = [
-        {**input_config(spec, name), "name": name, "inbound_nodes": []}
-        for name, spec in zip(inputs, specs, strict=True)
+        {**input_config(spec, name, optional), "name": name, "inbound_nodes": []}
+        for name, spec, optional in zip(inputs, specs, optional_inputs(graph), strict=True)
     ]
     with writing() as writer:
 
@@ -158,6 +158,7 @@ class _Assembly:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = config
         self._specs: dict[str, Spec] = {}
+        self._optional: dict[str, bool] = {}
         self._layers: dict[str, Layer] = {}
         self._calls: dict[tuple[str, int], Any] = {}
         with reading_config() as self._reader:
@@ -171,6 +172,7 @@ class _Assembly:
         spec = spec_from(entry)
         if spec is not None:
             self._specs[name] = spec
+            self._optional[name] = bool(entry["config"].get("optional"))
             return
         layer = self._reader.object(entry)
         if not isinstance(layer, Layer):
@@ -187,14 +189,17 @@ class _Assembly:
             names.append(history[0])
             return self._specs[history[0]]
 
-        specs = _ends(inputs, spec_of)
+        specs = without_list_of_one(_ends(inputs, spec_of))
         # Leaves of a dict are sorted by name, as in pytrees.
         places: dict[tuple[str, int], int | Ref] = {
             (name, 0): Ref(0, index) for index, name in enumerate(names)
         }
         steps = self._ordered(places)
         outputs = _ends(self._config["output_layers"], lambda history: _ref(places, history))
-        return Graph(specs, tuple(steps), outputs, tuple(names)), self._layers
+        outputs = without_list_of_one(outputs)
+        optional = tuple(self._optional[name] for name in names)
+        optional = optional if any(optional) else ()
+        return Graph(specs, tuple(steps), outputs, tuple(names), optional), self._layers
 
     def _ordered(self, places: dict[tuple[str, int], Any]) -> list[Step]:
         """The steps, each after those whose outputs it takes."""
@@ -269,7 +274,8 @@ def _ends(described: Any, make: Callable[[list[Any]], Any]) -> Any:
         fields = cast("dict[str, Any]", described)
         if fields.get("class_name") == _TUPLE:
             return tuple(_ends(item, make) for item in fields["items"])
-        return {name: _ends(fields[name], make) for name in sorted(fields)}
+        made = {name: _ends(fields[name], make) for name in sorted(fields)}
+        return {name: made[name] for name in fields}
     items = list(cast("list[Any]", described))
     if len(items) == 3 and isinstance(items[0], str):
         return make(items)

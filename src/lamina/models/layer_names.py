@@ -48,10 +48,10 @@ def check_names(names: Iterable[Any], model: Layer) -> None:
         if not isinstance(name, str) or name.startswith("__") or _is_taken(name, model):
             raise InputError(
                 explain(
-                    "A layer of a graph has a name that is not free.",
-                    expected="a name that is no attribute of a model",
+                    "A layer of a graph has a name that is already in use.",
+                    expected="a name that is not an attribute of Model",
                     received=repr(name),
-                    remedy="Give the layer another name.",
+                    remedy="Rename the layer.",
                 )
             )
 

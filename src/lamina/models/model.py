@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Self, Unpack, cast
 
 from lamina import saving
 from lamina.core.base.pytrees import leaves_of
-from lamina.core.calling.root import output_masks
+from lamina.core.calling.root_call import output_masks
 from lamina.core.calling.views import View
 from lamina.core.running.masks import masks_by_inner_layers
-from lamina.errors import InputError, explain
+from lamina.errors import InputError
 from lamina.layer import Layer
-from lamina.layer_state import LayerNode, symbolic_input, symbolic_output
+from lamina.layer_state import LayerNode
 from lamina.models import (
     captured_outputs,
     compilation,
@@ -25,17 +25,14 @@ from lamina.models import (
     model_json,
     prediction,
     profiler,
+    state_tree,
 )
 from lamina.models.compilation import trainer_of
-from lamina.models.graph import Graph, check_graph, graph_between, graph_of
+from lamina.models.graph import Graph, check_graph, graph_between, graph_of, without_list_of_one
 from lamina.models.graph_config import GRAPH_KEYS, graph_config, graph_from
+from lamina.models.input_layer import shapes
 from lamina.models.layer_order import layer_order
-from lamina.models.model_state import (
-    ModelNode,
-    SymbolicEnds,
-    record_as_data,
-    state_of,
-)
+from lamina.models.model_state import ModelNode, SymbolicEnds, record_as_data, state_of
 from lamina.options import LayerOptions
 from lamina.saving import reading_config, writing
 
@@ -50,16 +47,7 @@ def _call(model: Model, *inputs: Any, mask: Any = None) -> Any:
     """
     graph = graph_of(model)
     if graph is None:
-        name = type(model).__name__
-        raise InputError(
-            explain(
-                f"{name} has no method 'call'.",
-                where=f"made at {model._lamina.made_at}",
-                expected="a method that computes the outputs, or Model(inputs, outputs)",
-                received="neither",
-                remedy=f"Define call(self, inputs) on {name}.",
-            )
-        )
+        raise InputError(descriptions.no_call(model))
     return graph_call.run(model, graph, inputs, mask)
 
 
@@ -78,10 +66,10 @@ class Model(Layer):
 
     Args:
         inputs: symbolic inputs: an `Input`, or a list or dict of them. Default None: no graph.
-            Files and configs pass the graph as data instead.
+            A list of one equals its element. Files and configs pass the graph as data.
         outputs: symbolic values that depend on `inputs` alone: one, or a list or dict of them.
-            Values from within another graph share its layers. Default None: no graph. Files and
-            configs pass the layers of the graph, by name, instead.
+            Values from within another graph share its layers. A list of one equals its element.
+            Default None: no graph. Files and configs pass the layers of the graph by name.
         **options: ``name``, ``trainable`` and ``dtype``, as for any layer.
 
     Call arguments:
@@ -143,12 +131,13 @@ class Model(Layer):
             check_graph(inputs, outputs, self)
             self._hold(inputs, outputs)
         elif inputs is not None or outputs is not None:
-            graph, layers = graph_between(inputs, outputs, self)
+            first, last = without_list_of_one(inputs), without_list_of_one(outputs)
+            graph, layers = graph_between(first, last, self)
             layers = {name: layers[name] for name in layer_order(graph) if isinstance(name, str)}
             record_as_data(self, {"inputs": (inputs, graph), "outputs": (outputs, layers)})
             self._hold(graph, layers)
             called = graph_call.layers_called(self, graph)
-            state_of(self).ends = SymbolicEnds(inputs, outputs, called)
+            state_of(self).ends = SymbolicEnds(first, last, called)
             self._build_if_known()
 
     def get_config(self) -> dict[str, Any]:
@@ -213,9 +202,9 @@ class Model(Layer):
 
     def _build_if_known(self) -> None:
         """Build the model if the specs of its inputs are known."""
-        graph = graph_of(self)
-        if graph is not None:
-            self.build(*leaves_of(graph.inputs))
+        known = Model._known_input(self)
+        if known is not None:
+            self.build(*leaves_of(known))
 
     def _hold(self, graph: Graph, layers: dict[str, Layer]) -> None:
         self.graph = graph
@@ -246,6 +235,8 @@ class Model(Layer):
     get_layer = layer_names.get_layer
     capture = captured_outputs.capture
     profile = profiler.profile
+    get_state_tree = state_tree.get_state_tree
+    set_state_tree = state_tree.set_state_tree
 
     input = View(lambda model: model._ends()[0])
     """The symbolic inputs, in the form in which they were given."""
@@ -258,33 +249,45 @@ class Model(Layer):
 
     layers = View(descriptions.listed_layers)
     """The layers directly below the model; in a graph, its inputs are layers too."""
-    input_shape = View(lambda model: descriptions.shapes(model._ends()[0]))
+    operations = View(descriptions.operations)
+    """The layers directly below the model, with the operators of a graph, such as ``x + y``."""
+    input_shape = View(lambda model: shapes(model._ends()[0]))
     """The shapes of the inputs, in their form; None for an unknown size."""
-    output_shape = View(lambda model: descriptions.shapes(model._ends()[1]))
+    output_shape = View(lambda model: shapes(model._ends()[1]))
     """The shapes of the outputs, in their form; None for an unknown size."""
 
+    compiled = View(lambda model: state_of(model).is_compiled())
+    """Whether `compile` was called."""
     metrics = View(descriptions.metrics_of)
     metrics_names = View(lambda model: [one.name for one in descriptions.metrics_of(model)])
     """The names of `metrics`."""
+
+    history = View(lambda model: state_of(model).history)
+    """The :class:`lamina.training.History` of the last `fit`; None before."""
 
     output_names = View(lambda model: leaves_of(model._names_of_outputs()))
     """The names of the outputs in logs, if they are known; empty if not."""
 
     _listed_layers = descriptions.listed_layers
+    _flatten_layers = descriptions.flattened
+    _operations = operations
 
     def _names_of_outputs(self) -> Any:
         """The names of the outputs, in their structure; None if they are unknown."""
         graph = graph_of(self)
         return None if graph is None else layer_names.names_of_outputs(graph)
 
-    def _ends(self) -> tuple[Any, Any]:
-        """The symbolic inputs and outputs; new ones for other layers, or a graph from a file."""
-        graph, state = graph_of(self), state_of(self)
-        if graph is None:
-            return symbolic_input(self), symbolic_output(self)
-        if state.ends is None or not state.ends.belong_to(graph_call.layers_called(self, graph)):
-            state.ends = graph_call.symbolic_ends(self, graph)
-        return state.ends.inputs, state.ends.outputs
+    _ends = graph_call.ends_of
+
+    def _known_input(self) -> Any:
+        """The specs of the inputs, in their form; None if they are unknown."""
+        graph = graph_of(self)
+        return None if graph is None else graph.inputs
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "layers" and type(self).call is _call:
+            raise AttributeError(descriptions.layers_are_listed(self, "Use another name."))
+        super().__setattr__(name, value)
 
 
 class Functional(Model):

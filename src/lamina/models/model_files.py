@@ -72,7 +72,7 @@ def compile_from_file(
 
 def export(
     model: Layer,
-    path: str | PathLike[str],
+    filepath: str | PathLike[str],
     *specs: Any,
     platforms: Sequence[str] | None = None,
     **named: Any,
@@ -83,7 +83,7 @@ def export(
     `call` assigns to variables. :func:`lamina.load_exported` loads it as a callable.
 
     Args:
-        path: the file, which is replaced if it exists. If writing fails, it stays as it was.
+        filepath: the file, which is replaced if it exists. If writing fails, it stays as it was.
         specs: the shape, `Spec` or array of each input, as for `build`. A dimension that is None
             or a name stays open: the program takes any size. Default: the specs that the model was
             built for, with any batch size.
@@ -112,4 +112,4 @@ def export(
         given = given_specs(method_of(type(model), "call"), specs, named)
     graph = graph_of(model)
     names = () if graph is None else names_of_inputs(graph.inputs, graph.names)
-    saving.export(model, path, given, platforms, names)
+    saving.export(model, filepath, given, platforms, names)

@@ -57,7 +57,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         return made
     raise FileFormatError(
         explain(
-            "The JSON is not that of a model.",
+            "The JSON does not describe a model.",
             expected="the result of model.to_json()",
             received=f"a {type(made).__name__}",
             remedy="Pass the result of to_json.",

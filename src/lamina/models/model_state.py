@@ -11,6 +11,7 @@ from lamina.core.tree.node import Tracked
 from lamina.layer import Layer
 from lamina.layer_state import LayerNode
 from lamina.models.compiled import Compiled, compiled_with
+from lamina.training.callbacks import History
 from lamina.training.loop.trainer import Trainer
 
 __all__ = ["ModelNode", "SymbolicEnds", "record_as_data", "state_of"]
@@ -37,16 +38,22 @@ class ModelNode(LayerNode):
         pending: how the original of a copy was compiled, until the copy is compiled so.
         predictor: the compiled call, made by the first `predict`.
         ends: the symbolic inputs and outputs, as far as they are known.
+        first: the `Input` that a `Sequential` began with; None without one, and in copies.
         input_layers: the inputs of a graph as layers, made when they are first read.
+        history: the logs of the last `fit`; None before.
+        warned: whether a call with inputs of another structure has warned.
     """
 
     __slots__ = (
         "arguments_of_compile",
         "ends",
+        "first",
+        "history",
         "input_layers",
         "pending",
         "predictor",
         "trainer",
+        "warned",
     )
 
     def __init__(
@@ -58,11 +65,27 @@ class ModelNode(LayerNode):
         self.pending: Compiled | None = None
         self.predictor: Callable[[Any], Any] | None = None
         self.ends: SymbolicEnds | None = None
+        self.first: Any = None
         self.input_layers: list[Any] | None = None
+        self.history: History | None = None
+        self.warned = False
 
     def __getstate__(self) -> dict[str, Any]:
-        names = "trainer", "predictor", "ends", "input_layers", "arguments_of_compile"
-        return super().__getstate__() | dict.fromkeys(names) | {"pending": self.compiled()}
+        names = (
+            "trainer",
+            "predictor",
+            "ends",
+            "first",
+            "input_layers",
+            "arguments_of_compile",
+            "history",
+        )
+        own = {"pending": self.compiled(), "warned": False}
+        return super().__getstate__() | dict.fromkeys(names) | own
+
+    def is_compiled(self) -> bool:
+        """Return whether the model, or the one that it is a copy of, was compiled."""
+        return self.trainer is not None or self.pending is not None
 
     def compiled(self) -> Compiled | None:
         """Return how the model is compiled; None if it is not."""

@@ -6,11 +6,13 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import jax
 import numpy as np
 
 from lamina.core.base.inputs import as_inputs
 from lamina.core.base.pytrees import map_tree
 from lamina.core.calling.jit import compiled
+from lamina.core.running.keys import NoKeyError
 from lamina.counts import count_or_default
 from lamina.layer import Layer
 from lamina.models.model_state import state_of
@@ -19,6 +21,7 @@ from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.data.arrays import as_numpy
 from lamina.training.loop import arguments
 from lamina.training.loop.predict import predict as predict_with
+from lamina.training.loop.weight_loan import seed_of
 from lamina.training.step.model_call import call_on
 
 __all__ = ["predict", "predict_on_batch"]
@@ -65,7 +68,9 @@ def predict(
     listeners = CallbackList(callbacks, epochs=1, steps=count, verbose=verbose)
     listeners.set_model(model)
     listeners.call("on_predict_begin", {})
-    outputs = predict_with(_compiled_call(model), data, batch_size, steps, listeners)
+    trainer = state_of(model).trainer
+    each = (None if trainer is None else trainer.steps_per_execution) or 1
+    outputs = predict_with(_compiled_call(model), data, batch_size, steps, listeners, each)
     listeners.call("on_predict_end", {})
     return outputs
 
@@ -92,9 +97,33 @@ def predict_on_batch(model: Layer, x: Any) -> Any:
     return map_tree(np.asarray, _compiled_call(model)(as_inputs(map_tree(as_numpy, x))))
 
 
+class _Predictor:
+    """The compiled call of a model on the inputs of a batch, in inference mode.
+
+    A model that draws random numbers in inference mode, such as by a dropout with
+    ``training=True``, gets another key for each batch, which depends on the seed of its weights.
+    """
+
+    def __init__(self, model: Layer) -> None:
+        self._model = model
+        self._call = compiled(model, functools.partial(call_on, model))
+        self._is_random = False
+        self._batches = 0
+
+    def __call__(self, inputs: Any) -> Any:
+        if not self._is_random:
+            try:
+                return self._call(inputs)
+            except NoKeyError:
+                self._is_random = True
+        self._batches += 1
+        key: Any = jax.random.fold_in(jax.random.key(seed_of(self._model)), self._batches)
+        return self._call(inputs, rng=key)
+
+
 def _compiled_call(model: Layer) -> Callable[[Any], Any]:
     """The model's call on the inputs of a batch, compiled once for each form of inputs."""
     state = state_of(model)
     if state.predictor is None:
-        state.predictor = compiled(model, functools.partial(call_on, model))
+        state.predictor = _Predictor(model)
     return state.predictor

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 
 from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
-from lamina.core.calling.root import Root
-from lamina.core.calling.single_layer import ObservedCall, observe, repeat_call
+from lamina.core.calling.repeated_call import ObservedCall, observe, repeat_call
+from lamina.core.calling.root_call import Root
 from lamina.core.tree.walk import Tree, children, walk
 from lamina.counts import as_count
 from lamina.layer import Layer

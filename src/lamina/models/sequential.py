@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self, cast, overload
 
 from lamina import saving
-from lamina.core.calling.root import output_masks
+from lamina.core.calling.root_call import output_masks
+from lamina.core.calling.views import View
 from lamina.core.calling.views import name as name_of
 from lamina.core.running.masks import masks_by_inner_layers
 from lamina.core.running.scope import set_masks
@@ -15,11 +16,13 @@ from lamina.core.tree.trainable import settle
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.models.graph import graph_of
+from lamina.models.descriptions import layers_are_listed
 from lamina.models.graph_call import as_declared, of_declared_rank
 from lamina.models.graph_config import input_config, spec_from
-from lamina.models.model import Model
+from lamina.models.input_layer import InputLayer
+from lamina.models.model import Functional, Model
 from lamina.models.model_state import SymbolicEnds, state_of
+from lamina.models.stack_entries import checked, start_of
 from lamina.models.symbol import Symbol
 from lamina.saving import reading_config, writing
 
@@ -62,11 +65,11 @@ class Sequential(Model):
     ) -> None:
         super().__init__(name=name, trainable=trainable)
         given = list(layers or ())
-        self.start = _input_spec(given[0]) if given else None
+        self.start = start_of(self, given[0]) if given else None
         recorded = bool(given) and isinstance(given[0], Spec)
-        if given and isinstance(given[0], Symbol | Spec):
+        if given and isinstance(given[0], Symbol | Spec | InputLayer):
             given = given[1:]
-        self.layers: list[Layer] = [_checked(one) for one in given]
+        self._hold_layers([checked(self, one) for one in given])
         if self.start is not None and not recorded:
             self._set_layers(self.layers)
         elif not trainable:
@@ -92,9 +95,9 @@ class Sequential(Model):
         8
         """
         first = not self.layers and self.start is None
-        self.start = _input_spec(layer) if first else self.start
-        if not first or not isinstance(layer, Symbol):
-            self._set_layers([*self.layers, _checked(layer)])
+        self.start = start_of(self, layer) if first else self.start
+        if not first or not isinstance(layer, Symbol | InputLayer):
+            self._set_layers([*self.layers, checked(self, layer)])
 
     def pop(self) -> Layer:
         """Remove the last layer.
@@ -170,8 +173,8 @@ class Sequential(Model):
                 available.
 
         >>> from lamina import layers
-        >>> Sequential.from_config(Sequential([layers.Dense(2)]).get_config()).layers
-        [Dense(2)]
+        >>> Sequential.from_config(Sequential([layers.Dense(2)]).get_config()).layers[0].units
+        2
         """
         if cls.__init__ is not Sequential.__init__:
             return super().from_config(config, custom_objects)
@@ -187,16 +190,27 @@ class Sequential(Model):
         return model
 
     def _set_layers(self, layers: list[Layer]) -> None:
-        self.layers = layers
+        self._hold_layers(layers)
         if type(self).__init__ is Sequential.__init__:  # so that files and configs make this model
             start = [] if self.start is None else [self.start]
             self._lamina.arguments = ([*start, *layers], *self._lamina.arguments[1:])
             self._lamina.keywords.pop("layers", None)
         self._build_if_known()
 
+    def _hold_layers(self, layers: list[Layer]) -> None:
+        super(Model, self).__setattr__("layers", layers)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "layers":
+            how = "Use `add()` and `pop()` to change the layers."
+            raise AttributeError(layers_are_listed(self, how))
+        super().__setattr__(name, value)
+
     def _build_if_known(self) -> None:
         if self.start is not None and self.layers:
             self.build(self.start)
+
+    _functional = View(lambda model: Functional(*model._ends()))
 
     def _names_of_outputs(self) -> Any:
         return name_of(self.layers[-1]) if self.layers else None
@@ -205,13 +219,20 @@ class Sequential(Model):
         """A symbolic input, and the outputs of the layers for it."""
         state, layers = state_of(self), tuple(self.layers)
         if state.ends is None or not state.ends.belong_to(layers):
-            inputs = outputs = map_specs(Symbol, self._expected())
+            known = self._expected()
+            inputs = outputs = state.first if known is self.start else None
+            if inputs is None:
+                inputs = outputs = map_specs(Symbol, known)
             for layer in layers:
                 layer._lamina.symbolic_calls.clear()
             for layer in layers:
                 outputs = layer(outputs)
             state.ends = SymbolicEnds(inputs, outputs, layers)
         return state.ends.inputs, state.ends.outputs
+
+    def _known_input(self) -> Any:
+        known = self.start is not None or self._lamina.built
+        return self._expected() if known else None
 
     def _expected(self) -> Any:
         """The specs of the input, given or from the build, with any batch size."""
@@ -234,6 +255,16 @@ class Sequential(Model):
         )
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
+        if not self.layers and self.start is None:
+            raise InputError(
+                explain(
+                    "A Sequential that has no layers cannot be called.",
+                    where=f"made at {self._lamina.made_at}",
+                    expected="at least one layer",
+                    received="none",
+                    remedy="Call add(layer) first.",
+                )
+            )
         inputs = self._in_form(inputs)
         set_masks(inputs, mask)
         for layer in self.layers:
@@ -265,36 +296,3 @@ class Sequential(Model):
     def __getitem__(self, index: int | slice) -> Layer | Sequential:
         """A layer, or a `Sequential` of some of the layers, which shares their weights."""
         return Sequential(self.layers[index]) if isinstance(index, slice) else self.layers[index]
-
-
-def _input_spec(first: Any) -> Spec | None:
-    """The spec of the input, as far as the first entry of a stack gives it."""
-    if isinstance(first, Spec):
-        return first
-    if isinstance(first, Symbol):
-        return first.spec
-    if isinstance(first, Model):
-        return _spec_of_model(first)
-    return first._lamina.input_spec if isinstance(first, Layer) else None
-
-
-def _spec_of_model(model: Model) -> Spec | None:
-    """The spec of the only input of a graph, or of a Sequential that has one."""
-    graph = graph_of(model)
-    known: Any = None if graph is None else graph.inputs
-    if isinstance(model, Sequential) and (model.start is not None or model._lamina.built):
-        known = model._expected()
-    return known if isinstance(known, Spec) else None
-
-
-def _checked(layer: Any) -> Layer:
-    if isinstance(layer, Layer):
-        return layer
-    raise InputError(
-        explain(
-            "A Sequential holds layers only.",
-            expected="layers, such as layers.Dense(10)",
-            received=repr(layer),
-            remedy="Wrap a function in layers.Activation(function).",
-        )
-    )

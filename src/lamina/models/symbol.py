@@ -19,7 +19,7 @@ from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layer_state import InputsAndOutputs, LayerNode
 
-__all__ = ["Input", "Operation", "Symbol", "SymbolicCall"]
+__all__ = ["Operation", "Symbol", "SymbolicCall"]
 
 _numbers = itertools.count()
 
@@ -52,19 +52,27 @@ class Symbol(Symbolic):
         call: the call that the array is an output of. Default None: it is an `Input`.
         index: the position among the outputs of that call. Default 0.
         name: the name of an `Input`. Default None.
+        optional: whether a call may have None in the place of an `Input`. Default False.
 
+    >>> from lamina import Input
     >>> x = Input((3,))
     >>> (x * 2 + 1)[:, 0]
     <Symbol of shape (None,), float32>
     """
 
     def __init__(
-        self, spec: Spec, call: SymbolicCall | None = None, index: int = 0, name: str | None = None
+        self,
+        spec: Spec,
+        call: SymbolicCall | None = None,
+        index: int = 0,
+        name: str | None = None,
+        optional: bool = False,
     ) -> None:
         self.spec = spec
         self.call = call
         self.index = index
         self.name = name
+        self.optional = optional
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -168,7 +176,7 @@ class Operation(Layer):
                     "Operation got an unknown operator.",
                     expected=f"getitem, {', '.join(_OPERATORS)}",
                     received=repr(function),
-                    remedy="Give one of those.",
+                    remedy="Pass one of those.",
                 )
             )
         super().__init__(name=function)
@@ -181,7 +189,7 @@ class Operation(Layer):
                     f"The operator {self.function!r} works on arrays.",
                     expected="arrays and numbers, at least one of them an array",
                     received=", ".join(type(one).__name__ for one in inputs) or "nothing",
-                    remedy="Give an array.",
+                    remedy="Pass an array.",
                 )
             )
         if self.function == "getitem":
@@ -236,46 +244,3 @@ def _read(index: Any) -> Any:
         kind, *parts = cast("tuple[Any, ...]", index)
         return tuple(map(_read, parts)) if kind == "tuple" else slice(*parts)
     return Ellipsis if isinstance(index, str) else index
-
-
-def Input(  # noqa: N802 - Keras's name
-    shape: Any = None,
-    batch_size: int | None = None,
-    dtype: Any = "float32",
-    name: str | None = None,
-    *,
-    batch_shape: Any = None,
-) -> Symbol:
-    """A symbolic input of a graph of layers, or the first entry of a `Sequential`.
-
-    Args:
-        shape: the shape of one example, without the batch axis. A dimension is None, or a name such
-            as `"time"`, where its size is open.
-        batch_size: the size of the batch axis. Default None: any.
-        dtype: the dtype of the array. Arrays of a narrower dtype are cast. Default `"float32"`.
-        name: the name under which the array is found in a dict of inputs. Default None.
-        batch_shape: the shape with the batch axis, instead of `shape` and `batch_size`. Default
-            None.
-
-    Returns:
-        A symbolic value of shape ``(batch_size, *shape)``, on which layers can be called.
-
-    Raises:
-        InputError: neither of `shape` and `batch_shape` is given, or both are.
-
-    >>> Input((28, 28, 1))
-    <Symbol of shape (None, 28, 28, 1), float32>
-    """
-    if (shape is None) == (batch_shape is None):
-        raise InputError(
-            explain(
-                "An Input takes either shape or batch_shape.",
-                expected="shape=, without the batch axis, or batch_shape=, with it",
-                received="neither" if shape is None else "both",
-                remedy="Write Input((28, 28, 1)).",
-            )
-        )
-    whole = batch_shape
-    if whole is None:
-        whole = (batch_size, *Spec(shape).shape)
-    return Symbol(Spec(tuple(whole), dtype), name=name)

@@ -14,6 +14,7 @@ from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
 from lamina.ops.spatial import DataFormat, spatial_axes
+from lamina.ops.windows import lowest, window_max, window_sum
 
 __all__ = [
     "along_axis",
@@ -54,7 +55,7 @@ def max_pool(
     [3.0, 2.0]
     """
     window, steps = _windows(x, pool_size, strides, data_format)
-    return lax.reduce_window(x, _lowest(x.dtype), lax.max, window, steps, padding.upper())
+    return window_max(x, window, steps, padding)
 
 
 def average_pool(
@@ -89,8 +90,7 @@ def average_pool(
     window, steps = _windows(wide, pool_size, strides, data_format)
     if window == steps and not any(map(operator.mod, wide.shape, window)):
         return cast(_parted_sum(wide, window) / math.prod(window), dtype)
-    nothing = np.zeros((), wide.dtype)
-    total = lax.reduce_window(wide, nothing, lax.add, window, steps, padding.upper())
+    total = window_sum(wide, window, steps, padding)
     if padding == "valid":
         return cast(total / math.prod(window), dtype)
     axes = spatial_axes(wide.ndim, data_format)
@@ -120,7 +120,7 @@ def global_max_pool(
     [[4, 5]]
     """
     axes = spatial_axes(x.ndim, data_format)
-    y = lax.reduce(x, _lowest(x.dtype), lax.max, axes)
+    y = lax.reduce(x, lowest(x.dtype), lax.max, axes)
     return lax.expand_dims(y, axes) if keepdims else y
 
 
@@ -179,13 +179,6 @@ def _parted_sum(x: jax.Array, window: Sequence[int]) -> jax.Array:
             inner.append(len(shape))
             shape.append(width)
     return jnp.sum(lax.reshape(x, shape), inner)
-
-
-def _lowest(dtype: Any) -> Any:
-    """The smallest value of the dtype."""
-    if jnp.issubdtype(dtype, jnp.inexact):
-        return np.asarray(-np.inf, dtype)
-    return np.asarray(jnp.iinfo(dtype).min, dtype)
 
 
 def _are_few(sizes: Sequence[Any]) -> bool:

@@ -12,10 +12,11 @@ from lamina.core.building.request import Request
 from lamina.core.building.transaction import make_plan
 from lamina.core.running.scope import current
 from lamina.core.specs.signature import Method, method_of
+from lamina.core.tree.build_state import own_build
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import frozen_variables
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Tree, own_build, walk
+from lamina.core.tree.walk import Tree, walk
 from lamina.errors import LaminaError
 from lamina.reports.formatting import count, size_text
 
@@ -145,7 +146,7 @@ def remedy(layer: Tracked) -> str:
     try:
         needed, _ = _inputs(method_of(type(layer), "call"))
     except LaminaError:
-        return "Give the class a call method."
+        return "Define a call method in the class."
     shapes = "shape" if len(needed) == 1 else ", ".join(f"{name}=shape" for name in needed)
     return f"Call it on arrays, or build({shapes})."
 

@@ -21,12 +21,13 @@ from lamina.core.base.pytrees import unflatten
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key
 from lamina.core.running.scope import Scope, run_in
-from lamina.core.specs.signature import build_arguments, method_of
+from lamina.core.specs.build_arguments import build_arguments
+from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Spec, shapes_of
+from lamina.core.tree.build_state import own_build
 from lamina.core.tree.memento import Memento
 from lamina.core.tree.node import Tracked, attributes
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import own_build
 
 __all__ = ["COPIES", "FIXED", "FOLLOWS", "UNKNOWN", "reasons"]
 

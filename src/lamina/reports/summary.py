@@ -154,10 +154,10 @@ def _in_range(rows: list[str], facts: Facts, names: Sequence[str] | None) -> lis
     if len(ends) != 2 or not all(ends):
         raise InputError(
             explain(
-                "layer_range does not give two layers.",
+                "layer_range does not select two layers.",
                 expected=f"expressions for two of {', '.join(tops.values())}",
                 received=repr(names),
-                remedy="Give the names of the first and the last layer to show.",
+                remedy="Pass the names of the first and the last layer to show.",
             )
         )
     first, last = rows.index(ends[0][0]), rows.index(ends[1][-1])

@@ -3,10 +3,10 @@
 from lamina.saving.config import deserialize, from_config, get_config, serialize
 from lamina.saving.config_reader import reading_config
 from lamina.saving.config_writer import writing
-from lamina.saving.copying import made_anew
 from lamina.saving.exported import Exported, load_exported
 from lamina.saving.exporting import export
 from lamina.saving.models import TrainingArrays, load, save
+from lamina.saving.recreation import recreated
 from lamina.saving.weights import check_overwrite, load_weights, save_weights
 
 __all__ = [
@@ -20,8 +20,8 @@ __all__ = [
     "load",
     "load_exported",
     "load_weights",
-    "made_anew",
     "reading_config",
+    "recreated",
     "save",
     "save_weights",
     "serialize",

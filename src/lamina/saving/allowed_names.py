@@ -32,7 +32,7 @@ def _named(modules: dict[str, str]) -> frozenset[str]:
 LAYERS = _named(
     {
         "lamina": "Layer",
-        "lamina.compat.tf.keras.layers": "Embedding Layer",
+        "lamina.compat.tf.keras.layers": "Layer",
         "lamina.compat.tf.keras.models": "Model",
         "lamina.layers": (
             "Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
@@ -92,10 +92,12 @@ DATA = _named(
 CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.models:")) | _named(
     {
         "lamina.compat.tf.keras.optimizers": (
-            "Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Nadam RMSprop SGD"
+            "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion LossScaleOptimizer Muon "
+            "Nadam RMSprop SGD ScheduleFreeAdamW"
         ),
         "lamina.compat.tf.keras.schedules": (
-            "CosineDecay ExponentialDecay InverseTimeDecay PiecewiseConstantDecay PolynomialDecay"
+            "CosineDecay CosineDecayRestarts ExponentialDecay InverseTimeDecay "
+            "PiecewiseConstantDecay PolynomialDecay"
         ),
         "lamina.initializers": (
             "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal "
@@ -115,7 +117,8 @@ CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.mode
 OPTIMIZERS = _named(
     {
         "lamina.compat.tf.keras.optimizers": (
-            "Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Nadam RMSprop SGD"
+            "Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion LossScaleOptimizer Muon "
+            "Nadam RMSprop SGD ScheduleFreeAdamW"
         )
     }
 )

@@ -14,8 +14,8 @@ from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import join, walk
 from lamina.errors import FileFormatError, explain
+from lamina.saving.build_inputs import decoded_inputs
 from lamina.saving.build_methods import check_entry
-from lamina.saving.inputs import decoded_inputs
 from lamina.saving.lookup import Names
 from lamina.saving.matching import Wanted
 from lamina.saving.metadata import Build, Metadata

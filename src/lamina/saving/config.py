@@ -87,7 +87,8 @@ def _arguments(layer: Tracked) -> dict[str, Any]:
 def _options(layer: Tracked, known: Sequence[str]) -> dict[str, Any]:
     """The options of Lamina's layers that were not given, read from attributes."""
     held = {name: vars(layer)[name] for name in known if name in vars(layer)}
-    if any(name.endswith("_regularizer") and name != "activity_regularizer" for name in known):
+    weights = ("kernel", "embeddings", "depthwise")
+    if layer.__class__.__name__ != "Dense" and any(f"{w}_regularizer" in known for w in weights):
         return {"activity_regularizer": None} | held
     return held
 
@@ -184,8 +185,8 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
             available.
 
     >>> from lamina import layers
-    >>> deserialize(serialize(layers.Dense(4)))
-    Dense(4)
+    >>> deserialize(serialize(layers.Dense(4))).units
+    4
     """
     with reading_config(custom_objects) as reader:
         return reader.value(config)

@@ -17,9 +17,9 @@ from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, LaminaError, explain
 from lamina.saving.config_names import class_named, function_named
 from lamina.saving.config_writer import FUNCTION, SHARED, TUPLE, VALUE
-from lamina.saving.copying import made_anew
 from lamina.saving.decoding import Decoder
 from lamina.saving.lookup import Names
+from lamina.saving.recreation import recreated
 
 __all__ = ["Reader", "reading_config"]
 
@@ -56,7 +56,7 @@ class Reader:
                 not available.
         """
         if isinstance(described, Tracked):
-            return made_anew(described, self._copies)
+            return recreated(described, self._copies)
         if type(described) in (list, tuple):
             return type(described)([self.value(item) for item in described])
         if type(described) is not dict:
@@ -157,7 +157,7 @@ def _refused(kind: Any) -> FileFormatError:
         explain(
             "The config has the code of a lambda, which is not executed."
             if code
-            else "The config has a value of an unknown kind.",
+            else "The config has a value of an unknown type.",
             expected="functions by name, layers, numbers, text, lists, dicts and arrays",
             received=str(kind)[:100],
             remedy="Define the function by def, and pass it in custom_objects."

@@ -11,7 +11,7 @@ from typing import Any, cast
 import jax.numpy as jnp
 
 from lamina import initializers
-from lamina.core.base.allowance import ALLOWANCE
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
 from lamina.saving import plain_data

@@ -15,9 +15,9 @@ from lamina.core.base.pytrees import flatten
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.errors import FileFormatError, InputError, explain
 from lamina.json_text import read_json
+from lamina.saving.build_inputs import decoded_inputs
 from lamina.saving.exporting import FORMAT, PROGRAM, VERSION, WEIGHTS
 from lamina.saving.files import TensorFile
-from lamina.saving.inputs import decoded_inputs
 from lamina.saving.plain_data import text_of
 from lamina.saving.programs import Traced, named_dims, read_program
 
@@ -74,22 +74,22 @@ class Exported:
         given = dict(zip(names, args, strict=False)) | kwargs
         if len(args) > len(names) or set(given) != set(names):
             received = f"{len(args)} by position" + "".join(f", {name}" for name in kwargs)
-            raise InputError(self._misfit("these inputs", received))
+            raise InputError(self._mismatch_message("these inputs", received))
         sizes: dict[str, int] = {}
         for name in names:
             wanted, structure = flatten(self._named[name], is_leaf=_is_spec)
             found, other = flatten(as_specs(given[name]), is_leaf=_is_spec)
             if structure != other:
-                raise InputError(self._misfit(f"this {name!r}", str(other)))
+                raise InputError(self._mismatch_message(f"this {name!r}", str(other)))
             for spec, own in zip(wanted, found, strict=True):
                 if not _fits(spec, own, sizes):
-                    raise InputError(self._misfit(f"a {name!r} of this form", str(own)))
+                    raise InputError(self._mismatch_message(f"a {name!r} of this form", str(own)))
         if any(sizes[name] < least for name, least in self.least.items()):
             received = ", ".join(f"{name} = {sizes[name]}" for name in self.least)
-            raise InputError(self._misfit("inputs so small", received))
+            raise InputError(self._mismatch_message("inputs so small", received))
         return given
 
-    def _misfit(self, what: str, received: str) -> str:
+    def _mismatch_message(self, what: str, received: str) -> str:
         forms = [f"{name} {Arguments((spec,), {})}" for name, spec in self._named.items()]
         forms += [f"{name} from {size} up" for name, size in self.least.items()]
         return explain(

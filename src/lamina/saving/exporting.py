@@ -14,15 +14,15 @@ import numpy as np
 
 from lamina.core.base.jax_internals import in_fresh_context
 from lamina.core.base.lock import LOCK
-from lamina.core.calling.single_layer import ObservedCall, repeat_call
+from lamina.core.calling.repeated_call import ObservedCall, repeat_call
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import BuildError, FileFormatError, InputError, explain
+from lamina.saving.build_inputs import decoded_inputs
 from lamina.saving.encoding import Encoder, UnencodableError
 from lamina.saving.files import storable, write
-from lamina.saving.inputs import decoded_inputs
 from lamina.saving.programs import (
     Traced,
     has_specs,
@@ -218,7 +218,7 @@ def _depends(layer: Tracked, specs: Arguments, error: Exception) -> str:
     notes = [note for note in getattr(error, "__notes__", []) if note.startswith("in layer")]
     return explain(
         f"{type(layer).__name__} cannot be exported for any size: the computation depends on a "
-        "size that is left open.",
+        "size that is unknown.",
         where=f"made at {layer._lamina.made_at}",
         expected="the same operations for every size",
         received=f"{str(error).partition(chr(10))[0]} ({'; '.join([f'inputs {specs}', *notes])})",
@@ -229,7 +229,7 @@ def _depends(layer: Tracked, specs: Arguments, error: Exception) -> str:
 
 def _no_input(layer: Tracked, error: Exception) -> str:
     return explain(
-        f"{type(layer).__name__} takes an input that a program cannot take.",
+        f"{type(layer).__name__} takes an input that an exported program cannot take.",
         where=f"made at {layer._lamina.made_at}",
         expected="arrays, numbers and text, and tuples, lists and dicts of them",
         received=str(error).partition("\n")[0],
@@ -249,7 +249,7 @@ def _no_output(layer: Tracked, error: Exception) -> str:
 
 def _no_arithmetic(layer: Tracked, error: Exception) -> str:
     return explain(
-        f"{type(layer).__name__} cannot be exported: it does more than compute arrays from arrays.",
+        f"{type(layer).__name__} cannot be exported: it is not a pure function of arrays.",
         where=f"made at {layer._lamina.made_at}",
         expected="operations of XLA on one device, without Python callbacks and without custom "
         "kernels, such as those of LAPACK",

@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.base.allowance import ALLOWANCE, Allowance, allowing
 from lamina.core.base.jax_internals import outside_traces
+from lamina.core.base.load_limits import ALLOWANCE, Allowance, allowing
 from lamina.core.base.lock import LOCK
 from lamina.core.building.request import Request
 from lamina.core.building.transaction import all_or_nothing, carry_out
@@ -20,14 +20,14 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable, store
 from lamina.core.tree.walk import Tree, join, walk
 from lamina.errors import BuildError, FileFormatError, explain
+from lamina.saving.build_inputs import decoded_inputs
 from lamina.saving.build_methods import check_entry
 from lamina.saving.builds import Missing, missing_specs, planned, request_of
 from lamina.saving.files import TensorFile
 from lamina.saving.header import Entry
-from lamina.saving.inputs import decoded_inputs
 from lamina.saving.load_errors import MismatchError, UnbuildableError
 from lamina.saving.lookup import Names
-from lamina.saving.matching import Match, Wanted, cast, match, misfit, skipped
+from lamina.saving.matching import Match, Wanted, cast, match, mismatch_error, skipped
 from lamina.saving.metadata import Build, parse, weight_entries
 from lamina.saving.renaming import renaming
 
@@ -95,9 +95,9 @@ class Loading:
                         had = list(walk(self.root).by_path().values())
                     self._assign(had)
             except MismatchError as problem:
-                found = self._whole_misfit(problem.found)
+                found = self._whole_mismatch(problem.found)
                 name, made_at = type(self.root).__name__, self.root._lamina.made_at
-                raise misfit(self.file.path, name, found, made_at) from None
+                raise mismatch_error(self.file.path, name, found, made_at) from None
 
     def read(self, name: str, variable: Variable, path: str) -> np.ndarray:
         """Read an array in the dtype of a variable.
@@ -232,7 +232,7 @@ class Loading:
             or (path in self.entries and self.entries[path].shape == variable.shape)
         }
 
-    def _whole_misfit(self, found: Match) -> Match:
+    def _whole_mismatch(self, found: Match) -> Match:
         """All mismatches: a build that fails does not know what later ones would make."""
         tree = walk(self.root)
         if self.root._lamina.built is not None:
@@ -246,7 +246,7 @@ class Loading:
     def _too_much(self) -> FileFormatError:
         return FileFormatError(
             explain(
-                f"{self.file.path!r} describes a larger model than it has arrays for.",
+                f"{self.file.path!r} describes a larger model than its arrays can fill.",
                 where=f"{type(self.root).__name__} was made at {self.root._lamina.made_at}",
                 expected="weights, shared weights and builds in proportion to the arrays",
                 received="many more",

@@ -47,8 +47,8 @@ def label(thing: Any) -> str:
         thing: a class or a function.
 
     Returns:
-        For a listed one of Lamina's, its public module and name; else the module and the
-        qualified name of its definition.
+        For a listed one of Lamina's, or one stored as such, its public module and name; else the
+        module and the qualified name of its definition.
 
     >>> from lamina.layers import Dense
     >>> label(Dense), label(Dense.call)
@@ -56,7 +56,7 @@ def label(thing: Any) -> str:
     """
     if is_ours(str(thing.__module__)):
         for name in _BY_INNER_NAME.get(thing.__qualname__, ()):
-            if _exported(name) is thing:
+            if _exported(name) in (thing, vars(thing).get("_saved_as")):
                 return name
     return f"{thing.__module__}:{thing.__qualname__}"
 

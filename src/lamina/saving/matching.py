@@ -12,7 +12,7 @@ import numpy as np
 from lamina.errors import FileFormatError, explain, nearest
 from lamina.saving.header import Entry
 
-__all__ = ["Match", "Wanted", "cast", "match", "misfit", "skipped"]
+__all__ = ["Match", "Wanted", "cast", "match", "mismatch_error", "skipped"]
 
 Wanted = tuple[tuple[int, ...], Any]
 """The shape and dtype of a weight."""
@@ -122,7 +122,7 @@ def cast(array: np.ndarray, dtype: Any, path: str) -> np.ndarray:
     return made
 
 
-def misfit(file: str, model: str, found: Match, made_at: object) -> FileFormatError:
+def mismatch_error(file: str, model: str, found: Match, made_at: object) -> FileFormatError:
     """Make the error that lists every mismatch.
 
     Args:

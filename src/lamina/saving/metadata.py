@@ -10,10 +10,10 @@ from typing import Any, cast
 from lamina.core.tree.walk import Tree
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.json_text import excess, read_json
+from lamina.saving.build_inputs import encoded_inputs
 from lamina.saving.build_methods import is_allowed
 from lamina.saving.encoding import Encoder
 from lamina.saving.header import Entry
-from lamina.saving.inputs import encoded_inputs
 
 __all__ = ["Build", "Metadata", "Training", "describe", "parse", "text", "weight_entries"]
 

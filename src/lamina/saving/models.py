@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
-from lamina.core.base.allowance import Allowance, allowing
+from lamina.core.base.load_limits import Allowance, allowing
 from lamina.core.base.lock import LOCK
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.edition import EDITION
+from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import copy_flags, settle
 from lamina.core.tree.walk import Tree, walk
 from lamina.errors import BuildError, FileFormatError, explain
@@ -169,10 +170,10 @@ def _differing(here: Mapping[str, str], again: Mapping[str, str]) -> list[str]:
 def _not_remade(name: str, layer: Tracked, reason: str) -> BuildError:
     return BuildError(
         explain(
-            f"{name} cannot be saved whole: its constructor, called with the same arguments, makes "
-            "another model.",
+            f"{name} cannot be saved as a whole: its constructor, called with the same arguments, "
+            "creates a different model.",
             where=f"made at {layer._lamina.made_at}",
-            expected="a model that its class makes from its arguments",
+            expected="a model that its constructor creates from the arguments",
             received=reason,
             remedy="If layers were changed after the constructor, make them in __init__; or use "
             "save_weights, and load_weights into a model made the same way.",

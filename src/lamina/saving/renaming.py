@@ -58,8 +58,8 @@ def renaming(rename: Mapping[str, str] | None, names: list[str]) -> Callable[[st
         both = [name for name, renamed in zip(names, made, strict=True) if renamed == twice]
         raise InputError(
             explain(
-                f"rename gives two entries of the file the name {twice!r}.",
-                expected="a different name for each entry",
+                f"rename maps two entries of the file to {twice!r}.",
+                expected="a unique name for each entry",
                 received=", ".join(both),
                 remedy="Rename the other entry too.",
             )

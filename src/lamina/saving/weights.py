@@ -33,7 +33,7 @@ def check_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
     if not overwrite and os.path.exists(path):
         raise FileExistsError(
             explain(
-                "The file exists already.",
+                "The file already exists.",
                 expected="a new file, or overwrite=True",
                 received=f"{os.fspath(path)!r} and overwrite=False",
                 remedy="Choose another path, or leave overwrite out.",

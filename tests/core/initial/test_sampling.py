@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina import initializers
-from lamina.core.initial import sampling
-from lamina.core.initial.sampling import check, digest, draw, draw_callable
+from lamina.core.initial import samplers
+from lamina.core.initial.random_words import digest
+from lamina.core.initial.sampling import check, draw, draw_callable
 from lamina.errors import BuildError
 
 UNIFORM, NORMAL = initializers.RandomUniform(0.0, 1.0), initializers.RandomNormal(stddev=1.0)
@@ -225,7 +226,7 @@ def test_any_number_of_threads_draws_the_same(law, monkeypatch):
     shape = (3 * (1 << 20) + 5,)
     found = []
     for count in (1, 2, 3, 64):
-        monkeypatch.setattr(sampling, "_THREADS", count)
+        monkeypatch.setattr(samplers, "_THREADS", count)
         found.append(drawn(law, shape))
     for other in found[1:]:
         np.testing.assert_array_equal(found[0], other)

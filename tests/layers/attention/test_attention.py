@@ -340,7 +340,7 @@ def test_axes_that_are_not_there(axes) -> None:
 
 
 def test_nothing_to_look_at() -> None:
-    with pytest.raises(InputError, match="nothing to attend to"):
+    with pytest.raises(InputError, match="no value to attend to"):
         MultiHeadAttention(2, 3)(jnp.ones((2, 4, 6)), None)
 
 

@@ -61,7 +61,6 @@ def cases(draw, names, filters=True):
     return name, (*counts, kernel_size), options, shape
 
 
-@pytest.mark.as_users_run
 @few
 @given(cases(PLAIN), st.sampled_from([1, 2]))
 def test_equals_keras(compare, normal, case, groups) -> None:

@@ -92,7 +92,7 @@ def test_the_state_stays_for_the_next_batch(normal) -> None:
     halves = jnp.concatenate([layer(x[:, :2]), layer(x[:, 2:])], 1)
     layer.reset_state()
     np.testing.assert_allclose(layer(x), halves, rtol=1e-5, atol=1e-6)
-    with pytest.raises(BuildError, match="size of its state is not known"):
+    with pytest.raises(BuildError, match="size of its state is unknown"):
         ConvLSTM2D(2, 3, stateful=True).build((2, None, None, 5, 1))
 
 

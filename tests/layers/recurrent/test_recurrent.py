@@ -246,7 +246,7 @@ def test_the_state_stays_for_the_next_batch(normal, kind) -> None:
 
 
 def test_a_stateful_layer_has_batches_of_one_size(normal) -> None:
-    with pytest.raises(BuildError, match="size of the batch"):
+    with pytest.raises(BuildError, match="fixed batch size"):
         LSTM(UNITS, stateful=True).build((None, TIME, FEATURES))
     layer = LSTM(UNITS, stateful=True)
     layer(normal(BATCH, TIME, FEATURES))

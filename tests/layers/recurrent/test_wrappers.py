@@ -145,7 +145,7 @@ def test_layers_that_make_no_pair(normal) -> None:
         (GRU(2), {"backward_layer": GRU(2)}),
         (GRU(2), {"backward_layer": GRU(2, go_backwards=True, return_state=True)}),
     ):
-        with pytest.raises(InputError, match="do not make a pair"):
+        with pytest.raises(InputError, match="does not match the forward"):
             Bidirectional(layer, **options)
     x = normal(BATCH, TIME, FEATURES)
     for states in (x[:, 0, :2], [x[:, 0, :2]] * 3):

@@ -72,6 +72,12 @@ def test_arguments_are_those_of_keras_or_refused_by_name(name):
         (lambda: callbacks.CSVLogger("a", separator=""), "separator"),
         (lambda: callbacks.SwapEMAWeights(), "use_ema=True"),
         (lambda: callbacks.BackupAndRestore("a", save_freq="day"), "save_freq"),
+        (lambda: callbacks.BackupAndRestore("a", save_freq=0.15), "save_freq"),
+        (lambda: callbacks.BackupAndRestore(""), "backup_dir of BackupAndRestore is no path"),
+        (lambda: callbacks.BackupAndRestore(None), "backup_dir of BackupAndRestore is no path"),
+        (lambda: callbacks.ModelCheckpoint(None), "filepath of ModelCheckpoint is no path"),
+        (lambda: callbacks.CSVLogger(""), "filename of CSVLogger is no path"),
+        (lambda: callbacks.TensorBoard(log_dir=None), "log_dir of TensorBoard is no path"),
         (lambda: callbacks.TensorBoard(write_images=True), "write_images"),
         (lambda: callbacks.TensorBoard(embeddings_freq=1), "embeddings_freq"),
         (lambda: callbacks.TensorBoard(embeddings_metadata="a"), "embeddings_metadata"),
@@ -259,5 +265,5 @@ def test_nothing_is_printed_at_the_lowest_rate(capsys, lowest):
 def test_a_log_that_is_a_list_cannot_be_monitored():
     added = callbacks.LambdaCallback(on_epoch_end=lambda _, logs: logs.update(score=[1.0, 2.0]))
     told = [added, callbacks.EarlyStopping("score", mode="min")]
-    with pytest.raises(InputError, match="no number"):
+    with pytest.raises(InputError, match="not a number"):
         compiled().fit(X, Y, verbose=0, callbacks=told)

@@ -433,8 +433,3 @@ def test_data_that_change_their_form_are_told():
 def test_arrays_are_put_on_the_device_once():
     data = Arrays((X, Y))
     assert data.device is data.device
-
-
-def test_weights_of_classes_need_arrays():
-    with pytest.raises(InputError, match="belong in the batches"):
-        told(compiled(), Again(), class_weight={0: 1.0})

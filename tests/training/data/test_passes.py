@@ -12,8 +12,6 @@ from lamina import Sequential, layers
 from lamina.training import Callback, Trainer
 from lamina.training.data.passes import Passes
 
-pytestmark = pytest.mark.as_users_run
-
 X = np.arange(40, dtype="float32").reshape(20, 2) / 40
 Y = X.sum(-1, keepdims=True) ** 2
 

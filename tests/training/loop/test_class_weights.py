@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+import keras
 import numpy as np
 import pytest
 
@@ -133,6 +134,104 @@ def test_one_batch_is_weighted_as_in_fit():
     np.testing.assert_allclose(found, np.mean(values * TABLE[labels]), rtol=1e-5)
 
 
+X, LABELS = RNG.normal(size=(20, 3)).astype("float32"), RNG.integers(0, 4, size=20)
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of 5 examples, the labels in the given form."""
+
+    def __init__(self, labels, sample_weight=()):
+        super().__init__()
+        self.arrays = X, labels, *sample_weight
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return tuple(array[5 * index : 5 * index + 5] for array in self.arrays)
+
+
+@pytest.mark.parametrize(
+    ("labels", "loss"),
+    [
+        (LABELS, "sparse_categorical_crossentropy"),
+        (LABELS[:, None], "sparse_categorical_crossentropy"),
+        (np.eye(4, dtype="float32")[LABELS], "categorical_crossentropy"),
+        (np.zeros((20, 4), "float32"), "mse"),
+    ],
+)
+def test_batches_of_iterables_are_weighted_as_in_keras(labels, loss):
+    ours = model_of(2, 4)
+    theirs = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "softmax")])
+    theirs.set_weights(ours.get_weights())
+    for model in (ours, theirs):
+        model.compile("sgd", loss)
+    expected = theirs.fit(
+        Batches(labels), class_weight=WEIGHTS, epochs=2, verbose=0, shuffle=False
+    ).history["loss"]
+    data = Batches(labels)
+    for source in (
+        data,
+        lambda: map(data.__getitem__, range(4)),
+        iter([*map(data.__getitem__, range(4))] * 2),
+    ):
+        again = model_of(2, 4)
+        again.set_weights(ours.get_weights())
+        again.compile("sgd", loss)
+        steps = None if source is data or callable(source) else 4
+        history = again.fit(
+            source, class_weight=WEIGHTS, epochs=2, steps_per_epoch=steps, verbose=0
+        ).history
+        np.testing.assert_allclose(history["loss"], expected, rtol=1e-5)
+
+
+def test_batches_of_iterables_keep_their_sample_weights():
+    weights = RNG.uniform(0.5, 2.0, size=20).astype("float32")
+    model = model_of(2, 4)
+    values = losses.sparse_categorical_crossentropy(LABELS, model(X))
+    model.compile(loss="sparse_categorical_crossentropy", learning_rate=1e-9)
+    history = model.fit(Batches(LABELS, [weights]), class_weight=WEIGHTS, verbose=0).history
+    np.testing.assert_allclose(
+        history["loss"][0], np.mean(values * TABLE[LABELS] * weights), rtol=1e-5
+    )
+
+
+def test_a_batch_may_lack_classes_and_has_no_unknown_ones():
+    ones = inputs(6), np.ones(6, "int32")
+    model = model_of(2, 4)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit([ones, ones].__iter__, class_weight=WEIGHTS, verbose=0)
+    with pytest.raises(InputError, match="does not exist"):
+        model.fit([ones].__iter__, class_weight={**WEIGHTS, 4: 1.0}, verbose=0)
+    with pytest.raises(InputError, match="no weight for a class"):
+        model.fit([ones].__iter__, class_weight={0: 1.0}, verbose=0)
+
+
+def test_each_form_of_batches_has_its_own_shapes():
+    model = model_of(3, 4)
+    model.compile(loss="sparse_categorical_crossentropy", learning_rate=1e-9)
+    batches = [(inputs(2, n), RNG.integers(0, 4, size=(2, n))) for n in (3, 5, 3)]
+    expected = np.mean(
+        [
+            np.mean(losses.sparse_categorical_crossentropy(y, model(x)) * TABLE[y])
+            for x, y in batches
+        ]
+    )
+    history = model.fit(batches.__iter__, class_weight=WEIGHTS, verbose=0).history
+    np.testing.assert_allclose(history["loss"][0], expected, rtol=1e-5)
+
+
+def test_rows_of_zeros_count_as_the_first_class_as_in_keras():
+    x, y = np.ones((6, 4), "float32"), np.zeros((6, 3), "float32")
+    found = []
+    for kit in (lamina, keras):
+        model = kit.Sequential([kit.layers.Dense(3, use_bias=False, kernel_initializer="ones")])
+        model.compile("sgd", "mse")
+        found.append(float(model.train_on_batch(x, y, class_weight={1: 0.3, 0: 0.2})))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+    np.testing.assert_allclose(found[0], 16.0 * 0.2, rtol=1e-6)
+
+
 MISTAKES = [
     ("balanced", [0, 1, 2], "sparse_categorical_crossentropy", "not valid"),
     ({"cat": 1.0, "dog": 2.0}, [0, 1, 0], "sparse_categorical_crossentropy", "not valid"),
@@ -144,7 +243,7 @@ MISTAKES = [
     ({0: 1.0, 1: 2.0, -1: 1.0}, [0, 1, 0], "sparse_categorical_crossentropy", "does not exist"),
     ({0: 1.0, 1: 2.0}, [0.0, np.nan, 1.0], "sparse_categorical_crossentropy", "class indices"),
     ({0: 1.0, 1: 2.0}, ["a", "b", "a"], "sparse_categorical_crossentropy", "class indices"),
-    ({0: 1.0, 1: 2.0}, [[0, 1, 1], [1, 1, 0], [0, 0, 0]], "binary_crossentropy", "does not fit"),
+    ({0: 1.0, 1: 2.0}, [[0, 1, 1], [1, 1, 0], [0, 0, 0]], "binary_crossentropy", "does not match"),
 ]
 
 

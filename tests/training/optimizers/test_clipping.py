@@ -7,7 +7,7 @@ import pytest
 
 from lamina.compat import tf
 from lamina.errors import InputError
-from lamina.training.optimizers import by_name, definitions
+from lamina.training.optimizers import definitions, lookup
 
 GRADIENTS = {"a": np.array([3.0, 4.0], "float32"), "b": np.array([[0.5, -6.0]], "float32")}
 
@@ -19,14 +19,14 @@ def test_gradients_are_clipped_as_keras_clips_them(kind):
     keras.optimizers.SGD(1.0, **{kind: 2.0}).apply(list(GRADIENTS.values()), theirs)
     for optimizer in (
         definitions.sgd(1.0, **{kind: 2.0}),
-        by_name.get("sgd", learning_rate=1.0, **{kind: 2.0}),
+        lookup.get("sgd", learning_rate=1.0, **{kind: 2.0}),
     ):
         updates, _ = optimizer.update(GRADIENTS, optimizer.init(weights), weights)
         for update, expected in zip(updates.values(), theirs, strict=True):
             np.testing.assert_allclose(1 + update, np.asarray(expected.value), rtol=1e-5)
 
 
-@pytest.mark.parametrize("make", [definitions.adam, lambda **o: by_name.get("adam", **o)])
+@pytest.mark.parametrize("make", [definitions.adam, lambda **o: lookup.get("adam", **o)])
 def test_one_way_of_clipping_and_a_positive_limit(make):
     with pytest.raises(InputError, match="in one way only"):
         make(clipnorm=1.0, clipvalue=1.0)

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from lamina.core.base.host_memory import copied
-from lamina.training.optimizers import by_name
+from lamina.training.optimizers import lookup
 from lamina.training.optimizers.initial_state import initial_state
 
 
@@ -23,9 +23,9 @@ def same(found, expected) -> None:
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
-@pytest.mark.parametrize("name", by_name.names())
+@pytest.mark.parametrize("name", lookup.names())
 def test_it_is_what_the_optimizer_says(name) -> None:
-    init = by_name.get(name).init
+    init = lookup.get(name).init
     same(initial_state(init, weights()), jax.jit(init)(weights()))
 
 
@@ -38,7 +38,7 @@ def test_it_is_what_the_optimizer_says(name) -> None:
     ],
 )
 def test_with_what_goes_round_it(options) -> None:
-    init = by_name.get("adam", **options).init
+    init = lookup.get("adam", **options).init
     same(initial_state(init, weights()), jax.jit(init)(weights()))
 
 
@@ -60,5 +60,5 @@ def test_nothing_is_compiled_for_constants(caplog) -> None:
     with jax.log_compiles(), caplog.at_level("WARNING"):
         initial_state(optax.adam(1e-3).init, given)
         assert not [told for told in caplog.messages if "Finished XLA compilation" in told]
-        initial_state(by_name.get("adam", ema_momentum=0.9).init, given)
+        initial_state(lookup.get("adam", ema_momentum=0.9).init, given)
         assert [told for told in caplog.messages if "Finished XLA compilation" in told]

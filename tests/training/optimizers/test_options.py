@@ -38,6 +38,26 @@ CASES = [
     ("Lion", {"learning_rate": 0.1}),
     ("Lamb", {"learning_rate": 0.1, "weight_decay": 0.1}),
     ("RMSprop", {"learning_rate": 0.1, "weight_decay": 0.1, "centered": True}),
+    ("Adafactor", {"learning_rate": 0.1, "weight_decay": 0.1, **AVERAGES}),
+    ("Adafactor", {"clip_threshold": 0.5, "epsilon_2": 0.1, "beta_2_decay": -0.5}),
+    ("Adafactor", {"learning_rate": 3.0, "relative_step": False, "epsilon_1": 0.1}),
+    ("Ftrl", {"learning_rate": 0.1}),
+    ("Ftrl", {"learning_rate_power": -0.3, "initial_accumulator_value": 0.5, "beta": 0.3}),
+    (
+        "Ftrl",
+        {
+            "learning_rate": 0.1,
+            "l1_regularization_strength": 0.1,
+            "l2_regularization_strength": 0.2,
+            "l2_shrinkage_regularization_strength": 0.1,
+            "weight_decay": 0.1,
+        },
+    ),
+    ("Muon", {"learning_rate": 0.1}),
+    ("Muon", {"nesterov": False, "rms_rate": None, "ns_steps": 3, "momentum": 0.5}),
+    ("Muon", {"muon_a": 3.0, "muon_b": -4.0, "muon_c": 2.0, "weight_decay": None}),
+    ("ScheduleFreeAdamW", {"learning_rate": 0.1}),
+    ("ScheduleFreeAdamW", {"warmup_steps": 4, "weight_decay": 0.1, "beta_1": 0.7}),
 ]
 
 
@@ -99,6 +119,28 @@ def test_options_out_of_range_are_errors(options):
         tf.keras.optimizers.Adam(**options)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {"momentum": -1.0}),
+        ("SGD", {"momentum": 2.0}),
+        ("Lion", {"beta_1": -0.1}),
+        ("Lion", {"beta_1": 0.0}),
+        ("Lion", {"beta_1": 1.1}),
+        ("Ftrl", {"initial_accumulator_value": -0.1}),
+        ("Ftrl", {"learning_rate_power": 0.1}),
+        ("Ftrl", {"l1_regularization_strength": -0.1}),
+        ("Ftrl", {"l2_regularization_strength": -0.1}),
+        ("Ftrl", {"l2_shrinkage_regularization_strength": -0.1}),
+        ("Muon", {"exclude_layers": "head"}),
+        ("Muon", {"exclude_layers": ["dense_[0-9]*"]}),
+    ],
+)
+def test_options_that_keras_refuses_are_errors(name, options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        getattr(tf.keras.optimizers, name)(**options)
+
+
 def test_the_learning_rate_is_read_and_assigned():
     model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(1)])
     model.compile(tf.keras.optimizers.Adam(0.25), "mse")
@@ -106,3 +148,25 @@ def test_the_learning_rate_is_read_and_assigned():
     assert model.optimizer.learning_rate.value == np.float32(0.25)
     model.optimizer.learning_rate.assign(0.5)
     assert model.optimizer.learning_rate == 0.5
+
+
+def test_a_learning_rate_may_be_a_function_without_arguments():
+    def steps(optimizer):
+        model = lamina.Sequential([lamina.Input((1,)), lamina.layers.Dense(1, use_bias=False)])
+        model.set_weights([np.ones((1, 1))])
+        model.compile(optimizer, "mse")
+        model.fit(np.ones((4, 1)), np.zeros((4, 1)), epochs=3, verbose=0)
+        return model.get_weights()[0]
+
+    sgd = tf.keras.optimizers.SGD
+    for options in ({}, {"gradient_accumulation_steps": 2}):
+        changed = steps(sgd(learning_rate=lambda: 0.25, **options))
+        np.testing.assert_array_equal(changed, steps(sgd(learning_rate=0.25, **options)))
+
+
+def test_decay_is_ignored_with_a_warning_as_in_keras():
+    with pytest.warns(UserWarning, match="decay"):
+        optimizer = tf.keras.optimizers.Adam(0.01, decay=1e-6)
+    assert "decay" not in optimizer.get_config()
+    with pytest.raises(TypeError, match="lr"):
+        tf.keras.optimizers.Adam(lr=0.01)

@@ -180,16 +180,23 @@ def test_losses_of_outputs_can_be_monitored():
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
-        (one, {"loss": {"uot": "mse"}}, "losses for an output that the model does not have"),
-        (one, {"loss": ["mse", "mae"]}, "losses do not say which output"),
-        (two, {"loss": ["mse"]}, "losses do not say which output"),
-        (two, {"loss": [["mse", "mae"], "mse"]}, "losses do not fit a"),
-        (two, {"loss": "mse", "metrics": ["mae"]}, "metrics do not say which output"),
-        (two, {"loss": "mse", "metrics": {"c": "mae"}}, "metrics for an output"),
-        (two, {"loss": "mse", "loss_weights": {"c": 1.0}}, "loss_weights for an output"),
+        (one, {"loss": {"uot": "mse"}}, "losses for an unknown output"),
+        (one, {"loss": ["mse", "mae"]}, "losses cannot be assigned to outputs"),
+        (two, {"loss": ["mse"]}, "losses cannot be assigned to outputs"),
+        (two, {"loss": [["mse", {"no": "mae"}], "mse"]}, "losses do not match"),
+        (two, {"loss": "mse", "metrics": ["mae"]}, "metrics cannot be assigned to outputs"),
+        (two, {"loss": "mse", "metrics": {"c": "mae"}}, "metrics for an unknown output"),
+        (two, {"loss": "mse", "loss_weights": {"c": 1.0}}, "loss_weights for an unknown output"),
         (two, {"loss": "mse", "loss_weights": ["a", 1.0]}, "loss_weights has no number"),
     ],
 )
-def test_what_fits_no_output_is_an_error_of_compile(make, options, message):
-    with pytest.raises(InputError, match=message):
-        make(lamina).compile("sgd", **options)
+def test_losses_and_metrics_of_no_output_are_errors_before_the_first_step(make, options, message):
+    model = make(lamina)
+    before = model.get_weights()
+    model.compile("sgd", **options)
+    y = A if make is one else [A, B]
+    for run in (model.train_on_batch, model.evaluate, model.fit):
+        with pytest.raises(InputError, match=message):
+            run(X, y)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

@@ -101,6 +101,7 @@ from lamina.compat.tf.elementwise import (
 from lamina.compat.tf.linalg import einsum, matmul, norm, tensordot
 from lamina.compat.tf.missing import missing
 from lamina.compat.tf.nn import sigmoid, tanh
+from lamina.compat.tf.no_effect import function, identity, is_tensor
 from lamina.compat.tf.reductions import (
     add_n,
     argmax,
@@ -117,7 +118,6 @@ from lamina.compat.tf.reductions import (
     reduce_sum,
     sort,
 )
-from lamina.compat.tf.running import function, identity, is_tensor
 from lamina.compat.tf.shaping import (
     boolean_mask,
     broadcast_to,

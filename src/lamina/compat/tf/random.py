@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 import lamina
-from lamina.compat.tf.keys import running
 from lamina.compat.tf.missing import missing
+from lamina.compat.tf.running_layer import running
 from lamina.compat.tf.tensors import Dims, Value, dims, is_traced, tensor
 from lamina.errors import TraceError, explain
 

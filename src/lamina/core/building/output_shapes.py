@@ -8,11 +8,12 @@ from typing import Any, cast
 import jax
 
 from lamina.core.base.pytrees import flatten, unflatten
-from lamina.core.specs.signature import build_arguments, method_of
+from lamina.core.specs.build_arguments import build_arguments
+from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs, is_array, shapes_of
 from lamina.core.tree.node import Tracked
 
-__all__ = ["own_output_shape", "with_own_shapes"]
+__all__ = ["own_output_shape", "specs_by_own_shapes", "with_own_shapes"]
 
 
 def own_output_shape(layer: Tracked) -> Callable[..., Any] | None:
@@ -56,6 +57,23 @@ def with_own_shapes(
         specs.append(Spec(tuple(shape), leaf.dtype))
     same = all(new is old for new, old in zip(found, leaves, strict=True))
     return outputs if same else unflatten(structure, found), unflatten(structure, specs)
+
+
+def specs_by_own_shapes(
+    layer: Tracked, written: Callable[..., Any], inputs: Arguments, dtype: Any
+) -> Any:
+    """Return the specs of a layer's outputs by the shapes that the layer computes itself.
+
+    Args:
+        layer: the layer.
+        written: its `compute_output_shape`.
+        inputs: the specs of its inputs.
+        dtype: the dtype of the outputs.
+    """
+    method = method_of(type(layer), "call")
+    args, kwargs = build_arguments(written, method.bind(inputs.args, inputs.kwargs), shapes_of)
+    leaves, structure = flatten(written(layer, *args, **kwargs), is_leaf=_is_shape)
+    return unflatten(structure, [Spec(shape, dtype) for shape in leaves])
 
 
 def _is_shape(value: Any) -> bool:

@@ -172,6 +172,14 @@ class PlanCall(Interpreter):
         open_dims = self.planner.sizes.trial
         return tuple(None if size == 0 and open_dims else size for size in sizes)
 
+    def known_specs(self, layer: Tracked, specs: Arguments) -> Arguments:
+        planner = self.planner
+        if not planner.sizes.trial:
+            return specs
+        if id(layer) not in planner.records and self.path_of(layer) in planner.earlier:
+            return planner.without_unknown(layer, specs)
+        return specs.map(lambda spec: Spec((None,) * spec.ndim, spec.dtype))
+
     def child(
         self, values: Mapping[int, Any], indices: Mapping[str, Any] | None = None
     ) -> Interpreter:

@@ -10,25 +10,27 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lamina.core.base.allowance import ALLOWANCE
 from lamina.core.base.interrupts import DeferredSignals
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.sites import Site
 from lamina.core.building import errors
 from lamina.core.building.plan import PlannedCall
 from lamina.core.running.errors import add_layer_note
+from lamina.core.specs.build_arguments import build_arguments
 from lamina.core.specs.merging import merge_specs
-from lamina.core.specs.signature import build_arguments, method_of
+from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, is_unknown, shapes_of
 from lamina.core.specs.trial_sizes import TrialSizes
+from lamina.core.tree.build_state import own_build
 from lamina.core.tree.memento import Memento, Snapshot, same_state, state_of
 from lamina.core.tree.node import Built, Node, Tracked
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import join, own_build, walk
+from lamina.core.tree.walk import join, walk
 from lamina.errors import BuildError, TrackingError
 
-__all__ = ["Misfit", "Planner"]
+__all__ = ["Mismatch", "Planner"]
 
-Misfit = tuple[Arguments, errors.WeightMismatchError]
+Mismatch = tuple[Arguments, errors.WeightMismatchError]
 """Inputs for which a layer would need other weights, and the weight whose shape differs."""
 
 
@@ -39,7 +41,7 @@ class Planner:
         root: the layer to plan.
         sizes: the trial sizes of unknown dims in this pass.
         earlier: the previous successful pass, with other trial sizes; None (default) for the first.
-        misfit: the mismatch of a failed pass; None (default) if there was none.
+        earlier_mismatch: the mismatch of a failed pass; None (default) if there was none.
         split: whether dims are unknown because `shard_map` splits them; False by default.
         believe: whether the root's own `compute_output_shape` is used; True by default.
 
@@ -76,7 +78,7 @@ class Planner:
         root: Tracked,
         sizes: TrialSizes,
         earlier: Planner | None = None,
-        misfit: Misfit | None = None,
+        earlier_mismatch: Mismatch | None = None,
         split: bool = False,
         believe: bool = True,
     ) -> None:
@@ -85,8 +87,8 @@ class Planner:
         self.split = split
         self.believe = believe
         self.earlier = {} if earlier is None else earlier.by_path()
-        self.mismatch: Misfit | None = None
-        self.earlier_mismatch = misfit
+        self.mismatch: Mismatch | None = None
+        self.earlier_mismatch = earlier_mismatch
         self.stuck = self.believed = False
         self.before = Snapshot(root) if earlier is None else earlier.before
         self.tree = self.before.tree.copy()
@@ -180,7 +182,7 @@ class Planner:
             raise TrackingError(errors.weight_in_call(self.name(layer)))
         if is_unknown(shape):
             record = self.records.get(id(layer))
-            inputs = None if record is None else self._unknown(layer, record.inputs)
+            inputs = None if record is None else self.without_unknown(layer, record.inputs)
             raise BuildError(errors.unknown_dim(self.name(layer), shape, inputs, self.split))
         if self.allowance is not None:
             self.allowance.weight()
@@ -299,8 +301,11 @@ class Planner:
     def _run(self, layer: Tracked, method: str, specs: Arguments) -> None:
         written = own_build(layer)
         assert written is not None
-        named = method_of(type(layer), method).bind(specs.args, specs.kwargs)
-        args, kwargs = build_arguments(written, named, shapes_of)
+        info = method_of(type(layer), method)
+        named = info.bind(specs.args, specs.kwargs)
+        args, kwargs = build_arguments(
+            written, named, shapes_of, info if method == "call" else None
+        )
         self.building.append(layer)
         try:
             written(layer, *args, **kwargs)
@@ -317,7 +322,7 @@ class Planner:
         before = Memento()
         before.add(layer)
         flags = [(one._lamina, one._lamina.trainable) for one in before.layers()]
-        self._run(layer, method, self._unknown(layer, specs))
+        self._run(layer, method, self.without_unknown(layer, specs))
         changed = [node for node, old in flags if node.trainable is not old]
         self.flags += [(node, node.trainable, node.inherits) for node in changed]
         after = Memento()
@@ -381,7 +386,7 @@ class Planner:
             del self.checking[id(layer)]
             before.restore()
 
-    def _unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
+    def without_unknown(self, layer: Tracked, specs: Arguments) -> Arguments:
         """Return specs with None for the dims that differ between this pass and the previous."""
         record = self.earlier.get(self.path_of(layer))
         return specs if record is None else merge_specs(record.inputs, specs)

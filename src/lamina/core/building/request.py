@@ -10,10 +10,11 @@ from lamina.core.base.sites import Site, site
 from lamina.core.building.seeds import as_seed
 from lamina.core.running.errors import layer_name
 from lamina.core.running.scope import as_mode, current
-from lamina.core.specs.signature import default_shapes, given_specs, method_of
+from lamina.core.specs.build_arguments import default_shapes
+from lamina.core.specs.signature import Method, given_specs, method_of
 from lamina.core.specs.spec import Arguments
+from lamina.core.tree.build_state import own_build
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.walk import own_build
 from lamina.errors import BuildError, explain
 
 __all__ = ["Request", "base_build", "request_for"]
@@ -43,6 +44,22 @@ class Request:
     both: bool = True
     believe: bool = True
 
+    @property
+    def inputs(self) -> Arguments:
+        """The specs without the arguments that the root only passes down to inner layers."""
+        info = method_of(type(self.root), self.method)
+        passed = _only_passed_down(self.root, info, self.specs.kwargs)
+        if not passed:
+            return self.specs
+        kwargs = {n: value for n, value in self.specs.kwargs.items() if n not in passed}
+        return Arguments(self.specs.args, kwargs)
+
+
+def _only_passed_down(root: Tracked, method: Method, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments that are registered, and are no parameters of the method."""
+    names = root._lamina.context or ()
+    return {n: kwargs[n] for n in names if n in kwargs and n not in method.inputs}
+
 
 def request_for(
     root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -58,9 +75,14 @@ def request_for(
     kwargs.pop("rng", None)
     info = method_of(type(root), method)
     args, training = info.split_training(args, kwargs)
+    passed = _only_passed_down(root, info, kwargs)
+    for name in passed:
+        del kwargs[name]
     if not args and not kwargs:
         args = default_shapes(own_build(root))
     specs = given_specs(info, args, kwargs)
+    if passed:
+        specs = Arguments(specs.args, specs.kwargs | passed)
     mode = as_mode(training, info.training_default)
     return Request(root, method, specs, mode, site()), None if seed is None else as_seed(seed)
 

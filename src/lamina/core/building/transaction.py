@@ -14,25 +14,23 @@ import jax
 import numpy as np
 
 from lamina import initializers
-from lamina.core.base.allowance import ALLOWANCE
-from lamina.core.base.host_memory import on_device
 from lamina.core.base.interrupts import DeferredSignals
-from lamina.core.base.jax_internals import outside_traces
 from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.base.sites import site
 from lamina.core.building import errors
 from lamina.core.building.abstract_trace import Outcome
+from lamina.core.building.initial_values import initial_values
 from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.core.building.request import Request
-from lamina.core.building.seeds import Seeds
 from lamina.core.building.trials import run_passes
-from lamina.core.initial.sampling import draw, draw_callable, has_distribution
 from lamina.core.specs.spec import Arguments
+from lamina.core.tree.build_state import topmost_without
+from lamina.core.tree.edition import EDITION
 from lamina.core.tree.memento import Snapshot
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import frozen_variables, settle
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import Tree, copy_paths, topmost_without, walk
+from lamina.core.tree.walk import Tree, walk
 from lamina.errors import TrackingError, explain
 
 __all__ = ["all_or_nothing", "carry_out", "make_plan", "outputs_of"]
@@ -190,7 +188,7 @@ def carry_out(
             missing = [(p, v) for p, v in tree.variables.values() if not v.built]
             for path, variable in missing:
                 variable.stack(tuple(tree.copies_of(path).values()))
-            origin, values = _values(request.root, tree, missing, seed, source)
+            origin, values = initial_values(request.root, tree, missing, seed, source)
             with DeferredSignals():
                 _commit(request, outcome, origin, values)
                 for path, variable in missing:
@@ -216,76 +214,6 @@ def _whole(root: Tracked) -> bool:
     return layers and all(variable.built for _, variable in tree.variables.values())
 
 
-def _values(
-    root: Tracked,
-    tree: Tree,
-    missing: list[tuple[str, Variable]],
-    seed: int | None,
-    source: Callable[[Tree], Mapping[str, np.ndarray]] | None,
-) -> tuple[tuple[int, int] | None, list[tuple[Variable, jax.Array]]]:
-    """Return the tree's seed and the values of all unbuilt variables, drawn or from a source."""
-    origin = root._lamina.origin
-    if source is not None:
-        arrays = source(tree)
-        absent = {p for p, v in missing if not v.is_weight and p not in arrays}
-        _count_drawn([v for p, v in missing if p in absent])
-        return origin, _placed(
-            missing,
-            lambda v, p: (
-                np.zeros(v.shape, v.weight_dtype)
-                if p in absent
-                else arrays[p].astype(v.weight_dtype, copy=False)
-            ),
-        )
-    calls = _count_drawn([v for _, v in missing])
-    counted = seed is None and origin is None and bool(missing)
-    if seed is not None:
-        origin = (seed, 0)
-    elif counted:
-        origin = (Seeds.seed, Seeds.trees)
-    drawn_from = origin or (0, 0)
-    values = _placed(missing, lambda v, p: _drawn(v, p, tree, drawn_from, calls))
-    Seeds.trees += counted  # only after a successful build
-    return origin, values
-
-
-def _count_drawn(variables: list[Variable]) -> bool:
-    """Count values to draw while a file is loaded; return whether initializers may be called."""
-    allowance = ALLOWANCE.get()
-    return allowance is None or allowance.draw(sum(v.size for v in variables))
-
-
-def _placed(
-    missing: list[tuple[str, Variable]], value: Callable[[Variable, str], np.ndarray | jax.Array]
-) -> list[tuple[Variable, jax.Array]]:
-    arrays = outside_traces(lambda: on_device(value(v, p) for p, v in missing))
-    return [(v, array) for (_, v), array in zip(missing, arrays, strict=True)]
-
-
-def _drawn(
-    variable: Variable, path: str, tree: Tree, origin: tuple[int, int], calls: bool
-) -> np.ndarray | jax.Array:
-    """Return the initial values of a variable; those of each copy are drawn by its own path."""
-    if not variable.copies:
-        return _drawn_once(variable, path, origin, calls)
-    paths = copy_paths(path, tree.copies_of(path))
-    values = [np.asarray(_drawn_once(variable, one, origin, calls)) for one in paths]
-    return np.stack(values).reshape(variable.shape)
-
-
-def _drawn_once(
-    variable: Variable, path: str, origin: tuple[int, int], calls: bool
-) -> np.ndarray | jax.Array:
-    """Return the initial values of one copy; zeros if the initializer must not be called."""
-    initializer, shape, dtype = variable.initializer, variable.copy_shape, variable.weight_dtype
-    at = variable.declared_at
-    if has_distribution(initializer):
-        return draw(initializer, shape, dtype, seed=origin, path=path, at=at)
-    if not calls:
-        return np.zeros(shape, dtype)
-    return draw_callable(initializer, shape, dtype, seed=origin, path=path, at=at)
-
-
 def _commit(
     request: Request,
     outcome: Outcome,
@@ -306,7 +234,7 @@ def _commit(
     if root.built is None:
         return
     if isinstance(request.method, str):
-        root.built.entries.setdefault(request.method, request.specs)
+        root.built.entries.setdefault(request.method, request.inputs)
     elif id(request.root) in planner.records:
         record = planner.records[id(request.root)]
         root.built.entries.setdefault(record.method, record.inputs)

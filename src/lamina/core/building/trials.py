@@ -14,9 +14,9 @@ import jax
 
 from lamina.core.building import errors
 from lamina.core.building.abstract_trace import Outcome, merge_outcomes, run_pass
-from lamina.core.building.planner import Misfit, Planner
+from lamina.core.building.planner import Mismatch, Planner
 from lamina.core.building.request import Request
-from lamina.core.running.sizes import TooSmallError
+from lamina.core.running.input_sizes import TooSmallError
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Spec, map_specs
 from lamina.core.specs.trial_sizes import KNOWN, TrialSizes
@@ -56,7 +56,8 @@ def run_passes(request: Request) -> Outcome:
     Dims of inputs and outputs that differ between the traces are unknown. The tree stays changed by
     the last trace, until the planner's `undo` or `apply`.
     """
-    method_of(type(request.root), request.method).bind(request.specs.args, request.specs.kwargs)
+    inputs = request.inputs
+    method_of(type(request.root), request.method).bind(inputs.args, inputs.kwargs)
     if all(spec.known for spec in request.specs.leaves()):
         return run_pass(request, Planner(request.root, KNOWN, split=request.split))
     return _Search(request).run()
@@ -91,7 +92,7 @@ class _Search:
         self.failures: list[tuple[TrialSizes, Exception]] = []
         self.error: Exception | None = None
         self.settled = True
-        self._misfits: list[Misfit | None] = []
+        self._mismatches: list[Mismatch | None] = []
         self._exact = True
         self._calls = 0
 
@@ -126,8 +127,10 @@ class _Search:
             self.last.planner.undo()
         self.tried.append(sizes)
         request, earlier = self.request, None if self.last is None else self.last.planner
-        misfit = next((found for found in self._misfits if found), None)
-        planner = Planner(request.root, sizes, earlier, misfit, request.split, request.believe)
+        earlier_mismatch = next((found for found in self._mismatches if found), None)
+        planner = Planner(
+            request.root, sizes, earlier, earlier_mismatch, request.split, request.believe
+        )
         try:
             outcome = run_pass(request, planner)
         except Exception as error:
@@ -159,7 +162,7 @@ class _Search:
         self._exact = self._exact and too_small
         self.error = error
         if len(self.failures) < 2:
-            self._misfits.append(planner.mismatch)
+            self._mismatches.append(planner.mismatch)
             self.failures.append((sizes, error))
 
     def _spent(self) -> bool:
@@ -251,8 +254,8 @@ class _Search:
     def _is_hopeless(self) -> bool:
         """Return whether both failures are the same, so that they do not depend on the sizes."""
         (small, first), (large, second) = self.failures
-        if all(self._misfits):
-            one, other = (found[1] for found in self._misfits if found)
+        if all(self._mismatches):
+            one, other = (found[1] for found in self._mismatches if found)
             if one.shapes == other.shapes:
                 return True
         if type(first) is not type(second):

@@ -9,8 +9,9 @@ from typing import Any, cast
 from lamina.core.base.inputs import as_arguments
 from lamina.core.base.jax_internals import is_staged
 from lamina.core.base.sites import site
-from lamina.core.calling.root import Root, by_identity
+from lamina.core.calling.root_call import Root, by_identity
 from lamina.core.running.added_losses import collect
+from lamina.core.running.input_checks import check_symbolic_input
 from lamina.core.running.keys import Key, as_key
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.scope import as_mode, current, run_in
@@ -32,6 +33,8 @@ def invoke(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     """
     symbol = _symbolic((args, kwargs))
     if symbol is not None:
+        if "input_spec" in layer.__dict__:
+            check_symbolic_input(layer, args, kwargs)
         return symbol.apply(layer, args, kwargs)
     scope = current()
     if scope is None:

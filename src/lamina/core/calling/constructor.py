@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Set
-from typing import Any, Unpack, get_args, get_origin, get_type_hints
+from typing import Any, Unpack, cast, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from lamina.core.base.sites import site
 from lamina.core.tree.node import Tracked
@@ -13,6 +15,7 @@ from lamina.errors import InputError, explain, nearest
 
 __all__ = [
     "argument_names",
+    "as_flag",
     "assigned_flag",
     "check_arguments",
     "check_options",
@@ -45,13 +48,13 @@ def check_arguments(layer: Tracked, args: tuple[Any, ...], kwargs: Mapping[str, 
             raise _unknown_argument(layer, unknown, names) from None
         _, *parameters = signature.parameters.values()
         plain = [str(p.replace(annotation=inspect.Parameter.empty)) for p in parameters]
-        by_name = f", by name: {', '.join(kwargs)}" if kwargs else ""
+        by_name = f", and by name: {', '.join(kwargs)}" if kwargs else ""
         raise InputError(
             explain(
                 f"{type(layer).__name__} does not take these arguments: {error}.",
                 where=f"made at {layer._lamina.made_at}",
                 expected=f"({', '.join(plain)})",
-                received=f"{len(args)} by position{by_name}",
+                received=f"{len(args)} positional arguments{by_name}",
                 remedy="Pass each argument once, by position or by name.",
             )
         ) from None
@@ -97,6 +100,25 @@ def check_options(layer: Tracked, options: Iterable[str], known: Iterable[str]) 
     by_user = [name for name in unknown if name in layer._lamina.keywords]
     names = [*known] if len(by_user) < len(unknown) else argument_names(type(layer))
     raise _unknown_argument(layer, unknown, names, None if by_user else f"passed at {site()}")
+
+
+def as_flag(layer: Tracked, name: str, value: Any) -> bool:
+    """Return an option that is True or False.
+
+    Raises:
+        InputError: it is another value.
+    """
+    if value is True or value is False or isinstance(value, np.bool_):
+        return bool(cast(Any, value))
+    raise InputError(
+        explain(
+            f"{name} of {type(layer).__name__} is expected to be a boolean.",
+            where=f"made at {layer._lamina.made_at}",
+            expected="True or False",
+            received=repr(value),
+            remedy=f"Pass {name}=True or {name}=False.",
+        )
+    )
 
 
 def _unknown_argument(

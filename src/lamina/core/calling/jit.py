@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 
 import jax
 
-from lamina.core.base.inputs import as_arguments
-from lamina.core.base.pytrees import ARRAY_CLASSES, are_arrays, flatten, unflatten
+from lamina.core.base.pytrees import ARRAY_CLASSES, are_arrays, unflatten
 from lamina.core.base.sites import site
 from lamina.core.calling.call import invoke
-from lamina.core.calling.root import Root
+from lamina.core.calling.jit_arguments import StaticArguments, split, with_modes
+from lamina.core.calling.root_call import Root
 from lamina.core.running.added_losses import COLLECTED, collect
-from lamina.core.running.keys import as_key
-from lamina.core.running.scope import as_mode
+from lamina.core.tree.changes import ChangeDetector
+from lamina.core.tree.edition import EDITION
 from lamina.core.tree.memento import containers
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.node import Node, Tracked
 from lamina.core.tree.values import stored_together, value_of
 from lamina.core.tree.variable import SCOPE, Variable, store
-from lamina.core.tree.walk import ChangeDetector, walk
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 
 __all__ = ["compiled", "jit"]
@@ -55,30 +55,6 @@ class _OutputsAndEffects(NamedTuple):
     losses: list[jax.Array]
 
 
-class _Arguments(NamedTuple):
-    """The static part of arguments of any kind.
-
-    Attributes:
-        structure: the pytree structure of the arguments.
-        places: the indices of the leaves that are arrays.
-        static: the leaves, with None in place of arrays.
-    """
-
-    structure: Any
-    places: tuple[int, ...]
-    static: tuple[Any, ...]
-
-
-def _normalized(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Convert `rng` to a key, so that a seed is not a constant of the program, and `training`."""
-    normalized = dict(kwargs)
-    if normalized.get("rng") is not None:
-        normalized["rng"] = as_key(normalized["rng"])
-    if normalized.get("training") is not None:
-        normalized["training"] = as_mode(normalized["training"], False)
-    return normalized
-
-
 def _are_unchanged(held: list[tuple[Any, tuple[Any, ...]]]) -> bool:
     """Return whether lists and dicts hold the same objects as before."""
     for inside, items in held:
@@ -90,24 +66,6 @@ def _are_unchanged(held: list[tuple[Any, tuple[Any, ...]]]) -> bool:
 _scope, _collected = SCOPE.get, COLLECTED.get  # looked up once, for fast calls
 
 
-def _with_modes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
-    """Split positional arrays and keyword arguments into a static key and the arrays.
-
-    Keyword arguments that are all bools are a key themselves, which is faster.
-    """
-    if all(value.__class__ is bool for value in kwargs.values()):
-        return tuple(kwargs.items()), args
-    return _split(args, kwargs)
-
-
-def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Arguments, tuple[Any, ...]]:
-    """Split arguments of any kind into their static part and the arrays."""
-    leaves, structure = flatten(as_arguments(args, _normalized(kwargs), "The compiled call"))
-    places = tuple(index for index, leaf in enumerate(leaves) if isinstance(leaf, jax.Array))
-    static = tuple(None if index in places else leaf for index, leaf in enumerate(leaves))
-    return _Arguments(structure, places, static), tuple(leaves[index] for index in places)
-
-
 def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a compiled layer inside another call, without compilation."""
     if method == "call":
@@ -115,6 +73,12 @@ def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str
     if callable(method):
         return method(*args, **kwargs)
     return getattr(layer, method)(*args, **kwargs)
+
+
+def _settings(node: Node) -> tuple[Any, ...]:
+    """Return the settings of a layer that its programs depend on."""
+    flags = node.trainable, node.inherits, node.autocast
+    return (*flags, node.dtype, node.context, _Identity(node.penalty))
 
 
 class _Absent:
@@ -161,11 +125,11 @@ class _Compiled:
         arrays = args
         for value in args:
             if value.__class__ not in ARRAY_CLASSES and not are_arrays(value):
-                static, arrays = _split(args, kwargs)
+                static, arrays = split(args, kwargs)
                 break
         else:
             if kwargs:
-                static, arrays = _with_modes(args, kwargs)
+                static, arrays = with_modes(args, kwargs)
         return self._program(static), arrays
 
     def apply_effects(self, result: Any) -> Any:
@@ -194,28 +158,28 @@ class _Compiled:
         self.fast_path[0] = (watched.edition, self._program(()), self._variables, self._held)
 
     def _contents(self) -> list[Any]:
-        """Return the path, the object and the flag `trainable` of all layers and variables."""
+        """Return the path, the object and the settings of all layers and variables."""
         tree = walk(self._layer)
         parts: list[Any] = [
-            (path, _Identity(layer), (layer._lamina.trainable, layer._lamina.inherits))
+            (path, _Identity(layer), _settings(layer._lamina))
             for path, layer in tree.layers.values()
         ]
         return parts + [(path, _Identity(v), v.flags) for path, v in tree.variables.values()]
 
-    def _program(self, static: _Arguments | tuple[tuple[str, bool], ...]) -> Any:
+    def _program(self, static: StaticArguments | tuple[tuple[str, bool], ...]) -> Any:
         """Return the compiled program for the static part of arguments."""
         program = self._programs.get(static)
         if program is None:
             program = self._programs[static] = jax.jit(self._traced(static))
         return program
 
-    def _traced(self, static: _Arguments | tuple[tuple[str, bool], ...]) -> Any:
+    def _traced(self, static: StaticArguments | tuple[tuple[str, bool], ...]) -> Any:
         """Return the function to compile for the static part of arguments."""
         layer, method, variables = self._layer, self._method, self._variables
         positions = {id(variable): index for index, variable in enumerate(variables)}
 
         def program(values: Sequence[Any], *arrays: Any) -> Any:
-            if isinstance(static, _Arguments):
+            if isinstance(static, StaticArguments):
                 leaves = list(static.static)
                 for index, array in zip(static.places, arrays, strict=True):
                     leaves[index] = array

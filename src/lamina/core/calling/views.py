@@ -6,16 +6,16 @@ An attribute of the instance overrides such a property: a user may assign `self.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.base.host_memory import copied
-from lamina.core.calling.root import by_identity
-from lamina.core.running import precision
+from lamina.core.calling.root_call import by_identity
 from lamina.core.running.scope import current
+from lamina.core.tree.edition import EDITION
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import assign_trainable, frozen_variables
 from lamina.core.tree.values import stored_together
@@ -26,7 +26,7 @@ from lamina.names import snake
 
 __all__ = [
     "BuiltFlag",
-    "DTypePolicy",
+    "Setting",
     "Trainable",
     "View",
     "count_params",
@@ -65,6 +65,23 @@ class View(Generic[T]):
     if TYPE_CHECKING:  # At runtime there is none: an assignment makes an attribute of the instance.
 
         def __set__(self, layer: Any, value: Any) -> None: ...
+
+
+class Setting(View[T]):
+    """A property of the layer's private state that may be assigned.
+
+    Args:
+        read: returns the value for a layer; its docstring is that of the property.
+        write: changes the state of a layer by an assigned value.
+    """
+
+    def __init__(self, read: Callable[[Any], T], write: Callable[[Any, Any], None]) -> None:
+        super().__init__(read)
+        self._write = write
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        self._write(layer, value)
+        EDITION.advance(layer._lamina)
 
 
 class Trainable:
@@ -162,40 +179,6 @@ def name(layer: Tracked) -> str:
     if own is not None:
         return own
     return snake(type(layer).__name__)
-
-
-def dtype(layer: Tracked) -> str:
-    """The dtype of the layer's weights, or its mixed-precision policy."""
-    return layer._lamina.dtype or "float32"
-
-
-def compute_dtype(layer: Tracked) -> str:
-    """The dtype of the layer's computation; in a call, it may be that of an outer layer."""
-    return str(precision.compute_dtype(layer))
-
-
-def variable_dtype(layer: Tracked) -> str:
-    """The dtype of the layer's weights."""
-    return precision.weights_dtype(layer._lamina.dtype) or "float32"
-
-
-class DTypePolicy(NamedTuple):
-    """The dtypes of a layer.
-
-    Attributes:
-        name: the dtype, or the name of the mixed-precision policy.
-        compute_dtype: the dtype of the computation.
-        variable_dtype: the dtype of the weights.
-    """
-
-    name: str
-    compute_dtype: str
-    variable_dtype: str
-
-
-def dtype_policy(layer: Tracked) -> DTypePolicy:
-    """The dtypes of the layer's weights and computation, and their name."""
-    return DTypePolicy(dtype(layer), compute_dtype(layer), variable_dtype(layer))
 
 
 def values(layer: Tracked, trainable: bool | None = None) -> dict[str, jax.Array]:

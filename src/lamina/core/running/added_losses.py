@@ -156,7 +156,7 @@ def add_loss(layer: Tracked, loss: Any) -> None:
                 "cond body, vmap, jax.checkpoint).",
                 where=where,
                 expected="add_loss() outside of inner transforms",
-                received="add_loss() in an inner trace, whose values end with it",
+                received="add_loss() in an inner trace, whose values do not exist outside of it",
                 remedy="Return the loss from the transform and add it outside; for rematerialized "
                 "layers use lamina.checkpoint(layer), which supports losses.",
             )

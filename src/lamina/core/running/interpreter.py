@@ -13,12 +13,14 @@ from lamina.core.base.jax_internals import trace_state
 from lamina.core.running.errors import layer_name, weight_in_call
 from lamina.core.running.mask_records import Masks
 from lamina.core.running.masks import warn_of_loss
-from lamina.core.specs.signature import build_arguments, method_of
-from lamina.core.specs.spec import as_specs, shapes_of
+from lamina.core.specs.build_arguments import build_arguments
+from lamina.core.specs.signature import method_of
+from lamina.core.specs.spec import Arguments, as_specs, shapes_of
+from lamina.core.tree.build_state import is_unbuilt, own_build
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import frozen_layers
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import Tree, copy_paths, is_unbuilt, own_build, walk
+from lamina.core.tree.walk import Tree, copy_paths, walk
 from lamina.errors import TraceError, TrackingError, explain
 
 __all__ = ["Effects", "Interpreter", "Runner", "Step"]
@@ -134,7 +136,7 @@ class Interpreter:
                     "(a scan, while or cond body, jax.checkpoint, vmap).",
                     where=f"declared at {variable.declared_at}",
                     expected="assign() outside of inner transforms",
-                    received="assign() in an inner trace, whose values end with it",
+                    received="assign() in an inner trace, whose values do not exist outside of it",
                     remedy="Return the value from the transform and assign it outside; for "
                     "rematerialized layers use lamina.checkpoint(layer), which supports state.",
                 )
@@ -253,6 +255,10 @@ class Interpreter:
         """Return the sizes of axes, with None for those that are unknown in this call."""
         return sizes
 
+    def known_specs(self, layer: Tracked, specs: Arguments) -> Arguments:
+        """Return the specs of a layer's inputs, with None for sizes that are unknown."""
+        return specs
+
     def grow(self) -> None:
         """Build the layers that were added to the tree since it was built."""
 
@@ -271,7 +277,7 @@ class Interpreter:
         raise NotImplementedError
 
     def run_copies(self, layer: Tracked, runner: Runner, step: Step) -> Any:
-        """Run the copies of a layer, each on its own values; see :mod:`lamina.core.running.copies`.
+        """Run the copies of a layer, each on its own values.
 
         Args:
             layer: the layer that stands for the copies.

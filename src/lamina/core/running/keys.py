@@ -14,7 +14,11 @@ from lamina.core.running.interpreter import Interpreter
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, LaminaError, TraceError, explain
 
-__all__ = ["Key", "as_key", "no_call", "split_for"]
+__all__ = ["Key", "NoKeyError", "as_key", "no_call", "split_for"]
+
+
+class NoKeyError(LaminaError):
+    """A layer draws random numbers in a call without a random key."""
 
 
 class Key:
@@ -60,7 +64,7 @@ def as_key(rng: Any) -> Any:
             where=f"called at {site()}",
             expected="a key, such as jax.random.key(0), or an integer seed",
             received=repr(rng),
-            remedy="Create a key by jax.random.key(seed).",
+            remedy="Create a key with jax.random.key(seed).",
         )
     )
 
@@ -88,7 +92,7 @@ def split_for(call: Interpreter, layer: Tracked, key: Key | None) -> Any:
         key: the key of the call; None for no key.
 
     Raises:
-        LaminaError: the call has no key.
+        NoKeyError: the call has no key.
         TraceError: the key was passed outside of a loop whose body is running.
     """
     call.drawing(layer)
@@ -97,7 +101,7 @@ def split_for(call: Interpreter, layer: Tracked, key: Key | None) -> Any:
     label = f"{path} ({name})" if path else name
     where = f"made at {layer._lamina.made_at}"
     if key is None:
-        raise LaminaError(
+        raise NoKeyError(
             explain(
                 f"{label} draws random numbers, but the call has no random key.",
                 where=where,

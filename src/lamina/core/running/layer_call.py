@@ -9,6 +9,8 @@ import jax
 
 from lamina.core.running import errors
 from lamina.core.running.added_losses import add_activity_penalty
+from lamina.core.running.call_context import passed_down
+from lamina.core.running.input_checks import check_first_input
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key, no_call, split_for
 from lamina.core.running.masks import copy_masks, mark_outputs, previous_mask, with_masks
@@ -48,8 +50,12 @@ def run_layer(
         if callable(method):
             SCOPE.set(Scope(call, layer, training, key, dtype))
             outputs = method(*args, **kwargs)
-        else:
+        elif layer._lamina.context is None or method != "call":
             outputs = _run_method(call, layer, method, args, kwargs, training, key, dtype)
+        else:
+            info = method_of(type(layer), method)
+            with passed_down(layer._lamina.context, info, args, kwargs) as kwargs:
+                outputs = _run_method(call, layer, method, args, kwargs, training, key, dtype)
     except Exception as error:
         errors.add_layer_note(
             error,
@@ -73,13 +79,15 @@ def _run_method(
     dtype: Any,
 ) -> Any:
     """Run a method with its masks and in its dtype; the caller restores the scope."""
-    info = method_of(type(layer), method)
+    node, info = layer._lamina, method_of(type(layer), method)
     masks, previous = call.masks, None
     if method == "call":
+        if "input_spec" in layer.__dict__:
+            check_first_input(call, layer, info, args, kwargs)
         if masks:
             args, kwargs = with_masks(masks, layer, info, args, kwargs)
         previous = previous_mask(masks, info, args, kwargs)
-    dtype = arithmetic_dtype(layer._lamina.dtype, dtype)
+    dtype = arithmetic_dtype(node.dtype, dtype) if node.autocast else None
     uncast = dtype is not None and is_uncast(layer, method)
     if dtype is not None and not uncast:
         given, (args, kwargs) = (args, kwargs), cast_floating((args, kwargs), dtype)
@@ -93,8 +101,8 @@ def _run_method(
         outputs = call.run(layer, method, args, kwargs, options)
     if uncast:
         outputs = cast_floating(outputs, dtype)
-    if layer._lamina.penalty is not None:
-        add_activity_penalty(layer, layer._lamina.penalty, outputs)
+    if node.penalty is not None:
+        add_activity_penalty(layer, node.penalty, outputs)
     if method == "call" and not mark_outputs(masks, layer, info, args, kwargs, outputs, previous):
         call.warn_of_lost_mask(layer)
     if masks and getattr(layer, "_removes_masks", False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ __all__ = [
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_MIXED = {"mixed_bfloat16": jnp.bfloat16}
+_MIXED = {"mixed_bfloat16": jnp.bfloat16, "mixed_float16": jnp.float16}
 
 
 class _Default:
@@ -39,10 +40,11 @@ def set_dtype_policy(name: str) -> None:
     """Set the default dtype policy of layers that are created from now on.
 
     Args:
-        name: str, the name of a dtype, or ``"mixed_bfloat16"``. A dtype is used for weights and
-            computation. With ``"mixed_bfloat16"``, weights are float32, and inputs and weights are
-            cast to bfloat16 for the computation; softmax, the statistics of normalization layers
-            and losses are computed in float32. It is ``"float32"`` initially.
+        name: str, the name of a dtype, ``"mixed_bfloat16"`` or ``"mixed_float16"``. A dtype is
+            used for weights and computation. With ``"mixed_bfloat16"``, weights are float32, and
+            inputs and weights are cast to bfloat16 for the computation; softmax, the statistics of
+            normalization layers and losses are computed in float32. ``"mixed_float16"`` does the
+            same with float16, for which `compile` scales the loss. It is ``"float32"`` initially.
 
     Raises:
         UnknownNameError: ``name`` is not a policy.
@@ -71,7 +73,8 @@ def policy(dtype: Any) -> str | None:
     """Return the name of a dtype policy.
 
     Args:
-        dtype: a dtype or the name of a policy; None for the default policy.
+        dtype: a dtype, the name of a policy, or a policy with a `name`, such as
+            `Layer.dtype_policy`; None for the default policy.
 
     Returns:
         The name; None if the default policy is float32.
@@ -81,17 +84,19 @@ def policy(dtype: Any) -> str | None:
     """
     if dtype is None:
         return _Default.name
+    if hasattr(dtype, "compute_dtype"):
+        dtype = dtype.name
     if isinstance(dtype, str) and dtype in _MIXED:
         return dtype
     try:
         kind = Spec((), dtype).dtype
     except Exception:
         kind = None
-    if kind is None or not jnp.issubdtype(kind, jnp.number):
+    if kind is None or not (jnp.issubdtype(kind, jnp.number) or kind == jnp.bool_):
         raise UnknownNameError(
             explain(
                 f"There is no dtype policy {dtype!r}.",
-                expected=f"{', '.join(map(repr, _MIXED))} or a dtype of numbers, such as 'float32'",
+                expected=f"{', '.join(map(repr, _MIXED))} or a dtype, such as 'float32'",
                 received=repr(dtype),
                 remedy="Pass one of these.",
             )
@@ -112,11 +117,17 @@ def arithmetic_dtype(name: str | None, around: Any) -> Any:
         around: the compute dtype of the calling layer; None if that has no policy.
 
     Returns:
-        The dtype; None if no layer has a policy, so that the dtypes of the arrays decide.
+        The dtype; None if no layer has a policy, or this one is not floating-point, so that the
+        dtypes of the arrays decide.
     """
-    if name in _MIXED:
-        return _MIXED[name]
-    return around if name is None else jnp.dtype(name)
+    return around if name is None else _floating(name)
+
+
+@functools.cache
+def _floating(name: str) -> Any:
+    """Return the compute dtype of a policy; None if it is not floating-point."""
+    dtype = jnp.dtype(_MIXED.get(name, name))
+    return dtype if jnp.issubdtype(dtype, jnp.floating) else None
 
 
 def compute_dtype(layer: Tracked) -> Any:
@@ -126,9 +137,10 @@ def compute_dtype(layer: Tracked) -> Any:
     >>> compute_dtype(layers.GRU(4, dtype="mixed_bfloat16")).name, compute_dtype(layers.GRU(4)).name
     ('bfloat16', 'float32')
     """
-    scope = current()
-    around = jnp.float32 if scope is None or scope.dtype is None else scope.dtype
-    return jnp.dtype(arithmetic_dtype(layer._lamina.dtype, around))
+    scope, name = current(), layer._lamina.dtype
+    if name is not None:
+        return jnp.dtype(_MIXED.get(name, name))
+    return jnp.dtype(jnp.float32 if scope is None or scope.dtype is None else scope.dtype)
 
 
 def cast_floating(tree: Any, dtype: Any) -> Any:

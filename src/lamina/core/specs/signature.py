@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,17 +11,16 @@ import jax
 
 from lamina.core.base.pytrees import flatten
 from lamina.core.base.sites import site
-from lamina.core.specs.spec import Arguments, Spec, as_specs, map_specs
-from lamina.errors import InputError, explain, nearest
+from lamina.core.specs.spec import Arguments, as_specs
+from lamina.errors import InputError, MissingMethodError, explain, nearest
 
 __all__ = [
     "Method",
-    "build_arguments",
-    "default_shapes",
     "either_mode",
     "given_specs",
     "key_of",
     "method_of",
+    "missing_call",
 ]
 
 RESERVED = ("rng", "method", "seed")
@@ -128,7 +126,8 @@ def method_of(kind: type, name: str | Callable[..., Any]) -> Method:
         name: name of the method; or a function that calls the layer, such as a loss.
 
     Raises:
-        InputError: the class has no such method, or an input has a reserved name.
+        MissingMethodError: the class has no such method.
+        InputError: an input has a reserved name.
     """
     if callable(name):
         return _FUNCTION
@@ -136,17 +135,33 @@ def method_of(kind: type, name: str | Callable[..., Any]) -> Method:
     found = _methods.get((kind, function))
     if found is None:
         if not callable(function) or (name == "call" and getattr(function, "missing", False)):
-            raise InputError(
-                explain(
-                    f"{kind.__name__} has no method {name!r}.",
-                    where=f"called at {site()}",
-                    expected="the name of a method that computes outputs",
-                    received=repr(name),
-                    remedy=f"Define the method in {kind.__name__}, or pass the name of another.",
-                )
-            )
+            raise _missing(kind, name)
         found = _methods[kind, function] = _read(kind, name, function)
     return found
+
+
+def _missing(kind: type, name: str) -> MissingMethodError:
+    return MissingMethodError(
+        explain(
+            f"{kind.__name__} has no method {name!r}.",
+            where=f"called at {site()}",
+            expected="the name of a method that computes outputs",
+            received=repr(name),
+            remedy=f"Define the method in {kind.__name__}, or pass the name of another.",
+        )
+    )
+
+
+def missing_call(layer: object, *args: Any, **kwargs: Any) -> Any:
+    """The `call` of the base class, which computes nothing.
+
+    Raises:
+        MissingMethodError: always.
+    """
+    raise _missing(type(layer), "call")
+
+
+missing_call.missing = True  # type: ignore[attr-defined]
 
 
 def _read(kind: type, name: str, function: Any) -> Method:
@@ -232,63 +247,3 @@ def given_specs(method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     )
     method.bind(specs.args, specs.kwargs)
     return specs
-
-
-def build_arguments(
-    build: Callable[..., Any], inputs: dict[str, Any], shape: Callable[[Any], Any]
-) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments for the `build` method of a class.
-
-    Args:
-        build: the method.
-        inputs: the inputs of `call` by name, as specs.
-        shape: converts an input to its shape.
-
-    Returns:
-        Positional and keyword arguments: shapes by the names of the inputs, such as
-        ``query_shape``, else by position.
-    """
-    arrays = {name: shape(value) for name, value in inputs.items() if _has_spec(value)}
-    named = {f"{name}_shape": value for name, value in arrays.items()}
-    positional = list(arrays.values())
-    args: list[Any] = []
-    by_name: dict[str, Any] = {}
-    parameters = _parameters(build)
-    matched = sum(parameter.name in named for parameter in parameters)
-    all_inputs = {f"{name}_shape" for name in inputs}
-    for index, parameter in enumerate(parameters):
-        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            args.extend(positional[index:])
-        elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            taken = {other.name for other in parameters}
-            by_name |= {name: value for name, value in named.items() if name not in taken}
-        elif parameter.name in named:
-            by_name[parameter.name] = named[parameter.name]
-        elif parameter.name in all_inputs or matched > 0:
-            if parameter.default is inspect.Parameter.empty:
-                by_name[parameter.name] = None
-        elif index < len(positional):
-            by_name[parameter.name] = positional[index]
-        elif parameter.default is inspect.Parameter.empty:
-            by_name[parameter.name] = None
-    if args:
-        first = [by_name.pop(p.name) for p in parameters if p.name in by_name]
-        args = first + args
-    return args, by_name
-
-
-def default_shapes(build: Callable[..., Any] | None) -> tuple[Any, ...]:
-    """Return the default arguments of a `build` method, for weights that depend on no input."""
-    defaults = [parameter.default for parameter in (_parameters(build) if build else ())]
-    return tuple(d for d in defaults if d is not None and d is not inspect.Parameter.empty)
-
-
-@functools.cache
-def _parameters(build: Callable[..., Any]) -> list[inspect.Parameter]:
-    return list(inspect.signature(build).parameters.values())[1:]
-
-
-def _has_spec(value: Any) -> bool:
-    found: list[Spec] = []
-    map_specs(found.append, value)
-    return bool(found)

@@ -18,8 +18,8 @@ class TrialSizes:
     Attributes:
         nameless: size of the dims without a name.
         names: the named dims.
-        spread: whether each named dim has another multiple of `nameless`, so that it can be told
-            from others; False by default: all have the size `nameless`.
+        spread: whether each named dim has a different multiple of `nameless` as its size, which
+            identifies it; False by default: all have the size `nameless`.
         batch: size of the dims on the first axis; None (default) for the same as on other axes.
         batch_names: the named dims that are a first axis of an input.
         trial: whether there are unknown dims; True by default.

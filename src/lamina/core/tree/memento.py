@@ -6,7 +6,8 @@ import operator
 from collections.abc import Iterable
 from typing import Any, cast
 
-from lamina.core.tree.node import EDITION, Tracked, attributes, slot_names
+from lamina.core.tree.edition import EDITION
+from lamina.core.tree.node import Tracked, attributes, slot_names
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.walk import HOLDERS, WALKED, walk
 

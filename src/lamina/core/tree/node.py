@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lamina.core.base.scalars import plain_numbers
 from lamina.core.base.sites import Site
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.planned_calls import PlannedCalls
-
-if TYPE_CHECKING:
-    from lamina.core.tree.variable import Variable
+from lamina.core.tree.variable import Variable
 
 __all__ = [
     "ATTRIBUTE",
-    "EDITION",
     "Built",
     "Node",
     "Symbolic",
@@ -29,31 +25,6 @@ __all__ = [
 
 ATTRIBUTE = "_lamina"
 """The name of the attribute of a layer that holds Lamina's state."""
-
-
-class _Edition:
-    """The version number of all trees in the process, which compiled functions compare.
-
-    It replaces a walk over the tree in each call. It increases when a layer, a variable or a
-    container of them is assigned to an attribute, and when layers are frozen or built, but not when
-    a list changes. Each node keeps the number of its last change, to recognize changes of other
-    trees.
-    """
-
-    __slots__ = ("current", "number")
-
-    def __init__(self) -> None:
-        self.current = 0
-        self.number = itertools.count(1)
-
-    def advance(self, *nodes: Node) -> None:
-        """Increase the version number, also that of some layers."""
-        self.current = next(self.number)
-        for node in nodes:
-            node.edition = self.current
-
-
-EDITION = _Edition()
 
 
 @dataclass(slots=True)
@@ -89,6 +60,8 @@ class Node:
         trainable: the layer's own flag.
         inherits: whether the flag was never assigned, so that the layers above freeze this one.
         penalty: the layer's `activity_regularizer`.
+        autocast: whether inputs and weights are cast to the compute dtype.
+        context: the names of the arguments that calls pass down to inner layers; None for none.
         copies: number of equal layers that this one stands for; None for a single layer.
         built: how the layer was built; None before.
         declared: the variables that `build` declared, in order.
@@ -99,7 +72,9 @@ class Node:
 
     __slots__ = (
         "arguments",
+        "autocast",
         "built",
+        "context",
         "copies",
         "declared",
         "dtype",
@@ -130,6 +105,8 @@ class Node:
         self.inherits = True
         self.copies: int | None = None
         self.penalty: Callable[[Any], Any] | None = None
+        self.autocast = True
+        self.context: tuple[str, ...] | None = None
         self.built: Built | None = None
         self.declared: list[Variable] = []
         self.loose: list[Variable] = []
@@ -147,6 +124,10 @@ class Node:
             "plans": self.plans.copy(),
             "trainable": self.trainable,
             "inherits": self.inherits,
+            "dtype": self.dtype,
+            "penalty": self.penalty,
+            "autocast": self.autocast,
+            "context": self.context,
         }
 
     def restore(self, state: dict[str, Any]) -> None:

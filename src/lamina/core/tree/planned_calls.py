@@ -35,6 +35,11 @@ class PlannedCalls:
             self._signatures.clear()
         self._signatures[signature] = reads
 
+    @property
+    def called(self) -> bool:
+        """Whether a call was cached."""
+        return bool(self._signatures)
+
     def by_signature(self, signature: Any) -> Reads | None:
         """Return the cached reads of a call; None if there are none."""
         return self._signatures.get(signature)

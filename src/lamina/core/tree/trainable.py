@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lamina.core.tree.node import EDITION, Tracked
+from lamina.core.tree.edition import EDITION
+from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import Tree, children, variables_of, walk
 

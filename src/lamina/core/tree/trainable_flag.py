@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.core.tree.node import EDITION
+from lamina.core.tree.edition import EDITION
 
 __all__ = ["TrainableFlag"]
 

@@ -16,12 +16,13 @@ from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.lock import LOCK
 from lamina.core.base.pytrees import as_array
 from lamina.core.base.sites import Site, site
+from lamina.core.initial.fixed import fixed_value
 from lamina.core.specs.spec import Spec
 from lamina.core.tree.array_methods import ArrayMethods
+from lamina.core.tree.assigned_arithmetic import AssignedArithmetic
 from lamina.core.tree.trainable_flag import TrainableFlag
 from lamina.core.tree.values import assign_together
 from lamina.errors import BuildError, InputError, TraceError, explain
-from lamina.narrowing import array_of
 
 __all__ = ["SCOPE", "Loan", "Variable", "VariableScope", "store"]
 
@@ -58,7 +59,7 @@ class Loan(Protocol):
     def recall(self) -> None: ...
 
 
-class Variable(TrainableFlag, ArrayMethods):
+class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
     """A weight or another array of a layer's state, which works as an array in ``jax.numpy``.
 
     It has the attributes, methods and operators of a ``jax.Array``. Functions of ``jax.lax`` need
@@ -76,6 +77,8 @@ class Variable(TrainableFlag, ArrayMethods):
             See `lamina.regularizers`.
         constraint: function of the array that is applied after each training step, or its name;
             None by default. See `lamina.constraints`.
+        autocast: bool, whether mixed precision casts the value to the compute dtype; True by
+            default.
 
     Raises:
         BuildError: a size of the shape is unknown.
@@ -104,6 +107,7 @@ class Variable(TrainableFlag, ArrayMethods):
         name: str | None = None,
         regularizer: regularizers.RegularizerLike = None,
         constraint: constraints.ConstraintLike = None,
+        autocast: bool = True,
     ) -> None:
         spec = Spec(shape, _FLOAT32 if dtype is None else dtype)
         if not spec.known:
@@ -127,7 +131,7 @@ class Variable(TrainableFlag, ArrayMethods):
         self.declared_at: Site = site()
         TrainableFlag.__init__(self, bool(trainable))
         floating = spec.dtype is _FLOAT32 or jnp.issubdtype(spec.dtype, jnp.floating)
-        self._lowered = self._trainable and floating
+        self._lowered = self._trainable and floating and autocast
         self._value: Any = None
         self.is_weight = True  # False for the state of a stateful layer, which no file needs
         self.copies: tuple[int, ...] = ()  # sizes of the first axes if copies are stacked in it
@@ -196,7 +200,7 @@ class Variable(TrainableFlag, ArrayMethods):
         tracer; under mixed precision it is cast to the compute dtype.
 
         Raises:
-            BuildError: the variable has no value yet.
+            BuildError: the variable has no value yet, and its initial value will be random.
         """
         scope = SCOPE.get()
         if scope is None:
@@ -213,11 +217,17 @@ class Variable(TrainableFlag, ArrayMethods):
         return self.weight_dtype if around is None or not self._lowered else jnp.dtype(around)
 
     def stored(self) -> jax.Array:
-        """Return the stored array, independent of the running call."""
+        """Return the stored array, independent of the running call.
+
+        Before the build it is the initial value, if that is not random.
+        """
         value = self._value
         if isinstance(value, jax.Array):
             return value
         if value is None:
+            fixed = fixed_value(self.initializer, self._shape, self.weight_dtype)
+            if fixed is not None:
+                return jnp.asarray(fixed)
             raise BuildError(
                 explain(
                     f"{self.describe()} has no value yet.",
@@ -277,48 +287,6 @@ class Variable(TrainableFlag, ArrayMethods):
         else:
             store([self], [array])
         return self
-
-    def assign_add(self, value: Any) -> Variable:
-        """Add an array or a number to the value, as :meth:`assign`.
-
-        Args:
-            value: an array that broadcasts to the variable's shape, or a number.
-
-        Returns:
-            The variable.
-
-        Raises:
-            InputError: the result has another shape than the variable.
-            TraceError: as of :meth:`assign`.
-
-        >>> from lamina import layers
-        >>> layer = layers.Dense(1)
-        >>> layer.build((None, 2))
-        >>> layer.bias.assign_add(2.0).numpy().tolist()
-        [2.0]
-        """
-        return self.assign(self.value + array_of(value))
-
-    def assign_sub(self, value: Any) -> Variable:
-        """Subtract an array or a number from the value, as :meth:`assign`.
-
-        Args:
-            value: an array that broadcasts to the variable's shape, or a number.
-
-        Returns:
-            The variable.
-
-        Raises:
-            InputError: the result has another shape than the variable.
-            TraceError: as of :meth:`assign`.
-
-        >>> from lamina import layers
-        >>> layer = layers.Dense(1)
-        >>> layer.build((None, 2))
-        >>> layer.bias.assign_sub(2.0).numpy().tolist()
-        [-2.0]
-        """
-        return self.assign(self.value - array_of(value))
 
     def numpy(self) -> np.ndarray:
         """Return the value as a NumPy array."""

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
-from lamina.core.tree.node import EDITION, Tracked, attributes
+from lamina.core.tree.node import Tracked, attributes
 from lamina.core.tree.variable import Variable
 from lamina.errors import TrackingError, explain
 
 __all__ = [
-    "ChangeDetector",
     "Tree",
     "children",
     "copy_paths",
-    "is_unbuilt",
     "join",
-    "may_hold_layers",
-    "own_build",
-    "unbuilt",
     "variables_of",
     "walk",
 ]
@@ -237,50 +232,6 @@ def _bad_key(root: Tracked, place: _Place) -> str:
     )
 
 
-_SCALARS = frozenset({type(None), bool, int, float, str})
-
-
-def may_hold_layers(value: Any) -> bool:
-    """Return whether a value is or holds a layer or variable, or is an empty list or dict."""
-    if value.__class__ in _SCALARS:  # most attributes of layers
-        return False
-    if _is(value, (list, dict)):
-        inside = value.values() if _is(value, (dict,)) else value
-        return not inside or any(isinstance(item, WALKED) for item in inside)
-    if _is(value, (tuple,)):
-        return any(isinstance(item, WALKED) for item in value)
-    return isinstance(value, (Tracked, Variable))
-
-
-class ChangeDetector:
-    """Detects changes of the layers of a tree since its creation.
-
-    It is fast as long as no layer in the process has changed.
-
-    Args:
-        root: the root of the tree.
-    """
-
-    def __init__(self, root: Tracked) -> None:
-        self.edition = EDITION.current
-        tree = walk(root)
-        self._nodes = [layer._lamina for _, layer in tree.layers.values()]
-        self._editions = [node.edition for node in self._nodes]
-        self._variables = list(tree.by_path().values())
-        self._flags = [variable.flags for variable in self._variables]
-
-    def is_unchanged(self) -> bool:
-        """Return whether no layer, and no variable's `trainable`, has changed."""
-        current = EDITION.current
-        if self.edition != current:
-            if [node.edition for node in self._nodes] != self._editions:
-                return False
-            if [variable.flags for variable in self._variables] != self._flags:
-                return False
-            self.edition = current
-        return True
-
-
 def copy_paths(path: str, copies: dict[str, int]) -> list[str]:
     """Return the paths that the copies of a layer or variable would have in lists.
 
@@ -325,35 +276,3 @@ def children(layer: Tracked) -> list[tuple[str, Tracked]]:
 def variables_of(layer: Tracked) -> list[Variable]:
     """Return the variables that a layer holds itself."""
     return [place.value for place in _held(layer) if isinstance(place.value, Variable)]
-
-
-def unused_layers(tree: Tree, read: set[int]) -> list[str]:
-    """Return the paths of layers that no call has used: not built, and no variable is read."""
-    used = {path for path, layer in tree.layers.values() if layer._lamina.built is not None}
-    used |= {tree.path(tree.owners[key]) for key in read if key in tree.owners}
-    return topmost_without(used, [path for path, _ in tree.layers.values()])
-
-
-def topmost_without(used: set[str], paths: list[str]) -> list[str]:
-    """Return the topmost paths with no used path at or below them."""
-    parts = [path.split(".") for path in used]
-    busy = {".".join(part[:end]) for part in parts for end in range(len(part) + 1)}
-    idle = [path for path in paths if path not in busy]
-    return [path for path in idle if not any(path.startswith(f"{other}.") for other in idle)]
-
-
-def own_build(layer: Tracked) -> Callable[..., Any] | None:
-    """Return the `build` method that the layer's class defines, unwrapped; None if it has none."""
-    build = getattr(type(layer), "build", None)
-    written = getattr(build, "written", build)
-    return None if getattr(written, "is_base", False) else written
-
-
-def is_unbuilt(layer: Tracked) -> bool:
-    """Return whether a layer has a `build` method that has not run yet."""
-    return layer._lamina.built is None and own_build(layer) is not None
-
-
-def unbuilt(tree: Tree) -> list[Tracked]:
-    """Return the layers of a tree whose `build` methods have not run yet."""
-    return [layer for _, layer in tree.layers.values() if is_unbuilt(layer)]

@@ -67,7 +67,7 @@ def check_cache(
     if names != {"key", "value", "length"}:
         raise refusal(
             layer,
-            "got a cache that it cannot use",
+            "got an invalid cache",
             expected="a dict of 'key', 'value' and 'length'",
             received=f"a {type(cache).__name__} of {sorted(names)}",
             remedy="Start with make_cache(batch, room), and pass the cache that each call returns.",

@@ -95,7 +95,7 @@ def no_fused_kernel(layer: Any, received: str) -> InputError:
     """The error of a call that cuDNN's fused kernel does not support."""
     return refusal(
         layer,
-        "cannot use cuDNN's fused kernel, which flash_attention=True asks for",
+        "cannot use cuDNN's fused kernel, which flash_attention=True requires",
         expected="a GPU, half precision, supported head sizes, no dropout, no scores",
         received=received,
         remedy="Leave out flash_attention.",

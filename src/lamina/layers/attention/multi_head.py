@@ -143,7 +143,7 @@ class MultiHeadAttention(Weighted):
         rotary: Layer | None = None,
         **options: Unpack[KernelOptions],
     ) -> None:
-        self.activity_regularizer = options.pop("activity_regularizer", None)
+        self._activity_regularizer = options.pop("activity_regularizer", None)
         super().__init__(**options)
         self.num_heads = check_count(self, "num_heads", num_heads)
         self.key_dim = check_count(self, "key_dim", key_dim)
@@ -270,7 +270,7 @@ class MultiHeadAttention(Weighted):
         if cache is None:
             raise refusal(
                 self,
-                "has nothing to attend to",
+                "got no value to attend to",
                 expected="a value, or a cache of previous keys and values",
                 received="value=None and no cache",
                 remedy="Pass a value; for self-attention, pass the query.",
@@ -283,7 +283,7 @@ class MultiHeadAttention(Weighted):
     def _projection(self, shape: Sequence[int], axes: int = 1) -> Projection:
         options: dict[str, Any] = self._options_of("kernel", "bias")
         options["dtype"] = self._lamina.dtype
-        options["activity_regularizer"] = self.activity_regularizer
+        options["activity_regularizer"] = self._activity_regularizer
         return Projection(shape, axes, self.use_bias, **options)
 
     def _axes(self, rank: int) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import math
 import operator
 from typing import Any, cast
 
-from lamina.core.running.sizes import TooSmallError, known_sizes
+from lamina.core.running.input_sizes import TooSmallError, known_sizes
 from lamina.core.tree.node import Tracked
 from lamina.errors import explain
 from lamina.layers.bases.errors import bad_option, call_site, name_of, refusal
@@ -140,10 +140,10 @@ def check_filled(
     count = f"a multiple of {given}" if -1 in target else f"{given}"
     raise refusal(
         layer,
-        f"got an input that does not fill its {name}",
+        f"got an input whose size does not match its {name}",
         expected=f"{count} elements per example, for {target}",
         received=f"{math.prod(sizes)} elements per example, in {sizes}",
-        remedy=f"Give a {name} with the same number of elements; -1 infers one size.",
+        remedy=f"Use a {name} with this number of elements; one size may be -1, to infer it.",
     )
 
 
@@ -207,7 +207,7 @@ def check_room(layer: Tracked, sizes: tuple[Any, ...], least: tuple[int, ...], a
                 where=call_site(layer),
                 expected=f"[{axes}] >= {least}",
                 received=f"[{axes}] = {sizes}",
-                remedy="Give a larger input, or a smaller kernel, window or cropping.",
+                remedy="Use a larger input, or a smaller kernel, window or cropping.",
             ),
             lacking,
         )
@@ -222,10 +222,10 @@ def check_shape(layer: Tracked, what: str, array: Any, shape: tuple[int, ...], a
     if array.shape != shape:
         raise refusal(
             layer,
-            f"got {what} that does not fit its input",
+            f"got {what} that does not match its input",
             expected=f"[{axes}] = {shape}",
             received=f"shape {array.shape}",
-            remedy=f"Give {what} of that shape.",
+            remedy=f"Pass {what} of that shape.",
         )
 
 
@@ -241,10 +241,10 @@ def check_broadcast(
     if len(array.shape) != len(shape) or any(size not in (1, wanted) for size, wanted in pairs):
         raise refusal(
             layer,
-            f"got {what} that does not fit its input",
+            f"got {what} that does not match its input",
             expected=f"[{axes}] = {shape}, or 1 for any of them",
             received=f"shape {array.shape}",
-            remedy=f"Give {what} that broadcasts to that shape.",
+            remedy=f"Pass {what} that broadcasts to that shape.",
         )
 
 
@@ -258,7 +258,7 @@ def check_axes(layer: Tracked, axes: tuple[int, ...], rank: int) -> tuple[int, .
     if len(found) != len(axes):
         raise refusal(
             layer,
-            "has axes that its input lacks, or names one twice",
+            "has an axis that its input does not have, or repeats one",
             expected=f"different axes of an input of {rank} axes",
             received=f"axis={axes[0] if len(axes) == 1 else axes}",
             remedy="Count axes from 0 at the front or from -1 at the back.",

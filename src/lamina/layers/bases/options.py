@@ -119,9 +119,11 @@ class EmbeddingOptions(CommonOptions, total=False):
         lora_rank: positive integer, rank of the LoRA update; None (default) for no LoRA.
         lora_alpha: float >= 0, numerator of the scale ``lora_alpha / lora_rank``; the rank by
             default.
+        input_length: of older versions of Keras; ignored with a warning. None by default.
     """
 
     name: str | None
+    input_length: int | None
     activity_regularizer: RegularizerLike
     embeddings_regularizer: RegularizerLike
     embeddings_constraint: ConstraintLike

@@ -174,7 +174,7 @@ class RecurrentLayer(Layer):
             return outputs[:, -1]
         raise InputError(
             explain(
-                f"{type(self).__name__} got a sequence of no steps, which has no last output.",
+                f"{type(self).__name__} got a sequence of length 0, which has no last output.",
                 where=f"made at {self._lamina.made_at}",
                 expected="at least one step",
                 received="0 on the time axis",
@@ -197,11 +197,10 @@ class RecurrentLayer(Layer):
             return
         raise BuildError(
             explain(
-                f"{type(self).__name__} is stateful, and the size of its state is not known.",
+                f"{type(self).__name__} is stateful, and the size of its state is unknown.",
                 where=f"made at {self._lamina.made_at}",
                 expected="a known size on every axis except time",
                 received=f"shape {input_shape}",
-                remedy="Build the layer with the size of the batch and keep to that size, or set "
-                "stateful=False.",
+                remedy="Build the layer with a fixed batch size, or set stateful=False.",
             )
         )

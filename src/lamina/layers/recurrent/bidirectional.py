@@ -16,7 +16,7 @@ from lamina.layers.bases.checks import check_choice
 from lamina.layers.bases.inner_layers import check_layer
 from lamina.layers.recurrent.cells import as_list
 from lamina.options import LayerOptions
-from lamina.saving import made_anew
+from lamina.saving import recreated
 
 __all__ = ["Bidirectional"]
 
@@ -130,7 +130,7 @@ class Bidirectional(Layer):
 
     def _direction(self, layer: Any, **changed: Any) -> Any:
         """Returns a new layer with the options of this one, except those changed."""
-        twin: Any = made_anew(check_layer(self, "layer", layer))
+        twin: Any = recreated(check_layer(self, "layer", layer))
         for name in _OPTIONS:
             if hasattr(layer, name):
                 setattr(twin, name, changed.get(name, getattr(layer, name)))
@@ -148,12 +148,12 @@ class Bidirectional(Layer):
             return
         raise InputError(
             explain(
-                "Bidirectional got two layers that do not make a pair.",
+                "Bidirectional got a backward layer that does not match the forward layer.",
                 where=f"made at {self._lamina.made_at}",
                 expected=f"a backward layer with {_text(expected)}",
                 received=_text(backwards),
-                remedy="Wrap a recurrent layer, such as layers.LSTM(8); give a backward_layer the "
-                "same options and go_backwards=True.",
+                remedy="Wrap a recurrent layer, such as layers.LSTM(8); create backward_layer with "
+                "the same options and go_backwards=True.",
             )
         )
 

@@ -39,7 +39,7 @@ def check_cell(layer: Tracked, cell: Any) -> Layer:
         problem = "which is not a layer"
     elif isinstance(cell, RecurrentLayer):
         problem = "which runs over time by itself"
-    elif not callable(getattr(cell, "call", None)):
+    elif getattr(type(cell).call, "missing", False):
         problem = "which has no call"
     elif not _is_size(getattr(cell, "state_size", None)):
         problem = f"whose state_size is {getattr(cell, 'state_size', 'missing')!r}"
@@ -143,7 +143,7 @@ def _output_and_states(cell: Layer, result: Any, before: Any) -> tuple[jax.Array
     shapes = ", ".join(str(state.shape) for state in previous)
     raise InputError(
         explain(
-            f"{type(cell).__name__}.call gave something else than an output and its next states.",
+            f"{type(cell).__name__}.call did not return an output and the next states.",
             where=f"made at {cell._lamina.made_at}",
             expected=f"(output, states), with states of the shapes {shapes}",
             received=str(map_tree(jnp.shape, result)),

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 
 from lamina.core.base.pytrees import leaves_of, map_pairs, map_tree
 from lamina.core.running.precision import compute_dtype
+from lamina.core.tree.build_state import is_unbuilt
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import is_unbuilt
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_rank
 from lamina.layers.recurrent.base import RecurrentLayer

@@ -48,7 +48,7 @@ def flattened(callbacks: Any) -> list[Any]:
     name = cast(Any, callbacks).__name__ if methods else "Callback"
     raise InputError(
         explain(
-            "An element of callbacks is no callback.",
+            "An element of callbacks is not a callback.",
             expected="instances of lamina.training.callbacks.Callback",
             received=f"the class {name}" if methods else repr(callbacks),
             remedy=f"Create an instance: callbacks=[{name}(...)]."

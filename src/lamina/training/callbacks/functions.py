@@ -21,10 +21,12 @@ class LambdaCallback(Callback):
         on_train_end: called with ``(logs)``.
         on_train_batch_begin: called with ``(batch, logs)``.
         on_train_batch_end: called with ``(batch, logs)``.
-        others: further methods of :class:`Callback` by name, such as `on_test_batch_end`.
+        others: further methods of :class:`Callback` by name, such as `on_test_batch_end`. A name
+            that does not begin with ``on_`` becomes an attribute of the callback.
 
     Raises:
-        InputError: there is no method of that name, or the value is not callable.
+        InputError: a name begins with ``on_`` and is no method of :class:`Callback`, or the value
+            of a method is not callable.
 
     >>> losses = []
     >>> callback = LambdaCallback(on_epoch_end=lambda epoch, logs: losses.append(logs["loss"]))
@@ -38,21 +40,22 @@ class LambdaCallback(Callback):
         on_train_end: Callable[..., Any] | None = None,
         on_train_batch_begin: Callable[..., Any] | None = None,
         on_train_batch_end: Callable[..., Any] | None = None,
-        **others: Callable[..., Any] | None,
+        **others: Any,
     ) -> None:
-        functions = {
+        methods = {
             "on_epoch_begin": on_epoch_begin,
             "on_epoch_end": on_epoch_end,
             "on_train_begin": on_train_begin,
             "on_train_end": on_train_end,
             "on_train_batch_begin": on_train_batch_begin,
             "on_train_batch_end": on_train_batch_end,
-            **others,
         }
-        for name, function in functions.items():
-            if function is not None:
-                _check(name, function)
-                setattr(self, name, function)
+        for name, value in (methods | others).items():
+            if name.startswith("on_"):
+                if value is None:
+                    continue
+                _check(name, value)
+            setattr(self, name, value)
 
 
 def _check(name: str, function: Any) -> None:

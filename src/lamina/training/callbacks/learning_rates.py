@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -28,7 +29,8 @@ class LearningRateScheduler(Callback):
         verbose: 1 prints each new learning rate; 0 (default) does not.
 
     Raises:
-        InputError: when training begins, the optimizer has no learning rate that can be changed.
+        InputError: when training begins, the optimizer has no learning rate that can be changed;
+            or the function returns something else than a number.
 
     >>> warmup = LearningRateScheduler(lambda epoch, rate: 1e-3 * min(1.0, (epoch + 1) / 5))
     """
@@ -37,7 +39,7 @@ class LearningRateScheduler(Callback):
         if not callable(cast(Any, schedule)):
             raise InputError(
                 explain(
-                    "The schedule of LearningRateScheduler is no function.",
+                    "The schedule of LearningRateScheduler is not a function.",
                     expected="a function (epoch) -> rate or (epoch, rate) -> rate",
                     received=repr(schedule),
                     remedy="Pass compile(..., learning_rate=...) for a constant or an optax "
@@ -58,15 +60,15 @@ class LearningRateScheduler(Callback):
         if epoch == self._epoch:  # training resumes within this epoch
             return
         trainer = trainer_of(self.model)
-        arguments = (epoch, trainer.learning_rate)
-        trainer.learning_rate = self.schedule(*arguments[: _arity(self.schedule)])
+        arguments = (epoch, float(trainer.learning_rate))
+        trainer.learning_rate = _as_rate(self.schedule(*arguments[: _arity(self.schedule)]))
         self._epoch = epoch
         if self.verbose:
             print_message(f"epoch {epoch + 1}: learning rate {trainer.learning_rate:g}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = trainer_of(self.model).learning_rate
+            logs["learning_rate"] = float(trainer_of(self.model).learning_rate)
 
     _state_schema: ClassVar[Schema] = {"epoch": is_integer}
 
@@ -75,6 +77,19 @@ class LearningRateScheduler(Callback):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self._epoch = state["epoch"]
+
+
+def _as_rate(given: Any) -> float:
+    if isinstance(given, Real) or getattr(given, "shape", None) == ():
+        return float(given)
+    raise InputError(
+        explain(
+            "The schedule of LearningRateScheduler does not return a learning rate.",
+            expected="a number",
+            received=repr(given),
+            remedy="Return a float in every epoch; return the second argument to keep the rate.",
+        )
+    )
 
 
 def _check_rate_can_be_set(model: Any) -> None:
@@ -107,7 +122,7 @@ class ReduceLROnPlateau(Monitor):
             for losses and the metrics of Lamina.
         min_delta: the smallest change that counts as an improvement.
         cooldown: the number of epochs after a reduction in which no epoch counts.
-        min_lr: the lowest learning rate.
+        min_lr: the lowest learning rate; 0 by default, and for None.
 
     Raises:
         InputError: the factor is not in (0, 1) or the mode is unknown; or, when training begins,
@@ -125,15 +140,15 @@ class ReduceLROnPlateau(Monitor):
         mode: Mode = "auto",
         min_delta: float = 1e-4,
         cooldown: int = 0,
-        min_lr: float = 0.0,
+        min_lr: float | None = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        if not 0 < factor < 1:
+        if not isinstance(cast(Any, factor), Real) or not 0 < factor < 1:
             raise InputError(
                 explain(
                     "ReduceLROnPlateau would not lower the learning rate.",
                     expected="a factor in (0, 1)",
-                    received=str(factor),
+                    received=repr(factor),
                     remedy="Choose 0.5, for example.",
                 )
             )
@@ -142,7 +157,7 @@ class ReduceLROnPlateau(Monitor):
         self.patience = as_count("patience", patience, 0, example=3)
         self.verbose = verbose
         self.cooldown = as_count("cooldown", cooldown, 0, example=2)
-        self.min_lr = min_lr
+        self.min_lr = min_lr or 0.0
         self.wait = self.cooldown_counter = 0
 
     def _check_setup(self) -> None:
@@ -153,7 +168,7 @@ class ReduceLROnPlateau(Monitor):
         self.wait = self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        rate = self.trainer.learning_rate
+        rate = float(self.trainer.learning_rate)
         if logs is not None:
             logs["learning_rate"] = rate
         value = self.current(logs)

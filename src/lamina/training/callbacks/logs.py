@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback
+from lamina.training.callbacks.options import as_path
 from lamina.training.checkpoints.schema import Schema, is_count, is_list, is_text
 
 __all__ = ["CSVLogger"]
@@ -28,7 +29,7 @@ class CSVLogger(Callback):
             replaces the file.
 
     Raises:
-        InputError: the separator is not one character.
+        InputError: the filename is no path, or the separator is not one character.
         OSError: when training begins, the file cannot be written.
 
     >>> logger = CSVLogger("log.csv")
@@ -46,7 +47,7 @@ class CSVLogger(Callback):
                     remedy="Pass ',', ';' or '\\t'.",
                 )
             )
-        self.filename = os.fspath(filename)
+        self.filename = as_path(self, "filename", filename)
         self.sep = separator
         self.append = append
         self._has_rows = False

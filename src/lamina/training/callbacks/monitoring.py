@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, cast
 
+import numpy as np
+
 from lamina.core.calling import views
+from lamina.core.tree.node import Tracked
 from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback, trainer_of
@@ -30,9 +33,15 @@ class Monitor(Callback):
             for losses and the metrics of Lamina.
         min_delta: the smallest change that counts as an improvement.
 
+    Attributes:
+        monitor_op: `numpy.greater` if higher values of the log are better, `numpy.less` if lower
+            ones are; None before training.
+
     Raises:
         InputError: the mode is unknown; or, when training begins, there is no such log.
     """
+
+    monitor_op: Any = None
 
     def __init__(
         self, monitor: str = "val_loss", mode: Mode = "auto", min_delta: float = 0.0
@@ -49,7 +58,7 @@ class Monitor(Callback):
         if not isinstance(cast(Any, monitor), str):
             raise InputError(
                 explain(
-                    f"monitor of {type(self).__name__} is no name.",
+                    f"monitor of {type(self).__name__} is not a name.",
                     expected="the name of a log, such as 'val_loss'",
                     received=repr(monitor),
                     remedy="Pass a string.",
@@ -72,7 +81,7 @@ class Monitor(Callback):
         Raises:
             InputError: there is no such log.
         """
-        found = (logs or {}).get(self.monitor)
+        found: Any = (logs or {}).get(self.monitor)
         if found is None:
             if (
                 self.monitor.startswith("val_")
@@ -81,11 +90,11 @@ class Monitor(Callback):
                 return None
             raise InputError(self._missing(list(logs or {})))
         try:
-            return float(found)
+            return float(found[0] if _has_one(found) else found)
         except (TypeError, ValueError):
             raise InputError(
                 explain(
-                    f"{type(self).__name__} monitors {self.monitor!r}, which is no number.",
+                    f"{type(self).__name__} monitors {self.monitor!r}, which is not a number.",
                     expected="a log that is one number",
                     received=repr(found),
                     remedy="Monitor another log, or add a metric that returns a scalar.",
@@ -109,9 +118,13 @@ class Monitor(Callback):
             self._higher_is_better()
 
     def _higher_is_better(self) -> bool:
-        if self.mode != "auto":
-            return self.mode == "max"
+        self.monitor_op = np.greater if self._infer_mode() == "max" else np.less
+        return self.monitor_op is np.greater
+
+    def _infer_mode(self) -> str:
         name = self.monitor.removeprefix("val_")
+        if self.mode != "auto" or name == "loss":
+            return "max" if self.mode == "max" else "min"
         direction = self.trainer.objective.direction(name)
         if direction is None:
             raise InputError(
@@ -123,7 +136,7 @@ class Monitor(Callback):
                     remedy="Pass mode='max' or mode='min'.",
                 )
             )
-        return direction == "up"
+        return "max" if direction == "up" else "min"
 
     def _missing(self, names: Sequence[str]) -> str:
         no_validation = self.monitor.startswith("val_") and not any(
@@ -133,7 +146,7 @@ class Monitor(Callback):
             f"{type(self).__name__} monitors {self.monitor!r}, which is not among the logs.",
             expected=f"one of {', '.join(names)}",
             received=repr(self.monitor),
-            remedy="Give fit validation_data or validation_split."
+            remedy="Pass validation_data or validation_split to fit."
             if no_validation
             else "Monitor one of those, or add the metric to compile(metrics=...).",
         )
@@ -184,7 +197,7 @@ class EarlyStopping(Monitor):
     def _reset(self) -> None:
         self.best = None
         self.wait = self.stopped_epoch = self.best_epoch = 0
-        self.best_weights: Mapping[str, Any] | None = None
+        self.best_weights: Any = None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._reset()
@@ -194,12 +207,12 @@ class EarlyStopping(Monitor):
         if value is None or epoch < self.start_from_epoch:
             return
         if self.restore_best_weights and self.best_weights is None:
-            self.best_weights, self.best_epoch = views.values(self.model), epoch
+            self.best_weights, self.best_epoch = _weights(self.model), epoch
         self.wait += 1
         if self.improves(value, self.best):
             self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
-                self.best_weights = views.values(self.model)
+                self.best_weights = _weights(self.model)
             if self.baseline is None or self.improves(value, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:
@@ -210,7 +223,7 @@ class EarlyStopping(Monitor):
         if self.verbose and self.stopped_epoch:
             print_message(f"epoch {self.stopped_epoch + 1}: stopped early")
         if self.best_weights is not None:
-            views.set_values(self.model, self.best_weights)
+            _set_weights(self.model, self.best_weights)
             if self.verbose:
                 print_message(f"restored the weights of epoch {self.best_epoch + 1}")
 
@@ -227,3 +240,20 @@ class EarlyStopping(Monitor):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         vars(self).update({name: state[name] for name in self._state_schema})
+
+
+def _has_one(value: Any) -> bool:
+    """Return whether a log is a list of one number, as of a metric of one class."""
+    return isinstance(value, list) and len(cast("list[Any]", value)) == 1
+
+
+def _weights(model: Any) -> Any:
+    """Return the weights of a model; one that is no layer has Keras's `get_weights`."""
+    return views.values(model) if isinstance(model, Tracked) else model.get_weights()
+
+
+def _set_weights(model: Any, weights: Any) -> None:
+    if isinstance(model, Tracked):
+        views.set_values(model, weights)
+    else:
+        model.set_weights(weights)

@@ -15,7 +15,8 @@ class TerminateOnNaN(Callback):
     not finite; see ``compile(on_nonfinite=...)``.
 
     Args:
-        raise_error: whether to raise that error; False by default.
+        raise_error: whether to raise that error, which is a `RuntimeError`; False by default. Then
+            `on_train_end` is not called.
 
     >>> guard = TerminateOnNaN()
     """

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import math
+import os
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from lamina.counts import as_count
 from lamina.errors import InputError, explain
 
-__all__ = ["check_numbers", "check_unsupported", "save_frequency"]
+__all__ = ["as_path", "check_numbers", "check_unsupported", "save_frequency"]
+
+
+def as_path(owner: object, name: str, path: str | os.PathLike[str]) -> str:
+    """Return a path as a string.
+
+    Raises:
+        InputError: it is no path, or empty.
+    """
+    given = cast(Any, path)
+    if not hasattr(given, "__fspath__") and not (isinstance(given, str) and given):
+        raise InputError(
+            explain(
+                f"{name} of {type(owner).__name__} is no path.",
+                expected="a string that is not empty, or a pathlib.Path",
+                received=repr(given),
+                remedy=f"Pass {name}='runs/first', for example.",
+            )
+        )
+    return os.fspath(path)
 
 
 def check_numbers(owner: object, **options: Any) -> None:
@@ -24,7 +44,7 @@ def check_numbers(owner: object, **options: Any) -> None:
         if not isinstance(value, Real) or math.isnan(float(value)):
             raise InputError(
                 explain(
-                    f"{name} of {type(owner).__name__} is no number.",
+                    f"{name} of {type(owner).__name__} is not a number.",
                     expected="a number",
                     received=repr(value),
                     remedy=f"Pass a number, or omit {name}.",

@@ -13,7 +13,7 @@ from lamina.training.callbacks.base import Callback
 from lamina.training.callbacks.log_names import LogNames
 from lamina.training.callbacks.messages import print_message
 from lamina.training.callbacks.monitoring import Mode, Monitor
-from lamina.training.callbacks.options import check_numbers, save_frequency
+from lamina.training.callbacks.options import as_path, check_numbers, save_frequency
 from lamina.training.callbacks.paths import field_names, format_path, unknown_name
 from lamina.training.checkpoints import store
 from lamina.training.checkpoints.folders import check_file, check_folder
@@ -24,6 +24,9 @@ __all__ = ["BackupAndRestore", "ModelCheckpoint"]
 
 class ModelCheckpoint(Monitor):
     """Saves the model after each epoch or every N batches, or only when it is the best so far.
+
+    The file also holds the arguments of `compile` and the state of the optimizer, so that `fit`
+    continues after loading.
 
     Args:
         filepath: the path, which may contain ``{epoch}`` and ``{batch}``, counted from 1, and the
@@ -39,8 +42,8 @@ class ModelCheckpoint(Monitor):
             improve on; None (default) for none.
 
     Raises:
-        InputError: `save_freq` or `mode` is invalid; or the path contains a name that is not
-            among the logs.
+        InputError: `filepath`, `save_freq` or `mode` is invalid; or the path contains a name that
+            is not among the logs.
         OSError: when training begins, the folder cannot be created or written to.
 
     >>> best = ModelCheckpoint("best.lamina", save_best_only=True)
@@ -58,7 +61,7 @@ class ModelCheckpoint(Monitor):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
-        self.filepath = os.fspath(filepath)
+        self.filepath = as_path(self, "filepath", filepath)
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
@@ -116,8 +119,10 @@ class ModelCheckpoint(Monitor):
             self.best = value
         path = self._path(epoch, batch, logs)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write = saving.save_weights if self.save_weights_only else saving.save
-        write(self.model, path)
+        if self.save_weights_only:
+            saving.save_weights(self.model, path)
+        else:
+            self.model.save(path)
         if self.verbose:
             print_message(f"epoch {epoch + 1}: saved {path}")
 
@@ -145,8 +150,8 @@ class BackupAndRestore(Callback):
         delete_checkpoint: whether to delete the checkpoints when training ends; True by default.
 
     Raises:
-        InputError: `save_freq` is invalid; or, when training begins, another run writes to the
-            folder.
+        InputError: `backup_dir` or `save_freq` is invalid; or, when training begins, another run
+            writes to the folder.
         OSError: when training begins, the folder cannot be created or written to.
 
     >>> backup = BackupAndRestore("backup", save_freq=1000)
@@ -159,7 +164,7 @@ class BackupAndRestore(Callback):
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ) -> None:
-        self.backup_dir = os.fspath(backup_dir)
+        self.backup_dir = as_path(self, "backup_dir", backup_dir)
         self.save_freq = save_frequency(save_freq)
         self.keep = 2 if double_checkpoint else 1
         self.delete_checkpoint = delete_checkpoint

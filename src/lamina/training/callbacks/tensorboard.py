@@ -16,7 +16,7 @@ import numpy as np
 from lamina.counts import as_count
 from lamina.errors import InputError, LaminaError, explain
 from lamina.training.callbacks.base import Callback, trainer_of
-from lamina.training.callbacks.options import check_unsupported, save_frequency
+from lamina.training.callbacks.options import as_path, check_unsupported, save_frequency
 from lamina.training.checkpoints.folders import check_folder
 from lamina.training.checkpoints.schema import Schema, is_count
 
@@ -69,7 +69,7 @@ class TensorBoard(Callback):
             embeddings_freq=(embeddings_freq, no_embeddings),
             embeddings_metadata=(embeddings_metadata, no_embeddings),
         )
-        self.log_dir = Path(log_dir)
+        self.log_dir = Path(as_path(self, "log_dir", log_dir))
         self.histogram_freq = as_count("histogram_freq", histogram_freq, 0, example=1)
         self.write_graph = write_graph
         self.write_steps_per_second = write_steps_per_second

@@ -167,7 +167,7 @@ def check_file(path: str | os.PathLike[str]) -> None:
             f"{os.fspath(path)!r} cannot be written: {os.strerror(code)}.",
             expected="a regular file, or nothing, at that path",
             received="a folder" if folder else "a special file",
-            remedy="Give another path.",
+            remedy="Use another path.",
         )
         raise OSError(code, text)
 
@@ -199,7 +199,7 @@ def _in_use(root: Path, owner: str) -> str:
         where=os.fspath(root.absolute()),
         expected="one run at a time in a folder",
         received=f"a lock held by {owner}",
-        remedy="Wait until that run has ended, or give another folder.",
+        remedy="Wait until that run has ended, or use another folder.",
     )
 
 
@@ -220,7 +220,7 @@ def _unwritable(root: Path, error: OSError) -> OSError:
         f"{os.fspath(root)!r} cannot be created or written to: {error.strerror or error}.",
         where=os.fspath(root.absolute()),
         expected="a writable folder, or a path where one can be created",
-        received=f"{os.fspath(existing[0])!r}, which is no folder" if is_file else None,
-        remedy="Give another folder, or correct the permissions of this one.",
+        received=f"{os.fspath(existing[0])!r}, which is not a folder" if is_file else None,
+        remedy="Use another folder, or correct the permissions of this one.",
     )
     return OSError(code, text)

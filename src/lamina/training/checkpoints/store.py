@@ -190,6 +190,6 @@ def _write_error(root: Path, error: OSError) -> OSError:
         received=f"no new checkpoint; {existing[-1].name} is unchanged"
         if existing
         else "no checkpoint",
-        remedy="Free disk space, keep fewer checkpoints (keep=1), or give another folder.",
+        remedy="Free disk space, keep fewer checkpoints (keep=1), or use another folder.",
     )
     return OSError(code, text)

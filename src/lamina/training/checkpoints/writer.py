@@ -70,7 +70,7 @@ class CheckpointWriter:
                     f"{os.fspath(self.directory)!r} contains checkpoints of an earlier run.",
                     expected="an empty folder, or resume=True",
                     received=f"{len(found)} checkpoints, the newest {found[-1].name}",
-                    remedy="Pass resume=True to resume it, or give another checkpoint_dir.",
+                    remedy="Pass resume=True to continue it, or use another checkpoint_dir.",
                 )
             )
         return None

@@ -102,7 +102,7 @@ class Arrays:
                     "The arrays differ in the number of examples, or have none.",
                     expected="the same positive size of the first axis of each array",
                     received=", ".join(str(np.shape(leaf)) for leaf in leaves),
-                    remedy="Give x, y and sample_weight one row for each example.",
+                    remedy="Pass x, y and sample_weight with one row per example.",
                 )
             )
         self.count = counts[0]

@@ -176,7 +176,7 @@ class ArraySource(BatchSource):
 def other_data(saved: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     """Return the message for a checkpoint in the middle of an epoch over other data."""
     return explain(
-        "The checkpoint was written in the middle of an epoch over other data.",
+        "The checkpoint was written during an epoch over other data.",
         expected=", ".join(f"{name} {value}" for name, value in saved.items()),
         received=", ".join(f"{name} {value}" for name, value in own.items()),
         remedy="Pass the same data, batch_size, shuffle and steps_per_epoch as in that run.",

@@ -166,7 +166,7 @@ def _class_indices(labels: np.ndarray, loss: LossShapes | None) -> tuple[np.ndar
         return labels.argmax(axis), labels.shape[axis]
     raise InputError(
         explain(
-            "class_weight does not fit the labels and the loss.",
+            "class_weight does not match the labels and the loss.",
             expected="one class index for each value of the loss, or one-hot labels",
             received=f"labels of shape {labels.shape} that are not one-hot, and values of shape "
             f"{('examples', *values)}".replace("'", ""),
@@ -198,9 +198,9 @@ def _rounded(labels: np.ndarray) -> np.ndarray:
 
 
 def _are_distributions(labels: np.ndarray, axis: int) -> bool:
-    """Return whether labels are one-hot, or probabilities of classes."""
+    """Return whether labels are one-hot, or probabilities of classes; or zeros, without a class."""
     sums = labels.sum(axis, dtype=np.float32)
-    return bool((labels >= 0).all() and (np.abs(sums - 1.0) < 1e-3).all())
+    return bool((labels >= 0).all() and ((np.abs(sums - 1.0) < 1e-3) | (sums == 0.0)).all())
 
 
 def _occurring(indices: np.ndarray) -> Iterable[int]:

@@ -25,10 +25,14 @@ class IterableSource(BatchSource):
     Args:
         source: an iterable of batches, a function that returns one, or an indexable object.
         steps: the number of steps in an epoch; None for one pass over the iterable.
+        weighted: adds sample weights to a batch; None (default) leaves batches as they are.
     """
 
-    def __init__(self, source: Any, steps: int | None) -> None:
+    def __init__(
+        self, source: Any, steps: int | None, weighted: Callable[[Any], Any] | None = None
+    ) -> None:
         self.steps = steps
+        self._weighted = weighted
         self._passes = Passes(source)
         self._limit: int | None = None  # batches of all epochs: no more are fetched
         self._prefetched: Prefetched | None = None
@@ -74,7 +78,7 @@ class IterableSource(BatchSource):
             self._prefetched = Prefetched(itertools.islice(batches, left), _to_device)
         self._taken, batch = next(self._prefetched, (self._taken, None))
         self._used += batch is not None
-        return batch
+        return batch if batch is None or self._weighted is None else self._weighted(batch)
 
     def batch(self, step: int) -> Any:
         return self._recent[step]

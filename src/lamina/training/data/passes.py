@@ -76,7 +76,7 @@ def warn_of_few_batches(steps: int | None, count: int) -> None:
             remedy="Pass a function that returns a generator, or one generator that yields the "
             "batches of all epochs."
             if steps is None
-            else "Lower the number of steps, or give more data.",
+            else "Lower the number of steps, or pass more data.",
         ),
         UserWarning,
         stacklevel=2,

@@ -16,8 +16,7 @@ from lamina.training.data.batch_sources import ArraySource, BatchSource
 from lamina.training.data.batches import is_batch_source, unpack
 from lamina.training.data.iterable_source import IterableSource
 from lamina.training.data.passes import Passes
-from lamina.training.loop.class_weights import with_class_weights
-from lamina.training.loop.trainer import Trainer
+from lamina.training.loop.class_weights import ClassWeights
 
 __all__ = [
     "batch_count",
@@ -57,40 +56,37 @@ def examples(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
             x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
         )
     if y is not None or sample_weight is not None:
-        raise InputError(_beside_batches("y or sample_weight"))
+        raise InputError(
+            explain(
+                "Labels and weights belong in the batches when x is an iterable.",
+                expected="batches (inputs, labels) or (inputs, labels, weights)",
+                received="y or sample_weight beside an iterable",
+                remedy="Put them into the batches.",
+            )
+        )
     return x
 
 
 def training_data(
-    trainer: Trainer,
-    x: Any,
-    y: Any,
-    sample_weight: Any,
-    class_weight: Any,
-    validation_split: float,
+    x: Any, y: Any, sample_weight: Any, validation_split: float
 ) -> tuple[Any, Arrays | None]:
     """Return the training data, and the validation data that are split off, or None.
 
     Raises:
-        InputError: `validation_split` or `class_weight` is given with a source of batches, or
-            `class_weight` does not fit the labels.
+        InputError: `validation_split` is given with a source of batches.
     """
-    data, validation = examples(x, y, sample_weight), None
-    if validation_split:
-        if not isinstance(data, Arrays):
-            raise InputError(
-                explain(
-                    "validation_split needs arrays.",
-                    received="an iterable of batches",
-                    remedy="Pass validation_data.",
-                )
+    data = examples(x, y, sample_weight)
+    if not validation_split:
+        return data, None
+    if not isinstance(data, Arrays):
+        raise InputError(
+            explain(
+                "validation_split needs arrays.",
+                received="an iterable of batches",
+                remedy="Pass validation_data.",
             )
-        data, validation = data.split(validation_split)
-    if class_weight is not None:
-        if not isinstance(data, Arrays):
-            raise InputError(_beside_batches("class_weight"))
-        data = Arrays(with_class_weights(trainer, data.host, class_weight))
-    return data, validation
+        )
+    return data.split(validation_split)
 
 
 def validation_data(data: Any) -> Any:
@@ -106,12 +102,22 @@ def validation_data(data: Any) -> Any:
 
 
 def batch_source(
-    data: Any, batch_size: int | None, shuffle: bool, steps: int | None
+    data: Any,
+    batch_size: int | None,
+    shuffle: bool,
+    steps: int | None,
+    class_weights: ClassWeights | None = None,
 ) -> BatchSource:
-    """Return the source of the batches of `fit`."""
-    if isinstance(data, Arrays):
-        return ArraySource(data, data.batch_size(batch_size, steps), shuffle, steps)
-    return IterableSource(data, steps)
+    """Return the source of the batches of `fit`.
+
+    Raises:
+        InputError: the class weights do not fit the labels of arrays.
+    """
+    if not isinstance(data, Arrays):
+        return IterableSource(data, steps, class_weights)
+    if class_weights is not None:
+        data = Arrays(class_weights(data.host))
+    return ArraySource(data, data.batch_size(batch_size, steps), shuffle, steps)
 
 
 def batch_count(data: Any, batch_size: int | None, steps: int | None) -> int | None:
@@ -143,7 +149,7 @@ def checkpoint_writer(
     if len(backups) + (directory is not None) > 1:
         raise InputError(
             explain(
-                "Checkpoints are to be written to two places.",
+                "Checkpoints would be written to two places.",
                 expected="checkpoint_dir, or one BackupAndRestore",
                 received=f"{len(backups)} BackupAndRestore"
                 + (" and checkpoint_dir" if directory is not None else ""),
@@ -161,16 +167,7 @@ def checkpoint_writer(
                 "There is no folder to resume from.",
                 expected="checkpoint_dir together with resume=True",
                 received="resume=True alone",
-                remedy="Name the folder of the checkpoints: checkpoint_dir='run'.",
+                remedy="Pass the folder of the checkpoints: checkpoint_dir='run'.",
             )
         )
     return None
-
-
-def _beside_batches(what: str) -> str:
-    return explain(
-        "Labels and weights belong in the batches when x is an iterable.",
-        expected="batches (inputs, labels) or (inputs, labels, weights)",
-        received=f"{what} beside an iterable",
-        remedy="Put them into the batches.",
-    )

@@ -6,8 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamina import losses
+from lamina.core.base.pytrees import flatten
 from lamina.losses import FunctionLoss, Loss
 from lamina.losses.columns import columns_of_loss
 from lamina.training.data.arrays import Arrays
@@ -24,32 +26,53 @@ from lamina.training.loop.trainer import Trainer
 from lamina.training.step.model_call import ModelCall, call_on
 from lamina.training.step.outputs import Output
 
-__all__ = ["with_class_weights"]
+__all__ = ["ClassWeights"]
 
 _BINARY = (losses.BinaryCrossentropy, losses.BinaryFocalCrossentropy)
 _BINARY_FUNCTIONS = (losses.binary_crossentropy, losses.binary_focal_crossentropy)
 
 
-def with_class_weights(trainer: Trainer, batch: Any, class_weight: Any) -> Any:
-    """Return a batch with sample weights that are multiplied by the weights of classes.
+class ClassWeights:
+    """Multiplies the sample weights of batches by the weights of the classes of their labels.
 
-    The model is called abstractly where the labels alone do not tell their classes.
+    The model is called abstractly where the labels alone do not tell their classes, once for each
+    form of the batches.
 
     Args:
         trainer: has the model and the loss.
-        batch: ``(x, y)`` or ``(x, y, sample_weight)``, arrays in memory.
         class_weight: a dict from class index to weight.
 
     Raises:
-        InputError: the weights do not fit the labels, the outputs or the loss.
+        InputError: `class_weight` is no dict of numbers.
     """
-    weights = check_class_weight(class_weight)
-    inputs, y, sample_weight = unpack(batch)
-    labels = labels_of(y)
-    shapes = None
-    if not is_plain(labels) or unused(labels, weights):
-        shapes = _loss_shapes(trainer, Arrays((inputs, y)).example_batch(2))
-    return inputs, y, weights_of(labels, sample_weight, weights, shapes)
+
+    def __init__(self, trainer: Trainer, class_weight: Any) -> None:
+        self._trainer = trainer
+        self._weights = check_class_weight(class_weight)
+        self._shapes: dict[Any, LossShapes | None] = {}
+
+    def __call__(self, batch: Any) -> Any:
+        """Return a batch with sample weights.
+
+        Args:
+            batch: ``(x, y)`` or ``(x, y, sample_weight)``, arrays.
+
+        Raises:
+            InputError: the weights do not fit the labels, the outputs or the loss.
+        """
+        inputs, y, sample_weight = unpack(batch)
+        labels = labels_of(y)
+        shapes = None
+        if not is_plain(labels) or unused(labels, self._weights):
+            shapes = self._loss_shapes((inputs, y))
+        return inputs, y, weights_of(labels, sample_weight, self._weights, shapes)
+
+    def _loss_shapes(self, batch: Any) -> LossShapes | None:
+        leaves, structure = flatten(batch)
+        form = structure, tuple((np.shape(leaf)[1:], str(leaf.dtype)) for leaf in leaves)
+        if form not in self._shapes:
+            self._shapes[form] = _loss_shapes(self._trainer, Arrays(batch).example_batch(2))
+        return self._shapes[form]
 
 
 def _loss_shapes(trainer: Trainer, batch: Any) -> LossShapes | None:

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from lamina.training.callbacks.callback_list import CallbackList
-from lamina.training.data.batch_sources import ArraySource, Rows
+from lamina.training.checkpoints.writer import CheckpointWriter
+from lamina.training.data.batch_sources import ArraySource, BatchSource, Rows
 from lamina.training.loop import steps_per_execution
+from lamina.training.loop.trainer import Trainer
 from lamina.training.nonfinite.search import NotFiniteError
 
-if TYPE_CHECKING:
-    from lamina.training.loop.fit import Fit
-
 __all__ = ["EpochRun"]
+
+
+class _Fit(Protocol):
+    """The part of a call of `fit` that its epochs use."""
+
+    trainer: Trainer
+    source: BatchSource
+    writer: CheckpointWriter | None
+    step_seconds: float
+
+    @property
+    def model(self) -> Any: ...
+
+    @property
+    def stops_on_nonfinite(self) -> bool: ...
 
 
 class EpochRun:
@@ -30,12 +44,13 @@ class EpochRun:
         done: the number of steps made in the epoch.
     """
 
-    def __init__(self, fit: Fit, callbacks: CallbackList, first: int) -> None:
+    def __init__(self, fit: _Fit, callbacks: CallbackList, first: int) -> None:
         self.fit = fit
         self.callbacks = callbacks
         self.done = self._reported = first
         self.before = fit.trainer.wait() - first
         self._every_batch = callbacks.handles("on_train_batch_begin", "on_train_batch_end")
+        self._begun: int | None = None  # the first step since on_train_batch_begin
         alone = self._every_batch and fit.trainer.steps_per_execution is None
         self._groups_steps = isinstance(fit.source, ArraySource) and not alone
         self._checked_at = time.perf_counter()
@@ -47,6 +62,8 @@ class EpochRun:
         writer = self.fit.writer
         due = None if writer is None else writer.steps_until_due(self.before + self.done)
         fixed = self.fit.trainer.steps_per_execution
+        if fixed is not None and self._begun is not None:  # a checkpoint has divided the steps
+            fixed -= self.done - self._begun
         return steps_per_execution.next_steps(fixed, self.fit.step_seconds, left, due)
 
     def steps(self, start: int, stop: int, data: Any) -> None:
@@ -55,15 +72,15 @@ class EpochRun:
         if self._every_batch:
             if not self.before and not isinstance(data, Rows):
                 trainer.prepare(lambda: data)  # callbacks see a model that is built
-            self.callbacks.call("on_train_batch_begin", start, {})
+            self._begin(start)
         began = time.perf_counter()
         if isinstance(data, Rows):
             trainer.steps(*data)
         else:
             trainer.step(data)
         self.done = stop
-        if self._every_batch:
-            self.callbacks.call("on_train_batch_end", stop - 1, trainer.running_logs())
+        if self._every_batch and self.done >= self._last() + 1:
+            self.end()
         if self._groups_steps:
             trainer.wait()
             self.fit.step_seconds = (time.perf_counter() - began) / (stop - start)
@@ -71,6 +88,25 @@ class EpochRun:
         if self._groups_steps or passed > steps_per_execution.UPDATE_SECONDS:
             self.check()
             self.report()
+
+    def _begin(self, start: int) -> None:
+        if self._begun is None:
+            self._begun = start
+            self.callbacks.call("on_train_batch_begin", start, {})
+
+    def _last(self) -> int:
+        """Return the number of the last step before the next call of `on_train_batch_end`."""
+        return (self._begun or 0) + (self.fit.trainer.steps_per_execution or 1) - 1
+
+    def end(self) -> None:
+        """Call `on_train_batch_end`, unless it was called for this step.
+
+        As in Keras, the number of the batch is that of a whole group of `steps_per_execution`
+        steps, also where the data end within the group.
+        """
+        if self._begun is not None:
+            last, self._begun = self._last(), None
+            self.callbacks.call("on_train_batch_end", last, self.fit.trainer.running_logs())
 
     def report(self) -> None:
         """Call `on_progress`, unless it was called for this step."""

@@ -18,7 +18,7 @@ from lamina.training.data.iterable_source import no_batches
 from lamina.training.data.passes import Passes, warn_of_few_batches
 from lamina.training.data.prefetch import Prefetched, to_device
 from lamina.training.loop.trainer import Trainer
-from lamina.training.step.accumulators import Accumulators
+from lamina.training.step.epoch_accumulators import Accumulators
 from lamina.training.step.program import Program
 
 __all__ = ["evaluate"]
@@ -39,8 +39,8 @@ def evaluate(
         batch_size: examples in a batch of arrays; the last batch may be smaller. None for
             :meth:`Arrays.batch_size`.
         steps: the largest number of batches; None for all.
-        callbacks: called before and after each batch; with such calls, batches of arrays are
-            evaluated one at a time.
+        callbacks: called before and after each batch, or each `steps_per_execution` batches; with
+            such calls, that number of batches of arrays is evaluated at a time.
 
     Raises:
         InputError: the data contain no batch.
@@ -51,6 +51,7 @@ def evaluate(
         program, total = _over_rows(trainer, data, size, steps, events)
     else:
         program, total = _over_batches(trainer, data, steps, events)
+    events.close(program, total)
     return dict(DeviceLogs(program.logs(total)))
 
 
@@ -59,13 +60,15 @@ class _BatchEvents:
 
     Attributes:
         are_handled: whether there are any.
+        each: the number of batches between two calls of a method.
         ended: whether a callback has ended the evaluation.
     """
 
     def __init__(self, trainer: Trainer, callbacks: CallbackList | None) -> None:
         self._model: Any = trainer.model
         self._callbacks = callbacks or CallbackList()
-        self._number = 0
+        self._done = self._last = 0
+        self.each = trainer.steps_per_execution or 1
         self.are_handled = self._callbacks.handles("on_test_batch_begin", "on_test_batch_end")
         if self.are_handled:
             self._model.stop_evaluating = False
@@ -74,15 +77,30 @@ class _BatchEvents:
     def ended(self) -> bool:
         return self.are_handled and self._model.stop_evaluating
 
-    def begin(self) -> None:
-        if self.are_handled:
-            self._callbacks.call("on_test_batch_begin", self._number, {})
+    @property
+    def left(self) -> int:
+        """The number of batches until the next call of `on_test_batch_end`."""
+        return self._last + self.each - self._done
 
-    def end(self, program: Program, total: Accumulators) -> None:
-        if self.are_handled:
+    def begin(self) -> None:
+        if self.are_handled and self._done == self._last:
+            self._callbacks.call("on_test_batch_begin", self._done, {})
+
+    def end(self, program: Program, total: Accumulators, count: int = 1) -> None:
+        self._done += count
+        if not self.left:
+            self.close(program, total)
+
+    def close(self, program: Program, total: Accumulators) -> None:
+        """Call `on_test_batch_end`, unless it was called for this batch.
+
+        As in Keras, its number is that of a whole group, also where the data end within a group.
+        """
+        if self.are_handled and self._done > self._last:
             logs = DeviceLogs(program.logs(total))
-            self._callbacks.call("on_test_batch_end", self._number, logs)
-        self._number += 1
+            number = self._last + self.each - 1
+            self._done = self._last = number + 1
+            self._callbacks.call("on_test_batch_end", number, logs)
 
 
 def _over_batches(
@@ -130,17 +148,17 @@ def _over_rows(
     for indices in batch_indices(np.arange(data.count), size):
         stop = min(left, indices.shape[0])
         left -= stop
-        width = 1 if events.are_handled else max(stop, 1)
-        for first in range(0, stop, width):
-            if events.ended:
-                break
+        first = 0
+        while first < stop and not events.ended:
+            width = min(events.left, stop - first) if events.are_handled else stop
             events.begin()
             if events.are_handled:
                 program, carry = trainer.prepare(example)  # a callback may have set weights
             for part in data.ranges(indices, first, first + width):
                 jax.block_until_ready(total)  # keep at most two ranges in memory
                 total = program.evaluate_rows(carry.trainable, carry.non_trainable, total, *part)
-            events.end(program, total)
+            first += width
+            events.end(program, total, width)
     return program, total
 
 

@@ -165,6 +165,7 @@ class Fit:
             if self.writer is not None and self.writer.is_due(run.before + stop):
                 run.check()
                 self._save(epoch, stop, callbacks)
+        run.end()
         run.check()
         run.report()
         self.trainer.epochs += 1

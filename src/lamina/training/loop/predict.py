@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
@@ -29,6 +30,7 @@ def predict(
     batch_size: int | None,
     steps: int | None,
     callbacks: CallbackList | None = None,
+    each: int = 1,
 ) -> Any:
     """Return the concatenated outputs of all batches, as NumPy arrays.
 
@@ -38,7 +40,8 @@ def predict(
         batch_size: examples in a batch of arrays; the last batch may be smaller. None for
             :meth:`Arrays.batch_size`.
         steps: the largest number of batches; None for all.
-        callbacks: called before and after each batch.
+        callbacks: called before and after each batch, or each `each` batches.
+        each: the number of batches between two calls of a method of callbacks. Default 1.
 
     Raises:
         InputError: there is no batch, or an output has no row for each example.
@@ -47,29 +50,77 @@ def predict(
         batches = _from_rows(data, data.batch_size(batch_size, steps))
     else:
         batches = _from_source(data, steps)
-    events = callbacks if callbacks is not None and callbacks.handles(*_EVENTS) else None
-    if events is not None:
-        events.model.stop_predicting = False
+    handled = callbacks is not None and callbacks.handles(*_EVENTS)
+    events = _BatchEvents(callbacks, each) if callbacks is not None and handled else None
     collected, passed = _Outputs(), 0
     waiting: deque[tuple[Any, int]] = deque()
-    for number, (inputs, count) in enumerate(itertools.islice(batches, steps)):
-        passed += 1
+    for inputs, count in itertools.islice(batches, steps):
         if events is not None:
-            events.on_predict_batch_begin(number)
+            events.begin(passed)
+        passed += 1
         outputs = call(inputs)
         if events is not None:
-            events.on_predict_batch_end(number, {"outputs": outputs})
+            events.end(passed, outputs)
         waiting.append((outputs, count))
         if len(waiting) > _AHEAD:
             collected.add(*waiting.popleft())
-        if events is not None and events.model.stop_predicting:
+        if events is not None and events.ended:
             steps = None
             break
+    if events is not None:
+        events.close()
     for outputs in waiting:
         collected.add(*outputs)
     if steps is not None and 0 < passed < steps:
         warn_of_few_batches(steps, passed)
     return collected.concatenated()
+
+
+class _BatchEvents:
+    """The calls of callbacks for the batches of one prediction.
+
+    Args:
+        callbacks: to call.
+        each: the number of batches between two calls of a method.
+    """
+
+    def __init__(self, callbacks: CallbackList, each: int) -> None:
+        self._callbacks = callbacks
+        self._each = each
+        self._first = 0
+        self._outputs: list[Any] = []
+        callbacks.model.stop_predicting = False
+
+    @property
+    def ended(self) -> bool:
+        return self._callbacks.model.stop_predicting
+
+    def begin(self, number: int) -> None:
+        if not self._outputs:
+            self._first = number
+            self._callbacks.on_predict_batch_begin(number)
+
+    def end(self, done: int, outputs: Any) -> None:
+        self._outputs.append(outputs)
+        if done == self._first + self._each:
+            self.close()
+
+    def close(self) -> None:
+        """Call `on_predict_batch_end` with all outputs since the last call, if there are any.
+
+        As in Keras, its number is that of a whole group, also where the data end within a group.
+        """
+        parts, self._outputs = self._outputs, []
+        if parts:
+            whole = parts[0] if len(parts) == 1 else _concatenated(parts)
+            self._callbacks.on_predict_batch_end(self._first + self._each - 1, {"outputs": whole})
+
+
+def _concatenated(parts: list[Any]) -> Any:
+    """Concatenate trees of arrays, leaf by leaf."""
+    structure = flatten(parts[0])[1]
+    leaves = zip(*map(leaves_of, parts), strict=True)
+    return unflatten(structure, [jnp.concatenate(arrays) for arrays in leaves])
 
 
 class _Outputs:
@@ -97,7 +148,7 @@ class _Outputs:
     def concatenated(self) -> Any:
         if not self._batches:
             raise InputError(
-                explain("There is no batch to predict from.", remedy="Give at least one example.")
+                explain("There is no batch to predict from.", remedy="Pass at least one example.")
             )
         arrays = [np.concatenate(parts) for parts in zip(*self._batches, strict=True)]
         return unflatten(self._structure, arrays)

@@ -25,8 +25,8 @@ from lamina.training.loop.trainer_checkpoints import TrainerCheckpoints, no_chec
 from lamina.training.loop.trainer_options import TrainerOptions
 from lamina.training.loop.weight_loan import WeightLoan
 from lamina.training.nonfinite.search import OnNonfinite, check_mode, find_nonfinite
-from lamina.training.optimizers import by_name
 from lamina.training.optimizers.learning_rate import LearningRateValue
+from lamina.training.optimizers.lookup import get as get_optimizer
 from lamina.training.step.loss_terms import LossArgument
 from lamina.training.step.metric_bindings import MetricsArgument
 from lamina.training.step.objective import Objective
@@ -105,7 +105,7 @@ class Trainer:
         self.steps_per_execution = check_steps(steps_per_execution)
         self.epochs = 0
         self._loan = WeightLoan(
-            model, self.objective, by_name.get(optimizer), jit, seed, on_nonfinite != "ignore"
+            model, self.objective, get_optimizer(optimizer), jit, seed, on_nonfinite != "ignore"
         )
         self._checkpoints = TrainerCheckpoints(self._loan)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from lamina import saving
 from lamina.core.base.lock import LOCK
+from lamina.core.tree.changes import ChangeDetector
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.walk import ChangeDetector, walk
+from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.saving.metadata import Metadata, describe
 from lamina.training.checkpoints import store
@@ -86,7 +87,7 @@ def no_checkpoint(directory: str | PathLike[str]) -> FileNotFoundError:
         f"There is no checkpoint in {fspath(directory)!r}.",
         expected="folders checkpoint-..., as Trainer.save and fit(checkpoint_dir=...) write them",
         received="none",
-        remedy="Give the folder that was passed to save, not one of the folders in it.",
+        remedy="Pass the folder that was passed to save, not one of the folders in it.",
     )
     return FileNotFoundError(errno.ENOENT, text)
 

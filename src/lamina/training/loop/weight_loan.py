@@ -12,12 +12,15 @@ import numpy as np
 from lamina.core.base.host_memory import copied
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.lock import BUILD_WAIT, LOCK
+from lamina.core.tree.build_state import unused_layers
+from lamina.core.tree.changes import ChangeDetector
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import frozen_variables
 from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
-from lamina.core.tree.walk import ChangeDetector, unused_layers, walk
+from lamina.core.tree.walk import walk
 from lamina.errors import explain
+from lamina.training.step import epoch_accumulators
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
 from lamina.training.step.named_arrays import restored, with_learning_rate, without_accumulators
 from lamina.training.step.objective import Objective
@@ -191,7 +194,8 @@ class WeightLoan:
         """Empty the accumulators of the loss and the metrics."""
         if self.started is not None:
             program, carry = self.started
-            self.carry = carry._replace(accumulators=program.empty_accumulators())
+            fresh = epoch_accumulators.restarted(program.objective, carry.accumulators)
+            self.carry = carry._replace(accumulators=fresh)
         elif self.pending_arrays is not None:
             self.pending_arrays = without_accumulators(self.pending_arrays)
 

@@ -29,7 +29,7 @@ OnNonfinite: TypeAlias = Literal["raise", "stop", "ignore"]
 """What `fit` does when a loss or a gradient is not finite."""
 
 
-class NotFiniteError(LaminaError, ArithmeticError):
+class NotFiniteError(LaminaError, ArithmeticError, RuntimeError):
     """A loss or a gradient was infinite or NaN; the weights are those before that step.
 
     Attributes:

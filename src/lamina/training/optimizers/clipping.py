@@ -66,7 +66,7 @@ def clipped(optimizer: Any, options: Mapping[str, Any]) -> optax.GradientTransfo
             explain(
                 f"{kind} is not a positive finite number.",
                 received=repr(limit),
-                remedy=f"Give {kind}=1.0, for example.",
+                remedy=f"Pass {kind}=1.0, for example.",
             )
         )
     return optax.chain(_clip(kind, limit), optimizer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -30,7 +31,13 @@ _DEFAULTS: dict[str, Any] = {
 }
 """The options of all optimizers."""
 
-_NAMES = {"adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
+_NAMES = {
+    "adamw": "AdamW",
+    "loss_scale_optimizer": "LossScaleOptimizer",
+    "rmsprop": "RMSprop",
+    "schedule_free_adamw": "ScheduleFreeAdamW",
+    "sgd": "SGD",
+}
 """The names of Keras that are not capitalized words."""
 
 
@@ -47,11 +54,14 @@ def with_config(make: F) -> F:
 
     @functools.wraps(make)
     def made(*args: Any, **kwargs: Any) -> Any:
+        _warn_of_decay(kwargs.pop("decay", None))
         transformation = make(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         given = dict(bound.arguments)
-        options: dict[str, Any] = {"name": make.__name__, **_DEFAULTS, **given.pop("options", {})}
+        options: dict[str, Any] = {"name": make.__name__}
+        if "options" in signature.parameters:
+            options |= {**_DEFAULTS, **given.pop("options", {})}
         described: Any = _described(type(transformation), made)(*transformation)
         vars(described).update(getattr(transformation, "__dict__", {}))
         described.make, described.options = made, options | given
@@ -59,6 +69,20 @@ def with_config(make: F) -> F:
 
     made.from_config = functools.partial(from_config, made)  # pyright: ignore
     return cast(F, made)
+
+
+def _warn_of_decay(decay: Any) -> None:
+    """Warn of an argument of older versions of Keras, which newer ones ignore, too."""
+    if decay:
+        warnings.warn(
+            explain(
+                "The argument decay of optimizers has no effect.",
+                received=repr(decay),
+                remedy="Pass a schedule as learning_rate, such as InverseTimeDecay.",
+            ),
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 @functools.cache

@@ -6,16 +6,21 @@ Each returns an optax transformation. ``g`` is the gradient of a weight ``w``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from lamina.lazy import lazily
+from lamina.training.optimizers.adam import adam, adamax, adamw, lamb, nadam
 from lamina.training.optimizers.configs import with_config
-from lamina.training.optimizers.moments import scale_by_adam, scale_by_nadam
+from lamina.training.optimizers.factored import adafactor
 from lamina.training.optimizers.options import (
+    LearningRate,
     OptimizerOptions,
-    SharedOptions,
+    check_share,
     made,
 )
+from lamina.training.optimizers.orthogonal import muon
+from lamina.training.optimizers.proximal import ftrl
+from lamina.training.optimizers.schedule_free import schedule_free_adamw
 
 if TYPE_CHECKING:
     import optax
@@ -24,22 +29,12 @@ else:
 
 __all__ = [
     "OPTIMIZERS",
-    "LearningRate",
     "adadelta",
-    "adafactor",
     "adagrad",
-    "adam",
-    "adamax",
-    "adamw",
-    "lamb",
     "lion",
-    "nadam",
     "rmsprop",
     "sgd",
 ]
-
-LearningRate: TypeAlias = float | Callable[[Any], Any]
-"""A number, or a schedule: a function of the step."""
 
 
 @with_config
@@ -52,25 +47,18 @@ def adadelta(
     """Adadelta (Zeiler, arXiv 1212.5701).
 
     Args:
-        learning_rate: a number or a schedule.
-        rho: the decay rate of the moving averages, in [0, 1).
-        epsilon: added to the averages, for numerical stability.
+        learning_rate: a number or a schedule; 0.001 by default.
+        rho: the decay rate of the moving averages, in [0, 1); 0.95 by default.
+        epsilon: added to the averages, for numerical stability; 1e-07 by default.
         options: those of all optimizers; see :class:`OptimizerOptions`.
+
+    Returns:
+        The optimizer, an optax transformation with `get_config`.
+
+    >>> adadelta(3e-4).get_config()["learning_rate"]
+    0.0003
     """
     return made(lambda rate: optax.adadelta(rate, rho, epsilon), learning_rate, options)
-
-
-@with_config
-def adafactor(
-    learning_rate: LearningRate = 0.001, **options: Unpack[OptimizerOptions]
-) -> optax.GradientTransformation:
-    """Adafactor (Shazeer, Stern, arXiv 1804.04235).
-
-    Args:
-        learning_rate: a number or a schedule.
-        options: those of all optimizers; see :class:`OptimizerOptions`.
-    """
-    return made(lambda rate: optax.adafactor(rate), learning_rate, options)
 
 
 @with_config
@@ -83,103 +71,22 @@ def adagrad(
     """Adagrad: ``v = v + g^2``, ``w = w - learning_rate g / sqrt(v + epsilon)``.
 
     Args:
-        learning_rate: a number or a schedule.
-        initial_accumulator_value: of ``v``.
-        epsilon: added to ``v``, for numerical stability.
+        learning_rate: a number or a schedule; 0.001 by default.
+        initial_accumulator_value: of ``v``; 0.1 by default.
+        epsilon: added to ``v``, for numerical stability; 1e-07 by default.
         options: those of all optimizers; see :class:`OptimizerOptions`.
+
+    Returns:
+        The optimizer, an optax transformation with `get_config`.
+
+    >>> adagrad(3e-4).get_config()["learning_rate"]
+    0.0003
     """
     return made(
         lambda rate: optax.adagrad(rate, initial_accumulator_value, epsilon),
         learning_rate,
         options,
     )
-
-
-@with_config
-def adam(
-    learning_rate: LearningRate = 0.001,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
-    amsgrad: bool = False,
-    **options: Unpack[OptimizerOptions],
-) -> optax.GradientTransformation:
-    """Adam (Kingma, Ba, arXiv 1412.6980).
-
-    Args:
-        learning_rate: a number or a schedule.
-        beta_1: the decay rate of the first moment, in [0, 1).
-        beta_2: the decay rate of the second moment, in [0, 1).
-        epsilon: added to the root of the second moment, for numerical stability.
-        amsgrad: whether the largest second moment so far is used. Default False.
-        options: those of all optimizers; see :class:`OptimizerOptions`.
-    """
-    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, options)
-
-
-@with_config
-def adamax(
-    learning_rate: LearningRate = 0.001,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
-    **options: Unpack[OptimizerOptions],
-) -> optax.GradientTransformation:
-    """Adam with a decaying maximum of ``|g|`` instead of the second moment (arXiv 1412.6980).
-
-    Args:
-        learning_rate: a number or a schedule.
-        beta_1: the decay rate of the first moment, in [0, 1).
-        beta_2: the decay rate of the maximum, in [0, 1).
-        epsilon: added to the maximum, for numerical stability.
-        options: those of all optimizers; see :class:`OptimizerOptions`.
-    """
-    return made(lambda rate: optax.adamax(rate, beta_1, beta_2, epsilon), learning_rate, options)
-
-
-@with_config
-def adamw(
-    learning_rate: LearningRate = 0.001,
-    weight_decay: float = 0.004,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
-    amsgrad: bool = False,
-    **options: Unpack[SharedOptions],
-) -> optax.GradientTransformation:
-    """Adam with decoupled weight decay (Loshchilov, Hutter, arXiv 1711.05101).
-
-    Args:
-        learning_rate: a number or a schedule.
-        weight_decay: each step subtracts ``learning_rate weight_decay w``.
-        beta_1: the decay rate of the first moment, in [0, 1).
-        beta_2: the decay rate of the second moment, in [0, 1).
-        epsilon: added to the root of the second moment, for numerical stability.
-        amsgrad: whether the largest second moment so far is used. Default False.
-        options: those of all optimizers; see :class:`SharedOptions`.
-    """
-    every: OptimizerOptions = {**options, "weight_decay": weight_decay}
-    return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
-
-
-@with_config
-def lamb(
-    learning_rate: LearningRate = 0.001,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
-    **options: Unpack[OptimizerOptions],
-) -> optax.GradientTransformation:
-    """LAMB: Adam whose update is scaled by the norm of the weight (You et al., arXiv 1904.00962).
-
-    Args:
-        learning_rate: a number or a schedule.
-        beta_1: the decay rate of the first moment, in [0, 1).
-        beta_2: the decay rate of the second moment, in [0, 1).
-        epsilon: added to the root of the second moment, for numerical stability.
-        options: those of all optimizers; see :class:`OptimizerOptions`.
-    """
-    return made(lambda rate: optax.lamb(rate, beta_1, beta_2, epsilon), learning_rate, options)
 
 
 @with_config
@@ -192,39 +99,24 @@ def lion(
     """Lion: the sign of a moving average of gradients (Chen et al., arXiv 2302.06675).
 
     Args:
-        learning_rate: a number or a schedule.
-        beta_1: the weight of the average in the update, in [0, 1).
-        beta_2: the decay rate of the average, in [0, 1).
+        learning_rate: a number or a schedule; 0.001 by default.
+        beta_1: the weight of the average in the update, in (0, 1]; 0.9 by default.
+        beta_2: the decay rate of the average, in [0, 1); 0.99 by default.
         options: those of all optimizers; see :class:`OptimizerOptions`.
+
+    Returns:
+        The optimizer, an optax transformation with `get_config`.
+
+    Raises:
+        InputError: `beta_1` is not in (0, 1].
+
+    >>> lion(3e-4).get_config()["learning_rate"]
+    0.0003
     """
+    check_share("beta_1 of lion", beta_1, positive=True)
     return made(
         lambda rate: optax.lion(rate, beta_1, beta_2, weight_decay=0.0), learning_rate, options
     )
-
-
-@with_config
-def nadam(
-    learning_rate: LearningRate = 0.001,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
-    epsilon: float = 1e-7,
-    **options: Unpack[OptimizerOptions],
-) -> optax.GradientTransformation:
-    """Adam with Nesterov momentum (Dozat, 2016).
-
-    Args:
-        learning_rate: a number or a schedule.
-        beta_1: the decay rate of the first moment, in [0, 1).
-        beta_2: the decay rate of the second moment, in [0, 1).
-        epsilon: added to the root of the second moment, for numerical stability.
-        options: those of all optimizers; see :class:`OptimizerOptions`.
-    """
-
-    def make(rate: Any) -> optax.GradientTransformation:
-        scale = scale_by_nadam(beta_1, beta_2, epsilon)
-        return optax.chain(scale, optax.scale_by_learning_rate(rate))
-
-    return made(make, learning_rate, options)
 
 
 @with_config
@@ -239,12 +131,19 @@ def rmsprop(
     """RMSprop: ``v = rho v + (1 - rho) g^2``, ``w = w - learning_rate g / sqrt(v + epsilon)``.
 
     Args:
-        learning_rate: a number or a schedule.
-        rho: the decay rate of ``v``, in [0, 1).
-        momentum: of the update, in [0, 1).
-        epsilon: added to ``v``, for numerical stability.
-        centered: whether to divide by the variance of the gradient instead of ``v``.
+        learning_rate: a number or a schedule; 0.001 by default.
+        rho: the decay rate of ``v``, in [0, 1); 0.9 by default.
+        momentum: of the update, in [0, 1); 0.0 by default.
+        epsilon: added to ``v``, for numerical stability; 1e-07 by default.
+        centered: whether to divide by the variance of the gradient instead of ``v``; False by
+            default.
         options: those of all optimizers; see :class:`OptimizerOptions`.
+
+    Returns:
+        The optimizer, an optax transformation with `get_config`.
+
+    >>> rmsprop(3e-4).get_config()["learning_rate"]
+    0.0003
     """
     return made(
         lambda rate: optax.rmsprop(
@@ -265,11 +164,21 @@ def sgd(
     """Gradient descent: ``m = momentum m - learning_rate g``, ``w = w + m``.
 
     Args:
-        learning_rate: a number or a schedule.
-        momentum: in [0, 1).
-        nesterov: whether to use Nesterov momentum.
+        learning_rate: a number or a schedule; 0.01 by default.
+        momentum: in [0, 1]; 0.0 by default.
+        nesterov: whether to use Nesterov momentum; False by default.
         options: those of all optimizers; see :class:`OptimizerOptions`.
+
+    Returns:
+        The optimizer, an optax transformation with `get_config`.
+
+    Raises:
+        InputError: the momentum is not in [0, 1].
+
+    >>> sgd(3e-4).get_config()["learning_rate"]
+    0.0003
     """
+    check_share("momentum of sgd", momentum)
 
     def make(rate: Any) -> optax.GradientTransformation:
         step = optax.scale_by_learning_rate(rate)
@@ -285,20 +194,13 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "adam": adam,
     "adamax": adamax,
     "adamw": adamw,
+    "ftrl": ftrl,
     "lamb": lamb,
     "lion": lion,
+    "muon": muon,
     "nadam": nadam,
     "rmsprop": rmsprop,
+    "schedulefreeadamw": schedule_free_adamw,
     "sgd": sgd,
 }
 """All optimizers by name."""
-
-
-def _adam(
-    beta_1: float, beta_2: float, epsilon: float, amsgrad: bool
-) -> Callable[[Any], optax.GradientTransformation]:
-    def make(rate: Any) -> optax.GradientTransformation:
-        scale = scale_by_adam(beta_1, beta_2, epsilon, amsgrad)
-        return optax.chain(scale, optax.scale_by_learning_rate(rate))
-
-    return make

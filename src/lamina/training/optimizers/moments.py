@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
-__all__ = ["scale_by_adam", "scale_by_nadam"]
+__all__ = ["adam_of_rate", "scale_by_adam", "scale_by_nadam"]
 
 
 class AmsgradState(NamedTuple):
@@ -83,6 +84,18 @@ def scale_by_adam(
         return map_pairs(step, mu, root), after
 
     return optax.GradientTransformation(init, update)
+
+
+def adam_of_rate(
+    beta_1: float, beta_2: float, epsilon: float, amsgrad: bool
+) -> Callable[[Any], optax.GradientTransformation]:
+    """Return a function of the learning rate that makes Adam; arguments as `scale_by_adam`."""
+
+    def make(rate: Any) -> optax.GradientTransformation:
+        scale = scale_by_adam(beta_1, beta_2, epsilon, amsgrad)
+        return optax.chain(scale, optax.scale_by_learning_rate(rate))
+
+    return make
 
 
 def scale_by_nadam(beta_1: float, beta_2: float, epsilon: float) -> optax.GradientTransformation:

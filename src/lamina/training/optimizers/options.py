@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import jax
 
@@ -12,6 +13,7 @@ from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
 from lamina.training.optimizers.clipping import Clipping, clipped
+from lamina.training.optimizers.loss_scale import DynamicLossScale
 from lamina.training.optimizers.weight_averages import weight_averages
 
 if TYPE_CHECKING:
@@ -20,13 +22,18 @@ else:
     optax = lazily("optax")
 
 __all__ = [
+    "LearningRate",
     "OptimizerOptions",
     "ScaledLoss",
     "SharedOptions",
+    "check_share",
     "made",
     "with_options",
     "with_weight_decay",
 ]
+
+LearningRate: TypeAlias = float | Callable[[Any], Any]
+"""A number, or a schedule: a function of the step."""
 
 
 class SharedOptions(Clipping, total=False):
@@ -62,6 +69,22 @@ class OptimizerOptions(SharedOptions, total=False):
     weight_decay: float | None
 
 
+def check_share(name: str, value: Any, positive: bool = False) -> None:
+    """Check that an option is in [0, 1], or in (0, 1] if it must be positive.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not 0 <= value <= 1 or (positive and value == 0):
+        raise InputError(
+            explain(
+                f"{name} is not in {'(' if positive else '['}0, 1].",
+                received=repr(value),
+                remedy=f"Give {name.partition(' of ')[0]}=0.9, for example.",
+            )
+        )
+
+
 class _Transformation(NamedTuple):
     init: Callable[[Any], Any]
     update: Callable[..., tuple[Any, Any]]
@@ -92,6 +115,10 @@ def with_options(
     unknown = set(options) - OptimizerOptions.__optional_keys__
     if unknown:
         raise TypeError(f"an optimizer has no argument {min(unknown)!r}")
+    if isinstance(optimizer, DynamicLossScale):  # it must see gradients that are not clipped
+        given = any(value is not None for value in options.values())
+        inner: Any = optimizer.inner_optimizer
+        return optimizer.with_inner(with_options(inner, options)) if given else optimizer
     scale = options.get("loss_scale_factor") or getattr(optimizer, "loss_scale", None)
     accumulated = options.get("gradient_accumulation_steps")
     batches = 1
@@ -113,7 +140,7 @@ def _scaled(optimizer: Any, scale: float) -> optax.GradientTransformation:
             explain(
                 "loss_scale_factor is not a positive number.",
                 received=repr(scale),
-                remedy="Give loss_scale_factor=1024.0, for example.",
+                remedy="Pass loss_scale_factor=1024.0, for example.",
             )
         )
     scaled = ScaledLoss(optimizer.init, optimizer.update)
@@ -159,10 +186,28 @@ def made(
     batches = int(options.get("gradient_accumulation_steps") or 1)
     schedule: Any = learning_rate
     if callable(schedule) and batches > 1:  # as in Keras, a schedule counts batches
+        of_batch = _of_step(schedule)
 
         def of_update(step: Any) -> Any:
-            return schedule(step * batches + batches - 1)
+            return of_batch(step * batches + batches - 1)
 
         learning_rate = of_update
+    elif callable(schedule):
+        learning_rate = _of_step(schedule)
     injected: Any = optax.inject_hyperparams(transformation)
     return with_options(injected(learning_rate=learning_rate), options)
+
+
+def _of_step(rate: Callable[..., Any]) -> Callable[..., Any]:
+    """A schedule as a function of the step; as in Keras, it may take no argument."""
+    try:
+        parameters = inspect.signature(rate).parameters
+    except (TypeError, ValueError):
+        return rate
+    if parameters:
+        return rate
+
+    def constant(step: Any) -> Any:
+        return rate()
+
+    return constant

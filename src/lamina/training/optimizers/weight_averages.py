@@ -57,7 +57,7 @@ def weight_averages(
                 "The momentum of the averages of the weights is not in [0, 1).",
                 expected="a number in [0, 1)",
                 received=repr(momentum),
-                remedy="Give ema_momentum=0.99, for example.",
+                remedy="Pass ema_momentum=0.99, for example.",
             )
         )
 

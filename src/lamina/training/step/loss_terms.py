@@ -9,24 +9,23 @@ from typing import Any, TypeAlias, cast
 import jax
 
 from lamina import losses
-from lamina.errors import InputError, explain
+from lamina.core.base.pytrees import flatten, unflatten
 from lamina.losses import Loss, LossLike
 from lamina.losses.columns import columns_of_loss
 from lamina.losses.lookup import loss_of
 from lamina.losses.shapes import spread
 from lamina.metrics.metric import select_by_shape
-from lamina.training.step.output_structure import Place, by_output, places_of
+from lamina.training.step.output_structure import OutputPath, Place, children_of, places_of
 from lamina.training.step.outputs import Output, check_count, element_weights
+from lamina.training.step.placed_losses import PlacedLoss
 
 __all__ = [
     "LossArgument",
     "log_names",
-    "losses_of_outputs",
-    "pair_losses",
     "resolved",
-    "scales",
     "term",
     "with_missing_labels",
+    "with_outputs",
 ]
 
 LossArgument: TypeAlias = LossLike | Mapping[str, Any] | Sequence[Any] | None
@@ -52,7 +51,9 @@ def resolved(loss: Any) -> Any:
     if isinstance(loss, Mapping):
         return {key: resolved(one) for key, one in cast(Mapping[str, Any], loss).items()}
     if isinstance(loss, list | tuple):
-        return [resolved(one) for one in cast(Sequence[Any], loss)]
+        kind = cast(Any, type(cast(object, loss)))
+        found = map(resolved, cast(Sequence[Any], loss))
+        return kind(*found) if hasattr(kind, "_fields") else kind(found)
     if not isinstance(loss, str):
         return loss_of(loss)
     automatic = loss.lower() in ("crossentropy", "ce")
@@ -61,109 +62,71 @@ def resolved(loss: Any) -> Any:
     return found
 
 
-def losses_of_outputs(loss: Any, outputs: Any, names: Any = None) -> list[Loss | None]:
-    """Return the loss of each output.
+def with_missing_labels(labels: Any, losses: list[PlacedLoss], places: list[Place]) -> Any:
+    """Return a list of labels with None for each output that has no loss, if these are left out.
 
     Args:
-        loss: as :func:`resolved` returns it.
-        outputs: the outputs of the model.
-        names: the names of the outputs, in their structure; None if unknown.
-
-    Raises:
-        InputError: losses and outputs do not correspond, or an output has several losses.
+        labels: as `fit` takes them.
+        losses: the losses.
+        places: of all outputs.
     """
-    found = by_output("losses", loss, outputs, names, each=True)
-    places = places_of(outputs, names)
-    return [_loss_of(one, place) for one, place in zip(found, places, strict=True)]
-
-
-def _loss_of(loss: Any, place: Place) -> Loss | None:
-    """Return the loss of one output, which may be in a list of one entry."""
-    if isinstance(loss, list) and len(cast("list[Any]", loss)) == 1:
-        loss = cast("list[Any]", loss)[0]
-    if loss is None or isinstance(loss, Loss):
-        return loss
-    name = place.key or place.own or "the output"
-    raise InputError(
-        explain(
-            f"The losses do not fit {name}.",
-            expected="one loss for each output",
-            received=f"{len(cast(Any, loss))} losses",
-            remedy="Give one loss, or one function (y_true, y_pred) that returns the sum.",
-        )
-    )
-
-
-def with_missing_labels(labels: Any, losses: list[Loss | None]) -> Any:
-    """Return a list of labels with None for each output that has no loss, if these are left out."""
-    wanted = sum(loss is not None for loss in losses)
-    if labels is None or isinstance(labels, dict) or len(places_of(labels)) == len(losses):
+    count = len(places)
+    if labels is None or isinstance(labels, dict) or len(places_of(labels)) == count:
         return cast(Any, labels)
     given = cast("list[Any]", labels if isinstance(labels, list | tuple) else [labels])
-    if len(given) != wanted or wanted == len(losses):
+    paths = [one.path for one in losses]
+    have_loss = [any(place.path[: len(path)] == path for path in paths) for place in places]
+    if len(given) != sum(have_loss) or all(have_loss):
         return cast(Any, labels)
     rest = iter(given)
-    return [None if loss is None else next(rest) for loss in losses]
+    return [next(rest) if has_loss else None for has_loss in have_loss]
 
 
-def pair_losses(losses: list[Loss | None], outputs: list[Output]) -> list[tuple[Loss, Output]]:
-    """Return each output that has a loss and labels, with its loss."""
-    pairs = zip(losses, outputs, strict=True)
-    return [(one, of) for one, of in pairs if one is not None and of.labels is not None]
+def with_outputs(
+    losses: list[PlacedLoss], outputs: list[Output], values: Any
+) -> list[tuple[PlacedLoss, Output]]:
+    """Return each loss whose outputs have labels, with its output; nested outputs are one.
+
+    Args:
+        losses: the losses.
+        outputs: all outputs.
+        values: the same, as the model returns them.
+    """
+    by_path = {output.place.path: output for output in outputs}
+    pairs = [(one, by_path.get(one.path) or _nested(one, outputs, values)) for one in losses]
+    return [(one, of) for one, of in pairs if of is not None and of.labels is not None]
 
 
-def log_names(losses: Sequence[Loss | None], places: Sequence[Place]) -> list[str]:
+def _nested(loss: PlacedLoss, outputs: list[Output], values: Any) -> Output | None:
+    """Return the nested outputs of a loss as one, without masks; None if no label is given."""
+    for key in loss.path:
+        values = cast(Any, children_of(values))[key]
+    below = [one for one in outputs if one.place.path[: len(loss.path)] == loss.path]
+    labels = [one.labels for one in below]
+    if all(one is None for one in labels):
+        return None
+    place = Place(loss.path, None, values)
+    tree = unflatten(flatten(values)[1], labels)
+    return Output(loss.name or "", tree, values, below[0].weights, None, place)
+
+
+def log_names(losses: Sequence[PlacedLoss]) -> dict[OutputPath, str]:
     """Return the names of the losses of several outputs in the logs; none for a single loss.
 
     The name is that of the output, as `b_loss`. An output in a list, of an unknown layer, has the
-    name of its loss.
-
-    Args:
-        losses: the loss of each output; None for an output without one.
-        places: of the outputs.
+    name of its loss. Losses of the same outputs have one name.
     """
-    found: list[str] = []
-    for loss, place in zip(losses, places, strict=True):
-        if loss is None:
+    found: dict[OutputPath, str] = {}
+    for one in losses:
+        if one.path in found:
             continue
-        path, own, _ = place
-        base = f"{place.key}_loss"
-        if path and isinstance(path[-1], int) and own is None:
-            base = "/".join([*map(str, path[:-1]), f"{loss.name}_loss"])
+        base = f"{one.name}_loss"
+        if one.name is None:
+            base = "/".join([*map(str, one.path[:-1]), f"{one.loss.name}_loss"])
         more = (f"{base}_{number}" for number in itertools.count(1))
-        found.append(next(name for name in itertools.chain([base], more) if name not in found))
-    return found if len(found) > 1 else []
-
-
-def scales(loss_weights: Any, outputs: Any, names: Any = None) -> list[float]:
-    """Return the factor of each output's loss in the sum; 1.0 where none is given.
-
-    Args:
-        loss_weights: a number for all outputs, or numbers in their structure; None for 1.
-        outputs: the outputs of the model.
-        names: the names of the outputs, in their structure; None if unknown.
-
-    Raises:
-        InputError: weights and outputs do not correspond, or a weight is no number.
-    """
-    found = by_output("loss_weights", loss_weights, outputs, names, each=True)
-    return [_scale(one, place) for one, place in zip(found, places_of(outputs, names), strict=True)]
-
-
-def _scale(weight: Any, place: Place) -> float:
-    if weight is None:
-        return 1.0
-    try:
-        return float(weight)
-    except (TypeError, ValueError):
-        raise InputError(
-            explain(
-                f"loss_weights has no number for {place.key or place.own or 'the output'}.",
-                expected="a number, or numbers in a list or dict by output",
-                received=repr(weight),
-                remedy="Give loss_weights=0.2, for example.",
-            )
-        ) from None
+        taken = found.values()
+        found[one.path] = next(n for n in itertools.chain([base], more) if n not in taken)
+    return found if len(found) > 1 else {}
 
 
 def term(loss: Loss, output: Output) -> jax.Array:
@@ -172,6 +135,8 @@ def term(loss: Loss, output: Output) -> jax.Array:
     A loss class with a `__call__` of its own gets no mask. Sample weights and masks apply to single
     examples and steps, also where labels or outputs have no axis of outputs to average over.
     """
+    if children_of(output.values) is not None:
+        return loss(output.labels, output.values, output.weights)
     check_count(output)
     if output.weights is not None or output.mask is not None:
         labels, values = columns_of_loss(loss, output.labels, output.values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
@@ -13,7 +13,7 @@ from lamina.metrics.lookup import metric_of
 from lamina.training.step.output_structure import Place, by_output, places_of
 from lamina.training.step.outputs import Output, element_weights
 
-__all__ = ["BoundMetric", "MetricsArgument", "bind_metrics", "resolved"]
+__all__ = ["BoundMetric", "MetricsArgument", "bind_metrics", "check_names", "resolved"]
 
 MetricsArgument: TypeAlias = MetricLike | Mapping[str, Any] | Sequence[Any] | None
 """The argument `metrics` of `compile`: metrics in a list, or by output name."""
@@ -48,10 +48,10 @@ class BoundMetric:
             labelled = {one.name: ["..."] for one in outputs if one.labels is not None}
             raise InputError(
                 explain(
-                    f"The metric {self.metric.name!r} does not fit the outputs of the model.",
+                    f"The metric {self.metric.name!r} does not match the outputs of the model.",
                     expected=f"metrics by output: {labelled}",
                     received=f"{found.name!r}, which has no labels",
-                    remedy="Give metrics as a dict by the names of outputs.",
+                    remedy="Pass a dict from the names of outputs to metrics.",
                 )
             )
         weights = element_weights(found, found.weights if self.weighted else None)
@@ -82,24 +82,33 @@ def bind_metrics(plain: Any, weighted: Any, outputs: Any, names: Any = None) -> 
         names: the names of the outputs, in their structure; None if unknown.
 
     Raises:
-        InputError: a metric is called ``loss``, or the outputs of the metrics are ambiguous.
+        InputError: the outputs of the metrics are ambiguous.
     """
     bound: dict[str, BoundMetric] = {}
     pairs = ((plain, False), (weighted, True))
     for one in (one for values, w in pairs for one in _bind(values, w, outputs, names)):
+        name = next(name for name in _candidate_names(one) if name not in bound)
+        bound[name] = replace(one, name=name)
+    several = any(one.prefix for one in bound.values())
+    return [bound[name] for name in (sorted(bound) if several else bound)]
+
+
+def check_names(bound: Iterable[BoundMetric]) -> None:
+    """Check that no metric has the name of the loss.
+
+    Raises:
+        InputError: a metric is called ``loss``.
+    """
+    for one in bound:
         if one.name == "loss":
             raise InputError(
                 explain(
-                    "A metric has the name 'loss', which the loss has.",
+                    "A metric is named 'loss', which is the name of the loss.",
                     expected="another name",
                     received=repr(one.metric),
                     remedy="Rename it: lamina.metrics.Accuracy(name='other').",
                 )
             )
-        name = next(name for name in _candidate_names(one) if name not in bound)
-        bound[name] = replace(one, name=name)
-    several = any(one.prefix for one in bound.values())
-    return [bound[name] for name in (sorted(bound) if several else bound)]
 
 
 def _candidate_names(one: BoundMetric) -> Iterator[str]:
@@ -131,7 +140,7 @@ def _bind(values: Any, weighted: bool, outputs: Any, names: Any) -> list[BoundMe
 def _prefix(place: Place, flat: bool) -> str:
     """Return the name of one of several outputs in the logs of metrics: its key, or its layer."""
     if flat and isinstance(place.path[0], str):
-        return f"{place.path[0]}_"
+        return f"{place.key}_"
     return "" if place.own is None else f"{place.own}_"
 
 

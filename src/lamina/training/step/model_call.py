@@ -7,13 +7,14 @@ from typing import Any, TypeAlias, cast
 
 import jax
 
-from lamina.core.calling.root import Root
-from lamina.core.calling.single_layer import ObservedCall, observe, repeat_call
+from lamina.core.calling.repeated_call import ObservedCall, observe, repeat_call
+from lamina.core.calling.root_call import Root
 from lamina.core.running.added_losses import losses_so_far, penalties
 from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
+from lamina.core.tree.build_state import unbuilt
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.walk import Tree, unbuilt
+from lamina.core.tree.walk import Tree
 
 __all__ = [
     "LayerCall",

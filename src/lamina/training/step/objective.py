@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
@@ -15,7 +16,7 @@ from lamina.losses import Loss
 from lamina.metrics import Metric, State
 from lamina.training.data.batches import unpack
 from lamina.training.step import loss_terms, metric_bindings
-from lamina.training.step.metric_bindings import MetricsArgument, bind_metrics
+from lamina.training.step.metric_bindings import BoundMetric, MetricsArgument, bind_metrics
 from lamina.training.step.model_call import (
     added_losses,
     call_on,
@@ -25,6 +26,7 @@ from lamina.training.step.model_call import (
 )
 from lamina.training.step.output_structure import OutputPath, places_of
 from lamina.training.step.outputs import Output, pair_outputs
+from lamina.training.step.placed_losses import PlacedLoss, placed_losses
 
 __all__ = ["BatchLoss", "Objective"]
 
@@ -82,14 +84,31 @@ class Objective:
             metric_bindings.resolved(weighted_metrics),
         )
         self._metric_shapes: list[tuple[Any, Any]] = []
-        assumed = self._assumed_outputs() if names is None else names
-        self.bound_metrics = bind_metrics(*self._metrics, assumed, names)
         self._paths: list[OutputPath] | None = None
-        if names is not None:
-            self._paths = [place.path for place in places_of(names)]
-            losses = loss_terms.losses_of_outputs(self.loss, names, names)
-            loss_terms.scales(loss_weights, names, names)  # checks them
-            self.log_names = tuple(loss_terms.log_names(losses, places_of(names, names)))
+        self.bound_metrics: list[BoundMetric] = []
+        if names is None:
+            self.bound_metrics = bind_metrics(*self._metrics, self._assumed_outputs())
+        else:
+            with contextlib.suppress(InputError):  # the first call raises it again
+                self.log_names = tuple(loss_terms.log_names(self.bind(names)).values())
+        metric_bindings.check_names(self.bound_metrics)
+
+    def bind(self, outputs: Any) -> list[PlacedLoss]:
+        """Bind the losses and metrics to the outputs of the model, or to their names.
+
+        Returns:
+            The losses, each with its place in the outputs.
+
+        Raises:
+            InputError: losses, metrics or loss weights do not fit the outputs.
+        """
+        losses = placed_losses(self.loss, self.loss_weights, outputs, self.names)
+        paths = [place.path for place in places_of(outputs)]
+        if paths != self._paths:
+            self.bound_metrics = bind_metrics(*self._metrics, outputs, self.names)
+            metric_bindings.check_names(self.bound_metrics)
+            self._paths = paths
+        return losses
 
     @property
     def metrics(self) -> list[Metric]:
@@ -143,10 +162,9 @@ class Objective:
         if self.loss is None or outputs is None:
             return []
         _, labels, weights = unpack(batch)
-        losses = loss_terms.losses_of_outputs(self.loss, outputs, self.names)
-        labels = loss_terms.with_missing_labels(labels, losses)
-        paired = pair_outputs(outputs, labels, weights, self.names)
-        return loss_terms.pair_losses(losses, paired)
+        pairs, single = self._pairs(outputs, labels, weights)
+        paths = [output.place.path for output in single]
+        return [(one.loss, of) for one, of in pairs if one.path in paths]
 
     def _custom(self, batch: Any) -> BatchLoss:
         assert self.train_loss is not None
@@ -173,33 +191,30 @@ class Objective:
         if self.loss is None or labels is None:
             return self._added_only(batch, inputs)
         values = call_on(self.model, inputs)
-        losses = loss_terms.losses_of_outputs(self.loss, values, self.names)
-        labels = loss_terms.with_missing_labels(labels, losses)
-        outputs = pair_outputs(values, labels, weights, self.names, output_masks(values))
-        pairs = loss_terms.pair_losses(losses, outputs)
+        pairs, outputs = self._pairs(values, labels, weights, output_masks(values))
         if not pairs:
             raise InputError(_nothing_to_minimize(self.model, False))
-        terms = {output.place.path: loss_terms.term(loss, output) for loss, output in pairs}
-        factors = loss_terms.scales(self.loss_weights, values, self.names)
-        scaled = [
-            scale * terms[output.place.path] if scale != 1.0 else terms[output.place.path]
-            for scale, output in zip(factors, outputs, strict=True)
-            if output.place.path in terms
-        ]
-        log_names = loss_terms.log_names([one for one, _ in pairs], [of.place for _, of in pairs])
-        logs = dict(zip(log_names, terms.values(), strict=False))
-        metric_inputs = self._metric_inputs(values, outputs)
-        return BatchLoss(sum(scaled[1:], scaled[0]), logs, metric_inputs, _batch_size(batch))
+        scaled: list[Any] = []
+        terms: dict[OutputPath, Any] = {}
+        for loss, output in pairs:
+            value = loss_terms.term(loss.loss, output)
+            scaled.append(loss.scale * value if loss.scale != 1.0 else value)
+            terms[loss.path] = terms[loss.path] + value if loss.path in terms else value
+        names = loss_terms.log_names([loss for loss, _ in pairs])
+        logs = {name: terms[path] for path, name in names.items()}
+        metric_inputs = [bound.inputs(outputs) for bound in self.bound_metrics]
+        self._metric_shapes = [(_shape(y), _shape(p)) for y, p, _ in metric_inputs]
+        total: Any = sum(scaled[1:], scaled[0])
+        return BatchLoss(total, logs, metric_inputs, _batch_size(batch))
 
-    def _metric_inputs(self, values: Any, outputs: list[Output]) -> list[tuple[Any, Any, Any]]:
-        """Return labels, outputs and sample weights for each metric, bound to its output."""
-        paths = [output.place.path for output in outputs]
-        if paths != self._paths:
-            self.bound_metrics = bind_metrics(*self._metrics, values, self.names)
-            self._paths = paths
-        inputs = [bound.inputs(outputs) for bound in self.bound_metrics]
-        self._metric_shapes = [(_shape(y), _shape(p)) for y, p, _ in inputs]
-        return inputs
+    def _pairs(
+        self, values: Any, labels: Any, weights: Any, masks: Any = None
+    ) -> tuple[list[tuple[PlacedLoss, Output]], list[Output]]:
+        """Return the losses whose outputs have labels, with these; and all outputs."""
+        losses = self.bind(values)
+        labels = loss_terms.with_missing_labels(labels, losses, places_of(values))
+        outputs = pair_outputs(values, labels, weights, self.names, masks)
+        return loss_terms.with_outputs(losses, outputs, values), outputs
 
     def _added_only(self, batch: Any, inputs: Any) -> BatchLoss:
         """Return a loss of 0 for a model whose layers add losses."""
@@ -226,7 +241,7 @@ def _nothing_to_minimize(model: Tracked, no_loss: bool) -> str:
         where=f"made at {model._lamina.made_at}",
         expected="a loss and labels, or a method train_loss(self, batch)",
         received="no loss" if no_loss else "batches without labels",
-        remedy="Pass compile(loss=...)." if no_loss else "Give fit both x and y.",
+        remedy="Pass compile(loss=...)." if no_loss else "Pass both x and y to fit.",
     )
 
 

@@ -7,10 +7,23 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias, cast
 
 from lamina.errors import InputError, explain, nearest
 
-__all__ = ["OutputPath", "Place", "by_output", "places_of", "same_structure"]
+__all__ = [
+    "OutputPath",
+    "Place",
+    "by_output",
+    "children_of",
+    "entries_of",
+    "parts_of",
+    "places_of",
+    "same_structure",
+]
 
 OutputPath: TypeAlias = tuple[str | int, ...]
 """The keys and indices that lead to one output; empty for the only output."""
+
+
+class _Field(str):
+    """The name of a field of a named tuple, which is a key like that of a dict."""
 
 
 class Place(NamedTuple):
@@ -28,12 +41,14 @@ class Place(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The name of the output: its own in a list, else its key; empty for the only output."""
+        """The name of the output: its own in a list or tuple, else its key; empty for the only."""
         if not self.path:
             return ""
         *start, last = self.path
-        if isinstance(last, int):
-            last = f"output_{last}" if self.own is None else self.own
+        if isinstance(last, int | _Field) and self.own is not None:
+            last = self.own
+        elif isinstance(last, int):
+            last = f"output_{last}"
         return "/".join(map(str, (*start, last)))
 
 
@@ -47,8 +62,8 @@ def places_of(outputs: Any, names: Any = None) -> list[Place]:
     >>> [place.key for place in places_of({"b": 1, "a": [2, 3]}, {"b": "x", "a": ["y", "z"]})]
     ['a/y', 'a/z', 'b']
     """
-    found = list(_leaves(outputs, ()))
-    own = [name for _, name in _leaves(names, ())]
+    found = entries_of(outputs)
+    own = [name for _, name in entries_of(names)]
     if len(own) != len(found):
         own = [None] * len(found)
     return [Place(path, name, value) for (path, value), name in zip(found, own, strict=True)]
@@ -77,7 +92,7 @@ def by_output(what: str, values: Any, outputs: Any, names: Any = None, each: boo
     found = None
     if places and places[0].path:
         found = _matched(values, outputs, each)
-    elif _children(values) is None:
+    elif children_of(values) is None:
         found = [values]
     if found is None and len(places) == 1:
         found = _of_only(values, places[0])
@@ -90,17 +105,17 @@ def by_output(what: str, values: Any, outputs: Any, names: Any = None, each: boo
 
 def same_structure(one: Any, other: Any) -> bool:
     """Return whether two nested values have the same keys and lengths."""
-    return [path for path, _ in _leaves(one, ())] == [path for path, _ in _leaves(other, ())]
+    return [path for path, _ in entries_of(one)] == [path for path, _ in entries_of(other)]
 
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list | tuple) and not hasattr(cast(Any, value), "_asdict")
 
 
-def _children(tree: Any) -> dict[str | int, Any] | None:
+def children_of(tree: Any) -> dict[str | int, Any] | None:
     """Return the entries of a list, tuple or dict; None for one output."""
     if hasattr(tree, "_asdict"):
-        return tree._asdict()
+        return {_Field(name): value for name, value in tree._asdict().items()}
     if isinstance(tree, Mapping):
         items = cast("Mapping[str, Any]", tree)
         return {key: items[key] for key in sorted(items)}
@@ -109,21 +124,31 @@ def _children(tree: Any) -> dict[str | int, Any] | None:
     return None
 
 
-def _leaves(tree: Any, path: OutputPath) -> list[tuple[OutputPath, Any]]:
-    children = _children(tree)
+def parts_of(values: Any, outputs: Any) -> dict[str | int, Any] | None:
+    """Return the entries of a list, tuple or dict, by the fields of `outputs` if it has such."""
+    given = children_of(values)
+    fields = children_of(outputs) if hasattr(outputs, "_asdict") and _is_list(values) else None
+    if given is None or fields is None or len(given) != len(fields):
+        return given
+    return dict(zip(fields, given.values(), strict=True))
+
+
+def entries_of(tree: Any, path: OutputPath = ()) -> list[tuple[OutputPath, Any]]:
+    """Return the entries of nested lists, tuples and dicts that are none, each with its path."""
+    children = children_of(tree)
     if children is None:
         return [(path, tree)]
-    return [leaf for key, child in children.items() for leaf in _leaves(child, (*path, key))]
+    return [leaf for key, child in children.items() for leaf in entries_of(child, (*path, key))]
 
 
 def _matched(values: Any, outputs: Any, each: bool) -> list[Any] | None:
     """Return a value for each output if the values have the structure of the outputs."""
-    children = _children(outputs)
+    children = children_of(outputs)
     if children is None:
         return [values]
-    given = _children(values)
+    given = parts_of(values, outputs)
     if values is None or (given is None and each):
-        return [values] * len(_leaves(outputs, ()))
+        return [values] * len(entries_of(outputs))
     if given is None or not given.keys() <= children.keys():
         return None
     if isinstance(values, list | tuple) and len(given) != len(children):
@@ -134,7 +159,7 @@ def _matched(values: Any, outputs: Any, each: bool) -> list[Any] | None:
 
 def _of_only(values: Any, place: Place) -> list[Any] | None:
     """Return the value in a list or dict of one entry, if its key may be the only output's."""
-    entries = list((_children(values) or {}).items())
+    entries = list((children_of(values) or {}).items())
     if len(entries) != 1:
         return None
     ((key, value),) = entries
@@ -160,7 +185,7 @@ def _refuse(what: str, values: Any, places: list[Place]) -> NoReturn:
         if unknown:
             raise InputError(
                 explain(
-                    f"There are {what} for an output that the model does not have.",
+                    f"There are {what} for an unknown output.",
                     expected=", ".join(names),
                     received=repr(unknown[0]),
                     remedy=nearest(str(unknown[0]), names),
@@ -169,9 +194,9 @@ def _refuse(what: str, values: Any, places: list[Place]) -> NoReturn:
     count = len(cast(Any, values)) if isinstance(values, list | tuple | Mapping) else 1
     raise InputError(
         explain(
-            f"The {what} do not say which output each is for.",
+            f"The {what} cannot be assigned to outputs.",
             expected=f"a dict by name, or a list for {', '.join(names)}",
             received=f"{count} for {len(names)} outputs",
-            remedy=f"Give a dict: {{{names[0]!r}: ...}}.",
+            remedy=f"Pass a dict: {{{names[0]!r}: ...}}.",
         )
     )

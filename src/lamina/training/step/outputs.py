@@ -138,6 +138,6 @@ def check_count(output: Output) -> None:
                 f"The batch sizes of labels and outputs{of} differ.",
                 expected=f"{values[0]} labels, for outputs of shape {values}",
                 received=f"labels of shape {labels}",
-                remedy="Give one label, or row of labels, for each example.",
+                remedy="Pass one label, or one row of labels, per example.",
             )
         )

@@ -15,8 +15,9 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.lazy import lazily
 from lamina.training.optimizers.initial_state import initial_state
-from lamina.training.step import accumulators
-from lamina.training.step.accumulators import Accumulators
+from lamina.training.optimizers.loss_scale import loss_scale_of
+from lamina.training.step import epoch_accumulators
+from lamina.training.step.epoch_accumulators import Accumulators
 from lamina.training.step.gradient_check import gradients_are_finite
 from lamina.training.step.model_call import ModelCall
 from lamina.training.step.objective import BatchLoss, Objective
@@ -128,7 +129,7 @@ class Program:
 
     def empty_accumulators(self) -> Accumulators:
         """Return the accumulators of an epoch before its first batch."""
-        return accumulators.empty(self.objective)
+        return epoch_accumulators.empty(self.objective)
 
     def logs(self, total: Accumulators) -> dict[str, jax.Array]:
         """Return the mean loss, the other logs and the metrics by name, in this order."""
@@ -137,12 +138,18 @@ class Program:
         return dict(zip(names, self._means(total), strict=True))
 
     def _results(self, total: Accumulators) -> tuple[jax.Array, ...]:
-        return accumulators.means(self.objective, total)
+        return epoch_accumulators.means(self.objective, total)
 
     def _loss(
-        self, trainable: Any, non_trainable: Any, batch: Any, training: bool, step: Any
+        self,
+        trainable: Any,
+        non_trainable: Any,
+        batch: Any,
+        training: bool,
+        step: Any,
+        scale: Any = None,
     ) -> tuple[jax.Array, tuple[BatchLoss, tuple[jax.Array, ...]]]:
-        """Return the loss; and all of the objective's value, and the new non-trainable values."""
+        """Return the scaled loss; the value of the objective, and the new non-trainable values."""
         values = {id(v): a for v, a in zip(self.trainable.values(), trainable, strict=True)}
         values |= {
             id(v): a for v, a in zip(self.non_trainable.values(), non_trainable, strict=True)
@@ -153,29 +160,32 @@ class Program:
         for variable, array in assigned.items():
             if variable in self._indices:
                 after[self._indices[variable]] = array
-        loss = value.loss
-        if training and self._loss_scale is not None:
-            loss = loss * self._loss_scale
-        return loss, (value, tuple(after))
+        return value.loss if scale is None else value.loss * scale, (value, tuple(after))
 
     def _train_batch(self, carry: Carry, batch: Any) -> tuple[Carry, dict[str, jax.Array]]:
         """Make one step; return the carry after it, and its loss and logs."""
         gradient = jax.value_and_grad(self._loss, has_aux=True)
+        dynamic = loss_scale_of(self.optimizer_state(carry))
+        scale = self._loss_scale if dynamic is None else dynamic
         (_, (value, non_trainable)), gradients = gradient(
-            carry.trainable, carry.non_trainable, batch, True, carry.steps
+            carry.trainable, carry.non_trainable, batch, True, carry.steps, scale
         )
-        loss, scale = value.loss, self._loss_scale
+        loss = value.loss
         if scale is not None:
             gradients = map_tree(lambda gradient: gradient / scale, gradients)
         finite = carry.finite
         if self.skip_nonfinite:
-            finite &= jnp.isfinite(loss) & gradients_are_finite(gradients)
+            finite &= jnp.isfinite(loss)
+            if dynamic is None:  # else the optimizer skips gradients that are not finite
+                finite &= gradients_are_finite(gradients)
 
         def updated(gradients: Any) -> Carry:
             return self._updated(carry, gradients, non_trainable, value)
 
         # The loss of the first step that is not finite counts in the mean of the epoch.
-        sums = accumulators.add_losses(self.objective, carry.accumulators, value, carry.finite)
+        sums = epoch_accumulators.add_losses(
+            self.objective, carry.accumulators, value, carry.finite
+        )
         skipped = carry._replace(accumulators=sums)
         after = _select(finite, gradients, updated, skipped)
         return after._replace(finite=finite), {"loss": loss, **value.logs}
@@ -192,7 +202,7 @@ class Program:
             trainable=tuple(_constrained(v, new[path]) for path, v in self.trainable.items()),
             non_trainable=non_trainable,
             optimizer=tuple(leaves_of(state)),
-            accumulators=accumulators.add(self.objective, carry.accumulators, value),
+            accumulators=epoch_accumulators.add(self.objective, carry.accumulators, value),
             steps=carry.steps + 1,
         )
 
@@ -202,13 +212,21 @@ class Program:
         def step(index: Any, carry: Carry) -> Carry:
             return self._train_batch(carry, _rows(data, indices[index]))[0]
 
-        return cast(Any, jax.lax.fori_loop)(first, stop, step, carry)
+        return self._repeated(first, stop, step, carry)
+
+    def _repeated(self, first: Any, stop: Any, step: Callable[[Any, Any], Any], value: Any) -> Any:
+        """Run ``value = step(index, value)`` for each index; without compilation, one at a time."""
+        if self._jit:
+            return cast(Any, jax.lax.fori_loop)(first, stop, step, value)
+        for index in range(first, stop):
+            value = step(index, value)
+        return value
 
     def _evaluate_batch(
         self, trainable: Any, non_trainable: Any, total: Accumulators, batch: Any
     ) -> Accumulators:
         _, (value, _) = self._loss(trainable, non_trainable, batch, False, 0)
-        return accumulators.add(self.objective, total, value)
+        return epoch_accumulators.add(self.objective, total, value)
 
     def _evaluate_rows(
         self,
@@ -224,7 +242,7 @@ class Program:
             batch = _rows(data, indices[index])
             return self._evaluate_batch(trainable, non_trainable, total, batch)
 
-        return cast(Any, jax.lax.fori_loop)(first, stop, step, total)
+        return self._repeated(first, stop, step, total)
 
 
 def _with_separate_buffers(tree: Any) -> Any:

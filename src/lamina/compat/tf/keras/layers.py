@@ -6,18 +6,20 @@ import abc
 from typing import Any
 
 import lamina
-from lamina import Input, Variable, deserialize, serialize
+from lamina import Input, InputSpec, Variable, deserialize, serialize
 from lamina import layers as _layers
-from lamina.compat.tf.keys import marked
 from lamina.compat.tf.missing import missing
+from lamina.compat.tf.running_layer import marked
 from lamina.errors import InputError, explain
 from lamina.layers import *  # noqa: F403 - all layers  # pyright: ignore[reportAssignmentType]
+from lamina.models import InputLayer
 
-__all__ = [*_layers.__all__, "Input", "InputLayer", "deserialize", "serialize"]  # pyright: ignore
+__all__ = [*_layers.__all__, "Input", "InputLayer", "InputSpec", "deserialize", "serialize"]  # pyright: ignore
 
 _KERAS_2 = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
-_KERAS_3 = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
-_SUPPORTED = {"name", "shape", "dtype", "initializer", "trainable"}
+_KERAS_3 = ("shape", "initializer", "dtype")
+_SUPPORTED = {*_KERAS_2, "autocast"}
+_WITHOUT_EFFECT = {"aggregation", "synchronization", "use_resource"}
 
 
 class Layer(lamina.Layer, abc.ABC):
@@ -44,42 +46,34 @@ class Layer(lamina.Layer, abc.ABC):
         """Declare a weight, with the arguments of Keras 3, or of Keras 2 if the first is a name.
 
         Raises:
-            InputError: an argument, such as a regularizer, is not supported.
+            InputError: an argument, such as a partitioner, is not supported, or is passed twice.
         """
         order = _KERAS_2 if args and isinstance(args[0], str) else _KERAS_3
-        given = dict(zip(order, args, strict=False)) | options
-        given = {name: value for name, value in given.items() if value is not None}
-        unknown = sorted(set(given) - _SUPPORTED)
+        by_position = dict(zip(order, args, strict=False))
+        given = by_position | options
+        given = {
+            name: value
+            for name, value in given.items()
+            if value is not None and name not in _WITHOUT_EFFECT
+        }
+        unknown = sorted(set(given) - _SUPPORTED | set(by_position) & set(options))
         if unknown or len(args) > len(order):
             raise InputError(
                 explain(
-                    f"add_weight of {type(self).__name__} received an unsupported argument.",
+                    f"add_weight of {type(self).__name__} does not support these arguments.",
                     expected=", ".join(sorted(_SUPPORTED)),
                     received=", ".join(unknown) or f"{len(args)} positional arguments",
-                    remedy="Omit it; add regularization terms to the loss in train_loss.",
+                    remedy="Omit them, and pass each other argument once.",
                 )
             )
         return super().add_weight(given.pop("shape", ()), **given)
 
+    def _build_at_init(self) -> None:
+        """Nothing: a layer whose weights are all declared in ``__init__`` needs no other build."""
+
     @classmethod
     def __subclasshook__(cls, kind: type) -> Any:
         return issubclass(kind, lamina.Layer) if cls is Layer else NotImplemented
-
-
-def InputLayer(input_shape: Any = None, **options: Any) -> Any:  # noqa: N802 - Keras's name
-    """The first item of a Sequential, or an input of a functional model.
-
-    >>> InputLayer(input_shape=(3,))
-    <Symbol of shape (None, 3), float32>
-    """
-    return Input(**({} if input_shape is None else {"shape": input_shape}), **options)
-
-
-class Embedding(_layers.Embedding):
-    """`lamina.layers.Embedding`; ``input_length``, of older versions of Keras, is ignored."""
-
-    def __init__(self, *args: Any, input_length: Any = None, **options: Any) -> None:
-        super().__init__(*args, **options)
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,11 @@ class Running(_metrics.Metric):
 
     _state: Any = None
 
+    @property
+    def variables(self) -> list[Any]:
+        """The accumulators of the state, as arrays."""
+        return list(self.init() if self._state is None else self._state)
+
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
         """Add a batch to the state.
 
@@ -65,10 +70,21 @@ class Running(_metrics.Metric):
 
     reset_states = reset_state
 
+    def _restarted(self, state: Any, initial: Any) -> Any:
+        if type(self).reset_state is Running.reset_state:
+            return initial
+        own, self._state = self._state, state
+        try:
+            self.reset_state()
+            return initial if self._state is None else self._state
+        finally:
+            self._state = own
+
 
 @functools.cache
 def _running(kind: type[_metrics.Metric]) -> type[Running]:
-    return type(kind.__name__, (Running, kind), {"__module__": __name__, "__doc__": kind.__doc__})
+    body = {"__module__": __name__, "__doc__": kind.__doc__, "_saved_as": kind}
+    return type(kind.__name__, (Running, kind), body)
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,15 @@ from typing import Any
 
 from lamina.compat.tf.keras import schedules
 from lamina.compat.tf.missing import missing
-from lamina.training.optimizers import definitions
+from lamina.training.optimizers import (
+    adam,
+    definitions,
+    factored,
+    loss_scale,
+    orthogonal,
+    proximal,
+    schedule_free,
+)
 
 __all__ = [
     "SGD",
@@ -20,24 +28,32 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Ftrl",
     "Lamb",
     "Lion",
+    "LossScaleOptimizer",
+    "Muon",
     "Nadam",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "schedules",
 ]
 
 SGD = definitions.sgd
 Adadelta = definitions.adadelta
-Adafactor = definitions.adafactor
+Adafactor = factored.adafactor
 Adagrad = definitions.adagrad
-Adam = definitions.adam
-AdamW = definitions.adamw
-Adamax = definitions.adamax
-Lamb = definitions.lamb
+Adam = adam.adam
+AdamW = adam.adamw
+Adamax = adam.adamax
+Ftrl = proximal.ftrl
+Lamb = adam.lamb
 Lion = definitions.lion
-Nadam = definitions.nadam
+LossScaleOptimizer = loss_scale.loss_scale_optimizer
+Muon = orthogonal.muon
+Nadam = adam.nadam
 RMSprop = definitions.rmsprop
+ScheduleFreeAdamW = schedule_free.schedule_free_adamw
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import abc
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from lamina.compat.tf.missing import missing
 from lamina.errors import InputError, explain
 
 __all__ = [
+    "PyDataset",
+    "Sequence",
     "deserialize_keras_object",
     "pad_sequences",
     "serialize_keras_object",
@@ -22,6 +24,54 @@ __all__ = [
 
 serialize_keras_object = lamina.serialize
 deserialize_keras_object = lamina.deserialize
+
+
+class PyDataset:
+    """Base class of data that are read batch by batch; `fit`, `evaluate` and `predict` accept it.
+
+    A subclass defines ``__len__``, the number of batches, and ``__getitem__(index)``, which returns
+    a batch ``(inputs, labels)`` or ``(inputs, labels, sample_weights)``. ``on_epoch_begin`` and
+    ``on_epoch_end`` are called around each pass.
+
+    Args:
+        workers: has no effect: batches are read in one thread, ahead of the step that uses them.
+        use_multiprocessing: has no effect.
+        max_queue_size: has no effect.
+
+    >>> class Squares(PyDataset):
+    ...     def __len__(self):
+    ...         return 3
+    ...     def __getitem__(self, index):
+    ...         return np.full((4, 1), index), np.full((4, 1), index**2)
+    >>> model = lamina.Sequential([lamina.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> len(model.fit(Squares(), epochs=2, verbose=0).epoch)
+    2
+    """
+
+    def __init__(
+        self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
+    ) -> None:
+        self.workers = workers
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = max_queue_size
+
+    def __getitem__(self, index: int) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no __getitem__(self, index).")
+
+    @property
+    def num_batches(self) -> int | None:
+        """The number of batches in a pass; None if it is unknown."""
+        return len(self) if isinstance(self, abc.Sized) else None
+
+    def on_epoch_begin(self) -> None:
+        """Called before each pass."""
+
+    def on_epoch_end(self) -> None:
+        """Called after each pass."""
+
+
+Sequence = PyDataset
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
@@ -54,7 +104,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
 
 
 def pad_sequences(
-    sequences: Sequence[Any],
+    sequences: abc.Sequence[Any],
     maxlen: int | None = None,
     dtype: Any = "int32",
     padding: str = "pre",

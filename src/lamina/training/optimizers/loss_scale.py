@@ -1,0 +1,131 @@
+"""A dynamic scale of the loss, as a part of an optimizer, for training in float16."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.base.pytrees import flatten, leaves_of, map_pairs, map_tree
+from lamina.counts import as_count
+from lamina.errors import InputError, explain
+from lamina.lazy import lazily
+from lamina.training.optimizers.configs import with_config
+
+if TYPE_CHECKING:
+    import optax
+else:
+    optax = lazily("optax")
+
+__all__ = ["DynamicLossScale", "LossScale", "loss_scale_of", "loss_scale_optimizer"]
+
+
+class LossScale(NamedTuple):
+    """The state of :func:`loss_scale_optimizer`.
+
+    Attributes:
+        scale: the factor of the loss, a float32 scalar.
+        steps: the number of updates since the factor changed, an int32 scalar.
+        inner: the state of the inner optimizer.
+    """
+
+    scale: jax.Array
+    steps: jax.Array
+    inner: Any
+
+
+class _Transformation(NamedTuple):
+    init: Callable[[Any], Any]
+    update: Callable[..., tuple[Any, Any]]
+
+
+class DynamicLossScale(_Transformation):
+    """An optax transformation made by :func:`loss_scale_optimizer`.
+
+    Attributes:
+        inner_optimizer: the inner optimizer.
+        with_inner: returns the same transformation of another inner optimizer.
+    """
+
+    inner_optimizer: Any
+    with_inner: Callable[[Any], Any]
+
+
+@with_config
+def loss_scale_optimizer(
+    inner_optimizer: optax.GradientTransformation,
+    initial_scale: float = 2.0**15,
+    dynamic_growth_steps: int = 2000,
+    name: str = "loss_scale_optimizer",
+) -> optax.GradientTransformation:
+    """Scale the loss by a factor that adapts to the gradients (Micikevicius et al., 1710.03740).
+
+    The step of training multiplies the loss by the factor and divides the gradients by it. Where a
+    gradient is infinite or NaN, weights and the state of the inner optimizer stay as they are and
+    the factor is halved. The factor is doubled after `dynamic_growth_steps` updates in a row.
+
+    Args:
+        inner_optimizer: an optax transformation, which gets the gradients of the loss itself.
+        initial_scale: a positive number. Default 32768.
+        dynamic_growth_steps: a positive integer. Default 2000.
+        name: kept in the config. Default `"loss_scale_optimizer"`.
+
+    Raises:
+        InputError: an argument is not valid.
+
+    >>> optimizer = loss_scale_optimizer(optax.sgd(0.1), initial_scale=8.0)
+    >>> weights = {"w": jnp.ones(())}
+    >>> _, state = optimizer.update({"w": jnp.array(jnp.inf)}, optimizer.init(weights), weights)
+    >>> state.scale.item()
+    4.0
+    """
+    if not callable(getattr(inner_optimizer, "init", None)):
+        raise InputError(
+            explain(
+                "inner_optimizer is not an optax transformation.",
+                expected="an optimizer, such as tf.keras.optimizers.Adam()",
+                received=repr(inner_optimizer),
+                remedy="Pass optax.adam(1e-3), for example.",
+            )
+        )
+    growth_steps = as_count("dynamic_growth_steps", dynamic_growth_steps, example=2000)
+    scale: Any = initial_scale
+    if isinstance(scale, bool) or not isinstance(scale, Real) or not 0 < float(scale) < math.inf:
+        raise InputError(
+            explain(
+                "initial_scale is not a positive number.",
+                expected="a positive finite number",
+                received=repr(initial_scale),
+                remedy="Give initial_scale=32768.0, for example.",
+            )
+        )
+
+    def init(params: Any) -> LossScale:
+        start = jnp.full((), initial_scale, jnp.float32)
+        return LossScale(start, jnp.zeros((), jnp.int32), inner_optimizer.init(params))
+
+    def update(gradients: Any, state: LossScale, params: Any = None) -> tuple[Any, LossScale]:
+        leaves = leaves_of(gradients)
+        finite = jnp.array([jnp.isfinite(leaf).all() for leaf in leaves], bool).all()
+        updates, inner = inner_optimizer.update(gradients, state.inner, params)
+        updates = map_tree(lambda one: jnp.where(finite, one, jnp.zeros_like(one)), updates)
+        inner = map_pairs(lambda new, old: jnp.where(finite, new, old), inner, state.inner)
+        grows = state.steps + 1 == growth_steps
+        scale = state.scale * jnp.where(finite, jnp.where(grows, 2.0, 1.0), 0.5)
+        steps = jnp.where(finite & ~grows, state.steps + 1, 0)
+        return updates, LossScale(scale, steps, inner)
+
+    made = DynamicLossScale(init, update)
+    made.inner_optimizer = inner_optimizer
+    made.with_inner = lambda inner: loss_scale_optimizer(inner, initial_scale, growth_steps)
+    return cast(Any, made)
+
+
+def loss_scale_of(state: Any) -> jax.Array | None:
+    """Return the factor of the loss in the state of an optimizer; None without one."""
+    parts = flatten(state, lambda part: isinstance(part, LossScale))[0]
+    return next((part.scale for part in parts if isinstance(part, LossScale)), None)
