@@ -117,11 +117,14 @@ def test_layers_are_given_the_masks_that_keras_gives_them(make) -> None:
     ("make", "weights"),
     [
         (row, None),
+        (row, WEIGHTS[:, :1]),
         (graph, WEIGHTS),
         (nested, None),
         (masked, WEIGHTS),
         (attention, None),
         (attention, WEIGHTS),
+        (residual, None),
+        (recurrent, WEIGHTS),
     ],
     ids=lambda given: getattr(given, "__name__", None),
 )

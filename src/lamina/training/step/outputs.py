@@ -104,7 +104,7 @@ def element_weights(output: Output, weights: Any) -> Any:
     factors = [jnp.asarray(factor) for factor in (weights, output.mask) if factor is not None]
     if not factors:
         return None
-    product, *others = sorted(factors, key=lambda factor: -factor.ndim)
+    product, *others = sorted(factors, key=lambda factor: (-factor.ndim, -factor.size))
     for factor in others:
         product = product * spread(factor, product)
     return product
