@@ -4,21 +4,30 @@ import ctypes
 import functools
 import gc
 import os
+import signal
 import sys
+import threading
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job of a shell
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import jax
 import jax.numpy as jnp
 import pytest
+from jax._src.interpreters import mlir  # its contexts have no public name
 
 AS_USERS_RUN = "as_users_run"
-KEPT_PROGRAMS = 800
+KEPT_PROGRAMS = 1200
 """The largest number of compiled programs that a process keeps: each takes 1 to 2 MB."""
+TESTED_XLA = tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11)
+"""Whether this is a version with the private names and flags that make compiling fast."""
 _compiled = 0
+_contexts = threading.local()
 
 
 def as_users_run(config: pytest.Config) -> bool:
@@ -29,6 +38,8 @@ def as_users_run(config: pytest.Config) -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     """Compile with few optimizations and cache programs on disk, but not for `as_users_run`."""
     jax.monitoring.register_event_duration_secs_listener(_count)
+    if TESTED_XLA:
+        mlir.make_ir_context = functools.partial(_context, mlir.make_ir_context)
     if not as_users_run(config):
         _compile_fast(config)
 
@@ -36,15 +47,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def _compile_fast(config: pytest.Config) -> None:
     """Most programs of tests are tiny and run once, so that compiling them dominates.
 
-    Each worker has a cache directory of its own, since JAX does not lock the files in it.
+    Each worker has its own cache directory, since JAX does not lock the files in it.
     """
-    if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # later ones may lack these
+    if TESTED_XLA:
         flags = [
             os.environ.get("XLA_FLAGS", ""),
             "--xla_cpu_use_fusion_emitters=false",  # a third less compile time, slower programs
             "--xla_cpu_parallel_codegen_split_count=1",  # tiny programs gain nothing from parts
         ]
         os.environ["XLA_FLAGS"] = " ".join(flags).strip()
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # for the processes that tests start
     jax.config.update("jax_disable_most_optimizations", True)
     cache = getattr(config, "cache", None)
     if cache is not None:
@@ -52,6 +64,16 @@ def _compile_fast(config: pytest.Config) -> None:
         jax.config.update("jax_compilation_cache_dir", str(cache.mkdir(f"jax-{worker}")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _context(make: Callable[[], Any]) -> Any:
+    """The MLIR context of a thread: making one takes longer than lowering a tiny program in it.
+
+    Threads do not share a context: XLA reads a module in it without the interpreter's lock.
+    """
+    if not hasattr(_contexts, "made"):
+        _contexts.made = make()
+    return _contexts.made
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -84,6 +106,7 @@ def pytest_runtest_teardown() -> None:
     global _compiled
     if _compiled > KEPT_PROGRAMS:
         _compiled = 0
+        vars(_contexts).clear()  # a context keeps the types and places of all its programs
         jax.clear_caches()
         gc.collect()
         if sys.platform == "linux":

@@ -68,9 +68,12 @@ def test_a_schedule_gives_the_rates_that_keras_gives(name, given, options):
     ours = getattr(tf.keras.optimizers.schedules, name)(*given, **options)
     theirs = getattr(keras.optimizers.schedules, name)(*given, **options)
     compiled = jax.jit(lambda step: ours(step))
+    # Compiled, 7 / 7 may exceed 1 by rounding, and Keras begins another cycle.
+    reference = theirs if "cycle" in options else jax.jit(lambda step: theirs(step))
     for step in range(40):
+        expected = reference(step)
         for found in (ours(step), ours(jnp.asarray(step)), compiled(jnp.asarray(step))):
-            np.testing.assert_allclose(found, theirs(step), rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(("name", "given", "options"), SCHEDULES)

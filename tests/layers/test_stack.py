@@ -117,7 +117,7 @@ def test_copies_are_what_a_list_is(kind, name, training):
     values = listed.values()
     for path, value in copies.values().items():
         np.testing.assert_array_equal(value, by_copy(values, path, n))
-    theirs = run(listed, training, live)
+    theirs = run(listed, training, jax.jit)
     for program in PROGRAMS.values():
         ours = run(copies, training, program)
         assert_close(ours[0], theirs[0])

@@ -1,5 +1,6 @@
 """The demo as a person runs it: real processes, a real training, small but enough to learn."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,9 @@ from lamina.translate.dates import make_pairs
 
 def run(*arguments: object, text: str | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "lamina", *map(str, arguments)]
+    environment = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}  # as a person has it
     return subprocess.run(
-        command, input=text, capture_output=True, text=True, encoding="utf-8", timeout=300
+        command, input=text, capture_output=True, encoding="utf-8", timeout=300, env=environment
     )
 
 

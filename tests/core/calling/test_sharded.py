@@ -1,9 +1,11 @@
 """First reach inside `shard_map` over several devices, which a process of its own pretends to."""
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -29,19 +31,44 @@ PRELUDE = """
 """
 
 
-def run(body: str) -> str:
-    code = textwrap.dedent(PRELUDE) + textwrap.dedent(body)
+SERVE = """
+    import contextlib, io, json, sys, traceback
+
+    shared = dict(globals())
+    for line in sys.stdin:
+        error = None
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            try:
+                exec(json.loads(line), dict(shared))
+            except BaseException:
+                error = traceback.format_exc()
+        print(json.dumps([error, printed.getvalue()]), flush=True)
+"""
+Run = Callable[[str], str]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Runs programs in one process with four devices, and returns what they print."""
+    code = textwrap.dedent(PRELUDE) + textwrap.dedent(SERVE)
+    command = [sys.executable, "-W", "ignore", "-c", code]
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        capture_output=True, text=True, env=environment, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
+
+        def ask(body: str) -> str:
+            process.stdin.write(json.dumps(textwrap.dedent(body)) + "\n")
+            process.stdin.flush()
+            error, printed = json.loads(process.stdout.readline())
+            assert error is None, error
+            return printed
+
+        yield ask
+        process.stdin.close()
 
 
 @pytest.mark.parametrize("wrap", ["", "jax.jit"])
-def test_a_split_batch_builds_the_same_weights(wrap) -> None:
+def test_a_split_batch_builds_the_same_weights(wrap, run: Run) -> None:
     run(f"""
         for options in {{}}, {{"check_vma": False}}:
             net = model()
@@ -52,7 +79,7 @@ def test_a_split_batch_builds_the_same_weights(wrap) -> None:
     """)
 
 
-def test_what_is_made_of_a_split_batch_is_taken_to_be_split() -> None:
+def test_what_is_made_of_a_split_batch_is_taken_to_be_split(run: Run) -> None:
     run("""
         net = model()
         sharded(lambda x: net(jnp.concatenate([x, x * 2], -1)), P("d"))(x)
@@ -61,7 +88,7 @@ def test_what_is_made_of_a_split_batch_is_taken_to_be_split() -> None:
 
 
 @pytest.mark.parametrize("wrap", ["", "jax.jit"])
-def test_a_weight_that_needs_a_split_axis_says_to_build_first(wrap) -> None:
+def test_a_weight_that_needs_a_split_axis_says_to_build_first(wrap, run: Run) -> None:
     out = run(f"""
         net = model()
         for given in (lambda x: x), (lambda x: jnp.tanh(x)):
@@ -78,7 +105,7 @@ def test_a_weight_that_needs_a_split_axis_says_to_build_first(wrap) -> None:
     assert "Build the model before, with the shape of the whole input." in out
 
 
-def test_an_input_that_is_whole_on_each_device_is_not_taken_to_be_split() -> None:
+def test_an_input_that_is_whole_on_each_device_is_not_taken_to_be_split(run: Run) -> None:
     run("""
         net = model()
         whole = jnp.ones((8, 3))  # of the size that a part of x has
@@ -87,7 +114,7 @@ def test_an_input_that_is_whole_on_each_device_is_not_taken_to_be_split() -> Non
     """)
 
 
-def test_a_program_for_one_size_alone_is_planned_with_it() -> None:
+def test_a_program_for_one_size_alone_is_planned_with_it(run: Run) -> None:
     run("""
         class Fixed(lamina.Layer):
             def __init__(self):
