@@ -18,6 +18,7 @@ from lamina.layer import Layer
 from lamina.models.model_state import state_of
 from lamina.training.callbacks import Callback
 from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.callbacks.progress import PassProgress
 from lamina.training.data.arrays import as_numpy
 from lamina.training.loop import arguments
 from lamina.training.loop.predict import predict as predict_with
@@ -44,7 +45,8 @@ def predict(
             batches, whose labels are not used.
         batch_size: the number of examples in a batch, where `x` is arrays. Default None: 32; with
             `steps`, all examples divided by it.
-        verbose: passed on to callbacks; prediction itself shows nothing. Default `"auto"`.
+        verbose: 0 shows nothing, 1 a progress bar, 2 one line with the steps and the time.
+            `"auto"` (default) is 1 in a terminal and 2 elsewhere.
         steps: the maximum number of batches; fewer give a warning. Default None: all.
         callbacks: one or a list; their methods ``on_predict_...`` are called. Default None.
 
@@ -58,7 +60,7 @@ def predict(
     >>> import numpy as np
     >>> from lamina import Sequential, layers
     >>> model = Sequential([layers.Dense(2)])
-    >>> model.predict(np.ones((100, 3), "float32")).shape
+    >>> model.predict(np.ones((100, 3), "float32"), verbose=0).shape
     (100, 2)
     """
     batch_size = count_or_default("batch_size", batch_size, None)
@@ -70,7 +72,10 @@ def predict(
     listeners.call("on_predict_begin", {})
     trainer = state_of(model).trainer
     each = (None if trainer is None else trainer.steps_per_execution) or 1
-    outputs = predict_with(_compiled_call(model), data, batch_size, steps, listeners, each)
+    call = _compiled_call(model)
+    with PassProgress("predict", count, verbose, listeners.callbacks) as progress:
+        outputs = predict_with(call, data, batch_size, steps, listeners, each, progress)
+        progress.end({})
     listeners.call("on_predict_end", {})
     return outputs
 
