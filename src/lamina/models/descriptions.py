@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from lamina.core.base.pytrees import leaves_of
+from lamina.core.calling import held_metrics
 from lamina.core.tree.walk import children
 from lamina.errors import explain
 from lamina.layer import Layer
@@ -111,13 +112,14 @@ def _input_layers(model: Layer, graph: Graph) -> list[InputLayer]:
 
 
 def metrics_of(model: Layer) -> list[Metric]:
-    """Return the metrics of a compiled model: the loss, those of `compile`, and further losses.
+    """Return the metrics of a model: the loss, those of `compile`, further losses, and held ones.
 
-    They hold no state: the values are in the logs of `fit` and `evaluate`.
+    Those of `compile` hold no state: the values are in the logs of `fit` and `evaluate`. Held are
+    the metrics that the model and its layers have as attributes.
     """
-    trainer = state_of(model).trainer
+    trainer, held = state_of(model).trainer, held_metrics.metrics(model)
     if trainer is None:
-        return []
+        return held
     objective = trainer.objective
     compiled = [CompiledMetrics(objective.metrics)] if objective.metrics else []
-    return [Mean("loss"), *compiled, *(Mean(name) for name in objective.log_names)]
+    return [Mean("loss"), *compiled, *(Mean(name) for name in objective.log_names), *held]
