@@ -9,6 +9,7 @@ from rich.console import Console
 
 import lamina
 from lamina import layers
+from lamina.errors import InputError
 from lamina.training import callbacks
 from lamina.training.callbacks.progress import PassProgress
 
@@ -119,3 +120,15 @@ def test_logs_are_read_a_few_times_a_second_in_a_terminal_only(monkeypatch) -> N
                 progress.advance(1, lambda reads=reads: reads.append(1) or {"loss": 1.0})
             progress.end({})
         assert len(reads) == expected
+
+
+@pytest.mark.parametrize("verbose", ["bar", "2", 1.5])
+def test_an_invalid_verbose_is_an_error(verbose) -> None:
+    model = compiled()
+    for run in (
+        lambda: model.fit(X, Y, verbose=verbose),
+        lambda: model.evaluate(X, Y, verbose=verbose),
+        lambda: model.predict(X, verbose=verbose),
+    ):
+        with pytest.raises(InputError, match="verbose is not valid"):
+            run()

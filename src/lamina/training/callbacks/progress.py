@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from lamina.errors import InputError, explain
 from lamina.lazy import lazily
 from lamina.training.callbacks.base import Callback, Logs
 
@@ -30,10 +33,22 @@ class ProgressBar(Callback):
             prediction, `"auto"` (default) for a bar in a terminal and lines elsewhere.
         console: a ``rich.console.Console``; None (default) for standard output.
 
+    Raises:
+        InputError: `verbose` is invalid.
+
     >>> bar = ProgressBar(verbose=0)
     """
 
     def __init__(self, verbose: int | str | bool = "auto", console: Any = None) -> None:
+        if verbose and verbose != "auto" and not isinstance(verbose, int | np.integer):
+            raise InputError(
+                explain(
+                    "verbose is not valid.",
+                    expected="0, 1, 2 or 'auto'",
+                    received=repr(verbose),
+                    remedy="Pass 1 for a progress bar, or 2 for lines.",
+                )
+            )
         self.verbose = verbose
         self.console = console
         self._display: progress_bar.Display | None = None
