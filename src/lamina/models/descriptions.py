@@ -1,15 +1,13 @@
-"""What a model says about itself in Keras's terms: its layers with inputs, and its metrics."""
+"""What a model says about itself in Keras's terms: its layers with inputs."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
 from lamina.core.base.pytrees import leaves_of
-from lamina.core.calling import held_metrics
 from lamina.core.tree.walk import children
 from lamina.errors import explain
 from lamina.layer import Layer
-from lamina.metrics import Mean, Metric
 from lamina.models.graph import Graph, graph_of
 from lamina.models.input_layer import InputLayer
 from lamina.models.layer_names import names_of_inputs
@@ -18,26 +16,12 @@ from lamina.models.model_state import state_of
 from lamina.models.symbol import Operation
 
 __all__ = [
-    "CompiledMetrics",
     "flattened",
     "layers_are_listed",
     "listed_layers",
-    "metrics_of",
     "no_call",
     "operations",
 ]
-
-
-class CompiledMetrics(Metric):
-    """The metrics of `compile`, as one entry of `Model.metrics`.
-
-    Attributes:
-        metrics: the metrics, in the order of the logs.
-    """
-
-    def __init__(self, metrics: list[Metric]) -> None:
-        super().__init__(name="compile_metrics")
-        self.metrics = metrics
 
 
 def listed_layers(model: Layer) -> list[Layer]:
@@ -109,17 +93,3 @@ def _input_layers(model: Layer, graph: Graph) -> list[InputLayer]:
         pairs = zip(symbols, names, strict=True)
         state.input_layers = [InputLayer(input_tensor=one, name=name) for one, name in pairs]
     return state.input_layers or []
-
-
-def metrics_of(model: Layer) -> list[Metric]:
-    """Return the metrics of a model: the loss, those of `compile`, further losses, and held ones.
-
-    Those of `compile` hold no state: the values are in the logs of `fit` and `evaluate`. Held are
-    the metrics that the model and its layers have as attributes.
-    """
-    trainer, held = state_of(model).trainer, held_metrics.metrics(model)
-    if trainer is None:
-        return held
-    objective = trainer.objective
-    compiled = [CompiledMetrics(objective.metrics)] if objective.metrics else []
-    return [Mean("loss"), *compiled, *(Mean(name) for name in objective.log_names), *held]
