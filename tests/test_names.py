@@ -2,7 +2,8 @@
 
 import pytest
 
-from lamina.errors import UnknownNameError
+from lamina import Sequential, layers
+from lamina.errors import UnknownNameError, closest
 from lamina.names import look_up, snake
 
 
@@ -19,3 +20,27 @@ def test_a_slip_is_told_the_nearest_name():
     with pytest.raises(UnknownNameError, match="Unknown optimizer") as caught:
         look_up("optimizer", "adm", known, {})
     assert "Did you mean 'adam'?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name, best",
+    [
+        ("adma", "adam"),  # two swapped characters
+        ("adamm", "adam"),
+        ("adamaxx", "adamax"),
+        ("rmsporp", "rmsprop"),
+        ("rms", "rmsprop"),  # the beginning of a name
+        ("fooo", None),
+    ],
+)
+def test_the_closest_name_has_the_fewest_edits(name, best) -> None:
+    assert closest(name, ["adamax", "adamw", "adam", "rmsprop", "sgd"]) == best
+
+
+def test_the_shorter_of_two_close_names() -> None:
+    assert closest("relu", ["relux", "rel"]) == "rel"
+
+
+def test_a_misspelled_optimizer() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'adam'"):
+        Sequential([layers.Dense(1)]).compile("adma", "mse")

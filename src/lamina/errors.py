@@ -6,7 +6,6 @@ are composed by :func:`explain`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -19,6 +18,7 @@ __all__ = [
     "TraceError",
     "TrackingError",
     "UnknownNameError",
+    "closest",
     "explain",
     "nearest",
 ]
@@ -115,5 +115,44 @@ def nearest(name: object, known: Iterable[str]) -> str:
     "Did you mean 'adam'?"
     """
     names = sorted(known)
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(names)}."
+    close = closest(str(name), names)
+    return f"Known: {', '.join(names)}." if close is None else f"Did you mean '{close}'?"
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name with the fewest edits from a name, the shorter of two.
+
+    Args:
+        name: the unknown name.
+        known: the known names.
+
+    Returns:
+        The name; else the shortest that begins with `name`; None if more than half of the
+        characters differ.
+
+    >>> closest("adma", ["adamax", "adam", "sgd"])
+    'adam'
+    """
+    names = sorted(known, key=lambda one: (len(one), one))
+    near = min(names, key=lambda one: _distance(name, one), default="")
+    if near and 2 * _distance(name, near) <= max(len(name), len(near)):
+        return near
+    return next((one for one in names if name and one.startswith(name)), None)
+
+
+def _distance(first: str, second: str) -> int:
+    """Return the number of edits between two strings.
+
+    An edit inserts, deletes or replaces a character, or swaps two adjacent ones.
+    """
+    before: list[int] = []
+    last = list(range(len(second) + 1))
+    for i, a in enumerate(first):
+        row = [i + 1]
+        for j, b in enumerate(second):
+            cost = min(row[j] + 1, last[j + 1] + 1, last[j] + (a != b))
+            if i and j and a == second[j - 1] and first[i - 1] == b:
+                cost = min(cost, before[j - 1] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]

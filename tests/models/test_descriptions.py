@@ -133,3 +133,26 @@ def test_fit_takes_its_arguments_in_the_order_of_keras():
     history = model.fit(*arguments)
     assert history.epoch == [1, 2] and set(history.history) == {"loss", "val_loss"}
     assert history.params["steps"] == 1 and history.history["loss"][0] == 2.0
+
+
+def test_metrics_that_layers_hold_are_listed_last() -> None:
+    class Counting(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen = lamina.metrics.Mean(name="seen")
+
+        def call(self, inputs):
+            return inputs
+
+    inputs = lamina.Input((3,))
+    models = [
+        lamina.Sequential([Counting(), layers.Dense(1)]),
+        lamina.Model(inputs, layers.Dense(1)(Counting()(inputs))),
+        lamina.Sequential([lamina.Sequential([Counting()]), layers.Dense(1)]),
+    ]
+    for model in models:
+        assert model.metrics_names == ["seen"]
+        model.compile("sgd", "mse", metrics=["mae"])
+        assert model.metrics_names == ["loss", "compile_metrics", "seen"]
+        history = model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0).history
+        assert list(history) == ["loss", "mae"]

@@ -528,10 +528,10 @@ def test_what_stops_training_is_an_error_of_lamina():
 def shown(terminal, verbose):
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal, width=120)
-    with Display(2, verbose, console) as display:
-        display.begin(0, 10)
+    with Display(verbose, console) as display:
+        display.begin("epoch 1/2", 10)
         display.update(5, {"loss": 0.5})
-        display.end(0, 10, {"loss": 0.25, "accuracy": 0.5})
+        display.end(10, {"loss": 0.25, "accuracy": 0.5})
     return stream.getvalue()
 
 

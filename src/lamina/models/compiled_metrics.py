@@ -1,7 +1,8 @@
-"""`Model.metrics`: the metrics of a compiled model as objects."""
+"""`Model.metrics`: the metrics of a model as objects."""
 
 from __future__ import annotations
 
+from lamina.core.calling import held_metrics
 from lamina.layer import Layer
 from lamina.metrics import Mean, Metric
 from lamina.models.model_state import state_of
@@ -22,13 +23,14 @@ class CompiledMetrics(Metric):
 
 
 def metrics_of(model: Layer) -> list[Metric]:
-    """Return the metrics of a compiled model: the loss, those of `compile`, and further losses.
+    """Return the metrics of a model: the loss, those of `compile`, further losses, and held ones.
 
-    They hold no state: the values are in the logs of `fit` and `evaluate`.
+    Those of `compile` hold no state: the values are in the logs of `fit` and `evaluate`. Held are
+    the metrics that the model and its layers have as attributes.
     """
-    trainer = state_of(model).trainer
+    trainer, held = state_of(model).trainer, held_metrics.metrics(model)
     if trainer is None:
-        return []
+        return held
     objective = trainer.objective
     compiled = [CompiledMetrics(objective.metrics)] if objective.metrics else []
-    return [Mean("loss"), *compiled, *(Mean(name) for name in objective.log_names)]
+    return [Mean("loss"), *compiled, *(Mean(name) for name in objective.log_names), *held]

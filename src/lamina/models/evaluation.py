@@ -14,11 +14,13 @@ from lamina.models.compilation import trainer_of
 
 if TYPE_CHECKING:
     from lamina.training.callbacks import Callback, callback_list
+    from lamina.training.callbacks import progress as progress_display
     from lamina.training.data import arrays
     from lamina.training.loop import arguments
     from lamina.training.loop import evaluate as loop
 else:
     callback_list = lazily("lamina.training.callbacks.callback_list")
+    progress_display = lazily("lamina.training.callbacks.progress")
     arrays = lazily("lamina.training.data.arrays")
     arguments = lazily("lamina.training.loop.arguments")
     loop = lazily("lamina.training.loop.evaluate")
@@ -69,7 +71,8 @@ def evaluate(
         y: the labels ``[examples, ...]``. Default None.
         batch_size: the number of examples in a batch, where `x` is arrays. Default None: 32; with
             `steps`, all examples divided by it.
-        verbose: passed on to callbacks; evaluation itself shows nothing. Default `"auto"`.
+        verbose: 0 shows nothing, 1 a progress bar, 2 one line with the loss and the metrics.
+            `"auto"` (default) is 1 in a terminal and 2 elsewhere.
         sample_weight: the weight of each example, ``[examples]``. Default None: 1.
         steps: the maximum number of batches; fewer give a warning. Default None: all.
         callbacks: one or a list; their methods ``on_test_...`` are called. A method for batches
@@ -88,24 +91,25 @@ def evaluate(
     >>> model = Sequential([layers.Dense(1, kernel_initializer="zeros")])
     >>> model.compile(loss="mse", metrics=["mae"])
     >>> x, y = np.ones((6, 3), "float32"), np.full((6, 1), 2, "float32")
-    >>> model.evaluate(x, y, return_dict=True)
+    >>> model.evaluate(x, y, verbose=0, return_dict=True)
     {'loss': 4.0, 'mae': 2.0}
     """
     batch_size = count_or_default("batch_size", batch_size, None)
     steps = count_or_default("steps", steps, None)
     trainer = trainer_of(model)
     data = arguments.examples(x, y, sample_weight)
-    listeners = callback_list.CallbackList(
-        callbacks, epochs=1, steps=arguments.batch_count(data, batch_size, steps), verbose=verbose
-    )
+    count = arguments.batch_count(data, batch_size, steps)
+    listeners = callback_list.CallbackList(callbacks, epochs=1, steps=count, verbose=verbose)
     listeners.set_model(model)
     if listeners.callbacks and isinstance(data, arrays.Arrays):
         trainer.prepare(functools.partial(data.example_batch, 1))  # callbacks see a built model
     listeners.call("on_test_begin", {})
-    try:
-        found = loop.evaluate(trainer, data, batch_size, steps, listeners)
-    finally:
-        trainer.recall()
+    with progress_display.PassProgress("evaluate", count, verbose, listeners.callbacks) as progress:
+        try:
+            found = loop.evaluate(trainer, data, batch_size, steps, listeners, progress)
+        finally:
+            trainer.recall()
+        progress.end(found)
     listeners.call("on_test_end", found)
     return loss_and_metrics(found, return_dict)
 

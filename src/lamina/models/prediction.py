@@ -20,12 +20,14 @@ from lamina.models.model_state import state_of
 
 if TYPE_CHECKING:
     from lamina.training.callbacks import Callback, callback_list
+    from lamina.training.callbacks import progress as progress_display
     from lamina.training.data import arrays
     from lamina.training.loop import arguments, weight_loan
     from lamina.training.loop import predict as loop
     from lamina.training.step import model_call
 else:
     callback_list = lazily("lamina.training.callbacks.callback_list")
+    progress_display = lazily("lamina.training.callbacks.progress")
     arrays = lazily("lamina.training.data.arrays")
     arguments = lazily("lamina.training.loop.arguments")
     loop = lazily("lamina.training.loop.predict")
@@ -52,7 +54,8 @@ def predict(
             batches, whose labels are not used.
         batch_size: the number of examples in a batch, where `x` is arrays. Default None: 32; with
             `steps`, all examples divided by it.
-        verbose: passed on to callbacks; prediction itself shows nothing. Default `"auto"`.
+        verbose: 0 shows nothing, 1 a progress bar, 2 one line with the steps and the time.
+            `"auto"` (default) is 1 in a terminal and 2 elsewhere.
         steps: the maximum number of batches; fewer give a warning. Default None: all.
         callbacks: one or a list; their methods ``on_predict_...`` are called. Default None.
 
@@ -66,7 +69,7 @@ def predict(
     >>> import numpy as np
     >>> from lamina import Sequential, layers
     >>> model = Sequential([layers.Dense(2)])
-    >>> model.predict(np.ones((100, 3), "float32")).shape
+    >>> model.predict(np.ones((100, 3), "float32"), verbose=0).shape
     (100, 2)
     """
     batch_size = count_or_default("batch_size", batch_size, None)
@@ -78,7 +81,10 @@ def predict(
     listeners.call("on_predict_begin", {})
     trainer = state_of(model).trainer
     each = (None if trainer is None else trainer.steps_per_execution) or 1
-    outputs = loop.predict(_compiled_call(model), data, batch_size, steps, listeners, each)
+    call = _compiled_call(model)
+    with progress_display.PassProgress("predict", count, verbose, listeners.callbacks) as progress:
+        outputs = loop.predict(call, data, batch_size, steps, listeners, each, progress)
+        progress.end({})
     listeners.call("on_predict_end", {})
     return outputs
 

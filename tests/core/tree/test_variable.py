@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from lamina import Layer, Variable
+from lamina.compat import tf
+from lamina.errors import InputError
 
 HOST = np.arange(1, 10, dtype=np.float32).reshape(3, 3)
 
@@ -86,3 +88,55 @@ def test_an_error_names_the_path() -> None:
     layer.build((None, 3))
     with pytest.raises(ValueError, match=r"'parts\.1'"):
         layer.parts[1].assign(jnp.ones(4))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([1, 2, 3]),
+        np.ones((2, 2), "float32"),
+        np.array(3),
+        jnp.arange(3),
+        [1.0, 2.0],
+        [[1, 2], [3, 4]],
+        [np.ones(2)],
+        Variable((2,), "ones"),
+    ],
+)
+def test_an_array_is_no_shape(array) -> None:
+    with pytest.raises(InputError, match=r"Write Variable\(array.shape, array"):
+        Variable(array)
+
+
+def test_a_float_is_no_shape() -> None:
+    with pytest.raises(InputError, match=r"Write Variable\(\(\), 3.5\)"):
+        Variable(3.5)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"initializer": "ones"}, {"shape": "ones"}])
+def test_the_shape_is_required(arguments) -> None:
+    with pytest.raises(InputError, match=r"Write Variable\(shape, initializer\)"):
+        Variable(**arguments)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), [2, 3], (np.int64(2), np.array(3))])
+def test_sizes_of_a_shape_may_be_of_numpy(shape) -> None:
+    assert Variable(shape).shape == (2, 3)
+
+
+def test_an_array_as_the_initializer() -> None:
+    array = np.array([4, 5], "int32")
+    variable = Variable(array.shape, array, dtype=array.dtype)
+    assert variable.numpy().tolist() == [4, 5] and variable.dtype == "int32"
+    assert Variable((2,), 3.0).numpy().tolist() == [3.0, 3.0]
+
+
+def test_add_weight_accepts_an_array_of_sizes() -> None:
+    assert Layer().add_weight(np.array([2, 3])).shape == (2, 3)
+    with pytest.raises(InputError, match="for its shape"):
+        Layer().add_weight(np.ones((2, 2)))
+
+
+def test_a_variable_of_tensorflow_has_the_values_of_an_array() -> None:
+    for array in (np.array([1, 2], "int32"), np.ones((2, 2), "float32"), [1.0, 2.0]):
+        np.testing.assert_array_equal(tf.Variable(array).numpy(), array)

@@ -1,5 +1,6 @@
 """Callbacks that monitor a log: the direction, and models that are no layers."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -134,3 +135,91 @@ def test_a_schedule_may_return_any_number(returned):
 def test_the_factor_of_a_plateau_is_a_number_between_0_and_1(factor):
     with pytest.raises(InputError, match="would not lower"):
         callbacks.ReduceLROnPlateau(factor=factor)
+
+
+NAN = float("nan")
+
+
+def logged(values, monitor, convert=float):
+    """Train with these values of a log; return the history and the weight of the model."""
+    model = lamina.Sequential([layers.Dense(1, use_bias=False)])
+    model.compile("sgd", "mse", learning_rate=1.0)
+
+    def log(epoch, logs):
+        logs["score"] = convert(values[epoch])
+        model.set_weights([np.full((3, 1), epoch)])
+
+    drive = callbacks.LambdaCallback(on_epoch_end=log)
+    history = model.fit(
+        np.zeros((2, 3)),
+        np.zeros((2, 1)),
+        epochs=len(values),
+        callbacks=[drive, monitor],
+        verbose=0,
+    )
+    return history.history, float(model.get_weights()[0][0, 0])
+
+
+@pytest.mark.parametrize(
+    "values, mode, epochs, best",
+    [
+        ([NAN, 3, 2, 1], "min", 4, 3),
+        ([NAN, 3, 2, 1], "max", 4, 1),
+        ([NAN, NAN, 3, 4, 5, 6], "min", 5, 2),  # the first epoch does not count, as in Keras
+        ([NAN, NAN, 3, 4, 5, 6], "max", 6, 5),
+        ([NAN] * 6, "min", 3, 0),
+        ([3, 2, NAN, NAN, NAN, 1], "min", 4, 1),
+        ([3, NAN, 2, NAN, 1, NAN], "min", 6, 4),
+    ],
+)
+def test_early_stopping_on_nan(values, mode, epochs, best) -> None:
+    stopping = callbacks.EarlyStopping("score", 0, 2, 0, mode, restore_best_weights=True)
+    history, weight = logged(values, stopping)
+    assert len(history["score"]) == epochs
+    assert weight == stopping.best_epoch == best
+
+
+@pytest.mark.parametrize(
+    "values, rates",
+    [
+        ([NAN, 3, 2, 1], [1.0, 1.0, 1.0, 1.0]),
+        ([NAN, NAN, NAN, 1], [1.0, 1.0, 0.5, 0.25]),
+        ([3, NAN, 2, NAN], [1.0, 1.0, 0.5, 0.5]),
+    ],
+)
+def test_a_plateau_of_nan(values, rates) -> None:
+    plateau = callbacks.ReduceLROnPlateau("score", 0.5, patience=1, mode="min")
+    assert logged(values, plateau)[0]["learning_rate"] == rates
+
+
+@pytest.mark.parametrize("values, saved", [([NAN, 3, 2, NAN, 4], [2, 3]), ([NAN] * 3, [])])
+def test_a_checkpoint_of_the_best_is_never_one_of_nan(values, saved, tmp_path) -> None:
+    path = tmp_path / "{epoch}.safetensors"
+    checkpoint = callbacks.ModelCheckpoint(
+        path, "score", save_best_only=True, save_weights_only=True, mode="min"
+    )
+    logged(values, checkpoint)
+    assert sorted(int(one.stem) for one in tmp_path.iterdir()) == saved
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        np.float32,
+        np.float16,
+        np.int32,
+        np.array,
+        jnp.asarray,
+        lambda v: [v],
+        lambda v: np.ones(1) * v,
+    ],
+)
+def test_a_log_of_one_element_may_have_any_type(convert) -> None:
+    stopping = callbacks.EarlyStopping("score", patience=2, mode="min", restore_best_weights=True)
+    assert logged([3, 2, 4, 5, 6], stopping, convert)[1] == 1
+
+
+@pytest.mark.parametrize("convert", [lambda v: [v, v], lambda v: "a", lambda v: np.ones(2)])
+def test_a_log_that_is_no_number_cannot_be_monitored(convert) -> None:
+    with pytest.raises(InputError, match="is not a number"):
+        logged([1], callbacks.EarlyStopping("score", mode="min"), convert)

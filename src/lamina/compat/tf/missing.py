@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
-from lamina.errors import UnknownNameError, explain
+from lamina.errors import UnknownNameError, closest, explain
 
 __all__ = ["MissingNameError", "missing"]
 
@@ -67,7 +66,7 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
 
 
 def _nearest(namespace: str, name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean {namespace}.{close[0]}?"
+    close = closest(name, known)
+    if close is not None:
+        return f"Did you mean {namespace}.{close}?"
     return f"Use jax.numpy, jax.nn or jax.lax; dir({namespace}) lists the supported names."

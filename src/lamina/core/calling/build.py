@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core.base.sites import site
 from lamina.core.building.output_shapes import own_output_shape, specs_by_own_shapes
@@ -115,6 +116,8 @@ def declare(
                 remedy=f"Write add_weight(shape, name={shape!r}).",
             )
         )
+    if isinstance(shape, np.ndarray) and shape.ndim == 1:
+        shape = tuple(cast("list[Any]", shape.tolist()))
     kind = dtype if dtype is not None else weights_dtype(layer._lamina.dtype)
     if initializer is None:
         floating = kind is None or jnp.issubdtype(Spec((), kind).dtype, jnp.floating)

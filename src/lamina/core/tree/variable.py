@@ -17,11 +17,11 @@ from lamina.core.base.lock import LOCK
 from lamina.core.base.pytrees import as_array
 from lamina.core.base.sites import Site, site
 from lamina.core.initial.fixed import fixed_value
-from lamina.core.specs.spec import Spec
 from lamina.core.tree.array_methods import ArrayMethods
 from lamina.core.tree.assigned_arithmetic import AssignedArithmetic
 from lamina.core.tree.trainable_flag import TrainableFlag
 from lamina.core.tree.values import assign_together
+from lamina.core.tree.variable_shape import known_spec
 from lamina.errors import BuildError, InputError, TraceError, explain
 
 __all__ = ["SCOPE", "Loan", "Variable", "VariableScope", "store"]
@@ -66,9 +66,10 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
     its ``value``. Its array is created when the layer that holds it is built.
 
     Args:
-        shape: tuple of int, sizes of the axes.
-        initializer: a name, an initializer of :mod:`lamina.initializers`, or a callable
-            ``(key, shape, dtype)``; ``"glorot_uniform"`` by default.
+        shape: tuple of int, sizes of the axes. It is required.
+        initializer: a name, an initializer of :mod:`lamina.initializers`, a callable
+            ``(key, shape, dtype)``, a number, or an array that broadcasts to the shape;
+            ``"glorot_uniform"`` by default.
         dtype: dtype of the array; float32 by default.
         trainable: bool, whether optimizers update the variable; True by default.
         name: str, name in the layer's paths if no attribute of the layer holds the variable; None
@@ -82,6 +83,7 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
 
     Raises:
         BuildError: a size of the shape is unknown.
+        InputError: the shape is missing, or is an array.
         UnknownNameError: no initializer, regularizer or constraint has that name.
 
     >>> import jax.numpy as jnp
@@ -99,7 +101,7 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
 
     def __init__(
         self,
-        shape: Any,
+        shape: Any = None,
         initializer: Any = "glorot_uniform",
         *,
         dtype: Any = None,
@@ -109,18 +111,7 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
         constraint: constraints.ConstraintLike = None,
         autocast: bool = True,
     ) -> None:
-        spec = Spec(shape, _FLOAT32 if dtype is None else dtype)
-        if not spec.known:
-            raise BuildError(
-                explain(
-                    f"A weight of shape {spec.shape} has an unknown size.",
-                    where=f"declared at {site()}",
-                    expected="an integer size for each axis",
-                    received=str(spec.shape),
-                    remedy="Set that size in the spec of the input, or make the weight independent "
-                    "of it.",
-                )
-            )
+        spec = known_spec(shape, _FLOAT32 if dtype is None else dtype)
         self._shape: tuple[int, ...] = spec.shape  # pyright: ignore[reportAttributeAccessIssue]
         self.weight_dtype: Any = spec.dtype
         self.initializer = initializers.get(initializer)

@@ -177,7 +177,7 @@ class ReduceLROnPlateau(Monitor):
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
             self.wait = 0
-        if self.improves(value, self.best):
+        if self.best is None or self.improves(value, self.best):
             self.best = value
             self.wait = 0
         elif self.cooldown_counter == 0:

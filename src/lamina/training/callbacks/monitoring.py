@@ -76,7 +76,9 @@ class Monitor(Callback):
         return trainer_of(self.model)
 
     def current(self, logs: Mapping[str, Any] | None) -> float | None:
-        """Return the monitored log as a float; None in an epoch without validation.
+        """Return the monitored log, of one element, as a float.
+
+        It is None in an epoch without validation.
 
         Raises:
             InputError: there is no such log.
@@ -90,7 +92,7 @@ class Monitor(Callback):
                 return None
             raise InputError(self._missing(list(logs or {})))
         try:
-            return float(found[0] if _has_one(found) else found)
+            return float(np.asarray(found).reshape(()).item())
         except (TypeError, ValueError):
             raise InputError(
                 explain(
@@ -206,10 +208,8 @@ class EarlyStopping(Monitor):
         value = self.current(logs)
         if value is None or epoch < self.start_from_epoch:
             return
-        if self.restore_best_weights and self.best_weights is None:
-            self.best_weights, self.best_epoch = _weights(self.model), epoch
         self.wait += 1
-        if self.improves(value, self.best):
+        if self.best is None or self.improves(value, self.best):
             self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
                 self.best_weights = _weights(self.model)
@@ -240,11 +240,6 @@ class EarlyStopping(Monitor):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         vars(self).update({name: state[name] for name in self._state_schema})
-
-
-def _has_one(value: Any) -> bool:
-    """Return whether a log is a list of one number, as of a metric of one class."""
-    return isinstance(value, list) and len(cast("list[Any]", value)) == 1
 
 
 def _weights(model: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The display of training progress: a live bar, or one line an epoch."""
+"""The display of progress: a live bar, or one line for an epoch or another pass over data."""
 
 from __future__ import annotations
 
@@ -36,19 +36,16 @@ class Display:
     """Displays the steps, their rate, the remaining time, the loss and the metrics.
 
     Args:
-        epochs: the number of the last epoch.
-        verbose: 0 for no output, 1 for a bar, 2 for one line an epoch, `"auto"` for a bar in a
+        verbose: 0 for no output, 1 for a bar, 2 for one line a pass, `"auto"` for a bar in a
             terminal and lines elsewhere.
         console: None for standard output.
     """
 
-    def __init__(
-        self, epochs: int, verbose: int | str | bool = "auto", console: Console | None = None
-    ) -> None:
+    def __init__(self, verbose: int | str | bool = "auto", console: Console | None = None) -> None:
         self._console = console or Console()
         mode = (1 if self._console.is_terminal else 2) if verbose == "auto" else int(verbose)
         self._lines = mode == 2
-        self._epochs = epochs
+        self._label = ""
         self._started = 0.0
         self._progress: Progress | None = None
         if mode == 1:
@@ -75,16 +72,16 @@ class Display:
         if self._progress is not None:
             self._progress.stop()
 
-    def begin(self, epoch: int, steps: int | None) -> None:
-        """Begin an epoch of `steps` steps; None if unknown."""
+    def begin(self, label: str, steps: int | None) -> None:
+        """Begin a pass of `steps` steps, None if unknown, with a label, such as "epoch 1/3"."""
         self._started = time.perf_counter()
+        self._label = label
         if self._progress is not None:
-            label = f"epoch {epoch + 1}/{self._epochs}"
             self._task = self._progress.add_task(label, total=steps, logs="")
 
     @property
     def live(self) -> bool:
-        """Whether logs are displayed within an epoch."""
+        """Whether steps and logs are displayed within a pass."""
         return self._progress is not None
 
     def update(self, steps: int, logs: Mapping[str, Any]) -> None:
@@ -92,17 +89,17 @@ class Display:
         if self._progress is not None:
             self._progress.update(self._task, completed=steps, logs=self._text(logs))
 
-    def end(self, epoch: int, steps: int, logs: Mapping[str, Any]) -> None:
-        """Display the logs of a whole epoch."""
+    def end(self, steps: int, logs: Mapping[str, Any]) -> None:
+        """Display the logs of a whole pass."""
         if self._progress is not None:
             self._progress.update(self._task, completed=steps, total=steps, logs=self._text(logs))
         elif self._lines:
             seconds = time.perf_counter() - self._started
             rate = steps / seconds if seconds > 0 else 0.0
             line = (
-                f"epoch {epoch + 1}/{self._epochs}  {steps} steps  {seconds:.1f} s  "
+                f"{self._label}  {steps} {'step' if steps == 1 else 'steps'}  {seconds:.1f} s  "
                 f"{rate:,.1f} steps/s  {self._text(logs)}"
-            )
+            ).rstrip()
             self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def _text(self, logs: Mapping[str, Any]) -> str:

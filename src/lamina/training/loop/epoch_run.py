@@ -7,6 +7,7 @@ import warnings
 from typing import Any, Protocol
 
 from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.callbacks.progress import UPDATE_SECONDS
 from lamina.training.checkpoints.writer import CheckpointWriter
 from lamina.training.data.batch_sources import ArraySource, BatchSource, Rows
 from lamina.training.loop import steps_per_execution
@@ -85,7 +86,7 @@ class EpochRun:
             trainer.wait()
             self.fit.step_seconds = (time.perf_counter() - began) / (stop - start)
         passed = time.perf_counter() - self._checked_at
-        if self._groups_steps or passed > steps_per_execution.UPDATE_SECONDS:
+        if self._groups_steps or passed > UPDATE_SECONDS:
             self.check()
             self.report()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import time
 from typing import Any
 
 import jax
@@ -12,11 +13,13 @@ import numpy as np
 from lamina.errors import InputError
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.callbacks.device_logs import DeviceLogs
+from lamina.training.callbacks.progress import PassProgress
 from lamina.training.data.arrays import Arrays, batch_indices
 from lamina.training.data.batches import iterate
 from lamina.training.data.iterable_source import no_batches
 from lamina.training.data.passes import Passes, warn_of_few_batches
 from lamina.training.data.prefetch import Prefetched, to_device
+from lamina.training.loop.steps_per_execution import next_steps
 from lamina.training.loop.trainer import Trainer
 from lamina.training.step.epoch_accumulators import Accumulators
 from lamina.training.step.program import Program
@@ -30,6 +33,7 @@ def evaluate(
     batch_size: int | None,
     steps: int | None = None,
     callbacks: CallbackList | None = None,
+    progress: PassProgress | None = None,
 ) -> dict[str, Any]:
     """Return the loss and metrics over data by name.
 
@@ -41,11 +45,12 @@ def evaluate(
         steps: the largest number of batches; None for all.
         callbacks: called before and after each batch, or each `steps_per_execution` batches; with
             such calls, that number of batches of arrays is evaluated at a time.
+        progress: of this evaluation, which counts the batches; None for none.
 
     Raises:
         InputError: the data contain no batch.
     """
-    events = _BatchEvents(trainer, callbacks)
+    events = _BatchEvents(trainer, callbacks, progress)
     if isinstance(data, Arrays):
         size = data.batch_size(batch_size, steps)
         program, total = _over_rows(trainer, data, size, steps, events)
@@ -56,17 +61,22 @@ def evaluate(
 
 
 class _BatchEvents:
-    """The calls of callbacks for the batches of one evaluation.
+    """The calls of callbacks for the batches of one evaluation, and its progress.
 
     Attributes:
-        are_handled: whether there are any.
+        are_handled: whether callbacks are called.
         each: the number of batches between two calls of a method.
         ended: whether a callback has ended the evaluation.
     """
 
-    def __init__(self, trainer: Trainer, callbacks: CallbackList | None) -> None:
+    def __init__(
+        self, trainer: Trainer, callbacks: CallbackList | None, progress: PassProgress | None
+    ) -> None:
         self._model: Any = trainer.model
         self._callbacks = callbacks or CallbackList()
+        self._progress = progress
+        self._seconds = 0.0  # of a recent batch
+        self._began = time.perf_counter()
         self._done = self._last = 0
         self.each = trainer.steps_per_execution or 1
         self.are_handled = self._callbacks.handles("on_test_batch_begin", "on_test_batch_end")
@@ -78,18 +88,34 @@ class _BatchEvents:
         return self.are_handled and self._model.stop_evaluating
 
     @property
-    def left(self) -> int:
-        """The number of batches until the next call of `on_test_batch_end`."""
-        return self._last + self.each - self._done
+    def is_displayed(self) -> bool:
+        """Whether the progress is displayed during the evaluation."""
+        return self._progress is not None and self._progress.live
+
+    def next_batches(self, left: int) -> int:
+        """Return how many of the remaining batches to evaluate together."""
+        if self.are_handled:
+            return min(self._last + self.each - self._done, left)
+        return next_steps(None, self._seconds, left, None) if self.is_displayed else left
 
     def begin(self) -> None:
+        self._began = time.perf_counter()
         if self.are_handled and self._done == self._last:
             self._callbacks.call("on_test_batch_begin", self._done, {})
 
     def end(self, program: Program, total: Accumulators, count: int = 1) -> None:
         self._done += count
-        if not self.left:
+        if self._done == self._last + self.each:
             self.close(program, total)
+        if self._progress is not None:
+            self._progress.advance(count, lambda: DeviceLogs(program.logs(total)))
+
+    def end_rows(self, program: Program, total: Accumulators, count: int) -> None:
+        """End batches of arrays; measure their time if the progress is displayed."""
+        if self.is_displayed:
+            jax.block_until_ready(total)
+            self._seconds = (time.perf_counter() - self._began) / count
+        self.end(program, total, count)
 
     def close(self, program: Program, total: Accumulators) -> None:
         """Call `on_test_batch_end`, unless it was called for this batch.
@@ -150,7 +176,7 @@ def _over_rows(
         left -= stop
         first = 0
         while first < stop and not events.ended:
-            width = min(events.left, stop - first) if events.are_handled else stop
+            width = events.next_batches(stop - first)
             events.begin()
             if events.are_handled:
                 program, carry = trainer.prepare(example)  # a callback may have set weights
@@ -158,7 +184,7 @@ def _over_rows(
                 jax.block_until_ready(total)  # keep at most two ranges in memory
                 total = program.evaluate_rows(carry.trainable, carry.non_trainable, total, *part)
             first += width
-            events.end(program, total, width)
+            events.end_rows(program, total, width)
     return program, total
 
 

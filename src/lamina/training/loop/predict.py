@@ -13,6 +13,7 @@ import numpy as np
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.callbacks.progress import PassProgress
 from lamina.training.data.arrays import Arrays
 from lamina.training.data.batches import iterate, unpack
 from lamina.training.data.passes import warn_of_few_batches
@@ -31,6 +32,7 @@ def predict(
     steps: int | None,
     callbacks: CallbackList | None = None,
     each: int = 1,
+    progress: PassProgress | None = None,
 ) -> Any:
     """Return the concatenated outputs of all batches, as NumPy arrays.
 
@@ -42,6 +44,7 @@ def predict(
         steps: the largest number of batches; None for all.
         callbacks: called before and after each batch, or each `each` batches.
         each: the number of batches between two calls of a method of callbacks. Default 1.
+        progress: of this prediction, which counts the batches; None (default) for none.
 
     Raises:
         InputError: there is no batch, or an output has no row for each example.
@@ -64,6 +67,8 @@ def predict(
         waiting.append((outputs, count))
         if len(waiting) > _AHEAD:
             collected.add(*waiting.popleft())
+        if progress is not None:
+            progress.advance(1, dict)
         if events is not None and events.ended:
             steps = None
             break

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from lamina.counts import as_count
+from lamina.training.callbacks.progress import UPDATE_SECONDS
 
-__all__ = ["UPDATE_SECONDS", "check_steps", "next_steps"]
-
-UPDATE_SECONDS = 0.2
-"""The time between two updates of the progress."""
+__all__ = ["check_steps", "next_steps"]
 
 
 def check_steps(steps: int | str | None) -> int | None:
