@@ -1,5 +1,7 @@
 """Lamina: layers whose weights follow from the shape of the input, on JAX."""
 
+from typing import TYPE_CHECKING, Any
+
 from lamina import (
     activations,
     constraints,
@@ -21,9 +23,15 @@ from lamina.core.specs.spec import Spec
 from lamina.core.tree.variable import Variable
 from lamina.layer import Layer
 from lamina.layers.rematerialization import checkpoint, remat
+from lamina.lazy import lazily
 from lamina.models import Input, Model, Sequential
 from lamina.saving import deserialize, load, load_exported, serialize
 from lamina.training import Trainer
+
+if TYPE_CHECKING:
+    from lamina.generation import generate
+else:
+    _generation = lazily("lamina.generation")
 
 __all__ = [
     "Input",
@@ -42,6 +50,7 @@ __all__ = [
     "deserialize",
     "dtype_policy",
     "errors",
+    "generate",
     "initializers",
     "jit",
     "layers",
@@ -56,3 +65,9 @@ __all__ = [
     "set_dtype_policy",
     "set_seed",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "generate":
+        return _generation.generate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

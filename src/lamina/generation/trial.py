@@ -1,0 +1,127 @@
+"""A trial of how a model can be called: incrementally, or on whole padded sequences only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lamina.core.running.decoding import NotIncrementalError
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.walk import walk
+from lamina.generation.stepping import Incremental, logits_of
+from lamina.layers.bases.spatial import Spatial
+from lamina.layers.recurrent.base import RecurrentLayer
+
+__all__ = ["differs_from_prefix", "why_not_incremental"]
+
+_LENGTH = 24
+_PROMPTS = (7, 13)  # lengths of the prompts
+_NOISE = 0.02
+_LARGEST_DIFFERENCE = 1e-4  # of the largest logit
+
+
+def why_not_incremental(model: Tracked, values: list[Any], largest_id: int) -> str | None:
+    """Returns why a model cannot be called incrementally; None if it can.
+
+    Logits of incremental calls are compared with those of a call on the whole sequence, for random
+    ids. A little noise is added to the weights, so that also weights that are zero have an effect.
+
+    Args:
+        model: the model, which is built.
+        values: the values of its variables.
+        largest_id: a valid token id; smaller ones are valid too.
+    """
+    mixing = [layer for _, layer in walk(model).layers.values() if _mixes_positions(layer)]
+    if mixing:
+        return f"{type(mixing[0]).__name__} mixes positions"
+    try:
+        difference = _largest_difference(_incremental_differences, model, values, largest_id)
+    except NotIncrementalError as error:
+        return str(error)
+    except Exception as error:
+        text = str(error).partition("\n")[0]
+        return f"a call on one position fails with {type(error).__name__}: {text}"
+    if difference <= _tolerance(values):
+        return None
+    return f"the logits of incremental calls differ by {difference:.1g} of the largest"
+
+
+def differs_from_prefix(model: Tracked, values: list[Any], largest_id: int) -> bool:
+    """Returns whether the logits of a model depend on later positions, or on the length.
+
+    Args:
+        model: the model, which is built.
+        values: the values of its variables.
+        largest_id: a valid token id; smaller ones are valid too.
+    """
+    difference = _largest_difference(_prefix_differences, model, values, largest_id)
+    return not difference <= _tolerance(values)
+
+
+def _mixes_positions(layer: Tracked) -> bool:
+    return isinstance(layer, Spatial | RecurrentLayer)
+
+
+def _tolerance(values: list[Any]) -> float:
+    floating = [value.dtype for value in values if jnp.issubdtype(value.dtype, jnp.floating)]
+    coarse = any(jnp.finfo(dtype).bits < 32 for dtype in floating)
+    return 0.05 if coarse else _LARGEST_DIFFERENCE
+
+
+def _largest_difference(
+    differences: Any, model: Tracked, values: list[Any], largest_id: int
+) -> float:
+    """Returns the largest difference of logits, of the largest logit."""
+    variables = [key for key in walk(model).variables]
+    random = np.random.default_rng(0)
+    noise = jnp.asarray(random.uniform(0, 1, 4093), jnp.float32)
+    ids = jnp.asarray(random.integers(1, max(largest_id, 1) + 1, _LENGTH), jnp.int32)
+
+    def compare(values: list[Any], amount: Any) -> jax.Array:
+        given = [_with_noise(value, noise * amount) for value in values]
+        return differences(model, dict(zip(variables, given, strict=True)), ids)
+
+    compiled = jax.jit(compare)
+    with_noise = float(compiled(values, _NOISE))
+    return with_noise if np.isfinite(with_noise) else float(compiled(values, 0.0))
+
+
+def _with_noise(value: jax.Array, noise: jax.Array) -> jax.Array:
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        return value
+    return value + jnp.resize(noise, value.shape).astype(value.dtype)
+
+
+def _incremental_differences(model: Tracked, values: dict[int, Any], ids: jax.Array) -> jax.Array:
+    width, count = max(_PROMPTS), _LENGTH - max(_PROMPTS)
+    whole = logits_of(model, values, ids[None])[0]
+    rows = [jnp.pad(ids[:length], (width - length, 0)) for length in _PROMPTS]
+    stepper = Incremental(model, values)
+    padding = jnp.array([width - length for length in _PROMPTS])
+    state = stepper.begin(jnp.stack(rows), padding, _LENGTH)
+
+    def step(state: Any, inputs: Any) -> Any:
+        index, tokens = inputs
+        logits, state = stepper.step(state, tokens, width, index)
+        return state, logits
+
+    tokens = jnp.stack([ids[length : length + count] for length in _PROMPTS], 1)
+    _, found = lax.scan(step, state, (jnp.arange(count), tokens))
+    expected = jnp.stack([whole[length : length + count] for length in _PROMPTS], 1)
+    return _relative(found, expected)
+
+
+def _prefix_differences(model: Tracked, values: dict[int, Any], ids: jax.Array) -> jax.Array:
+    length = max(_PROMPTS)
+    prefix, whole = (logits_of(model, values, ids[None, :n])[0] for n in (length, _LENGTH))
+    return _relative(whole[:length], prefix)
+
+
+def _relative(found: jax.Array, expected: jax.Array) -> jax.Array:
+    found, expected = found.astype(jnp.float32), expected.astype(jnp.float32)
+    highest = jnp.maximum(jnp.abs(expected).max(), jnp.finfo(jnp.float32).tiny)
+    return jnp.abs(found - expected).max() / highest
