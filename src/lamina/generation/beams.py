@@ -117,9 +117,10 @@ def advance(
     def unfinished(at: Search) -> jax.Array:
         return (at.index < until) & at.open.any() & ~at.broken.any()
 
-    return lax.while_loop(
-        unfinished, lambda at: _step(stepper, at, width, options, numbers), search
-    )
+    def step(at: Search) -> Search:
+        return _step(stepper, at, width, options, numbers)
+
+    return lax.while_loop(unfinished, step, search)
 
 
 def _step(stepper: Stepper, at: Search, width: int, options: Options, numbers: Numbers) -> Search:

@@ -115,12 +115,12 @@ def generate(
     new = checked_count("max_new_tokens", max_new_tokens)
     top_p = 1.0 if top_p is None else check_number("top_p", top_p, "a number in (0, 1]", high=1)
     positive = "a positive number"
+    if temperature is not None:
+        check_number("temperature", temperature, positive)
     numbers = Numbers(
         np.int32(new),
         stop_ids(stop),
-        np.float32(
-            1 if temperature is None else check_number("temperature", temperature, positive)
-        ),
+        np.float32(1 if temperature is None else temperature),
         np.float32(top_p),
         np.float32(check_number("repetition_penalty", repetition_penalty, positive)),
         np.float32(check_number("length_penalty", length_penalty, "a finite number", -np.inf)),

@@ -133,9 +133,12 @@ def programs_of(model: Tracked, largest_id: int) -> Programs:
 
 
 def _contents(model: Tracked) -> list[Any]:
-    """Returns the path, identity and version of all layers, and the identity of all variables."""
+    """Returns the path, identity and settings of all layers, and the identity of all variables."""
     tree = walk(model)
-    layers = [(path, key, one._lamina.edition) for key, (path, one) in tree.layers.items()]
+    layers = [
+        (path, key, one._lamina.dtype, one._lamina.autocast)
+        for key, (path, one) in tree.layers.items()
+    ]
     return layers + [(path, key) for key, (path, _) in tree.variables.items()]
 
 

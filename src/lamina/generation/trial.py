@@ -76,7 +76,7 @@ def _largest_difference(
     differences: Any, model: Tracked, values: list[Any], largest_id: int
 ) -> float:
     """Returns the largest difference of logits, of the largest logit."""
-    variables = [key for key in walk(model).variables]
+    variables = list(walk(model).variables)
     random = np.random.default_rng(0)
     noise = jnp.asarray(random.uniform(0, 1, 4093), jnp.float32)
     ids = jnp.asarray(random.integers(1, max(largest_id, 1) + 1, _LENGTH), jnp.int32)
