@@ -13,6 +13,7 @@ FAMILIES = (
     "convnet",
     "translation",
     "search",
+    "generation",
     "building",
     "importing",
     "overhead",

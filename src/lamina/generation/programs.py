@@ -18,7 +18,7 @@ from lamina.errors import InputError, explain
 from lamina.generation import beams, loop
 from lamina.generation.options import Numbers, Options
 from lamina.generation.stepping import Incremental, Recomputing, Stepper, logits_of
-from lamina.generation.trial import differs_from_prefix, why_not_incremental
+from lamina.generation.trial import LONGEST, differs_from_prefix, why_not_incremental
 
 __all__ = ["Compiled", "Programs", "programs_of"]
 
@@ -43,32 +43,34 @@ class Programs:
     Args:
         model: the model, which is built.
         largest_id: a valid token id; smaller ones are valid too.
+        length: the length of the sequences of the trial.
 
     Attributes:
         incremental: whether the model is called incrementally.
     """
 
-    def __init__(self, model: Tracked, largest_id: int) -> None:
+    def __init__(self, model: Tracked, largest_id: int, length: int) -> None:
         self._model = model
+        self._length = length
         self._tree = walk(model)  # keeps the objects, so that their ids stay valid
         self._contents = _contents(model)
         self._variables = [variable for _, variable in self._tree.variables.values()]
         self._compiled: dict[Options, Compiled] = {}
         values = self.values()
-        example = jax.ShapeDtypeStruct((1, 8), jnp.int32)
+        example = jax.ShapeDtypeStruct((1, length), jnp.int32)
         logits: Any = jax.eval_shape(self._logits, values, example)
         self._vocabulary: int = logits.shape[-1]
         largest_id = max(largest_id, min(self._vocabulary - 1, 7))
-        reason = why_not_incremental(model, values, largest_id)
+        reason = why_not_incremental(model, values, largest_id, length)
         self.incremental = reason is None
         if reason is not None:
-            if differs_from_prefix(model, values, largest_id):
+            if differs_from_prefix(model, values, largest_id, length):
                 raise _not_causal(model)
             _warn_of_recomputing(model, reason)
 
-    def is_current(self) -> bool:
-        """Returns whether the model has the layers and variables that the programs are for."""
-        return self._contents == _contents(self._model)
+    def are_valid(self, length: int) -> bool:
+        """Returns whether they are for the model's layers, and a trial of this length was made."""
+        return self._length >= length and self._contents == _contents(self._model)
 
     def values(self) -> list[Any]:
         """Returns the current values of the variables, for the programs."""
@@ -114,21 +116,23 @@ class Programs:
         return logits_of(self._model, self._given(values), tokens)
 
 
-def programs_of(model: Tracked, largest_id: int) -> Programs:
+def programs_of(model: Tracked, largest_id: int, length: int) -> Programs:
     """Returns the programs of a model, which is built first if needed.
 
     Args:
         model: the model.
         largest_id: a valid token id; smaller ones are valid too.
+        length: the length of the longest sequence.
 
     Raises:
         InputError: it does not return logits, or they depend on later positions.
     """
     node = cast(Any, model)._lamina
     held: Programs | None = getattr(node, "generation", None)
-    if held is None or not held.is_current():
-        Root(model, "call", (jnp.zeros((1, 8), jnp.int32),), {}).ensure_all()
-        held = node.generation = Programs(model, largest_id)
+    length = min(length, LONGEST)
+    if held is None or not held.are_valid(length):
+        Root(model, "call", (jnp.zeros((1, length), jnp.int32),), {}).ensure_all()
+        held = node.generation = Programs(model, largest_id, length)
     return held
 
 

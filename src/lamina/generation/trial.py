@@ -16,15 +16,18 @@ from lamina.generation.stepping import Incremental, logits_of
 from lamina.layers.bases.spatial import Spatial
 from lamina.layers.recurrent.base import RecurrentLayer
 
-__all__ = ["differs_from_prefix", "why_not_incremental"]
+__all__ = ["LONGEST", "differs_from_prefix", "why_not_incremental"]
 
-_LENGTH = 24
-_PROMPTS = (7, 13)  # lengths of the prompts
+LONGEST = 24
+"""The length of the sequences of a trial, if the model is to generate such long ones."""
+
 _NOISE = 0.02
 _LARGEST_DIFFERENCE = 1e-4  # of the largest logit
 
 
-def why_not_incremental(model: Tracked, values: list[Any], largest_id: int) -> str | None:
+def why_not_incremental(
+    model: Tracked, values: list[Any], largest_id: int, length: int
+) -> str | None:
     """Returns why a model cannot be called incrementally; None if it can.
 
     Logits of incremental calls are compared with those of a call on the whole sequence, for random
@@ -34,12 +37,15 @@ def why_not_incremental(model: Tracked, values: list[Any], largest_id: int) -> s
         model: the model, which is built.
         values: the values of its variables.
         largest_id: a valid token id; smaller ones are valid too.
+        length: length of the sequences, at least 2.
     """
     mixing = [layer for _, layer in walk(model).layers.values() if _mixes_positions(layer)]
     if mixing:
         return f"{type(mixing[0]).__name__} mixes positions"
     try:
-        difference = _largest_difference(_incremental_differences, model, values, largest_id)
+        difference = _largest_difference(
+            _incremental_differences, model, values, largest_id, length
+        )
     except NotIncrementalError as error:
         return str(error)
     except Exception as error:
@@ -50,15 +56,16 @@ def why_not_incremental(model: Tracked, values: list[Any], largest_id: int) -> s
     return f"the logits of incremental calls differ by {difference:.1g} of the largest"
 
 
-def differs_from_prefix(model: Tracked, values: list[Any], largest_id: int) -> bool:
+def differs_from_prefix(model: Tracked, values: list[Any], largest_id: int, length: int) -> bool:
     """Returns whether the logits of a model depend on later positions, or on the length.
 
     Args:
         model: the model, which is built.
         values: the values of its variables.
         largest_id: a valid token id; smaller ones are valid too.
+        length: length of the sequences, at least 2.
     """
-    difference = _largest_difference(_prefix_differences, model, values, largest_id)
+    difference = _largest_difference(_prefix_differences, model, values, largest_id, length)
     return not difference <= _tolerance(values)
 
 
@@ -73,13 +80,13 @@ def _tolerance(values: list[Any]) -> float:
 
 
 def _largest_difference(
-    differences: Any, model: Tracked, values: list[Any], largest_id: int
+    differences: Any, model: Tracked, values: list[Any], largest_id: int, length: int
 ) -> float:
     """Returns the largest difference of logits, of the largest logit."""
     variables = list(walk(model).variables)
     random = np.random.default_rng(0)
     noise = jnp.asarray(random.uniform(0, 1, 4093), jnp.float32)
-    ids = jnp.asarray(random.integers(1, max(largest_id, 1) + 1, _LENGTH), jnp.int32)
+    ids = jnp.asarray(random.integers(1, max(largest_id, 1) + 1, length), jnp.int32)
 
     def compare(values: list[Any], amount: Any) -> jax.Array:
         given = [_with_noise(value, noise * amount) for value in values]
@@ -97,31 +104,34 @@ def _with_noise(value: jax.Array, noise: jax.Array) -> jax.Array:
 
 
 def _incremental_differences(model: Tracked, values: dict[int, Any], ids: jax.Array) -> jax.Array:
-    width, count = max(_PROMPTS), _LENGTH - max(_PROMPTS)
+    lengths = max(ids.size // 4, 1), ids.size // 2  # of the prompts
+    width, count = max(lengths), ids.size - max(lengths)
     whole = logits_of(model, values, ids[None])[0]
-    rows = [jnp.pad(ids[:length], (width - length, 0)) for length in _PROMPTS]
+    rows = [jnp.pad(ids[:length], (width - length, 0)) for length in lengths]
     stepper = Incremental(model, values)
-    padding = jnp.array([width - length for length in _PROMPTS])
-    state = stepper.begin(jnp.stack(rows), padding, _LENGTH)
+    padding = jnp.array([width - length for length in lengths])
+    state = stepper.begin(jnp.stack(rows), padding, ids.size)
 
     def step(state: Any, inputs: Any) -> Any:
         index, tokens = inputs
         logits, state = stepper.step(state, tokens, width, index)
         return state, logits
 
-    tokens = jnp.stack([ids[length : length + count] for length in _PROMPTS], 1)
+    tokens = jnp.stack([ids[length : length + count] for length in lengths], 1)
     _, found = lax.scan(step, state, (jnp.arange(count), tokens))
-    expected = jnp.stack([whole[length : length + count] for length in _PROMPTS], 1)
+    expected = jnp.stack([whole[length : length + count] for length in lengths], 1)
     return _relative(found, expected)
 
 
 def _prefix_differences(model: Tracked, values: dict[int, Any], ids: jax.Array) -> jax.Array:
-    length = max(_PROMPTS)
-    prefix, whole = (logits_of(model, values, ids[None, :n])[0] for n in (length, _LENGTH))
-    return _relative(whole[:length], prefix)
+    prefix = logits_of(model, values, ids[None, : ids.size // 2])[0]
+    whole = logits_of(model, values, ids[None])[0]
+    return _relative(whole[: len(prefix)], prefix)
 
 
 def _relative(found: jax.Array, expected: jax.Array) -> jax.Array:
     found, expected = found.astype(jnp.float32), expected.astype(jnp.float32)
-    highest = jnp.maximum(jnp.abs(expected).max(), jnp.finfo(jnp.float32).tiny)
-    return jnp.abs(found - expected).max() / highest
+    # Both are NaN at positions behind a table.
+    differences = jnp.where(jnp.isnan(found) & jnp.isnan(expected), 0, jnp.abs(found - expected))
+    highest = jnp.nanmax(jnp.abs(expected), initial=jnp.finfo(jnp.float32).tiny)
+    return differences.max() / highest
