@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -68,11 +70,18 @@ def decoder(*blocks, **options):
     return built(Decoder(list(blocks) or [Block(), Block()], **options))
 
 
-def plain_loop(model, prompt, count, stop=()):
-    """Greedy decoding by calls on the whole sequence."""
+@functools.lru_cache(4)
+def _compiled(model):
+    return lamina.jit(model)
+
+
+def plain_loop(model, prompt, count, stop=(), total=24):
+    """Greedy decoding by calls on the whole sequence, which is padded to share a program."""
     ids = list(prompt)
     for _ in range(count):
-        ids.append(int(np.argmax(model(np.array([ids], "int32"))[0, -1])))
+        padded = ids + [VOCABULARY - 1] * (max(total, len(prompt) + count) - len(ids))
+        logits = _compiled(model)(jnp.array([padded], "int32"))
+        ids.append(int(np.argmax(logits[0, len(ids) - 1])))
         if ids[-1] in stop:
             break
     return ids[len(prompt) :]

@@ -134,7 +134,7 @@ def test_a_recomputed_model_may_use_its_whole_table_of_positions():
     model = built(OwnPositions([Block()], positions=21))
     with pytest.warns(UserWarning, match="generates slowly"):
         (tokens,) = lamina.generate(model, [PROMPTS[0]], 11)
-    assert tokens.tolist() == plain_loop(model, PROMPTS[0], 11)
+    assert tokens.tolist() == plain_loop(model, PROMPTS[0], 11, total=21)
 
 
 def test_positions_whose_weights_are_still_zero_are_noticed():
@@ -240,10 +240,13 @@ def test_prompts_may_be_a_padded_array():
 def test_repetition_is_penalized_as_in_a_plain_loop():
     model = decoder()
 
+    call = lamina.jit(model)
+
     def penalized(prompt):
         ids = list(prompt)
         for _ in range(10):
-            logits = np.array(model(np.array([ids], "int32"))[0, -1])
+            padded = np.array([ids + [0] * (24 - len(ids))], "int32")
+            logits = np.array(call(padded)[0, len(ids) - 1])
             seen = np.unique(ids)
             logits[seen] = np.where(logits[seen] > 0, logits[seen] / 1.5, logits[seen] * 1.5)
             ids.append(int(logits.argmax()))
