@@ -75,9 +75,7 @@ def test_the_best_sequence_is_that_of_a_search_in_numpy(stop, exponent):
 def test_repetition_is_penalized_in_log_probabilities():
     prompts = [[1, 2], [3, 3, 3]]
     with pytest.warns(UserWarning, match="generates slowly"):
-        found = lamina.generate(
-            Bigrams(5), prompts, 5, num_beams=3, stop=2, repetition_penalty=1.7
-        )
+        found = lamina.generate(Bigrams(5), prompts, 5, num_beams=3, stop=2, repetition_penalty=1.7)
     log_p = log_probabilities(5)
     expected = [search(log_p, prompt, 5, 3, (2,), 1.0, 1.7) for prompt in prompts]
     assert [one.tolist() for one in found] == expected
@@ -100,7 +98,9 @@ def test_caches_follow_their_hypotheses():
                 continuations += [(total + each[t], [*ids, t]) for t in range(len(each))]
             continuations = sorted(continuations, key=lambda one: -one[0])[:8]
             finished += [
-                (total / step, ids) for total, ids in continuations[:4] if ids[-1] == 39 or step == 5
+                (total / step, ids)
+                for total, ids in continuations[:4]
+                if ids[-1] == 39 or step == 5
             ]
             running = [one for one in continuations if one[1][-1] != 39][:4]
         return max(finished)[1][len(prompt) :]

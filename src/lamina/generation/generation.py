@@ -143,7 +143,7 @@ def generate(
         raise _conflict(f"max_length={max_length}", received, "Increase max_length.")
     if not isinstance(model, Tracked):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise _conflict("a Lamina layer as the model", f"a {type(model).__name__}")
-    programs = programs_of(model, int(max(row.max() for row in rows)), longest + new)
+    programs = programs_of(model, int(max(row.max() for row in rows)), longest + new - 1)
     sizes = _sizes(longest, new, max_length, programs.incremental)
     key = as_key(0 if rng is None else rng)
     run = _Run(programs, programs.compiled(options), sizes, rows, options, numbers, key)

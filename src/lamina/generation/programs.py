@@ -122,14 +122,14 @@ def programs_of(model: Tracked, largest_id: int, length: int) -> Programs:
     Args:
         model: the model.
         largest_id: a valid token id; smaller ones are valid too.
-        length: the length of the longest sequence.
+        length: the number of positions of the longest sequence.
 
     Raises:
         InputError: it does not return logits, or they depend on later positions.
     """
     node = cast(Any, model)._lamina
     held: Programs | None = getattr(node, "generation", None)
-    length = min(length, LONGEST)
+    length = min(max(length, 2), LONGEST)
     if held is None or not held.are_valid(length):
         Root(model, "call", (jnp.zeros((1, length), jnp.int32),), {}).ensure_all()
         held = node.generation = Programs(model, largest_id, length)
