@@ -3,7 +3,7 @@
 from benchmarks.case import Case, Target
 from benchmarks.generation import Problem
 
-HUGGING_FACE = "PyTorch: Hugging Face"
+HUGGING_FACE = "Hugging Face"
 SMALL = {
     "prompt": 5, "new": 6, "blocks": 2, "features": 16, "heads": 2, "vocabulary": 50,
     "positions": 16,

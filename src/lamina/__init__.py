@@ -30,8 +30,8 @@ from lamina.training import Trainer
 
 if TYPE_CHECKING:
     from lamina.generation import generate
-else:
-    _generation = lazily("lamina.generation")
+
+_generation = lazily("lamina.generation")
 
 __all__ = [
     "Input",

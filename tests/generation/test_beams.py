@@ -7,6 +7,7 @@ import pytest
 
 import lamina
 from lamina import Layer
+from tests.generation.models import PROMPTS, decoder
 
 VOCABULARY = 7
 
@@ -82,8 +83,6 @@ def test_repetition_is_penalized_in_log_probabilities():
 
 
 def test_caches_follow_their_hypotheses():
-    from tests.generation.models import PROMPTS, decoder
-
     model = decoder()
     call = lamina.jit(model)
     found = lamina.generate(model, PROMPTS, 5, num_beams=4, stop=39)

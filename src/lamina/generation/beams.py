@@ -28,13 +28,13 @@ class Finished(NamedTuple):
 
     Attributes:
         score: ``[batch, beams]``; very low if there are fewer.
-        index: the step of the last token, ``[batch, beams]``.
+        step: the step of the last token, ``[batch, beams]``.
         token: the last token.
         slot: the slot before the last token.
     """
 
     score: jax.Array
-    index: jax.Array
+    step: jax.Array
     token: jax.Array
     slot: jax.Array
 
@@ -43,7 +43,7 @@ class Search(NamedTuple):
     """The carry of the loop.
 
     Attributes:
-        index: number of steps done.
+        step: number of steps done.
         token: the last token of each slot, ``[batch, beams]``.
         log_p: log-probability of each slot, ``[batch, beams]``.
         state: the state of the stepper, on ``batch beams`` rows.
@@ -55,7 +55,7 @@ class Search(NamedTuple):
         seen: bool ``[batch beams, vocabulary]``, tokens that occurred; None without a penalty.
     """
 
-    index: jax.Array
+    step: jax.Array
     token: jax.Array
     log_p: jax.Array
     state: Any
@@ -115,7 +115,7 @@ def advance(
     """
 
     def unfinished(at: Search) -> jax.Array:
-        return (at.index < until) & at.open.any() & ~at.broken.any()
+        return (at.step < until) & at.open.any() & ~at.broken.any()
 
     def step(at: Search) -> Search:
         return _step(stepper, at, width, options, numbers)
@@ -124,12 +124,12 @@ def advance(
 
 
 def _step(stepper: Stepper, at: Search, width: int, options: Options, numbers: Numbers) -> Search:
-    slots, count = at.token.shape, at.index + 1
-    logits, state = stepper.step(at.state, at.token.reshape(-1), width, at.index)
+    slots, count = at.token.shape, at.step + 1
+    logits, state = stepper.step(at.state, at.token.reshape(-1), width, at.step)
     log_p, token, parent, broken = _continuations(logits, at, options, numbers)
     ends = jnp.isin(token, numbers.stop) | (count >= numbers.limit)
     factor = count.astype(jnp.float32) ** numbers.length_penalty
-    finished = _with_new(at, Finished(log_p / factor, at.index, token, parent), ends)
+    finished = _with_new(at, Finished(log_p / factor, at.step, token, parent), ends)
     log_p, chosen = lax.top_k(log_p + jnp.where(ends, _IMPOSSIBLE, 0), slots[1])
     token, parent = (jnp.take_along_axis(array, chosen, 1) for array in (token, parent))
     rows = (jnp.arange(slots[0], dtype=jnp.int32)[:, None] * slots[1] + parent).reshape(-1)
@@ -143,8 +143,8 @@ def _step(stepper: Stepper, at: Search, width: int, options: Options, numbers: N
         token,
         log_p,
         stepper.reordered(state, rows, width),
-        lax.dynamic_update_index_in_dim(at.tokens, token, at.index, 0),
-        lax.dynamic_update_index_in_dim(at.parents, parent, at.index, 0),
+        lax.dynamic_update_index_in_dim(at.tokens, token, at.step, 0),
+        lax.dynamic_update_index_in_dim(at.parents, parent, at.step, 0),
         finished,
         at.open & (~full | improves),
         at.broken | broken,
@@ -179,7 +179,7 @@ def _with_new(at: Search, new: Finished, ends: jax.Array) -> Finished:
     beams = at.token.shape[1]
     counts = ends[:, :beams] & at.open[:, None]
     score = jnp.where(counts, new.score[:, :beams], _IMPOSSIBLE)
-    index = jnp.broadcast_to(new.index, score.shape)
+    index = jnp.broadcast_to(new.step, score.shape)
     added = Finished(score, index, new.token[:, :beams], new.slot[:, :beams])
     both = [jnp.concatenate(pair, 1) for pair in zip(at.finished, added, strict=True)]
     _, chosen = lax.top_k(both[0], beams)
@@ -192,7 +192,7 @@ def best_sequences(search: Search, options: Options) -> tuple[jax.Array, jax.Arr
 
     def back(slot: jax.Array, step: Any) -> tuple[jax.Array, jax.Array]:
         index, tokens, parents = step
-        is_last, is_earlier = index == finished.index, index < finished.index
+        is_last, is_earlier = index == finished.step, index < finished.step
         token = jnp.where(is_last, finished.token, jnp.take_along_axis(tokens, slot, 1))
         parent = jnp.where(is_last, finished.slot, jnp.take_along_axis(parents, slot, 1))
         token = jnp.where(is_last | is_earlier, token, options.pad)
@@ -200,4 +200,4 @@ def best_sequences(search: Search, options: Options) -> tuple[jax.Array, jax.Arr
 
     steps = jnp.arange(search.tokens.shape[0]), search.tokens, search.parents
     _, tokens = lax.scan(back, finished.slot, steps, reverse=True)
-    return tokens.T, finished.index[:, 0] + 1
+    return tokens.T, finished.step[:, 0] + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,21 +17,6 @@ from lamina.generation.prompts import as_rows, padded, width_for
 from lamina.layer import Layer
 
 __all__ = ["generate"]
-
-
-@overload
-def generate(
-    model: Layer, prompts: Any, max_new_tokens: int = 64, *, stream: Literal[True], **options: Any
-) -> Iterator[np.ndarray]: ...
-@overload
-def generate(
-    model: Layer,
-    prompts: Any,
-    max_new_tokens: int = 64,
-    *,
-    stream: Literal[False] = False,
-    **options: Any,
-) -> list[np.ndarray]: ...
 
 
 def generate(
@@ -51,7 +36,7 @@ def generate(
     max_length: int | None = None,
     rng: Any = None,
     stream: bool = False,
-) -> list[np.ndarray] | Iterator[np.ndarray]:
+) -> Any:
     """Generate tokens after each prompt with a decoder-only model.
 
     The model is any layer from token ids ``[batch, time]`` to logits ``[batch, time, vocabulary]``
@@ -187,7 +172,7 @@ class _Run(NamedTuple):
         if self.options.beams > 1:
             tokens, lengths = (np.asarray(array) for array in self.compiled.finish(carry))
             return [row[:length] for row, length in zip(tokens, lengths, strict=True)]
-        tokens = np.asarray(carry.tokens)[:, : int(carry.index)]
+        tokens = np.asarray(carry.tokens)[:, : int(carry.step)]
         return [self._until_stop(row) for row in tokens]
 
     def stream(self) -> Iterator[np.ndarray]:
@@ -212,7 +197,7 @@ class _Run(NamedTuple):
         carry = self.compiled.advance(values, carry, width, until, self.key, self.numbers)
         broken = np.asarray(carry.broken)
         if broken.any():
-            raise _not_finite(int(np.argmax(broken)), int(carry.index))
+            raise _not_finite(int(np.argmax(broken)), int(carry.step))
         return carry
 
     def _until_stop(self, row: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ class Progress(NamedTuple):
     """The carry of the loop.
 
     Attributes:
-        index: number of steps done.
+        step: number of steps done.
         token: the last token of each row, ``[batch]``.
         state: the state of the stepper.
         tokens: the new tokens, ``[batch, room]``, with padding after the end.
@@ -28,7 +28,7 @@ class Progress(NamedTuple):
         seen: bool ``[batch, vocabulary]``, tokens that occurred; None without a penalty.
     """
 
-    index: jax.Array
+    step: jax.Array
     token: jax.Array
     state: Any
     tokens: jax.Array
@@ -92,22 +92,22 @@ def advance(
     """
 
     def step(at: Progress) -> Progress:
-        logits, state = stepper.step(at.state, at.token, width, at.index)
+        logits, state = stepper.step(at.state, at.token, width, at.step)
         logits = logits.astype(jnp.float32)
         broken = at.broken | (jnp.isnan(logits.max(-1)) & ~at.ended)
         if at.seen is not None:
             logits = penalized(logits, at.seen, numbers.repetition_penalty)
-        token = choose(logits, jax.random.fold_in(key, at.index), options, numbers)
+        token = choose(logits, jax.random.fold_in(key, at.step), options, numbers)
         token = jnp.where(at.ended, options.pad, token)
         seen = at.seen
         if seen is not None:
             seen = seen.at[jnp.arange(token.shape[0]), token].set(True)
-        tokens = lax.dynamic_update_index_in_dim(at.tokens, token, at.index, 1)
+        tokens: Any = lax.dynamic_update_index_in_dim(at.tokens, token, at.step, 1)
         ended = at.ended | jnp.isin(token, numbers.stop)
-        return Progress(at.index + 1, token, state, tokens, ended, broken, seen)
+        return Progress(at.step + 1, token, state, tokens, ended, broken, seen)
 
     def unfinished(at: Progress) -> jax.Array:
-        return (at.index < until) & ~at.ended.all() & ~at.broken.any()
+        return (at.step < until) & ~at.ended.all() & ~at.broken.any()
 
     return lax.while_loop(unfinished, step, progress)
 

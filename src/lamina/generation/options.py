@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+import operator
+from typing import Any, NamedTuple, SupportsFloat, SupportsIndex
 
 import numpy as np
 
@@ -61,9 +62,11 @@ def checked_count(name: str, value: Any, low: int = 1) -> int:
     >>> checked_count("beams", 4)
     4
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-        raise _invalid(name, value, "a positive integer" if low == 1 else f"an integer >= {low}")
-    return int(value)
+    if not isinstance(value, bool) and isinstance(value, SupportsIndex):
+        number = operator.index(value)
+        if number >= low:
+            return number
+    raise _invalid(name, value, "a positive integer" if low == 1 else f"an integer >= {low}")
 
 
 def check_number(
@@ -84,10 +87,11 @@ def check_number(
     >>> check_number("top_p", 0.5, "a number in (0, 1]", high=1.0)
     0.5
     """
-    valid = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not valid or not math.isfinite(value) or not low < value <= high:
-        raise _invalid(name, value, expected)
-    return float(value)
+    if not isinstance(value, bool) and isinstance(value, SupportsFloat):
+        number = float(value)
+        if math.isfinite(number) and low < number <= high:
+            return number
+    raise _invalid(name, value, expected)
 
 
 def stop_ids(stop: Any) -> np.ndarray:
@@ -99,7 +103,7 @@ def stop_ids(stop: Any) -> np.ndarray:
     >>> stop_ids(2).tolist(), stop_ids((2, 5)).tolist()
     ([2], [2, 5])
     """
-    ids = [stop] if isinstance(stop, int | np.integer) else list(stop)
+    ids: list[Any] = [stop] if isinstance(stop, SupportsIndex) else list(stop)
     return np.array([checked_count("stop", one, 0) for one in ids], np.int32)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,10 +41,8 @@ def as_rows(prompts: Any, mask: Any = None) -> list[np.ndarray]:
     >>> [row.tolist() for row in as_rows(np.array([[0, 5]]), np.array([[False, True]]))]
     [[5]]
     """
-    if not hasattr(prompts, "ndim") and not isinstance(prompts, Sequence):
-        raise _invalid(f"a {type(prompts).__name__}")
     try:
-        rows = [np.asarray(row) for row in prompts]
+        rows: list[Any] = [np.asarray(row) for row in prompts]
     except (TypeError, ValueError) as error:
         raise _invalid(repr(prompts)[:80]) from error
     if mask is not None:

@@ -75,7 +75,8 @@ def nucleus_threshold(probabilities: jax.Array, top_p: Any) -> jax.Array:
     >>> nucleus_threshold(jnp.array([[0.125, 0.5, 0.25, 0.125]]), 0.6).tolist()
     [[0.25]]
     """
-    bits = lax.bitcast_convert_type(probabilities, jnp.int32)  # ordered as the numbers, from 0 up
+    # The bits of numbers from 0 up have the order of the numbers.
+    bits: jax.Array = lax.bitcast_convert_type(probabilities, jnp.int32)
 
     def bisect(index: Any, lowest: jax.Array) -> jax.Array:
         higher = lowest | (1 << (30 - index))
@@ -83,4 +84,5 @@ def nucleus_threshold(probabilities: jax.Array, top_p: Any) -> jax.Array:
         return jnp.where(kept >= top_p, higher, lowest)
 
     zeros = jnp.zeros((bits.shape[0], 1), jnp.int32)
-    return lax.bitcast_convert_type(lax.fori_loop(0, 31, bisect, zeros), jnp.float32)
+    lowest: jax.Array = lax.fori_loop(0, 31, bisect, zeros)
+    return lax.bitcast_convert_type(lowest, jnp.float32)

@@ -136,11 +136,14 @@ class Incremental:
     ) -> tuple[jax.Array, IncrementalState]:
         filled = width + index
 
+        def with_batch(array: jax.Array) -> jax.Array:
+            return array[None]
+
         def row(token: jax.Array, padding: jax.Array, caches: Any) -> Any:
             slots = jnp.arange(_slots(caches))
             cached = (slots >= padding) & (slots < filled)
             tokens, valid = token[None, None], jnp.ones((1,), bool)
-            caches = jax.tree.map(lambda array: array[None], caches)
+            caches = jax.tree.map(with_batch, caches)
             decoding = Decoding(tokens, filled - padding, caches, filled, cached, valid)
             logits = logits_of(self._model, self._values, tokens, decoding)
             return logits[0, 0], decoding.recorded
@@ -164,7 +167,10 @@ class Incremental:
 
 
 def _without_batch(recorded: Any) -> Any:
-    return jax.tree.map(lambda array: array[:, 0], recorded)  # the batch of each row's call
+    def first(array: jax.Array) -> jax.Array:
+        return array[:, 0]  # the batch of each row's call
+
+    return jax.tree.map(first, recorded)
 
 
 def _time_axis(array: jax.Array) -> int:

@@ -22,6 +22,7 @@ LONGEST = 24
 """The length of the sequences of a trial, if the model is to generate such long ones."""
 
 _NOISE = 0.02
+_SMALLEST = 1e-30
 _LARGEST_DIFFERENCE = 1e-4  # of the largest logit
 
 
@@ -145,5 +146,5 @@ def _relative(found: jax.Array, expected: jax.Array) -> jax.Array:
     sizes = jnp.where(jnp.isfinite(expected), jnp.abs(expected), 0)
     apart = jnp.where(jnp.isfinite(found), jnp.abs(found - expected), jnp.inf)
     apart = jnp.where(found == expected, 0, apart)  # also of infinite logits
-    largest = apart.max() / jnp.maximum(sizes.max(), jnp.finfo(jnp.float32).tiny)
+    largest = apart.max() / jnp.maximum(sizes.max(), _SMALLEST)
     return jnp.where(jnp.isnan(expected).any(), jnp.nan, largest)

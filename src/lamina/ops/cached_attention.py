@@ -79,7 +79,8 @@ def attend_with_cache(
     if not sizes:
         return of_first(slots)()
     index = jnp.searchsorted(jnp.asarray(sizes), filled)
-    return lax.switch(index, [of_first(size) for size in (*sizes, slots)])
+    heads: jax.Array = lax.switch(index, [of_first(size) for size in (*sizes, slots)])
+    return heads
 
 
 def _powers(slots: int) -> list[int]:
@@ -103,7 +104,8 @@ def _attend(query: jax.Array, parts: tuple[Cached, ...], scale: float) -> jax.Ar
         products = lax.dot_general(rows, part.key, dims, preferred_element_type=wide)
         products = (products * scale).reshape(batch, heads, target, part.key.shape[2])
         scores.append(jnp.where(part.mask, products, -jnp.inf))
-    highest = jnp.maximum(_max(scores), jnp.finfo(wide).min)  # finite if all are masked
+    lowest = float(jnp.finfo(wide).min)  # pyright: ignore[reportUnknownArgumentType]
+    highest = jnp.maximum(_max(scores), lowest)  # finite if all are masked
     weights = [jnp.exp(each - highest) for each in scores]
     total = sum(each.sum(-1, keepdims=True) for each in weights)
     means = sum(

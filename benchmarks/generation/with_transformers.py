@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmarks.generation import Problem
 from benchmarks.torch_device import DEVICE
-from benchmarks.worker import MissingError
 
 
 def generate(problem: Problem) -> Callable[[], Any]:
-    if importlib.util.find_spec("transformers") is None:
-        raise MissingError("transformers not installed")
-    from transformers import GPT2Config, GPT2LMHeadModel
-
     config = GPT2Config(
         vocab_size=problem.vocabulary, n_positions=problem.positions, n_embd=problem.features,
         n_layer=problem.blocks, n_head=problem.heads, bos_token_id=None, eos_token_id=None,
