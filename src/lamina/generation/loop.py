@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -102,7 +102,7 @@ def advance(
         seen = at.seen
         if seen is not None:
             seen = seen.at[jnp.arange(token.shape[0]), token].set(True)
-        tokens: Any = lax.dynamic_update_index_in_dim(at.tokens, token, at.step, 1)
+        tokens = cast(Any, lax).dynamic_update_index_in_dim(at.tokens, token, at.step, 1)
         ended = at.ended | jnp.isin(token, numbers.stop)
         return Progress(at.step + 1, token, state, tokens, ended, broken, seen)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -84,5 +84,5 @@ def nucleus_threshold(probabilities: jax.Array, top_p: Any) -> jax.Array:
         return jnp.where(kept >= top_p, higher, lowest)
 
     zeros = jnp.zeros((bits.shape[0], 1), jnp.int32)
-    lowest: jax.Array = lax.fori_loop(0, 31, bisect, zeros)
+    lowest = cast(Any, lax).fori_loop(0, 31, bisect, zeros)
     return lax.bitcast_convert_type(lowest, jnp.float32)

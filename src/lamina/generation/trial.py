@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -101,7 +101,7 @@ def _largest_difference(
     difference = float("nan")
     while np.isnan(difference) and ids.size >= 2:
         for amount in (_NOISE, 0.0):
-            difference = float(compare(values, ids, amount))
+            difference = float(cast(Any, compare)(values, ids, amount))
             if not np.isnan(difference):
                 break
         ids = ids[: ids.size // 2]

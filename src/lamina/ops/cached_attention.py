@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -79,8 +79,7 @@ def attend_with_cache(
     if not sizes:
         return of_first(slots)()
     index = jnp.searchsorted(jnp.asarray(sizes), filled)
-    heads: jax.Array = lax.switch(index, [of_first(size) for size in (*sizes, slots)])
-    return heads
+    return cast(Any, lax).switch(index, [of_first(size) for size in (*sizes, slots)])
 
 
 def _powers(slots: int) -> list[int]:
