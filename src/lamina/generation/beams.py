@@ -15,7 +15,7 @@ from jax import lax
 from lamina.generation.loop import seen_tokens
 from lamina.generation.options import Numbers, Options
 from lamina.generation.sampling import penalized
-from lamina.generation.stepping import Stepper
+from lamina.generation.stepping import Stepper, beam_rows
 from lamina.seq2seq.beam import repeated
 
 __all__ = ["Finished", "Search", "advance", "begin", "best_sequences"]
@@ -87,7 +87,7 @@ def begin(
         jnp.zeros((), jnp.int32),
         zeros + tokens[:, -1:],
         jnp.broadcast_to(log_p, zeros.shape),
-        repeated(stepper.begin(tokens[:, :-1], padding, total), beams),
+        stepper.begin(tokens[:, :-1], padding, total),
         pointers + options.pad,
         pointers,
         Finished(jnp.full(zeros.shape, _IMPOSSIBLE, jnp.float32), zeros - 1, zeros, zeros),
@@ -132,17 +132,16 @@ def _step(stepper: Stepper, at: Search, width: int, options: Options, numbers: N
     finished = _with_new(at, Finished(log_p / factor, at.step, token, parent), ends)
     log_p, chosen = lax.top_k(log_p + jnp.where(ends, _IMPOSSIBLE, 0), slots[1])
     token, parent = (jnp.take_along_axis(array, chosen, 1) for array in (token, parent))
-    rows = (jnp.arange(slots[0], dtype=jnp.int32)[:, None] * slots[1] + parent).reshape(-1)
     seen = at.seen
     if seen is not None:
-        seen = seen[rows].at[jnp.arange(rows.size), token.reshape(-1)].set(True)
+        seen = seen[beam_rows(parent)].at[jnp.arange(token.size), token.reshape(-1)].set(True)
     full = (finished.score > _IMPOSSIBLE / 2).all(1)
     improves = log_p[:, 0] / factor > finished.score.min(1)
     return Search(
         count,
         token,
         log_p,
-        stepper.reordered(state, rows, width),
+        stepper.reordered(state, parent, at.step),
         lax.dynamic_update_index_in_dim(at.tokens, token, at.step, 0),
         lax.dynamic_update_index_in_dim(at.parents, parent, at.step, 0),
         finished,

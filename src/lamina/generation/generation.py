@@ -191,9 +191,7 @@ class _Run(NamedTuple):
         return self.compiled.begin(values, tokens, padding, room=room, total=total)
 
     def _advanced(self, values: list[Any], carry: Any, until: Any) -> Any:
-        width: Any = self.sizes.width
-        if self.options.beams == 1:
-            width = np.int32(width)
+        width = np.int32(self.sizes.width)
         carry = self.compiled.advance(values, carry, width, until, self.key, self.numbers)
         broken = np.asarray(carry.broken)
         if broken.any():

@@ -96,18 +96,17 @@ class Programs:
             stepper = self._stepper(values, options)
             return part.advance(stepper, carry, width, until, key, options, numbers)
 
-        fixed = "width" if options.beams > 1 else ()  # a beam search moves the slots behind it
         return Compiled(
             jax.jit(begin, static_argnames=("room", "total")),
-            jax.jit(advance, static_argnames=fixed, donate_argnums=1),
+            jax.jit(advance, donate_argnums=1),
             jax.jit(functools.partial(beams.best_sequences, options=options)),
         )
 
     def _stepper(self, values: list[Any], options: Options) -> Stepper:
         given = self._given(values)
         if self.incremental:
-            return Incremental(self._model, given)
-        return Recomputing(self._model, given, options.pad)
+            return Incremental(self._model, given, options.beams)
+        return Recomputing(self._model, given, options.pad, options.beams)
 
     def _given(self, values: list[Any]) -> dict[int, Any]:
         return {id(v): value for v, value in zip(self._variables, values, strict=True)}

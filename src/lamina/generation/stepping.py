@@ -18,8 +18,9 @@ from lamina.core.running.decoding import Decoding
 from lamina.core.running.layer_call import run_layer
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
+from lamina.seq2seq.beam import repeated
 
-__all__ = ["Incremental", "Recomputing", "Stepper", "logits_of"]
+__all__ = ["Incremental", "Recomputing", "Stepper", "beam_rows", "logits_of"]
 
 
 class Stepper(Protocol):
@@ -46,8 +47,8 @@ class Stepper(Protocol):
         """
         ...
 
-    def reordered(self, state: Any, rows: jax.Array, width: int) -> Any:
-        """Returns the state with other rows, which are equal at the beginning."""
+    def reordered(self, state: Any, parents: jax.Array, index: Any) -> Any:
+        """Returns the state with the beam that each beam continues, ``[batch, beams]``."""
         ...
 
 
@@ -87,83 +88,100 @@ def logits_of(
 
 
 class IncrementalState(NamedTuple):
-    """The caches of all attention layers, in the order of their calls, and the padding.
+    """The caches of all attention layers, in the order of their calls, and what they hold.
+
+    The slots of a cache are the positions of the prompt, which all beams share, and after them
+    those of each step, one for each beam.
 
     Attributes:
-        caches: ``key`` and ``value``, ``[rows, heads, slots, size]``, and ``mask [rows, slots]``
+        caches: ``key`` and ``value``, ``[batch, heads, slots, size]``, and ``mask [batch, slots]``
             where attention has a mask.
-        padding: ``[rows]``.
+        padding: ``[batch]``.
+        ancestors: the beam that computed the position of each step, ``[batch, beams, steps]``.
     """
 
     caches: list[dict[str, jax.Array]]
     padding: jax.Array
+    ancestors: jax.Array
 
 
 class Incremental:
     """Calls a model on the new tokens, with caches of keys and values of the earlier ones.
 
-    The model is called once for each row under `jax.vmap`: what is mapped depends on the tokens,
-    and what is not, such as the positions that it looks up, is the same for all rows.
+    The model is called once for each prompt under `jax.vmap`: what is mapped depends on the tokens,
+    and what is not, such as the positions that it looks up, is the same for all. The beams of a
+    prompt are alternatives on the axis of time, so that their caches are never copied.
 
     Args:
         model: the model.
         values: the values of its variables, by identity.
+        beams: number of beams.
     """
 
-    def __init__(self, model: Tracked, values: dict[int, Any]) -> None:
+    def __init__(self, model: Tracked, values: dict[int, Any], beams: int = 1) -> None:
         self._model = model
         self._values = values
+        self._beams = beams
 
     def begin(self, tokens: jax.Array, padding: jax.Array, total: int) -> IncrementalState:
+        batch, width = tokens.shape
+        steps = total - width
+
         def row(tokens: jax.Array, padding: jax.Array) -> Any:
-            valid = jnp.arange(tokens.shape[0]) >= padding
-            decoding = Decoding(tokens[None], -padding, None, 0, None, valid)
+            places = jnp.arange(width)
+            new = (places <= places[:, None]) & (places >= padding)
+            decoding = Decoding(tokens[None], places - padding, new)
             logits_of(self._model, self._values, tokens[None], decoding)
             return decoding.recorded
 
-        width = tokens.shape[1]
-
         def with_room(new: jax.Array) -> jax.Array:
-            axis = _time_axis(new)
-            widths = [(0, total - width if i == axis else 0) for i in range(new.ndim)]
-            return jnp.pad(new, widths)
+            axis, room = _slot_axis(new), steps * self._beams
+            return jnp.pad(new, [(0, room if i == axis else 0) for i in range(new.ndim)])
 
-        new = _without_batch(jax.vmap(row)(tokens, padding))
-        return IncrementalState(jax.tree.map(with_room, new), padding)
+        caches = jax.tree.map(with_room, _without_batch(jax.vmap(row)(tokens, padding)))
+        ancestors = jnp.zeros((batch, self._beams, steps), jnp.int32)
+        return IncrementalState(caches, padding, ancestors)
 
     def step(
         self, state: IncrementalState, token: jax.Array, width: Any, index: Any
     ) -> tuple[jax.Array, IncrementalState]:
-        filled = width + index
+        beams, steps = self._beams, state.ancestors.shape[2]
+        filled = width + index * beams
+        own = jnp.eye(beams, dtype=bool)
 
         def with_batch(array: jax.Array) -> jax.Array:
             return array[None]
 
-        def row(token: jax.Array, padding: jax.Array, caches: Any) -> Any:
-            slots = jnp.arange(_slots(caches))
-            cached = (slots >= padding) & (slots < filled)
-            tokens, valid = token[None, None], jnp.ones((1,), bool)
-            caches = jax.tree.map(with_batch, caches)
-            decoding = Decoding(tokens, filled - padding, caches, filled, cached, valid)
-            logits = logits_of(self._model, self._values, tokens, decoding)
-            return logits[0, 0], decoding.recorded
+        def row(tokens: jax.Array, padding: jax.Array, ancestors: jax.Array, caches: Any) -> Any:
+            slots = jnp.arange(_slot_count(caches))
+            step, beam = jnp.divmod(slots - width, beams)
+            later = step >= 0
+            writer = jnp.take(ancestors, jnp.clip(step, 0, steps - 1), axis=1)
+            cached = jnp.where(later, (step < index) & (writer == beam), slots >= padding)
+            distances = width + index - jnp.where(later, width + step, slots)
+            positions = jnp.full((beams,), width + index - padding)
+            decoding = Decoding(
+                tokens[None], positions, own, jax.tree.map(with_batch, caches), cached,
+                jnp.broadcast_to(distances, cached.shape), filled, alternatives=True,
+            )  # fmt: skip
+            logits = logits_of(self._model, self._values, tokens[None], decoding)
+            return logits[0], decoding.recorded
 
         def written(cache: jax.Array, new: jax.Array) -> jax.Array:
-            return lax.dynamic_update_slice_in_dim(
-                cache, new.astype(cache.dtype), filled, _time_axis(new)
-            )
+            new = new.astype(cache.dtype)
+            return lax.dynamic_update_slice_in_dim(cache, new, filled, _slot_axis(new))
 
-        logits, new = jax.vmap(row)(token, state.padding, state.caches)
+        rows = token.reshape(-1, beams), state.padding, state.ancestors, state.caches
+        logits, new = jax.vmap(row)(*rows)
         caches = jax.tree.map(written, state.caches, _without_batch(new))
-        return logits, state._replace(caches=caches)
+        return logits.reshape(token.size, -1), state._replace(caches=caches)
 
-    def reordered(self, state: IncrementalState, rows: jax.Array, width: int) -> IncrementalState:
-        def moved(cache: jax.Array) -> jax.Array:
-            axis = 1 if cache.ndim == 2 else 2
-            later = lax.slice_in_dim(cache, width, None, axis=axis)
-            return lax.dynamic_update_slice_in_dim(cache, later[rows], width, axis)
-
-        return state._replace(caches=jax.tree.map(moved, state.caches))
+    def reordered(
+        self, state: IncrementalState, parents: jax.Array, index: Any
+    ) -> IncrementalState:
+        own = jnp.broadcast_to(jnp.arange(self._beams)[:, None], (*parents.shape, 1))
+        ancestors = lax.dynamic_update_slice_in_dim(state.ancestors, own, index, 2)
+        return state._replace(ancestors=jnp.take_along_axis(ancestors, parents[..., None], 1))
 
 
 def _without_batch(recorded: Any) -> Any:
@@ -173,11 +191,11 @@ def _without_batch(recorded: Any) -> Any:
     return jax.tree.map(first, recorded)
 
 
-def _time_axis(array: jax.Array) -> int:
+def _slot_axis(array: jax.Array) -> int:
     return 1 if array.ndim == 2 else 2  # a mask [rows, slots], or [rows, heads, slots, size]
 
 
-def _slots(caches: list[dict[str, jax.Array]]) -> int:
+def _slot_count(caches: list[dict[str, jax.Array]]) -> int:
     return caches[0]["key"].shape[1] if caches else 0
 
 
@@ -195,18 +213,21 @@ class Recomputing:
         model: the model.
         values: the values of its variables, by identity.
         pad: the token id of padding.
+        beams: number of beams.
     """
 
-    def __init__(self, model: Tracked, values: dict[int, Any], pad: int) -> None:
+    def __init__(self, model: Tracked, values: dict[int, Any], pad: int, beams: int = 1) -> None:
         self._model = model
         self._values = values
         self._pad = pad
+        self._beams = beams
 
     def begin(self, tokens: jax.Array, padding: jax.Array, total: int) -> WholeState:
         width = tokens.shape[1]
         places = jnp.arange(total) + padding[:, None]
         tokens = jnp.take_along_axis(tokens, jnp.minimum(places, width - 1), 1)
-        return WholeState(jnp.where(places < width, tokens, self._pad), width - padding)
+        state = WholeState(jnp.where(places < width, tokens, self._pad), width - padding)
+        return repeated(state, self._beams)
 
     def step(
         self, state: WholeState, token: jax.Array, width: Any, index: Any
@@ -216,5 +237,16 @@ class Recomputing:
         logits = logits_of(self._model, self._values, tokens)[rows, state.length]
         return logits, WholeState(tokens, state.length + 1)
 
-    def reordered(self, state: WholeState, rows: jax.Array, width: int) -> WholeState:
+    def reordered(self, state: WholeState, parents: jax.Array, index: Any) -> WholeState:
+        rows = beam_rows(parents)
         return WholeState(state.tokens[rows], state.length[rows])
+
+
+def beam_rows(parents: jax.Array) -> jax.Array:
+    """Returns the rows of beams ``[batch, beams]`` among all, ``[batch beams]``.
+
+    >>> beam_rows(jnp.array([[1, 0], [0, 0]])).tolist()
+    [1, 0, 2, 2]
+    """
+    batch, beams = parents.shape
+    return (jnp.arange(batch, dtype=jnp.int32)[:, None] * beams + parents).reshape(-1)

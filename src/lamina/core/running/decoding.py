@@ -21,31 +21,38 @@ class Decoding:
 
     A layer whose outputs depend on earlier positions takes its cache by :meth:`cache` and records
     what it computed for the new positions by :meth:`record`, once in each call. Caches are in the
-    order of the calls. A layer that looks up positions shifts them by :attr:`position`.
+    order of the calls. A layer that looks up positions shifts them by :meth:`shifted`.
 
     Args:
         tokens: the inputs of the model, ``[batch, time]``, mapped by the innermost `jax.vmap`.
-        position: position of the first of them in its sequence; negative at padding.
+        positions: the position of each of them in its sequence, ``[time]``; negative at padding.
+        new: bool ``[time, time]``, the new positions that each of them reads.
         caches: the caches of all layers; None in the first call.
-        filled: number of slots of the caches that may be used, not mapped.
-        cached: bool ``[slots]``, the slots that hold positions of this sequence.
-        valid: bool ``[time]``, False at padding of the new positions.
+        cached: bool ``[time, slots]``, the slots of the caches that each of them reads.
+        distances: ``[time, slots]``, the distances of the positions of these slots.
+        filled: number of slots that may be used, not mapped.
+        alternatives: whether the tokens are alternatives for one position, of several beams.
     """
 
     def __init__(
         self,
         tokens: jax.Array,
-        position: jax.Array,
-        caches: list[dict[str, jax.Array]] | None,
-        filled: Any,
-        cached: jax.Array | None,
-        valid: jax.Array,
+        positions: jax.Array,
+        new: jax.Array,
+        caches: list[dict[str, jax.Array]] | None = None,
+        cached: jax.Array | None = None,
+        distances: jax.Array | None = None,
+        filled: Any = 0,
+        *,
+        alternatives: bool = False,
     ) -> None:
         self.time = tokens.shape[1]
-        self.position = position
-        self.filled = filled
+        self.positions = positions
+        self.new = new
         self.cached = cached
-        self.valid = valid
+        self.distances = distances
+        self.filled = filled
+        self.alternatives = alternatives
         self.recorded: list[dict[str, jax.Array]] = []
         self._caches = caches
         self._state = trace_state()
@@ -72,4 +79,5 @@ class Decoding:
         """
         if is_mapped(positions) or positions.shape[-1:] != (self.time,):
             return positions
-        return jnp.maximum(positions + self.position.astype(positions.dtype), 0)
+        before = self.positions - jnp.arange(self.time)
+        return jnp.maximum(positions + before.astype(positions.dtype), 0)

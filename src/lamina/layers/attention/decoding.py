@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from lamina.core.running.decoding import Decoding, NotIncrementalError
 from lamina.core.running.scope import decoding
@@ -42,21 +41,23 @@ def attend_incrementally(
     """
     state = decoding()
     assert state is not None
+    if query_mask is not None:  # such a query attends to all positions, also to later ones
+        raise NotIncrementalError("causal attention has a mask of its queries")
     if others or value is None or query.ndim != 3 or value.shape[1] != state.time:
         raise NotIncrementalError(
             "causal attention has an attention_mask, returns its weights, or attends to another "
             "sequence"
         )
     cache = state.cache()
-    queries = layer._rotated(layer.query(query), state.position)
-    keys = layer._rotated(layer.key(value if key is None else key), state.position)
+    queries = _rotated(layer, layer.query(query), state)
+    keys = _rotated(layer, layer.key(value if key is None else key), state)
     keys, values = keys.swapaxes(1, 2), layer.value(value).swapaxes(1, 2)  # [batch, heads, time, .]
-    new = Cached(keys, values, _new_mask(state, query_mask, value_mask, layer.sliding_window))
+    new = Cached(keys, values, _new_mask(state, value_mask, layer.sliding_window))
     scale = 1 / math.sqrt(layer.key_dim)
     if cache is None:
         heads = attend_new(queries, new, scale=scale)
     else:
-        mask = _cached_mask(state, cache.get("mask"), query_mask, layer.sliding_window)
+        mask = _cached_mask(state, cache.get("mask"), layer.sliding_window)
         old = Cached(cache["key"], cache["value"], mask)
         heads = attend_with_cache(queries, old, new, state.filled, scale=scale)
     masks = {} if value_mask is None else {"mask": value_mask}
@@ -64,33 +65,33 @@ def attend_incrementally(
     return heads
 
 
-def _new_mask(
-    state: Decoding, query_mask: jax.Array | None, value_mask: jax.Array | None, window: int | None
-) -> jax.Array:
+def _rotated(layer: Any, heads: jax.Array, state: Decoding) -> jax.Array:
+    start = state.positions[0]
+    if not state.alternatives:
+        return layer._rotated(heads, start)
+    return layer._rotated(heads.swapaxes(0, 1), start).swapaxes(0, 1)  # each the only position
+
+
+def _new_mask(state: Decoding, value_mask: jax.Array | None, window: int | None) -> jax.Array:
     """The mask of pairs of new positions, bool ``[batch, 1, time, time]``."""
-    rows, columns = jnp.arange(state.time)[:, None], jnp.arange(state.time)
-    real = (columns <= rows) & state.valid
-    mask = joint_mask(real, None if window is None else rows - columns < window)
-    mask = joint_mask(mask, None if value_mask is None else value_mask[:, None, None])
-    return _with_padding(mask, real, query_mask)
+    distances = state.positions[:, None] - state.positions
+    mask = joint_mask(
+        state.new[None, None],
+        None if window is None else distances < window,
+        None if value_mask is None else value_mask[:, None, None],
+    )
+    assert mask is not None
+    return mask
 
 
-def _cached_mask(
-    state: Decoding, cached: jax.Array | None, query_mask: jax.Array | None, window: int | None
-) -> jax.Array:
+def _cached_mask(state: Decoding, cached: jax.Array | None, window: int | None) -> jax.Array:
     """The mask of new and cached positions, bool ``[batch, 1, time, slots]``."""
     assert state.cached is not None
-    real = state.cached[None]
-    mask: Any = real
-    if window is not None:
-        distance = state.filled + jnp.arange(state.time)[:, None] - jnp.arange(real.shape[1])
-        mask = joint_mask(mask, distance < window)
-    mask = joint_mask(mask, None if cached is None else cached[:, None, None])
-    return _with_padding(mask, real, query_mask)
-
-
-def _with_padding(mask: Any, real: jax.Array, query_mask: jax.Array | None) -> jax.Array:
-    """Gives queries at padding equal weights of all positions, as in other calls."""
-    if query_mask is not None:
-        raise NotIncrementalError("causal attention has a mask of its queries")
-    return jnp.broadcast_to(mask, (*(1,) * (4 - mask.ndim), *mask.shape))
+    assert state.distances is not None
+    mask = joint_mask(
+        state.cached[None, None],
+        None if window is None else state.distances < window,
+        None if cached is None else cached[:, None, None],
+    )
+    assert mask is not None
+    return mask

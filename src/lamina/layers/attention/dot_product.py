@@ -284,7 +284,7 @@ class RotaryEmbedding(Layer):
             if positions is not None:
                 positions = incremental.shifted(positions)
             elif isinstance(start_index, int) and start_index == 0:
-                start_index = incremental.position
+                positions = incremental.positions
         if positions is None:
             steps: jax.Array = start_index + jnp.arange(time)
         else:
