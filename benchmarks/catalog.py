@@ -11,6 +11,7 @@ __all__ = ["CASES", "FAMILIES"]
 FAMILIES = (
     "mlp",
     "convnet",
+    "decoder",
     "translation",
     "search",
     "generation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ import numpy as np
 from benchmarks.layers.table import ENTRIES, Entry, Inner
 from benchmarks.worker import MissingError
 
-__all__ = ["Problem", "Recurrent", "made"]
+__all__ = ["Convolution", "Problem", "Recurrent", "made"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,51 @@ class Recurrent(Problem):
         shape = (self.batch, self.time, self.units)
         options = {"units": self.units, "return_sequences": True}
         return Entry(self.layer, (shape,), options)
+
+
+@dataclass(frozen=True)
+class Convolution(Problem):
+    """A convolution layer.
+
+    Attributes:
+        points: points of the inputs on each axis.
+        channels: channels of the inputs.
+        filters: number of filters; 0 for a depthwise convolution.
+        kernel: size of the kernel on each axis.
+        strides, padding, dilation, groups, multiplier, layout: options of the layer.
+    """
+
+    batch: int = 16
+    points: int = 32
+    channels: int = 32
+    filters: int = 32
+    kernel: int = 3
+    strides: int = 1
+    padding: str = "same"
+    dilation: int = 1
+    groups: int = 1
+    multiplier: int = 1
+    layout: str = "channels_last"
+
+    @cached_property
+    def entry(self) -> Entry:
+        points = (self.points,) * int(re.findall("[123]D", self.layer)[0][0])
+        first = self.layout == "channels_first"
+        shape = (self.channels, *points) if first else (*points, self.channels)
+        options: dict[str, Any] = {
+            "kernel_size": self.kernel,
+            "strides": self.strides,
+            "padding": self.padding,
+            "dilation_rate": self.dilation,
+            "data_format": self.layout,
+        }
+        if self.filters:
+            options["filters"] = self.filters
+        if self.groups > 1:
+            options["groups"] = self.groups
+        if self.multiplier > 1:
+            options["depth_multiplier"] = self.multiplier
+        return Entry(self.layer, ((self.batch, *shape),), options)
 
 
 def made(library: ModuleType, entry: Entry | Inner) -> Any:

@@ -1,37 +1,30 @@
 """Lamina: layers whose weights follow from the shape of the input, on JAX."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from lamina import (
-    activations,
-    constraints,
-    errors,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    regularizers,
-)
-from lamina.core.base.lock import set_build_wait
-from lamina.core.building.plan import Plan
-from lamina.core.building.seeds import set_seed
-from lamina.core.calling.jit import jit
-from lamina.core.running.added_losses import added_losses
-from lamina.core.running.precision import dtype_policy, set_dtype_policy
-from lamina.core.specs.input_spec import InputSpec
-from lamina.core.specs.spec import Spec
-from lamina.core.tree.variable import Variable
-from lamina.layer import Layer
-from lamina.layers.rematerialization import checkpoint, remat
-from lamina.lazy import lazily
-from lamina.models import Input, Model, Sequential
-from lamina.saving import deserialize, load, load_exported, serialize
-from lamina.training import Trainer
+from lamina.lazy import without_collection
+
+with without_collection():
+    from lamina import activations, constraints, errors, initializers, layers, regularizers
+    from lamina.core.base.lock import set_build_wait
+    from lamina.core.building.plan import Plan
+    from lamina.core.building.seeds import set_seed
+    from lamina.core.calling.jit import jit
+    from lamina.core.running.added_losses import added_losses
+    from lamina.core.running.precision import dtype_policy, set_dtype_policy
+    from lamina.core.specs.input_spec import InputSpec
+    from lamina.core.specs.spec import Spec
+    from lamina.core.tree.variable import Variable
+    from lamina.layer import Layer
+    from lamina.layers.rematerialization import checkpoint, remat
+    from lamina.models import Input, Model, Sequential
 
 if TYPE_CHECKING:
+    from lamina import losses, metrics
     from lamina.generation import generate
-
-_generation = lazily("lamina.generation")
+    from lamina.saving import deserialize, load, load_exported, serialize
+    from lamina.training import Trainer
 
 __all__ = [
     "Input",
@@ -66,8 +59,26 @@ __all__ = [
     "set_seed",
 ]
 
+# Imported at their first use, so that `import lamina` is fast.
+_MODULES = ("losses", "metrics", "reports", "saving", "training")
+_NAMES = {
+    "Trainer": "training",
+    "deserialize": "saving",
+    "generate": "generation",
+    "load": "saving",
+    "load_exported": "saving",
+    "serialize": "saving",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "generate":
-        return _generation.generate
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    if name in _MODULES:
+        return importlib.import_module(f"lamina.{name}")
+    if name not in _NAMES:
+        raise AttributeError(f"module 'lamina' has no attribute {name!r}", name=name)
+    value = globals()[name] = getattr(importlib.import_module(f"lamina.{_NAMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_NAMES})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 import jax
 import numpy as np
 
-from lamina import regularizers, saving
+from lamina import regularizers
 from lamina.constraints import ConstraintLike
 from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.sites import site
@@ -35,8 +35,9 @@ from lamina.options import LayerOptions
 from lamina.regularizers import RegularizerLike
 
 if TYPE_CHECKING:
-    from lamina import reports
+    from lamina import reports, saving
 else:
+    saving = lazily("lamina.saving")
     reports = lazily("lamina.reports")
 
 __all__ = ["Layer"]
@@ -635,7 +636,11 @@ class Layer(Tracked):
 
     def __setattr__(self, name: str, value: Any) -> None:
         held = self.__dict__.get(name)
-        counts = may_hold_layers(value) or may_hold_layers(held) or bool(slot_names(type(self)))
+        counts = (
+            (value is not None and may_hold_layers(value))
+            or (held is not None and may_hold_layers(held))
+            or bool(slot_names(type(self)))
+        )
         object.__setattr__(self, name, value)
         if counts:
             EDITION.advance(self._lamina)

@@ -1,39 +1,52 @@
-"""Modules that are loaded at their first use, so that importing Lamina is fast."""
+"""What makes importing Lamina fast: modules that are imported at their first use."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import contextlib
+import gc
+import importlib
+from collections.abc import Generator
 from typing import Any
 
-__all__ = ["lazily"]
+__all__ = ["lazily", "without_collection"]
+
+
+class _LazyModule:
+    """Imports a module when one of its attributes is read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(importlib.import_module(self._name), attribute)
+
+    def __repr__(self) -> str:
+        return f"<module {self._name!r}, imported at its first use>"
 
 
 def lazily(name: str) -> Any:
-    """Return a module that is loaded when one of its attributes is first read.
+    """Return an object with the attributes of a module, which is imported when one is read.
 
     Args:
-        name: the full name of the module; its parent package must be imported.
-
-    Returns:
-        The module.
-
-    Raises:
-        ModuleNotFoundError: there is no such module.
+        name: the full name of the module.
 
     >>> lazily("json").dumps([1])
     '[1]'
     """
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    parent, _, child = name.rpartition(".")
-    if parent:
-        setattr(sys.modules[parent], child, module)
-    spec.loader.exec_module(module)
-    return module
+    return _LazyModule(name)
+
+
+@contextlib.contextmanager
+def without_collection() -> Generator[None]:
+    """In a `with` block, pause the garbage collector.
+
+    What an import creates stays, but it makes Python search all objects of JAX for garbage, which
+    takes as long as the import of Lamina itself.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()

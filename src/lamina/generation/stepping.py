@@ -139,7 +139,8 @@ class Incremental:
             return jnp.pad(new, [(0, room if i == axis else 0) for i in range(new.ndim)])
 
         caches = jax.tree.map(with_room, _without_batch(jax.vmap(row)(tokens, padding)))
-        ancestors = jnp.zeros((batch, self._beams, steps), jnp.int32)
+        # The size does not depend on the width, so that widths share the program of the steps.
+        ancestors = jnp.zeros((batch, self._beams, total), jnp.int32)
         return IncrementalState(caches, padding, ancestors)
 
     def step(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from lamina.core.running.masks import masks_by_inner_layers
 from lamina.core.running.scope import set_masks
@@ -13,8 +13,13 @@ from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_count
 from lamina.layers.bases.inner_layers import check_layer
+from lamina.lazy import lazily
 from lamina.options import LayerOptions
-from lamina.saving import recreated
+
+if TYPE_CHECKING:
+    from lamina import saving
+else:
+    saving = lazily("lamina.saving")
 
 __all__ = ["Ensemble", "Stack"]
 
@@ -33,7 +38,7 @@ class _Copies(Layer):
     ) -> None:
         super().__init__(**options)
         self.n = check_count(self, "n", n)
-        made = recreated(make) if isinstance(make, Layer) else make()
+        made = saving.recreated(make) if isinstance(make, Layer) else make()
         self.block = check_layer(self, "make", made)
         if any(variable.built for _, variable in walk(made).variables.values()):
             raise InputError(

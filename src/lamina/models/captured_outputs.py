@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.core.calling.repeated_call import observe
 from lamina.core.calling.root_call import Root
@@ -13,7 +13,12 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, TraceError, UnknownNameError, explain, nearest
 from lamina.layer import Layer
-from lamina.training.step.model_call import call_on
+from lamina.lazy import lazily
+
+if TYPE_CHECKING:
+    from lamina.training.step import model_call
+else:
+    model_call = lazily("lamina.training.step.model_call")
 
 __all__ = ["capture"]
 
@@ -53,7 +58,7 @@ def capture(
     {'layers.0': (3, 4), 'layers.1': (3, 2)}
     """
     options = {"training": training, "rng": rng} if rng is not None else {"training": training}
-    root = Root(model, functools.partial(call_on, model), (x,), options)
+    root = Root(model, functools.partial(model_call.call_on, model), (x,), options)
     root.ensure()
     asked, whole = _asked(model, [paths] if isinstance(paths, str) else paths)
     found: dict[str, list[Any]] = {}

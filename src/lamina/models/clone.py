@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.specs.spec import Spec
@@ -11,6 +11,7 @@ from lamina.core.tree.trainable import copy_flags
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
+from lamina.lazy import lazily
 from lamina.models.compiled import Compiled
 from lamina.models.graph import graph_of, substituted, symbols_of
 from lamina.models.graph_call import layers_called
@@ -18,7 +19,11 @@ from lamina.models.model import Functional, Model
 from lamina.models.model_state import state_of
 from lamina.models.sequential import Sequential
 from lamina.models.symbol import Symbol
-from lamina.saving import recreated
+
+if TYPE_CHECKING:
+    from lamina import saving
+else:
+    saving = lazily("lamina.saving")
 
 __all__ = ["clone_model"]
 
@@ -63,7 +68,7 @@ def clone_model(
     """
     if input_tensors is None and clone_function is None and call_function is None:
         return _made_again(model)
-    cloning = _Cloning(clone_function or recreated, call_function or _call, recursive)
+    cloning = _Cloning(clone_function or saving.recreated, call_function or _call, recursive)
     return cloning.model(model, input_tensors)
 
 
@@ -156,7 +161,7 @@ def _compile_as(model: Any, clone: Any) -> None:
 
 def _made_again(model: _L) -> _L:
     kind = type(model)
-    clone: _L = recreated(model)
+    clone: _L = saving.recreated(model)
     _compile_as(model, clone)
     shared = walk(model).layers.keys() & walk(clone).layers.keys()
     if shared:

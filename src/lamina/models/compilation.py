@@ -7,23 +7,31 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
-from lamina.losses import LossLike
-from lamina.metrics import MetricLike
+from lamina.lazy import lazily
 from lamina.models.model_state import state_of
-from lamina.training.loop.trainer import Trainer
-from lamina.training.loop.training_state import resume_from
-from lamina.training.optimizers.lookup import get as get_optimizer
-from lamina.training.optimizers.loss_scale import DynamicLossScale, loss_scale_optimizer
 
 if TYPE_CHECKING:
     import optax
 
+    from lamina.losses import LossLike
+    from lamina.metrics import MetricLike
+    from lamina.training.loop import trainer as loop
+    from lamina.training.loop import training_state
+    from lamina.training.loop.trainer import Trainer
+    from lamina.training.optimizers import lookup as optimizers
+    from lamina.training.optimizers import loss_scale
+else:
+    loop = lazily("lamina.training.loop.trainer")
+    training_state = lazily("lamina.training.loop.training_state")
+    optimizers = lazily("lamina.training.optimizers.lookup")
+    loss_scale = lazily("lamina.training.optimizers.loss_scale")
+
 __all__ = ["LearningRate", "Losses", "Metrics", "compile", "trainer_of"]
 
-Losses: TypeAlias = LossLike | Sequence[Any] | Mapping[str, Any]
+Losses: TypeAlias = "LossLike | Sequence[Any] | Mapping[str, Any]"
 """The loss of all outputs, or losses in the structure of the outputs, or by name."""
 
-Metrics: TypeAlias = MetricLike | Sequence[Any] | Mapping[str, Any]
+Metrics: TypeAlias = "MetricLike | Sequence[Any] | Mapping[str, Any]"
 """Metrics of one output, or metrics in the structure of the outputs, or by name."""
 
 LearningRate: TypeAlias = float | Callable[[Any], Any]
@@ -112,7 +120,7 @@ def compile(
     """
     arguments = {name: value for name, value in locals().items() if name != "model"}
     _check_methods(model)
-    made = get_optimizer(
+    made = optimizers.get(
         optimizer,
         learning_rate=learning_rate,
         clipnorm=clipnorm,
@@ -122,8 +130,12 @@ def compile(
         ema_momentum=ema_momentum if use_ema else None,
     )
     if auto_scale_loss and model._lamina.dtype == "mixed_float16":
-        made = made if isinstance(made, DynamicLossScale) else loss_scale_optimizer(made)
-    trainer = Trainer(
+        made = (
+            made
+            if isinstance(made, loss_scale.DynamicLossScale)
+            else loss_scale.loss_scale_optimizer(made)
+        )
+    trainer = loop.Trainer(
         model,
         made,
         loss,
@@ -152,7 +164,7 @@ def trainer_of(model: Layer) -> Trainer:
         pending = state.pending
         compile(model, **pending.arguments)
         if pending.state is not None and state.trainer is not None:
-            resume_from(state.trainer, pending.state)
+            training_state.resume_from(state.trainer, pending.state)
     trainer = state.trainer
     if trainer is None:
         raise InputError(

@@ -5,12 +5,17 @@ from __future__ import annotations
 import pickle
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.errors import explain
-from lamina.saving import TrainingArrays
-from lamina.training.loop.trainer import Trainer
-from lamina.training.loop.training_state import training_state
+from lamina.lazy import lazily
+
+if TYPE_CHECKING:
+    from lamina.saving import TrainingArrays
+    from lamina.training.loop import training_state
+    from lamina.training.loop.trainer import Trainer
+else:
+    training_state = lazily("lamina.training.loop.training_state")
 
 __all__ = ["Compiled", "compiled_with"]
 
@@ -57,4 +62,4 @@ def compiled_with(arguments: dict[str, Any] | None, trainer: Trainer | None) -> 
     """Return what to keep of a compiled model; None if it is not compiled."""
     if arguments is None or trainer is None:
         return None
-    return Compiled(arguments, training_state(trainer))
+    return Compiled(arguments, training_state.training_state(trainer))

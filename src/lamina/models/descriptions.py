@@ -1,4 +1,4 @@
-"""What a model says about itself in Keras's terms: its layers with inputs, and its metrics."""
+"""What a model says about itself in Keras's terms: its layers with inputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.walk import children
 from lamina.errors import explain
 from lamina.layer import Layer
-from lamina.metrics import Mean, Metric
 from lamina.models.graph import Graph, graph_of
 from lamina.models.input_layer import InputLayer
 from lamina.models.layer_names import names_of_inputs
@@ -17,26 +16,12 @@ from lamina.models.model_state import state_of
 from lamina.models.symbol import Operation
 
 __all__ = [
-    "CompiledMetrics",
     "flattened",
     "layers_are_listed",
     "listed_layers",
-    "metrics_of",
     "no_call",
     "operations",
 ]
-
-
-class CompiledMetrics(Metric):
-    """The metrics of `compile`, as one entry of `Model.metrics`.
-
-    Attributes:
-        metrics: the metrics, in the order of the logs.
-    """
-
-    def __init__(self, metrics: list[Metric]) -> None:
-        super().__init__(name="compile_metrics")
-        self.metrics = metrics
 
 
 def listed_layers(model: Layer) -> list[Layer]:
@@ -108,16 +93,3 @@ def _input_layers(model: Layer, graph: Graph) -> list[InputLayer]:
         pairs = zip(symbols, names, strict=True)
         state.input_layers = [InputLayer(input_tensor=one, name=name) for one, name in pairs]
     return state.input_layers or []
-
-
-def metrics_of(model: Layer) -> list[Metric]:
-    """Return the metrics of a compiled model: the loss, those of `compile`, and further losses.
-
-    They hold no state: the values are in the logs of `fit` and `evaluate`.
-    """
-    trainer = state_of(model).trainer
-    if trainer is None:
-        return []
-    objective = trainer.objective
-    compiled = [CompiledMetrics(objective.metrics)] if objective.metrics else []
-    return [Mean("loss"), *compiled, *(Mean(name) for name in objective.log_names)]

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lamina.core.base.pytrees import map_tree
 from lamina.counts import count_or_default
 from lamina.layer import Layer
+from lamina.lazy import lazily
 from lamina.models.compilation import trainer_of
-from lamina.training.callbacks import Callback
-from lamina.training.callbacks.callback_list import CallbackList
-from lamina.training.data.arrays import Arrays, as_numpy
-from lamina.training.loop import arguments
-from lamina.training.loop.evaluate import evaluate as evaluate_on
+
+if TYPE_CHECKING:
+    from lamina.training.callbacks import Callback, callback_list
+    from lamina.training.data import arrays
+    from lamina.training.loop import arguments
+    from lamina.training.loop import evaluate as loop
+else:
+    callback_list = lazily("lamina.training.callbacks.callback_list")
+    arrays = lazily("lamina.training.data.arrays")
+    arguments = lazily("lamina.training.loop.arguments")
+    loop = lazily("lamina.training.loop.evaluate")
 
 __all__ = ["as_batch", "evaluate", "loss_and_metrics", "test_on_batch"]
 
@@ -88,15 +95,15 @@ def evaluate(
     steps = count_or_default("steps", steps, None)
     trainer = trainer_of(model)
     data = arguments.examples(x, y, sample_weight)
-    listeners = CallbackList(
+    listeners = callback_list.CallbackList(
         callbacks, epochs=1, steps=arguments.batch_count(data, batch_size, steps), verbose=verbose
     )
     listeners.set_model(model)
-    if listeners.callbacks and isinstance(data, Arrays):
+    if listeners.callbacks and isinstance(data, arrays.Arrays):
         trainer.prepare(functools.partial(data.example_batch, 1))  # callbacks see a built model
     listeners.call("on_test_begin", {})
     try:
-        found = evaluate_on(trainer, data, batch_size, steps, listeners)
+        found = loop.evaluate(trainer, data, batch_size, steps, listeners)
     finally:
         trainer.recall()
     listeners.call("on_test_end", found)
@@ -142,7 +149,7 @@ def test_on_batch(
 def as_batch(x: Any, y: Any, sample_weight: Any) -> Any:
     """The parts of a batch that are given, as one batch; tables of pandas as arrays."""
     batch = x if y is None else (x, y) if sample_weight is None else (x, y, sample_weight)
-    return map_tree(as_numpy, batch)
+    return map_tree(arrays.as_numpy, batch)
 
 
 def loss_and_metrics(logs: dict[str, Any], return_dict: bool) -> Any:

@@ -5,19 +5,28 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lamina.counts import count_or_default
 from lamina.layer import Layer
+from lamina.lazy import lazily
 from lamina.models.compilation import trainer_of
 from lamina.models.evaluation import as_batch, loss_and_metrics
 from lamina.models.model_state import state_of
-from lamina.training.callbacks import Callback, History
-from lamina.training.callbacks.callback_list import flattened
-from lamina.training.loop import arguments
-from lamina.training.loop.class_weights import ClassWeights
-from lamina.training.loop.evaluate import evaluate
-from lamina.training.loop.fit import Fit
+
+if TYPE_CHECKING:
+    from lamina.training import callbacks as training_callbacks
+    from lamina.training.callbacks import Callback, History, callback_list
+    from lamina.training.loop import arguments, evaluate
+    from lamina.training.loop import class_weights as label_weights
+    from lamina.training.loop import fit as loop
+else:
+    training_callbacks = lazily("lamina.training.callbacks")
+    callback_list = lazily("lamina.training.callbacks.callback_list")
+    arguments = lazily("lamina.training.loop.arguments")
+    label_weights = lazily("lamina.training.loop.class_weights")
+    evaluate = lazily("lamina.training.loop.evaluate")
+    loop = lazily("lamina.training.loop.fit")
 
 __all__ = ["fit", "train_on_batch"]
 
@@ -119,21 +128,23 @@ def fit(
     validation_steps = count_or_default("validation_steps", validation_steps, None)
     size = count_or_default("validation_batch_size", validation_batch_size, batch_size)
     frequency = arguments.validation_epochs(validation_freq)
-    trainer, listed = trainer_of(model), flattened(callbacks)
-    history = next((one for one in listed if isinstance(one, History)), None)
+    trainer, listed = trainer_of(model), callback_list.flattened(callbacks)
+    history = next((one for one in listed if isinstance(one, training_callbacks.History)), None)
     if history is None:
-        listed = (*listed, history := History())
+        listed = (*listed, history := training_callbacks.History())
     state_of(model).history = history
     each = trainer.steps_per_execution
     if steps_per_epoch is not None and each is not None:
         steps_per_epoch = -(-steps_per_epoch // each) * each  # as in Keras
-    class_weights = None if class_weight is None else ClassWeights(trainer, class_weight)
+    class_weights = (
+        None if class_weight is None else label_weights.ClassWeights(trainer, class_weight)
+    )
     data, rest = arguments.training_data(x, y, sample_weight, validation_split)
     validation = rest if validation_data is None else arguments.validation_data(validation_data)
     validate = None
     if validation is not None:
-        validate = functools.partial(evaluate, trainer, validation, size, validation_steps)
-    return Fit(
+        validate = functools.partial(evaluate.evaluate, trainer, validation, size, validation_steps)
+    return loop.Fit(
         trainer,
         arguments.batch_source(data, batch_size, shuffle, steps_per_epoch, class_weights),
         last,
@@ -202,7 +213,7 @@ def train_on_batch(
     trainer.reset_logs()
     batch = as_batch(x, y, sample_weight)
     if class_weight is not None:
-        batch = ClassWeights(trainer, class_weight)(batch)
+        batch = label_weights.ClassWeights(trainer, class_weight)(batch)
     trainer.step(batch)
     trainer.check(lambda _: batch, trainer.wait())
     return loss_and_metrics(trainer.logs(), return_dict)

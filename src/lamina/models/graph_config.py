@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from lamina.core.base.pytrees import flatten, unflatten
 from lamina.core.specs.spec import Spec
 from lamina.errors import FileFormatError, explain
 from lamina.layer import Layer
+from lamina.lazy import lazily
 from lamina.models.graph import Graph, Ref, Step, optional_inputs, without_list_of_one
 from lamina.models.layer_names import names_of_inputs
-from lamina.saving import reading_config, writing
+
+if TYPE_CHECKING:
+    from lamina import saving
+else:
+    saving = lazily("lamina.saving")
 
 __all__ = ["GRAPH_KEYS", "graph_config", "graph_from", "input_config", "spec_from"]
 
@@ -87,7 +92,7 @@ def graph_config(graph: Graph, layers: Mapping[str, Layer]) -> dict[str, Any]:
         {**input_config(spec, name, optional), "name": name, "inbound_nodes": []}
         for name, spec, optional in zip(inputs, specs, optional_inputs(graph), strict=True)
     ]
-    with writing() as writer:
+    with saving.writing() as writer:
 
         def constant(value: Any) -> Any:
             return writer.value(value, "an argument of a call in the graph")
@@ -161,7 +166,7 @@ class _Assembly:
         self._optional: dict[str, bool] = {}
         self._layers: dict[str, Layer] = {}
         self._calls: dict[tuple[str, int], Any] = {}
-        with reading_config() as self._reader:
+        with saving.reading_config() as self._reader:
             for entry in config["layers"]:
                 self._add(entry)
 

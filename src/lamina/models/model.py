@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack, cast
 
-from lamina import saving
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.calling.root_call import output_masks
 from lamina.core.calling.views import View
@@ -13,6 +12,7 @@ from lamina.core.running.masks import masks_by_inner_layers
 from lamina.errors import InputError
 from lamina.layer import Layer
 from lamina.layer_state import LayerNode
+from lamina.lazy import lazily
 from lamina.models import (
     captured_outputs,
     compilation,
@@ -34,7 +34,13 @@ from lamina.models.input_layer import shapes
 from lamina.models.layer_order import layer_order
 from lamina.models.model_state import ModelNode, SymbolicEnds, record_as_data, state_of
 from lamina.options import LayerOptions
-from lamina.saving import reading_config, writing
+
+if TYPE_CHECKING:
+    from lamina import saving
+    from lamina.models import compiled_metrics
+else:
+    saving = lazily("lamina.saving")
+    compiled_metrics = lazily("lamina.models.compiled_metrics")
 
 __all__ = ["Functional", "Model"]
 
@@ -159,7 +165,7 @@ class Model(Layer):
         if graph is None or type(recorded.get("inputs")) is not Graph:
             return super().get_config()
         held = {name: getattr(self, name) for name in recorded["outputs"]}
-        with writing(self):
+        with saving.writing(self):
             config = saving.get_config(self, leave_out=("inputs", "outputs"))
             return config | graph_config(graph, held)
 
@@ -190,7 +196,7 @@ class Model(Layer):
         >>> Functional.from_config(model.get_config()).count_params()
         10
         """
-        with reading_config(custom_objects, config):
+        with saving.reading_config(custom_objects, config):
             made: dict[str, Any] = {}
             if all(key in config for key in GRAPH_KEYS):
                 made["inputs"], made["outputs"] = graph_from(config)
@@ -258,8 +264,8 @@ class Model(Layer):
 
     compiled = View(lambda model: state_of(model).is_compiled())
     """Whether `compile` was called."""
-    metrics = View(descriptions.metrics_of)
-    metrics_names = View(lambda model: [one.name for one in descriptions.metrics_of(model)])
+    metrics = View(lambda model: compiled_metrics.metrics_of(model))
+    metrics_names = View(lambda model: [one.name for one in compiled_metrics.metrics_of(model)])
     """The names of `metrics`."""
 
     history = View(lambda model: state_of(model).history)

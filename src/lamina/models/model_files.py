@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lamina import saving
 from lamina.core.specs.signature import given_specs, method_of
 from lamina.layer import Layer
+from lamina.lazy import lazily
 from lamina.models.compilation import trainer_of
 from lamina.models.compiled import Compiled
 from lamina.models.graph import graph_of
 from lamina.models.layer_names import names_of_inputs
 from lamina.models.model_state import state_of
+
+if TYPE_CHECKING:
+    from lamina import saving
+else:
+    saving = lazily("lamina.saving")
 
 __all__ = ["compile_from_file", "export", "save"]
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.errors import FileFormatError, explain
 from lamina.json_text import read_json
 from lamina.layer import Layer
-from lamina.saving import deserialize, serialize
+from lamina.lazy import lazily
+
+if TYPE_CHECKING:
+    from lamina import saving
+else:
+    saving = lazily("lamina.saving")
 
 __all__ = ["model_from_json", "to_json"]
 
@@ -32,7 +37,7 @@ def to_json(model: Layer, **options: Any) -> str:
     >>> model_from_json(model.to_json()).count_params()
     8
     """
-    return json.dumps(serialize(model), **options)
+    return json.dumps(saving.serialize(model), **options)
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -52,7 +57,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         FileFormatError: the text is not the JSON of a model, or names a class or function that is
             not available.
     """
-    made = deserialize(read_json(json_string, "The JSON of the model"), custom_objects)
+    made = saving.deserialize(read_json(json_string, "The JSON of the model"), custom_objects)
     if isinstance(made, Layer):
         return made
     raise FileFormatError(

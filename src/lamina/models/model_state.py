@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from lamina.core.base.sites import Site
 from lamina.core.tree.node import Tracked
 from lamina.layer import Layer
 from lamina.layer_state import LayerNode
 from lamina.models.compiled import Compiled, compiled_with
-from lamina.training.callbacks import History
-from lamina.training.loop.trainer import Trainer
+
+if TYPE_CHECKING:
+    from lamina.training.callbacks import History
+    from lamina.training.loop.trainer import Trainer
 
 __all__ = ["ModelNode", "SymbolicEnds", "record_as_data", "state_of"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import numpy as np
@@ -15,14 +15,22 @@ from lamina.core.calling.jit import compiled
 from lamina.core.running.keys import NoKeyError
 from lamina.counts import count_or_default
 from lamina.layer import Layer
+from lamina.lazy import lazily
 from lamina.models.model_state import state_of
-from lamina.training.callbacks import Callback
-from lamina.training.callbacks.callback_list import CallbackList
-from lamina.training.data.arrays import as_numpy
-from lamina.training.loop import arguments
-from lamina.training.loop.predict import predict as predict_with
-from lamina.training.loop.weight_loan import seed_of
-from lamina.training.step.model_call import call_on
+
+if TYPE_CHECKING:
+    from lamina.training.callbacks import Callback, callback_list
+    from lamina.training.data import arrays
+    from lamina.training.loop import arguments, weight_loan
+    from lamina.training.loop import predict as loop
+    from lamina.training.step import model_call
+else:
+    callback_list = lazily("lamina.training.callbacks.callback_list")
+    arrays = lazily("lamina.training.data.arrays")
+    arguments = lazily("lamina.training.loop.arguments")
+    loop = lazily("lamina.training.loop.predict")
+    weight_loan = lazily("lamina.training.loop.weight_loan")
+    model_call = lazily("lamina.training.step.model_call")
 
 __all__ = ["predict", "predict_on_batch"]
 
@@ -65,12 +73,12 @@ def predict(
     steps = count_or_default("steps", steps, None)
     data = arguments.examples(x)
     count = arguments.batch_count(data, batch_size, steps)
-    listeners = CallbackList(callbacks, epochs=1, steps=count, verbose=verbose)
+    listeners = callback_list.CallbackList(callbacks, epochs=1, steps=count, verbose=verbose)
     listeners.set_model(model)
     listeners.call("on_predict_begin", {})
     trainer = state_of(model).trainer
     each = (None if trainer is None else trainer.steps_per_execution) or 1
-    outputs = predict_with(_compiled_call(model), data, batch_size, steps, listeners, each)
+    outputs = loop.predict(_compiled_call(model), data, batch_size, steps, listeners, each)
     listeners.call("on_predict_end", {})
     return outputs
 
@@ -94,7 +102,7 @@ def predict_on_batch(model: Layer, x: Any) -> Any:
     >>> model.predict_on_batch(np.ones((4, 3), "float32")).shape
     (4, 2)
     """
-    return map_tree(np.asarray, _compiled_call(model)(as_inputs(map_tree(as_numpy, x))))
+    return map_tree(np.asarray, _compiled_call(model)(as_inputs(map_tree(arrays.as_numpy, x))))
 
 
 class _Predictor:
@@ -106,7 +114,7 @@ class _Predictor:
 
     def __init__(self, model: Layer) -> None:
         self._model = model
-        self._call = compiled(model, functools.partial(call_on, model))
+        self._call = compiled(model, functools.partial(model_call.call_on, model))
         self._is_random = False
         self._batches = 0
 
@@ -117,7 +125,9 @@ class _Predictor:
             except NoKeyError:
                 self._is_random = True
         self._batches += 1
-        key: Any = jax.random.fold_in(jax.random.key(seed_of(self._model)), self._batches)
+        key: Any = jax.random.fold_in(
+            jax.random.key(weight_loan.seed_of(self._model)), self._batches
+        )
         return self._call(inputs, rng=key)
 
 

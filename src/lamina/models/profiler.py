@@ -20,12 +20,13 @@ from lamina.core.tree.walk import Tree, children, walk
 from lamina.counts import as_count
 from lamina.layer import Layer
 from lamina.lazy import lazily
-from lamina.training.step.model_call import call_on
 
 if TYPE_CHECKING:
     from lamina import reports
+    from lamina.training.step import model_call
 else:
     reports = lazily("lamina.reports")
+    model_call = lazily("lamina.training.step.model_call")
 
 __all__ = ["profile"]
 
@@ -71,7 +72,7 @@ def profile(
     """
     repeats = as_count("repeats", repeats)
     options = {"training": training, "rng": rng} if rng is not None else {"training": training}
-    root = Root(model, functools.partial(call_on, model), (x,), options)
+    root = Root(model, functools.partial(model_call.call_on, model), (x,), options)
     root.ensure()
     first: dict[str, _Call] = {}
     counts: dict[str, int] = {}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self, cast, overload
+from typing import TYPE_CHECKING, Any, Self, cast, overload
 
-from lamina import saving
 from lamina.core.calling.root_call import output_masks
 from lamina.core.calling.views import View
 from lamina.core.calling.views import name as name_of
@@ -16,6 +15,7 @@ from lamina.core.tree.trainable import settle
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
+from lamina.lazy import lazily
 from lamina.models.descriptions import layers_are_listed
 from lamina.models.graph_call import as_declared, of_declared_rank
 from lamina.models.graph_config import input_config, spec_from
@@ -24,7 +24,11 @@ from lamina.models.model import Functional, Model
 from lamina.models.model_state import SymbolicEnds, state_of
 from lamina.models.stack_entries import checked, start_of
 from lamina.models.symbol import Symbol
-from lamina.saving import reading_config, writing
+
+if TYPE_CHECKING:
+    from lamina import saving
+else:
+    saving = lazily("lamina.saving")
 
 __all__ = ["Sequential"]
 
@@ -143,7 +147,7 @@ class Sequential(Model):
         """
         if type(self).__init__ is not Sequential.__init__:
             return super().get_config()
-        with writing(self) as writer:
+        with saving.writing(self) as writer:
             config = saving.get_config(self, leave_out=("layers",))
             config["dtype"] = self._lamina.dtype or "float32"
             start = [] if self.start is None else [input_config(self.start, "input_layer")]
@@ -178,7 +182,7 @@ class Sequential(Model):
         """
         if cls.__init__ is not Sequential.__init__:
             return super().from_config(config, custom_objects)
-        with reading_config(custom_objects, config) as reader:
+        with saving.reading_config(custom_objects, config) as reader:
             given = {name: config[name] for name in ("name", "trainable") if name in config}
             described: list[Any] = config.get("layers") or []
             layers = [spec_from(one) or reader.value(one) for one in described]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,12 +11,18 @@ import numpy as np
 from lamina.core.base.pytrees import map_tree
 from lamina.errors import InputError, UnknownNameError, explain, nearest
 from lamina.layer import Layer
-from lamina.metrics import Mean
+from lamina.lazy import lazily
 from lamina.models.compilation import trainer_of
 from lamina.models.model_state import state_of
-from lamina.saving import TrainingArrays
-from lamina.training.loop.trainer import Trainer
-from lamina.training.loop.training_state import resume_from, training_state
+
+if TYPE_CHECKING:
+    from lamina import metrics, saving
+    from lamina.training.loop import training_state as loop
+    from lamina.training.loop.trainer import Trainer
+else:
+    metrics = lazily("lamina.metrics")
+    saving = lazily("lamina.saving")
+    loop = lazily("lamina.training.loop.training_state")
 
 __all__ = ["get_state_tree", "set_state_tree"]
 
@@ -139,7 +145,7 @@ def _optimizer_name(model: Layer) -> str:
 
 def _optimizer_arrays(trainer: Trainer) -> dict[str, Any]:
     """Return the step number, the learning rate if it is known, and the arrays of the state."""
-    known = training_state(trainer)
+    known = loop.training_state(trainer)
     arrays = {} if known is None else known.arrays
     state = {
         name.removeprefix(_STATE): array
@@ -157,7 +163,7 @@ def _set_optimizer(trainer: Trainer, given: dict[str, Any]) -> None:
     """Set the step number, the learning rate and arrays of the optimizer's state."""
     rate = given.pop(_RATE, None)
     trainer.recall()
-    known = training_state(trainer)
+    known = loop.training_state(trainer)
     arrays = {} if known is None else dict(known.arrays)
     named = {"steps" if name == "iteration" else _STATE + name: one for name, one in given.items()}
     if known is None or "steps" not in arrays:
@@ -174,7 +180,7 @@ def _set_optimizer(trainer: Trainer, given: dict[str, Any]) -> None:
         _check_names("array of the optimizer", named, arrays)
         for name, one in named.items():
             arrays[name] = np.asarray(one, arrays[name].dtype).reshape(arrays[name].shape)
-        resume_from(trainer, TrainingArrays(arrays, known.seed, known.epochs))
+        loop.resume_from(trainer, saving.TrainingArrays(arrays, known.seed, known.epochs))
     if rate is not None:
         trainer.learning_rate = float(rate)
 
@@ -192,7 +198,7 @@ def _accumulators(trainer: Trainer) -> dict[str, Any]:
         for name, (total, count) in zip(["loss", *objective.log_names], sums, strict=True)
     }
     for bound, state in zip(objective.bound_metrics, accumulators.metrics, strict=True):
-        is_mean = isinstance(bound.metric, Mean)
+        is_mean = isinstance(bound.metric, metrics.Mean)
         names = ("total", "count") if is_mean else tuple(map(str, range(len(state))))
         found[bound.name] = dict(zip(names, state, strict=True))
     return found

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Generator
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType
 from typing import NamedTuple
 
 import jax
@@ -36,18 +34,23 @@ _edges: list[tuple[CodeType, Site]] = []
 """Functions with the site of their caller, innermost last; see :func:`edge`."""
 
 
-@contextlib.contextmanager
-def edge(function: FunctionType, outside: Site) -> Generator[None]:
+class edge:  # noqa: N801 - used like a function
     """In a `with` block, end the search of :func:`site` at a function's frame.
 
     Args:
-        function: the function; it runs in the block.
+        code: the code of the function, in which the block runs, or which runs in the block.
         outside: the site to return if the search reaches the function.
     """
-    _edges.append((function.__code__, outside))
-    try:
-        yield
-    finally:
+
+    __slots__ = ("_edge",)
+
+    def __init__(self, code: CodeType, outside: Site) -> None:
+        self._edge = code, outside
+
+    def __enter__(self) -> None:
+        _edges.append(self._edge)
+
+    def __exit__(self, *exception: object) -> None:
         _edges.pop()
 
 
@@ -60,12 +63,16 @@ def site(frame: FrameType | None = None) -> Site:
     start = frame or sys._getframe(1)
     at: FrameType | None = start
     stop, outside = _edges[-1] if _edges else (None, None)
+    known = _is_machinery.get
     while at is not None:
         code = at.f_code
         if code is stop and outside is not None:
             return outside
         file = code.co_filename
-        if not is_library(file):
+        inside = known(file)
+        if inside is None:
+            inside = is_library(file)
+        if not inside:
             return Site(file, at.f_lineno)
         at = at.f_back
     return Site(start.f_code.co_filename, start.f_lineno)

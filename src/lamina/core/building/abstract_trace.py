@@ -67,7 +67,7 @@ def _trace(planner: Planner, request: Request, training: bool, recorded: bool) -
         run_layer(call, request.root, request.method, args, kwargs, training, key)
         reads.update(call.reads)
 
-    with edge(cast("FunctionType", run), request.at):
+    with edge(cast("FunctionType", run).__code__, request.at):
         evaluate_abstractly(run, arrays)
     return reads
 

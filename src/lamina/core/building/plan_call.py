@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax
 
 from lamina.core.base.jax_internals import is_running
 from lamina.core.base.pytrees import leaves_of
-from lamina.core.base.sites import site
+from lamina.core.base.sites import edge, site
 from lamina.core.building.output_shapes import own_output_shape, with_own_shapes
 from lamina.core.building.plan import PlannedCall
 from lamina.core.building.planner import Planner
@@ -96,16 +97,17 @@ class PlanCall(Interpreter):
             axes = sum(getattr(leaf, "ndim", 0) for leaf in leaves)
             planner.allowance.call(id(layer) in planner.records, len(leaves) + axes // 8)
         specs = Arguments(as_specs(args), as_specs(kwargs) if kwargs else {})
-        called_at = site()
-        record = planner.open(layer, method, specs, called_at, self._caller())
-        planned = PlannedCall(self.path_of(layer), type(layer).__name__, specs, None, called_at)
-        if self._recorded:
-            planner.calls.append(planned)
-        self._running.append(layer)
-        try:
-            outputs = getattr(layer, method)(*args, **kwargs, **options)
-        finally:
-            self._running.pop()
+        called_at = site(sys._getframe(1))  # not this frame, which may be an edge
+        with edge(_RUN, called_at):
+            record = planner.open(layer, method, specs, called_at, self._caller())
+            planned = PlannedCall(self.path_of(layer), type(layer).__name__, specs, None, called_at)
+            if self._recorded:
+                planner.calls.append(planned)
+            self._running.append(layer)
+            try:
+                outputs = getattr(layer, method)(*args, **kwargs, **options)
+            finally:
+                self._running.pop()
         own = self._own_output_shape(layer, method)
         if own is None:
             planned.outputs = as_specs(outputs)
@@ -206,3 +208,6 @@ class PlanCall(Interpreter):
 
     def _zeros_for(self, spec: Spec) -> jax.Array:
         return jax.lax.full(self.planner.sizes.shape(spec.shape), 0, spec.dtype)
+
+
+_RUN = PlanCall.run.__code__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from lamina.core.base.inputs import as_arguments
 from lamina.core.base.jax_internals import is_staged
@@ -56,9 +56,8 @@ _NESTED = (list, tuple, dict)
 
 def _symbolic(value: Any) -> Symbolic | None:
     """Return the first symbolic value in arguments; None if there is none."""
-    if isinstance(value, _NESTED):
-        inside = cast(Any, value)
-        for item in inside.values() if isinstance(value, dict) else inside:
+    if issubclass(value.__class__, _NESTED):
+        for item in value.values() if issubclass(value.__class__, dict) else value:
             found = _symbolic(item)
             if found is not None:
                 return found

@@ -81,10 +81,11 @@ def _run_method(
     """Run a method with its masks and in its dtype; the caller restores the scope."""
     node, info = layer._lamina, method_of(type(layer), method)
     masks, previous = call.masks, None
+    marked = bool(masks)
     if method == "call":
         if "input_spec" in layer.__dict__:
             check_first_input(call, layer, info, args, kwargs)
-        if masks:
+        if marked:
             args, kwargs = with_masks(masks, layer, info, args, kwargs)
         previous = previous_mask(masks, info, args, kwargs)
     dtype = arithmetic_dtype(node.dtype, dtype) if node.autocast else None
@@ -94,7 +95,7 @@ def _run_method(
         copy_masks(masks, given, (args, kwargs))
     SCOPE.set(Scope(call, layer, training, key, None if uncast else dtype))
     options = {} if info.training_at is None else {"training": training}
-    if masks and getattr(layer, "_hides_masks", False):
+    if marked and getattr(layer, "_hides_masks", False):
         with masks.hidden():
             outputs = call.run(layer, method, args, kwargs, options)
     else:

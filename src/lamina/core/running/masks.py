@@ -125,13 +125,13 @@ def previous_mask(
         args: the positional arguments.
         kwargs: the keyword arguments.
     """
-    mask = kwargs.get("mask")
+    mask = kwargs.get("mask") if kwargs else None
     if mask is None and len(args) > 1 and "mask" in method.inputs:
         at = method.inputs.index("mask")
         mask = args[at] if at < len(args) and method.counts else None
     if mask is None and masks:
         return masks.of_tree(_first_input(method, args, kwargs))
-    return mask if leaves_of(mask) else None
+    return None if mask is None or not leaves_of(mask) else mask
 
 
 def _first_input(method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.sites import site
@@ -39,7 +39,8 @@ class Scope(NamedTuple):
 
 def current() -> Scope | None:
     """Return the scope of the innermost running layer; None outside of calls."""
-    return cast("Scope | None", SCOPE.get())
+    scope: Any = SCOPE.get()
+    return scope
 
 
 def decoding() -> Decoding | None:

@@ -38,14 +38,14 @@ def build_arguments(
     Raises:
         InputError: some parameters have the names of inputs, and another one has not.
     """
-    if method is not None:
+    parameters = _parameters(build)
+    if method is not None and len(parameters) > 1:
         _check_names(build, method)
     arrays = {name: shape(value) for name, value in inputs.items() if _has_spec(value)}
     named = {f"{name}_shape": value for name, value in arrays.items()}
     positional = list(arrays.values())
     args: list[Any] = []
     by_name: dict[str, Any] = {}
-    parameters = _parameters(build)
     matched = sum(parameter.name in named for parameter in parameters)
     all_inputs = {f"{name}_shape" for name in inputs}
     for index, parameter in enumerate(parameters):
@@ -73,7 +73,7 @@ def _check_names(build: Callable[..., Any], method: Method) -> None:
     """Check that all required parameters match inputs, if one of several does."""
     parameters = _parameters(build)
     kinds = {parameter.kind for parameter in method.signature.parameters.values()}
-    if len(parameters) < 2 or inspect.Parameter.VAR_KEYWORD in kinds:
+    if inspect.Parameter.VAR_KEYWORD in kinds:
         return
     known = {f"{name}_shape" for name in method.inputs}
     names = [p.name for p in parameters if p.default is p.empty and p.kind in _NAMED]
@@ -108,6 +108,8 @@ def _parameters(build: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _has_spec(value: Any) -> bool:
+    if isinstance(value, Spec):
+        return True
     found: list[Spec] = []
     map_specs(found.append, value)
     return bool(found)

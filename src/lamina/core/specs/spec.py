@@ -134,7 +134,7 @@ def _is_dim(dim: Any) -> bool:
 
 def _dtype(dtype: Any) -> Any:
     kind: Any = dtype
-    if not isinstance(kind, np.dtype):
+    if not issubclass(kind.__class__, np.dtype):
         try:
             if jnp.issubdtype(dtype, jax.dtypes.extended):
                 return dtype
@@ -151,7 +151,6 @@ def _dtype(dtype: Any) -> Any:
                 remedy="Encode text and objects as numbers first.",
             )
         )
-    kind = cast(Any, kind)
     return kind if kind.itemsize <= 4 else jax.dtypes.canonicalize_dtype(kind)
 
 

@@ -19,12 +19,14 @@ def may_hold_layers(value: Any) -> bool:
     """Return whether a value is or holds a layer or variable, or is an empty list or dict."""
     if value.__class__ in _SCALARS:  # most attributes of layers
         return False
+    if isinstance(value, (Tracked, Variable)):
+        return True
     if isinstance(value, dict):
         items: Collection[Any] = cast("dict[Any, Any]", value).values()
     elif isinstance(value, (list, tuple)):
         items = cast("Collection[Any]", value)
     else:
-        return isinstance(value, (Tracked, Variable))
+        return False
     empty = not items and not isinstance(value, tuple)  # it may be filled later
     return empty or any(isinstance(item, WALKED) for item in items)
 

@@ -113,30 +113,41 @@ class Node:
         self.origin: tuple[int, int] | None = None
         self.plans = PlannedCalls()
 
-    def build_state(self) -> dict[str, Any]:
+    def build_state(self) -> tuple[Any, ...]:
         """Return a copy of the state that building a layer, or loading a file, changes."""
-        return {
-            "built": self.built,
-            "entries": None if self.built is None else dict(self.built.entries),
-            "declared": list(self.declared),
-            "loose": list(self.loose),
-            "origin": self.origin,
-            "plans": self.plans.copy(),
-            "trainable": self.trainable,
-            "inherits": self.inherits,
-            "dtype": self.dtype,
-            "penalty": self.penalty,
-            "autocast": self.autocast,
-            "context": self.context,
-        }
+        return (
+            self.built,
+            None if self.built is None else dict(self.built.entries),
+            list(self.declared),
+            list(self.loose),
+            self.origin,
+            self.plans.copy(),
+            self.trainable,
+            self.inherits,
+            self.dtype,
+            self.penalty,
+            self.autocast,
+            self.context,
+        )
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: tuple[Any, ...]) -> None:
         """Restore a state returned by :meth:`build_state`."""
-        for name, value in state.items():
-            if name != "entries":
-                setattr(self, name, value)
+        (
+            self.built,
+            entries,
+            self.declared,
+            self.loose,
+            self.origin,
+            self.plans,
+            self.trainable,
+            self.inherits,
+            self.dtype,
+            self.penalty,
+            self.autocast,
+            self.context,
+        ) = state
         if self.built is not None:
-            self.built.entries = dict(state["entries"])
+            self.built.entries = dict(entries)
 
     def __getstate__(self) -> dict[str, Any]:
         # Without the planned calls, which refer to variables by identity.

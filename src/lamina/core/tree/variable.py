@@ -153,7 +153,7 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
     @property
     def copy_shape(self) -> tuple[int, ...]:
         """The shape that the layer declared: that of one copy."""
-        return self._shape[len(self.copies) :]
+        return self._shape[len(self.copies) :] if self.copies else self._shape
 
     def stack(self, copies: tuple[int, ...]) -> None:
         """Add leading axes for the copies of its layer; the variable must not have a value yet."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,13 @@ from lamina.layer import Layer
 from lamina.layers.bases.checks import check_choice
 from lamina.layers.bases.inner_layers import check_layer
 from lamina.layers.recurrent.cells import as_list
+from lamina.lazy import lazily
 from lamina.options import LayerOptions
-from lamina.saving import recreated
+
+if TYPE_CHECKING:
+    from lamina import saving
+else:
+    saving = lazily("lamina.saving")
 
 __all__ = ["Bidirectional"]
 
@@ -130,7 +135,7 @@ class Bidirectional(Layer):
 
     def _direction(self, layer: Any, **changed: Any) -> Any:
         """Returns a new layer with the options of this one, except those changed."""
-        twin: Any = recreated(check_layer(self, "layer", layer))
+        twin: Any = saving.recreated(check_layer(self, "layer", layer))
         for name in _OPTIONS:
             if hasattr(layer, name):
                 setattr(twin, name, changed.get(name, getattr(layer, name)))

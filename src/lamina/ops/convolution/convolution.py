@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import jax
 from jax import lax
 
+from lamina.lazy import lazily
 from lamina.ops.arrays import Operand, cast, float_dtype
-from lamina.ops.convolution import bilinear, library
+from lamina.ops.convolution import library
 from lamina.ops.convolution.geometry import Geometry, extent
 from lamina.ops.spatial import DataFormat, channel_axis, spatial_axes
+
+if TYPE_CHECKING:
+    from lamina.ops.convolution import bilinear
+else:
+    bilinear = lazily("lamina.ops.convolution.bilinear")  # imports jax.extend, and so Pallas
 
 __all__ = [
     "Padding",
