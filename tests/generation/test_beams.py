@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import lamina
-from lamina import Layer
-from tests.generation.models import PROMPTS, decoder
+from lamina import Layer, layers
+from tests.generation.models import PROMPTS, Block, decoder
 
 VOCABULARY = 7
 
@@ -82,8 +82,11 @@ def test_repetition_is_penalized_in_log_probabilities():
     assert [one.tolist() for one in found] == expected
 
 
-def test_caches_follow_their_hypotheses():
-    model = decoder()
+@pytest.mark.parametrize("rotary", [False, True])
+def test_caches_follow_their_hypotheses(rotary):
+    options = {"rotary": layers.RotaryEmbedding()} if rotary else {}
+    blocks = [Block(layers.GroupedQueryAttention(8, 4, 2, sliding_window=3, **options))] * 2
+    model = decoder(*blocks, positions=None if rotary else 64)
     call = lamina.jit(model)
     found = lamina.generate(model, PROMPTS, 5, num_beams=4, stop=39)
 
