@@ -41,6 +41,7 @@ PEERS = {
     "Flax NNX": Peer("with_flax", ("flax",)),
     "Equinox": Peer("with_equinox", ("equinox",)),
     "PyTorch": Peer("with_torch", ("torch",)),
+    "Hugging Face": Peer("with_transformers", ("torch", "transformers")),
     "NumPy": Peer("with_numpy", ("numpy",)),
 }
 

@@ -14,6 +14,7 @@ FAMILIES = (
     "decoder",
     "translation",
     "search",
+    "generation",
     "building",
     "importing",
     "overhead",

@@ -13,7 +13,8 @@ PUBLIC = {
     "Input", "InputSpec", "Layer", "Model", "Plan", "Sequential", "Spec", "Trainer", "Variable",
     "activations", "added_losses", "checkpoint", "constraints", "dtype_policy", "errors",
     "initializers", "jit", "layers", "load",
-    "load_exported", "deserialize", "serialize", "remat", "losses", "metrics", "regularizers",
+    "load_exported", "deserialize", "generate", "serialize", "remat", "losses", "metrics",
+    "regularizers",
     "set_build_wait", "set_dtype_policy", "set_seed",
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ with without_collection():
 
 if TYPE_CHECKING:
     from lamina import losses, metrics
+    from lamina.generation import generate
     from lamina.saving import deserialize, load, load_exported, serialize
     from lamina.training import Trainer
 
@@ -42,6 +43,7 @@ __all__ = [
     "deserialize",
     "dtype_policy",
     "errors",
+    "generate",
     "initializers",
     "jit",
     "layers",
@@ -62,6 +64,7 @@ _MODULES = ("losses", "metrics", "reports", "saving", "training")
 _NAMES = {
     "Trainer": "training",
     "deserialize": "saving",
+    "generate": "generation",
     "load": "saving",
     "load_exported": "saving",
     "serialize": "saving",

@@ -25,13 +25,14 @@ class LayerNode(Node):
     Attributes:
         added_losses: the number of the last call outside of traces in which the layer added losses,
             and these; missing before, and not copied or saved.
+        generation: the programs of `lamina.generate`; missing before, and not copied or saved.
         input_spec: the input spec of the first layer of a `Sequential`, from its `input_shape`;
             None if it has none.
         symbolic_calls: the layer's calls on symbolic values. They are not copied or saved, because
             they belong to the graph of this layer.
     """
 
-    __slots__ = ("added_losses", "input_spec", "symbolic_calls")
+    __slots__ = ("added_losses", "generation", "input_spec", "symbolic_calls")
 
     def __init__(
         self, arguments: tuple[Any, ...], keywords: dict[str, Any], made_at: Site, made_in: int

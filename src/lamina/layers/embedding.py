@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
 from lamina import initializers
+from lamina.core.running.scope import decoding
 from lamina.errors import explain
 from lamina.layers.bases.checks import check_count, check_shape, check_within
 from lamina.layers.bases.low_rank import Adaptable
@@ -95,6 +96,9 @@ class Embedding(Adaptable):
         self.embeddings = self._kernel((self.input_dim, self.output_dim))
 
     def call(self, inputs: jax.Array) -> jax.Array:
+        incremental = decoding()
+        if incremental is not None:
+            inputs = incremental.shifted(inputs)
         outputs = lookup(self.embeddings, inputs)
         return self._with_change(outputs, lambda embeddings: lookup(embeddings, inputs))
 

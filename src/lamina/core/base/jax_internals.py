@@ -17,12 +17,14 @@ from typing import Any, cast
 import jax
 from jax._src import core as _core  # the running trace has no public name
 from jax._src import shard_map as _shard_map  # neither have the specs of the running body
+from jax._src.interpreters.batching import BatchTracer  # nor has what `vmap` maps
 from jax.core import Tracer
 
 __all__ = [
     "evaluate_abstractly",
     "in_fresh_context",
     "in_loop",
+    "is_mapped",
     "is_running",
     "is_staged",
     "is_traced",
@@ -90,6 +92,11 @@ def is_within(state: Any) -> bool:
 def is_traced(value: Any) -> bool:
     """Return whether a value is a tracer."""
     return isinstance(value, Tracer)
+
+
+def is_mapped(value: Any) -> bool:
+    """Return whether a value differs between the examples of the innermost `vmap`."""
+    return isinstance(value, BatchTracer)
 
 
 def split_axes(array: Any) -> tuple[int, ...]:

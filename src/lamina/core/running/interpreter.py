@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import jax.numpy as jnp
 
 from lamina.core.base.jax_internals import trace_state
+from lamina.core.running.decoding import Decoding
 from lamina.core.running.errors import layer_name, weight_in_call
 from lamina.core.running.mask_records import Masks
 from lamina.core.running.masks import warn_of_loss
@@ -81,6 +82,7 @@ class Interpreter:
         writers: the assigned variables, by identity.
         losses: the scalars added to the loss.
         masks: the padding masks of arrays; inner calls share those of the outer call.
+        decoding: the state of an incremental call; None for other calls.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Interpreter:
         self.writers: dict[int, Variable] = {}
         self.losses: list[Any] = []
         self.masks = Masks() if parent is None else parent.masks
+        self.decoding: Decoding | None = None if parent is None else parent.decoding
         self._tree = tree
         self._frozen: set[int] | None = None
 

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple, TypeVar
 
 from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.sites import site
+from lamina.core.running.decoding import Decoding
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import SCOPE
 from lamina.errors import InputError, explain
 
-__all__ = ["Scope", "as_mode", "current", "run_in", "set_masks"]
+__all__ = ["Scope", "as_mode", "current", "decoding", "run_in", "set_masks"]
 
 T = TypeVar("T")
 
@@ -40,6 +41,12 @@ def current() -> Scope | None:
     """Return the scope of the innermost running layer; None outside of calls."""
     scope: Any = SCOPE.get()
     return scope
+
+
+def decoding() -> Decoding | None:
+    """Return the state of the running incremental call; None for other calls."""
+    scope = current()
+    return None if scope is None else scope.call.decoding
 
 
 def set_masks(inputs: Any, masks: Any) -> None:

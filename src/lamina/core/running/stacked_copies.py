@@ -14,7 +14,7 @@ from lamina.core.base.sites import site
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key
 from lamina.core.running.masks import copy_masks
-from lamina.core.running.scope import current, run_in
+from lamina.core.running.scope import current, decoding, run_in
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 
@@ -25,7 +25,7 @@ class InSequence:
     """Runs copies in sequence: the outputs of each are the inputs of the next.
 
     A program contains one copy, which `jax.lax.scan` repeats. Outside of programs, where `scan`
-    would be compiled at each call, the copies run one by one.
+    would be compiled at each call, and in incremental calls, the copies run one by one.
 
     Args:
         owner: the layer that holds the copies, for errors.
@@ -46,7 +46,8 @@ class InSequence:
             outputs, effects = one(*copy, carry)
             return self._checked(outputs), effects
 
-        if is_staged():
+        # In an incremental call, each copy has its own caches.
+        if is_staged() and decoding() is None:
             return jax.lax.scan(body, self._inputs, (values, jnp.arange(self._count)))
         outputs, found = self._inputs, []
         for index in range(self._count):

@@ -8,6 +8,7 @@ from typing import Any, Literal, Unpack, cast
 import jax
 import jax.numpy as jnp
 
+from lamina.core.running.scope import decoding
 from lamina.core.specs.signature import either_mode
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_choice, check_rank, check_shape, check_within
@@ -278,6 +279,12 @@ class RotaryEmbedding(Layer):
         self, inputs: jax.Array, start_index: Any = 0, positions: jax.Array | None = None
     ) -> jax.Array:
         batch, time = inputs.shape[:2]
+        incremental = decoding()
+        if incremental is not None and time == incremental.time:
+            if positions is not None:
+                positions = incremental.shifted(positions)
+            elif isinstance(start_index, int) and start_index == 0:
+                positions = incremental.positions
         if positions is None:
             steps: jax.Array = start_index + jnp.arange(time)
         else:

@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 
 from lamina import initializers
+from lamina.core.running.scope import decoding
 from lamina.core.specs.signature import either_mode
 from lamina.layer import Layer
 from lamina.layers.attention.cache import Cache, check_cache, empty_cache, extended, filled_mask
+from lamina.layers.attention.decoding import attend_incrementally
 from lamina.layers.attention.heads import attend_heads, no_fused_kernel
 from lamina.layers.attention.masks import check_sources, pair_mask, source_mask, target_mask
 from lamina.layers.attention.projection import Projection
@@ -201,6 +203,13 @@ class MultiHeadAttention(Weighted):
         cache: Cache | None = None,
     ) -> Any:
         axes, target = self._axes(query.ndim), query.shape[:-1]
+        if use_causal_mask and cache is None and decoding() is not None:
+            heads = attend_incrementally(
+                self, query, value, key,
+                query_mask=query_mask, value_mask=joint_mask(value_mask, key_mask),
+                others=(attention_mask is not None) + return_attention_scores,
+            )  # fmt: skip
+            return self._joined(query, heads)
         if cache is not None:
             check_cache(self, cache, query, value, self.key.shape, self.value.shape)
         start = 0 if cache is None else cache["length"]
@@ -221,14 +230,17 @@ class MultiHeadAttention(Weighted):
             causal=use_causal_mask and cache is None,
             return_weights=return_attention_scores, training=training,
         )  # fmt: skip
-        heads = unfold_axes(heads, axes, target)
-        if self.gate is not None:
-            heads = heads * jax.nn.sigmoid(self.gate(query))
-        output, scores = self.attention_output(heads), []
+        output, scores = self._joined(query, unfold_axes(heads, axes, target)), []
         if return_attention_scores and weights is not None:
             scores = [unfold_weights(weights, axes, target, source)]
         outputs = (output, *scores, *([] if cache is None else [cache]))
         return outputs if len(outputs) > 1 else output
+
+    def _joined(self, query: jax.Array, heads: jax.Array) -> jax.Array:
+        """The output projection of all heads, after the gate."""
+        if self.gate is not None:
+            heads = heads * jax.nn.sigmoid(self.gate(query))
+        return self.attention_output(heads)
 
     def make_cache(self, batch: int, room: int, dtype: Any = None) -> Cache:
         """Returns an empty cache of keys and values.
