@@ -37,6 +37,8 @@ Dim = int | str | None
 Static = bool | int | float | str | None
 _STATIC = (bool, int, float, str, type(None))
 
+_INTEGER = frozenset({int})
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -77,7 +79,9 @@ class Spec:
     @property
     def known(self) -> bool:
         """Whether the sizes of all dims are known."""
-        return all(isinstance(dim, int) for dim in self.shape)
+        return _INTEGER.issuperset(map(type, self.shape)) or all(
+            isinstance(dim, int) for dim in self.shape
+        )
 
     def __repr__(self) -> str:
         return f"Spec({self.shape}, {self.dtype})"
@@ -203,7 +207,9 @@ def is_unknown(shape: Any) -> bool:
     """Return whether a shape has an unknown dim."""
     if not isinstance(shape, tuple | list):
         return False
-    return any(dim is None or isinstance(dim, str) for dim in cast(list[Any], shape))
+    dims = cast(list[Any], shape)
+    plain = _INTEGER.issuperset(map(type, dims))  # the common case, many times in each plan
+    return not plain and any(dim is None or isinstance(dim, str) for dim in dims)
 
 
 def _leaves(value: Any) -> Iterator[Spec]:
@@ -283,6 +289,8 @@ def shapes_of(value: Any, unknown: Callable[[Spec], tuple[Dim, ...]] | None = No
 
     def shape(spec: Spec) -> tuple[int | None, ...]:
         dims = unknown(spec) if unknown else spec.shape
+        if _INTEGER.issuperset(map(type, dims)):
+            return cast("tuple[int, ...]", dims)
         return tuple(dim if isinstance(dim, int) else None for dim in dims)
 
     return map_specs(shape, value)

@@ -29,8 +29,13 @@ def topmost_without(used: set[str], paths: list[str]) -> list[str]:
 def own_build(layer: Tracked) -> Callable[..., Any] | None:
     """Return the `build` method that the layer's class defines, unwrapped; None if it has none."""
     build = getattr(type(layer), "build", None)
-    written = getattr(build, "written", build)
-    return None if getattr(written, "is_base", False) else written
+    if build not in _own_builds:
+        written = getattr(build, "written", build)
+        _own_builds[build] = None if getattr(written, "is_base", False) else written
+    return _own_builds[build]
+
+
+_own_builds: dict[Any, Callable[..., Any] | None] = {}  # by the method as the class has it
 
 
 def is_unbuilt(layer: Tracked) -> bool:

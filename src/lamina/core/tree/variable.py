@@ -116,8 +116,8 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
         self.weight_dtype: Any = spec.dtype
         self.initializer = initializers.get(initializer)
         self.given_name = None if name is None else str(name)
-        self.regularizer = regularizers.get(regularizer)
-        self.constraint = constraints.get(constraint)
+        self.regularizer = None if regularizer is None else regularizers.get(regularizer)
+        self.constraint = None if constraint is None else constraints.get(constraint)
         self.path: str | None = None  # in the tree that it was built in
         self.declared_at: Site = site()
         TrainableFlag.__init__(self, bool(trainable))

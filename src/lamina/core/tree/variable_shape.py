@@ -14,6 +14,8 @@ from lamina.errors import BuildError, InputError, explain
 
 __all__ = ["known_spec"]
 
+_INTEGER = frozenset({int})
+
 
 def known_spec(shape: Any, dtype: Any) -> Spec:
     """Return the spec of a variable.
@@ -22,6 +24,8 @@ def known_spec(shape: Any, dtype: Any) -> Spec:
         BuildError: a size of the shape is unknown.
         InputError: the shape is missing, or is an array or an initializer.
     """
+    if shape.__class__ is tuple and _INTEGER.issuperset(map(type, shape)):
+        return Spec(shape, dtype)  # the common case, which each plan meets once per weight
     if shape is None or callable(shape) or isinstance(shape, str):
         raise InputError(_without_shape(shape))
     if _is_value(shape):
