@@ -3,9 +3,9 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from lamina.lazy import without_collection
+from lamina.garbage_collection import paused_collection
 
-with without_collection():
+with paused_collection():
     from lamina import activations, constraints, errors, initializers, layers, regularizers
     from lamina.core.base.lock import set_build_wait
     from lamina.core.building.plan import Plan

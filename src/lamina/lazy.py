@@ -1,14 +1,11 @@
-"""What makes importing Lamina fast: modules that are imported at their first use."""
+"""Modules that are imported at their first use, so that importing Lamina is fast."""
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import importlib
-from collections.abc import Generator
 from typing import Any
 
-__all__ = ["lazily", "without_collection"]
+__all__ = ["lazily"]
 
 
 class _LazyModule:
@@ -34,19 +31,3 @@ def lazily(name: str) -> Any:
     '[1]'
     """
     return _LazyModule(name)
-
-
-@contextlib.contextmanager
-def without_collection() -> Generator[None]:
-    """In a `with` block, pause the garbage collector.
-
-    What an import creates stays, but it makes Python search all objects of JAX for garbage, which
-    takes as long as the import of Lamina itself.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
@@ -32,26 +31,17 @@ from lamina.core.tree.trainable import frozen_variables, settle
 from lamina.core.tree.variable import Variable, store
 from lamina.core.tree.walk import Tree, walk
 from lamina.errors import TrackingError, explain
+from lamina.garbage_collection import paused_collection
 
 __all__ = ["all_or_nothing", "carry_out", "make_plan", "outputs_of"]
 
 
 @contextmanager
 def _exclusive() -> Generator[None]:
-    """Hold the build lock, with Python's cyclic garbage collector disabled.
-
-    Everything that a plan creates is alive, so the collector would traverse all objects of the
-    process repeatedly and free nothing.
-    """
+    """Hold the build lock; Python's garbage collector is paused, as all objects of a plan stay."""
     BUILD_WAIT.wait()
-    with LOCK:
-        resting = gc.isenabled()
-        gc.disable()
-        try:
-            yield
-        finally:
-            if resting:
-                gc.enable()
+    with LOCK, paused_collection():
+        yield
 
 
 @contextmanager
