@@ -16,7 +16,7 @@ CASES = [
         quick=[{"layers": 3, "units": 4}],
         metrics=("first",),
         tolerance=0.0,
-        targets={"first": {"Keras": Target(0.15)}},
+        targets={"first": {"Keras": Target(0.12)}},
         headline=True,
     ),
     Case(
