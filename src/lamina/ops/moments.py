@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from typing import cast as typed
 
@@ -64,7 +64,7 @@ def standardize(x: jax.Array, axes: Sequence[int], epsilon: float) -> jax.Array:
     >>> standardize(jnp.array([[1.0, 3.0]]) + 1e6, (1,), 0.0).tolist()
     [[-1.0, 1.0]]
     """
-    return typed(Any, _standardize)(tuple(axes), epsilon, x)
+    return _compiled(tuple(axes), epsilon, x)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -82,6 +82,12 @@ def _standardize_jvp(
     (dx,) = tangents
     along = jnp.mean(y * dx, axes, keepdims=True)
     return y, scale * (dx - jnp.mean(dx, axes, keepdims=True) - y * along)
+
+
+# One program in calls outside of traces, where each operation would be one.
+_compiled: Callable[..., jax.Array] = jax.jit(
+    typed(Any, _standardize), static_argnums=(0, 1), inline=True
+)
 
 
 def _scores(axes: tuple[int, ...], epsilon: float, x: jax.Array) -> tuple[jax.Array, jax.Array]:
