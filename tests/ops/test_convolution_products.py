@@ -46,7 +46,7 @@ def geometries(draw):
     taps, strides, dilation = draw(per_axis), draw(per_axis), draw(per_axis)
     pads = [(draw(st.integers(-1, 3)), draw(st.integers(-1, 3))) for _ in range(rank)]
     sizes = [
-        max(extent(k, d) - sum(p), 1) + draw(st.integers(0, 3))
+        max(extent(k, d) - sum(p), 1) + draw(st.integers(0, (20, 6, 3)[rank - 1]))
         for k, d, p in zip(taps, dilation, pads, strict=True)
     ]
     groups, per_group, multiple = (draw(st.integers(1, n)) for n in (4, 3, 3))
@@ -78,7 +78,42 @@ KINDS = {
     "volume": (Geometry((5, 4, 6), (3, 2, 3), (2, 1, 2), ((1, 1), (0, 0), (1, 0)), (1,) * 3), 3, 4),
     "grouped volume": (Geometry((4, 4, 4), (2, 2, 2), (1,) * 3, ((0, 1),) * 3, (1,) * 3, 2), 4, 6),
     "dense": (Geometry((6, 7), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)), 4, 5),
+    "few points": (Geometry((3, 2), (3, 2), (2, 1), ((1, 2), (1, 1)), (1, 2)), 5, 4),
+    "few points, cropped": (Geometry((6,), (2,), (2,), ((-1, -1),), (2,)), 5, 4),
+    "few channels": (Geometry((6, 7), (3, 3), (1, 1), ((1, 1), (0, 2)), (1, 1)), 3, 5),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "arrangement"),
+    [
+        ("depthwise", "depthwise"),
+        ("grouped", "grouped"),
+        ("pointwise", "pointwise"),
+        ("volume", "volume"),
+        ("dense", "dense"),
+        ("few points", "patches"),
+        ("few points, cropped", "patches"),
+        ("few channels", "patches"),
+    ],
+)
+def test_the_examples_of_each_kind_use_its_arrangement(kind, arrangement) -> None:
+    geometry, channels, _ = KINDS[kind]
+    assert cpu.kind_of(geometry, 2, channels // geometry.groups, jnp.dtype("float32")) == (
+        arrangement
+    )
+
+
+@pytest.mark.parametrize("batch", [1, 32, 4096])
+def test_patches_larger_than_a_cache_are_made_only_where_the_library_is_slow(batch) -> None:
+    def kind(points: int, channels: int) -> str:
+        geometry = Geometry((points,) * 2, (3, 3), (1, 1), ((1, 1),) * 2, (1, 1))
+        return cpu.kind_of(geometry, batch, channels, jnp.dtype("float32"))
+
+    assert kind(2, 256) == "patches"
+    assert kind(4, 256) == ("dense" if batch > 32 else "patches")
+    assert kind(32, 3) == ("dense" if batch > 32 else "patches")
+    assert kind(32, 64) == "dense"
 
 
 @pytest.mark.parametrize("name", NAMES)
