@@ -89,7 +89,7 @@ KINDS = {
     [
         ("depthwise", "depthwise"),
         ("grouped", "grouped"),
-        ("pointwise", "pointwise"),
+        ("pointwise", "patches"),
         ("volume", "volume"),
         ("dense", "dense"),
         ("few points", "patches"),

@@ -17,7 +17,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from lamina.ops.convolution import depthwise, grouped, library, patches, pointwise, volumes
+from lamina.ops.convolution import depthwise, grouped, library, patches, volumes
 from lamina.ops.convolution.geometry import Geometry
 
 __all__ = ["convolve", "input_gradient", "kernel_gradient", "kind_of"]
@@ -26,7 +26,7 @@ _MOST_TAPS = 128  # the most terms of a sum over taps, each of which is a part o
 _MOST_NUMBERS = 2**22  # the most numbers in the patches of all points, if XLA's loops would do
 
 Product = Callable[[jax.Array, jax.Array, Geometry], jax.Array]
-Kind = Literal["dense", "depthwise", "grouped", "patches", "pointwise", "volume"]
+Kind = Literal["dense", "depthwise", "grouped", "patches", "volume"]
 
 
 def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
@@ -35,7 +35,6 @@ def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
         "depthwise": depthwise.convolve,
         "grouped": functools.partial(grouped.convolve, dense=convolve),
         "patches": patches.convolve,
-        "pointwise": pointwise.convolve,
         "volume": functools.partial(volumes.convolve, flat=convolve),
     }
     arranged = arrangements.get(kind_of(geometry, x.shape[0], kernel.shape[geometry.rank], x.dtype))
@@ -52,7 +51,6 @@ def input_gradient(y: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.A
         "depthwise": depthwise.input_gradient,
         "grouped": functools.partial(grouped.input_gradient, dense=input_gradient),
         "patches": patches.input_gradient,
-        "pointwise": pointwise.input_gradient,
         "volume": functools.partial(volumes.input_gradient, flat=input_gradient),
     }
     arranged = arrangements.get(kind_of(geometry, y.shape[0], kernel.shape[geometry.rank], y.dtype))
@@ -69,7 +67,6 @@ def kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array
         "depthwise": depthwise.kernel_gradient,
         "grouped": functools.partial(grouped.kernel_gradient, dense=kernel_gradient),
         "patches": patches.kernel_gradient,
-        "pointwise": pointwise.kernel_gradient,
         "volume": functools.partial(volumes.kernel_gradient, flat=kernel_gradient),
     }
     channels = x.shape[1 if geometry.channels_first else -1] // geometry.groups
@@ -94,8 +91,6 @@ def kind_of(geometry: Geometry, batch: int, channels: int, dtype: jnp.dtype) -> 
     if geometry.groups > 1:
         few_taps = math.prod(geometry.taps) <= _MOST_TAPS
         return "depthwise" if channels == 1 and few_taps else "grouped"
-    if math.prod(geometry.taps) == 1:
-        return "pointwise"
     if _are_patches_fast(geometry, batch, channels):
         return "patches"
     return "volume" if geometry.rank == 3 else "dense"
@@ -104,13 +99,13 @@ def kind_of(geometry: Geometry, batch: int, channels: int, dtype: jnp.dtype) -> 
 def _are_patches_fast(geometry: Geometry, batch: int, channels: int) -> bool:
     """Return whether products of patches are faster than XLA's loops.
 
-    XLA computes fewer than 8 points number by number, up to 100 times slower. Products are also
-    faster for up to 16 points, and for patches of up to 32 numbers, as those of images of three
-    colors, as long as the patches fit a cache.
+    Patches of a single tap are the points of x. XLA computes fewer than 8 points number by number,
+    up to 100 times slower. Products are also faster for up to 16 points, and for patches of up to
+    32 numbers, as those of images of three colors, as long as the patches fit a cache.
     """
     taps = math.prod(geometry.taps)
     points = min(math.prod(geometry.sizes), math.prod(geometry.outputs))
-    if taps > _MOST_TAPS or points < 8:
+    if taps == 1 or taps > _MOST_TAPS or points < 8:
         return taps <= _MOST_TAPS
     numbers = batch * math.prod(geometry.outputs) * taps * channels
     short = taps * channels <= 32 and set(geometry.strides) == {1}

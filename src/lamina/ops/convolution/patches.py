@@ -1,4 +1,4 @@
-"""Convolutions over few points, or of few channels, on the CPU: products of patches and the kernel.
+"""Convolutions of one tap, few points or few channels on the CPU: products of patches and kernel.
 
 The patch of a point of y holds the values of x that the taps of the kernel read for it.
 Arrays have their channels last.
