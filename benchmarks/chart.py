@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def draw(cases: Mapping[str, Case], records: Mapping[str, Record], path: Path) -
     lines = headlines(cases, records)
     columns = [column for _, line in lines for column in line.ratios if ":" not in column]
     columns = list(dict.fromkeys(columns))
-    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.5 * len(lines)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(9, 1.5 + 0.5 * len(lines)), layout="constrained")
     for index, column in enumerate(columns):
         shift = 0.6 * (index + 0.5) / len(columns) - 0.3  # offset, so that points do not overlap
         shown = [(y, x.line.ratios.get(column)) for y, x in enumerate(lines)]
@@ -39,11 +40,11 @@ def draw(cases: Mapping[str, Case], records: Mapping[str, Record], path: Path) -
         )
     axes.axvline(1.0, color="black", linewidth=1)
     axes.set_xscale("log")
-    axes.set_yticks(range(len(lines)), [shown.title for shown in lines])
+    axes.set_yticks(range(len(lines)), [textwrap.fill(shown.title, 50) for shown in lines])
     axes.invert_yaxis()
     axes.grid(axis="x", which="both", alpha=0.3)
     axes.set_xlabel("Lamina / other library (less than 1: Lamina needs less)")
-    axes.legend(loc="best", fontsize="small")
+    figure.legend(loc="outside upper center", ncols=len(columns), fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     plt.close(figure)

@@ -35,8 +35,9 @@ class Headline(NamedTuple):
 
     @property
     def title(self) -> str:
-        metric = self.line.metric
-        return self.case.title if metric != "peak" else f"{self.case.title}, peak memory"
+        peak = ", peak memory" if self.line.metric == "peak" else ""
+        row = f": {self.line.row}" if len(self.case.rows) > 1 else ""
+        return f"{self.case.title}{peak}{row}"
 
 
 def table(case: Case, lines: Sequence[Line]) -> Cells:

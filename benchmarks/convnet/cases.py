@@ -19,7 +19,7 @@ QUICK = [
 CASES = [
     Case(
         name="convnet-forward",
-        title="Convolutional networks, compiled forward",
+        title="Compiled forward, convolutional networks",
         package="convnet",
         problem=Problem,
         contenders=everyone("forward", "Keras", "PyTorch")
@@ -31,7 +31,7 @@ CASES = [
     ),
     Case(
         name="convnet-step",
-        title="Convolutional networks, single train step, Adam",
+        title="Single train step, convolutional networks, Adam",
         package="convnet",
         problem=Problem,
         contenders=everyone("step", "Keras", "PyTorch")

@@ -1,4 +1,4 @@
-"""Cases of a decoder-only transformer."""
+"""Cases of a decoder-only transformer of 4 blocks."""
 
 from benchmarks.case import Case, Target, everyone
 from benchmarks.decoder import Problem
@@ -13,7 +13,7 @@ QUICK = [{"batch": 2, "time": 8, "features": 16, "vocabulary": 32}]
 CASES = [
     Case(
         name="decoder-forward",
-        title="Decoder-only transformer, 4 blocks, compiled forward",
+        title="Compiled forward, decoder-only transformer",
         package="decoder",
         problem=Problem,
         contenders=everyone("forward", "raw JAX", "Keras", "PyTorch"),
@@ -24,7 +24,7 @@ CASES = [
     ),
     Case(
         name="decoder-step",
-        title="Decoder-only transformer, 4 blocks, single train step, Adam",
+        title="Single train step, decoder-only transformer, Adam",
         package="decoder",
         problem=Problem,
         contenders=everyone("step", "raw JAX", "Keras", "PyTorch"),
