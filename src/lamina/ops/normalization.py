@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
@@ -45,13 +46,42 @@ def normalize(
     >>> normalize(jnp.array([1.0, 3.0]), jnp.array(2.0), jnp.array(1.0), 0.0).tolist()
     [-1.0, 1.0]
     """
-    scale = lax.rsqrt(variance + epsilon)
+    return _normalized(x, mean, variance, gamma, beta, epsilon)
+
+
+def _shift_and_scale(
+    x: jax.Array,
+    mean: jax.Array | None,
+    variance: jax.Array,
+    gamma: jax.Array | None,
+    beta: jax.Array | None,
+    epsilon: float,
+) -> jax.Array:
+    scale = lax.rsqrt(lax.add(variance, lax.full_like(variance, epsilon)))
     if gamma is not None:
-        scale = scale * gamma
+        scale = lax.mul(*_alike(scale, gamma))
     offset = beta
     if mean is not None:
-        offset = -mean * scale if beta is None else beta - mean * scale
-    return x * scale if offset is None else x * scale + offset
+        shift = lax.mul(*_alike(mean, scale))
+        offset = lax.neg(shift) if beta is None else lax.sub(*_alike(beta, shift))
+    y = lax.mul(*_alike(x, scale))
+    return y if offset is None else lax.add(*_alike(y, offset))
+
+
+def _alike(left: jax.Array, right: jax.Array) -> list[jax.Array]:
+    """Broadcast two arrays against each other; `jnp` would trace a program for each pair."""
+    shape = np.broadcast_shapes(left.shape, right.shape)
+    axes = range(len(shape))
+    return [
+        a if a.shape == shape else lax.broadcast_in_dim(a, shape, axes[len(shape) - a.ndim :])
+        for a in (left, right)
+    ]
+
+
+# Traced once for all layers of the same shapes, and inlined.
+_normalized: Callable[..., jax.Array] = jax.jit(
+    _shift_and_scale, static_argnames="epsilon", inline=True
+)
 
 
 def layer_norm(

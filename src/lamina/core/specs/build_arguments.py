@@ -39,6 +39,10 @@ def build_arguments(
         InputError: some parameters have the names of inputs, and another one has not.
     """
     parameters = _parameters(build)
+    if len(parameters) == len(inputs) == 1 and parameters[0].kind in _NAMED:
+        (value,) = inputs.values()
+        if _has_spec(value):  # the common case: one array, whatever the parameter is called
+            return [], {parameters[0].name: shape(value)}
     if method is not None and len(parameters) > 1:
         _check_names(build, method)
     arrays = {name: shape(value) for name, value in inputs.items() if _has_spec(value)}

@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -24,6 +25,7 @@ from lamina.ops.convolution.geometry import Geometry
 __all__ = ["convolve", "input_gradient", "kernel_gradient"]
 
 Product = Callable[[jax.Array, jax.Array, Geometry], jax.Array]
+Shape = tuple[int, ...]
 
 
 def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
@@ -45,8 +47,16 @@ def _bind(primitive: Any, left: jax.Array, right: jax.Array, geometry: Geometry)
     return primitive.bind(left, right, geometry=geometry)
 
 
-def _defined(name: str, plain: Product, on_cpu: Product) -> Any:
-    """Define a primitive that the CPU computes with `on_cpu` and other devices with `plain`."""
+def _defined(
+    name: str,
+    plain: Product,
+    on_cpu: Product,
+    shape: Callable[[Shape, Shape, Geometry], Shape | None],
+) -> Any:
+    """Define a primitive that the CPU computes with `on_cpu` and other devices with `plain`.
+
+    `shape` returns the shape of the product; None if the operands do not match.
+    """
     primitive: Any = Primitive(name)
 
     @functools.cache
@@ -56,14 +66,18 @@ def _defined(name: str, plain: Product, on_cpu: Product) -> Any:
     def evaluate(left: jax.Array, right: jax.Array, *, geometry: Geometry) -> jax.Array:
         return compiled(geometry)(left, right)
 
-    def shape_of(left: Any, right: Any, *, geometry: Geometry) -> Any:
+    def type_of(left: Any, right: Any, *, geometry: Geometry) -> Any:
+        known = shape(left.shape, right.shape, geometry)
+        if known is not None and left.dtype == right.dtype and _is_plain(left) and _is_plain(right):
+            return ShapedArray(known, left.dtype)
+
         def product(left: jax.Array, right: jax.Array) -> jax.Array:
             return plain(left, right, geometry)
 
         return jax.make_jaxpr(product)(left, right).out_avals[0]
 
     primitive.def_impl(evaluate)
-    primitive.def_abstract_eval(shape_of)
+    primitive.def_abstract_eval(type_of)
     for product, platform in ((plain, None), (on_cpu, "cpu")):
         mlir.register_lowering(
             primitive, mlir.lower_fun(product, multiple_results=False), platform=platform
@@ -71,9 +85,40 @@ def _defined(name: str, plain: Product, on_cpu: Product) -> Any:
     return primitive
 
 
-_convolve = _defined("convolve", library.convolve, cpu.convolve)
-_input_gradient = _defined("input_gradient", library.input_gradient, cpu.input_gradient)
-_kernel_gradient = _defined("kernel_gradient", library.kernel_gradient, cpu.kernel_gradient)
+def _is_plain(operand: Any) -> bool:
+    """Return whether an abstract array has nothing but a shape and a dtype: no explicit sharding,
+    no mesh axes of `shard_map` over which it varies."""
+    return operand == ShapedArray(operand.shape, operand.dtype)
+
+
+def _output_shape(x: Shape, kernel: Shape, geometry: Geometry) -> Shape | None:
+    fits = x == geometry.shaped(x[0], geometry.sizes, kernel[-2] * geometry.groups)
+    fits = fits and kernel[:-2] == geometry.taps and kernel[-1] % geometry.groups == 0
+    return geometry.shaped(x[0], geometry.outputs, kernel[-1]) if fits else None
+
+
+def _input_shape(y: Shape, kernel: Shape, geometry: Geometry) -> Shape | None:
+    x = geometry.shaped(y[0], geometry.sizes, kernel[-2] * geometry.groups)
+    return x if _output_shape(x, kernel, geometry) == y else None
+
+
+def _kernel_shape(x: Shape, y: Shape, geometry: Geometry) -> Shape | None:
+    axis = _channel_axis(geometry)
+    kernel = (*geometry.taps, x[axis] // geometry.groups, y[axis])
+    return kernel if _output_shape(x, kernel, geometry) == y else None
+
+
+def _channel_axis(geometry: Geometry) -> int:
+    return 1 if geometry.channels_first else -1
+
+
+_convolve = _defined("convolve", library.convolve, cpu.convolve, _output_shape)
+_input_gradient = _defined(
+    "input_gradient", library.input_gradient, cpu.input_gradient, _input_shape
+)
+_kernel_gradient = _defined(
+    "kernel_gradient", library.kernel_gradient, cpu.kernel_gradient, _kernel_shape
+)
 
 
 def _of_input(y: jax.Array, _: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
@@ -131,10 +176,6 @@ def _batch_array_product(
         for array, axis in zip(operands, axes, strict=True)
     )
     return _split(kernel_gradient(x, y, _grouped(geometry, size)), size, -1)
-
-
-def _channel_axis(geometry: Geometry) -> int:
-    return 1 if geometry.channels_first else -1
 
 
 def _grouped(geometry: Geometry, size: int) -> Geometry:
