@@ -135,9 +135,9 @@ def test_one_step_at_a_time_is_the_whole(normal, kind) -> None:
     x = normal(BATCH, TIME, FEATURES)
     layer = KINDS[kind](UNITS, **ALL)
     outputs, *last = layer(x)
-    states = None
+    states, step = layer.get_initial_state(BATCH), lamina.jit(layer)
     for t in range(TIME):
-        output, *states = layer(x[:, t : t + 1], initial_state=states)
+        output, *states = step(x[:, t : t + 1], initial_state=states)
         np.testing.assert_allclose(output[:, 0], outputs[:, t], rtol=1e-5, atol=1e-6)
     for one, other in zip(states, last, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
