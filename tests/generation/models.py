@@ -70,18 +70,23 @@ def decoder(*blocks, **options):
     return built(Decoder(list(blocks) or [Block(), Block()], **options))
 
 
-@functools.lru_cache(4)
+@functools.lru_cache(8)
 def _compiled(model):
     return lamina.jit(model)
 
 
+def next_logits(model, ids, total=24):
+    """The logits after these ids, which are padded to share a program."""
+    padded = np.full((1, total), VOCABULARY - 1, "int32")
+    padded[0, : len(ids)] = ids
+    return np.array(_compiled(model)(padded))[0, len(ids) - 1]
+
+
 def plain_loop(model, prompt, count, stop=(), total=24):
-    """Greedy decoding by calls on the whole sequence, which is padded to share a program."""
+    """Greedy decoding by calls on the whole sequence."""
     ids = list(prompt)
     for _ in range(count):
-        padded = ids + [VOCABULARY - 1] * (max(total, len(prompt) + count) - len(ids))
-        logits = _compiled(model)(jnp.array([padded], "int32"))
-        ids.append(int(np.argmax(logits[0, len(ids) - 1])))
+        ids.append(int(np.argmax(next_logits(model, ids, total))))
         if ids[-1] in stop:
             break
     return ids[len(prompt) :]

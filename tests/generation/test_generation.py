@@ -21,6 +21,7 @@ from tests.generation.models import (
     OwnPositions,
     built,
     decoder,
+    next_logits,
     plain_loop,
 )
 
@@ -44,6 +45,15 @@ def sequential():
     return Sequential([table, block, layers.Dense(VOCABULARY)])
 
 
+@pytest.fixture(scope="module")
+def model():
+    """A model for all tests that do not change it.
+
+    They share its programs: a program is for one number of prompts, width and number of stop ids.
+    """
+    return decoder(Block())
+
+
 class Broadcast(Decoder):
     def call(self, ids):
         positions = jnp.broadcast_to(jnp.arange(ids.shape[1]), ids.shape)
@@ -54,18 +64,16 @@ class Broadcast(Decoder):
 
 
 INCREMENTAL = {
-    "a list of blocks": lambda: decoder(),
-    "positions for each row": lambda: built(Broadcast([Block()])),
-    "stacked blocks": lambda: decoder(layers.Stack(Block, 3)),
-    "rematerialized": lambda: decoder(lamina.checkpoint(Block()), Block()),
-    "transformer block": lambda: decoder(layers.TransformerDecoderBlock(16, 2)),
-    "grouped with rotary": lambda: decoder(grouped(rotary=layers.RotaryEmbedding()), positions=0),
-    "gate": lambda: decoder(grouped(use_gate=True)),
-    "sliding window": lambda: decoder(grouped(sliding_window=4)),
+    "a list of blocks": lambda: decoder(Block(), lamina.checkpoint(Block())),
+    "positions for each row": lambda: built(Broadcast([layers.TransformerDecoderBlock(16, 2)])),
+    "stacked blocks": lambda: decoder(layers.Stack(Block, 2)),
+    "grouped": lambda: decoder(
+        grouped(rotary=layers.RotaryEmbedding(), use_gate=True, sliding_window=4), positions=0
+    ),
     "one block called twice": lambda: decoder(*[Block()] * 2),
     "functional": lambda: built(functional()),
     "sequential": lambda: built(sequential()),
-    "no attention": lambda: decoder(layers.Dense(FEATURES, "relu")),
+    "no attention and not built": lambda: Decoder([layers.Dense(FEATURES, "relu")]),
 }
 
 
@@ -111,7 +119,6 @@ class InScan(Block):
 RECOMPUTING = {
     "recurrent": lambda: built(Recurrent()),
     "convolution": lambda: built(Convolving()),
-    "own positions": lambda: built(OwnPositions([Block()])),
     "attention mask": lambda: decoder(Masked()),
     "cumulative sum": lambda: decoder(Cumulative()),
     "attention in a scan": lambda: decoder(InScan()),
@@ -130,22 +137,17 @@ def test_other_models_are_recomputed_with_a_warning(make):
         assert lamina.generate(model, PROMPTS, 9)[0].tolist() == found[0].tolist()
 
 
-def test_a_recomputed_model_may_use_its_whole_table_of_positions():
+def test_positions_of_its_own_are_noticed_while_they_are_zero():
     model = built(OwnPositions([Block()], positions=21))
-    with pytest.warns(UserWarning, match="generates slowly"):
-        (tokens,) = lamina.generate(model, [PROMPTS[0]], 11)
-    assert tokens.tolist() == plain_loop(model, PROMPTS[0], 11, total=21)
-
-
-def test_positions_whose_weights_are_still_zero_are_noticed():
-    model = built(OwnPositions([Block()]))
     values = model.values()
     table = values["positions.embeddings"]
-    model.set_values(values | {"positions.embeddings": jnp.zeros_like(table)})
+    model.set_values(values | {"positions.embeddings": np.zeros(table.shape, "float32")})
     with pytest.warns(UserWarning, match="generates slowly"):
-        lamina.generate(model, [[1, 2]], 4)
+        lamina.generate(model, PROMPTS, 11)
     model.set_values(values)
-    assert lamina.generate(model, [[1, 2]], 4)[0].tolist() == plain_loop(model, [1, 2], 4)
+    found = lamina.generate(model, PROMPTS, 11)  # uses the whole table
+    for prompt, tokens in zip(PROMPTS, found, strict=True):
+        assert tokens.tolist() == plain_loop(model, prompt, 11, total=21)
 
 
 class Bidirectional(Block):
@@ -158,53 +160,50 @@ class Mean(Layer):
         return x + x.mean(1, keepdims=True)
 
 
-@pytest.mark.parametrize("make", [Bidirectional, Mean], ids=["attention", "mean"])
+READS_LATER = {
+    "attention": lambda: decoder(Bidirectional()),
+    "mean": lambda: decoder(Mean()),
+    "convolution": lambda: built(Convolving("same")),
+}
+
+
+@pytest.mark.parametrize("make", READS_LATER.values(), ids=READS_LATER)
 def test_a_model_that_reads_later_positions_is_refused(make):
     with pytest.raises(InputError, match="depend on later positions"):
-        lamina.generate(decoder(make()), [[1, 2]], 4)
-    with pytest.raises(InputError, match="depend on later positions"):
-        lamina.generate(built(Convolving("same")), [[1, 2]], 4)
+        lamina.generate(make(), [[1, 2]], 4)
 
 
+@pytest.mark.filterwarnings("error")  # of recomputing
 def test_a_long_cache_is_read_in_part():
     model = decoder(Block(), positions=400)
     prompt = np.random.default_rng(0).integers(0, VOCABULARY, 120).tolist()
-    (tokens,) = lamina.generate(model, [prompt], 20, max_length=300)  # passes slot 128
-    assert tokens.tolist() == plain_loop(model, prompt, 20)
-    (tokens,) = lamina.generate(model, [[7], prompt], 3, max_length=300)[:1]
-    assert tokens.tolist() == plain_loop(model, [7], 3)
+    found = lamina.generate(model, [[7], prompt], 20, max_length=300)  # passes slot 128
+    for row, tokens in zip([[7], prompt], found, strict=True):
+        assert tokens.tolist() == plain_loop(model, row, 20, total=140)
 
 
-def test_programs_are_shared_by_lengths():
-    model = decoder()
+def test_programs_are_shared_by_lengths(model):
     for length, new in ((9, 16), (5, 9), (2, 12)):
-        lamina.generate(model, [list(range(1, length + 1))], new)
-    (compiled,) = model._lamina.generation._compiled.values()
+        lamina.generate(model, [list(range(1, length + 1))], new, pad_id=1)
+    *_, compiled = model._lamina.generation._compiled.values()  # those with this id of padding
     assert compiled.begin._cache_size() == compiled.advance._cache_size() == 1
-    for length, new in ((20, 30), (5, 9), (40, 20)):
-        lamina.generate(model, [list(range(1, length + 1))[:39]], new, max_length=64)
+    for length, new in ((5, 9), (39, 20)):
+        lamina.generate(model, [list(range(1, length + 1))], new, pad_id=1, max_length=64)
     assert compiled.advance._cache_size() == 2
 
 
 def test_new_weights_and_new_layers_take_effect():
-    model = decoder()
+    model = decoder(layers.Dense(FEATURES))
     first = lamina.generate(model, PROMPTS, 6)
-    other = built(Decoder([Block(), Block()]), seed=9)
+    other = built(Decoder([layers.Dense(FEATURES)]), seed=9)
     model.set_values(other.values())
     assert lamina.generate(model, PROMPTS, 6)[0].tolist() == plain_loop(model, PROMPTS[0], 6)
     assert lamina.generate(model, PROMPTS, 6)[0].tolist() != first[0].tolist()
-    model.blocks.append(Block())
+    model.blocks.append(layers.Dense(FEATURES))
     assert lamina.generate(model, PROMPTS, 6)[0].tolist() == plain_loop(model, PROMPTS[0], 6)
 
 
-def test_an_unbuilt_model_is_built():
-    model = Decoder([Block()])
-    (tokens,) = lamina.generate(model, [[1, 2, 3]], 5)
-    assert tokens.tolist() == plain_loop(model, [1, 2, 3], 5)
-
-
-def test_a_sequence_ends_with_its_stop_id():
-    model = decoder()
+def test_a_sequence_ends_with_its_stop_id(model):
     whole = [plain_loop(model, prompt, 12) for prompt in PROMPTS]
     stop = {whole[0][3], whole[1][1]}
     found = lamina.generate(model, PROMPTS, 12, stop=sorted(stop))
@@ -213,40 +212,35 @@ def test_a_sequence_ends_with_its_stop_id():
     assert min(map(len, expected)) < 12
 
 
-def test_the_loop_ends_when_all_sequences_have_ended():
-    model = decoder()
-    stop = plain_loop(model, PROMPTS[1], 3)[-1]
-    found = list(lamina.generate(model, PROMPTS[1:2], 12, stop=stop, stream=True))
-    assert len(found) == len(plain_loop(model, PROMPTS[1], 12, {stop})) < 12
+def test_the_loop_ends_when_all_sequences_have_ended(model):
+    stop = plain_loop(model, PROMPTS[0], 4)[-2:]
+    found = list(lamina.generate(model, PROMPTS[:1] * 3, 12, stop=stop, stream=True))
+    assert len(found) == len(plain_loop(model, PROMPTS[0], 12, stop)) < 12
 
 
-def test_a_stream_gives_the_tokens_of_each_step():
-    model = decoder()
-    stop = plain_loop(model, PROMPTS[1], 3)[-1]
-    steps = np.stack(list(lamina.generate(model, PROMPTS, 8, stop=stop, pad_id=39, stream=True)), 1)
-    for row, tokens in zip(steps, lamina.generate(model, PROMPTS, 8, stop=stop), strict=True):
+def test_a_stream_gives_the_tokens_of_each_step(model):
+    stop = [plain_loop(model, PROMPTS[1], 3)[-1], 38]
+    stream = lamina.generate(model, PROMPTS, 12, stop=stop, pad_id=39, stream=True)
+    steps = np.stack(list(stream), 1)
+    for row, tokens in zip(steps, lamina.generate(model, PROMPTS, 12, stop=stop), strict=True):
         assert row.tolist() == tokens.tolist() + [39] * (len(row) - len(tokens))
 
 
-def test_prompts_may_be_a_padded_array():
-    model = decoder()
-    ids = np.array([[0, 0, 5, 6], [1, 2, 3, 4], [9, 8, 0, 0]])
-    mask = np.array([[0, 0, 1, 1], [1, 1, 1, 1], [1, 1, 0, 0]], bool)
-    found = lamina.generate(model, ids, 6, mask=mask)
-    expected = lamina.generate(model, [[5, 6], [1, 2, 3, 4], [9, 8]], 6)
+def test_prompts_may_be_a_padded_array(model):
+    ids, mask = np.full((3, 10), 9), np.zeros((3, 10), bool)
+    for row, start, prompt in zip(range(3), (0, 9, 4), PROMPTS, strict=True):
+        ids[row, start : start + len(prompt)] = prompt
+        mask[row, start : start + len(prompt)] = True
+    found = lamina.generate(model, ids, 12, mask=mask)
+    expected = lamina.generate(model, PROMPTS, 12)
     assert [one.tolist() for one in found] == [one.tolist() for one in expected]
 
 
-def test_repetition_is_penalized_as_in_a_plain_loop():
-    model = decoder()
-
-    call = lamina.jit(model)
-
+def test_repetition_is_penalized_as_in_a_plain_loop(model):
     def penalized(prompt):
         ids = list(prompt)
         for _ in range(10):
-            padded = np.array([ids + [0] * (24 - len(ids))], "int32")
-            logits = np.array(call(padded)[0, len(ids) - 1])
+            logits = next_logits(model, ids)
             seen = np.unique(ids)
             logits[seen] = np.where(logits[seen] > 0, logits[seen] / 1.5, logits[seen] * 1.5)
             ids.append(int(logits.argmax()))
@@ -266,10 +260,9 @@ def test_half_precision_agrees_with_its_own_whole_call():
     assert all(0 <= token < VOCABULARY for token in tokens)
 
 
-def test_sampling_depends_on_the_key_alone():
-    model = decoder()
+def test_sampling_depends_on_the_key_alone(model):
     one, again, other = (
-        np.stack(lamina.generate(model, [[1]] * 4, 16, temperature=2.0, rng=seed))
+        np.stack(lamina.generate(model, PROMPTS[:1] * 3, 16, temperature=2.0, rng=seed))
         for seed in (0, jax.random.key(0), 1)
     )
     assert np.array_equal(one, again)
@@ -277,15 +270,14 @@ def test_sampling_depends_on_the_key_alone():
     assert len({row.tobytes() for row in one}) > 1  # rows have random numbers of their own
 
 
-def test_top_k_of_one_is_greedy():
-    model = decoder()
-    found = lamina.generate(model, PROMPTS, 8, top_k=1, temperature=3.0, rng=0)
-    assert found[0].tolist() == plain_loop(model, PROMPTS[0], 8)
+def test_top_k_of_one_is_greedy(model):
+    found = lamina.generate(model, PROMPTS, 12, top_k=1, temperature=3.0, rng=0)
+    assert found[0].tolist() == plain_loop(model, PROMPTS[0], 12)
 
 
 def test_positions_behind_the_table_are_an_error():
-    model = decoder(positions=12)
-    assert len(lamina.generate(model, [[1, 2, 3]], 10)[0]) == 10
+    model = decoder(layers.Dense(FEATURES), positions=12)
+    assert len(lamina.generate(model, [[1], [1, 2, 3]], 10)[1]) == 10
     with pytest.raises(InputError, match="new token 11 of prompt 1 are NaN"):
         lamina.generate(model, [[1], [1, 2, 3]], 11)
     with pytest.raises(InputError, match="are NaN"):
@@ -307,9 +299,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_options_out_of_range_are_refused(name):
+def test_options_out_of_range_are_refused(model, name):
     with pytest.raises(InputError, match=name):
-        lamina.generate(decoder(), [[1, 2, 3]], **{"rng": 0, name: BAD[name]})
+        lamina.generate(model, [[1, 2, 3]], **{"rng": 0, name: BAD[name]})
 
 
 @pytest.mark.parametrize(
@@ -320,15 +312,15 @@ def test_options_out_of_range_are_refused(name):
         {"temperature": 1.0},
     ],
 )
-def test_options_that_exclude_each_other_are_refused(options):
+def test_options_that_exclude_each_other_are_refused(model, options):
     with pytest.raises(InputError, match="with these arguments"):
-        lamina.generate(decoder(), [[1, 2, 3]], **options)
+        lamina.generate(model, [[1, 2, 3]], **options)
 
 
 @pytest.mark.parametrize("prompts", [[], [[]], [[1.5]], 3, "text", [[-1]], [[[1]]]])
-def test_prompts_that_are_no_ids_are_refused(prompts):
+def test_prompts_that_are_no_ids_are_refused(model, prompts):
     with pytest.raises(InputError, match="after these prompts"):
-        lamina.generate(decoder(), prompts)
+        lamina.generate(model, prompts)
 
 
 def test_a_model_without_logits_is_refused():
@@ -343,8 +335,8 @@ def test_a_model_without_logits_is_refused():
 
 
 def test_copies_and_files_hold_no_programs():
-    model = decoder()
-    lamina.generate(model, [[1, 2]], 2)
+    model = decoder(layers.Dense(FEATURES))
+    lamina.generate(model, [[1, 2]], 4)
     twin = copy.deepcopy(model)
     assert not hasattr(twin._lamina, "generation")
     assert lamina.generate(twin, [[1, 2]], 4)[0].tolist() == plain_loop(model, [1, 2], 4)

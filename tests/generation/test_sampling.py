@@ -19,6 +19,11 @@ class Constant(Layer):
         return jnp.broadcast_to(jnp.asarray(LOGITS), (*ids.shape, len(LOGITS)))
 
 
+@pytest.fixture(scope="module")
+def model():
+    return Constant()
+
+
 def kept(logits, top_k, top_p):
     """The probabilities after both filters."""
     order = np.argsort(-logits)[: top_k or len(logits)]
@@ -34,9 +39,9 @@ def kept(logits, top_k, top_p):
     ("temperature", "top_k", "top_p"),
     [(None, 3, None), (0.7, None, None), (None, None, 0.6), (1.4, 5, 0.8), (2.0, None, 0.9)],
 )
-def test_samples_have_the_probabilities_of_the_filtered_logits(temperature, top_k, top_p):
+def test_samples_have_the_probabilities_of_the_filtered_logits(model, temperature, top_k, top_p):
     found = lamina.generate(
-        Constant(), [[1]] * 64, 128, temperature=temperature, top_k=top_k, top_p=top_p, rng=3
+        model, [[1]] * 64, 128, temperature=temperature, top_k=top_k, top_p=top_p, rng=3
     )
     counts = np.bincount(np.concatenate(found), minlength=len(LOGITS))
     expected = kept(LOGITS / (temperature or 1.0), top_k, top_p)
