@@ -52,36 +52,59 @@ def run(tmp_path, two):
     return directory
 
 
-def gives_way(directory):
+def gives_way(run, damages):
     """Training goes on from the first checkpoint; without that, nothing is changed.
+
+    Args:
+        run: the folder of two checkpoints.
+        damages: functions that damage a checkpoint, by names that say how; each is given a copy
+            of the second one.
 
     Returns the model that could not be resumed.
     """
-    model = compiled()
-    with pytest.warns(UserWarning, match="checkpoint-000002 is damaged"):
-        history = model.fit(
-            X, Y, 16, epochs=3, checkpoint_dir=directory, resume=True, callbacks=told(), verbose=0
-        )
+    second = run / "checkpoint-000002"
+    shutil.move(second, run.parent / "second")
+    damaged = {}
+    for number, (name, damage) in enumerate(damages.items(), 2):
+        damaged[run / f"checkpoint-{number:06}"] = name
+        shutil.copytree(run.parent / "second", run / f"checkpoint-{number:06}")
+        damage(run / f"checkpoint-{number:06}")
+    options = {"epochs": 3, "checkpoint_dir": run, "resume": True, "verbose": 0}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = compiled().fit(X, Y, 16, keep=1000, callbacks=told(), **options)
+    for folder, name in reversed(damaged.items()):  # the newest is read first
+        told_of = [f"{folder} is damaged" in str(warning.message) for warning in caught]
+        assert sum(told_of) == 1, name
     assert history.epoch == [0, 1, 2]
-    assert sorted(os.listdir(directory))[-1] == "checkpoint-000004"
-    for folder in directory.iterdir():
-        if folder.name != "checkpoint-000002":
-            shutil.rmtree(folder)
+    last = len(damages) + 3
+    assert sorted(os.listdir(run))[-1] == f"checkpoint-{last:06}"
+    for number in (1, last - 1, last):
+        shutil.rmtree(run / f"checkpoint-{number:06}")
     model = compiled(seed=4)
     model.build(X[:1])
     before = {path: np.array(value) for path, value in model.values().items()}
     with warnings.catch_warnings(), pytest.raises(FileFormatError, match="No checkpoint in"):
         warnings.simplefilter("ignore")
-        model.fit(X, Y, 16, epochs=3, checkpoint_dir=directory, resume=True, verbose=0,
-                  callbacks=told())  # fmt: skip
+        model.fit(X, Y, 16, callbacks=told(), **options)
     for path, value in model.values().items():
         np.testing.assert_array_equal(value, before[path])
     return model
 
 
-def changed(directory, change):
+def test_a_checkpoint_that_is_not_damaged_does_not_give_way(run):
+    shutil.copytree(run / "checkpoint-000002", run / "checkpoint-000060")
+    changed(run / "checkpoint-000060", lambda index: None)
+    options = {"checkpoint_dir": run, "resume": True, "callbacks": told(), "verbose": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compiled().fit(X, Y, 16, epochs=2, **options).epoch == [0, 1]
+    assert not (run / "checkpoint-000061").exists()
+
+
+def changed(folder, change):
     """Change an index, and seal it again."""
-    path = directory / "checkpoint-000002" / "checkpoint.json"
+    path = folder / "checkpoint.json"
     index = json.loads(path.read_text())["index"]
     found = change(index)
     index = index if found is None else found
@@ -170,10 +193,12 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_index_gives_way_whatever_is_wrong_in_it(run, change):
-    changed(run, CHANGES[change])
-    gives_way(run)
+def test_a_changed_index_gives_way_whatever_is_wrong_in_it(run):
+    damages = {
+        name: lambda folder, change=change: changed(folder, change)
+        for name, change in CHANGES.items()
+    }
+    gives_way(run, damages)
 
 
 TEXTS = {
@@ -191,38 +216,50 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_an_index_that_is_none_gives_way(run, text):
-    (run / "checkpoint-000002" / "checkpoint.json").write_bytes(TEXTS[text])
-    gives_way(run).fit(X, Y, 16, verbose=0)
+def test_an_index_that_is_none_gives_way(run):
+    def written(text):
+        return lambda folder: (folder / "checkpoint.json").write_bytes(text)
+
+    gives_way(run, {name: written(text) for name, text in TEXTS.items()}).fit(X, Y, 16, verbose=0)
 
 
-def resealed(directory, name):
-    seal = seal_of(directory / "checkpoint-000002" / name)
-    changed(directory, at("files", name, value=seal))
+def resealed(folder, name):
+    seal = seal_of(folder / name)
+    changed(folder, at("files", name, value=seal))
 
 
-@pytest.mark.parametrize("name", NAMES[:2])
-def test_a_file_of_something_else_gives_way_though_it_is_sealed(run, name):
-    (run / "checkpoint-000002" / name).write_bytes(b"something else")
-    resealed(run, name)
-    gives_way(run)
+def test_a_file_of_something_else_gives_way_though_it_is_sealed(run):
+    def other(name):
+        def damage(folder):
+            (folder / name).write_bytes(b"something else")
+            resealed(folder, name)
+
+        return damage
+
+    gives_way(run, {name: other(name) for name in NAMES[:2]})
 
 
-@pytest.mark.parametrize(
-    "arrays",
-    [{}, {"steps": np.ones(2, np.int32)}, {"steps": np.float32(1)}, {"steps": np.int32(-1)}],
-    ids=["none", "two", "a float", "below 0"],
-)
-def test_steps_that_are_no_number_of_steps_give_way(run, arrays):
-    path = run / "checkpoint-000002" / NAMES[1]
-    index = json.loads((run / "checkpoint-000002" / NAMES[2]).read_text())["index"]
-    about = {"about": json.loads(json.dumps(index["about"]))}
-    about["about"]["more"]["callbacks"] = []
-    save_file({name: np.asarray(array) for name, array in arrays.items()}, path)
-    changed(run, lambda index: index | about)
-    resealed(run, NAMES[1])
-    gives_way(run)
+STEPS = {
+    "none": {},
+    "two": {"steps": np.ones(2, np.int32)},
+    "a float": {"steps": np.float32(1)},
+    "below 0": {"steps": np.int32(-1)},
+}
+
+
+def test_steps_that_are_no_number_of_steps_give_way(run):
+    def steps(arrays):
+        def damage(folder):
+            index = json.loads((folder / NAMES[2]).read_text())["index"]
+            index["about"]["more"]["callbacks"] = []
+            arrays_of = {name: np.asarray(array) for name, array in arrays.items()}
+            save_file(arrays_of, folder / NAMES[1])
+            changed(folder, lambda _: index)
+            resealed(folder, NAMES[1])
+
+        return damage
+
+    gives_way(run, {name: steps(arrays) for name, arrays in STEPS.items()})
 
 
 def pipe(path):
@@ -238,19 +275,22 @@ def device(path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs what POSIX has")
-@pytest.mark.parametrize("make", [os.mkdir, pipe, loop, device])
-@pytest.mark.parametrize("name", NAMES)
-def test_what_is_no_regular_file_gives_way(run, name, make):
-    path = run / "checkpoint-000002" / name
-    path.unlink()
-    make(path)
-    gives_way(run)
+def test_what_is_no_regular_file_gives_way(run):
+    def replaced(name, make):
+        def damage(folder):
+            (folder / name).unlink()
+            make(folder / name)
+
+        return damage
+
+    kinds = (os.mkdir, pipe, loop, device)
+    gives_way(run, {f"{make} {name}": replaced(name, make) for name in NAMES for make in kinds})
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs what POSIX has")
-@pytest.mark.parametrize("make", [lambda path: path.write_text("text"), pipe, loop, device])
-def test_what_is_no_folder_is_no_checkpoint(run, make):
-    make(run / "checkpoint-000009")
+def test_what_is_no_folder_is_no_checkpoint(run):
+    for number, make in enumerate((lambda path: path.write_text("text"), pipe, loop, device), 6):
+        make(run / f"checkpoint-{number:06}")
     options = {"checkpoint_dir": run, "resume": True, "verbose": 0, "callbacks": told()}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
