@@ -4,7 +4,7 @@ import copy
 import gc
 import inspect
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -438,24 +438,22 @@ ROWS = [
     Row("a layer in a scan", Scanned, SEQUENCE, UNKNOWN, WRONG),
     Row("shared layers and tied weights", Tied, (ids(2, 5),), (Spec((None, None), "int32"),)),
 ]
-AS_USERS_RUN = {
-    "GRU, every option",
-    "Conv2D",
-    "MultiHeadAttention",
-    "Sequential",
-    "a layer in a scan",
-    "shared layers and tied weights",
-}
-# In the scope of the module, pytest runs all laws of a row together: they share programs.
-rows = pytest.mark.parametrize(
-    "row",
-    [
-        pytest.param(row, marks=[pytest.mark.as_users_run] if row.name in AS_USERS_RUN else [])
-        for row in ROWS
-    ],
-    ids=lambda row: row.name,
-    scope="module",
-)
+AS_USERS_RUN = {"GRU, every option", "Conv2D", "MultiHeadAttention"}
+
+
+def over_rows(optimized: Collection[str] = ()):
+    """Over all rows, of which those named `optimized` run as users run.
+
+    In the scope of the module, pytest runs all laws of a row together: they share programs.
+    """
+    marks = {name: [pytest.mark.as_users_run] for name in optimized}
+    given = [pytest.param(row, id=row.name, marks=marks.get(row.name, [])) for row in ROWS]
+    return pytest.mark.parametrize("row", given, scope="module")
+
+
+rows = over_rows()
+rows_of_numbers = over_rows(AS_USERS_RUN)
+"""For the laws of the numbers that programs give: XLA changes nothing in the others."""
 KEY = jax.random.key(11)
 
 
@@ -546,7 +544,7 @@ def first_values(row):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("way", WAYS)
-@rows
+@rows_of_numbers
 def test_1_order_free(row, way):
     expected = first_values(row)
     if not expected and way != "call":
@@ -641,7 +639,7 @@ def test_4_pure_plan(row):
     assert plan.nbytes == sum(value.nbytes for value in expected.values().values())
 
 
-@rows
+@rows_of_numbers
 def test_5_transparent(row):
     layer = built(row)
     values, fast = layer.values(), lamina.jit(layer)
@@ -657,7 +655,7 @@ def test_5_transparent(row):
     close(jax.tree.map(lambda part: np.asarray(part)[1], both), one)
 
 
-@rows
+@rows_of_numbers
 def test_5_gradients_are_finite_and_those_of_differences(row):
     layer = built(row)
     values = layer.values()
@@ -683,7 +681,7 @@ def test_5_gradients_are_finite_and_those_of_differences(row):
     np.testing.assert_allclose(exact, numeric, rtol=5e-2, atol=2e-2)
 
 
-@rows
+@rows_of_numbers
 def test_6_round_trip(row, tmp_path):
     layer = built(row)
     layer.set_values(jax.tree.map(lambda value: value * 1.5 + 0.25, jax.device_get(layer.values())))
