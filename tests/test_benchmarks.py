@@ -5,6 +5,7 @@ import ast
 import dataclasses
 import doctest
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
@@ -253,19 +254,45 @@ def test_a_case_from_end_to_end(tmp_path, monkeypatch):
     assert "| layers 2, units 3 | time |" in text
 
 
+class Here:
+    """A contender in this process; `test_a_case_from_end_to_end` has those in new ones."""
+
+    opened = 0
+
+    def __init__(self, case, column, _):
+        self.worker = Worker(*case.place(column))
+        Here.opened += 1
+
+    def open(self, row):
+        self.worker.open(Problem, dict(row))
+
+    def ask(self, name, *args):
+        return getattr(self.worker, name)(*args)
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    monkeypatch.setattr(measuring, "contender", lambda *given: nullcontext(Here(*given)))
+    monkeypatch.setattr(Here, "opened", 0)
+
+
+@pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize(("processes", "allowed"), [(1, 3), (3, 3), (3, 1)])
 def test_samples_of_several_processes_are_put_together(processes, allowed):
     case = tiny(contenders=everyone("build", WEIGHTS), processes=processes)
     effort = Effort(rounds=2, seconds=0, sample=0, processes=allowed)
     (line,) = run_case(case, effort, lambda _: None)
+    assert Here.opened == 2 * min(processes, allowed)
     assert {figure.runs for figure in line.figures.values()} == {2 * min(processes, allowed)}
     assert line.ratios[WEIGHTS].runs == 2 * min(processes, allowed)
 
 
+@pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize(("effort", "runs"), [(1, 1), (2, 3)])
 def test_what_happens_once_is_measured_in_so_many_processes(effort, runs):
     case = tiny(contenders=everyone("build", WEIGHTS), metrics=("first",), processes=3)
     (line,) = run_case(case, Effort(2, seconds=0, sample=0, processes=effort), lambda _: None)
+    assert Here.opened == 2 * (1 + runs)
     assert {figure.runs for figure in line.figures.values()} == {runs}
 
 

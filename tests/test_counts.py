@@ -120,7 +120,6 @@ def test_bad_counts_elsewhere_are_refused(bad):
                 make(patience=bad)
 
 
-@pytest.mark.as_users_run
 def test_callbacks_take_integers_of_numpy(tmp_path):
     stopping = callbacks.EarlyStopping("loss", patience=np.int64(1), min_delta=10.0)
     saved = callbacks.ModelCheckpoint(tmp_path / "{batch}.lamina", save_freq=np.int64(2))

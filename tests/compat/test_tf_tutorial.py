@@ -361,7 +361,6 @@ def test_a_loop_of_ones_own_with_teacher_forcing_learns_to_translate():
     assert exact(translator) > 0.95
 
 
-@pytest.mark.as_users_run
 def test_fit_learns_the_same_from_train_loss_alone():
     tf.random.set_seed(0)
     translator = Translator()

@@ -16,7 +16,7 @@ TINY = {
     "blocks": 1,
     "context": 24,
     "characters": 20_000,
-    "batch": 16,
+    "batch": 20,  # no batch is left smaller, which would be another program
     "epochs": 3,
     "length": 30,
 }

@@ -1,5 +1,6 @@
 """All that reads files: what a good file is, how it is changed, and how it is read."""
 
+import functools
 import hashlib
 import json
 import random
@@ -86,7 +87,9 @@ def _weights(path: Path) -> None:
     net.save_weights(path)
 
 
+@functools.cache
 def _built() -> Net:
+    """A net for all files: what one file puts in it, the next one replaces."""
     net = Net()
     net.build((None, 5, 2))
     return net

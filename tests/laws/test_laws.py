@@ -5,7 +5,7 @@ import gc
 import inspect
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -439,24 +439,22 @@ ROWS = [
     Row("a layer in a scan", Scanned, SEQUENCE, UNKNOWN, WRONG),
     Row("shared layers and tied weights", Tied, (ids(2, 5),), (Spec((None, None), "int32"),)),
 ]
-AS_USERS_RUN = {
-    "GRU, every option",
-    "Conv2D",
-    "MultiHeadAttention",
-    "Sequential",
-    "a layer in a scan",
-    "shared layers and tied weights",
-}
-# In the scope of the module, pytest runs all laws of a row together: they share programs.
-rows = pytest.mark.parametrize(
-    "row",
-    [
-        pytest.param(row, marks=[pytest.mark.as_users_run] if row.name in AS_USERS_RUN else [])
-        for row in ROWS
-    ],
-    ids=lambda row: row.name,
-    scope="module",
-)
+AS_USERS_RUN = {"GRU, every option", "Conv2D", "MultiHeadAttention"}
+
+
+def over_rows(optimized: Collection[str] = ()):
+    """Over all rows, of which those named `optimized` run as users run.
+
+    In the scope of the module, pytest runs all laws of a row together: they share programs.
+    """
+    marks = {name: [pytest.mark.as_users_run] for name in optimized}
+    given = [pytest.param(row, id=row.name, marks=marks.get(row.name, [])) for row in ROWS]
+    return pytest.mark.parametrize("row", given, scope="module")
+
+
+rows = over_rows()
+rows_of_numbers = over_rows(AS_USERS_RUN)
+"""For the laws of the numbers that programs give: XLA changes nothing in the others."""
 KEY = jax.random.key(11)
 
 
@@ -635,7 +633,7 @@ def test_4_pure_plan(row):
     assert plan.nbytes == sum(value.nbytes for value in expected.values())
 
 
-@rows
+@rows_of_numbers
 def test_5_transparent(row):
     """What the first call builds, and what a call gives, is the same live, compiled and pure."""
     layer = built(row)
@@ -656,7 +654,7 @@ def test_5_transparent(row):
     close(jax.tree.map(lambda part: part[1], jax.device_get(both)), one[0])
 
 
-@rows
+@rows_of_numbers
 def test_5_gradients_are_finite_and_those_of_differences(row):
     layer = built(row)
     values = layer.values()
@@ -697,7 +695,7 @@ def remade(layer):
     return twin
 
 
-@rows
+@rows_of_numbers
 def test_6_round_trip(row, tmp_path):
     layer = built(row)
     layer.set_values(jax.tree.map(lambda value: value * 1.5 + 0.25, jax.device_get(layer.values())))

@@ -39,17 +39,28 @@ CURVES = [
 
 
 def result(metric, y, p, weights=None):
-    state = metric.init(y, p) if metric.shaped else metric.init()
-    return metric.result(metric.update(state, y, p, sample_weight=weights))
+    def over_a_batch(y, p, weights):
+        state = metric.init(y, p) if metric.shaped else metric.init()
+        return metric.result(metric.update(state, y, p, sample_weight=weights))
+
+    return jax.jit(over_a_batch)(y, p, weights)
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS])
-@pytest.mark.parametrize(("name", "options"), CURVES)
+@pytest.mark.parametrize(
+    ("name", "options", "weights"),
+    [
+        *((name, options, None) for name, options in CURVES),
+        ("AUC", {}, WEIGHTS),  # one of each kind; test_metrics weighs all of them
+        ("PrecisionAtRecall", {"recall": 0.5}, WEIGHTS),
+        ("Precision", {"thresholds": [0.2, 0.9]}, WEIGHTS),
+        ("Recall", {"top_k": 2}, WEIGHTS),
+    ],
+)
 def test_predictions_outside_of_0_and_1_count_as_in_keras(name, options, weights):
     theirs = getattr(keras.metrics, name)(**options)
     theirs.update_state(BITS, SCORES, sample_weight=weights)
     ours, expected = getattr(metrics, name)(**options), theirs.result()
-    found = jax.jit(lambda *given: result(ours, *given))(BITS, SCORES, weights)
+    found = result(ours, BITS, SCORES, weights)
     assert found.shape == np.shape(expected)
     assert_close(found, expected, rtol=1e-5)
 

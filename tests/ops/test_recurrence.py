@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from lamina.ops.recurrence import gru, gru_project, gru_step
 
-pytestmark = pytest.mark.as_users_run
-
 BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 2
 
 
@@ -67,6 +65,7 @@ def close(ours, theirs, **tolerance) -> None:
 OPTIONS = [(True, True, True), (False, False, True)]
 
 
+@pytest.mark.as_users_run
 @pytest.mark.parametrize(("reset_after", "go_backwards", "masked"), OPTIONS)
 def test_outputs_and_gradients_are_those_of_the_loop(
     reset_after: bool, go_backwards: bool, masked: bool
@@ -144,6 +143,7 @@ def test_other_activations() -> None:
     close(outputs, jax.nn.relu(share))
 
 
+@pytest.mark.as_users_run
 def test_vmap_over_examples_is_the_batch() -> None:
     operands = drawn()
     shared = {name: operands[name] for name in ("kernel", "recurrent_kernel", "bias")}
@@ -155,6 +155,7 @@ def test_vmap_over_examples_is_the_batch() -> None:
     close(jax.vmap(one)(operands["sequence"], operands["initial_state"]), gru(**operands))
 
 
+@pytest.mark.as_users_run
 def test_half_precision() -> None:
     operands = jax.tree.map(lambda x: x.astype("bfloat16"), drawn())
     outputs, state = gru(**operands)

@@ -139,7 +139,7 @@ def test_gradients_over_many_steps(name, reverse) -> None:
 
 @pytest.mark.as_users_run
 def test_gradients_of_large_kernels() -> None:
-    """There the product with the kernel is made turned."""
+    """There the product with the kernel is made turned, whatever the cell."""
     cell, inputs = recurrence("gru", 2, 3, 420)
     mask = jnp.asarray([[True, True, False], [True, False, True]])
     inputs["kernel"] = inputs["kernel"] * 0.1
@@ -147,7 +147,6 @@ def test_gradients_of_large_kernels() -> None:
     assert not copies_in_loops(running(cell), inputs, 3)
 
 
-@pytest.mark.as_users_run
 @pytest.mark.parametrize("name", ["gru", "lstm"])
 def test_gradients_in_half_precision(name) -> None:
     cell, inputs = recurrence(name, dtype="bfloat16")
@@ -187,19 +186,18 @@ def test_second_derivatives_with_attention(additive) -> None:
 
 @pytest.mark.as_users_run
 def test_second_derivatives_take_memory_by_the_step() -> None:
-    """Ten times the steps are ten times the memory, not a hundred times."""
+    """Some arrays of all steps are kept, 15 of this size, but none of all pairs of steps, which
+    would take as much as 133 more."""
+    batch, time, units = 8, 400, 8
+    cell, inputs = recurrence("gru", batch, time, units)
+    run = running(cell)
 
-    def needed(time):
-        cell, inputs = recurrence("gru", 8, time, 8)
-        run = running(cell)
+    def slope(kernel):
+        return jax.grad(lambda k: loss(run(inputs | {"kernel": k}, False)))(kernel).sum()
 
-        def slope(kernel):
-            return jax.grad(lambda k: loss(run(inputs | {"kernel": k}, False)))(kernel).sum()
-
-        program = jax.jit(jax.grad(slope)).lower(inputs["kernel"]).compile()
-        return program.memory_analysis().temp_size_in_bytes
-
-    assert needed(400) < 15 * needed(40)
+    program = jax.jit(jax.grad(slope)).lower(inputs["kernel"]).compile()
+    needed = program.memory_analysis().temp_size_in_bytes
+    assert needed < 40 * inputs["projected"].nbytes
 
 
 def copies_in_loops(run, inputs, steps) -> list[str]:
@@ -214,8 +212,16 @@ def copies_in_loops(run, inputs, steps) -> list[str]:
 
 
 @pytest.mark.as_users_run
-@pytest.mark.parametrize(("time", "masked"), [(13, True), (37, False)])
-@pytest.mark.parametrize("name", ["gru", "lstm", "simple"])
+@pytest.mark.parametrize(
+    ("name", "time", "masked"),
+    [
+        ("gru", 13, False),
+        ("gru", 37, True),
+        ("lstm", 13, True),
+        ("lstm", 37, False),
+        ("simple", 37, True),
+    ],
+)
 def test_no_step_copies_all_steps(name, time, masked) -> None:
     """Sums and gradients stand where the shares did; XLA copies all of an array that is read
     after a part of it is written."""

@@ -5,7 +5,7 @@ import pytest
 from lamina.errors import FileFormatError
 from tests.fuzz.loaders import LOADERS, attempt
 
-COUNT = 60
+COUNT = 40
 
 
 @pytest.fixture(scope="module", params=LOADERS)

@@ -10,6 +10,7 @@ import scipy.signal  # noqa: F401 - Lamina imports it when a window is first ask
 
 import lamina
 from lamina import Layer
+from lamina.core.base import load_limits
 from lamina.errors import FileFormatError
 from tests.saving.crafted import (
     DENSE,
@@ -219,6 +220,15 @@ REFUSED = {
 }
 
 
+@pytest.fixture
+def fewer_calls(monkeypatch) -> None:
+    """An eighth of the calls that a file may make, each of which is traced; `test_bounds` has
+    the whole numbers."""
+    for limit in ("_CALLS", "_REPEATS"):
+        monkeypatch.setattr(load_limits, limit, getattr(load_limits, limit) // 8)
+
+
+@pytest.mark.usefixtures("fewer_calls")
 @pytest.mark.parametrize("name", REFUSED)
 def test_they_are_refused(path, name) -> None:
     model, more = REFUSED[name]

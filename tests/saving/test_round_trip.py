@@ -17,8 +17,6 @@ from lamina.core.building import initial_values
 from lamina.core.calling import root_call
 from lamina.errors import BuildError, InputError
 
-pytestmark = pytest.mark.as_users_run
-
 
 class Pair(NamedTuple):
     left: object

@@ -11,8 +11,7 @@ import pytest
 import lamina
 from lamina import Sequential, layers
 
-pytestmark = pytest.mark.as_users_run
-
+AS_USERS_RUN = pytest.mark.as_users_run
 RANDOM = np.random.default_rng(0)
 STEPS, BATCHES, SIZE = 100, 10, 8
 
@@ -41,8 +40,11 @@ def lstm(kit, **start):
 
 @pytest.mark.parametrize(
     ("parts", "shape", "optimizer"),
-    [(mlp, (5,), "adam"), (conv_net, (6, 6, 2), "rmsprop"), (lstm, (4, 3), "adam")],
-    ids=["mlp", "conv net", "lstm"],
+    [
+        pytest.param(mlp, (5,), "adam", id="mlp"),
+        pytest.param(conv_net, (6, 6, 2), "rmsprop", id="conv net", marks=AS_USERS_RUN),
+        pytest.param(lstm, (4, 3), "adam", id="lstm", marks=AS_USERS_RUN),
+    ],
 )
 def test_the_first_hundred_losses_are_those_of_keras(parts, shape, optimizer):
     lamina.set_seed(0)

@@ -85,15 +85,7 @@ def test_steps_are_those_of_plain_jax():
         np.testing.assert_allclose(value, expected[path], atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param("arrays", marks=pytest.mark.as_users_run),
-        "batches",
-        "generator function",
-        "uncompiled",
-    ],
-)
+@pytest.mark.parametrize("how", ["arrays", "batches", "generator function", "uncompiled"])
 def test_fit_is_the_plain_loop(how):
     model = compiled(OPTIMIZER, jit=how != "uncompiled")
     model.build(X[:1])
@@ -115,7 +107,6 @@ class in_batches_again:  # noqa: N801, an iterable that starts anew
         return iter(in_batches())
 
 
-@pytest.mark.as_users_run
 def test_losses_of_a_fit_are_those_of_keras():
     ours = compiled("adam")
     ours.build(X[:1])
@@ -381,7 +372,6 @@ def test_names_that_stand_for_nothing_are_told_by_compile():
             network().compile(**{"loss": "mse", **given})
 
 
-@pytest.mark.as_users_run
 def test_layers_are_computed_again_in_the_backward_pass_with_their_state():
     class Net(Model):
         def __init__(self, wrap):
@@ -432,7 +422,6 @@ def after_two_steps():
     return model.values()
 
 
-@pytest.mark.as_users_run
 @pytest.mark.parametrize("how", ["arrays", "batches"])
 def test_a_loss_that_is_not_finite_stops_before_weights_are_spoilt(how):
     model = compiled()

@@ -9,8 +9,6 @@ import lamina
 from lamina import Layer
 from tests.close import assert_close
 
-pytestmark = pytest.mark.as_users_run
-
 
 class Affine(Layer):
     def __init__(self, units):

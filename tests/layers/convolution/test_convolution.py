@@ -163,7 +163,6 @@ def test_initializers_are_used(normal) -> None:
     np.testing.assert_array_equal(layers.DepthwiseConv1D(3, **options)(x), np.full((1, 1, 2), 4.0))
 
 
-@pytest.mark.as_users_run
 @pytest.mark.parametrize("name", ALL)
 def test_unknown_sizes_of_space_are_planned(name) -> None:
     layer = make(name, 3)
