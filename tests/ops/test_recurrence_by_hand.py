@@ -242,7 +242,7 @@ def test_no_step_with_attention_copies_all_steps(name, additive) -> None:
     [("gru", True, False), ("gru", False, True), ("lstm", True, True), ("lstm", False, False)],
 )
 def test_gradients_with_attention_are_those_of_autodiff(name, additive, bare) -> None:
-    """Each option, and each pair of them, is there: a cell, its scores, a mask and a bias or none."""
+    """Each option, and each pair of them: a cell, its scores, a mask, a bias or none."""
     cell, inputs = attention(name, additive=additive)
     mask = jnp.arange(5) < jnp.asarray([[3], [5], [0]])  # one row has no place at all
     if bare:
