@@ -1,5 +1,7 @@
 """Inputs in other forms than the declared one: ranks, tables of pandas, lists and dicts."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -43,7 +45,7 @@ def two_inputs(kit, as_dict=False):
 def results(model, x, y):
     """What each way of running gives; on a batch first, since Keras refuses tables there."""
     model.compile("sgd", "mse")
-    found = [model.evaluate(x, y, batch_size=3, verbose=0), model.predict(x, verbose=0).sum()]
+    found = [model.evaluate(x, y, batch_size=4, verbose=0), model.predict(x, 4, verbose=0).sum()]
     history = model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
     return [*found, *history.history["loss"]]
 
@@ -67,19 +69,26 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+ANOTHER_RANK = ("without the last axis", "with another axis")
+
+
+@functools.cache
+def declared(make):
+    return on_batches(make(lamina), IMAGES if make is conv_net else COLUMN, LABELS)
+
+
 @pytest.mark.parametrize(
-    ("make", "x"),
-    [(stack, COLUMN), (graph, COLUMN), (conv_net, IMAGES)],
-    ids=["stack", "graph", "conv"],
+    ("make", "x", "form"),
+    [(make, COLUMN, form) for make in (stack, graph) for form in FORMS]
+    + [(conv_net, IMAGES, form) for form in ANOTHER_RANK],
 )
 def test_the_rank_is_adapted_as_in_keras(make, x, form):
     given = FORMS[form](x)
     ours, theirs = results(make(lamina), given, LABELS), results(make(keras), given, LABELS)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
     if form != "float64":
-        found, declared = (on_batches(make(lamina), one, LABELS) for one in (given, x))
-        np.testing.assert_allclose(found, declared, rtol=1e-6)
+        found = on_batches(make(lamina), given, LABELS)
+        np.testing.assert_allclose(found, declared(make), rtol=1e-6)
 
 
 SERIES, FRAME = (
