@@ -179,18 +179,14 @@ class Several(lamina.Model):
 
 @pytest.mark.parametrize("loss", ["mse", ["mse", "mse"]], ids=str)
 def test_each_log_of_several_outputs_may_be_monitored(loss):
-    def run(*told):
-        model = Several()
-        model.compile("sgd", loss, metrics=[["mae"], ["mae"]])
-        options = {"verbose": 0, "validation_data": (X, [Y, Y]), "callbacks": told}
-        return model.fit(X, [Y, Y], **options).history
-
-    names = list(run())
+    model = Several()
+    model.compile("sgd", loss, metrics=[["mae"], ["mae"]])
+    options = {"verbose": 0, "validation_data": (X, [Y, Y])}
+    names = list(model.fit(X, [Y, Y], **options).history)
     assert len(names) == 10
-    for name in names:
-        stopping = callbacks.EarlyStopping(name, mode="min")
-        run(stopping)
-        assert stopping.best is not None
+    told = [callbacks.EarlyStopping(name, mode="min") for name in names]
+    model.fit(X, [Y, Y], callbacks=told, **options)
+    assert all(stopping.best is not None for stopping in told)
 
 
 def test_a_metric_of_unknown_direction_needs_a_mode_before_training():

@@ -1,5 +1,6 @@
 """The numbers that methods of callbacks for batches get are those of Keras."""
 
+import functools
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -14,6 +15,7 @@ from lamina.training import Callback
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(100, 4)).astype("float32")
 Y = X.sum(1, keepdims=True)
+START = [RNG.normal(size=(4, 1)).astype("float32"), np.zeros(1, "float32")]
 EVENTS = ("train", "test", "predict")
 
 
@@ -54,15 +56,20 @@ class Batches(keras.utils.PyDataset):
         return X[16 * index : 16 * index + 16], Y[16 * index : 16 * index + 16]
 
 
-def recorded(kit, weights, steps, source, options):
-    """The callback, and the weights after training."""
+@functools.cache
+def compiled(kit, steps):
+    """A model for all sources of batches, which share its programs."""
     model = kit.Sequential([kit.Input((4,)), kit.layers.Dense(1)])
-    if weights is not None:
-        model.set_weights(weights)
     model.compile("sgd", "mse", **({} if steps is None else {"steps_per_execution": steps}))
+    return model
+
+
+def recorded(kit, steps, source, options):
+    """The callback, and the weights after training from the same start."""
+    model = compiled(kit, steps)
+    model.set_weights(START)
     heard = recorder(Callback if kit is lamina else keras.callbacks.Callback)
     common = {"callbacks": [heard], "verbose": 0}
-    first = model.get_weights()
     if source == "arrays":
         model.fit(X, Y, batch_size=16, shuffle=False, **common, **options)
         model.evaluate(X, Y, batch_size=16, **common)
@@ -72,7 +79,7 @@ def recorded(kit, weights, steps, source, options):
         model.fit(data(), shuffle=False, **common, **options)
         model.evaluate(data(), **common)
         model.predict(data(), **common)
-    return heard, first, model.get_weights()
+    return heard, model.get_weights()
 
 
 def ended(numbers):
@@ -97,8 +104,8 @@ def test_batches_are_numbered_as_in_keras(steps, source, options):
         pytest.skip("Keras then takes a whole pass and warns in each epoch")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.warn", lambda *_, **__: None)  # the data end within a group
-        ours, first, after = recorded(lamina, None, steps, source, options)
-        theirs, _, expected = recorded(keras, first, steps, source, options)
+        ours, after = recorded(lamina, steps, source, options)
+        theirs, expected = recorded(keras, steps, source, options)
     assert ours.numbers == ended(theirs.numbers)
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-4)
     for found, wanted in zip(ours.outputs, theirs.outputs, strict=True):
