@@ -60,15 +60,14 @@ def traced(monkeypatch):
     return sizes
 
 
-@pytest.mark.parametrize("weights", [None, W], ids=["plain", "weighted"])
 @pytest.mark.parametrize(
-    "more",
+    ("more", "weights"),
     [
-        (),
-        (lambda: layers.Dropout(0.4),),
-        (lambda: layers.Dense(5, activation="tanh"), layers.LayerNormalization),
+        ((), W),
+        ((lambda: layers.Dropout(0.4),), None),
+        ((lambda: layers.Dense(5, activation="tanh"), layers.LayerNormalization), None),
     ],
-    ids=["dense", "dropout", "norm"],
+    ids=["weighted", "dropout", "norm"],
 )
 def test_the_last_batch_has_a_program_and_numbers_are_those_of_the_plain_loop(
     more, weights, traced

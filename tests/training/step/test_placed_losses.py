@@ -71,8 +71,13 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("form", "loss", "weights"), CASES)
-@pytest.mark.parametrize("run", ["evaluate", "fit"])
+TRAINED = (1, 4, 7, 11, 12)  # one for each form of outputs: both runs sum the same losses
+
+
+@pytest.mark.parametrize(
+    ("form", "loss", "weights", "run"),
+    [(*case, "evaluate") for case in CASES] + [(*CASES[index], "fit") for index in TRAINED],
+)
 def test_losses_of_nested_outputs_equal_those_of_keras(form, loss, weights, run):
     expected = logs(keras, form, loss, weights, run)
     found = logs(lamina, form, loss, weights, run)
