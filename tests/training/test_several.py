@@ -46,14 +46,13 @@ def fitted(model, y, **options):
     weights = options.pop("sample_weight", None)
     model.compile("sgd", **options)
     given = {} if weights is None else {"sample_weight": weights}
-    return model.fit(X, y, batch_size=20, epochs=2, shuffle=False, verbose=0, **given).history
+    return model.fit(X, y, batch_size=24, epochs=2, shuffle=False, verbose=0, **given).history
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"loss": LOSSES, "metrics": METRICS},
-        {"loss": LOSSES, "loss_weights": {"one": 2.0, "two": 0.5}},
+        {"loss": LOSSES, "loss_weights": {"one": 2.0, "two": 0.5}, "metrics": METRICS},
         {"loss": LOSSES, "weighted_metrics": METRICS, "sample_weight": W},
         {
             "loss": LOSSES,
@@ -61,7 +60,7 @@ def fitted(model, y, **options):
             "sample_weight": {"one": W, "two": np.ones(48, "float32")},
         },
     ],
-    ids=["metrics", "loss weights", "weighted metrics", "weights by output"],
+    ids=["loss weights", "weighted metrics", "weights by output"],
 )
 def test_named_outputs_are_judged_as_keras_judges_them(options):
     lamina.set_seed(0)
@@ -221,9 +220,9 @@ def test_options_are_kept_in_a_trainer_too():
     from_options = line(learning_rate=0.05, clipvalue=0.2)
     by_hand = line()
     by_hand.compile(optax.chain(optax.clip(0.2), optax.sgd(0.05)), "mse")
+    expected = fit(by_hand)
     for path, value in fit(from_options).items():
-        np.testing.assert_allclose(value, fit(by_hand)[path], rtol=1e-5)
-        break
+        np.testing.assert_allclose(value, expected[path], rtol=1e-5)
     trainer = Trainer(line(), "adam", "mse")
     assert trainer.learning_rate == pytest.approx(1e-3)
     trainer.learning_rate = 0.5

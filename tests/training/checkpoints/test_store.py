@@ -45,8 +45,9 @@ def same(left, right):
 NOISY = optax.chain(optax.add_noise(0.1, 0.55, 0), optax.adam(1e-2))
 
 
-@pytest.mark.parametrize("optimizer", ["adam", NOISY], ids=["adam", "with a key"])
-@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize(
+    ("optimizer", "built"), [("adam", False), (NOISY, True)], ids=["adam", "with a key"]
+)
 def test_a_trainer_goes_on_as_if_never_stopped(tmp_path, optimizer, built):
     model = network()
     trainer = Trainer(model, optimizer, LOSS, ["accuracy"])
