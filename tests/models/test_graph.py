@@ -15,7 +15,7 @@ from tests.close import assert_close
 
 
 def arrays(*shape):
-    return jnp.asarray(np.random.default_rng(0).normal(size=shape), "float32")
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
 def make():
