@@ -25,7 +25,7 @@ def run(monkeypatch, capsys):
 
 
 def test_digits_are_read_right(run) -> None:
-    told = run("digits.py", "--filters=12", "--epochs=8")
+    told = run("digits.py", "--filters=12", "--epochs=3")
     found = re.search(r"test images: (.+)%", told)
     assert found is not None
     assert float(found[1]) >= 98

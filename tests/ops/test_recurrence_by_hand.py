@@ -236,7 +236,7 @@ def test_no_step_with_attention_copies_all_steps(name, additive) -> None:
     [("gru", True, False), ("gru", False, True), ("lstm", True, True), ("lstm", False, False)],
 )
 def test_gradients_with_attention_are_those_of_autodiff(name, additive, bare) -> None:
-    """Each option, and each pair of them, is there: a cell, its scores, a mask and a bias or none."""
+    """Any two of the options meet: the cell, its scores, and whether it has a mask and a bias."""
     cell, inputs = attention(name, additive=additive)
     mask = jnp.arange(5) < jnp.asarray([[3], [5], [0]])  # one row has no place at all
     if bare:
