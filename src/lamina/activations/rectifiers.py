@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -24,6 +26,11 @@ __all__ = [
     "squareplus",
     "swish",
 ]
+
+
+# Traced once for all layers of the same shapes, and inlined: a call of a function with derivatives
+# of its own, as jax.nn.relu is one, inspects its signature several times.
+_plain_relu: Callable[[jax.Array], jax.Array] = jax.jit(jax.nn.relu, inline=True)
 
 
 def linear(x: ArrayLike) -> jax.Array:
@@ -66,7 +73,7 @@ def relu(
     """
     x = jnp.asarray(x)
     if negative_slope == 0 and threshold == 0:
-        y = jax.nn.relu(x)
+        y = _plain_relu(x)
     else:
         y = jnp.where(x > threshold, x, negative_slope * (x - threshold))
     return y if max_value is None else jnp.minimum(y, jnp.asarray(max_value, y.dtype))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -20,6 +23,12 @@ __all__ = [
     "weighted_values",
     "write_rows",
 ]
+
+
+# Traced once for all layers of the same shapes, and inlined.
+_softmax: Callable[[jax.Array], jax.Array] = jax.jit(
+    functools.partial(jax.nn.softmax, axis=-1), inline=True
+)
 
 
 def masked_softmax(scores: jax.Array, mask: Operand | None = None) -> jax.Array:
@@ -41,7 +50,7 @@ def masked_softmax(scores: jax.Array, mask: Operand | None = None) -> jax.Array:
         # A finite value, so that a row that is masked entirely is not NaN.
         lowest = float(jnp.finfo(wide.dtype).min)  # pyright: ignore[reportUnknownArgumentType]
         wide = jnp.where(cast(mask, bool), wide, lowest)
-    return cast(jax.nn.softmax(wide, axis=-1), scores.dtype)
+    return cast(_softmax(wide), scores.dtype)
 
 
 def weighted_values(weights: jax.Array, values: jax.Array) -> jax.Array:
