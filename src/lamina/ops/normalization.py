@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from lamina.ops.arrays import Operand, cast, float_dtype
@@ -70,7 +69,7 @@ def _shift_and_scale(
 
 def _alike(left: jax.Array, right: jax.Array) -> list[jax.Array]:
     """Broadcast two arrays against each other; `jnp` would trace a program for each pair."""
-    shape = np.broadcast_shapes(left.shape, right.shape)
+    shape = lax.broadcast_shapes(left.shape, right.shape)
     axes = range(len(shape))
     return [
         a if a.shape == shape else lax.broadcast_in_dim(a, shape, axes[len(shape) - a.ndim :])
