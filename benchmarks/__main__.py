@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import machine, pages, records
@@ -16,6 +17,11 @@ __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "docs" / "images" / "benchmarks.png"
+BY_MODEL = (
+    *("forward", "step", "convnet-forward", "convnet-step", "decoder-forward", "decoder-step"),
+    *("translation", "generation"),
+)
+"""The cases of the page on CPUs, by kind of model."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -124,6 +130,10 @@ def _publish() -> None:
     )
     for readme in ("README.md", "README.zh-CN.md"):
         pages.fill(ROOT / readme, "benchmarks", pages.overview(CASES, kept))
+    by_model = {name: replace(CASES[name], headline=True) for name in BY_MODEL}
+    pages.fill(docs / "cpu.md", "models", pages.overview(by_model, kept))
+    if "half-step" in kept:
+        pages.fill(docs / "cpu.md", "half", pages.section(CASES["half-step"], kept["half-step"]))
     for name in ("breakdown-step", "breakdown-build", "breakdown-build-many"):
         if name in kept:
             pages.fill(docs / "performance.md", name, pages.shares(kept[name].lines))

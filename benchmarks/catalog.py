@@ -12,6 +12,7 @@ FAMILIES = (
     "mlp",
     "convnet",
     "decoder",
+    "half",
     "translation",
     "search",
     "generation",

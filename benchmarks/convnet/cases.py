@@ -22,7 +22,7 @@ CASES = [
         title="Compiled forward, convolutional networks",
         package="convnet",
         problem=Problem,
-        contenders=everyone("forward", "Keras", "PyTorch")
+        contenders=everyone("forward", "Keras", "Flax NNX", "PyTorch")
         | {"PyTorch: channels last": "channels_last_forward"},
         rows=ROWS,
         quick=QUICK,
@@ -34,7 +34,7 @@ CASES = [
         title="Single train step, convolutional networks, Adam",
         package="convnet",
         problem=Problem,
-        contenders=everyone("step", "Keras", "PyTorch")
+        contenders=everyone("step", "Keras", "Flax NNX", "PyTorch")
         | {"PyTorch: channels last": "channels_last_step"},
         rows=ROWS,
         quick=QUICK,

@@ -1,4 +1,4 @@
-"""PyTorch: modules in eager mode with a fused optimizer, in its two layouts of images."""
+"""PyTorch: modules with a fused optimizer, in its two layouts of images."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def model_of(problem: Problem) -> nn.Module:
     return nn.Sequential(*modules, mean, nn.Flatten(), head).to(DEVICE)
 
 
-def _inputs(problem: Problem) -> torch.Tensor:
+def inputs_of(problem: Problem) -> torch.Tensor:
     first = np.ascontiguousarray(np.moveaxis(problem.inputs, -1, 1))
     return torch.from_numpy(first).to(DEVICE)
 
@@ -98,7 +98,7 @@ def _channels_last(problem: Problem) -> tuple[nn.Module, torch.Tensor]:
     if problem.axes != 2:
         raise MissingError("two spatial axes only")
     layout: Any = torch.channels_last
-    return model_of(problem).to(memory_format=layout), _inputs(problem).to(memory_format=layout)
+    return model_of(problem).to(memory_format=layout), inputs_of(problem).to(memory_format=layout)
 
 
 def _forward(model: nn.Module, x: torch.Tensor) -> Callable[[], Any]:
@@ -111,7 +111,7 @@ def _forward(model: nn.Module, x: torch.Tensor) -> Callable[[], Any]:
     return run
 
 
-def _step(problem: Problem, model: nn.Module, x: torch.Tensor) -> Callable[[], Any]:
+def step_of(problem: Problem, model: nn.Module, x: torch.Tensor) -> Callable[[], Any]:
     y = torch.from_numpy(problem.labels).long().to(DEVICE)
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=EPSILON, fused=True)
 
@@ -126,7 +126,7 @@ def _step(problem: Problem, model: nn.Module, x: torch.Tensor) -> Callable[[], A
 
 
 def forward(problem: Problem) -> Callable[[], Any]:
-    return _forward(model_of(problem), _inputs(problem))
+    return _forward(model_of(problem), inputs_of(problem))
 
 
 def channels_last_forward(problem: Problem) -> Callable[[], Any]:
@@ -134,8 +134,8 @@ def channels_last_forward(problem: Problem) -> Callable[[], Any]:
 
 
 def step(problem: Problem) -> Callable[[], Any]:
-    return _step(problem, model_of(problem), _inputs(problem))
+    return step_of(problem, model_of(problem), inputs_of(problem))
 
 
 def channels_last_step(problem: Problem) -> Callable[[], Any]:
-    return _step(problem, *_channels_last(problem))
+    return step_of(problem, *_channels_last(problem))

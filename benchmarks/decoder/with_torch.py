@@ -82,13 +82,17 @@ def forward(problem: Problem) -> Callable[[], Any]:
 
 def step(problem: Problem) -> Callable[[], Any]:
     model = model_of(problem)
+    return step_of(problem, model, model)
+
+
+def step_of(problem: Problem, model: Decoder, call: Callable[..., Any]) -> Callable[[], Any]:
     ids = torch.from_numpy(problem.ids.astype("int64")).to(DEVICE)
     x, y = ids[:, :-1].contiguous(), ids[:, 1:].reshape(-1)
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=EPSILON, fused=True)
 
     def run() -> Any:
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x).flatten(0, 1), y)
+        loss = nn.functional.cross_entropy(call(x).flatten(0, 1), y)
         loss.backward()
         optimizer.step()
         return loss

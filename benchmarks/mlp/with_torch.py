@@ -39,14 +39,14 @@ def forward(problem: Problem) -> Callable[[], Any]:
 
 
 def step(problem: Problem) -> Callable[[], Any]:
-    return _trained(problem, lambda model: model)
+    return trained(problem, lambda model: model)
 
 
 def compiled_step(problem: Problem) -> Callable[[], Any]:
-    return _trained(problem, lambda model: torch.compile(model, mode="reduce-overhead"))
+    return trained(problem, lambda model: torch.compile(model, mode="reduce-overhead"))
 
 
-def _trained(problem: Problem, ready: Callable[[nn.Module], Any]) -> Callable[[], Any]:
+def trained(problem: Problem, ready: Callable[[nn.Module], Any]) -> Callable[[], Any]:
     model = model_of(problem)
     call = ready(model)
     x = torch.from_numpy(problem.inputs).to(DEVICE)
