@@ -8,12 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 
-from benchmarks.adam import EPSILON, LEARNING_RATE
 from benchmarks.decoder import NORM_EPSILON, Problem
-from benchmarks.mlp.with_flax import cached
+from benchmarks.mlp.with_flax import cached, trained
 
 
 class Block(nnx.Module):
@@ -70,17 +68,4 @@ def forward(problem: Problem) -> Callable[[], Any]:
 
 
 def step(problem: Problem) -> Callable[[], Any]:
-    model = Decoder(problem)
-    optimizer = nnx.Optimizer(model, optax.adam(LEARNING_RATE, eps=EPSILON), wrt=nnx.Param)
-    x, y = jax.device_put((problem.ids[:, :-1], problem.ids[:, 1:]))
-
-    def loss(model: Decoder, x: jax.Array, y: jax.Array) -> jax.Array:
-        return optax.softmax_cross_entropy_with_integer_labels(model(x), y).mean()
-
-    def advance(model: Decoder, optimizer: Any, x: jax.Array, y: jax.Array) -> jax.Array:
-        value, gradients = nnx.value_and_grad(loss)(model, x, y)
-        optimizer.update(model, gradients)
-        return value
-
-    run = cached(advance, model, optimizer)
-    return lambda: run(x, y)
+    return trained(Decoder(problem), problem.ids[:, :-1], problem.ids[:, 1:])

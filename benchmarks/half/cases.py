@@ -21,10 +21,7 @@ CASES = [
             {"model": "conv net", "batch": 64},
             {"model": "transformer", "batch": 16},
         ],
-        quick=[
-            {"model": name, "batch": 4, "small": True}
-            for name in ("MLP", "conv net", "transformer")
-        ],
+        quick=[{"model": name, "batch": 4, "small": True} for name in MODELS],
         tolerance=5e-2,
     ),
 ]

@@ -35,14 +35,18 @@ def forward(problem: Problem) -> Callable[[], Any]:
 
 
 def step(problem: Problem) -> Callable[[], Any]:
-    model = Perceptron(problem)
-    optimizer = nnx.Optimizer(model, optax.adam(LEARNING_RATE, eps=EPSILON), wrt=nnx.Param)
-    x, y = jax.device_put((problem.inputs, problem.labels))
+    return trained(Perceptron(problem), problem.inputs, problem.labels)
 
-    def loss(model: Perceptron, x: jax.Array, y: jax.Array) -> jax.Array:
+
+def trained(model: Any, inputs: Any, labels: Any) -> Callable[[], Any]:
+    """A training step of any classifier with logits, with Adam."""
+    optimizer = nnx.Optimizer(model, optax.adam(LEARNING_RATE, eps=EPSILON), wrt=nnx.Param)
+    x, y = jax.device_put((inputs, labels))
+
+    def loss(model: Any, x: jax.Array, y: jax.Array) -> jax.Array:
         return optax.softmax_cross_entropy_with_integer_labels(model(x), y).mean()
 
-    def advance(model: Perceptron, optimizer: Any, x: jax.Array, y: jax.Array) -> jax.Array:
+    def advance(model: Any, optimizer: Any, x: jax.Array, y: jax.Array) -> jax.Array:
         value, gradients = nnx.value_and_grad(loss)(model, x, y)
         optimizer.update(model, gradients)
         return value

@@ -11,9 +11,6 @@ from lamina import Sequential, layers
 from lamina.errors import InputError
 from tests.close import assert_close
 
-# `same` calls layers in jax.jit.
-pytestmark = pytest.mark.filterwarnings("ignore:.* is called while JAX traces a program")
-
 
 def same(ours, theirs, *inputs, rtol=1e-5, atol=1e-5):
     """Compares outputs of one program: called live, each operation is compiled by itself."""
@@ -51,6 +48,7 @@ def test_normalization_with_what_is_known_equals_keras(normal, axis, mean, shape
     assert ours.variables == []
 
 
+@pytest.mark.filterwarnings("ignore:Normalization is called while JAX traces")
 @pytest.mark.parametrize("axis", [-1, 1, (1, 2), None])
 @pytest.mark.parametrize("many", [False, True])
 def test_normalization_finds_what_keras_finds(normal, axis, many):

@@ -163,7 +163,7 @@ def refuse(owner: Initializer, symptom: str, expected: str, received: object) ->
 
 
 def _same(value: object, default: object) -> bool:
-    if isinstance(value, int | float | str | None):
+    if type(value) is type(default) and isinstance(value, int | float | str | None):
         return value == default
     return bool(np.array_equal(cast("Any", value), cast("Any", default)))
 

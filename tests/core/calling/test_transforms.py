@@ -1,12 +1,14 @@
 """Layers reached for the first time inside JAX's transforms, and called inside them later."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import lamina
-from lamina import Layer
+from lamina import Layer, layers
 from tests.close import assert_close
 
 
@@ -293,3 +295,14 @@ def test_gradients_through_a_kept_function():
     given = jax.grad(lambda v: jnp.sum(layer.apply(v, x)[0] ** 2))(layer.values())
     for path, gradient in wanted.items():
         np.testing.assert_allclose(given[path], gradient, atol=1e-4)
+
+
+def test_weights_that_become_constants_are_warned_of_and_only_those():
+    x = jnp.ones((2, 3))
+    dense, scaled = layers.Dense(2), layers.Rescaling(2.0)
+    dense(x), scaled(x)
+    with pytest.warns(UserWarning, match="Dense is called while JAX traces"):
+        jax.jit(lambda x: dense(x))(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        jax.jit(lambda x: scaled(x))(x)

@@ -38,7 +38,7 @@ def invoke(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         return symbol.apply(layer, args, kwargs)
     scope = current()
     if scope is None:
-        if layer._lamina.built is not None and is_staged():
+        if layer._lamina.built is not None and is_staged() and walk(layer).variables:
             _warn_frozen(layer)
         return Root(layer, "call", args, kwargs).call()
     info = method_of(type(layer), "call")
