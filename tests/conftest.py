@@ -3,6 +3,8 @@
 import ctypes
 import functools
 import gc
+import hashlib
+import io
 import os
 import signal
 import sys
@@ -19,7 +21,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job 
 import jax
 import jax.numpy as jnp
 import pytest
-from jax._src.interpreters import mlir  # its contexts have no public name
+from jax._src import compiler  # neither it nor the contexts of mlir have a public name
+from jax._src.interpreters import mlir
 
 AS_USERS_RUN = "as_users_run"
 KEPT_PROGRAMS = 1200
@@ -27,6 +30,7 @@ KEPT_PROGRAMS = 1200
 TESTED_XLA = tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11)
 """Whether this is a version with the private names and flags that make compiling fast."""
 _compiled = 0
+_executables: dict[bytes, Any] = {}
 _contexts = threading.local()
 
 
@@ -36,20 +40,20 @@ def as_users_run(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile with few optimizations and cache programs on disk, but not for `as_users_run`."""
+    """Compile with few optimizations, and equal programs once, but not for `as_users_run`."""
     jax.monitoring.register_event_duration_secs_listener(_count)
     if TESTED_XLA:
         mlir.make_ir_context = functools.partial(_context, mlir.make_ir_context)
     if not as_users_run(config):
-        _compile_fast(config)
+        _compile_fast()
 
 
-def _compile_fast(config: pytest.Config) -> None:
-    """Most programs of tests are tiny and run once, so that compiling them dominates.
-
-    Each worker has its own cache directory, since JAX does not lock the files in it.
-    """
+def _compile_fast() -> None:
+    """Most programs of tests are tiny and run once, so that compiling them dominates."""
     if TESTED_XLA:
+        compiler.compile_or_get_cached = functools.partial(
+            _compiled_once, compiler.compile_or_get_cached
+        )
         flags = [
             os.environ.get("XLA_FLAGS", ""),
             "--xla_cpu_use_fusion_emitters=false",  # a third less compile time, slower programs
@@ -61,12 +65,32 @@ def _compile_fast(config: pytest.Config) -> None:
     jax.config.update("jax_disable_most_optimizations", True)
     # Programs without source lines take a tenth less time to lower and compile.
     jax.config.update("jax_traceback_in_locations_limit", 0)
-    cache = getattr(config, "cache", None)
-    if cache is not None:
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
-        jax.config.update("jax_compilation_cache_dir", str(cache.mkdir(f"jax-{worker}")))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _compiled_once(
+    compile: Callable[..., Any],
+    backend: Any,
+    computation: Any,
+    devices: Any,
+    options: Any,
+    host_callbacks: Any,
+    *rest: Any,
+) -> Any:
+    """Compile a program, or return the one that was compiled from the same text before.
+
+    JAX's own cache is on disk: a tenth of the time of all tests went into writing it.
+    """
+    if host_callbacks:
+        return compile(backend, computation, devices, options, host_callbacks, *rest)
+    text = io.BytesIO()
+    computation.operation.write_bytecode(text)
+    numbers = repr([device.id for device in devices.flat]).encode()
+    parts = (text.getvalue(), options.SerializeAsString(), numbers)
+    key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+    if key not in _executables:
+        made = compile(backend, computation, devices, options, host_callbacks, *rest)
+        _executables[key] = made
+    return _executables[key]
 
 
 def _context(make: Callable[[], Any]) -> Any:
@@ -109,6 +133,7 @@ def pytest_runtest_teardown() -> None:
     global _compiled
     if _compiled > KEPT_PROGRAMS:
         _compiled = 0
+        _executables.clear()
         vars(_contexts).clear()  # a context keeps the types and places of all its programs
         jax.clear_caches()
         gc.collect()
