@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -20,12 +21,13 @@ from tests.translate.served import HEALTH, answers, is_guarded, post, read, read
 JSON = {"Content-Type": "application/json"}
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = """
+import json
+import os
+import socket
 import sys
 import threading
-import typer
-from pathlib import Path
-from lamina.translate import bundle, commands
-from lamina.translate import serving
+from lamina.translate import bundle, commands, serving
+from lamina.translate.limits import Limits
 from tests.translate.served import Waiting
 
 class Told(Waiting):
@@ -37,31 +39,94 @@ def listen():
     sys.stdin.readline()
     translator.go_on.set()
 
+with socket.socket(fileno=int(sys.argv[1])) as channel:
+    while True:
+        asked, pipes, *_ = socket.recv_fds(channel, 1000, 3)
+        if not asked:
+            sys.exit()
+        child = os.fork()
+        if not child:
+            break
+        for pipe in pipes:
+            os.close(pipe)
+        channel.send(b"%d\\n" % child)
+        channel.send(b"%d\\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+for number, pipe in enumerate(pipes):
+    os.dup2(pipe, number)
+    os.close(pipe)
+options = json.loads(asked)
 translator = Told()
 threading.Thread(target=listen, daemon=True).start()
 bundle.load = lambda directory: translator
-serving.Limits = lambda *given, **named: Limits(*given, **named)._replace(**OPTIONS)
+serving.Limits = lambda *given, **named: Limits(*given, **named)._replace(**options)
 commands.app(["serve", ".", "--port", "0"])
 """
+"""It imports the libraries once, and forks for each server that it is asked for."""
 
 
-@contextlib.contextmanager
-def running(**options) -> Iterator[tuple[subprocess.Popen, tuple[str, int]]]:
-    """The command, serving a translator that waits for a line of standard input."""
-    setting = f"from lamina.translate.limits import Limits\nOPTIONS = {options!r}\n"
-    command = [sys.executable, "-c", setting + SERVE]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as process:
-        try:
-            assert process.stdout is not None
-            host, port = process.stdout.readline().split()[0].removeprefix("http://").split(":")
-            yield process, (host, int(port))
-        finally:
-            process.kill()
+class Forked:
+    """A process that runs the command, serving a translator that waits for a line of input."""
+
+    def __init__(self, channel: socket.socket, options: dict[str, int]) -> None:
+        pipes = [os.pipe() for _ in range(3)]
+        theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
+        socket.send_fds(channel, [json.dumps(options).encode()], theirs)
+        for pipe in theirs:
+            os.close(pipe)
+        self.stdin = os.fdopen(pipes[0][1], "w", encoding="utf-8")
+        self.stdout = os.fdopen(pipes[1][0], encoding="utf-8")
+        self.stderr = os.fdopen(pipes[2][0], encoding="utf-8")
+        self._told = channel.makefile()
+        self.pid = int(self._told.readline())
+        self.returncode: int | None = None
+
+    def send_signal(self, sent: signal.Signals) -> None:
+        os.kill(self.pid, sent)
+
+    def communicate(self) -> tuple[str, str]:
+        """What else it writes until it ends: too little to fill a pipe."""
+        self.returncode = int(self._told.readline())
+        return self.stdout.read(), self.stderr.read()
+
+    def close(self) -> None:
+        if self.returncode is None:
+            self.send_signal(signal.SIGKILL)
+            self._told.readline()
+        for pipe in (self.stdin, self.stdout, self.stderr, self._told):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
-def ended(process: subprocess.Popen, *, code: int = 0) -> None:
-    out, err = process.communicate(timeout=60)
+@pytest.fixture(scope="module")
+def channel() -> Iterator[socket.socket]:
+    """Where to ask for servers."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(60)
+    command = [sys.executable, "-c", SERVE, str(theirs.fileno())]
+    with subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()]):
+        theirs.close()
+        with ours:
+            yield ours
+
+
+@pytest.fixture
+def running(channel):
+    """Start a server; its process, and its address."""
+    started: list[Forked] = []
+
+    def run(**options: int) -> tuple[Forked, tuple[str, int]]:
+        process = Forked(channel, options)
+        started.append(process)
+        host, port = process.stdout.readline().split()[0].removeprefix("http://").split(":")
+        return process, (host, int(port))
+
+    yield run
+    for process in started:
+        process.close()
+
+
+def ended(process: Forked, *, code: int = 0) -> None:
+    out, err = process.communicate()
     assert process.returncode == code, err
     assert out == "stopped\n"
     assert "Traceback" not in err
@@ -79,8 +144,9 @@ def closes(address: tuple[str, int]) -> bool:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_what_is_under_way_is_answered(sent) -> None:
-    with running(grace=60) as (process, address), contextlib.ExitStack() as stack:
+def test_what_is_under_way_is_answered(running, sent) -> None:
+    process, address = running(grace=60)
+    with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(socket.create_connection(address, 60)) for _ in range(5)]
         idle, half, *asking = clients
         idle.sendall(HEALTH)
@@ -101,23 +167,23 @@ def test_what_is_under_way_is_answered(sent) -> None:
             ((status, headers, body),) = answers(read(client))
             assert (status, json.loads(body)["translation"]) == (200, "GUTEN TAG")
             assert headers["Connection"] == "close"
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate()
         assert process.returncode == 0, err
         assert out.endswith("stopped\n")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_an_idle_server_stops(sent) -> None:
-    with running(grace=60) as (process, address):
-        with socket.create_connection(address, 60) as client:
-            client.sendall(HEALTH)
-            assert read_one(client) == 200
-            process.send_signal(sent)
-            assert read(client) == b""
-        ended(process)
+def test_an_idle_server_stops(running, sent) -> None:
+    process, address = running(grace=60)
+    with socket.create_connection(address, 60) as client:
+        client.sendall(HEALTH)
+        assert read_one(client) == 200
+        process.send_signal(sent)
+        assert read(client) == b""
+    ended(process)
 
 
-def test_no_request_is_lost() -> None:
+def test_no_request_is_lost(running) -> None:
     """Clients that ask on and on have an answer to each request until the port is closed."""
     found: list[int | str] = []
 
@@ -138,23 +204,24 @@ def test_no_request_is_lost() -> None:
                 return
 
     connected = threading.Barrier(9)
-    with running(grace=60, requests=10**9) as (process, address):
-        process.stdin.write("go on\n")
-        process.stdin.flush()
-        threads = [threading.Thread(target=ask, args=(address,)) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        connected.wait(60)
-        process.send_signal(signal.SIGTERM)
-        for thread in threads:
-            thread.join()
-        process.communicate(timeout=60)
-        assert process.returncode == 0
+    process, address = running(grace=60, requests=10**9)
+    process.stdin.write("go on\n")
+    process.stdin.flush()
+    threads = [threading.Thread(target=ask, args=(address,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    connected.wait(60)
+    process.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    process.communicate()
+    assert process.returncode == 0
     assert set(found) == {200}
 
 
-def test_the_grace_has_an_end() -> None:
-    with running(grace=1) as (process, address), socket.create_connection(address, 60) as client:
+def test_the_grace_has_an_end(running) -> None:
+    process, address = running(grace=1)
+    with socket.create_connection(address, 60) as client:
         client.sendall(post())
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGTERM)
@@ -165,8 +232,9 @@ def test_the_grace_has_an_end() -> None:
         ended(process)
 
 
-def test_a_second_interrupt_does_not_wait() -> None:
-    with running(grace=600) as (process, address), socket.create_connection(address, 60) as client:
+def test_a_second_interrupt_does_not_wait(running) -> None:
+    process, address = running(grace=600)
+    with socket.create_connection(address, 60) as client:
         client.sendall(post())
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGINT)
