@@ -76,8 +76,8 @@ class Forked:
         self.stdin = os.fdopen(pipes[0][1], "w", encoding="utf-8")
         self.stdout = os.fdopen(pipes[1][0], encoding="utf-8")
         self.stderr = os.fdopen(pipes[2][0], encoding="utf-8")
-        self._told = channel.makefile()
-        self.pid = int(self._told.readline())
+        self._channel = channel
+        self.pid = int(channel.recv(20))
         self.returncode: int | None = None
 
     def send_signal(self, sent: signal.Signals) -> None:
@@ -85,14 +85,15 @@ class Forked:
 
     def communicate(self) -> tuple[str, str]:
         """What else it writes until it ends: too little to fill a pipe."""
-        self.returncode = int(self._told.readline())
+        self.returncode = int(self._channel.recv(20))
         return self.stdout.read(), self.stderr.read()
 
     def close(self) -> None:
         if self.returncode is None:
-            self.send_signal(signal.SIGKILL)
-            self._told.readline()
-        for pipe in (self.stdin, self.stdout, self.stderr, self._told):
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                self.send_signal(signal.SIGKILL)
+            self._channel.recv(20)
+        for pipe in (self.stdin, self.stdout, self.stderr):
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
 
