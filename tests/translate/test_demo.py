@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from typer.testing import CliRunner
 
 import lamina
+from lamina.cli import app
 from lamina.translate import bundle
 from lamina.translate.dates import make_pairs
 
@@ -54,7 +56,8 @@ def test_translates_in_another_process(demo) -> None:
     texts = ["2024年1月9日星期二", "", "二〇二四年一月九日"]
     by_argument = run("translate", "run", folder, *texts)
     assert by_argument.stdout == "2024-01-09\n\n2024-01-09\n", by_argument.stderr
-    by_line = run("translate", "run", folder, text="1789年7月14日\r\n\n2024-1-9")
+    lines = "1789年7月14日\r\n\n2024-1-9"
+    by_line = CliRunner().invoke(app, ["translate", "run", str(folder)], lines.encode())
     assert by_line.stdout == "1789-07-14\n\n2024-01-09\n", by_line.stderr
 
 
