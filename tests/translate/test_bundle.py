@@ -1,6 +1,7 @@
 """A translator in a directory, and directories that hold none."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,16 @@ def translator() -> Translator:
     return Translator(model, source, target, 12, 5)
 
 
+@pytest.fixture(scope="module")
+def saved(translator: Translator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle") / "made" / "here"
+    bundle.save(translator, folder)
+    return folder
+
+
 @pytest.fixture
-def folder(translator: Translator, tmp_path: Path) -> Path:
-    bundle.save(translator, tmp_path / "made" / "here")
-    return tmp_path / "made" / "here"
+def folder(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "here"))
 
 
 def test_comes_back_the_same(translator: Translator, folder: Path) -> None:

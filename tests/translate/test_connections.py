@@ -249,7 +249,7 @@ def test_connections_beyond_room_are_bounded() -> None:
 
 
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
-    limits = {"characters": 4000, "deadline": 1.0, "idle": 1, "connections": 1}
+    limits = {"characters": 4000, "deadline": 0.5, "idle": 1, "connections": 1}
     with served(**limits) as server, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(server.server_address)

@@ -53,6 +53,17 @@ def pieces(good: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(good / "pieces", tmp_path / "pieces"))
 
 
+@pytest.fixture(scope="module")
+def models(good: Path) -> dict[str, Any]:
+    return {name: lamina.load(good / name / MODEL) for name in ("letters", "pieces")}
+
+
+@pytest.fixture
+def loaded_before(models: dict[str, Any], monkeypatch) -> None:
+    """For settings beside a good model, which is not loaded anew for each."""
+    monkeypatch.setattr(lamina, "load", lambda path: models[path.parent.name])
+
+
 def settings(folder: Path) -> Any:
     return json.loads((folder / SETTINGS).read_text("utf-8"))
 
@@ -123,6 +134,7 @@ def test_another_model(letters: Path) -> None:
         {"source": {"format": "lamina.subwords/1/../2"}},
     ],
 )
+@pytest.mark.usefixtures("loaded_before")
 def test_settings_out_of_range(letters: Path, change: Any) -> None:
     rewrite(letters, settings(letters) | change)
     refused(letters)
@@ -185,6 +197,7 @@ def bad_pieces() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", bad_pieces())
+@pytest.mark.usefixtures("loaded_before")
 def test_pieces_that_are_none(pieces: Path, name: str) -> None:
     held = settings(pieces)
     bad_pieces()[name](held["source"]["tokenizer"])

@@ -281,7 +281,7 @@ def test_no_request_waits_for_a_compilation(beam, divides) -> None:
             compiled.append(name)
 
     monitoring.register_event_duration_secs_listener(count)
-    with served(translator, characters=200, batch=8, gather=0.01) as server:
+    with served(translator, characters=100, batch=4, gather=0.01) as server:
         assert compiled
         compiled.clear()
         statuses: list[int] = []
@@ -290,7 +290,7 @@ def test_no_request_waits_for_a_compilation(beam, divides) -> None:
             for text in texts:
                 statuses.append(translate(server, {"text": text})[0])
 
-        lengths = rng.permutation(201 if divides else 21)
+        lengths = rng.permutation(101 if divides else 21)
         texts = ["".join(rng.choice(list("abcdefghij .xyz"), length)) for length in lengths]
         threads = [threading.Thread(target=some, args=(texts[at::8],)) for at in range(8)]
         for thread in threads:

@@ -21,7 +21,7 @@ def translator() -> Translator:
     model.build((None, 8), (None, 8))
     values = model.values()  # at near ties rounding would choose the text
     model.set_values({**values, "decoder.output.kernel": 30 * values["decoder.output.kernel"]})
-    return Translator(model, LETTERS, LETTERS, 40, 12, divides=True)
+    return Translator(model, LETTERS, LETTERS, 20, 12, divides=True)
 
 
 def texts(count: int, longest: int) -> list[str]:
@@ -77,7 +77,7 @@ def test_the_size_of_a_batch_changes_no_translation(translator) -> None:
 
 def test_texts_are_checked_alone(translator) -> None:
     translator.check("a" * 400)
-    undivided = dataclasses.replace(translator, divides=False)
+    undivided = dataclasses.replace(translator, source_length=40, divides=False)
     undivided.check("a" * 40)
     with pytest.raises(InputError, match="too long to translate"):
         undivided.check("a" * 41)
