@@ -68,10 +68,10 @@ class Broadcast(Decoder):
 INCREMENTAL = {
     "a list of blocks": lambda: built(Broadcast([Block(), lamina.checkpoint(Block())])),
     "stacked blocks": lambda: decoder(layers.Stack(Block, 2)),
-    "grouped": lambda: decoder(
-        grouped(rotary=layers.RotaryEmbedding(), use_gate=True, sliding_window=4), positions=0
+    "one grouped block called twice": lambda: decoder(
+        *[grouped(rotary=layers.RotaryEmbedding(), use_gate=True, sliding_window=4)] * 2,
+        positions=0,
     ),
-    "one block called twice": lambda: decoder(*[Block()] * 2),
     "functional": lambda: built(functional()),
     "sequential": lambda: built(sequential()),
     "no attention and not built": lambda: Decoder([layers.Dense(FEATURES, "relu")]),
