@@ -212,7 +212,7 @@ def test_fewer_texts_than_slots() -> None:
     def step(token, state):
         return jnp.where(jnp.arange(3) == END, 0.0, -jnp.inf) + token[:, None] * 0, state, state
 
-    found = beam_search(step, jnp.ones((1, 1)), 1, 4, beam=3, **MARKS)
+    found = jax.jit(lambda state: beam_search(step, state, 1, 4, beam=3, **MARKS))(np.ones((1, 1)))
     assert found.tokens.tolist() == [[[END, 0, 0, 0], [0] * 4, [0] * 4]]
     assert found.score.tolist() == [[0, -math.inf, -math.inf]]
     assert found.log_probability.tolist() == [[0, -math.inf, -math.inf]]
