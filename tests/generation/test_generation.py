@@ -55,6 +55,8 @@ def model():
 
 
 class Broadcast(Decoder):
+    """A language model with positions for each row."""
+
     def call(self, ids):
         positions = jnp.broadcast_to(jnp.arange(ids.shape[1]), ids.shape)
         x = self.tokens(ids) + self.positions(positions)
@@ -64,13 +66,12 @@ class Broadcast(Decoder):
 
 
 INCREMENTAL = {
-    "a list of blocks": lambda: decoder(Block(), lamina.checkpoint(Block())),
-    "positions for each row": lambda: built(Broadcast([layers.TransformerDecoderBlock(16, 2)])),
+    "a list of blocks": lambda: built(Broadcast([Block(), lamina.checkpoint(Block())])),
     "stacked blocks": lambda: decoder(layers.Stack(Block, 2)),
-    "grouped": lambda: decoder(
-        grouped(rotary=layers.RotaryEmbedding(), use_gate=True, sliding_window=4), positions=0
+    "one grouped block called twice": lambda: decoder(
+        *[grouped(rotary=layers.RotaryEmbedding(), use_gate=True, sliding_window=4)] * 2,
+        positions=0,
     ),
-    "one block called twice": lambda: decoder(*[Block()] * 2),
     "functional": lambda: built(functional()),
     "sequential": lambda: built(sequential()),
     "no attention and not built": lambda: Decoder([layers.Dense(FEATURES, "relu")]),
