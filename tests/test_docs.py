@@ -20,24 +20,51 @@ def blocks(page, language):
     return [text for kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == language]
 
 
+SERVER = """
+import os, runpy, sys
+import jax, lamina, numpy
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        os.chdir(line.rstrip())
+        for descriptor, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), descriptor)
+        sys.argv = ["page.py"]
+        runpy.run_path("page.py", run_name="__main__")
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A process that has imported Lamina, and forks for each page: imports take long.
+
+    It runs nothing on JAX itself, so that it has no threads that a fork would lose.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+
+
 @functools.cache
-def output(page):
-    """What the code of a page prints in a new process."""
+def output(server, page):
+    """What the code of a page prints in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "page.py")
         script.write_text("\n".join(blocks(page, "python")), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "page.py"], cwd=folder, capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+        print(folder, file=server.stdin, flush=True)
+        status = server.stdout.readline().strip()
+        assert status == "0", Path(folder, "stderr").read_text("utf-8")[-3000:]
+        return Path(folder, "stdout").read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python_blocks_run(page):
+def test_python_blocks_run(page, server):
     if not blocks(page, "python"):
         pytest.skip("no code")
-    printed = output(SAME.get(page, page))
+    printed = output(server, SAME.get(page, page))
     for shown in blocks(page, "text"):
         assert shown.strip() in printed
 

@@ -6,6 +6,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
@@ -98,6 +99,10 @@ def test_a_short_last_batch_counts_by_its_size(metric):
     assert_close(logs[name], 8.0 / 33, rtol=1e-6)
 
 
+def over_a_batch(metric, state, y, p):
+    return metric.result(metric.update(state, y, p))
+
+
 def test_results_come_in_the_dtype_that_is_asked_for():
     made = [
         metrics.Mean("loss", "float16"),
@@ -113,9 +118,10 @@ def test_results_come_in_the_dtype_that_is_asked_for():
     ]
     for metric in made:
         state = metric.init(BITS, UNIT) if metric.shaped else metric.init()
-        found = metric.result(metric.update(state, BITS, UNIT))
+        found = jax.jit(over_a_batch, static_argnums=0)(metric, state, BITS, UNIT)
         assert (found.dtype, state[0].dtype) == ("float16", "float32"), metric
     for metric in (metrics.R2Score("uniform_average", 0, "r", "float16"), metrics.F1Score()):
         two = BITS[:, None]
-        found = metric.result(metric.update(metric.init(two, two), two, UNIT[:, None]))
+        state = metric.init(two, two)
+        found = jax.jit(over_a_batch, static_argnums=0)(metric, state, two, UNIT[:, None])
         assert found.dtype == (metric.dtype or "float32")

@@ -52,7 +52,8 @@ class TransformerEncoder(TransformerStack):
 
     Source: Vaswani et al., arXiv 1706.03762; normalize_first: Xiong et al., arXiv 2002.04745.
 
-    >>> values, state = TransformerEncoder(10, 8, 16, num_heads=2)(jnp.array([[3, 1, 4]]))
+    >>> encoder = TransformerEncoder(10, 8, 16, num_heads=2, num_layers=1)
+    >>> values, state = encoder(jnp.array([[3, 1, 4]]))
     >>> values.shape, state
     ((1, 3, 8), None)
     """
@@ -108,7 +109,7 @@ class TransformerDecoder(TransformerStack):
     Source: Vaswani et al., arXiv 1706.03762; normalize_first: Xiong et al., arXiv 2002.04745;
     tying: Press, Wolf, arXiv 1608.05859.
 
-    >>> decoder = TransformerDecoder(13, 8, 16, num_heads=2)
+    >>> decoder = TransformerDecoder(13, 8, 16, num_heads=2, num_layers=1)
     >>> logits, _ = decoder(jnp.array([[1, 5, 9]]), jnp.ones((1, 7, 8)))
     >>> logits.shape
     (1, 3, 13)
@@ -237,7 +238,7 @@ class Transformer(Translating):
 
     Source: Vaswani et al., arXiv 1706.03762.
 
-    >>> model = Transformer(10, 13, embedding=8, num_heads=2)
+    >>> model = Transformer(10, 13, embedding=8, num_heads=2, num_layers=1)
     >>> source, target = jnp.array([[3, 1, 4, 0]]), jnp.array([[1, 5, 9]])
     >>> model(source, target).shape
     (1, 3, 13)
