@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+import types
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -473,17 +474,6 @@ class Net(Model):
         return -x if flip else x
 """
 
-SAVING = """
-import sys, numpy as np, jax.numpy as jnp
-from lamina import Sequential, layers, initializers
-from nets import Net
-
-model = Net(3, Sequential([layers.Dense(2, kernel_initializer=initializers.HeNormal())]))
-outputs = model(jnp.arange(6.0).reshape(2, 3), flip=True)
-model.save(sys.argv[1])
-np.save(sys.argv[2], outputs)
-"""
-
 LOADING = """
 import sys, numpy as np, jax.numpy as jnp, lamina
 try:
@@ -498,14 +488,20 @@ print("the same")
 """
 
 
-def test_another_process_loads_it(tmp_path) -> None:
+def test_another_process_loads_it(tmp_path, monkeypatch) -> None:
     (tmp_path / "nets.py").write_text(DEFINING)
     paths = [str(tmp_path / "model.lamina"), str(tmp_path / "outputs.npy")]
-    for code in (SAVING, LOADING):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *paths], cwd=tmp_path, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
+    nets = types.ModuleType("nets")
+    monkeypatch.setitem(sys.modules, "nets", nets)
+    exec(DEFINING, vars(nets))
+    dense = layers.Dense(2, kernel_initializer=initializers.HeNormal())
+    model = nets.Net(3, Sequential([dense]))
+    outputs = model(jnp.arange(6.0).reshape(2, 3), flip=True)
+    model.save(paths[0])
+    np.save(paths[1], outputs)
+    command = [sys.executable, "-c", LOADING, *paths]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert "the module 'nets', which is not imported; files import no modules" in done.stdout
     assert "Import the module that defines it first, or pass custom_objects" in done.stdout
     assert done.stdout.endswith("the same\n")

@@ -112,6 +112,10 @@ JOBS = {
     "set_values": lambda model: model.set_values(model.values()),
     "a call that assigns": lambda model: model(ROWS, training=True, rng=1),
 }
+OF_NEW = {
+    "fit on whole batches": lambda model: model.fit(ROWS, LABELS, batch_size=4, verbose=0),
+    **{name: JOBS[name] for name in ("fit on batches", "train_on_batch")},
+}
 
 
 @pytest.fixture(scope="module")
@@ -123,21 +127,21 @@ def trained():
     return model
 
 
-def moments(job, ready, at_most):
+def moments(run, ready, at_most):
     """Some of the moments of a job; `ready` returns a model in the state in which it begins."""
     for _ in range(2):  # the first run may have more of them, since it fills caches
         model = ready()
         with At(-1) as whole:
-            JOBS[job](model)
+            run(model)
     ready()
     assert whole.count > 50
-    return random.Random(job).sample(range(1, whole.count + 1), at_most)
+    return random.Random(whole.count).sample(range(1, whole.count + 1), at_most)
 
 
-def interrupt(job, moment, model):
+def interrupt(run, moment, model):
     """Run a job up to a moment; a few runs end without, since moments depend on threads."""
     with At(moment) as at, contextlib.suppress(KeyboardInterrupt):
-        JOBS[job](model)
+        run(model)
     return at.where
 
 
@@ -161,8 +165,8 @@ def test_a_trained_model_is_usable_after_an_interrupt_at_any_moment(job, trained
         return trained
 
     places = []
-    for moment in moments(job, ready, 40):
-        places.append(interrupt(job, moment, trained))
+    for moment in moments(JOBS[job], ready, 40):
+        places.append(interrupt(JOBS[job], moment, trained))
         try:
             check_usable(trained)
         except Exception as problem:
@@ -179,11 +183,11 @@ def new():
 
 
 @pytest.mark.usefixtures("trained")  # what all models share has been made
-@pytest.mark.parametrize("job", ["fit on arrays", "fit on batches", "train_on_batch"])
-def test_a_new_model_is_built_whole_or_not_at_all(job):
-    for moment in moments(job, new, 6):
+@pytest.mark.parametrize("run", OF_NEW.values(), ids=OF_NEW)
+def test_a_new_model_is_built_whole_or_not_at_all(run):
+    for moment in moments(run, new, 6):
         model = new()
-        assert interrupt(job, moment, model)
+        assert interrupt(run, moment, model)
         if not model.built:
             assert not model.variables
         check_usable(model)
@@ -211,8 +215,8 @@ def test_the_weights_are_those_of_a_whole_step(job):
         lamina.set_seed(1)
         one.build((None, 3))
     places = []
-    for moment in moments(job, ready, 25):
-        places.append(interrupt(job, moment, model))
+    for moment in moments(JOBS[job], ready, 25):
+        places.append(interrupt(JOBS[job], moment, model))
         follow()
     assert places.count("") < 3
 
@@ -233,15 +237,16 @@ def batches():
 def stop(*_):
     raise KeyboardInterrupt
 
-for units in (4, 64, 512):
+moments = random.Random(4)
+for units in (4, 512):
     model = Sequential([layers.Dense(units), layers.BatchNormalization(), layers.Dense(3)])
     model.compile("adam", "mse")
     for data in ([x, y], [batches]):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            model.fit(*data, verbose=0)
+        model.fit(*data, verbose=0)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
             begun = threading.Event()
-            wait = random.Random(units).random() / 5
+            wait = moments.random() / 10
             def send():
                 begun.wait()
                 threading.Event().wait(wait)

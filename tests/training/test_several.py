@@ -255,7 +255,7 @@ def test_metrics_of_several_numbers_are_lists():
     score = lamina.metrics.F1Score()
     model.compile("sgd", "categorical_crossentropy", [score, lamina.metrics.R2Score()])
     y = np.eye(3, dtype="float32")[TWO]
-    history = model.fit(X, y, 20, verbose=0, validation_data=(X, y)).history
+    history = model.fit(X, y, 24, verbose=0, validation_data=(X, y)).history
     assert len(history["f1_score"][0]) == len(history["val_f1_score"][0]) == 3
     assert isinstance(history["r2_score"][0], float)
 

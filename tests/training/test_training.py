@@ -22,13 +22,15 @@ from lamina.training.callbacks.progress_bar import Display
 from lamina.training.step.gradient_check import gradients_are_finite
 
 
-def data(count=200, features=5, classes=3):
+def data(count=104, features=5, classes=3):
     random = np.random.default_rng(0)
     x = random.normal(size=(count, features)).astype(np.float32)
     return x, (x @ random.normal(size=(features, classes))).argmax(1).astype(np.int32)
 
 
-X, Y = data()
+ALL = data()
+"""Three batches of 32, and a smaller one."""
+X, Y = (array[:96] for array in ALL)
 OPTIMIZER = optax.adam(1e-2)
 CROSS_ENTROPY = losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -70,7 +72,8 @@ def plain_loop():
 
 
 def in_batches(size=32):
-    return [(X[at : at + size], Y[at : at + size]) for at in range(0, len(X), size)]
+    x, y = ALL
+    return [(x[at : at + size], y[at : at + size]) for at in range(0, len(x), size)]
 
 
 @pytest.mark.as_users_run
@@ -95,7 +98,7 @@ def test_fit_is_the_plain_loop(how):
     elif how == "generator function":
         history = model.fit(lambda: iter(in_batches()), verbose=0)
     else:
-        history = model.fit(X, Y, shuffle=False, verbose=0)
+        history = model.fit(*ALL, shuffle=False, verbose=0)
     sizes = [len(y) for _, y in in_batches()]
     np.testing.assert_allclose(history.history["loss"], [np.average(told, weights=sizes)], 1e-5)
     for path, value in model.values().items():
@@ -123,16 +126,16 @@ def test_losses_of_a_fit_are_those_of_keras():
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    options = {"batch_size": 40, "epochs": 4, "shuffle": False, "verbose": 0}
+    options = {"batch_size": 24, "epochs": 4, "shuffle": False, "verbose": 0}
     weights = np.linspace(0.1, 2, len(X)).astype(np.float32)
     for extra in ({}, {"sample_weight": weights}, {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}}):
-        left = ours.fit(X, Y, validation_split=0.2, **options, **extra).history
-        right = theirs.fit(X, Y, validation_split=0.2, **options, **extra).history
+        left = ours.fit(X, Y, validation_split=0.25, **options, **extra).history
+        right = theirs.fit(X, Y, validation_split=0.25, **options, **extra).history
         for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
             np.testing.assert_allclose(left[name], right[name], rtol=2e-4, err_msg=name)
-    found, expected = (model.evaluate(X, Y, 40, verbose=0) for model in (ours, theirs))
+    found, expected = (model.evaluate(X, Y, 24, verbose=0) for model in (ours, theirs))
     np.testing.assert_allclose(found, expected, rtol=2e-4)
-    found, expected = (model.predict(X, 40, verbose=0) for model in (ours, theirs))
+    found, expected = (model.predict(X, 24, verbose=0) for model in (ours, theirs))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -148,7 +151,7 @@ def test_optimizers_by_name_have_keras_defaults(name):
     ours.compile(name, CROSS_ENTROPY)
     theirs.compile(name, loss)
     left, right = (
-        model.fit(X, Y, 40, epochs=2, shuffle=False, verbose=0).history["loss"]
+        model.fit(X, Y, epochs=3, shuffle=False, verbose=0).history["loss"]
         for model in (ours, theirs)
     )
     np.testing.assert_allclose(left, right, rtol=1e-3)
@@ -173,7 +176,7 @@ def test_values_taken_before_training_stay_valid_and_present_ones_are_seen():
     copies = {path: np.array(value) for path, value in before.items()}
     trainer = Trainer(model, "sgd", CROSS_ENTROPY)
     seen = []
-    for batch in in_batches():
+    for batch in in_batches()[:3]:
         trainer.step(batch)
         seen.append(model.values())
     model.fit(X, Y, verbose=0)
@@ -244,7 +247,7 @@ class TwoParts(Model):
 def test_a_loss_of_ones_own():
     model = TwoParts()
     model.compile("adam")
-    history = model.fit(X, epochs=5, validation_data=X[:50], verbose=0).history
+    history = model.fit(X, epochs=5, validation_data=X[:64], verbose=0).history
     assert set(history) == {"loss", "error", "size", "val_loss", "val_error", "val_size"}
     assert history["loss"][-1] < history["loss"][0]
     assert model.evaluate(X, return_dict=True)["error"] < history["error"][0]
@@ -266,7 +269,7 @@ def test_several_inputs_are_spread_over_call(x):
     model = TwoInputs()
     model.compile("adam", CROSS_ENTROPY, ["accuracy"])
     model.fit(x, Y, epochs=2, verbose=0)
-    assert model.predict(x).shape == (200, 3)
+    assert model.predict(x).shape == (96, 3)
     assert isinstance(model.evaluate(x, Y), list)
 
 
@@ -279,8 +282,8 @@ def test_several_outputs_are_predicted():
         def call(self, inputs):
             return {"a": self.dense(inputs), "b": inputs.sum(-1)}
 
-    outputs = Two().predict(X, batch_size=64)
-    assert outputs["a"].shape == (200, 3) and isinstance(outputs["b"], np.ndarray)
+    outputs = Two().predict(ALL[0], batch_size=64)
+    assert outputs["a"].shape == (104, 3) and isinstance(outputs["b"], np.ndarray)
 
 
 def test_a_step_on_one_batch_and_running_logs():
@@ -309,7 +312,7 @@ class Heard(Callback):
 def test_callbacks_hear_in_order_and_may_stop():
     heard = Heard()
     model = compiled()
-    history = model.fit(X, Y, 100, epochs=9, initial_epoch=2, callbacks=[heard], verbose=0)
+    history = model.fit(X, Y, 48, epochs=9, initial_epoch=2, callbacks=[heard], verbose=0)
     told = ["accuracy", "loss"]
     assert heard.events == ["begin", 0, 1, (2, told), 0, 1, (3, told)]
     assert history.epoch == [2, 3]
@@ -427,7 +430,7 @@ def test_a_loss_that_is_not_finite_stops_before_weights_are_spoilt(how):
     model = compiled()
     model.build(X[:1])
     x = bad_row(70)
-    batches = [(x[at : at + 32], Y[at : at + 32]) for at in range(0, 200, 32)]
+    batches = [(x[at : at + 32], Y[at : at + 32]) for at in range(0, 96, 32)]
     given = (batches_of(batches),) if how == "batches" else (x, Y)
     with pytest.raises(
         NotFiniteError, match=r"step 3, on batch 2 of its epoch: the batch itself.* at \[6, 0\]"
@@ -460,12 +463,12 @@ def test_the_layer_where_numbers_went_wrong_is_named():
 @pytest.mark.parametrize("kind", ["labels", "ids", "own loss"])
 def test_numbers_out_of_range_are_told_with_the_range(kind):
     if kind == "labels":
-        model, x, y = compiled(), X, np.where(np.arange(200) == 40, 7, Y)
+        model, x, y = compiled(), X, np.where(np.arange(96) == 40, 7, Y)
         part = r"the label 7, at \[8\], is not in \[0, 3\)"
     elif kind == "ids":
         model, x, y = Sequential([layers.Embedding(9, 3), layers.Flatten(), layers.Dense(3)]), 0, Y
         model.compile("sgd", CROSS_ENTROPY)
-        x = np.zeros((200, 2), "int32")
+        x = np.zeros((96, 2), "int32")
         x[33, 1] = 9
         part = r"layers\.0 \(Embedding\): the id 9, at \[1, 1\], is not in \[0, 9\)"
     else:

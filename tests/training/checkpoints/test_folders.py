@@ -1,10 +1,9 @@
 """Folders that training writes to: locked by one run at a time, and tried before the first step."""
 
+import contextlib
 import errno
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -27,29 +26,32 @@ def network():
     return model
 
 
-HOLDER = """
-import os, sys
-from lamina.training.checkpoints.folders import FolderLock
+# A process that has imported Lamina forks, where it can.
+PROCESSES = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
 
-lock = FolderLock(sys.argv[1])
-if len(sys.argv) > 2 and os.fork() == 0:
-    sys.stdin.read()  # the child lives on while the pipe is open
+
+def hold(pipe, directory, forks):
+    """What a process does: it holds the lock of a folder until it is killed."""
+    lock = FolderLock(directory)
+    if not forks or os.fork():
+        pipe.send(os.getpid())
+    with contextlib.suppress(EOFError):
+        pipe.recv()  # a forked child lives on while the pipe is open
+    del lock
     os._exit(0)
-print(os.getpid(), flush=True)
-sys.stdin.read()
-"""
-
-
-def holder(directory, *more):
-    command = [sys.executable, "-W", "ignore", "-c", HOLDER, str(directory), *more]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("forks", [False, pytest.param(True, marks=posix)], ids=["alone", "forks"])
 def test_a_process_keeps_others_out_until_it_is_dead(tmp_path, forks):
-    other = holder(tmp_path, *["forks"] * forks)
+    PROCESSES.set_forkserver_preload(["lamina", "optax", __name__])
+    here, there = PROCESSES.Pipe()
+    other = PROCESSES.Process(target=hold, args=(there, tmp_path, forks), daemon=True)
+    other.start()
+    there.close()
     try:
-        pid = other.stdout.readline().strip()
+        assert here.poll(240)
+        pid = here.recv()
+        assert pid == other.pid
         for write in (
             lambda: FolderLock(tmp_path),
             lambda: network().fit(X, Y, checkpoint_dir=tmp_path, verbose=0),
@@ -59,14 +61,14 @@ def test_a_process_keeps_others_out_until_it_is_dead(tmp_path, forks):
         ):
             with pytest.raises(InputError, match=f"lock held by process {pid} on "):
                 write()
-        other.send_signal(signal.SIGKILL)
-        other.wait()
+        other.kill()
+        other.join()
         network().fit(X, Y, checkpoint_dir=tmp_path, verbose=0)  # the forked child is still there
         assert os.listdir(tmp_path) == ["checkpoint-000001"]
     finally:
         other.kill()
-        other.stdin.close()
-        other.wait()
+        here.close()
+        other.join()
 
 
 def test_two_runs_of_one_process_do_not_share_a_folder(tmp_path):

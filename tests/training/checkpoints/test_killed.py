@@ -73,7 +73,7 @@ def train(pipe, how, directory, pause, compiled):
     if directory is not None:
         options |= {"checkpoint_dir": directory, "checkpoint_every": 2, "resume": True}
     told = (Slow if how == "arrays" else Slower)(pipe, pause)
-    options |= {"callbacks": [told], "validation_data": (x, y), "verbose": 0}
+    options |= {"callbacks": [told], "validation_data": (x[:96], y[:96]), "verbose": 0}
     model = network()
     history = model.fit(*given, batch_size=16, epochs=40, **options)
     digest = hashlib.sha256()

@@ -213,7 +213,6 @@ import lamina
 from lamina import Sequential, layers
 from lamina.training import Callback
 
-directory, room = sys.argv[1], int(sys.argv[2])
 x = np.ones((64, 4), "float32")
 y = np.zeros((64, 1), "float32")
 model = Sequential([layers.Dense(400), layers.Dense(1)])
@@ -228,56 +227,65 @@ class Full(Callback):
         if epoch == 1 and room:
             resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
 
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
+found = []
+for directory, room in json.loads(sys.argv[1]):
     try:
         model.fit(x, y, 16, epochs=4, checkpoint_dir=directory, verbose=0, callbacks=[Full()])
         error = ""
     except OSError as raised:
         error = str(raised)
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-print(json.dumps({
-    "error": error, "warnings": [str(w.message) for w in caught],
-    "there": sorted(os.listdir(directory)),
-    "finite": bool(np.isfinite(model.predict(x)).all()),
-}))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    there = sorted(os.listdir(directory))
+    finite = bool(np.isfinite(model.predict(x)).all())
+    found.append({"error": error, "there": there, "finite": finite})
+print(json.dumps(found))
 """
 
 
-def filled(directory, room):
-    command = [sys.executable, "-c", FULL, str(directory), str(room)]
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory):
+    """A disk of 60 kB, or None where none can be made."""
+    path = tmp_path_factory.mktemp("disk")
+    command = ["mount", "-t", "tmpfs", "-o", "size=60k", "none", str(path)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    yield path if mounted else None
+    if mounted:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory, disk):
+    """The folders of two runs of one process, and what came of them: one whose files may not
+    grow, and one on the small disk."""
+    folders = [(str(tmp_path_factory.mktemp("limited")), 4000)]
+    folders += [] if disk is None else [(str(disk), 0)]
+    command = [sys.executable, "-c", FULL, json.dumps(folders)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return [*zip(folders, json.loads(done.stdout.splitlines()[-1]), strict=True)]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits are set as POSIX has them")
-def test_a_file_that_may_not_grow_loses_nothing(tmp_path):
-    found = filled(tmp_path, 4000)
+def test_a_file_that_may_not_grow_loses_nothing(filled):
+    (directory, _), found = filled[0]
     assert (
         "The checkpoint cannot be written" in found["error"] and "Free disk space" in found["error"]
     )
     assert found["there"] and not [name for name in found["there"] if name.endswith(".tmp")]
     assert found["finite"]
-    newest = store.newest(tmp_path)
+    newest = store.newest(directory)
     assert newest is not None and newest.about["more"]["epoch"] in (1, 2)
 
 
-def test_a_full_disk_loses_nothing(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=60k", "none", str(disk)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
+@pytest.mark.skipif(os.name != "posix", reason="limits are set as POSIX has them")
+def test_a_full_disk_loses_nothing(disk, filled):
+    if disk is None:
         pytest.skip("no small disk can be made here")
-    try:
-        found = filled(disk, 0)
-        assert "No space left on device" in found["error"] and found["finite"]
-        newest = store.newest(disk)
-        assert newest is not None and newest.about["more"]["epoch"] in (1, 2, 3)
-        assert found["there"][-1] == newest.folder.name
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    found = filled[1][1]
+    assert "No space left on device" in found["error"] and found["finite"]
+    newest = store.newest(disk)
+    assert newest is not None and newest.about["more"]["epoch"] in (1, 2, 3)
+    assert found["there"][-1] == newest.folder.name

@@ -64,10 +64,9 @@ def traced(monkeypatch):
     ("more", "weights"),
     [
         ((), W),
-        ((lambda: layers.Dropout(0.4),), None),
-        ((lambda: layers.Dense(5, activation="tanh"), layers.LayerNormalization), None),
+        ((lambda: layers.Dropout(0.4), layers.LayerNormalization), None),
     ],
-    ids=["weighted", "dropout", "norm"],
+    ids=["weighted", "dropout and norm"],
 )
 def test_the_last_batch_has_a_program_and_numbers_are_those_of_the_plain_loop(
     more, weights, traced
@@ -163,7 +162,6 @@ def test_what_looks_across_the_batch_sees_the_examples_alone(more, loss, traced)
 @pytest.mark.parametrize("kind", ["dense", "centred"])
 def test_evaluation_and_prediction_of_a_short_batch(kind):
     model = compiled(*([Centred] if kind == "centred" else []))
-    told(model, X, Y, 16)
     run = lamina.jit(model)
     by_hand = [(np.asarray(run(x)), y) for x, y in pieces()]
     expected = np.concatenate([np.asarray(outputs) for outputs, _ in by_hand])
@@ -282,8 +280,8 @@ def test_all_kinds_of_batches_train_as_arrays_do(how, by_arrays):
 
 def test_tensors_are_arrays_of_examples_too():
     model, reference = compiled(), compiled()
-    told(model, Tensor(X), Tensor(Y), 16)
-    told(reference, X, Y, 16)
+    told(model, Tensor(X[:64]), Tensor(Y[:64]), 16)
+    told(reference, X[:64], Y[:64], 16)
     same(model, reference, atol=0)
 
 

@@ -78,9 +78,9 @@ def test_numbers_are_those_of_arrays_that_are_copied():
 
 
 OPTIONS = [
-    {"sample_weight": W},
-    {"validation_split": 0.3},
-    {"validation_data": (X[:33], Y[:33])},
+    {"sample_weight": W[:64]},
+    {"validation_split": 0.25},
+    {"validation_data": (X[:32], Y[:32])},
     {"steps_per_epoch": 3},
     {"class_weight": {0: 1.0, 1: 0.5, 2: 2.0}},
 ]
@@ -90,9 +90,9 @@ OPTIONS = [
 def test_options_are_those_of_arrays_that_are_copied():
     copied, in_place = (compiled(layers.BatchNormalization) for _ in range(2))
     for options in OPTIONS:
-        whole = trained(copied, X, Y, **options)
+        whole = trained(copied, X[:64], Y[:64], **options)
         with small_ranges():
-            parts = trained(in_place, X, Y, **options)
+            parts = trained(in_place, X[:64], Y[:64], **options)
         alike(parts, whole, next(iter(options)))
 
 
@@ -188,7 +188,7 @@ def _misplaced(array):
 def test_no_copy_of_the_data_is_held():
     model = Sequential([layers.Dense(3)])
     model.compile("sgd", LOSS)
-    x, y = _misplaced(np.ones((1_000_000, 16), "float32")), np.zeros(1_000_000, "int32")
+    x, y = _misplaced(np.ones((600_000, 16), "float32")), np.zeros(600_000, "int32")
     tracemalloc.start()
     try:
         model.fit(x, y, 2000, verbose=0)
