@@ -123,7 +123,7 @@ def test_derivatives_of_any_order_and_mode(kind, name) -> None:
     product = getattr(bilinear, name)
     check_grads(
         lambda a, b: product(a, b, geometry),
-        operands(name, geometry, channels, filters),
+        [np.asarray(a) for a in operands(name, geometry, channels, filters)],
         order=2,
         modes=["fwd", "rev"],
         rtol=2e-2,
