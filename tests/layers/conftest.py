@@ -5,11 +5,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
+from keras import initializers
 
 PATHS = {f"lora_{weight}_{x}": f"lora.{x}" for weight in ("kernel", "embeddings") for x in "ab"}
 """Where weights stand here that Keras keeps under other names."""
+RANDOM = (
+    initializers.Orthogonal,
+    initializers.RandomNormal,
+    initializers.RandomUniform,
+    initializers.TruncatedNormal,
+    initializers.VarianceScaling,
+)
 
 
 def _path(variable: Any) -> str:
@@ -71,6 +80,23 @@ def _compare(ours: Any, theirs: Any, *inputs: Any, **options: Any) -> Any:
         if name in weights:
             _close(new[name], value)
     return new
+
+
+@pytest.fixture(autouse=True)
+def _quick_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let NumPy make the first weights of Keras: JAX compiles programs for each new shape."""
+    initialize = keras.Variable._initialize_with_initializer
+
+    def made(variable: Any, initializer: Any) -> None:
+        if isinstance(initializer, RANDOM):
+            value = np.random.default_rng(7).normal(size=variable.shape)
+        elif isinstance(initializer, (initializers.Zeros, initializers.Ones)):
+            value = np.full(variable.shape, isinstance(initializer, initializers.Ones))
+        else:
+            return initialize(variable, initializer)
+        return variable._initialize(jnp.asarray(value, variable.dtype))
+
+    monkeypatch.setattr(keras.Variable, "_initialize_with_initializer", made)
 
 
 @pytest.fixture

@@ -123,48 +123,62 @@ def test_derivatives_of_any_order_and_mode(kind, name) -> None:
     product = getattr(bilinear, name)
     check_grads(
         lambda a, b: product(a, b, geometry),
-        operands(name, geometry, channels, filters),
+        [np.asarray(a) for a in operands(name, geometry, channels, filters)],
         order=2,
         modes=["fwd", "rev"],
         rtol=2e-2,
     )
 
 
-@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (2, 1)])
+AXES = [(0, None), (None, 0), (0, 0), (2, 1)]
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["depthwise", "grouped", "volume", "dense"])
 @pytest.mark.parametrize("first", [False, True])
-def test_batches_of_either_operand(kind, name, axes, first) -> None:
+def test_batches_of_either_operand(kind, name, first) -> None:
     geometry, channels, filters = KINDS[kind]
     if first:
         geometry = Geometry(
             geometry.sizes, geometry.taps, geometry.strides, geometry.pads, geometry.dilation,
             geometry.groups, channels_first=True,
         )  # fmt: skip
-    product, copies = getattr(bilinear, name), 3
-    given_ = operands(name, geometry, channels, filters)
+    copies = 3
+    given_ = [np.asarray(a) for a in operands(name, geometry, channels, filters)]
     batched = [
-        a if axis is None else np.stack([(i + 1) * a for i in range(copies)], axis)
-        for a, axis in zip(map(np.asarray, given_), axes, strict=True)
+        [
+            a if axis is None else np.stack([(i + 1) * a for i in range(copies)], axis)
+            for a, axis in zip(given_, axes, strict=True)
+        ]
+        for axes in AXES
     ]
-    got = jax.jit(jax.vmap(lambda a, b: product(a, b, geometry), axes))(*batched)
-    alone = jax.jit(lambda a, b: product(a, b, geometry))
-    for i in range(copies):
-        one = (a if x is None else a.take(i, x) for a, x in zip(batched, axes, strict=True))
-        agree(got[i], alone(*one))
+
+    def product(a, b):
+        return getattr(bilinear, name)(a, b, geometry)
+
+    @jax.jit
+    def of_batches(batched):
+        return [jax.vmap(product, axes)(*pair) for axes, pair in zip(AXES, batched, strict=True)]
+
+    alone = jax.jit(product)
+    for axes, pair, got in zip(AXES, batched, of_batches(batched), strict=True):
+        for i in range(copies):
+            one = (a if x is None else a.take(i, x) for a, x in zip(pair, axes, strict=True))
+            agree(got[i], alone(*one))
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_sums_in_low_precision_are_rounded_once(kind, name, dtype) -> None:
+def test_sums_in_low_precision_are_rounded_once(kind, name) -> None:
     geometry, channels, filters = KINDS[kind]
-    low = operands(name, geometry, channels, filters, dtype)
-    product = jax.jit(lambda a, b: getattr(cpu, name)(a, b, geometry))
-    exact = np.asarray(product(*[np.asarray(a, "float32") for a in low]))
-    got = product(*low)
-    assert got.dtype == dtype
-    agree(got, exact.astype(got.dtype), 2 * float(jnp.finfo(dtype).eps))
+    low = [operands(name, geometry, channels, filters, type_) for type_ in ("bfloat16", "float16")]
+    wide = [[np.asarray(a, "float32") for a in pair] for pair in low]
+    products = jax.jit(
+        lambda pairs: [getattr(cpu, name)(*pair, geometry) for pair in pairs],
+    )([*low, *wide])
+    for got, exact, (a, _) in zip(products[:2], products[2:], low, strict=True):
+        assert (got.dtype, exact.dtype) == (a.dtype, "float32")
+        agree(got, np.asarray(exact).astype(got.dtype), 2 * float(jnp.finfo(got.dtype).eps))
 
 
 def test_products_within_shard_map() -> None:

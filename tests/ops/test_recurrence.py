@@ -87,12 +87,16 @@ def test_outputs_and_gradients_are_those_of_the_loop(
 def test_dropout_factors(reset_after: bool) -> None:
     rng = np.random.default_rng(2)
     factors = {
-        "dropout": 2.0 * (rng.random((BATCH, FEATURES)) < 0.5),
-        "recurrent_dropout": 2.0 * (rng.random((BATCH, UNITS)) < 0.5),
+        "dropout": np.float32(2) * (rng.random((BATCH, FEATURES)) < 0.5),
+        "recurrent_dropout": np.float32(2) * (rng.random((BATCH, UNITS)) < 0.5),
     }
     operands = drawn(reset_after=reset_after)
-    ours = gru(**operands, **factors, reset_after=reset_after)
-    close(ours, looped(**operands, **factors, reset_after=reset_after))
+
+    @jax.jit
+    def both(given):
+        return [run(**given, reset_after=reset_after) for run in (gru, looped)]
+
+    close(*both(operands | factors))
 
 
 @settings(deadline=None, max_examples=3)
@@ -104,7 +108,7 @@ def test_any_size(batch: int, time: int, features: int, units: int) -> None:
     if time == 0:
         close(state, operands["initial_state"])
     else:
-        close((outputs, state), looped(**operands))
+        close((outputs, state), jax.jit(looped)(**operands))
 
 
 def test_without_bias_and_state_they_are_zeros() -> None:
