@@ -28,6 +28,7 @@ from lamina.ops.attention_masks import (
     unfold_weights,
     window_mask,
 )
+from lamina.training.step.working_memory import largest
 from tests.close import assert_close
 
 few = settings(deadline=None, max_examples=3)
@@ -236,3 +237,35 @@ def test_folded_masks_and_weights_stand_where_the_heads_do() -> None:
     np.testing.assert_array_equal(kept.reshape(2, 4, 5), np.moveaxis(places, 1, 2))
     assert fold_places(jnp.ones(target), axes, of="target").shape == (8, 1, 3, 1)
     assert unfold_weights(jnp.ones((8, 6, 3, 5)), axes, target, source).shape == (2, 4, 6, 3, 5)
+
+
+@pytest.mark.parametrize("length", [2, 7, 8, 9])
+@pytest.mark.parametrize("shape", [None, (8,), (1, 1, 8), (2, 1, 1, 8), (2, 1, 8, 1), (2, 4, 8, 8)])
+def test_blocks_of_queries_give_what_all_queries_give(monkeypatch, length, shape) -> None:
+    query, key = normal(2, length, 4, 3), normal(2, length, 2, 3, seed=1)
+    value = normal(2, length, 2, 5, seed=2)
+    mask = None
+    if shape is not None:
+        shape = tuple(length if size == 8 else size for size in shape)
+        mask = jnp.asarray(np.random.default_rng(3).random(shape) < 0.5)
+        mask = mask.at[(0,) * (mask.ndim - 1)].set(False)  # queries that see nothing
+
+    def run():
+        def total(*arrays):
+            heads = attend(*arrays, mask, scale=0.3, causal=True)
+            return (heads**2).sum(), heads
+
+        # A new function: JAX keeps traces by function, and the sizes of blocks are no argument.
+        return jax.jit(jax.value_and_grad(total, (0, 1, 2), has_aux=True))(query, key, value)
+
+    expected = run()
+    monkeypatch.setattr("lamina.ops.attention.LEAST_POSITIONS", 2)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), run(), expected
+    )
+
+
+def test_long_causal_attention_computes_no_square_of_scores() -> None:
+    query = normal(1, 512, 1, 2)
+    program = jax.jit(lambda x: attend(x, x, x, scale=0.3, causal=True)).trace(query)
+    assert largest(program.jaxpr) == 4 * 128 * 512

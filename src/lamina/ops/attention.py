@@ -212,9 +212,59 @@ def attend(
         return jax.nn.dot_product_attention(
             query, key, value, mask=mask, scale=scale, is_causal=causal, implementation=kernel
         )
-    if causal:
-        mask = joint_mask(mask, causal_mask(query.shape[1], key.shape[1]))
-    return weighted_heads(attention_weights(query, key, mask, scale=scale), value)
+    if not causal:
+        return weighted_heads(attention_weights(query, key, mask, scale=scale), value)
+    target, source = query.shape[1], key.shape[1]
+    blocks = _blocks(target) if target == source else 1
+    if blocks == 1:
+        mask = joint_mask(mask, causal_mask(target, source))
+        return weighted_heads(attention_weights(query, key, mask, scale=scale), value)
+    rows = -(-target // blocks)
+    parts = [
+        _causal_rows(query, key, value, mask, scale, start, min(start + rows, target))
+        for start in range(0, target, rows)
+    ]
+    return lax.concatenate(parts, 1)
+
+
+LEAST_POSITIONS = 128  # of a block; smaller ones gain nothing
+MOST_BLOCKS = 4  # more take longer to compile than they save
+
+
+def _blocks(positions: int) -> int:
+    """The number of blocks of queries in causal attention on a CPU.
+
+    A block needs only the positions up to its last query: 4 blocks compute 62 % of all scores.
+    """
+    if jax.default_backend() != "cpu" or type(positions) is not int:
+        return 1
+    return max(1, min(MOST_BLOCKS, positions // LEAST_POSITIONS))
+
+
+def _causal_rows(
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    mask: jax.Array | None,
+    scale: float,
+    start: int,
+    stop: int,
+) -> jax.Array:
+    """The causal attention of the queries from `start` to `stop`."""
+    seen = causal_mask(stop - start, stop, start)
+    if mask is not None:
+        rows = slice(start, stop) if mask.ndim > 1 and mask.shape[-2] > 1 else slice(None)
+        mask = mask[..., rows, :] if mask.ndim > 1 else mask
+        seen = joint_mask(mask[..., :stop] if mask.shape[-1] > 1 else mask, seen)
+        assert seen is not None
+    weights = attention_weights(query[:, start:stop], key[:, :stop], seen, scale=scale)
+    heads = weighted_heads(weights, value[:, :stop])
+    if mask is None:
+        return heads
+    # A query whose positions are all masked gets the mean of the values of all positions.
+    visible = jnp.broadcast_to(seen.any(-1), weights.shape[:-1])
+    mean = jnp.repeat(value.mean(1, keepdims=True), query.shape[2] // value.shape[2], 2)
+    return jnp.where(_heads_first(visible[..., None]), heads, mean)
 
 
 def _serves(key: jax.Array, value: jax.Array) -> bool:

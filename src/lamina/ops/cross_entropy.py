@@ -17,7 +17,12 @@ from jax.typing import ArrayLike
 from lamina.narrowing import array_of
 from lamina.ops.arrays import as_ids, as_rows
 
-__all__ = ["binary_cross_entropy", "cross_entropy", "sparse_cross_entropy"]
+__all__ = [
+    "binary_cross_entropy",
+    "cross_entropy",
+    "losses_and_gradients",
+    "sparse_cross_entropy",
+]
 
 _EPSILON = 1e-7  # probabilities are clipped to [epsilon, 1 - epsilon], as in Keras
 
@@ -59,8 +64,7 @@ def sparse_cross_entropy(
         losses = lax.reshape(cast(Any, _from_logits)(smoothing, flat, rows), numbers.shape)
     else:
         losses = _from_probabilities(numbers, scores)
-    known = (numbers >= 0) & (numbers < scores.shape[-1])
-    return lax.select(known, losses, lax.full_like(losses, jnp.nan))
+    return _with_nan(numbers, losses, scores)
 
 
 def cross_entropy(
@@ -125,13 +129,38 @@ def _from_logits_jvp(
     """``sum_c (p_c - (1 - s) [c = label] - s / C) dz_c``: it reuses the exponentials of the loss,
     and its transpose needs no scatter."""
     labels, logits = primals
+    losses, gradient = _losses_and_gradients(smoothing, labels, logits)
+    return losses, _sum(lax.mul(gradient, tangents[1]))
+
+
+def losses_and_gradients(labels: jax.Array, logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Compute the cross-entropy of integer class labels, and its gradients.
+
+    Args:
+        labels: ``[...]``, int32; the loss is NaN where they are not in [0, classes).
+        logits: ``[..., classes]``.
+
+    Returns:
+        ``[...]``, the losses, and ``[..., classes]``, ``p_c - [c = label]``, the gradient of each
+        loss with respect to its logits; both in at least float32.
+
+    >>> losses, gradients = losses_and_gradients(jnp.array([1]), jnp.zeros((1, 2)))
+    >>> print(losses, gradients)
+    [0.6931472] [[ 0.5 -0.5]]
+    """
+    logits = _wide(logits)
+    losses, gradients = _losses_and_gradients(0.0, labels, logits)
+    return _with_nan(labels, losses, logits), gradients
+
+
+def _losses_and_gradients(
+    smoothing: float, labels: jax.Array, logits: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     losses, probabilities = _losses_and_probabilities(smoothing, labels, logits)
     classes = lax.broadcasted_iota(labels.dtype, logits.shape, logits.ndim - 1)
     right = lax.convert_element_type(lax.eq(classes, _spread(labels, logits)), logits.dtype)
     gradient = lax.sub(probabilities, right * (1 - smoothing) if smoothing else right)
-    if smoothing:
-        gradient = gradient - smoothing / logits.shape[-1]
-    return losses, _sum(lax.mul(gradient, tangents[1]))
+    return losses, gradient - smoothing / logits.shape[-1] if smoothing else gradient
 
 
 def _losses_and_probabilities(
@@ -144,6 +173,12 @@ def _losses_and_probabilities(
     if smoothing:
         losses = losses + smoothing * (picked - logits.mean(-1))
     return losses, lax.div(powers, _spread(total, logits))
+
+
+def _with_nan(labels: jax.Array, losses: jax.Array, logits: jax.Array) -> jax.Array:
+    """Replace the losses of labels that are no class by NaN."""
+    known = (labels >= 0) & (labels < logits.shape[-1])
+    return lax.select(known, losses, lax.full_like(losses, jnp.nan))
 
 
 def _spread(each: jax.Array, logits: jax.Array) -> jax.Array:

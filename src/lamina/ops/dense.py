@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from typing import NamedTuple
 
 import jax
 from jax import lax
 
 from lamina.ops.arrays import Operand, as_rows, cast, float_dtype
 
-__all__ = ["dense"]
+__all__ = ["Product", "dense", "recorded_products"]
+
+
+class Product(NamedTuple):
+    """The operands of one call of :func:`dense`, after casts, and its outputs."""
+
+    outputs: jax.Array
+    x: jax.Array
+    kernel: jax.Array
+    bias: jax.Array | None
+
+
+_products: ContextVar[dict[int, Product] | None] = ContextVar("products", default=None)
 
 
 def dense(x: Operand, kernel: Operand, bias: Operand | None = None) -> jax.Array:
@@ -35,9 +50,33 @@ def dense(x: Operand, kernel: Operand, bias: Operand | None = None) -> jax.Array
     """
     dtype = float_dtype(x, kernel, bias)
     x, kernel = cast(x, dtype), cast(kernel, dtype)
-    y = _affine(as_rows(x), kernel, None if bias is None else cast(bias, dtype))
+    bias = None if bias is None else cast(bias, dtype)
+    y = _affine(as_rows(x), kernel, bias)
     leading = x.shape[:-1]
-    return y if y.shape[:-1] == leading else lax.reshape(y, (*leading, y.shape[-1]))
+    outputs = y if y.shape[:-1] == leading else lax.reshape(y, (*leading, y.shape[-1]))
+    products = _products.get()
+    if products is not None:
+        products[id(outputs)] = Product(outputs, x, kernel, bias)
+    return outputs
+
+
+@contextlib.contextmanager
+def recorded_products() -> Generator[dict[int, Product]]:
+    """In a `with` block, record the calls of :func:`dense` by the identity of their outputs.
+
+    >>> import jax.numpy as jnp
+    >>> with recorded_products() as products:
+    ...     y = dense(jnp.ones((5, 3)), jnp.ones((3, 4)))
+    >>> products[id(y)].kernel.shape
+    (3, 4)
+    """
+    products: dict[int, Product] = {}
+    around = _products.get()
+    try:
+        _products.set(products)
+        yield products
+    finally:
+        _products.set(around)  # not `reset`, whose token is lost by an interrupt right after `set`
 
 
 def _of_rows(x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:

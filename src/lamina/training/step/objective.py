@@ -14,6 +14,7 @@ from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.losses import Loss
 from lamina.metrics import Metric, State
+from lamina.ops.dense import recorded_products
 from lamina.training.data.batches import unpack
 from lamina.training.step import loss_terms, metric_bindings
 from lamina.training.step.metric_bindings import BoundMetric, MetricsArgument, bind_metrics
@@ -190,14 +191,16 @@ class Objective:
         inputs, labels, weights = unpack(batch)
         if self.loss is None or labels is None:
             return self._added_only(batch, inputs)
-        values = call_on(self.model, inputs)
+        with recorded_products() as products:
+            values = call_on(self.model, inputs)
         pairs, outputs = self._pairs(values, labels, weights, output_masks(values))
         if not pairs:
             raise InputError(_nothing_to_minimize(self.model, False))
         scaled: list[Any] = []
         terms: dict[OutputPath, Any] = {}
         for loss, output in pairs:
-            value = loss_terms.term(loss.loss, output)
+            product = None if self.bound_metrics else products.get(id(output.values))
+            value = loss_terms.term(loss.loss, output, product)
             scaled.append(loss.scale * value if loss.scale != 1.0 else value)
             terms[loss.path] = terms[loss.path] + value if loss.path in terms else value
         names = loss_terms.log_names([loss for loss, _ in pairs])

@@ -80,11 +80,13 @@ def compiled(
 def largest(jaxpr: Any) -> int:
     """Return the bytes of the largest array that a program computes, also in loops and branches.
 
+    Arrays that nothing reads do not count: XLA does not compute them.
+
     >>> import jax.numpy as jnp
-    >>> largest(jax.make_jaxpr(lambda x: x @ x.T)(jnp.ones((3, 2))))
+    >>> largest(jax.make_jaxpr(lambda x: (x @ x.T, jnp.ones(100))[0])(jnp.ones((3, 2))))
     36
     """
-    made = (variable.aval for equation in _all(jaxpr) for variable in equation.outvars)
+    made = (variable.aval for equation in _all(jaxpr, True) for variable in equation.outvars)
     return max(map(_size, made), default=0)
 
 
@@ -103,12 +105,22 @@ def _on_disk() -> bool:
     return bool(config.jax_enable_compilation_cache and config.jax_compilation_cache_dir)
 
 
-def _all(jaxpr: Any) -> Iterator[Any]:
-    for equation in jaxpr.eqns:
+def _all(jaxpr: Any, read: bool = False) -> Iterator[Any]:
+    """Yield the equations of a program and of those within it; with `read`, those that are used."""
+    for equation in _read(jaxpr) if read else jaxpr.eqns:
         yield equation
         for inner in jax.tree.leaves(list(equation.params.values())):
             if hasattr(inner, "eqns"):
-                yield from _all(inner)
+                yield from _all(inner, read)
+
+
+def _read(jaxpr: Any) -> Iterator[Any]:
+    """Yield the equations whose results are read, or which have effects, the last one first."""
+    needed = {id(variable) for variable in getattr(jaxpr, "jaxpr", jaxpr).outvars}
+    for equation in reversed(jaxpr.eqns):
+        if equation.effects or any(id(variable) in needed for variable in equation.outvars):
+            needed |= {id(variable) for variable in equation.invars}
+            yield equation
 
 
 def _size(aval: Any) -> int:

@@ -1,0 +1,103 @@
+"""Cross-entropy of the outputs of a dense layer, without the array of all logits."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from lamina.ops.cross_entropy import losses_and_gradients, sparse_cross_entropy
+from lamina.ops.dense import dense
+
+__all__ = ["linear_cross_entropy"]
+
+BLOCK = 2**24  # bytes of logits at a time: half of what glibc reuses between runs
+LEAST_ROWS = 128  # fewer make slow products
+
+
+def linear_cross_entropy(
+    labels: jax.Array,
+    weights: jax.Array,
+    x: jax.Array,
+    kernel: jax.Array,
+    bias: jax.Array | None = None,
+) -> jax.Array:
+    """Compute the weighted sum of the cross-entropies of logits ``z = x kernel + bias``.
+
+    ``sum_i w_i (log(sum_c exp(z_ic)) - z_i,label)``
+
+    The logits are computed for a block of rows at a time, and so are their gradients, in the same
+    loop, so that no product is computed twice.
+
+    Args:
+        labels: ``[rows]``, int32 class labels in [0, classes); others give NaN.
+        weights: ``[rows]``, w, float32.
+        x: ``[rows, features]``.
+        kernel: ``[features, classes]``.
+        bias: ``[classes]``; None (default) for no bias.
+
+    Returns:
+        A scalar, float32. It can be differentiated once, in reverse mode.
+
+    >>> x, kernel = jnp.ones((3, 2)), jnp.zeros((2, 4))
+    >>> print(linear_cross_entropy(jnp.arange(3), jnp.ones(3) / 3, x, kernel))
+    1.3862944
+    """
+    return cast(Any, _weighted_sum)(labels, weights, x, kernel, bias)
+
+
+@jax.custom_vjp
+def _weighted_sum(labels: Any, weights: Any, x: Any, kernel: Any, bias: Any) -> Any:
+    def of_block(total: jax.Array, block: Any) -> tuple[jax.Array, None]:
+        labels, weights, x = block
+        losses = sparse_cross_entropy(labels, dense(x, kernel, bias))
+        return total + jnp.vdot(weights, losses), None
+
+    return lax.scan(of_block, jnp.zeros(()), _blocks(kernel, labels, weights, x))[0]
+
+
+def _forward(labels: Any, weights: Any, x: Any, kernel: Any, bias: Any) -> tuple[Any, Any]:
+    def of_block(carry: Any, block: Any) -> tuple[Any, Any]:
+        total, of_kernel, of_bias = carry
+        labels, weights, x = block
+        losses, gradient = losses_and_gradients(labels, dense(x, kernel, bias))
+        gradient = (gradient * weights[:, None]).astype(x.dtype)
+        of_x = lax.dot_general(gradient, kernel, (((1,), (1,)), ((), ())))
+        more = lax.dot_general(x, gradient, (((0,), (0,)), ((), ())))
+        carry = total + jnp.vdot(weights, losses), of_kernel + more, of_bias + gradient.sum(0)
+        return carry, (losses, of_x)
+
+    zeros = jnp.zeros_like(kernel), jnp.zeros(kernel.shape[1:], kernel.dtype)
+    (total, of_kernel, of_bias), (losses, of_x) = lax.scan(
+        of_block, (jnp.zeros(()), *zeros), _blocks(kernel, labels, weights, x)
+    )
+    rows = len(x)
+    of_x = of_x.reshape(-1, x.shape[1])[:rows]
+    of_bias = None if bias is None else of_bias
+    return total, (losses.reshape(-1)[:rows], of_x, of_kernel, of_bias)
+
+
+def _backward(saved: Any, scale: jax.Array) -> tuple[Any, ...]:
+    def scaled(each: jax.Array) -> jax.Array:
+        return each * scale.astype(each.dtype)
+
+    return None, *jax.tree.map(scaled, saved)
+
+
+_weighted_sum.defvjp(_forward, _backward)
+
+
+def _blocks(kernel: jax.Array, *arrays: jax.Array) -> tuple[jax.Array, ...]:
+    """Divide rows into equal blocks ``[blocks, rows, ...]``; rows of zeros fill the last one."""
+    rows = len(arrays[0])
+    most = max(BLOCK // (4 * kernel.shape[1]), LEAST_ROWS)
+    count = max(1, -(-rows // most))
+    size = -(-rows // count)
+
+    def divided(array: jax.Array) -> jax.Array:
+        padding = [(0, count * size - rows)] + [(0, 0)] * (array.ndim - 1)
+        return jnp.pad(array, padding).reshape(count, size, *array.shape[1:])
+
+    return tuple(map(divided, arrays))

@@ -1,0 +1,93 @@
+"""The cross-entropy of a dense layer's outputs: numbers and gradients are those of the logits."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.test_util import check_grads
+
+from lamina.ops import linear_cross_entropy as module
+from lamina.ops.cross_entropy import sparse_cross_entropy
+from lamina.ops.dense import dense
+from lamina.ops.linear_cross_entropy import linear_cross_entropy
+
+
+def operands(rows, features, classes, bias=True, dtype="float32"):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, classes, rows).astype("int32")
+    weights = rng.normal(size=rows).astype("float32")
+    x, kernel = rng.normal(size=(rows, features)), rng.normal(size=(features, classes))
+    arrays = [x, kernel, rng.normal(size=classes)] if bias else [x, kernel]
+    return labels, weights, *(jnp.asarray(array, dtype) for array in arrays)
+
+
+def plain(labels, weights, x, kernel, bias=None):
+    return jnp.vdot(weights, sparse_cross_entropy(labels, dense(x, kernel, bias)))
+
+
+def both(given, *, of=None):
+    """Values and gradients of all floating operands, from blocks and from all logits."""
+    of = of or tuple(range(1, len(given)))
+    run = jax.jit(lambda *a: [jax.value_and_grad(f, of)(*a) for f in (linear_cross_entropy, plain)])
+    return run(*given)
+
+
+def small_blocks(monkeypatch, rows, classes):
+    monkeypatch.setattr(module, "LEAST_ROWS", 1)
+    monkeypatch.setattr(module, "BLOCK", 4 * rows * classes)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [1, 4, 5, 13])
+def test_blocks_of_any_size_give_the_numbers_of_all_logits(monkeypatch, rows, bias):
+    small_blocks(monkeypatch, rows, 6)
+    ours, theirs = both(operands(13, 3, 6, bias))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), ours, theirs)
+
+
+@settings(max_examples=8, deadline=None)
+@given(*(st.integers(1, 9) for _ in range(4)))
+def test_shapes(rows, features, classes, least):
+    before = module.LEAST_ROWS, module.BLOCK
+    module.LEAST_ROWS, module.BLOCK = least, 1
+    try:
+        ours, theirs = both(operands(rows, features, classes))
+    finally:
+        module.LEAST_ROWS, module.BLOCK = before
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), ours, theirs)
+
+
+def test_gradients_are_finite_differences(monkeypatch):
+    small_blocks(monkeypatch, 2, 4)
+    labels, *rest = operands(5, 3, 4)
+    check_grads(
+        lambda *a: linear_cross_entropy(labels, *a), rest, 1, modes="rev", atol=1e-2, rtol=1e-2
+    )
+
+
+def test_sums_are_in_float32_and_gradients_in_the_dtype_of_the_operands(monkeypatch):
+    small_blocks(monkeypatch, 4, 6)
+    (value, gradients), (expected, wanted) = both(operands(13, 3, 6, dtype="bfloat16"))
+    assert value.dtype == "float32" and [g.dtype for g in gradients[1:]] == ["bfloat16"] * 3
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    for ours, theirs in zip(gradients, wanted, strict=True):
+        scale = float(jnp.abs(theirs).max())
+        np.testing.assert_allclose(
+            np.asarray(ours, "float32"), np.asarray(theirs, "float32"), atol=0.02 * scale
+        )
+
+
+def test_a_label_that_is_no_class_gives_nan():
+    labels, *rest = operands(3, 2, 4)
+    for wrong in (-1, 4):
+        labels[1] = wrong
+        assert jnp.isnan(linear_cross_entropy(jnp.asarray(labels), *rest))
+
+
+def test_no_array_holds_all_logits(monkeypatch):
+    small_blocks(monkeypatch, 4, 50)
+    given = operands(40, 3, 50)
+    program = jax.make_jaxpr(jax.value_and_grad(linear_cross_entropy, (2, 3, 4)))(*given)
+    assert "[40,50]" not in str(program) and "[4,50]" in str(program)

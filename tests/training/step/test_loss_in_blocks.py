@@ -1,0 +1,177 @@
+"""Training without the array of all logits: losses and weights are those with it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lamina
+from lamina import Sequential, layers, losses
+from lamina.ops import linear_cross_entropy
+from lamina.training.step import loss_in_blocks
+from lamina.training.step.model_call import ModelCall
+from lamina.training.step.objective import Objective
+from lamina.training.step.working_memory import largest
+
+RNG = np.random.default_rng(0)
+IDS = RNG.integers(1, 7, (6, 5)).astype("int32")
+IDS[1, 3:] = IDS[4, 2:] = 0
+LABELS = RNG.integers(0, 9, (6, 5)).astype("int32")
+SAMPLES, STEPS = RNG.uniform(size=6).astype("float32"), RNG.uniform(size=(6, 5)).astype("float32")
+LABELS_IGNORED = np.where(STEPS < 0.4, -1, LABELS)
+
+
+class Tied(lamina.Model):
+    def __init__(self):
+        super().__init__()
+        self.embed = layers.ReversibleEmbedding(9, 4)
+
+    def call(self, ids):
+        return self.embed(jnp.tanh(self.embed(ids)), reverse=True)
+
+
+class Two(lamina.Model):
+    def __init__(self):
+        super().__init__()
+        self.embed = layers.Embedding(7, 4)
+        self.first, self.second = layers.Dense(9), layers.Dense(9)
+
+    def call(self, ids):
+        x = self.embed(ids)
+        return {"a": self.first(x), "b": self.second(x)}
+
+
+def sequential(mask_zero=False, **options):
+    return Sequential([layers.Embedding(7, 4, mask_zero=mask_zero), layers.Dense(9, **options)])
+
+
+def graph():
+    ids = lamina.Input((5,), dtype="int32")
+    return lamina.Model(ids, layers.Dense(9)(layers.Embedding(7, 4)(ids)))
+
+
+def cross_entropy(**options):
+    return losses.SparseCategoricalCrossentropy(from_logits=True, **options)
+
+
+def trained(make, labels=LABELS, weights=None, loss=None, **options):
+    """Losses of two epochs, the loss of an evaluation, and the weights after them."""
+    lamina.set_seed(0)
+    model = make()
+    model.compile("sgd", loss or cross_entropy(), **options)
+    history = model.fit(
+        IDS, labels, sample_weight=weights, batch_size=3, epochs=2, shuffle=False, verbose=0
+    )
+    after = model.evaluate(IDS, labels, sample_weight=weights, batch_size=3, verbose=0)
+    return history.history["loss"], after, model.get_weights()
+
+
+def small(monkeypatch):
+    """Make logits of any size large, and blocks of 4 rows."""
+    monkeypatch.setattr(loss_in_blocks, "PIECE", 0)
+    monkeypatch.setattr(linear_cross_entropy, "BLOCK", 4 * 4 * 9)
+    monkeypatch.setattr(linear_cross_entropy, "LEAST_ROWS", 1)
+
+
+def in_blocks(monkeypatch):
+    """Count the losses that are computed in blocks."""
+    calls = []
+    run = loss_in_blocks.linear_cross_entropy
+
+    def counted(*args):
+        calls.append(args)
+        return run(*args)
+
+    small(monkeypatch)
+    monkeypatch.setattr(loss_in_blocks, "linear_cross_entropy", counted)
+    return calls
+
+
+CASES = {
+    "Sequential": {"make": sequential},
+    "a graph": {"make": graph},
+    "no bias": {"make": lambda: sequential(use_bias=False)},
+    "a tied embedding": {"make": Tied},
+    "a regularized kernel": {"make": lambda: sequential(kernel_regularizer="l2")},
+    "labels in columns": {"make": sequential, "labels": LABELS[..., None]},
+    "sample weights": {"make": sequential, "weights": SAMPLES},
+    "weights of steps": {"make": sequential, "weights": STEPS},
+    "a mask": {"make": lambda: sequential(True)},
+    "a mask and weights": {"make": lambda: sequential(True), "weights": STEPS},
+    "an ignored class": {
+        "make": lambda: sequential(True),
+        "labels": LABELS_IGNORED,
+        "loss": cross_entropy(ignore_class=-1),
+    },
+    "a sum": {"make": sequential, "loss": cross_entropy(reduction="sum"), "weights": SAMPLES},
+    "a mean over weights": {
+        "make": sequential,
+        "loss": cross_entropy(reduction="mean_with_sample_weight"),
+        "weights": STEPS,
+    },
+    "two outputs": {
+        "make": Two,
+        "labels": {"a": LABELS, "b": LABELS[::-1]},
+        "loss_weights": {"a": 0.5, "b": 2.0},
+    },
+    "steps together": {"make": sequential, "steps_per_execution": 2},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_numbers_are_those_of_all_logits(monkeypatch, case):
+    options = CASES[case]
+    expected = trained(**options)
+    calls = in_blocks(monkeypatch)
+    ours = trained(**options)
+    assert calls
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, expected
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"metrics": ["accuracy"]},
+        {"loss": cross_entropy(dtype="float32")},
+        {"loss": lambda y, p: losses.sparse_categorical_crossentropy(y, p, from_logits=True)},
+        {"make": lambda: sequential(activation="softmax"), "loss": cross_entropy(dtype=None)},
+        {"make": lambda: sequential(lora_rank=2)},
+        {"make": lambda: Sequential([sequential(), layers.Activation("tanh")])},
+        {"make": lambda: sequential(dtype="float16")},
+    ],
+)
+def test_other_losses_and_outputs_are_computed_from_the_logits(monkeypatch, options):
+    calls = in_blocks(monkeypatch)
+    trained(**{"make": sequential, **options})
+    assert not calls
+
+
+def test_logits_of_ignored_labels_may_be_nan(monkeypatch):
+    calls = in_blocks(monkeypatch)
+    model = Sequential([layers.Dense(9)])
+    model.compile("sgd", cross_entropy(ignore_class=-1))
+    x = np.ones((4, 3), "float32")
+    x[1] = np.nan
+    model.fit(x, np.array([0, -1, 2, 3]), verbose=0)
+    assert calls and np.isfinite(model.get_weights()[0]).all()
+
+
+def test_the_compiled_program_has_no_array_of_all_logits(monkeypatch):
+    small(monkeypatch)
+    model = sequential()
+    model(IDS)
+    objective = Objective(model, cross_entropy())
+    variables = model.trainable_variables
+
+    def loss(values):
+        call = ModelCall(model, objective, (IDS, LABELS), True)
+        return call.apply(dict(zip(map(id, variables), values, strict=True)))[0].loss
+
+    values = [variable.value for variable in variables]
+    for least, found in ((0, False), (10**9, True)):
+        monkeypatch.setattr(loss_in_blocks, "PIECE", least)
+        step = jax.jit(jax.value_and_grad(lambda values: loss(values)))
+        assert ("f32[30,9]" in step.lower(values).compile().as_text()) is found
+        assert (largest(step.trace(values).jaxpr) >= 4 * 30 * 9) is found
