@@ -155,11 +155,18 @@ def test_a_client_that_goes_away_is_no_harm() -> None:
         assert translate(server, {"text": "a"})[0] == 200
 
 
-@pytest.mark.parametrize("data", [b"G", HEALTH[:-2], post()[:-1], post()[:30]])
-def test_the_deadline_of_a_request(data) -> None:
-    with served(deadline=1.0) as server:
-        refused(exchange(server, data), 408)
-        first, *rest = exchange(server, HEALTH + data)  # the second request of a connection
+def test_the_deadline_of_a_request() -> None:
+    begun = [b"G", HEALTH[:-2], post()[:-1], post()[:30]]
+    with served(deadline=1.0) as server, contextlib.ExitStack() as stack:
+        clients = [
+            stack.enter_context(connect(server, before + data))
+            for before in (b"", HEALTH)  # the first and the second request of a connection
+            for data in begun
+        ]
+        found = [answers(read(client)) for client in clients]
+    for answered in found[: len(begun)]:
+        refused(answered, 408)
+    for first, *rest in found[len(begun) :]:
         assert first[0] == 200
         refused(rest, 408)
 

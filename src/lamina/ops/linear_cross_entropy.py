@@ -81,7 +81,7 @@ def _forward(labels: Any, weights: Any, x: Any, kernel: Any, bias: Any) -> tuple
 
 def _backward(saved: Any, scale: jax.Array) -> tuple[Any, ...]:
     def scaled(each: jax.Array) -> jax.Array:
-        return each * scale.astype(each.dtype)
+        return (each * scale).astype(each.dtype)
 
     return None, *jax.tree.map(scaled, saved)
 
