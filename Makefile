@@ -5,13 +5,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: demo test lint types floors tests users fuzz bench bench-check clean
+.PHONY: demo test lint types floors tests fuzz bench bench-check clean
 
 demo: .venv/demo  ## train a date translator, show it, save it in demo/
 	$(BIN)/lamina demo --out demo
 
-test: lint floors  ## everything that CI runs; types and the tests as users run beside the others
-	$(MAKE) -j 3 types tests users
+test: lint floors  ## everything that CI runs; the types are checked while the tests run
+	$(MAKE) -j 2 types tests
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -25,9 +25,7 @@ floors: .venv/test
 
 tests: .venv/test
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not as_users_run"
-
-users: .venv/test  ## the tests that run as users do: with XLA's optimizations, and no cache
-	$(BIN)/pytest -p no:cacheprovider -m as_users_run
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m as_users_run
 
 FUZZ ?= 600
 fuzz: .venv/test  ## load thousands of modified files, FUZZ per loader
