@@ -86,10 +86,11 @@ def _compare(ours: Any, theirs: Any, *inputs: Any, **options: Any) -> Any:
 def _quick_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let NumPy make the first weights of Keras: JAX compiles programs for each new shape."""
     initialize = keras.Variable._initialize_with_initializer
+    random = np.random.default_rng(7)  # one for all: equal weights would hide exchanged ones
 
     def made(variable: Any, initializer: Any) -> None:
         if isinstance(initializer, RANDOM):
-            value = np.random.default_rng(7).normal(size=variable.shape)
+            value = random.normal(size=variable.shape)
         elif isinstance(initializer, (initializers.Zeros, initializers.Ones)):
             value = np.full(variable.shape, isinstance(initializer, initializers.Ones))
         else:

@@ -24,6 +24,8 @@ __all__ = [
     "write_rows",
 ]
 
+LEAST_POSITIONS = 128  # of a block of queries; smaller ones gain nothing
+MOST_BLOCKS = 4  # more take longer to compile than they save
 
 # Traced once for all layers of the same shapes, and inlined.
 _softmax: Callable[[jax.Array], jax.Array] = jax.jit(
@@ -212,27 +214,21 @@ def attend(
         return jax.nn.dot_product_attention(
             query, key, value, mask=mask, scale=scale, is_causal=causal, implementation=kernel
         )
-    if not causal:
-        return weighted_heads(attention_weights(query, key, mask, scale=scale), value)
     target, source = query.shape[1], key.shape[1]
-    blocks = _blocks(target) if target == source else 1
-    if blocks == 1:
+    if causal and target == source and (blocks := _blocks(target)) > 1:
+        rows = -(-target // blocks)
+        parts = [
+            _causal_rows(query, key, value, mask, scale, start, min(start + rows, target))
+            for start in range(0, target, rows)
+        ]
+        return lax.concatenate(parts, 1)
+    if causal:
         mask = joint_mask(mask, causal_mask(target, source))
-        return weighted_heads(attention_weights(query, key, mask, scale=scale), value)
-    rows = -(-target // blocks)
-    parts = [
-        _causal_rows(query, key, value, mask, scale, start, min(start + rows, target))
-        for start in range(0, target, rows)
-    ]
-    return lax.concatenate(parts, 1)
-
-
-LEAST_POSITIONS = 128  # of a block; smaller ones gain nothing
-MOST_BLOCKS = 4  # more take longer to compile than they save
+    return weighted_heads(attention_weights(query, key, mask, scale=scale), value)
 
 
 def _blocks(positions: int) -> int:
-    """The number of blocks of queries in causal attention on a CPU.
+    """The number of blocks of queries in causal attention: 1 for an unknown number of positions.
 
     A block needs only the positions up to its last query: 4 blocks compute 62 % of all scores.
     """
@@ -253,10 +249,8 @@ def _causal_rows(
     """The causal attention of the queries from `start` to `stop`."""
     seen = causal_mask(stop - start, stop, start)
     if mask is not None:
-        rows = slice(start, stop) if mask.ndim > 1 and mask.shape[-2] > 1 else slice(None)
-        mask = mask[..., rows, :] if mask.ndim > 1 else mask
-        seen = joint_mask(mask[..., :stop] if mask.shape[-1] > 1 else mask, seen)
-        assert seen is not None
+        square = jnp.broadcast_shapes(mask.shape, (query.shape[1], key.shape[1]))
+        seen &= jnp.broadcast_to(mask, square)[..., start:stop, :stop]
     weights = attention_weights(query[:, start:stop], key[:, :stop], seen, scale=scale)
     heads = weighted_heads(weights, value[:, :stop])
     if mask is None:

@@ -66,16 +66,15 @@ def _forward(labels: Any, weights: Any, x: Any, kernel: Any, bias: Any) -> tuple
         gradient = (gradient * weights[:, None]).astype(x.dtype)
         of_x = lax.dot_general(gradient, kernel, (((1,), (1,)), ((), ())))
         more = lax.dot_general(x, gradient, (((0,), (0,)), ((), ())))
-        carry = total + jnp.vdot(weights, losses), of_kernel + more, of_bias + gradient.sum(0)
-        return carry, (losses, of_x)
+        of_bias = None if bias is None else of_bias + gradient.sum(0)
+        return (total + jnp.vdot(weights, losses), of_kernel + more, of_bias), (losses, of_x)
 
-    zeros = jnp.zeros_like(kernel), jnp.zeros(kernel.shape[1:], kernel.dtype)
+    first = jnp.zeros(()), jnp.zeros_like(kernel), None if bias is None else jnp.zeros_like(bias)
     (total, of_kernel, of_bias), (losses, of_x) = lax.scan(
-        of_block, (jnp.zeros(()), *zeros), _blocks(kernel, labels, weights, x)
+        of_block, first, _blocks(kernel, labels, weights, x)
     )
     rows = len(x)
     of_x = of_x.reshape(-1, x.shape[1])[:rows]
-    of_bias = None if bias is None else of_bias
     return total, (losses.reshape(-1)[:rows], of_x, of_kernel, of_bias)
 
 
