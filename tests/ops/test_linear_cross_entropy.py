@@ -24,13 +24,20 @@ def operands(rows, features, classes, bias=True, dtype="float32"):
 
 
 def plain(labels, weights, x, kernel, bias=None):
-    return jnp.vdot(weights, sparse_cross_entropy(labels, dense(x, kernel, bias)))
+    logits = dense(x, kernel, bias)
+    hits = logits.argmax(-1) == labels
+    return jnp.vdot(weights, sparse_cross_entropy(labels, logits)), hits
+
+
+def in_blocks(*operands):
+    return linear_cross_entropy(*operands)[0]
 
 
 def both(given, *, of=None):
-    """Values and gradients of all floating operands, from blocks and from all logits."""
+    """Values, hits and gradients of all floating operands, from blocks and from all logits."""
     of = of or tuple(range(1, len(given)))
-    run = jax.jit(lambda *a: [jax.value_and_grad(f, of)(*a) for f in (linear_cross_entropy, plain)])
+    functions = linear_cross_entropy, plain
+    run = jax.jit(lambda *a: [jax.value_and_grad(f, of, has_aux=True)(*a) for f in functions])
     return run(*given)
 
 
@@ -62,14 +69,12 @@ def test_shapes(rows, features, classes, least):
 def test_gradients_are_finite_differences(monkeypatch):
     small_blocks(monkeypatch, 2, 4)
     labels, *rest = operands(5, 3, 4)
-    check_grads(
-        lambda *a: linear_cross_entropy(labels, *a), rest, 1, modes="rev", atol=1e-2, rtol=1e-2
-    )
+    check_grads(lambda *a: in_blocks(labels, *a), rest, 1, modes="rev", atol=1e-2, rtol=1e-2)
 
 
 def test_sums_are_in_float32_and_gradients_in_the_dtype_of_the_operands(monkeypatch):
     small_blocks(monkeypatch, 4, 6)
-    (value, gradients), (expected, wanted) = both(operands(13, 3, 6, dtype="bfloat16"))
+    ((value, _), gradients), ((expected, _), wanted) = both(operands(13, 3, 6, dtype="bfloat16"))
     assert value.dtype == "float32" and [g.dtype for g in gradients[1:]] == ["bfloat16"] * 3
     np.testing.assert_allclose(value, expected, rtol=1e-5)
     for ours, theirs in zip(gradients, wanted, strict=True):
@@ -83,11 +88,23 @@ def test_a_label_that_is_no_class_gives_nan():
     labels, *rest = operands(3, 2, 4)
     for wrong in (-1, 4):
         labels[1] = wrong
-        assert jnp.isnan(linear_cross_entropy(jnp.asarray(labels), *rest))
+        assert jnp.isnan(in_blocks(jnp.asarray(labels), *rest))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_first_of_equal_logits_counts(dtype):
+    labels, weights, x = np.arange(4, dtype="int32"), np.ones(4, "float32"), jnp.ones((4, 2), dtype)
+    kernel = jnp.asarray([[0, 1, 1, 0], [0, 1, 1, 0]], dtype)
+    run = jax.jit(lambda *a: jax.value_and_grad(linear_cross_entropy, 2, has_aux=True)(*a)[0][1])
+    for hits in (
+        run(labels, weights, x, kernel),
+        linear_cross_entropy(labels, weights, x, kernel)[1],
+    ):
+        assert hits.tolist() == [False, True, False, False]
 
 
 def test_no_array_holds_all_logits(monkeypatch):
     small_blocks(monkeypatch, 4, 50)
     given = operands(40, 3, 50)
-    program = jax.make_jaxpr(jax.value_and_grad(linear_cross_entropy, (2, 3, 4)))(*given)
+    program = jax.make_jaxpr(jax.value_and_grad(in_blocks, (2, 3, 4)))(*given)
     assert "[40,50]" not in str(program) and "[4,50]" in str(program)

@@ -23,10 +23,10 @@ def linear_cross_entropy(
     x: jax.Array,
     kernel: jax.Array,
     bias: jax.Array | None = None,
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array]:
     """Compute the weighted sum of the cross-entropies of logits ``z = x kernel + bias``.
 
-    ``sum_i w_i (log(sum_c exp(z_ic)) - z_i,label)``
+    ``sum_i w_i (log(sum_c exp(z_ic)) - z_i,label)``, and ``label = argmax_c z_ic`` for each row.
 
     The logits are computed for a block of rows at a time, and so are their gradients, in the same
     loop, so that no product is computed twice.
@@ -39,46 +39,54 @@ def linear_cross_entropy(
         bias: ``[classes]``; None (default) for no bias.
 
     Returns:
-        A scalar, float32. It can be differentiated once, in reverse mode.
+        The sum, a float32 scalar, which can be differentiated once, in reverse mode; and
+        ``[rows]``, bool, whether the label is the first class with the largest logit.
 
     >>> x, kernel = jnp.ones((3, 2)), jnp.zeros((2, 4))
-    >>> print(linear_cross_entropy(jnp.arange(3), jnp.ones(3) / 3, x, kernel))
-    1.3862944
+    >>> print(*linear_cross_entropy(jnp.arange(3), jnp.ones(3) / 3, x, kernel))
+    1.3862944 [ True False False]
     """
     return cast(Any, _weighted_sum)(labels, weights, x, kernel, bias)
 
 
 @jax.custom_vjp
 def _weighted_sum(labels: Any, weights: Any, x: Any, kernel: Any, bias: Any) -> Any:
-    def of_block(total: jax.Array, block: Any) -> tuple[jax.Array, None]:
+    def of_block(total: jax.Array, block: Any) -> tuple[jax.Array, jax.Array]:
         labels, weights, x = block
-        losses = sparse_cross_entropy(labels, dense(x, kernel, bias))
-        return total + jnp.vdot(weights, losses), None
+        logits = dense(x, kernel, bias)
+        losses = sparse_cross_entropy(labels, logits)
+        return total + jnp.vdot(weights, losses), _are_largest(labels, logits)
 
-    return lax.scan(of_block, jnp.zeros(()), _blocks(kernel, labels, weights, x))[0]
+    total, hits = lax.scan(of_block, jnp.zeros(()), _blocks(kernel, labels, weights, x))
+    return total, hits.reshape(-1)[: len(x)]
 
 
 def _forward(labels: Any, weights: Any, x: Any, kernel: Any, bias: Any) -> tuple[Any, Any]:
     def of_block(carry: Any, block: Any) -> tuple[Any, Any]:
         total, of_kernel, of_bias = carry
         labels, weights, x = block
-        losses, gradient = losses_and_gradients(labels, dense(x, kernel, bias))
+        logits = dense(x, kernel, bias)
+        losses, gradient = losses_and_gradients(labels, logits)
         gradient = (gradient * weights[:, None]).astype(x.dtype)
         of_x = lax.dot_general(gradient, kernel, (((1,), (1,)), ((), ())))
         more = lax.dot_general(x, gradient, (((0,), (0,)), ((), ())))
         of_bias = None if bias is None else of_bias + gradient.sum(0)
-        return (total + jnp.vdot(weights, losses), of_kernel + more, of_bias), (losses, of_x)
+        total += jnp.vdot(weights, losses)
+        return (total, of_kernel + more, of_bias), (losses, of_x, _are_largest(labels, logits))
 
     first = jnp.zeros(()), jnp.zeros_like(kernel), None if bias is None else jnp.zeros_like(bias)
-    (total, of_kernel, of_bias), (losses, of_x) = lax.scan(
+    (total, of_kernel, of_bias), (losses, of_x, hits) = lax.scan(
         of_block, first, _blocks(kernel, labels, weights, x)
     )
     rows = len(x)
     of_x = of_x.reshape(-1, x.shape[1])[:rows]
-    return total, (losses.reshape(-1)[:rows], of_x, of_kernel, of_bias)
+    saved = losses.reshape(-1)[:rows], of_x, of_kernel, of_bias
+    return (total, hits.reshape(-1)[:rows]), saved
 
 
-def _backward(saved: Any, scale: jax.Array) -> tuple[Any, ...]:
+def _backward(saved: Any, cotangents: tuple[jax.Array, Any]) -> tuple[Any, ...]:
+    scale, _ = cotangents
+
     def scaled(each: jax.Array) -> jax.Array:
         return (each * scale).astype(each.dtype)
 
@@ -86,6 +94,16 @@ def _backward(saved: Any, scale: jax.Array) -> tuple[Any, ...]:
 
 
 _weighted_sum.defvjp(_forward, _backward)
+
+
+def _are_largest(labels: jax.Array, logits: jax.Array) -> jax.Array:
+    """Compare labels and ``argmax_c z_c``, as a minimum of classes: XLA does not vectorize argmax.
+
+    A row with NaN has no largest logit.
+    """
+    classes = lax.broadcasted_iota(labels.dtype, logits.shape, 1)
+    largest = logits.max(-1, keepdims=True)
+    return jnp.where(logits == largest, classes, logits.shape[1]).min(-1) == labels
 
 
 def _blocks(kernel: jax.Array, *arrays: jax.Array) -> tuple[jax.Array, ...]:

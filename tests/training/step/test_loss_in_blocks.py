@@ -141,14 +141,29 @@ def test_numbers_are_those_of_all_logits(monkeypatch, case):
     )
 
 
-def test_fit_and_evaluate_give_the_numbers_of_all_logits(monkeypatch):
+ACCURACIES = {"metrics": ["accuracy"], "weighted_metrics": ["sparse_categorical_accuracy"]}
+
+
+@pytest.mark.parametrize(
+    ("layer", "labels", "weights", "options"),
+    [
+        ({}, LABELS, None, {}),
+        ({}, LABELS[..., None], SAMPLES, ACCURACIES),
+        ({"mask_zero": True}, LABELS, STEPS, ACCURACIES),
+        ({}, LABELS_IGNORED, None, {**ACCURACIES, "loss": cross_entropy(ignore_class=-1)}),
+        ({"kernel_initializer": "zeros"}, LABELS, None, ACCURACIES),  # all logits are equal
+    ],
+)
+def test_fit_and_evaluate_give_the_numbers_of_all_logits(
+    monkeypatch, layer, labels, weights, options
+):
     def trained():
         lamina.set_seed(0)
-        model = sequential()
-        model.compile("sgd", cross_entropy())
-        history = model.fit(IDS, LABELS, batch_size=3, epochs=2, shuffle=False, verbose=0)
-        after = model.evaluate(IDS, LABELS, batch_size=3, verbose=0)
-        return history.history["loss"], after, model.get_weights()
+        model = sequential(**layer)
+        model.compile("sgd", **{"loss": cross_entropy(), **options})
+        given = {"batch_size": 3, "verbose": 0, "sample_weight": weights}
+        history = model.fit(IDS, labels, epochs=2, shuffle=False, **given)
+        return history.history, model.evaluate(IDS, labels, **given), model.get_weights()
 
     expected = trained()
     calls = in_blocks(monkeypatch)
@@ -159,10 +174,29 @@ def test_fit_and_evaluate_give_the_numbers_of_all_logits(monkeypatch):
     )
 
 
+def test_accuracies_of_two_outputs_are_those_of_all_logits(monkeypatch):
+    def trained():
+        lamina.set_seed(0)
+        model = Two()
+        loss = {"a": cross_entropy(), "b": cross_entropy()}
+        top = losses.sparse_categorical_crossentropy  # not an accuracy: from all logits
+        model.compile("sgd", loss, metrics={"a": ["accuracy"], "b": ["accuracy", top]})
+        labels = {"a": LABELS, "b": LABELS[::-1]}
+        return model.fit(IDS, labels, batch_size=3, shuffle=False, verbose=0).history
+
+    expected = trained()
+    calls = in_blocks(monkeypatch)
+    ours = trained()
+    assert calls and expected.keys() == ours.keys()
+    for name in expected:
+        np.testing.assert_allclose(ours[name], expected[name], rtol=1e-5, err_msg=name)
+
+
 @pytest.mark.parametrize(
     "options",
     [
-        {"metrics": ["accuracy"]},
+        {"metrics": ["accuracy", "sparse_top_k_categorical_accuracy"]},
+        {"metrics": ["accuracy"], "loss": cross_entropy(ignore_class=3)},
         {"loss": cross_entropy(dtype="float32")},
         {"loss": lambda y, p: losses.sparse_categorical_crossentropy(y, p, from_logits=True)},
         {"make": lambda: sequential(activation="softmax"), "loss": cross_entropy(dtype=None)},

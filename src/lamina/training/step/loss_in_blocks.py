@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import jax
@@ -12,33 +13,41 @@ from lamina import losses
 from lamina.core.base.jax_internals import is_traced
 from lamina.losses import Loss, SparseCategoricalCrossentropy
 from lamina.losses.shapes import match_labels, spread
+from lamina.metrics import Metric, SparseCategoricalAccuracy
+from lamina.metrics.accuracies import AutoAccuracy
 from lamina.narrowing import array_of
 from lamina.ops.arrays import as_ids, as_rows, is_placed
 from lamina.ops.dense import Product
 from lamina.ops.linear_cross_entropy import linear_cross_entropy
-from lamina.training.step.outputs import Output, element_weights
+from lamina.training.step.outputs import Output, check_count, element_weights
 from lamina.training.step.working_memory import PIECE
 
 __all__ = ["loss_in_blocks"]
 
 
-def loss_in_blocks(loss: Loss, output: Output, product: Product) -> jax.Array | None:
+def loss_in_blocks(
+    loss: Loss, output: Output, product: Product, metrics: Sequence[Metric] = ()
+) -> tuple[jax.Array, Output] | None:
     """Return the loss of one output, computed from the operands of the product that made it.
 
-    The array of all logits is then not used, and XLA leaves it out of the program, unless a metric
-    reads it.
+    The array of all logits is then not used, and XLA leaves it out of the program.
 
     Args:
         loss: the loss.
         output: its values are the outputs of the product.
         product: a dense layer's.
+        metrics: the metrics of the output.
 
     Returns:
-        A scalar; None if the loss is not the cross-entropy of logits and integer labels, if the
-        logits are small, or on an accelerator, where one large product is faster.
+        A scalar, and an output in place of this one for its metrics. None if the loss is not the
+        cross-entropy of logits and integer labels, if a metric reads more than the largest logit,
+        if the logits are small, or on an accelerator, where one large product is faster.
     """
     if not (_is_cross_entropy(loss) and _is_large(product.outputs) and not is_placed(product.x)):
         return None
+    if not all(_is_accuracy(metric, loss, output) for metric in metrics):
+        return None
+    check_count(output)
     labels, logits = match_labels(array_of(output.labels), output.values, -1)
     kept = loss.mask(labels, logits)
     mask = kept if output.mask is None else element_weights(output, kept)
@@ -54,7 +63,29 @@ def loss_in_blocks(loss: Loss, output: Output, product: Product) -> jax.Array | 
     if kept is not None:  # ignored rows must not spoil gradients
         ids = jnp.where(kept.reshape(-1), ids, 0)
         rows = jnp.where(kept.reshape(-1, 1), rows, 0)
-    return linear_cross_entropy(ids, factors.reshape(-1), rows, kernel, bias)
+    value, hits = linear_cross_entropy(ids, factors.reshape(-1), rows, kernel, bias)
+    hits = hits.reshape(labels.shape)
+    return value, _of_two_classes(output, hits if kept is None else hits & kept)
+
+
+def _of_two_classes(output: Output, hits: jax.Array) -> Output:
+    """Return an output of the same accuracy, whose predictions have two classes.
+
+    The first is always predicted, and is right where the largest logit is that of the label.
+    """
+    first = jnp.broadcast_to(jnp.array([1.0, 0.0]), (*hits.shape, 2))
+    return output._replace(labels=jnp.where(hits, 0, 1), values=first)
+
+
+def _is_accuracy(metric: Metric, loss: Any, output: Output) -> bool:
+    """Whether a metric asks only if the largest logit is that of the label, for all labels."""
+    labels, logits = jnp.shape(output.labels), jnp.shape(output.values)
+    is_sparse = len(labels) < len(logits) or labels[-1] == 1  # as `AutoAccuracy` selects
+    of_class = type(metric) is SparseCategoricalAccuracy or (
+        type(metric) is AutoAccuracy and is_sparse and logits[-1] > 1
+    )
+    ignored = loss.ignore_class
+    return of_class and (ignored is None or not 0 <= ignored < logits[-1])
 
 
 def _is_cross_entropy(loss: Any) -> bool:

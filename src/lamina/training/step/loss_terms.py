@@ -15,8 +15,6 @@ from lamina.losses.columns import columns_of_loss
 from lamina.losses.lookup import loss_of
 from lamina.losses.shapes import spread
 from lamina.metrics.metric import select_by_shape
-from lamina.ops.dense import Product
-from lamina.training.step.loss_in_blocks import loss_in_blocks
 from lamina.training.step.output_structure import OutputPath, Place, children_of, places_of
 from lamina.training.step.outputs import Output, check_count, element_weights
 from lamina.training.step.placed_losses import PlacedLoss
@@ -131,7 +129,7 @@ def log_names(losses: Sequence[PlacedLoss]) -> dict[OutputPath, str]:
     return found if len(found) > 1 else {}
 
 
-def term(loss: Loss, output: Output, product: Product | None = None) -> jax.Array:
+def term(loss: Loss, output: Output) -> jax.Array:
     """Return the loss of one output, a scalar; masked steps are left out of it.
 
     A loss class with a `__call__` of its own gets no mask. Sample weights and masks apply to single
@@ -140,14 +138,10 @@ def term(loss: Loss, output: Output, product: Product | None = None) -> jax.Arra
     Args:
         loss: the loss.
         output: the output.
-        product: the product that made the output, if nothing else reads it; None if unknown.
     """
     if children_of(output.values) is not None:
         return loss(output.labels, output.values, output.weights)
     check_count(output)
-    in_blocks = None if product is None else loss_in_blocks(loss, output, product)
-    if in_blocks is not None:
-        return in_blocks
     if output.weights is not None or output.mask is not None:
         labels, values = columns_of_loss(loss, output.labels, output.values)
         output = output._replace(labels=labels, values=values)

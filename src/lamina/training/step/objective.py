@@ -14,9 +14,10 @@ from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.losses import Loss
 from lamina.metrics import Metric, State
-from lamina.ops.dense import recorded_products
+from lamina.ops.dense import Product, recorded_products
 from lamina.training.data.batches import unpack
 from lamina.training.step import loss_terms, metric_bindings
+from lamina.training.step.loss_in_blocks import loss_in_blocks
 from lamina.training.step.metric_bindings import BoundMetric, MetricsArgument, bind_metrics
 from lamina.training.step.model_call import (
     added_losses,
@@ -197,18 +198,30 @@ class Objective:
         if not pairs:
             raise InputError(_nothing_to_minimize(self.model, False))
         scaled: list[Any] = []
+        of_metrics = outputs
         terms: dict[OutputPath, Any] = {}
         for loss, output in pairs:
-            product = None if self.bound_metrics else products.get(id(output.values))
-            value = loss_terms.term(loss.loss, output, product)
+            value, seen = self._term(loss.loss, output, outputs, products.get(id(output.values)))
+            of_metrics = [seen if one is output else one for one in of_metrics]
             scaled.append(loss.scale * value if loss.scale != 1.0 else value)
             terms[loss.path] = terms[loss.path] + value if loss.path in terms else value
         names = loss_terms.log_names([loss for loss, _ in pairs])
         logs = {name: terms[path] for path, name in names.items()}
-        metric_inputs = [bound.inputs(outputs) for bound in self.bound_metrics]
+        metric_inputs = [bound.inputs(of_metrics) for bound in self.bound_metrics]
         self._metric_shapes = [(_shape(y), _shape(p)) for y, p, _ in metric_inputs]
         total: Any = sum(scaled[1:], scaled[0])
         return BatchLoss(total, logs, metric_inputs, _batch_size(batch))
+
+    def _term(
+        self, loss: Loss, output: Output, outputs: list[Output], product: Product | None
+    ) -> tuple[jax.Array, Output]:
+        """Return the loss of one output, and the output in the form that its metrics read."""
+        if product is not None:
+            metrics = [one.metric for one in self.bound_metrics if outputs[one.output] is output]
+            in_blocks = loss_in_blocks(loss, output, product, metrics)
+            if in_blocks is not None:
+                return in_blocks
+        return loss_terms.term(loss, output), output
 
     def _pairs(
         self, values: Any, labels: Any, weights: Any, masks: Any = None
