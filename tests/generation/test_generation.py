@@ -337,7 +337,7 @@ def test_a_model_without_logits_is_refused():
 
 def test_copies_and_files_hold_no_programs():
     model = decoder(layers.Dense(FEATURES))
-    lamina.generate(model, [[1, 2]], 4)
+    lamina.generate(model, PROMPTS, 4)
     twin = copy.deepcopy(model)
     assert not hasattr(twin._lamina, "generation")
-    assert lamina.generate(twin, [[1, 2]], 4)[0].tolist() == plain_loop(model, [1, 2], 4)
+    assert lamina.generate(twin, PROMPTS, 4)[0].tolist() == plain_loop(model, PROMPTS[0], 4)

@@ -110,6 +110,7 @@ def normal() -> Callable[..., jax.Array]:
     """Arrays of a shape, the same ones for the same seed."""
 
     def draw(*shape: int, seed: int = 0) -> jax.Array:
-        return jnp.asarray(np.random.default_rng(seed).normal(size=shape), "float32")
+        drawn = np.random.default_rng(seed).normal(size=shape).astype("float32")
+        return jax.device_put(drawn)  # jnp.asarray compiles a program for each shape
 
     return draw

@@ -19,7 +19,7 @@ NAMES = ["convolve", "input_gradient", "kernel_gradient"]
 
 
 def normal(*shape: int, seed: int = 0, dtype: str = "float32") -> jax.Array:
-    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), dtype)
+    return jax.device_put(np.random.default_rng(seed).normal(size=shape).astype(dtype))
 
 
 def operands(name: str, geometry: Geometry, channels: int, filters: int, dtype: str = "float32"):
@@ -161,7 +161,8 @@ def test_batches_of_either_operand(kind, name, first) -> None:
         return [jax.vmap(product, axes)(*pair) for axes, pair in zip(AXES, batched, strict=True)]
 
     alone = jax.jit(product)
-    for axes, pair, got in zip(AXES, batched, of_batches(batched), strict=True):
+    made = map(np.asarray, of_batches(batched))
+    for axes, pair, got in zip(AXES, batched, made, strict=True):
         for i in range(copies):
             one = (a if x is None else a.take(i, x) for a, x in zip(pair, axes, strict=True))
             agree(got[i], alone(*one))

@@ -35,7 +35,7 @@ few = settings(deadline=None, max_examples=3)  # each compiles two programs
 
 def drawing(dtype="float32"):
     rng = np.random.default_rng(0)
-    return lambda *shape: jnp.asarray(rng.normal(size=shape) * 0.5, dtype)
+    return lambda *shape: np.asarray(rng.normal(size=shape) * 0.5, dtype)
 
 
 def recurrence(name, batch=3, time=4, units=2, dtype="float32"):
@@ -148,7 +148,7 @@ def test_gradients_at_any_sizes(batch, time, units) -> None:
 def test_gradients_over_many_steps(name, reverse) -> None:
     """There the kernel is turned once, rather than in each step."""
     cell, inputs = recurrence(name, time=40)
-    mask = jnp.asarray(np.random.default_rng(1).random((3, 40)) < 0.6)
+    mask = np.random.default_rng(1).random((3, 40)) < 0.6
     same_gradients(running(cell, mask, reverse), inputs)
 
 
@@ -277,7 +277,7 @@ def test_no_step_with_attention_copies_all_steps(name, additive) -> None:
 def test_gradients_with_attention_are_those_of_autodiff(name, additive, bare) -> None:
     """Each option, and each pair of them: a cell, its scores, a mask, a bias or none."""
     cell, inputs = attention(name, additive=additive)
-    mask = jnp.arange(5) < jnp.asarray([[3], [5], [0]])  # one row has no place at all
+    mask = np.arange(5) < np.asarray([[3], [5], [0]])  # one row has no place at all
     if bare:
         mask, inputs["weights"] = None, inputs["weights"]._replace(bias=None)
     same_gradients(attending(cell, mask), inputs)
@@ -330,13 +330,13 @@ def test_few_steps_turn_no_array(name) -> None:
 
     def turns(time):
         cell, inputs = recurrence(name, time=time)
-        run = running(cell, jnp.ones((3, time), bool))
+        run = running(cell, np.ones((3, time), bool))
         return str(jax.make_jaxpr(jax.grad(lambda given: loss(run(given, False))))(inputs)).count(
             "transpose["
         )
 
     assert (turns(16), turns(17)) == (0, 1)
     cell, inputs = attention(name)
-    run = attending(cell, jnp.ones((3, 5), bool))
+    run = attending(cell, np.ones((3, 5), bool))
     program = jax.make_jaxpr(jax.grad(lambda given: loss(run(given, False))))(inputs)
     assert "transpose[" not in str(program)

@@ -176,9 +176,14 @@ def test_a_wide_beam_finds_the_likeliest_text() -> None:
         assert tuple(first[: _size(first)]) == best
 
 
-def test_the_best_is_what_generate_gives(models) -> None:
-    every = lamina.jit(models[1], method="search")(SOURCE, 6, 3, 0.6, 0.2)
-    every = jax.tree.map(np.asarray, every)
+@pytest.fixture(scope="module")
+def search(models):
+    """The search program of a model."""
+    return lamina.jit(models[1], method="search")
+
+
+def test_the_best_is_what_generate_gives(models, search) -> None:
+    every = jax.tree.map(np.asarray, search(SOURCE, 6, 3, 0.6, 0.2))
     generate = lamina.jit(models[1], method="generate")
     best = generate(SOURCE, 6, beam=3, length_penalty=0.6, coverage_penalty=0.2)
     np.testing.assert_array_equal(best.tokens, every.tokens[:, 0])
@@ -187,8 +192,7 @@ def test_the_best_is_what_generate_gives(models) -> None:
     np.testing.assert_allclose(every.attention.sum(-1)[there], 1, rtol=1e-5)
 
 
-def test_rows_and_padding_change_nothing(models) -> None:
-    search = lamina.jit(models[1], method="search")
+def test_rows_and_padding_change_nothing(search) -> None:
     together = search(SOURCE, 6, 3, 0.6, 0.2)
     alone = search(np.pad(SOURCE[1:2], ((0, 0), (0, 3))), 6, 3, 0.6, 0.2)
     together, alone = jax.tree.map(np.asarray, (together, alone))

@@ -23,6 +23,12 @@ def model() -> Seq2Seq:
     return model
 
 
+@pytest.fixture(scope="module")
+def loss_of(model):
+    """The program of the loss of the model."""
+    return lamina.jit(model, method="train_loss")
+
+
 def log_probabilities(model: Seq2Seq, told: np.ndarray) -> np.ndarray:
     logits = np.asarray(lamina.jit(model)(SOURCE, told), np.float64)
     return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
@@ -38,18 +44,17 @@ def train_loss(model: Seq2Seq, training: bool) -> jax.Array:
     return lamina.jit(model, "train_loss")((SOURCE, TARGET), training=training, rng=0)[0]
 
 
-def test_the_loss_is_the_mean_over_what_is_not_padding(model, log_p) -> None:
+def test_the_loss_is_the_mean_over_what_is_not_padding(loss_of, log_p) -> None:
     losses = [-log_p[0, t, TARGET[0, t + 1]] for t in range(4)]
     losses += [-log_p[1, t, TARGET[1, t + 1]] for t in range(2)]
-    loss, told = lamina.jit(model, method="train_loss")((SOURCE, TARGET))
+    loss, told = loss_of((SOURCE, TARGET))
     np.testing.assert_allclose(loss, np.mean(losses), rtol=1e-5)
     assert told["rows_right"] == 0
 
 
-def test_padding_more_changes_nothing(model) -> None:
+def test_padding_more_changes_nothing(loss_of) -> None:
     wide = [np.pad(ids, ((0, 0), (0, 3))) for ids in (SOURCE, TARGET)]
-    loss = lamina.jit(model, method="train_loss")
-    (narrow, _), (other, _) = loss((SOURCE, TARGET)), loss(tuple(wide))
+    (narrow, _), (other, _) = loss_of((SOURCE, TARGET)), loss_of(tuple(wide))
     np.testing.assert_allclose(narrow, other, rtol=1e-5)
 
 
@@ -87,7 +92,7 @@ def test_learns_with_every_option() -> None:
     model = Seq2Seq(8, 8, embedding=16, units=24, **ALL)
     model.compile(optax.adam(2e-2))
     history = model.fit(
-        ids, target, batch_size=32, epochs=8, verbose=0, validation_data=(ids[:256], target[:256])
+        ids, target, batch_size=32, epochs=6, verbose=0, validation_data=(ids[:256], target[:256])
     ).history
     assert history["val_rows_right"][-1] > 0.9
     found = lamina.jit(model, method="generate")(ids[:64], 5, beam=2)
