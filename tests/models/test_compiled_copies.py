@@ -22,7 +22,7 @@ Y = np.sin(X[:, :2])
 
 
 def stack():
-    parts = layers.Dense(8, "tanh"), layers.Dropout(0.5), layers.BatchNormalization()
+    parts = layers.Dropout(0.5), layers.BatchNormalization()
     return Sequential([Input((3,)), *parts, layers.Dense(2)])
 
 
