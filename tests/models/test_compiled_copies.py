@@ -28,7 +28,7 @@ def stack():
 
 def graph():
     x = Input((3,))
-    return Model(x, layers.Dense(2)(layers.Dense(4, "relu")(x)))
+    return Model(x, layers.Dense(2, "tanh")(x))
 
 
 class Regression(Model):
