@@ -107,42 +107,58 @@ UNWEIGHED = [
 quick = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
-def over_batches(update, result, state, y, p, weights):
-    """The result over two batches.
+def over_batches(runs, y, p, weights):
+    """The results of all runs, which are (update, result, state), over two batches.
 
-    They are of one size where weights tell them apart: one program updates the state with both.
+    They are of one size where weights tell them apart: one program updates the states with both.
     """
+    updates, results, states = zip(*runs, strict=True)
+
+    def update(states, given, weights):
+        return [f(state, given, w) for f, state, w in zip(updates, states, weights, strict=True)]
+
+    def result(states):
+        return [f(state) for f, state in zip(results, states, strict=True)]
+
     if weights is not None:
         step = quick(update)
         for part in (slice(0, 12, 2), slice(1, 12, 2)):
-            state = step(state, (y[part], p[part]), weights[part])
-        return quick(result)(state)
+            states = step(states, (y[part], p[part]), [w[part] for w in weights])
+        return quick(result)(states)
 
-    def both(state, given):
+    def both(states, given):
         for part in (slice(0, 5), slice(5, 12)):
-            state = update(state, [one[part] for one in given], None)
-        return result(state)
+            states = update(states, [one[part] for one in given], [None] * len(runs))
+        return result(states)
 
-    return quick(both)(state, [one for one in (y, p) if one is not None])
+    return quick(both)(states, [one for one in (y, p) if one is not None])
 
 
-def run(metric, y, p, weights=None):
+def of_ours(metric, y, p):
     def update(state, given, weights):
         return metric.update(state, *given, sample_weight=weights)
 
-    state = metric.init(y, p) if metric.shaped else metric.init()
-    return over_batches(update, metric.result, state, y, p, weights)
+    return update, metric.result, metric.init(y, p) if metric.shaped else metric.init()
 
 
-def run_keras(metric, y, p, weights=None):
+def of_keras(metric, y, p):
     def update(state, given, weights):
         return metric.stateless_update_state(state, *given, sample_weight=weights)
 
     if not metric.variables:  # some are made when they are first needed
         metric.update_state(y, p)
         metric.reset_state()
-    state = [variable.value for variable in metric.variables]
-    return over_batches(update, metric.stateless_result, state, y, p, weights)
+    return update, metric.stateless_result, [variable.value for variable in metric.variables]
+
+
+def run(metric, y, p, weights=None):
+    given = None if weights is None else [weights]
+    return over_batches([of_ours(metric, y, p)], y, p, given)[0]
+
+
+def run_both(ours, theirs, y, p, weights=None):
+    """The results of a metric and of one of Keras, each with its own weights."""
+    return over_batches([of_ours(ours, y, p), of_keras(theirs, y, p)], y, p, weights)
 
 
 @pytest.mark.parametrize(("name", "options", "y", "p"), CASES)
@@ -151,14 +167,14 @@ def test_weighed_numbers_are_those_of_keras(name, options, y, p):
     weights = WEIGHTS
     if name in COUNTED and "class_id" not in options:
         weights = np.repeat(WEIGHTS[:, None], 5, axis=1)
-    expected = run_keras(theirs, y, p, weights)
-    np.testing.assert_allclose(run(ours, y, p, WEIGHTS), expected, rtol=1e-5)
+    found, expected = run_both(ours, theirs, y, p, [WEIGHTS, weights])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "options", "y", "p"), UNWEIGHED)
 def test_numbers_are_those_of_keras(name, options, y, p):
     ours, theirs = getattr(metrics, name)(**options), getattr(keras.metrics, name)(**options)
-    np.testing.assert_allclose(run(ours, y, p), run_keras(theirs, y, p), rtol=1e-5)
+    np.testing.assert_allclose(*run_both(ours, theirs, y, p), rtol=1e-5)
 
 
 def test_r2_that_counts_regressors_is_that_of_keras():
@@ -192,7 +208,7 @@ def test_names_are_those_of_keras(name, y, p):
     theirs = theirs if isinstance(theirs, keras.Metric) else keras.metrics.MeanMetricWrapper(theirs)
     ours = metrics.get(name)
     assert ours.name == name
-    np.testing.assert_allclose(run(ours, y, p), run_keras(theirs, y, p), rtol=1e-5)
+    np.testing.assert_allclose(*run_both(ours, theirs, y, p), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["accuracy", "acc"])
@@ -250,18 +266,19 @@ def test_losses_and_functions_are_metrics():
     loss = losses.SparseCategoricalCrossentropy(ignore_class=2)
     metric = metrics.get(loss)
     assert metric.name == "sparse_categorical_crossentropy"
-    np.testing.assert_allclose(run(metric, LABELS, SHARES), loss(LABELS, SHARES), rtol=1e-5)
+    functions = loss, losses.sparse_categorical_crossentropy
+    mean, values = quick(lambda y, p: [f(y, p) for f in functions])(LABELS, SHARES)
+    np.testing.assert_allclose(run(metric, LABELS, SHARES), mean, rtol=1e-5)
     weighed = run(metric, LABELS, SHARES, WEIGHTS)
     kept = LABELS != 2
-    values = losses.sparse_categorical_crossentropy(LABELS, SHARES)
-    expected = (values * WEIGHTS)[kept].sum() / WEIGHTS[kept].sum()
+    expected = (np.asarray(values) * WEIGHTS)[kept].sum() / WEIGHTS[kept].sum()
     np.testing.assert_allclose(weighed, expected, rtol=1e-5)
 
     def far(y_true, y_pred):
         return jnp.abs(y_true - y_pred) > 0.5
 
     assert metrics.get(far).name == "far"
-    assert_close(run(metrics.get(far), BITS, UNIT), far(BITS, UNIT).mean(), rtol=1e-6)
+    assert_close(run(metrics.get(far), BITS, UNIT), (np.abs(BITS - UNIT) > 0.5).mean(), rtol=1e-6)
     assert metrics.get(losses.Huber).name == "huber"
     assert metrics.get(metrics.Recall).name == "recall"
     assert repr(metrics.get(far)) == "FunctionMetric(far)"
@@ -276,8 +293,9 @@ def test_get_takes_configs_and_none():
 
 
 def test_a_label_that_is_no_class_is_no_hit():
-    shares = jnp.array([[0.1, 0.9], [0.1, 0.9], [0.1, jnp.nan]])
-    hits = metrics.sparse_top_k_categorical_accuracy(jnp.array([-1, 2, 1]), shares, k=2)
+    shares = np.array([[0.1, 0.9], [0.1, 0.9], [0.1, np.nan]], "float32")
+    hits_of = quick(functools.partial(metrics.sparse_top_k_categorical_accuracy, k=2))
+    hits = hits_of(np.array([-1, 2, 1]), shares)
     assert hits.tolist() == [0.0, 0.0, 0.0]
 
 
@@ -301,14 +319,18 @@ def test_wrong_identifiers():
 def test_perplexity_is_the_exponential_of_the_mean_over_tokens():
     labels = np.array([[1, 2, 0], [3, 0, 0]])
     logits = RNG.normal(size=(2, 3, 5)).astype("float32")
-    values = np.asarray(losses.sparse_categorical_crossentropy(labels, logits, True))
+    values_of = quick(functools.partial(losses.sparse_categorical_crossentropy, from_logits=True))
+    values = np.asarray(values_of(labels, logits))
     found = run_once(metrics.Perplexity(from_logits=True, ignore_class=0), labels, logits)
     np.testing.assert_allclose(found, np.exp(values[labels != 0].mean()), rtol=1e-5)
     assert metrics.get("perplexity").name == "perplexity"
 
 
-def run_once(metric, *given):
-    return quick(lambda *given: metric.result(metric.update(metric.init(), *given)))(*given)
+def run_once(metric, *given, weights=None):
+    """The result over one batch, of a metric of Lamina or of Keras."""
+    side = of_keras if isinstance(metric, keras.Metric) else of_ours
+    update, result, state = side(metric, *given)
+    return quick(lambda *given: result(update(state, *given)))(given, weights)
 
 
 def test_thresholds_are_counted_as_comparisons_would_count_them():
@@ -316,7 +338,7 @@ def test_thresholds_are_counted_as_comparisons_would_count_them():
     p, y = random.uniform(size=1000).astype("float32"), random.integers(0, 2, 1000)
     p[::7] = 0.5  # ties
     auc = metrics.AUC(num_thresholds=3)
-    state = auc.update(auc.init(), y, p)
+    state = quick(auc.update)(auc.init(), y, p)
     order = np.linspace(0, 1, 3)
     hits = [(y[p > level].sum()) for level in (-1, order[1], 2)]
     above = np.asarray(state[0]).sum() - np.cumsum(np.asarray(state[0])[:, 0])[:-1]
@@ -390,9 +412,7 @@ def test_ids_that_are_sorted_are_looked_up():
     for k in (1, 2, 3):
         ours = metrics.SparseTopKCategoricalAccuracy(k, from_sorted_ids=True)
         theirs = keras.metrics.SparseTopKCategoricalAccuracy(k, from_sorted_ids=True)
-        theirs.update_state(labels, ids)
-        found = ours.result(ours.update(ours.init(), labels, ids))
-        assert_close(found, theirs.result(), rtol=1e-6)
+        assert_close(run_once(ours, labels, ids), run_once(theirs, labels, ids), rtol=1e-6)
 
 
 @pytest.mark.parametrize("weights", [None, np.ones(12, "float32"), WEIGHTS])
@@ -402,9 +422,8 @@ def test_an_ignored_class_counts_as_in_keras(weights, shape):
     weights = None if weights is None else weights.reshape(shape)
     ours = metrics.SparseCategoricalCrossentropy(ignore_class=2)
     theirs = keras.metrics.SparseCategoricalCrossentropy(ignore_class=2)
-    theirs.update_state(labels, shares, sample_weight=weights)
-    found = ours.result(ours.update(ours.init(), labels, shares, sample_weight=weights))
-    np.testing.assert_allclose(found, theirs.result(), rtol=1e-5)
+    found, expected = (run_once(m, labels, shares, weights=weights) for m in (ours, theirs))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -419,8 +438,8 @@ def test_an_ignored_class_counts_as_in_keras(weights, shape):
 def test_crossentropy_is_that_which_the_shapes_fit(labels, predictions, kind, name):
     metric = metrics.get(name)
     assert metric.name == name
-    found = metric.result(metric.update(metric.init(), labels, predictions))
-    assert_close(found, kind(labels, predictions).mean(), rtol=1e-6)
+    expected = np.asarray(quick(kind)(labels, predictions)).mean()
+    assert_close(run_once(metric, labels, predictions), expected, rtol=1e-6)
 
 
 def test_thresholds_too_few_and_classes_that_are_not_there_are_told():

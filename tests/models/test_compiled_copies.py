@@ -22,13 +22,13 @@ Y = np.sin(X[:, :2])
 
 
 def stack():
-    parts = layers.Dense(8, "tanh"), layers.Dropout(0.5), layers.BatchNormalization()
+    parts = layers.Dropout(0.5), layers.BatchNormalization()
     return Sequential([Input((3,)), *parts, layers.Dense(2)])
 
 
 def graph():
     x = Input((3,))
-    return Model(x, layers.Dense(2)(layers.Dense(4, "relu")(x)))
+    return Model(x, layers.Dense(2, "tanh")(x))
 
 
 class Regression(Model):

@@ -77,8 +77,8 @@ def test_masks_are_passed_on():
     tokens = Input((None,), dtype="int32")
     embedded = layers.Embedding(9, 4, mask_zero=True)(tokens)
     model = Model(tokens, layers.GRU(3)(layers.Dropout(0.1)(embedded)))
-    padded = model(jnp.array([[1, 2, 0, 0]]))
-    assert_close(padded, model(jnp.array([[1, 2]])), rtol=1e-6)
+    padded = model(np.array([[1, 2, 0, 0]], "int32"))
+    assert_close(padded, model(np.array([[1, 2]], "int32")), rtol=1e-6)
 
 
 def test_copies_and_files_compute_the_same(tmp_path):
@@ -136,10 +136,10 @@ def test_bad_graphs_are_refused():
     )
     assert "received: 3" in refused(lambda: Model(a, 3))
     assert "either shape or batch_shape" in refused(lambda: Input())
-    assert "float32[2, 4]" in refused(lambda: model(jnp.ones((2, 3)), jnp.ones((2, 4))))
-    assert "do not match" in refused(lambda: model(jnp.ones((2, 3))))
+    assert "float32[2, 4]" in refused(lambda: model(arrays(2, 3), arrays(2, 4)))
+    assert "do not match" in refused(lambda: model(arrays(2, 3)))
     named = Model({"a": a}, a + 1)
-    assert "received: b" in refused(lambda: named({"b": jnp.ones((2, 3))}))
+    assert "received: b" in refused(lambda: named({"b": arrays(2, 3)}))
     assert "layers.Lambda" in refused(lambda: bool(a))
     assert "holds layers only" in refused(lambda: Sequential([layers.Dense(2), a]))
 

@@ -1,5 +1,7 @@
 """Masks on their way through models to layers, to the loss and to metrics: as in Keras."""
 
+import functools
+
 import jax
 import keras
 import numpy as np
@@ -95,8 +97,14 @@ def recurrent(kit, parts):
     return kit.Model(tokens, parts.Dense(1)(parts.LSTM(3, return_sequences=True)(x)))
 
 
+@functools.cache
+def models(make):
+    return make(*OURS), make(*THEIRS)
+
+
 def pair(make):
-    ours, theirs = make(*OURS), make(*THEIRS)
+    """The models of both libraries, which all tests share, with the same weights."""
+    ours, theirs = models(make)
     theirs.set_weights(ours.get_weights())
     return ours, theirs
 
@@ -116,10 +124,10 @@ def test_layers_are_given_the_masks_that_keras_gives_them(make) -> None:
 
 
 def compiled(make):
-    models = pair(make)
-    for model in models:
+    both = pair(make)
+    for model in both:
         model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=["mse"])
-    return models
+    return both
 
 
 @pytest.mark.parametrize(
@@ -151,7 +159,7 @@ def test_batches_count_by_their_steps_that_are_not_hidden() -> None:
 
 
 def test_what_a_hidden_step_should_have_been_makes_no_difference() -> None:
-    model = row(*OURS)
+    model, _ = models(row)
     model.compile("sgd", "mse", metrics=["mae", "mean_squared_error"])
     elsewhere = np.where(TOKENS[..., None] == 0, 100.0, TARGETS)
     expected = model.evaluate(TOKENS, TARGETS, 8, verbose=0)

@@ -243,14 +243,15 @@ def test_only_the_best_model_is_saved(tmp_path):
 
 
 def test_logs_become_a_table(tmp_path):
+    model = compiled()
     path = tmp_path / "log.csv"
-    history = fit(compiled(), callbacks.CSVLogger(path), validation_data=(X, Y))
+    history = fit(model, callbacks.CSVLogger(path), validation_data=(X, Y))
     rows = list(csv.DictReader(path.open()))
     assert [int(row["epoch"]) for row in rows] == [0, 1, 2]
     assert [float(row["val_loss"]) for row in rows] == history.history["val_loss"]
-    fit(compiled(), callbacks.CSVLogger(path, append=True), epochs=1)
+    fit(model, callbacks.CSVLogger(path, append=True), epochs=1)
     assert len(path.read_text().splitlines()) == 5
-    fit(compiled(), callbacks.CSVLogger(path, separator=";"), epochs=1)
+    fit(model, callbacks.CSVLogger(path, separator=";"), epochs=1)
     assert path.read_text().splitlines()[0] == "epoch;accuracy;loss"
 
 
@@ -433,23 +434,25 @@ def test_a_schedule_may_take_the_epoch_alone():
         def __call__(self, epoch):
             return 0.4 * 0.5**epoch
 
+    model = compiled()
     for schedule in (
         Halving(),
         lambda epoch: 0.4 * 0.5**epoch,
         lambda *known: 0.4 * 0.5 ** known[0],
     ):
-        history = fit(compiled(), callbacks.LearningRateScheduler(schedule)).history
+        history = fit(model, callbacks.LearningRateScheduler(schedule)).history
         assert_close(history["learning_rate"], [0.4, 0.2, 0.1], rtol=1e-6)
 
 
 def test_the_columns_of_a_table_are_those_of_all_epochs(tmp_path):
+    model = compiled()
     path, validation = tmp_path / "log.csv", {"validation_data": (X, Y)}
-    fit(compiled(), callbacks.CSVLogger(path), validation_freq=2, epochs=3, **validation)
+    fit(model, callbacks.CSVLogger(path), validation_freq=2, epochs=3, **validation)
     with open(path, newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["val_loss"] == "NA" for row in rows] == [True, False, True]
-    fit(compiled(), callbacks.CSVLogger(path))
-    fit(compiled(), callbacks.CSVLogger(path, append=True), **validation)
+    fit(model, callbacks.CSVLogger(path))
+    fit(model, callbacks.CSVLogger(path, append=True), **validation)
     with open(path, newline="") as stream:
         table = list(csv.reader(stream))
     assert table[0] == ["epoch", "accuracy", "loss"]

@@ -36,7 +36,7 @@ CROSS_ENTROPY = losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def network():
-    return Sequential([layers.Dense(16, activation="relu"), layers.Dense(3)])
+    return Sequential([layers.Dense(3, activation="relu"), layers.Dense(3)])
 
 
 def compiled(optimizer="adam", **options):
@@ -115,7 +115,7 @@ def test_losses_of_a_fit_are_those_of_keras():
     ours.build(X[:1])
     theirs = keras.Sequential(
         [
-            keras.layers.Dense(16, activation="relu", kernel_initializer="zeros"),
+            keras.layers.Dense(3, activation="relu", kernel_initializer="zeros"),
             keras.layers.Dense(3, kernel_initializer="zeros"),
         ]
     )
@@ -213,7 +213,7 @@ def test_frozen_layers_stay_and_have_no_optimizer_state():
     for path, value in before.items():
         np.testing.assert_array_equal(value, model.values()[path])
     moments = model._lamina.trainer._loan.carry.optimizer
-    assert sum(part.size for part in moments) <= 2 * (16 * 3 + 3) + 3
+    assert sum(part.size for part in moments) <= 2 * (3 * 3 + 3) + 3
     model.layers[0].trainable = True
     model.fit(X, Y, verbose=0)
     assert not np.array_equal(before["layers.0.kernel"], model.values()["layers.0.kernel"])

@@ -52,7 +52,8 @@ def run() -> Iterator[Run]:
     """Runs programs in one process with four devices, and returns what they print."""
     code = textwrap.dedent(PRELUDE) + textwrap.dedent(SERVE)
     command = [sys.executable, "-W", "ignore", "-c", code]
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+    environment = os.environ | {"XLA_FLAGS": flags}
     pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
     with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
 

@@ -1,6 +1,7 @@
 """`trainable`: assigned downwards, kept by copies, configs and files, and true of what trains."""
 
 import copy
+import functools
 import pickle
 
 import keras
@@ -208,7 +209,9 @@ def paths(model):
     return set(model.values(trainable=True))
 
 
+@functools.cache
 def changed(make, change):
+    """A model, which all tests of its copies share."""
     model = make()
     if not model.built:
         model.build((8, 3))

@@ -143,9 +143,9 @@ class Custom(lamina.Model):
 def test_names_of_a_custom_loss_are_checked_after_the_first_step():
     made = []
     steps = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: made.append(batch))
+    model = Custom()
+    model.compile("sgd")
     for name in ("twice", "val_twice"):
-        model = Custom()
-        model.compile("sgd")
         stopping = callbacks.EarlyStopping(name, mode="min")
         model.fit(X, Y, 2, verbose=0, callbacks=[steps, stopping], **VALIDATED)
     made.clear()

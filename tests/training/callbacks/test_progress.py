@@ -1,5 +1,6 @@
 """The display of progress of `fit`, `evaluate` and `predict`."""
 
+import functools
 import io
 import time
 
@@ -16,9 +17,17 @@ from lamina.training.callbacks.progress import PassProgress
 X, Y = np.ones((100, 3), "float32"), np.ones((100, 1), "float32")
 
 
-def compiled():
-    model = lamina.Sequential([layers.Dense(1, kernel_initializer="zeros")])
+@functools.cache
+def shared():
+    model = lamina.Sequential([lamina.Input((3,)), layers.Dense(1)])
     model.compile("sgd", "mse", metrics=["mae"])
+    return model
+
+
+def compiled():
+    """The model whose programs all tests share, with weights of zero."""
+    model = shared()
+    model.set_weights([np.zeros((3, 1)), np.zeros(1)])
     return model
 
 

@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+import functools
 from collections import namedtuple
 
 import jax
@@ -36,6 +37,10 @@ def model(library, form):
     return library.Model(x, FORMS[form](a, b))
 
 
+untrained = functools.cache(model)
+"""The model of `model`, for runs that change no weights."""
+
+
 def both(y_true, y_pred):
     """The sum of the errors of all outputs; it needs labels in the structure of the outputs."""
     assert jax.tree.structure(y_true) == jax.tree.structure(y_pred)
@@ -44,7 +49,7 @@ def both(y_true, y_pred):
 
 
 def logs(library, form, loss, weights, run="evaluate", sample_weight=None):
-    net = model(library, form)
+    net = (model if run == "fit" else untrained)(library, form)
     net.compile("sgd", loss, loss_weights=weights)
     y = FORMS[form](A, B)
     if run == "fit":
