@@ -295,7 +295,8 @@ ROWS = [
     over_space("SeparableConv1D", 3, 3, weights=True),
     over_space("SeparableConv2D", 3, 3, depth_multiplier=2, weights=True),
     *[over_space(f"MaxPooling{rank}D") for rank in (1, 2, 3)],
-    *[over_space(f"AveragePooling{rank}D", 3, 2, "same") for rank in (1, 2, 3)],
+    *[over_space(f"AveragePooling{rank}D", 3, 2, "same") for rank in (1, 2)],
+    over_space("AveragePooling3D", (3, 2, 1), 2, "same"),
     *[over_space(f"GlobalMaxPooling{rank}D") for rank in (1, 2, 3)],
     *[over_space(f"GlobalAveragePooling{rank}D", keepdims=True) for rank in (1, 2, 3)],
     *[over_space(f"AdaptiveMaxPooling{rank}D", 3) for rank in (1, 2, 3)],
@@ -702,8 +703,7 @@ def test_6_round_trip(row, tmp_path):
     layer.set_values(jax.tree.map(lambda value: value * 1.5 + 0.25, jax.device_get(layer.values())))
     expected = layer(*row.inputs)
     equal(copy.deepcopy(layer)(*row.inputs), expected)
-    unbuilt = copy.deepcopy(row.make())
-    unbuilt.build(*row.inputs)
+    fresh = copy.deepcopy(row.make())
     if "callable" not in row.name:
         equal(pickle.loads(pickle.dumps(layer))(*row.inputs), expected)
         remade(row.make())
@@ -715,9 +715,9 @@ def test_6_round_trip(row, tmp_path):
             both = [run(one, *row.inputs, training=True) for one in (twin, copy.deepcopy(layer))]
             equal(*both)
     if not layer.variables:
+        fresh.build(*row.inputs)
         return
     layer.save_weights(tmp_path / "weights.safetensors")
-    fresh = row.make()
     fresh.load_weights(tmp_path / "weights.safetensors")
     equal(fresh(*row.inputs), expected)
     equal(fresh.values(), layer.values())

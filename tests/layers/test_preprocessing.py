@@ -98,9 +98,11 @@ def test_center_crop_equals_keras(normal, data_format, size):
     inputs = [normal(*shape) for shape in [(2, 7, 5, 3), (7, 5, 3), (2, 3, 9, 3), (1, 4, 4, 3)]]
     if data_format == "channels_first":
         inputs = [np.moveaxis(x, -1, -3) for x in inputs]
-    for x in inputs:  # each one is the first that a layer is built with
-        options = {"data_format": data_format}
-        same(layers.CenterCrop(*size, **options), keras.layers.CenterCrop(*size, **options), x)
+    ours, theirs = (  # each input is the first that a layer is built with
+        lambda x, kind=kind: kind(*size, data_format=data_format)(x)
+        for kind in (layers.CenterCrop, keras.layers.CenterCrop)
+    )
+    same(ours, theirs, *inputs)
 
 
 METHODS = ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5")

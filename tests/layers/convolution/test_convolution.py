@@ -189,7 +189,7 @@ def test_a_deep_network_that_shrinks_an_unknown_time_to_nothing_at_the_sizes_tri
     for layer in (layers.AdaptiveAveragePooling1D(1), layers.Flatten(), layers.Dense(3)):
         model.add(layer)
     model.build((None, None, 1))
-    assert model(normal(1, 8000, 1)).shape == (1, 3)
+    assert lamina.jit(model)(normal(1, 8000, 1)).shape == (1, 3)
     with pytest.raises(InputError, match=r"layers\.6 \(Conv1D\) .* too small"):
         model(normal(1, 800, 1))
 

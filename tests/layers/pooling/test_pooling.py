@@ -123,7 +123,8 @@ def test_one_made_inside_a_call(normal) -> None:
 def test_half_precision(name) -> None:
     kind = getattr(layers, name)
     layer = kind(2) if name in ADAPTIVE else kind()
-    assert layer(jnp.ones((1, *[3] * rank_of(name), 2), "bfloat16")).dtype == "bfloat16"
+    x = np.ones((1, *[3] * rank_of(name), 2), jnp.bfloat16)
+    assert lamina.jit(layer)(x).dtype == "bfloat16"
 
 
 @pytest.mark.parametrize("name", WINDOWS)
