@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -27,10 +28,13 @@ from jax._src.interpreters import mlir
 AS_USERS_RUN = "as_users_run"
 KEPT_PROGRAMS = 1200
 """The largest number of compiled programs that a process keeps: each takes 1 to 2 MB."""
+OFTEN = 2
+"""A program that was asked for so many times is kept: it is one of the tiny ones of all tests."""
 TESTED_XLA = tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11)
 """Whether this is a version with the private names and flags that make compiling fast."""
 _compiled = 0
 _executables: dict[bytes, Any] = {}
+_uses: Counter[bytes] = Counter()
 _contexts = threading.local()
 
 
@@ -87,6 +91,7 @@ def _compiled_once(
     numbers = repr([device.id for device in devices.flat]).encode()
     parts = (text.getvalue(), options.SerializeAsString(), numbers)
     key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+    _uses[key] += 1
     if key not in _executables:
         made = compile(backend, computation, devices, options, host_callbacks, *rest)
         _executables[key] = made
@@ -133,7 +138,8 @@ def pytest_runtest_teardown() -> None:
     global _compiled
     if _compiled > KEPT_PROGRAMS:
         _compiled = 0
-        _executables.clear()
+        for key in [key for key in _executables if _uses[key] < OFTEN]:
+            del _executables[key]
         vars(_contexts).clear()  # a context keeps the types and places of all its programs
         jax.clear_caches()
         gc.collect()

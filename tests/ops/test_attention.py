@@ -284,3 +284,13 @@ def test_long_causal_attention_computes_no_square_of_scores() -> None:
     query = normal(1, 512, 1, 2)
     program = jax.jit(lambda x: attend(x, x, x, scale=0.3, causal=True)).trace(query)
     assert largest(program.jaxpr) == 4 * 128 * 512
+
+
+def test_long_causal_attention_takes_heads_that_are_sharded_explicitly() -> None:
+    mesh = jax.make_mesh((1,), ("heads",), axis_types=(jax.sharding.AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        place = jax.sharding.PartitionSpec(None, None, "heads")
+        x = jax.device_put(normal(1, 256, 2, 4), place)
+        mask = np.ones((256, 256), bool)
+        heads = jax.jit(lambda x: attend(x, x, x, mask, scale=0.5, causal=True))(x)
+    assert heads.shape == (1, 256, 2, 4)

@@ -257,7 +257,10 @@ def _causal_rows(
         return heads
     # A query whose positions are all masked gets the mean of the values of all positions.
     visible = jnp.broadcast_to(seen.any(-1), weights.shape[:-1])
-    mean = jnp.repeat(value.mean(1, keepdims=True), query.shape[2] // value.shape[2], 2)
+    mean = value.mean(1, keepdims=True)
+    groups = query.shape[2] // value.shape[2]
+    if groups > 1:  # as JAX repeats no axis that is sharded explicitly
+        mean = jnp.repeat(mean, groups, 2)
     return jnp.where(_heads_first(visible[..., None]), heads, mean)
 
 

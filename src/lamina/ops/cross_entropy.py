@@ -142,7 +142,7 @@ def losses_and_gradients(labels: jax.Array, logits: jax.Array) -> tuple[jax.Arra
 
     Returns:
         ``[...]``, the losses, and ``[..., classes]``, ``p_c - [c = label]``, the gradient of each
-        loss with respect to its logits; both in at least float32.
+        loss with respect to its logits, 0 for labels that are no class; both in at least float32.
 
     >>> losses, gradients = losses_and_gradients(jnp.array([1]), jnp.zeros((1, 2)))
     >>> print(losses, gradients)
@@ -150,6 +150,8 @@ def losses_and_gradients(labels: jax.Array, logits: jax.Array) -> tuple[jax.Arra
     """
     logits = _wide(logits)
     losses, gradients = _losses_and_gradients(0.0, labels, logits)
+    known = _spread(_are_known(labels, logits), logits)
+    gradients = lax.select(known, gradients, lax.full_like(gradients, 0))
     return _with_nan(labels, losses, logits), gradients
 
 
@@ -177,8 +179,11 @@ def _losses_and_probabilities(
 
 def _with_nan(labels: jax.Array, losses: jax.Array, logits: jax.Array) -> jax.Array:
     """Replace the losses of labels that are no class by NaN."""
-    known = (labels >= 0) & (labels < logits.shape[-1])
-    return lax.select(known, losses, lax.full_like(losses, jnp.nan))
+    return lax.select(_are_known(labels, logits), losses, lax.full_like(losses, jnp.nan))
+
+
+def _are_known(labels: jax.Array, logits: jax.Array) -> jax.Array:
+    return (labels >= 0) & (labels < logits.shape[-1])
 
 
 def _spread(each: jax.Array, logits: jax.Array) -> jax.Array:

@@ -23,6 +23,7 @@ def linear_cross_entropy(
     x: jax.Array,
     kernel: jax.Array,
     bias: jax.Array | None = None,
+    kept: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Compute the weighted sum of the cross-entropies of logits ``z = x kernel + bias``.
 
@@ -37,6 +38,8 @@ def linear_cross_entropy(
         x: ``[rows, features]``.
         kernel: ``[features, classes]``.
         bias: ``[classes]``; None (default) for no bias.
+        kept: ``[rows]``, bool, whether the row counts: if not, its logits are replaced by 0, its
+            features must be finite and its weight 0. None (default) for all rows.
 
     Returns:
         The sum, a float32 scalar, which can be differentiated once, in reverse mode; and
@@ -46,37 +49,45 @@ def linear_cross_entropy(
     >>> print(*linear_cross_entropy(jnp.arange(3), jnp.ones(3) / 3, x, kernel))
     1.3862944 [ True False False]
     """
-    return cast(Any, _weighted_sum)(labels, weights, x, kernel, bias)
+    if kept is None:
+        kept = jnp.ones(len(x), bool)
+    return cast(Any, _weighted_sum)(labels, kept, weights, x, kernel, bias)
 
 
 @jax.custom_vjp
-def _weighted_sum(labels: Any, weights: Any, x: Any, kernel: Any, bias: Any) -> Any:
+def _weighted_sum(labels: Any, kept: Any, weights: Any, x: Any, kernel: Any, bias: Any) -> Any:
     def of_block(total: jax.Array, block: Any) -> tuple[jax.Array, jax.Array]:
-        labels, weights, x = block
-        logits = dense(x, kernel, bias)
+        labels, kept, weights, x = block
+        logits = _logits(kept, x, kernel, bias)
         losses = sparse_cross_entropy(labels, logits)
         return total + jnp.vdot(weights, losses), _are_largest(labels, logits)
 
-    total, hits = lax.scan(of_block, jnp.zeros(()), _blocks(kernel, labels, weights, x))
+    total, hits = lax.scan(of_block, jnp.zeros(()), _blocks(kernel, labels, kept, weights, x))
     return total, hits.reshape(-1)[: len(x)]
 
 
-def _forward(labels: Any, weights: Any, x: Any, kernel: Any, bias: Any) -> tuple[Any, Any]:
+def _forward(
+    labels: Any, kept: Any, weights: Any, x: Any, kernel: Any, bias: Any
+) -> tuple[Any, Any]:
+    wide = jnp.promote_types(x.dtype, jnp.float32)  # sums over blocks in 16 bits lose increments
+
     def of_block(carry: Any, block: Any) -> tuple[Any, Any]:
         total, of_kernel, of_bias = carry
-        labels, weights, x = block
-        logits = dense(x, kernel, bias)
+        labels, kept, weights, x = block
+        logits = _logits(kept, x, kernel, bias)
         losses, gradient = losses_and_gradients(labels, logits)
-        gradient = (gradient * weights[:, None]).astype(x.dtype)
-        of_x = lax.dot_general(gradient, kernel, (((1,), (1,)), ((), ())))
-        more = lax.dot_general(x, gradient, (((0,), (0,)), ((), ())))
+        gradient *= weights[:, None]
         of_bias = None if bias is None else of_bias + gradient.sum(0)
+        gradient = gradient.astype(x.dtype)
+        of_x = lax.dot_general(gradient, kernel, (((1,), (1,)), ((), ())))
+        more = lax.dot_general(x, gradient, (((0,), (0,)), ((), ())), preferred_element_type=wide)
         total += jnp.vdot(weights, losses)
         return (total, of_kernel + more, of_bias), (losses, of_x, _are_largest(labels, logits))
 
-    first = jnp.zeros(()), jnp.zeros_like(kernel), None if bias is None else jnp.zeros_like(bias)
+    zero_bias = None if bias is None else jnp.zeros_like(bias, wide)
+    first = jnp.zeros(()), jnp.zeros_like(kernel, wide), zero_bias
     (total, of_kernel, of_bias), (losses, of_x, hits) = lax.scan(
-        of_block, first, _blocks(kernel, labels, weights, x)
+        of_block, first, _blocks(kernel, labels, kept, weights, x)
     )
     rows = len(x)
     of_x = of_x.reshape(-1, x.shape[1])[:rows]
@@ -87,13 +98,20 @@ def _forward(labels: Any, weights: Any, x: Any, kernel: Any, bias: Any) -> tuple
 def _backward(saved: Any, cotangents: tuple[jax.Array, Any]) -> tuple[Any, ...]:
     scale, _ = cotangents
 
-    def scaled(each: jax.Array) -> jax.Array:
-        return (each * scale).astype(each.dtype)
+    losses, *gradients = saved
 
-    return None, *jax.tree.map(scaled, saved)
+    def scaled(gradient: jax.Array) -> jax.Array:
+        return (gradient * scale).astype(gradients[0].dtype)  # that of x, kernel and bias
+
+    return None, None, losses * scale, *jax.tree.map(scaled, gradients)
 
 
 _weighted_sum.defvjp(_forward, _backward)
+
+
+def _logits(kept: jax.Array, x: jax.Array, kernel: jax.Array, bias: Any) -> jax.Array:
+    logits = dense(x, kernel, bias)
+    return jnp.where(kept[:, None], logits, jnp.zeros((), logits.dtype))
 
 
 def _are_largest(labels: jax.Array, logits: jax.Array) -> jax.Array:
@@ -107,7 +125,7 @@ def _are_largest(labels: jax.Array, logits: jax.Array) -> jax.Array:
 
 
 def _blocks(kernel: jax.Array, *arrays: jax.Array) -> tuple[jax.Array, ...]:
-    """Divide rows into equal blocks ``[blocks, rows, ...]``; rows of zeros fill the last one."""
+    """Divide rows into equal blocks ``[blocks, rows, ...]``; zeros and False fill the last one."""
     rows = len(arrays[0])
     most = max(BLOCK // (4 * kernel.shape[1]), LEAST_ROWS)
     count = max(1, -(-rows // most))

@@ -18,6 +18,7 @@ IDS = RNG.integers(1, 7, (6, 5)).astype("int32")
 IDS[1, 3:] = IDS[4, 2:] = 0
 LABELS = RNG.integers(0, 9, (6, 5)).astype("int32")
 SAMPLES, STEPS = RNG.uniform(size=6).astype("float32"), RNG.uniform(size=(6, 5)).astype("float32")
+LABELS_BETWEEN = LABELS + np.where(STEPS < 0.5, 0.5, 0).astype("float32")
 LABELS_IGNORED = np.where(STEPS < 0.4, -1, LABELS)
 
 
@@ -151,6 +152,7 @@ ACCURACIES = {"metrics": ["accuracy"], "weighted_metrics": ["sparse_categorical_
         ({}, LABELS[..., None], SAMPLES, ACCURACIES),
         ({"mask_zero": True}, LABELS, STEPS, ACCURACIES),
         ({}, LABELS_IGNORED, None, {**ACCURACIES, "loss": cross_entropy(ignore_class=-1)}),
+        ({}, LABELS_BETWEEN, None, ACCURACIES),  # 3.5 is class 3 in the loss, and never right
         ({"kernel_initializer": "zeros"}, LABELS, None, ACCURACIES),  # all logits are equal
     ],
 )
@@ -230,3 +232,16 @@ def test_the_compiled_program_has_no_array_of_all_logits(monkeypatch):
         step = jax.jit(jax.value_and_grad(lambda values: loss(values)))
         assert ("f32[30,9]" in step.lower(values).compile().as_text()) is found
         assert (largest(step.trace(values).jaxpr) >= 4 * 30 * 9) is found
+
+
+def test_a_kernel_may_be_sharded_explicitly(monkeypatch):
+    small(monkeypatch)
+    explicit = (jax.sharding.AxisType.Explicit,)
+    with jax.set_mesh(jax.make_mesh((1,), ("features",), axis_types=explicit)):
+        model = Sequential([layers.Dense(9)])
+        model.build((None, 3))
+        kernel = model.layers[0].kernel
+        kernel.assign(jax.device_put(kernel.value, jax.sharding.PartitionSpec("features", None)))
+        model.compile("sgd", cross_entropy())
+        history = model.fit(np.ones((4, 3), "float32"), np.arange(4), verbose=0).history
+    assert np.isfinite(history["loss"]).all()

@@ -43,7 +43,10 @@ def loss_in_blocks(
         cross-entropy of logits and integer labels, if a metric reads more than the largest logit,
         if the logits are small, or on an accelerator, where one large product is faster.
     """
-    if not (_is_cross_entropy(loss) and _is_large(product.outputs) and not is_placed(product.x)):
+    _, x, kernel, bias = product
+    if not (_is_cross_entropy(loss) and _is_large(product.outputs) and x.ndim > 1):
+        return None
+    if any(is_placed(operand) for operand in (x, kernel, bias) if operand is not None):
         return None
     if not all(_is_accuracy(metric, loss, output) for metric in metrics):
         return None
@@ -58,14 +61,15 @@ def loss_in_blocks(
 
     # The reduction is linear, so that its gradient contains the factor of each value.
     factors: jax.Array = cast(Any, jax.grad)(total)(jnp.zeros(labels.shape))
-    _, x, kernel, bias = product
-    ids, rows = as_ids(labels).reshape(-1), as_rows(x)
-    if kept is not None:  # ignored rows must not spoil gradients
-        ids = jnp.where(kept.reshape(-1), ids, 0)
-        rows = jnp.where(kept.reshape(-1, 1), rows, 0)
-    value, hits = linear_cross_entropy(ids, factors.reshape(-1), rows, kernel, bias)
-    hits = hits.reshape(labels.shape)
-    return value, _of_two_classes(output, hits if kept is None else hits & kept)
+    ids, rows = as_ids(labels), as_rows(x)
+    exact = ids == labels  # a label of 0.5 counts as class 0 in the loss, and is never predicted
+    if kept is not None:  # ignored rows must not spoil losses or gradients
+        ids, exact, kept = jnp.where(kept, ids, 0), exact & kept, kept.reshape(-1)
+        rows = jnp.where(kept[:, None], rows, 0)
+    value, hits = linear_cross_entropy(
+        ids.reshape(-1), factors.reshape(-1), rows, kernel, bias, kept
+    )
+    return value, _of_two_classes(output, hits.reshape(labels.shape) & exact)
 
 
 def _of_two_classes(output: Output, hits: jax.Array) -> Output:
