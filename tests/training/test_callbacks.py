@@ -457,3 +457,25 @@ def test_the_columns_of_a_table_are_those_of_all_epochs(tmp_path):
         table = list(csv.reader(stream))
     assert table[0] == ["epoch", "accuracy", "loss"]
     assert [len(row) for row in table] == [3] * 7
+
+
+def test_states_for_a_checkpoint_do_not_change_while_it_is_written():
+    class Counts(callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.seen = {"epochs": [], "total": np.zeros(1)}
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seen["epochs"].append(epoch)
+            self.seen["total"] += 1
+
+        def get_state(self):
+            return self.seen
+
+    listed = callbacks.CallbackList([callbacks.History(), Counts()])
+    listed.call("on_train_begin", {})
+    listed.call("on_epoch_end", 0, {"loss": 1.0})
+    states = dict(listed.states())
+    listed.call("on_epoch_end", 1, {"loss": 0.5})
+    assert states["History"] == {"epoch": [0], "history": {"loss": [1.0]}}
+    assert states["Counts"] == {"epochs": [0], "total": np.ones(1)}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
+
+import numpy as np
 
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import EVENTS, Callback, Logs
@@ -206,9 +208,12 @@ class CallbackList(Callback):
                 names = replace(names, may_be_added=True)
 
     def states(self) -> list[tuple[str, Any]]:
-        """Return the class name and the state of each callback, for a checkpoint."""
+        """Return the class name and a copy of the state of each callback, for a checkpoint.
+
+        A thread writes it while the callbacks go on.
+        """
         stateful = [callback for callback in self.callbacks if isinstance(callback, Callback)]
-        return [(type(callback).__name__, callback.get_state()) for callback in stateful]
+        return [(type(callback).__name__, _copied(callback.get_state())) for callback in stateful]
 
     def check_states(self, states: Sequence[Sequence[Any]]) -> None:
         """Check states of a checkpoint for the callbacks of Lamina.
@@ -265,3 +270,13 @@ def _is_default(callback: Any, event: str) -> bool:
         return False
     function = getattr(cast(Any, type(callback)), event, None)
     return function is getattr(Callback, event) or getattr(method, "_is_default", False)
+
+
+def _copied(state: Any) -> Any:
+    """Copy what may be changed in place in a tree of dicts, lists and arrays."""
+    if isinstance(state, Mapping):
+        return {key: _copied(value) for key, value in cast("Mapping[str, Any]", state).items()}
+    if isinstance(state, list | tuple):
+        return [_copied(value) for value in cast("Sequence[Any]", state)]
+    value: Any = state
+    return value.copy() if isinstance(state, np.ndarray) else value
