@@ -26,7 +26,7 @@ from jax._src import compiler  # neither it nor the contexts of mlir have a publ
 from jax._src.interpreters import mlir
 
 AS_USERS_RUN = "as_users_run"
-KEPT_PROGRAMS = 1200
+KEPT_PROGRAMS = 2000
 """The largest number of compiled programs that a process keeps: each takes 1 to 2 MB."""
 OFTEN = 2
 """A program that was asked for so many times is kept: it is one of the tiny ones of all tests."""
