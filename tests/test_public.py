@@ -11,7 +11,8 @@ import lamina
 
 PUBLIC = {
     "Input", "InputSpec", "Layer", "Model", "Plan", "Sequential", "Spec", "Trainer", "Variable",
-    "activations", "added_losses", "checkpoint", "constraints", "dtype_policy", "errors",
+    "activations", "added_losses", "checkpoint", "constraints", "distribute", "dtype_policy",
+    "errors",
     "initializers", "jit", "layers", "load",
     "load_exported", "deserialize", "generate", "serialize", "remat", "losses", "metrics",
     "regularizers",

@@ -21,7 +21,7 @@ with paused_collection():
     from lamina.models import Input, Model, Sequential
 
 if TYPE_CHECKING:
-    from lamina import losses, metrics
+    from lamina import distribute, losses, metrics
     from lamina.generation import generate
     from lamina.saving import deserialize, load, load_exported, serialize
     from lamina.training import Trainer
@@ -41,6 +41,7 @@ __all__ = [
     "checkpoint",
     "constraints",
     "deserialize",
+    "distribute",
     "dtype_policy",
     "errors",
     "generate",
@@ -60,7 +61,7 @@ __all__ = [
 ]
 
 # Imported at their first use, so that `import lamina` is fast.
-_MODULES = ("losses", "metrics", "reports", "saving", "training")
+_MODULES = ("distribute", "losses", "metrics", "reports", "saving", "training")
 _NAMES = {
     "Trainer": "training",
     "deserialize": "saving",

@@ -129,8 +129,9 @@ class Layer(Tracked):
                 ``jax.ShapeDtypeStruct``, an array, or a pytree of these. Unknown sizes are None or
                 names.
             **named: the same by name, and the options ``training`` (bool), ``seed`` (int, for the
-                initial values; by default the next of :func:`lamina.set_seed`) and ``method`` (str,
-                the method to trace instead of ``call``).
+                initial values; by default the next of :func:`lamina.set_seed`), ``method`` (str,
+                the method to trace instead of ``call``) and ``placement`` (a
+                :class:`lamina.distribute.Placement`, the devices to store the weights on).
 
         Raises:
             BuildError: the layer cannot be built; nothing was changed.
@@ -222,6 +223,32 @@ class Layer(Tracked):
         1.0
         """
         added_losses.add_loss(self, loss)
+
+    def constrain(self, array: jax.Array, *partition: str | tuple[str, ...] | None) -> jax.Array:
+        """Divide an array over the devices of the layer's placement, in ``call``.
+
+        XLA divides activations as it finds best; this is for where it does not. It has no effect
+        on the values, and none without a placement. Axes that cannot be divided are replicated.
+
+        Args:
+            array: an activation.
+            *partition: for each axis the name of an axis of the mesh, a tuple of names, or None.
+
+        Returns:
+            The array.
+
+        Raises:
+            InputError: the mesh lacks an axis that is named, or the array has fewer axes.
+
+        >>> import jax.numpy as jnp
+        >>> class Same(Layer):
+        ...     def call(self, inputs):
+        ...         return self.constrain(inputs, "data", None)
+        >>> Same()(jnp.ones((1, 2))).tolist()
+        [[1.0, 1.0]]
+        """
+        placement = self._lamina.placement
+        return array if placement is None else placement.constrained(array, partition)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs of the layer; the first call builds it.

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import InputSpec, Layer, Model, Sequential, Variable, layers
+from lamina.distribute import PlacedPlan, Placement
 from lamina.training.callbacks import History
 
 inputs = jnp.ones((2, 3))
@@ -137,3 +138,12 @@ assert_type(hash(variable), int)
 assert_type(jnp.matmul(inputs.T, variable), jax.Array)
 assert_type(variable.value, jax.Array)
 assert_type(variable.numpy(), np.ndarray)
+
+placement = Placement(jax.make_mesh((1,), ("data",)), [("**.kernel", (None, "data"))], remat="0.*")
+assert_type(Placement.auto(), Placement)
+placed = layers.Dense(3).plan((None, 3)).place(Placement.fully_sharded())
+assert_type(placed, PlacedPlan)
+assert_type(placed.nbytes_per_device, int)
+with Placement.data_parallel() as everywhere:
+    assert_type(everywhere, Placement)
+assert_type(checked.constrain(inputs, "data", None), jax.Array)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
-import numpy as np
 
 from lamina.core.base.inputs import as_inputs
+from lamina.core.base.processes import to_host
 from lamina.core.base.pytrees import map_tree
 from lamina.core.calling.jit import compiled
 from lamina.core.running.keys import NoKeyError
@@ -81,7 +81,7 @@ def predict(
     listeners.call("on_predict_begin", {})
     trainer = state_of(model).trainer
     each = (None if trainer is None else trainer.steps_per_execution) or 1
-    call = _compiled_call(model)
+    call = _placed_call(model)
     with progress_display.PassProgress("predict", count, verbose, listeners.callbacks) as progress:
         outputs = loop.predict(call, data, batch_size, steps, listeners, each, progress)
         progress.end({})
@@ -108,7 +108,7 @@ def predict_on_batch(model: Layer, x: Any) -> Any:
     >>> model.predict_on_batch(np.ones((4, 3), "float32")).shape
     (4, 2)
     """
-    return map_tree(np.asarray, _compiled_call(model)(as_inputs(map_tree(arrays.as_numpy, x))))
+    return map_tree(to_host, _placed_call(model)(as_inputs(map_tree(arrays.as_numpy, x))))
 
 
 class _Predictor:
@@ -135,6 +135,17 @@ class _Predictor:
             jax.random.key(weight_loan.seed_of(self._model)), self._batches
         )
         return self._call(inputs, rng=key)
+
+
+def _placed_call(model: Layer) -> Callable[[Any], Any]:
+    """The model's compiled call, which divides its inputs over the devices of a placement."""
+    call = _compiled_call(model)
+
+    def placed(inputs: Any) -> Any:
+        placement = model._lamina.placement
+        return call(inputs if placement is None else placement.place_batch(inputs))
+
+    return placed
 
 
 def _compiled_call(model: Layer) -> Callable[[Any], Any]:

@@ -7,10 +7,12 @@ from lamina.saving.exported import Exported, load_exported
 from lamina.saving.exporting import export
 from lamina.saving.models import TrainingArrays, load, save
 from lamina.saving.recreation import recreated
-from lamina.saving.weights import check_overwrite, load_weights, save_weights
+from lamina.saving.stored_arrays import StoredArrays
+from lamina.saving.weights import check_overwrite, load_arrays, load_weights, save_weights
 
 __all__ = [
     "Exported",
+    "StoredArrays",
     "TrainingArrays",
     "check_overwrite",
     "deserialize",
@@ -18,6 +20,7 @@ __all__ = [
     "from_config",
     "get_config",
     "load",
+    "load_arrays",
     "load_exported",
     "load_weights",
     "reading_config",

@@ -53,7 +53,8 @@ class TensorFile:
             raise _not_safetensors(self.path, str(error)) from None
         except OSError as error:
             _raise_unreadable(self.path, error)
-        self._stream = open(self.path, "rb")  # noqa: SIM115 - closed by close()
+        # Not buffered, so that small parts of large arrays are read without what is beside them.
+        self._stream = open(self.path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
         try:
             self._header, self._begin = self._checked()
         except BaseException:
@@ -102,15 +103,32 @@ class TensorFile:
         Raises:
             FileFormatError: the file is truncated.
         """
-        data = empty((entry.nbytes,), np.uint8)
-        self._stream.seek(entry.start)
-        if self._stream.readinto(data.data) != entry.nbytes:
-            raise _not_safetensors(self.path, "the file became shorter while it was read")
-        try:
-            array = data != 0 if entry.dtype == np.bool_ else data.view(entry.dtype)
-            return array.reshape(entry.shape)
-        except (ValueError, TypeError) as error:
-            raise _not_safetensors(self.path, str(error)) from None
+        return self.read_part(entry, 0, entry.size).reshape(entry.shape)
+
+    def read_part(self, entry: Entry, start: int, stop: int) -> np.ndarray:
+        """Read a range of the elements of an array.
+
+        Args:
+            entry: the entry of the array.
+            start: the first element, in C order.
+            stop: the element after the last.
+
+        Returns:
+            A new array ``[stop - start]``.
+
+        Raises:
+            FileFormatError: the file is truncated.
+        """
+        width = entry.dtype.itemsize
+        data = empty(((stop - start) * width,), np.uint8)
+        self._stream.seek(entry.start + start * width)
+        left = data.data
+        while left:  # the system may read less than it is asked for
+            count = self._stream.readinto(left)
+            if not count:
+                raise _not_safetensors(self.path, "the file became shorter while it was read")
+            left = left[count:]
+        return data != 0 if entry.dtype == np.bool_ else data.view(entry.dtype)
 
     def close(self) -> None:
         """Close the file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from lamina.core.base.load_limits import ALLOWANCE, Allowance, allowing
 from lamina.core.base.lock import LOCK
 from lamina.core.building.request import Request
 from lamina.core.building.transaction import all_or_nothing, carry_out
+from lamina.core.initial.blocks import sharded
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable, store
 from lamina.core.tree.walk import Tree, join, walk
@@ -30,12 +31,14 @@ from lamina.saving.lookup import Names
 from lamina.saving.matching import Match, Wanted, cast, match, mismatch_error, skipped
 from lamina.saving.metadata import Build, parse, weight_entries
 from lamina.saving.renaming import renaming
+from lamina.saving.stored_arrays import StoredArrays
 
 __all__ = ["Loading"]
 
 _MOST_IDLE = 64  # the most builds that make no missing weight
 _MOST_WALKED = 10_000_000  # the most layers and weights to walk over, summed over the builds
 _MOST_ALIASES = 1_000_000
+_COMPARED = 1 << 20  # elements that are compared at a time
 
 
 class Loading:
@@ -43,7 +46,7 @@ class Loading:
 
     Args:
         root: the root of the tree.
-        file: the open file.
+        file: the open file, or arrays that are read together.
         rename: names in the tree by names in the file; None (default) for no renaming.
         whole: the lookup of classes if the tree was made from the file too; None (default) if not.
         partial: whether to load only the weights that match, and to list the others in a warning.
@@ -56,7 +59,7 @@ class Loading:
     def __init__(
         self,
         root: Tracked,
-        file: TensorFile,
+        file: TensorFile | StoredArrays,
         rename: Mapping[str, str] | None = None,
         whole: Names | None = None,
         partial: bool = False,
@@ -91,26 +94,13 @@ class Loading:
             try:
                 with all_or_nothing(self.root):
                     self._build()
-                    if self._partial:
+                    if self._partial or isinstance(self.file, StoredArrays):
                         had = list(walk(self.root).by_path().values())
                     self._assign(had)
             except MismatchError as problem:
                 found = self._whole_mismatch(problem.found)
                 name, made_at = type(self.root).__name__, self.root._lamina.made_at
                 raise mismatch_error(self.file.path, name, found, made_at) from None
-
-    def read(self, name: str, variable: Variable, path: str) -> np.ndarray:
-        """Read an array in the dtype of a variable.
-
-        Args:
-            name: the name of the entry.
-            variable: the variable.
-            path: the path of the variable, for errors.
-
-        Returns:
-            The array.
-        """
-        return cast(self.file.read(self.entries[name]), variable.weight_dtype, path)
 
     def _build(self) -> None:
         builds = self.metadata.builds
@@ -166,7 +156,7 @@ class Loading:
         return dict(tree.layers.values()), Missing(n for n in self.entries if n not in there)
 
     def _carry_out(self, prefix: str, request: Request) -> None:
-        def source(tree: Tree) -> Mapping[str, np.ndarray]:
+        def source(tree: Tree) -> _Values:
             unbuilt = {join(prefix, p): v for p, v in tree.variables.values() if not v.built}
             new = self._wanted(unbuilt)
             found = match(new, {}, self.entries, self.metadata.aliases)
@@ -175,7 +165,7 @@ class Loading:
             self._check_room(walk(self.root))
             return _Values(self, prefix, tree, found)
 
-        reads, exact = carry_out(request, source=None if self._partial else source)
+        reads, exact = carry_out(request, source=None if self._partial else source, prefix=prefix)
         if exact:
             plans = request.root._lamina.plans
             plans.add(request.method, request.training, request.specs, reads)
@@ -185,26 +175,63 @@ class Loading:
         tree = walk(self.root)
         found = self._match(tree)
         for name, path in found.doubtful.items():
-            stored = self.file.read(self.entries[found.sources[path]])
-            if not np.array_equal(self.file.read(self.entries[name]), stored):
+            if not self._are_equal(name, found.sources[path]):
                 found.unexpected[name] = self.entries[name]
         if self._partial:
             found.sources = {p: n for p, n in found.sources.items() if p not in found.differing}
         elif not found.fits:
             raise MismatchError(found)
         self._check_room(tree)
-        arrays: list[Any] = []
         loaded = [v for v in variables if tree.variables[id(v)][0] in found.sources]
-        for variable in loaded:
-            path = tree.variables[id(variable)][0]
-            array = self.read(found.sources[path], variable, path)
-            sharding = variable.stored().sharding
-            arrays.append(outside_traces(partial(jax.device_put, array, sharding)))
+        paths = [tree.variables[id(variable)][0] for variable in loaded]
+        arrays = self._read([(p, found.sources[p], v) for p, v in zip(paths, loaded, strict=True)])
         store(loaded, arrays)
         if not found.fits:
             made_at = self.root._lamina.made_at
             text = skipped(self.file.path, type(self.root).__name__, found, made_at)
             warnings.warn(text, UserWarning, stacklevel=6)
+
+    def _read(self, wanted: list[tuple[str, str, Variable]]) -> list[jax.Array]:
+        """Read arrays in the dtypes of their variables, and onto their devices.
+
+        Args:
+            wanted: the path of each variable, the name of its entry, and the variable.
+        """
+        places = [variable.stored().sharding for _, _, variable in wanted]
+        stored: Mapping[str, Any] = {}
+        if isinstance(self.file, StoredArrays):
+            by_name = {name: place for (_, name, _), place in zip(wanted, places, strict=True)}
+            stored = outside_traces(partial(self.file.read_together, by_name))
+        arrays: list[jax.Array] = []
+        for (path, name, variable), place in zip(wanted, places, strict=True):
+            if name in stored:
+                array = cast(stored[name], variable.weight_dtype, path)
+                arrays.append(outside_traces(partial(jax.device_put, array, place)))
+            else:
+                arrays.append(outside_traces(partial(self._placed, path, name, variable, place)))
+        return arrays
+
+    def _placed(self, path: str, name: str, variable: Variable, place: Any) -> jax.Array:
+        """Read an array of the file to devices, the part of each device by itself."""
+        dtype, entry = variable.weight_dtype, self.entries[name]
+
+        def part(start: int, stop: int) -> np.ndarray:
+            return cast(self.file.read_part(entry, start, stop), dtype, path)
+
+        if place.num_devices == 1:
+            return jax.device_put(part(0, entry.size).reshape(entry.shape), place)
+        return sharded(variable.shape, dtype, place, part)
+
+    def _are_equal(self, name: str, other: str) -> bool:
+        """Return whether two arrays are known to be equal; those of a file are read in parts."""
+        if isinstance(self.file, StoredArrays):
+            return False
+        one, two = self.entries[name], self.entries[other]
+        ends = [(n, min(n + _COMPARED, one.size)) for n in range(0, one.size, _COMPARED)]
+        read = self.file.read_part
+        return one.shape == two.shape and all(
+            np.array_equal(read(one, *part), read(two, *part)) for part in ends
+        )
 
     def _check_room(self, tree: Tree) -> None:
         """Check that a tree made from the file has no more elements than the file."""
@@ -268,8 +295,8 @@ class Loading:
         )
 
 
-class _Values(Mapping[str, np.ndarray]):
-    """The arrays for the variables of one build, read on access."""
+class _Values:
+    """The values of the variables of one build, read from the file when they are needed."""
 
     def __init__(self, loading: Loading, prefix: str, tree: Tree, found: Match) -> None:
         self._loading = loading
@@ -277,15 +304,12 @@ class _Values(Mapping[str, np.ndarray]):
         self._variables = tree.by_path()
         self._found = found
 
-    def __getitem__(self, path: str) -> np.ndarray:
-        full = join(self._prefix, path)
-        return self._loading.read(self._found.sources[full], self._variables[path], full)
-
     def __contains__(self, path: object) -> bool:
         return join(self._prefix, str(path)) in self._found.sources
 
-    def __iter__(self) -> Iterator[str]:
-        return filter(self.__contains__, self._variables)
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
+    def read(self, path: str, start: int, stop: int) -> np.ndarray:
+        """Read a range of the elements of an array, in the dtype of its variable."""
+        full = join(self._prefix, path)
+        loading, name = self._loading, self._found.sources[full]
+        part = loading.file.read_part(loading.entries[name], start, stop)
+        return cast(part, self._variables[path].weight_dtype, full)

@@ -94,11 +94,11 @@ def _kind(dtype: Any) -> int:
     return next((i for i, kind in enumerate(_KINDS) if jnp.issubdtype(dtype, kind)), -1)
 
 
-def cast(array: np.ndarray, dtype: Any, path: str) -> np.ndarray:
+def cast(array: Any, dtype: Any, path: str) -> Any:
     """Cast an array to a weight's dtype; integers must keep their values.
 
     Args:
-        array: the array.
+        array: the array, of NumPy or JAX.
         dtype: the dtype of the weight.
         path: the path of the weight, for the error.
 
@@ -110,7 +110,7 @@ def cast(array: np.ndarray, dtype: Any, path: str) -> np.ndarray:
     """
     with np.errstate(over="ignore"):
         made = array.astype(dtype, copy=False)
-    if jnp.issubdtype(dtype, jnp.integer) and not np.array_equal(made, array):
+    if jnp.issubdtype(dtype, jnp.integer) and not bool((made == array).all()):
         raise FileFormatError(
             explain(
                 f"The values of {path!r} in the file are out of range of {dtype}.",

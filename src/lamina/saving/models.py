@@ -13,6 +13,7 @@ import numpy as np
 
 from lamina.core.base.load_limits import Allowance, allowing
 from lamina.core.base.lock import LOCK
+from lamina.core.building.placement import Placer
 from lamina.core.tree.edition import EDITION
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import copy_flags, settle
@@ -186,6 +187,7 @@ def load(
     *,
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
+    placement: Placer | None = None,
 ) -> Any:
     """Make the model that :func:`save` wrote.
 
@@ -201,6 +203,8 @@ def load(
             ``"Name"``, which never replaces a class or function of Lamina.
         compile: whether to compile a model that was compiled when it was saved, with the state of
             its optimizer, so that `fit` continues. Default True.
+        placement: a :class:`lamina.distribute.Placement`; each process then reads only the parts of
+            the weights that its devices hold. None (default) for the default device.
 
     Returns:
         The model, built, with the weights of the file.
@@ -211,7 +215,8 @@ def load(
             is not available, or describes more layers, calls or weights than it has arrays for.
     """
     names = Names(custom_objects)
-    with TensorFile(path) as file, reading(file.path):
+    placing = contextlib.nullcontext() if placement is None else placement
+    with placing, TensorFile(path) as file, reading(file.path):
         stored = parse(file.metadata, file.path)
         if stored.model is None:
             raise _weights_alone(file.path)

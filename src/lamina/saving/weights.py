@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lamina.core.base.lock import LOCK
+from lamina.core.base.processes import is_main_process, to_host
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.values import stored_together
 from lamina.core.tree.walk import Tree, walk
@@ -16,8 +17,9 @@ from lamina.saving.files import TensorFile, storable, write
 from lamina.saving.load_errors import reading
 from lamina.saving.loading import Loading
 from lamina.saving.metadata import Metadata, describe, text
+from lamina.saving.stored_arrays import StoredArrays
 
-__all__ = ["check_overwrite", "load_weights", "save_weights", "write_tree"]
+__all__ = ["check_overwrite", "load_arrays", "load_weights", "save_weights", "write_tree"]
 
 
 def check_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
@@ -87,13 +89,27 @@ def load_weights(
             loading.run()
 
 
+def load_arrays(layer: Tracked, arrays: StoredArrays) -> None:
+    """Load weights as :func:`load_weights` does, each onto the devices of its variable.
+
+    Args:
+        layer: the root.
+        arrays: the weights.
+
+    Raises:
+        FileFormatError: they belong to another model. Nothing was changed.
+    """
+    with reading(arrays.path):
+        Loading(layer, arrays).run()
+
+
 def write_tree(
     layer: Tracked,
     path: str | os.PathLike[str],
     metadata: Metadata | None = None,
     training: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write the weights of a tree and metadata.
+    """Write the weights of a tree and metadata; of several processes, the first one writes.
 
     Args:
         layer: the root, built.
@@ -115,10 +131,11 @@ def write_tree(
         values = stored_together(list(weights.values()))
         pairs = [*zip(weights, values, strict=True), *(training or {}).items()]
         for name, value in pairs:
-            arrays[name], dtype = storable(np.asarray(value))
+            arrays[name], dtype = storable(to_host(value))
             if dtype is not None:
                 metadata.dtypes[name] = dtype
-        write(path, arrays, text(metadata))
+        if is_main_process():
+            write(path, arrays, text(metadata))
 
 
 def _check_built(layer: Tracked, tree: Tree) -> None:

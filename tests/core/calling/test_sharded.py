@@ -1,13 +1,10 @@
 """First reach inside `shard_map` over several devices, which a process of its own pretends to."""
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+
+from tests.devices import Run, process_with_devices
 
 PRELUDE = """
     import jax, jax.numpy as jnp, numpy as np
@@ -31,41 +28,11 @@ PRELUDE = """
 """
 
 
-SERVE = """
-    import contextlib, io, json, sys, traceback
-
-    shared = dict(globals())
-    for line in sys.stdin:
-        error = None
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            try:
-                exec(json.loads(line), dict(shared))
-            except BaseException:
-                error = traceback.format_exc()
-        print(json.dumps([error, printed.getvalue()]), flush=True)
-"""
-Run = Callable[[str], str]
-
-
 @pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
     """Runs programs in one process with four devices, and returns what they print."""
-    code = textwrap.dedent(PRELUDE) + textwrap.dedent(SERVE)
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
-    environment = os.environ | {"XLA_FLAGS": flags}
-    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
-    with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
-
-        def ask(body: str) -> str:
-            process.stdin.write(json.dumps(textwrap.dedent(body)) + "\n")
-            process.stdin.flush()
-            error, printed = json.loads(process.stdout.readline())
-            assert error is None, error
-            return printed
-
+    with process_with_devices(4, PRELUDE) as ask:
         yield ask
-        process.stdin.close()
 
 
 @pytest.mark.parametrize("wrap", ["", "jax.jit"])

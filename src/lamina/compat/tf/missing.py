@@ -21,7 +21,7 @@ _REPLACEMENTS = {
     "tf.compat": "Use the API of TensorFlow 2.",
     "tf.cond": "Use jax.lax.cond.",
     "tf.data": _BATCHES,
-    "tf.distribute": "Use jax.sharding.",
+    "tf.distribute": "Use lamina.distribute.",
     "tf.gradients": _JAX_GRADIENTS,
     "tf.map_fn": "Use jax.lax.map or jax.vmap.",
     "tf.placeholder": "Call layers directly, or build them with build(shape).",

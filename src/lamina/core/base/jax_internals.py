@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import jax
+from jax._src import clusters as _clusters  # which cluster JAX finds has no public name
 from jax._src import core as _core  # the running trace has no public name
 from jax._src import shard_map as _shard_map  # neither have the specs of the running body
 from jax._src.interpreters.batching import BatchTracer  # nor has what `vmap` maps
@@ -22,6 +23,7 @@ from jax.core import Tracer
 
 __all__ = [
     "evaluate_abstractly",
+    "in_cluster",
     "in_fresh_context",
     "in_loop",
     "is_mapped",
@@ -191,3 +193,13 @@ def outside_traces(work: Callable[[], Any]) -> Any:
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(in_thread).result()
+
+
+def in_cluster() -> bool:
+    """Return whether `jax.distributed.initialize` finds the other processes by itself.
+
+    >>> in_cluster()
+    False
+    """
+    kinds: Any = cast(Any, _clusters).ClusterEnv._cluster_types
+    return any(kind.is_env_present() for kind in kinds if not kind.opt_in_only_method)

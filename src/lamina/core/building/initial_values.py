@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -11,12 +14,30 @@ from lamina.core.base.host_memory import on_device
 from lamina.core.base.jax_internals import outside_traces
 from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.building.seeds import Seeds
-from lamina.core.initial.sampling import draw, draw_callable, has_distribution
+from lamina.core.initial.blocks import Elements, sharded
+from lamina.core.initial.sampling import draw, draw_callable, draws_whole, has_distribution
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import Tree, copy_paths
 
-__all__ = ["initial_values"]
+__all__ = ["Source", "initial_values"]
+
+
+class Source(Protocol):
+    """The values of the weights of a tree by path, as in a file."""
+
+    def __contains__(self, path: object) -> bool: ...
+
+    def read(self, path: str, start: int, stop: int) -> np.ndarray:
+        """Return the elements in a range of an array in C order, flat."""
+        ...
+
+
+class _Values(NamedTuple):
+    """The values of one variable: as a whole, and of any range of it."""
+
+    whole: Callable[[], np.ndarray | jax.Array]
+    part: Elements
 
 
 def initial_values(
@@ -24,22 +45,26 @@ def initial_values(
     tree: Tree,
     missing: list[tuple[str, Variable]],
     seed: int | None,
-    source: Callable[[Tree], Mapping[str, np.ndarray]] | None,
+    source: Callable[[Tree], Source] | None,
+    shardings: Mapping[str, jax.sharding.Sharding] | None = None,
 ) -> tuple[tuple[int, int] | None, list[tuple[Variable, jax.Array]]]:
-    """Return the tree's seed and the values of all unbuilt variables, drawn or from a source."""
+    """Return the tree's seed and the values of all unbuilt variables, drawn or from a source.
+
+    Args:
+        root: the root of the tree.
+        tree: the tree.
+        missing: the unbuilt variables, with their paths.
+        seed: of the drawn values; None for that of the tree.
+        source: returns the values for a tree; None to draw them.
+        shardings: by path; None for one device.
+    """
     origin = root._lamina.origin
     if source is not None:
         arrays = source(tree)
         absent = {p for p, v in missing if not v.is_weight and p not in arrays}
         _count_drawn([v for p, v in missing if p in absent])
-        return origin, _placed(
-            missing,
-            lambda v, p: (
-                np.zeros(v.shape, v.weight_dtype)
-                if p in absent
-                else arrays[p].astype(v.weight_dtype, copy=False)
-            ),
-        )
+        values = (_stored(v, p, None if p in absent else arrays) for p, v in missing)
+        return origin, _placed(missing, values, shardings)
     calls = _count_drawn([v for _, v in missing])
     counted = seed is None and origin is None and bool(missing)
     if seed is not None:
@@ -47,7 +72,8 @@ def initial_values(
     elif counted:
         origin = (Seeds.seed, Seeds.trees)
     drawn_from = origin or (0, 0)
-    values = _placed(missing, lambda v, p: _drawn(v, p, tree, drawn_from, calls))
+    drawn = (_drawn(v, p, tree, drawn_from, calls) for p, v in missing)
+    values = _placed(missing, drawn, shardings)
     Seeds.trees += counted  # only after a successful build
     return origin, values
 
@@ -59,21 +85,64 @@ def _count_drawn(variables: list[Variable]) -> bool:
 
 
 def _placed(
-    missing: list[tuple[str, Variable]], value: Callable[[Variable, str], np.ndarray | jax.Array]
+    missing: list[tuple[str, Variable]],
+    values: Iterable[_Values],
+    shardings: Mapping[str, jax.sharding.Sharding] | None,
 ) -> list[tuple[Variable, jax.Array]]:
-    arrays = outside_traces(lambda: on_device(value(v, p) for p, v in missing))
-    return [(v, array) for (_, v), array in zip(missing, arrays, strict=True)]
+    def arrays() -> list[jax.Array]:
+        if shardings is None:
+            return on_device(one.whole() for one in values)
+        return [
+            sharded(variable.shape, variable.weight_dtype, shardings[path], one.part)
+            for (path, variable), one in zip(missing, values, strict=True)
+        ]
+
+    return [(v, array) for (_, v), array in zip(missing, outside_traces(arrays), strict=True)]
+
+
+def _stored(variable: Variable, path: str, source: Source | None) -> _Values:
+    """Return the values in a source; zeros without one."""
+    dtype = variable.weight_dtype
+
+    def part(start: int, stop: int) -> np.ndarray:
+        if source is None:
+            return np.zeros(stop - start, dtype)
+        return source.read(path, start, stop).astype(dtype, copy=False)
+
+    return _Values(lambda: part(0, variable.size).reshape(variable.shape), part)
 
 
 def _drawn(
     variable: Variable, path: str, tree: Tree, origin: tuple[int, int], calls: bool
-) -> np.ndarray | jax.Array:
+) -> _Values:
     """Return the initial values of a variable; those of each copy are drawn by its own path."""
+    draw_once = functools.partial(_drawn_once, variable, origin=origin, calls=calls)
+
+    @functools.lru_cache(1)
+    def last_drawn(path: str) -> np.ndarray:
+        return np.asarray(draw_once(path)).reshape(-1)
+
+    def drawn_part(path: str, start: int, stop: int) -> np.ndarray:
+        if draws_whole(variable.initializer, variable.copy_shape):
+            return last_drawn(path)[start:stop]
+        return _drawn_part(variable, path, origin, start, stop)
+
     if not variable.copies:
-        return _drawn_once(variable, path, origin, calls)
+        return _Values(lambda: draw_once(path), functools.partial(drawn_part, path))
     paths = copy_paths(path, tree.copies_of(path))
-    values = [np.asarray(_drawn_once(variable, one, origin, calls)) for one in paths]
-    return np.stack(values).reshape(variable.shape)
+    size = math.prod(variable.copy_shape)
+
+    def whole() -> np.ndarray:
+        return np.stack([np.asarray(draw_once(one)) for one in paths]).reshape(variable.shape)
+
+    def part(start: int, stop: int) -> np.ndarray:
+        spans = [
+            (path, max(start - number * size, 0), min(stop - number * size, size))
+            for number, path in enumerate(paths)
+        ]
+        return np.concatenate([drawn_part(*span) for span in spans if span[1] < span[2]])
+
+    return _Values(whole, part)
 
 
 def _drawn_once(
@@ -87,3 +156,14 @@ def _drawn_once(
     if not calls:
         return np.zeros(shape, dtype)
     return draw_callable(initializer, shape, dtype, seed=origin, path=path, at=at)
+
+
+def _drawn_part(
+    variable: Variable, path: str, origin: tuple[int, int], start: int, stop: int
+) -> np.ndarray:
+    """Return a range of the initial values of one copy, flat."""
+    initializer, shape, dtype = variable.initializer, variable.copy_shape, variable.weight_dtype
+    assert has_distribution(initializer)
+    at = variable.declared_at
+    values = draw(initializer, shape, dtype, seed=origin, path=path, at=at, start=start, stop=stop)
+    return values.reshape(-1)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from lamina.core.base.sites import Site
 from lamina.core.specs.spec import Arguments, map_specs
 
 __all__ = ["Plan", "PlanDiff", "PlannedCall", "PlannedVariable"]
+
+
+_PlacedPlan = TypeVar("_PlacedPlan", covariant=True)
+
+
+class _Placer(Protocol[_PlacedPlan]):
+    """A placement, as a plan sees it."""
+
+    def of_plan(self, plan: Plan) -> _PlacedPlan: ...
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,8 @@ class PlannedVariable:
         trainable: whether training updates it.
         nbytes: its size in bytes.
         declared_at: the line that declares it.
+        layer: the class of the layer that holds it: that of :mod:`lamina.layers` for a subclass.
+        stacked: the number of first axes that stack the weights of equal layers.
     """
 
     path: str
@@ -33,6 +44,8 @@ class PlannedVariable:
     trainable: bool
     nbytes: int
     declared_at: Site
+    layer: str = ""
+    stacked: int = 0
 
     @property
     def size(self) -> int:
@@ -151,6 +164,27 @@ class Plan:
             removed=tuple(mine[path] for path in mine if path not in theirs),
             changed=tuple((mine[p], theirs[p]) for p in both if _kind(mine[p]) != _kind(theirs[p])),
         )
+
+    def place(self, placement: _Placer[_PlacedPlan]) -> _PlacedPlan:
+        """Show where a placement stores each weight, before anything is allocated.
+
+        Args:
+            placement: a :class:`lamina.distribute.Placement`.
+
+        Returns:
+            A :class:`lamina.distribute.PlacedPlan`: the bytes for each device, what is replicated
+            and why, what does not divide, and the estimated traffic of a step.
+
+        Raises:
+            InputError: a rule matches no weight, or names an axis that the mesh does not have.
+
+        >>> from lamina import layers
+        >>> from lamina.distribute import Placement
+        >>> placed = layers.Dense(4).plan((None, 3)).place(Placement.fully_sharded())
+        >>> placed.nbytes
+        64
+        """
+        return placement.of_plan(self)
 
     def to_json(self) -> str:
         """Return the plan as JSON.

@@ -14,11 +14,13 @@ import numpy as np
 
 from lamina import initializers
 from lamina.core.base.interrupts import DeferredSignals
+from lamina.core.base.jax_internals import outside_traces
 from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.base.sites import site
 from lamina.core.building import errors
 from lamina.core.building.abstract_trace import Outcome
-from lamina.core.building.initial_values import initial_values
+from lamina.core.building.initial_values import Source, initial_values
+from lamina.core.building.placement import PLACEMENT
 from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.core.building.request import Request
 from lamina.core.building.trials import run_passes
@@ -29,7 +31,7 @@ from lamina.core.tree.memento import Snapshot
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import frozen_variables, settle
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import Tree, walk
+from lamina.core.tree.walk import Tree, join, walk
 from lamina.errors import TrackingError, explain
 from lamina.garbage_collection import paused_collection
 
@@ -105,6 +107,8 @@ def _as_plan(outcome: Outcome, tree: Tree) -> Plan:
                 key not in frozen,
                 math.prod(shapes[key]) * int(np.dtype(variable.weight_dtype).itemsize),
                 variable.declared_at,
+                _class_name(tree.owners.get(key)),
+                len(tree.copies_of(path)),
             )
             for key, (path, variable) in tree.variables.items()
         ),
@@ -114,6 +118,14 @@ def _as_plan(outcome: Outcome, tree: Tree) -> Plan:
         external=tuple(_external_label(item) for item in planner.external.values()),
         notes=outcome.notes,
     )
+
+
+def _class_name(layer: Tracked | None) -> str:
+    """Return the name of a layer's class; that of the nearest class of Lamina for a subclass."""
+    if layer is None:
+        return ""
+    own = (cls for cls in type(layer).__mro__ if cls.__module__.startswith("lamina.layers."))
+    return next(own, type(layer)).__name__
 
 
 def _external_label(item: Tracked | Variable) -> str:
@@ -155,14 +167,16 @@ def carry_out(
     request: Request,
     *,
     seed: int | None = None,
-    source: Callable[[Tree], Mapping[str, np.ndarray]] | None = None,
+    source: Callable[[Tree], Source] | None = None,
+    prefix: str = "",
 ) -> tuple[dict[int, int], bool]:
     """Plan and build a request.
 
     Args:
         request: the request.
         seed: the seed of the initial values; None (default) for the next one of the global seed.
-        source: returns the values by path for a tree, as from a file; None (default) to draw them.
+        source: returns the values for a tree, as from a file; None (default) to draw them.
+        prefix: the path of the request's root in a larger tree; empty by default.
 
     Returns:
         The number of reads of each variable in the call, and whether the plan is valid for all
@@ -178,9 +192,21 @@ def carry_out(
             missing = [(p, v) for p, v in tree.variables.values() if not v.built]
             for path, variable in missing:
                 variable.stack(tuple(tree.copies_of(path).values()))
-            origin, values = initial_values(request.root, tree, missing, seed, source)
+            placement, moves = PLACEMENT.get(), False
+            shardings = None
+            if placement is not None:
+                moves = request.root._lamina.placement is not placement
+                if moves or missing:
+                    shardings = placement.shardings(_as_plan(outcome, tree), prefix)
+            origin, values = initial_values(request.root, tree, missing, seed, source, shardings)
+            if shardings is not None and moves:
+                values += _moved(tree, missing, shardings)
             with DeferredSignals():
                 _commit(request, outcome, origin, values)
+                if placement is not None and shardings is not None:
+                    for path, layer in tree.layers.values():
+                        layer._lamina.placement = placement
+                        layer._lamina.remat = placement.rematerializes(join(prefix, path))
                 for path, variable in missing:
                     variable.path = path
                 settle(tree)
@@ -193,6 +219,20 @@ def carry_out(
                         if not variable.built:
                             variable.stack(())
         return outcome.reads, outcome.exact
+
+
+def _moved(
+    tree: Tree, missing: list[tuple[str, Variable]], shardings: Mapping[str, jax.sharding.Sharding]
+) -> list[tuple[Variable, jax.Array]]:
+    """Return the arrays of the variables that were built before, on the devices of a placement."""
+    new = {id(variable) for _, variable in missing}
+    pairs = [(path, variable) for path, variable in tree.variables.values()]
+    old = [(path, variable) for path, variable in pairs if id(variable) not in new]
+    stored: list[Any] = [variable.stored() for _, variable in old]  # this thread has the lock
+    if jax.process_count() > 1:  # each process has those on one device
+        stored = [np.asarray(a) if a.sharding.num_devices == 1 else a for a in stored]
+    arrays = outside_traces(lambda: jax.device_put(stored, [shardings[path] for path, _ in old]))
+    return [(variable, array) for (_, variable), array in zip(old, arrays, strict=True)]
 
 
 def _whole(root: Tracked) -> bool:

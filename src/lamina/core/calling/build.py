@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any, cast
@@ -11,6 +12,7 @@ import numpy as np
 
 from lamina.core.base.sites import site
 from lamina.core.building.output_shapes import own_output_shape, specs_by_own_shapes
+from lamina.core.building.placement import Placer
 from lamina.core.building.plan import Plan
 from lamina.core.building.request import base_build, request_for
 from lamina.core.building.transaction import carry_out, make_plan, outputs_of
@@ -41,8 +43,13 @@ def plan(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
 
 def build(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Build a root for the arguments of `build`."""
+    placement: Any = contextlib.nullcontext()
+    if isinstance(kwargs.get("placement"), Placer):
+        kwargs = dict(kwargs)
+        placement = kwargs.pop("placement")
     request, seed = request_for(root, args, kwargs)
-    reads, exact = carry_out(request, seed=seed)
+    with placement:
+        reads, exact = carry_out(request, seed=seed)
     if exact:
         root._lamina.plans.add(request.method, request.training, request.specs, reads)
 

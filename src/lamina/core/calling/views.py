@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.base.host_memory import copied
+from lamina.core.base.processes import to_host
 from lamina.core.calling.root_call import by_identity
 from lamina.core.running.scope import current
 from lamina.core.tree.edition import EDITION
@@ -224,7 +225,7 @@ def set_values(layer: Tracked, arrays: Mapping[str, Any]) -> None:
 
 def weights(layer: Tracked) -> list[np.ndarray]:
     """Return NumPy copies of all weights, in the order of `weights`."""
-    return [np.array(value) for value in _read(own_weights(layer))]
+    return [np.array(to_host(value)) for value in _read(own_weights(layer))]
 
 
 def set_weights(layer: Tracked, arrays: Sequence[Any]) -> None:

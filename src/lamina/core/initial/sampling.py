@@ -26,7 +26,7 @@ from lamina.core.initial.samplers import SAMPLERS
 from lamina.errors import BuildError, explain
 from lamina.initializers import Distribution, Initializer, KeyedFunction, describe
 
-__all__ = ["Seed", "check", "draw", "draw_callable", "has_distribution"]
+__all__ = ["Seed", "check", "draw", "draw_callable", "draws_whole", "has_distribution"]
 
 Numbers = NDArray[Any]
 
@@ -114,6 +114,18 @@ def has_distribution(initializer: Initializer | KeyedFunction) -> TypeGuard[Init
     if not isinstance(initializer, Initializer):
         return False
     return type(initializer).distribution_for is not Initializer.distribution_for
+
+
+def draws_whole(initializer: Initializer | KeyedFunction, shape: tuple[int, ...]) -> bool:
+    """Return whether a range of a weight can only be drawn with the rest of it.
+
+    >>> from lamina.initializers import Orthogonal, Zeros
+    >>> draws_whole(Orthogonal(), (2, 2)), draws_whole(Zeros(), (2, 2))
+    (True, False)
+    """
+    if not has_distribution(initializer):
+        return True
+    return initializer.distribution_for(shape).kind == "orthogonal"
 
 
 def draw_callable(

@@ -15,6 +15,7 @@ from lamina.core.running.interpreter import Interpreter
 from lamina.core.running.keys import Key, no_call, split_for
 from lamina.core.running.masks import copy_masks, mark_outputs, previous_mask, with_masks
 from lamina.core.running.precision import arithmetic_dtype, cast_floating, is_uncast
+from lamina.core.running.rematerialization import rematerialized
 from lamina.core.running.scope import Scope, current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Tracked
@@ -95,7 +96,15 @@ def _run_method(
         copy_masks(masks, given, (args, kwargs))
     SCOPE.set(Scope(call, layer, training, key, None if uncast else dtype))
     options = {} if info.training_at is None else {"training": training}
-    if marked and getattr(layer, "_hides_masks", False):
+    if node.remat and training and method == "call":
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            scope = current()
+            assert scope is not None
+            return scope.call.run(layer, method, args, kwargs, options)
+
+        outputs = rematerialized(layer, run, args, kwargs)
+    elif marked and getattr(layer, "_hides_masks", False):
         with masks.hidden():
             outputs = call.run(layer, method, args, kwargs, options)
     else:

@@ -67,7 +67,10 @@ class Node:
         declared: the variables that `build` declared, in order.
         loose: the variables declared in `__init__`.
         origin: the seed of the tree's initial values; None before the build.
+        placement: the placement that the layer was built with; None for the default device.
         plans: the planned calls of the layer as a root.
+        remat: whether a placement has the activations of its calls computed again in the backward
+            pass.
     """
 
     __slots__ = (
@@ -87,7 +90,9 @@ class Node:
         "name",
         "origin",
         "penalty",
+        "placement",
         "plans",
+        "remat",
         "trainable",
     )
 
@@ -111,6 +116,8 @@ class Node:
         self.declared: list[Variable] = []
         self.loose: list[Variable] = []
         self.origin: tuple[int, int] | None = None
+        self.placement: Any = None
+        self.remat = False
         self.plans = PlannedCalls()
 
     def build_state(self) -> tuple[Any, ...]:
@@ -121,6 +128,8 @@ class Node:
             list(self.declared),
             list(self.loose),
             self.origin,
+            self.placement,
+            self.remat,
             self.plans.copy(),
             self.trainable,
             self.inherits,
@@ -138,6 +147,8 @@ class Node:
             self.declared,
             self.loose,
             self.origin,
+            self.placement,
+            self.remat,
             self.plans,
             self.trainable,
             self.inherits,

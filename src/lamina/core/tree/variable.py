@@ -14,6 +14,7 @@ import numpy as np
 from lamina import constraints, initializers, regularizers
 from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.lock import LOCK
+from lamina.core.base.processes import to_host
 from lamina.core.base.pytrees import as_array
 from lamina.core.base.sites import Site, site
 from lamina.core.initial.fixed import fixed_value
@@ -280,8 +281,8 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
         return self
 
     def numpy(self) -> np.ndarray:
-        """Return the value as a NumPy array."""
-        return np.asarray(self.value)
+        """Return the value as a NumPy array; if several processes hold it, all must call this."""
+        return to_host(self.value)
 
     def __jax_array__(self) -> jax.Array:
         return self.value
@@ -289,7 +290,9 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
     def __array__(  # pyright: ignore[reportIncompatibleMethodOverride] - NumPy passes no context
         self, dtype: Any = None, copy: bool | None = None
     ) -> np.ndarray:
-        return np.array(self.value, dtype=dtype, copy=copy)
+        value: Any = self.value
+        value = value if is_traced(value) or value.is_fully_addressable else to_host(value)
+        return np.array(value, dtype=dtype, copy=copy)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         twin = object.__new__(type(self))
@@ -335,7 +338,16 @@ def store(variables: Sequence[Variable], arrays: Sequence[Any]) -> None:
         for variable in variables:
             if variable.built:
                 variable.stored()
-        assign_together(variables, arrays)
+        assign_together(variables, list(map(_placed, variables, arrays)))
+
+
+def _placed(variable: Variable, array: Any) -> Any:
+    """Return an array on the devices of the variable's present one, if that is on a mesh."""
+    before: Any = variable._value
+    if before is None or array.sharding.num_devices > 1:
+        return array
+    on_mesh = isinstance(before.sharding, jax.sharding.NamedSharding)
+    return jax.device_put(array, before.sharding) if on_mesh else array
 
 
 # In JAX functions a variable is a pytree of one leaf; unflattening gives an array.

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
+from lamina.core.base.processes import is_main_process
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.base import Callback
 from lamina.training.callbacks.options import as_path
@@ -57,10 +58,14 @@ class CSVLogger(Callback):
         self._has_rows, self._keys = False, []
 
     def _check_setup(self) -> None:
+        if not is_main_process():
+            return
         with open(self.filename, "a", encoding="utf-8"):  # a wrong path fails before the first step
             pass
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if not is_main_process():
+            return
         values: dict[str, Any] = dict(logs or {})
         appends = self._has_rows or (self.append and os.path.exists(self.filename))
         has_header = appends and os.path.getsize(self.filename) > 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lamina.core.base.processes import is_main_process
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
 from lamina.training.callbacks.base import Callback, Logs
@@ -63,7 +64,7 @@ class ProgressBar(Callback):
             self._display = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        if self.verbose:
+        if self.verbose and is_main_process():
             self._display = progress_bar.Display(self.verbose, self.console)
             self._display.__enter__()
 
@@ -102,7 +103,7 @@ class PassProgress:
         bars = [one for one in callbacks if isinstance(one, ProgressBar)]
         bar = bars[0] if bars else ProgressBar(verbose)
         self._display: progress_bar.Display | None = None
-        if bar.verbose:
+        if bar.verbose and is_main_process():
             self._display = progress_bar.Display(bar.verbose, bar.console)
         self._label, self._steps = label, steps
         self._done = 0

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 import jax
 import numpy as np
 
+from lamina.core.base.processes import is_main_process, to_host
 from lamina.counts import as_count
 from lamina.errors import InputError, LaminaError, explain
 from lamina.training.callbacks.base import Callback, trainer_of
@@ -159,11 +160,13 @@ class TensorBoard(Callback):
         self._add(folder, summaries.Summary(value=[one]), step)
 
     def _write_histogram(self, tag: str, value: Any, step: int) -> None:
-        array = np.asarray(value, np.float64)
+        array = np.asarray(to_host(value), np.float64)
         if array.size:
             self._add("train", self._modules[3].histogram_pb(tag, array), step)
 
     def _add(self, folder: str, summary: Any, step: int) -> None:
+        if not is_main_process():
+            return
         writing, events, _, _ = self._modules
         if folder not in self._writers:
             self._writers[folder] = writing.EventFileWriter(str(self.log_dir / folder))

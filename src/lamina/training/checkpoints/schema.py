@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
+import jax
 import numpy as np
 
 from lamina.errors import FileFormatError
@@ -59,7 +60,7 @@ def take_arrays(value: Any, name: str, arrays: dict[str, Any]) -> Any:
     return {_ARRAY: name}
 
 
-def insert_arrays(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+def insert_arrays(value: Any, name: str, arrays: dict[str, Any]) -> Any:
     """Undo :func:`take_arrays`; the arrays are removed from `arrays`.
 
     Raises:
@@ -151,14 +152,17 @@ def check_trainer(about: Any) -> None:
     check("'about'", about, {"seed": is_integer, "epochs": is_count, "more": _is_anything})
 
 
-def check_arrays(arrays: Mapping[str, np.ndarray]) -> None:
+def check_arrays(arrays: Mapping[str, Any]) -> None:
     """Check that the arrays contain the number of steps, and none without a reference.
+
+    The number itself is checked if the array is read.
 
     Raises:
         FileFormatError: they do not.
     """
     steps = arrays.get("steps")
-    if steps is None or steps.shape != () or steps.dtype.kind not in "iu" or steps < 0:
+    is_count = steps is not None and steps.shape == () and steps.dtype.kind in "iu"
+    if not is_count or (isinstance(steps, np.ndarray | jax.Array) and steps < 0):
         raise FileFormatError("the number of steps is missing")
     unused = [name for name in arrays if name.startswith("about/")]
     if unused:

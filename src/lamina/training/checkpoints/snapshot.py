@@ -22,17 +22,21 @@ class Snapshot(NamedTuple):
         training: all other arrays by name, on the device.
         metadata: of the weights, as a weights file holds it.
         about: the progress of training: arrays, and values that JSON can hold.
+        sharded: whether the arrays are on the devices of a placement.
     """
 
     weights: Mapping[str, Any]
     training: Mapping[str, Any]
     metadata: Metadata
     about: Mapping[str, Any]
+    sharded: bool = False
 
     def contents(self) -> Contents:
-        """Copy everything to the host; this waits for the device."""
+        """Copy everything to the host, unless it is sharded; this waits for the device."""
         training = dict(self.training)
         about = take_arrays(self.about, "about", training)
+        if self.sharded:
+            return Contents(self.weights, self.metadata, training, about, sharded=True)
         return Contents(
             {path: np.asarray(array) for path, array in self.weights.items()},
             self.metadata,

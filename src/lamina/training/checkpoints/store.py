@@ -19,8 +19,11 @@ import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+from lamina.core.base.processes import is_main_process
 from lamina.errors import FileFormatError, InputError, explain
 from lamina.training.checkpoints import contents as files
+from lamina.training.checkpoints import processes
+from lamina.training.checkpoints.checksums import flush
 from lamina.training.checkpoints.contents import Checkpoint, Contents
 from lamina.training.checkpoints.folders import FolderLock
 
@@ -49,19 +52,51 @@ def write(
         OSError: it cannot be written. Existing checkpoints are unchanged.
     """
     root = Path(directory)
-    with contextlib.nullcontext() if locked else FolderLock(root):
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            with _temporary_folder(root) as temporary:
-                files.write(temporary, contents)
-                target = root / f"{_PREFIX}{_next(root):06d}"
-                os.rename(temporary, target)
-            files.flush(root)
-        except OSError as error:
-            raise _write_error(root, error) from error
-        for old in folders(root)[:-keep]:
-            _remove(old)
+    if contents.sharded and processes.are_several():
+        return _write_together(root, contents, keep, locked)
+    lock = contextlib.nullcontext() if locked else FolderLock(root)
+    with lock, _explained(root), _temporary_folder(root) as temporary:
+        files.write(temporary, contents)
+        return _finished(root, temporary, keep)
+
+
+def _write_together(root: Path, contents: Contents, keep: int, locked: bool) -> Path:
+    """Write a checkpoint with all processes; the main one has the lock, and renames the folder."""
+    with contextlib.ExitStack() as stack:
+        temporary: Path | None = None
+        with processes.together():
+            if is_main_process():
+                if not locked:
+                    stack.enter_context(FolderLock(root))
+                with _explained(root):
+                    temporary = stack.enter_context(_temporary_folder(root))
+        name = processes.broadcast("" if temporary is None else temporary.name)
+        with _explained(root):
+            files.write(root / name, contents)
+        target = ""
+        with processes.together(), _explained(root):
+            if temporary is not None:
+                target = _finished(root, temporary, keep).name
+        return root / processes.broadcast(target)
+
+
+def _finished(root: Path, temporary: Path, keep: int) -> Path:
+    """Give a folder that is complete its name, and remove old checkpoints."""
+    target = root / f"{_PREFIX}{_next(root):06d}"
+    os.rename(temporary, target)
+    flush(root)
+    for old in folders(root)[:-keep]:
+        _remove(old)
     return target
+
+
+@contextlib.contextmanager
+def _explained(root: Path) -> Generator[None]:
+    """Say in errors of a `with` block what they mean for the checkpoints."""
+    try:
+        yield
+    except OSError as error:
+        raise _write_error(root, error) from error
 
 
 def folders(directory: str | os.PathLike[str]) -> list[Path]:
@@ -155,7 +190,7 @@ def _next(root: Path) -> int:
 def _temporary_folder(root: Path) -> Generator[Path]:
     """Create a folder on the same disk; remove it afterwards unless it was renamed."""
     temporary = root / f".{_PREFIX}{uuid.uuid4().hex[:12]}.tmp"
-    temporary.mkdir()
+    temporary.mkdir(parents=True)
     try:
         yield temporary
     finally:

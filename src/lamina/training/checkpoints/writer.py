@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
@@ -12,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lamina.core.base.processes import is_main_process
 from lamina.errors import InputError, explain
-from lamina.training.checkpoints import schema, store
+from lamina.training.checkpoints import processes, schema, store
 from lamina.training.checkpoints.contents import Checkpoint
 from lamina.training.checkpoints.folders import FolderLock
 from lamina.training.checkpoints.snapshot import Snapshot
@@ -27,7 +29,9 @@ _INTERVAL = 600.0  # seconds between checkpoints within an epoch
 class CheckpointWriter:
     """Writes checkpoints at the end of epochs and within them, and finds the newest one.
 
-    A checkpoint that is due while the one before is being written waits for it.
+    A checkpoint that is due while the one before is being written waits for it. Several processes
+    that write one checkpoint together wait for it, and write none after an interval of time, as
+    their clocks differ.
 
     Args:
         directory: of the checkpoints.
@@ -48,19 +52,26 @@ class CheckpointWriter:
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _writing: Future[Path] | None = None
     _lock: FolderLock | None = None
+    _together: bool = False
 
-    def begin(self, check_callbacks: Callable[[Any], None]) -> Checkpoint | None:
+    def begin(
+        self, check_callbacks: Callable[[Any], None], sharded: bool = False
+    ) -> Checkpoint | None:
         """Lock the directory and return the checkpoint to resume from, or None.
 
         Args:
             check_callbacks: raises FileFormatError if states of callbacks are invalid.
+            sharded: whether the model has a placement; False by default.
 
         Raises:
             InputError: there are checkpoints and `resume` is False, or another run has the lock.
             OSError: the directory cannot be created or written to.
         """
-        self._lock = FolderLock(self.directory)
-        store.remove_partial(self.directory)
+        self._together = sharded and processes.are_several()
+        with processes.together() if self._together else contextlib.nullcontext():
+            if not self._together or is_main_process():
+                self._lock = FolderLock(self.directory)
+                store.remove_partial(self.directory)
         if self.resume:
             return store.newest(self.directory, functools.partial(_check, check_callbacks))
         found = store.folders(self.directory)
@@ -84,6 +95,8 @@ class CheckpointWriter:
         if self._writing is not None and not self._writing.done():
             return False
         if self.every is None:
+            if self._together:
+                return False
             return time.monotonic() - self._last_time > _INTERVAL
         return step - self.last_step >= self.every
 
@@ -106,8 +119,8 @@ class CheckpointWriter:
             self._finish()
         self.last_step, self._last_time = steps(), time.monotonic()
         self._writing = self._pool.submit(self._write, snapshot())
-        if wait:
-            self._finish(raises=True)
+        if wait or self._together:
+            self._finish(raises=wait)
 
     def close(self) -> None:
         """Wait for the checkpoint being written, and release the lock."""

@@ -149,7 +149,11 @@ class Arrays:
 
     def batch(self, index: Any) -> Any:
         """Return a batch of the rows that `index` selects, as JAX arrays."""
-        return as_inputs(map_tree(lambda array: array[index], self.host))
+        return as_inputs(self.rows(index))
+
+    def rows(self, index: Any) -> Any:
+        """Return the rows that `index` selects, as arrays of the kinds that were passed."""
+        return map_tree(lambda array: array[index], self.host)
 
     def example_batch(self, size: int) -> Any:
         """Return a batch of `size` copies of the first row, as an example of shapes and dtypes."""

@@ -142,6 +142,7 @@ def _over_batches(
             events.begin()
             program, carry = trainer.prepare(functools.partial(_same, batch))
             total = program.empty_accumulators() if found is None else found[1]
+            batch = program.placed(batch)
             total = program.evaluate_batch(carry.trainable, carry.non_trainable, total, batch)
             found = program, total
             count += 1
@@ -180,9 +181,17 @@ def _over_rows(
             events.begin()
             if events.are_handled:
                 program, carry = trainer.prepare(example)  # a callback may have set weights
-            for part in data.ranges(indices, first, first + width):
-                jax.block_until_ready(total)  # keep at most two ranges in memory
-                total = program.evaluate_rows(carry.trainable, carry.non_trainable, total, *part)
+            if program.placement is not None:
+                for rows in np.asarray(indices[first : first + width]):
+                    with program.placement.staging():
+                        batch = program.placed(data.batch(rows))
+                    weights = carry.trainable, carry.non_trainable
+                    total = program.evaluate_batch(*weights, total, batch)
+            else:
+                for part in data.ranges(indices, first, first + width):
+                    jax.block_until_ready(total)  # keep at most two ranges in memory
+                    weights = carry.trainable, carry.non_trainable
+                    total = program.evaluate_rows(*weights, total, *part)
             first += width
             events.end_rows(program, total, width)
     return program, total

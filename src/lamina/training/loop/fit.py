@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.building.placement import PLACEMENT
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.callbacks.history import History
 from lamina.training.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
 from lamina.training.callbacks.log_names import LogNames
 from lamina.training.callbacks.nan_guard import TerminateOnNaN
 from lamina.training.callbacks.progress import ProgressBar
+from lamina.training.checkpoints import sharded_arrays
 from lamina.training.checkpoints.folders import check_folder
 from lamina.training.checkpoints.writer import CheckpointWriter
 from lamina.training.data.batch_sources import ArraySource, BatchSource
@@ -92,9 +94,15 @@ class Fit:
         """Build the model before callbacks see it, where the data are arrays."""
         if self.writer is not None:
             check_folder(self.writer.directory)
+            if self._is_placed():
+                sharded_arrays.orbax()
         resumes = self.writer is not None and self.writer.resume
         if isinstance(self.source, ArraySource) and not resumes:
             self.trainer.prepare(self.source.example_batch)
+
+    def _is_placed(self) -> bool:
+        """Return whether the model has a placement, or gets one as it is built."""
+        return self.trainer.placement is not None or PLACEMENT.get() is not None
 
     def _params(self) -> dict[str, Any]:
         return {
@@ -134,14 +142,17 @@ class Fit:
     def _start(self, callbacks: CallbackList) -> tuple[int, int, bool]:
         """Return the first epoch, its first step, and whether the run to resume was stopped."""
         writer = self.writer
-        checkpoint = None if writer is None else writer.begin(callbacks.check_states)
+        checkpoint = None
+        if writer is not None:
+            checkpoint = writer.begin(callbacks.check_states, self._is_placed())
         progress = None if checkpoint is None else checkpoint.about["more"]
         epoch, first, position = self.initial_epoch, 0, None
         if progress is not None:
             epoch, first, position = progress["epoch"], progress["step"], progress["position"]
         self.source.start(first, self.epochs - epoch, position)
         if checkpoint is not None:
-            self.trainer.resume(checkpoint)
+            about = self.trainer.resume(checkpoint)
+            progress = None if about is None else about["more"]
         if writer is not None and writer.resume:
             writer.last_step = self.trainer.wait()
         if progress is not None:

@@ -10,6 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.base.processes import to_host
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.errors import InputError, explain
 from lamina.training.callbacks.callback_list import CallbackList
@@ -148,7 +149,7 @@ class _Outputs:
                         remedy="Call the model itself, or lamina.jit(model).",
                     )
                 )
-        self._batches.append([np.asarray(leaf)[:count] for leaf in leaves])
+        self._batches.append([to_host(leaf)[:count] for leaf in leaves])
 
     def concatenated(self) -> Any:
         if not self._batches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from lamina.core.base.inputs import as_inputs
 from lamina.core.base.lock import LOCK
 from lamina.core.tree.node import Tracked
+from lamina.distribute import Placement
 from lamina.training.callbacks.device_logs import DeviceLogs
 from lamina.training.checkpoints import store
 from lamina.training.checkpoints.contents import Checkpoint
@@ -119,12 +121,15 @@ class Trainer:
         Returns:
             The loss and further logs by name, on the device.
         """
-        arrays = as_inputs(batch)
+        placement = self.placement
+        with contextlib.nullcontext() if placement is None else placement.staging():
+            arrays = as_inputs(batch)
         logs: dict[str, jax.Array]
         loan = self._loan
         loan.wait_for_builds()
         with LOCK:  # other threads read weights before or after the step
             program, _ = loan.prepare(lambda: arrays)
+            arrays = program.placed(arrays)
             with loan.uninterrupted():
                 loan.carry, logs = program.train_batch(loan.carry, arrays)
         return logs
@@ -139,6 +144,10 @@ class Trainer:
             stop: the step after the last.
         """
         loan = self._loan
+        if self.placement is not None:  # each batch is divided as it is copied to the devices
+            for rows in np.asarray(indices[first:stop]):
+                self.step(data.rows(rows))
+            return
         for number, part in enumerate(data.ranges(indices, first, stop)):
             if number:
                 self.wait()  # keep at most two ranges in memory
@@ -147,6 +156,11 @@ class Trainer:
                 program, _ = loan.prepare(lambda: data.example_batch(indices.shape[1]))
                 with loan.uninterrupted():
                     loan.carry = program.train_rows(loan.carry, *part)
+
+    @property
+    def placement(self) -> Placement | None:
+        """The placement of the model's weights; None for one device."""
+        return self.model._lamina.placement
 
     def prepare(self, batch: Callable[[], object]) -> tuple[Program, Carry]:
         """Build the model if needed, and return the program and the arrays.
@@ -208,7 +222,7 @@ class Trainer:
         program, carry = started
         count = int(carry.steps)
         key = program.key(count)
-        self._loan.carry = carry._replace(finite=jnp.ones((), bool))
+        self._loan.carry = carry._replace(finite=jnp.ones_like(carry.finite))
         self.recall()
         batch = batch_of(count)
         raise find_nonfinite(self.model, self.objective, batch, key, count, count - before)
@@ -239,6 +253,9 @@ class Trainer:
     def save(self, directory: str | PathLike[str], *, keep: int = 3) -> Path:
         """Write a checkpoint: weights, optimizer, accumulators, seed and counts.
 
+        If the model has a placement, each process writes the parts of the arrays on its devices.
+        This needs ``pip install 'lamina[distributed]'``, and all processes call it together.
+
         Args:
             directory: of the checkpoints; each is a folder in it.
             keep: the number of newest checkpoints to keep.
@@ -248,6 +265,7 @@ class Trainer:
 
         Raises:
             InputError: no step was made yet, or another run writes to the directory.
+            LaminaError: the model has a placement, and Orbax is not installed.
             OSError: it cannot be written. Existing checkpoints are unchanged.
         """
         return store.write(directory, self.snapshot().contents(), keep)

@@ -9,12 +9,13 @@ from typing import Any
 
 from lamina import saving
 from lamina.core.base.lock import LOCK
+from lamina.core.building.transaction import all_or_nothing
 from lamina.core.tree.changes import ChangeDetector
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.saving.metadata import Metadata, describe
-from lamina.training.checkpoints import store
+from lamina.training.checkpoints import sharded_arrays, sharded_state, store
 from lamina.training.checkpoints.contents import Checkpoint
 from lamina.training.checkpoints.snapshot import Snapshot
 from lamina.training.loop.optimizer_state import swap_averages
@@ -61,6 +62,7 @@ class TrainerCheckpoints:
             named_arrays.training_arrays(program, copies),
             copy.deepcopy(self._metadata[1]),
             {"seed": self._loan.seed, "epochs": epochs, "more": more},
+            program.placement is not None,
         )
 
     def resume(self, directory: str | PathLike[str] | Checkpoint) -> dict[str, Any] | None:
@@ -71,14 +73,22 @@ class TrainerCheckpoints:
 
         Raises:
             FileFormatError: it belongs to another model, or all are damaged. Nothing has changed.
+            LaminaError: its model had a placement, and Orbax is not installed.
         """
         found = directory if isinstance(directory, Checkpoint) else store.newest(directory)
         if found is None:
             return None
         self._loan.recall()
-        saving.load_weights(self._loan.model, found.weights)
-        self._loan.restart(dict(found.arrays), found.about["seed"])
-        return found.about
+        model, arrays, about = self._loan.model, dict(found.arrays), found.about
+        if found.sharded is None:
+            saving.load_weights(model, found.weights)
+        else:
+            sharded_arrays.orbax()
+            with LOCK, all_or_nothing(model):
+                saving.load_arrays(model, sharded_state.weights(found, found.sharded))
+                arrays, about = sharded_state.other_arrays(found, model)
+        self._loan.restart(arrays, about["seed"])
+        return about
 
 
 def no_checkpoint(directory: str | PathLike[str]) -> FileNotFoundError:

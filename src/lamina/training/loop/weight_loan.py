@@ -20,7 +20,6 @@ from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import walk
 from lamina.errors import explain
-from lamina.training.step import epoch_accumulators
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
 from lamina.training.step.named_arrays import restored, with_learning_rate, without_accumulators
 from lamina.training.step.objective import Objective
@@ -134,8 +133,13 @@ class WeightLoan:
         values = tuple(copied(variable.stored()) for variable in trainable.values())
         other_values = tuple(copied(variable.stored()) for variable in others.values())
         program, carry = self.program, self.carry
-        same = program is not None and program.trainable == trainable
-        if program is None or carry is None or not same or program.non_trainable != others:
+        placement = self.model._lamina.placement
+        kind = trainable, others, placement
+        if (
+            program is None
+            or carry is None
+            or (program.trainable, program.non_trainable, program.placement) != kind
+        ):
             program = Program(
                 self.model,
                 self.objective,
@@ -145,6 +149,7 @@ class WeightLoan:
                 self.seed or 0,
                 self._jit,
                 self._skip_nonfinite,
+                placement,
             )
             carry = program.start(values, other_values)
             self.has_averages = False
@@ -194,7 +199,7 @@ class WeightLoan:
         """Empty the accumulators of the loss and the metrics."""
         if self.started is not None:
             program, carry = self.started
-            fresh = epoch_accumulators.restarted(program.objective, carry.accumulators)
+            fresh = program.restarted_accumulators(carry.accumulators)
             self.carry = carry._replace(accumulators=fresh)
         elif self.pending_arrays is not None:
             self.pending_arrays = without_accumulators(self.pending_arrays)

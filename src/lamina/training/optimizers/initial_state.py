@@ -17,7 +17,31 @@ if TYPE_CHECKING:
 else:
     extend = lazily("jax.extend")  # imports Pallas
 
-__all__ = ["initial_state"]
+__all__ = ["initial_state", "sharded_state"]
+
+
+def sharded_state(init: Callable[[Any], Any], weights: dict[str, jax.Array], others: Any) -> Any:
+    """Return the state of an optimizer of sharded weights, computed on their devices.
+
+    Args:
+        init: the optimizer's `init`.
+        weights: sharded arrays by path.
+        others: the sharding of arrays that do not have the path and shape of a weight.
+
+    Returns:
+        The state; arrays with the path and shape of a weight have its sharding.
+    """
+    tools = cast(Any, jax.tree_util)
+
+    def sharding_of(path: tuple[Any, ...], leaf: Any) -> Any:
+        for key in path:
+            weight = weights.get(getattr(key, "key", None))  # pyright: ignore[reportArgumentType]
+            if weight is not None and weight.shape == leaf.shape:
+                return weight.sharding
+        return others
+
+    places = tools.tree_map_with_path(sharding_of, cast(Any, jax.eval_shape)(init, weights))
+    return cast(Any, jax.jit)(init, out_shardings=places)(weights)
 
 
 def initial_state(

@@ -19,21 +19,39 @@ _MAX_GRADIENTS = 64  # that are checked
 _SMALL = 4096  # elements up to which a gradient is checked as a whole
 
 
-def gradients_are_finite(gradients: Sequence[jax.Array]) -> jax.Array:
+def gradients_are_finite(
+    gradients: Sequence[jax.Array], parts: Sequence[tuple[int, ...]] | None = None
+) -> jax.Array:
     """Return whether gradients seem finite: small ones are read whole, others along two edges.
 
     Infinities and NaNs spread in a backward pass: to whole rows or columns of the gradient of a
     matrix, and to the layers before. So the first row and the first column of each gradient are
     read, and of more than 64 gradients an evenly spaced part. Reading all gradients would slow
-    down each step.
+    down each step. On several devices these are edges of the part of each device: those of the
+    whole would be moved between devices, and the rest of the gradient with them.
+
+    Args:
+        gradients: the gradients.
+        parts: for each of them the number of parts of each axis, of which each is on one device;
+            None (default) if there is one device.
 
     >>> gradients_are_finite([jnp.ones((200, 30)).at[:, 7].set(jnp.nan)]).item()
     False
     """
-    floating = [g for g in gradients if g.size and jnp.issubdtype(g.dtype, jnp.inexact)]
+    floating = [
+        n for n, g in enumerate(gradients) if g.size and jnp.issubdtype(g.dtype, jnp.inexact)
+    ]
     stride = -(-len(floating) // _MAX_GRADIENTS) or 1
-    parts = [part for gradient in floating[::stride] for part in _edges(gradient)]
-    return jnp.isfinite(sum(map(jnp.sum, _join(parts)), jnp.zeros(())))
+    checked = floating[::stride]
+    if parts is None:
+        edges = [edge for n in checked for edge in _edges(gradients[n])]
+        return jnp.isfinite(sum(map(jnp.sum, _join(edges)), jnp.zeros(())))
+    sums: dict[Any, jax.Array] = {}
+    for n in checked:
+        for number, edge in enumerate(_edges_of_parts(gradients[n], parts[n])):
+            zeros, kind = _zero_or_nan(edge), (jax.typeof(edge), parts[n], number)
+            sums[kind] = lax.add(sums[kind], zeros) if kind in sums else zeros
+    return jnp.isfinite(sum(map(jnp.sum, sums.values()), jnp.zeros(())))
 
 
 def _join(parts: Sequence[jax.Array]) -> list[jax.Array]:
@@ -69,3 +87,13 @@ def _edges(gradient: jax.Array) -> list[jax.Array]:
         return [gradient]
     matrix = gradient.reshape(-1, gradient.shape[-1])
     return [lax.index_in_dim(matrix, 0, axis, keepdims=False) for axis in (0, 1)]
+
+
+def _edges_of_parts(gradient: jax.Array, parts: tuple[int, ...]) -> list[jax.Array]:
+    """Return the first row and column of each part of a gradient."""
+    if gradient.size <= _SMALL or gradient.ndim < 2:
+        return [gradient]
+    sizes = zip(parts, gradient.shape, strict=True)
+    split = gradient.reshape([n for count, size in sizes for n in (count, size // count)])
+    row = split[(slice(None), 0) * (gradient.ndim - 1)]
+    return [row, split[..., 0]]

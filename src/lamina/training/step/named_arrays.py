@@ -53,7 +53,7 @@ def training_arrays(program: Program, carry: Carry) -> dict[str, Any]:
     return {name: _key_data(leaf) for name, leaf in _named(program, carry).items()}
 
 
-def restored(program: Program, carry: Carry, arrays: Mapping[str, np.ndarray]) -> Carry:
+def restored(program: Program, carry: Carry, arrays: Mapping[str, Any]) -> Carry:
     """Return the carry with the arrays of a checkpoint; the values of variables are unchanged.
 
     Accumulators of other metrics are not restored.
@@ -93,7 +93,7 @@ def with_learning_rate(program: Program, carry: Carry, rate: float) -> Carry:
     names = list(leaves_by_name(program.optimizer_state(carry)))
     leaves = list(carry.optimizer)
     index = names.index(learning_rate_name(names, to_set=True))
-    leaves[index] = jnp.asarray(rate, leaves[index].dtype)
+    leaves[index] = _like(np.asarray(rate, leaves[index].dtype), leaves[index])
     return carry._replace(optimizer=tuple(leaves))
 
 
@@ -121,11 +121,11 @@ def _matches(array: np.ndarray, leaf: Any) -> bool:
     return array.shape == data.shape and array.dtype == data.dtype
 
 
-def _like(array: np.ndarray, leaf: Any) -> Any:
+def _like(array: Any, leaf: Any) -> Any:
     """Return an array with the sharding and, for a random key, the type of `leaf`."""
     if _is_key(leaf):
         random: Any = jax.random
-        return random.wrap_key_data(jnp.asarray(array), impl=random.key_impl(leaf))
+        array = random.wrap_key_data(jnp.asarray(array), impl=random.key_impl(leaf))
     return cast(Any, jax.device_put)(array, leaf.sharding)
 
 
