@@ -5,10 +5,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: demo test lint types floors tests fuzz bench bench-check clean
+.PHONY: demo scale test lint types floors tests fuzz bench bench-check clean
 
 demo: .venv/demo  ## train a date translator, show it, save it in demo/
 	$(BIN)/lamina demo --out demo
+
+scale: .venv/scale  ## train on two processes, kill them, and resume on one device
+	$(BIN)/python examples/scale.py
 
 test: lint floors  ## everything that CI runs; the types are checked while the tests run
 	$(MAKE) -j 2 types tests
@@ -45,6 +48,10 @@ bench-check: .venv-bench/done  ## measure again, and fail if a ratio got worse
 
 .venv/demo: .venv/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[serve,translate]'
+	@touch $@
+
+.venv/scale: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[translate,distributed]'
 	@touch $@
 
 .venv/test: .venv/bin/python pyproject.toml

@@ -19,6 +19,7 @@ FAMILIES = (
     "building",
     "importing",
     "overhead",
+    "placement",
     "loading",
     "serving",
     "layers",
