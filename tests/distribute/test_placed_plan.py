@@ -157,10 +157,12 @@ def test_the_table_shows_each_weight():
     assert any(line.startswith("replicated: 2 weights") for line in rest)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of memory so")
 def test_seventy_billion_parameters_are_planned_with_little_memory():
     """As users run: in a process of its own, whose peak of memory is measured."""
     code = """
-        import json, resource, time
+        import json
+        from pathlib import Path
         from jax.sharding import AbstractMesh
         import lamina
         from lamina import layers
@@ -199,7 +201,9 @@ def test_seventy_billion_parameters_are_planned_with_little_memory():
         plan = Decoder().plan(lamina.Spec((None, None), "int32"))
         placed = plan.place(Placement.auto(AbstractMesh((8, 8), ("data", "model"))))
         str(placed)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        # Not of getrusage: that of a child counts the memory of the process that started it.
+        status = Path("/proc/self/status").read_text().splitlines()
+        peak = next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM"))
         print(json.dumps([plan.count_params(), placed.nbytes_per_device, placed.nbytes, peak]))
     """
     done = subprocess.run(
@@ -208,4 +212,4 @@ def test_seventy_billion_parameters_are_planned_with_little_memory():
     parameters, per_device, whole, peak = json.loads(done.stdout)
     assert parameters > 70e9
     assert whole / 64 <= per_device < 1.01 * whole / 64
-    assert peak < 1e9
+    assert peak < 1e9, peak

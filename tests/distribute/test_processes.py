@@ -107,7 +107,7 @@ def test_two_processes_give_the_numbers_of_one(printed):
 def test_the_first_process_alone_prints_and_writes(printed):
     _, (one, first, second) = printed
     assert "epoch 2/2" in one and "epoch 2/2" in first
-    assert [line for line in second.splitlines() if "Gloo" not in line] == ["2 8 4"]
+    assert "epoch" not in second
 
 
 def test_a_lone_process_needs_no_arguments(monkeypatch):

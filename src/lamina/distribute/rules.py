@@ -29,8 +29,8 @@ def as_rules(rules: Iterable[Any]) -> tuple[Rule, ...]:
     Raises:
         InputError: one of them is no such pair.
 
-    >>> as_rules([("**.kernel", (None, "model"))])
-    (Rule(pattern='**.kernel', partition=PartitionSpec(None, 'model')),)
+    >>> [tuple(rule.partition) for rule in as_rules([("**.kernel", (None, "model"))])]
+    [(None, 'model')]
     """
     return tuple(map(_as_rule, rules))
 
