@@ -43,12 +43,11 @@ def plan(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
 
 def build(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Build a root for the arguments of `build`."""
-    placement: Any = contextlib.nullcontext()
-    if isinstance(kwargs.get("placement"), Placer):
-        kwargs = dict(kwargs)
-        placement = kwargs.pop("placement")
+    placement = kwargs.get("placement")
+    if placement is None or isinstance(placement, Placer):
+        kwargs = {name: value for name, value in kwargs.items() if name != "placement"}
     request, seed = request_for(root, args, kwargs)
-    with placement:
+    with placement if isinstance(placement, Placer) else contextlib.nullcontext():
         reads, exact = carry_out(request, seed=seed)
     if exact:
         root._lamina.plans.add(request.method, request.training, request.specs, reads)
