@@ -47,7 +47,8 @@ def sharded(
     indices: dict[Any, Any] = cast(Any, sharding).addressable_devices_indices_map(shape)
     bounds_of = {device: _bounds(index, shape) for device, index in indices.items()}
     made = blocks(shape, dtype, bounds_of.values(), elements)
-    arrays = [jax.device_put(made[bounds], device) for device, bounds in bounds_of.items()]
+    parts = [made[bounds] for bounds in bounds_of.values()]
+    arrays: list[jax.Array] = jax.device_put(parts, list(bounds_of))
     return jax.make_array_from_single_device_arrays(shape, sharding, arrays, dtype=dtype)
 
 
