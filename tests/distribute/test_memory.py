@@ -112,7 +112,7 @@ def test_a_step_holds_the_whole_weights_of_one_layer_at_a_time(run: Run) -> None
         trainer = lamina.Trainer(model, "adam", "mse")
         program, carry = trainer.prepare(lambda: (x, x))
         step = jax.jit(program._train_batch, donate_argnums=0)
-        step = step.lower(carry, program.placed((x, x))).compile()
+        step = step.lower(carry, program.devices.batch((x, x))).compile()
         whole = 16 * 256 * 256 * 4
         memory = step.memory_analysis()
         assert memory.argument_size_in_bytes < 3.1 * whole / 8

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import warnings
 from collections.abc import Generator, Iterable, Mapping
-from contextvars import ContextVar, Token
 from typing import Any, Self, cast
 
 import jax
@@ -15,7 +15,7 @@ from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionS
 
 from lamina.core.base.host_memory import is_on_host
 from lamina.core.base.pytrees import leaves_of, map_tree
-from lamina.core.building.placement import PLACEMENT
+from lamina.core.building.placement import PLACEMENTS
 from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.distribute import partitions
 from lamina.distribute.partitions import Choice, Strategy, names_in
@@ -24,8 +24,6 @@ from lamina.distribute.rules import Rule, as_rules, check_patterns, first_match,
 from lamina.errors import InputError, explain
 
 __all__ = ["Placement"]
-
-_tokens: ContextVar[tuple[Token[Any], ...]] = ContextVar("lamina_placement_tokens", default=())
 
 
 class Placement:
@@ -210,13 +208,11 @@ class Placement:
         return made
 
     def __enter__(self) -> Self:
-        _tokens.set((*_tokens.get(), PLACEMENT.set(self)))
+        PLACEMENTS.set((*PLACEMENTS.get(), self))
         return self
 
     def __exit__(self, *_: object) -> None:
-        *rest, last = _tokens.get()
-        PLACEMENT.reset(last)
-        _tokens.set(tuple(rest))
+        PLACEMENTS.set(PLACEMENTS.get()[:-1])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # meshes hold devices, of which there is one each
@@ -375,12 +371,9 @@ class Placement:
         place = self.sharding(self.batch) if divides and self.batch else self.sharding()
         if isinstance(leaf, jax.Array) and leaf.sharding.is_equivalent_to(place, leaf.ndim):
             return leaf
-        if jax.process_count() == 1:
-            if is_on_host(leaf) and place.num_devices > 1:
-                leaf = np.asarray(leaf)  # no copy; JAX would slice it by a program for each part
-            return jax.device_put(leaf, place)
-        host = np.asarray(leaf)
-        return jax.make_array_from_callback(host.shape, place, host.__getitem__)
+        if is_on_host(leaf) and place.num_devices > 1:
+            leaf = np.asarray(leaf)  # no copy; JAX would slice it by a program for each part
+        return _copied_to(place, leaf)
 
     @contextlib.contextmanager
     def staging(self) -> Generator[None]:
@@ -398,15 +391,7 @@ class Placement:
 
     def replicate(self, tree: Any) -> Any:
         """Copy all arrays of a pytree to each device of the mesh."""
-        place = self.sharding()
-
-        def put(leaf: Any) -> Any:
-            if jax.process_count() == 1:
-                return jax.device_put(leaf, place)
-            host = np.asarray(leaf)
-            return jax.make_array_from_callback(host.shape, place, host.__getitem__)
-
-        return map_tree(put, tree)
+        return map_tree(functools.partial(_copied_to, self.sharding()), tree)
 
     def _check_axes(self, what: str, partition: PartitionSpec) -> None:
         named = [name for entry in partition for name in names_in(entry)]
@@ -420,6 +405,14 @@ class Placement:
                     remedy="Change the partition, or make a mesh with these axes.",
                 )
             )
+
+
+def _copied_to(place: NamedSharding, array: Any) -> Any:
+    """Copy an array that each process has to devices; each process copies its own parts."""
+    if jax.process_count() == 1:
+        return jax.device_put(array, place)
+    host = np.asarray(array)
+    return jax.make_array_from_callback(host.shape, place, host.__getitem__)
 
 
 def _layer_paths(plan: Plan) -> list[str]:

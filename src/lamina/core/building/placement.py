@@ -10,7 +10,7 @@ import jax
 
 from lamina.core.building.plan import Plan
 
-__all__ = ["PLACEMENT", "Placer"]
+__all__ = ["PLACEMENTS", "Placer", "current_placement"]
 
 
 @runtime_checkable
@@ -42,5 +42,11 @@ class Placer(Protocol):
         ...
 
 
-PLACEMENT: ContextVar[Placer | None] = ContextVar("lamina_placement", default=None)
-"""The placement of builds in a `with` block; None for the default device."""
+PLACEMENTS: ContextVar[tuple[Placer, ...]] = ContextVar("lamina_placements", default=())
+"""The placements of the `with` blocks that are running, the outermost first."""
+
+
+def current_placement() -> Placer | None:
+    """Return the placement of builds; None for the default device."""
+    placements = PLACEMENTS.get()
+    return placements[-1] if placements else None

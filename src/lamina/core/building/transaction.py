@@ -20,7 +20,7 @@ from lamina.core.base.sites import site
 from lamina.core.building import errors
 from lamina.core.building.abstract_trace import Outcome
 from lamina.core.building.initial_values import Source, initial_values
-from lamina.core.building.placement import PLACEMENT
+from lamina.core.building.placement import current_placement
 from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.core.building.request import Request
 from lamina.core.building.trials import run_passes
@@ -192,7 +192,7 @@ def carry_out(
             missing = [(p, v) for p, v in tree.variables.values() if not v.built]
             for path, variable in missing:
                 variable.stack(tuple(tree.copies_of(path).values()))
-            placement, moves = PLACEMENT.get(), False
+            placement, moves = current_placement(), False
             shardings = None
             if placement is not None:
                 moves = request.root._lamina.placement is not placement

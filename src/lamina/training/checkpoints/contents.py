@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamina.core.base.processes import is_main_process
+from lamina.core.base import processes
 from lamina.errors import FileFormatError
 from lamina.saving import files, metadata
 from lamina.saving.files import TensorFile
 from lamina.saving.metadata import Metadata
-from lamina.training.checkpoints import processes, schema, sharded_arrays
+from lamina.training.checkpoints import schema, sharded_arrays
 from lamina.training.checkpoints.checksums import checksum, digest, flush, matches
 from lamina.training.checkpoints.sharded_arrays import StoredArray
 
@@ -103,7 +103,7 @@ def write(folder: Path, contents: Contents) -> None:
     else:
         index |= {"version": _VERSION, **_write_files(folder, contents)}
     with processes.together() if contents.sharded else contextlib.nullcontext():
-        if not contents.sharded or is_main_process():
+        if not contents.sharded or processes.is_main_process():
             _write_index(folder, index)
 
 

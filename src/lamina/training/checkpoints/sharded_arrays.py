@@ -16,10 +16,10 @@ from typing import Any, cast
 import jax
 import numpy as np
 
-from lamina.core.base.processes import is_main_process
+from lamina.core.base import processes
 from lamina.errors import FileFormatError, LaminaError, explain
 from lamina.saving.dtypes import dtype_named
-from lamina.training.checkpoints import processes, schema
+from lamina.training.checkpoints import schema
 from lamina.training.checkpoints.checksums import checksum, flush, matches
 
 __all__ = ["StoredArray", "checked", "orbax", "read", "write"]
@@ -106,7 +106,7 @@ def _checksums(folder: Path) -> dict[str, Any]:
         for name in processes.share(sorted(_files(folder))):
             flush(folder / name)
             found[name] = checksum(folder / name)
-        if is_main_process():
+        if processes.is_main_process():
             for root, _, _ in os.walk(folder / _FOLDER):
                 flush(Path(root))
     parts = map(json.loads, processes.gathered(json.dumps(found)))

@@ -19,10 +19,9 @@ import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-from lamina.core.base.processes import is_main_process
+from lamina.core.base import processes
 from lamina.errors import FileFormatError, InputError, explain
 from lamina.training.checkpoints import contents as files
-from lamina.training.checkpoints import processes
 from lamina.training.checkpoints.checksums import flush
 from lamina.training.checkpoints.contents import Checkpoint, Contents
 from lamina.training.checkpoints.folders import FolderLock
@@ -65,7 +64,7 @@ def _write_together(root: Path, contents: Contents, keep: int, locked: bool) -> 
     with contextlib.ExitStack() as stack:
         temporary: Path | None = None
         with processes.together():
-            if is_main_process():
+            if processes.is_main_process():
                 if not locked:
                     stack.enter_context(FolderLock(root))
                 with _explained(root):

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lamina.core.base.processes import is_main_process
+from lamina.core.base import processes
 from lamina.errors import InputError, explain
-from lamina.training.checkpoints import processes, schema, store
+from lamina.training.checkpoints import schema, store
 from lamina.training.checkpoints.contents import Checkpoint
 from lamina.training.checkpoints.folders import FolderLock
 from lamina.training.checkpoints.snapshot import Snapshot
@@ -69,7 +69,7 @@ class CheckpointWriter:
         """
         self._together = sharded and processes.are_several()
         with processes.together() if self._together else contextlib.nullcontext():
-            if not self._together or is_main_process():
+            if not self._together or processes.is_main_process():
                 self._lock = FolderLock(self.directory)
                 store.remove_partial(self.directory)
         if self.resume:

@@ -142,7 +142,7 @@ def _over_batches(
             events.begin()
             program, carry = trainer.prepare(functools.partial(_same, batch))
             total = program.empty_accumulators() if found is None else found[1]
-            batch = program.placed(batch)
+            batch = program.devices.batch(batch)
             total = program.evaluate_batch(carry.trainable, carry.non_trainable, total, batch)
             found = program, total
             count += 1
@@ -184,7 +184,7 @@ def _over_rows(
             if program.placement is not None:
                 for rows in np.asarray(indices[first : first + width]):
                     with program.placement.staging():
-                        batch = program.placed(data.batch(rows))
+                        batch = program.devices.batch(data.batch(rows))
                     weights = carry.trainable, carry.non_trainable
                     total = program.evaluate_batch(*weights, total, batch)
             else:

@@ -29,10 +29,11 @@ from lamina.training.loop.weight_loan import WeightLoan
 from lamina.training.nonfinite.search import OnNonfinite, check_mode, find_nonfinite
 from lamina.training.optimizers.learning_rate import LearningRateValue
 from lamina.training.optimizers.lookup import get as get_optimizer
+from lamina.training.step.carry import Carry
 from lamina.training.step.loss_terms import LossArgument
 from lamina.training.step.metric_bindings import MetricsArgument
 from lamina.training.step.objective import Objective
-from lamina.training.step.program import Carry, Program
+from lamina.training.step.program import Program
 
 if TYPE_CHECKING:
     import optax
@@ -129,7 +130,7 @@ class Trainer:
         loan.wait_for_builds()
         with LOCK:  # other threads read weights before or after the step
             program, _ = loan.prepare(lambda: arrays)
-            arrays = program.placed(arrays)
+            arrays = program.devices.batch(arrays)
             with loan.uninterrupted():
                 loan.carry, logs = program.train_batch(loan.carry, arrays)
         return logs

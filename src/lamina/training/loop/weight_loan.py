@@ -20,10 +20,11 @@ from lamina.core.tree.values import assign_together
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import walk
 from lamina.errors import explain
+from lamina.training.step.carry import Carry
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
 from lamina.training.step.named_arrays import restored, with_learning_rate, without_accumulators
 from lamina.training.step.objective import Objective
-from lamina.training.step.program import Carry, Program
+from lamina.training.step.program import Program
 
 if TYPE_CHECKING:
     import optax

@@ -13,7 +13,8 @@ import numpy as np
 from lamina.core.base.pytrees import map_tree, unflatten
 from lamina.errors import FileFormatError, explain
 from lamina.training.optimizers.learning_rate import learning_rate_name
-from lamina.training.step.program import Carry, Program
+from lamina.training.step.carry import Carry
+from lamina.training.step.program import Program
 
 __all__ = [
     "copy_carry",

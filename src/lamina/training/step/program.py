@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +15,11 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.distribute import Placement
 from lamina.lazy import lazily
-from lamina.training.optimizers.initial_state import initial_state, sharded_state
 from lamina.training.optimizers.loss_scale import loss_scale_of
 from lamina.training.step import epoch_accumulators
+from lamina.training.step.carry import Carry
+from lamina.training.step.devices import MeshDevices, OneDevice
 from lamina.training.step.epoch_accumulators import Accumulators
-from lamina.training.step.gradient_check import gradients_are_finite
 from lamina.training.step.model_call import ModelCall
 from lamina.training.step.objective import BatchLoss, Objective
 from lamina.training.step.working_memory import compiled
@@ -29,28 +29,7 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
-__all__ = ["Carry", "Program"]
-
-
-class Carry(NamedTuple):
-    """All arrays that a step changes; they are donated from step to step.
-
-    Attributes:
-        trainable: the values of the trainable variables.
-        non_trainable: the values of the other variables.
-        optimizer: the leaves of the optimizer's state.
-        accumulators: of the present epoch.
-        steps: the number of steps with finite loss and gradients, an int32 scalar.
-        finite: whether the loss and gradients of all steps were finite, a bool scalar. Once it is
-            false, steps change nothing, so that the values before the failing step are kept.
-    """
-
-    trainable: tuple[jax.Array, ...]
-    non_trainable: tuple[jax.Array, ...]
-    optimizer: tuple[jax.Array, ...]
-    accumulators: Accumulators
-    steps: jax.Array
-    finite: jax.Array
+__all__ = ["Program"]
 
 
 class Program:
@@ -68,6 +47,8 @@ class Program:
         placement: of the weights, which also divides batches; None (default) for one device.
 
     Attributes:
+        placement: as passed.
+        devices: where arrays are stored.
         train_batch: ``(carry, batch) -> (carry, logs)``; donates the carry.
         train_rows: ``(carry, data, indices, first, stop) -> carry``; donates the carry.
         evaluate_batch: ``(trainable, non_trainable, accumulators, batch) -> accumulators``.
@@ -95,14 +76,11 @@ class Program:
         self.seed = seed
         self.skip_nonfinite = skip_nonfinite
         self.placement = placement
+        self.devices = OneDevice(jit) if placement is None else MeshDevices(jit, placement)
         self._jit = jit
         self._loss_scale: float | None = getattr(optimizer, "loss_scale", None)
         self._indices = {id(variable): i for i, variable in enumerate(non_trainable.values())}
         self._structure: Any = None
-        self._shardings: Carry | None = None
-        self._partitions: dict[int, Any] = {}
-        self._parts: list[tuple[int, ...]] | None = None
-        self._has_placed = False
         self.train_batch = compiled(self._train_batch, jit, donate=True)
         self.train_rows = compiled(self._train_rows, jit, donate=True)
         self.evaluate_batch = compiled(self._evaluate_batch, jit)
@@ -114,52 +92,21 @@ class Program:
     ) -> Carry:
         """Return the carry before the first step; it takes ownership of the arrays."""
         by_path = dict(zip(self.trainable, trainable, strict=True))
-        if self.placement is None:
-            state = initial_state(self.optimizer.init, by_path, self._jit)
-        else:
-            state = sharded_state(self.optimizer.init, by_path, self.placement.sharding())
+        state = self.devices.optimizer_state(self.optimizer.init, by_path)
         leaves, self._structure = flatten(state)
-        return self._placed_carry(
-            _with_separate_buffers(
-                Carry(
-                    trainable,
-                    non_trainable,
-                    tuple(jnp.asarray(leaf) for leaf in leaves),
-                    self.empty_accumulators(),
-                    jax.device_put(np.zeros((), np.int32)),
-                    jax.device_put(np.ones((), bool)),
-                )
-            )
+        carry = Carry(
+            trainable,
+            non_trainable,
+            tuple(jnp.asarray(leaf) for leaf in leaves),
+            self.empty_accumulators(),
+            jax.device_put(np.zeros((), np.int32)),
+            jax.device_put(np.ones((), bool)),
         )
+        return self.devices.carry(_with_separate_buffers(carry), self._variables)
 
-    def _placed_carry(self, carry: Carry) -> Carry:
-        """Replicate the scalars and accumulators, and remember the shardings of all arrays."""
-        if self.placement is None:
-            return carry
-        scalars = self._replicated((carry.accumulators, carry.steps, carry.finite))
-        carry = Carry(*carry[:3], *scalars)
-        self._shardings = map_tree(lambda array: array.sharding, carry)
-        parts = [_parts(array) for array in carry.trainable]
-        self._parts = parts if any(count > 1 for counts in parts for count in counts) else None
-        variables = [*self.trainable.values(), *self.non_trainable.values()]
-        arrays = (*carry.trainable, *carry.non_trainable)
-        self._partitions = {
-            id(variable): cast(Any, array.sharding).spec
-            for variable, array in zip(variables, arrays, strict=True)
-        }
-        return carry
-
-    def _replicated(self, tree: Any) -> Any:
-        return tree if self.placement is None else self.placement.replicate(tree)
-
-    def placed(self, batch: Any) -> Any:
-        """Divide a batch over the devices of the placement."""
-        if self.placement is None:
-            return batch
-        if not self._has_placed:
-            self._has_placed = True
-            self.placement.check_batch(batch)
-        return self.placement.place_batch(batch)
+    @property
+    def _variables(self) -> list[Variable]:
+        return [*self.trainable.values(), *self.non_trainable.values()]
 
     def key(self, step: Any) -> jax.Array:
         """Return the random key of a step, given the number of finite steps before it."""
@@ -171,11 +118,11 @@ class Program:
 
     def empty_accumulators(self) -> Accumulators:
         """Return the accumulators of an epoch before its first batch."""
-        return self._replicated(epoch_accumulators.empty(self.objective))
+        return self.devices.replicated(epoch_accumulators.empty(self.objective))
 
     def restarted_accumulators(self, before: Accumulators) -> Accumulators:
         """Return the accumulators at the beginning of an epoch after others."""
-        return self._replicated(epoch_accumulators.restarted(self.objective, before))
+        return self.devices.replicated(epoch_accumulators.restarted(self.objective, before))
 
     def logs(self, total: Accumulators) -> dict[str, jax.Array]:
         """Return the mean loss, the other logs and the metrics by name, in this order."""
@@ -196,8 +143,8 @@ class Program:
         scale: Any = None,
     ) -> tuple[jax.Array, tuple[BatchLoss, tuple[jax.Array, ...]]]:
         """Return the scaled loss; the value of the objective, and the new non-trainable values."""
-        variables = [*self.trainable.values(), *self.non_trainable.values()]
-        arrays = map(self._gathered, variables, (*trainable, *non_trainable))
+        variables = self._variables
+        arrays = self.devices.weights(variables, (*trainable, *non_trainable))
         values = dict(zip(map(id, variables), arrays, strict=True))
         call = ModelCall(self.model, self.objective, batch, training, self.key(step))
         value, assigned = call.apply(values)
@@ -206,15 +153,6 @@ class Program:
             if variable in self._indices:
                 after[self._indices[variable]] = array
         return value.loss if scale is None else value.loss * scale, (value, tuple(after))
-
-    def _gathered(self, variable: Variable, array: Any) -> Any:
-        """Return a weight as the devices compute with it: not split over the parts of a batch.
-
-        Stacked weights stay split: a scan gathers those of one layer at a time.
-        """
-        if self.placement is None or not self._jit or variable.copies:
-            return array
-        return self.placement.gathered(array, self._partitions[id(variable)])
 
     def _train_batch(self, carry: Carry, batch: Any) -> tuple[Carry, dict[str, jax.Array]]:
         """Make one step; return the carry after it, and its loss and logs."""
@@ -225,19 +163,18 @@ class Program:
             carry.trainable, carry.non_trainable, batch, True, carry.steps, scale
         )
         loss = value.loss
-        if self._shardings is not None and self._jit:
-            gradients = _constrained_to(gradients, self._shardings.trainable)
+        gradients = self.devices.gradients(gradients)
         if scale is not None:
             gradients = map_tree(lambda gradient: gradient / scale, gradients)
         finite = carry.finite
         if self.skip_nonfinite:
             finite &= jnp.isfinite(loss)
             if dynamic is None:  # else the optimizer skips gradients that are not finite
-                finite &= gradients_are_finite(gradients, self._parts)
+                finite &= self.devices.are_finite(gradients)
 
         def updated(gradients: Any) -> Carry:
             after = self._updated(carry, gradients, non_trainable, value)
-            return self._sharded(after)
+            return self.devices.stored(after)
 
         # The loss of the first step that is not finite counts in the mean of the epoch.
         sums = epoch_accumulators.add_losses(
@@ -245,13 +182,7 @@ class Program:
         )
         skipped = carry._replace(accumulators=sums)
         after = _select(finite, gradients, updated, skipped)._replace(finite=finite)
-        return self._sharded(after), {"loss": loss, **value.logs}
-
-    def _sharded(self, carry: Carry) -> Carry:
-        """Store the arrays of a carry as the placement demands, where XLA would choose."""
-        if self._shardings is None or not self._jit:
-            return carry
-        return _constrained_to(carry, self._shardings)
+        return self.devices.stored(after), {"loss": loss, **value.logs}
 
     def _updated(
         self, carry: Carry, gradients: Any, non_trainable: tuple[jax.Array, ...], value: BatchLoss
@@ -306,17 +237,6 @@ class Program:
             return self._evaluate_batch(trainable, non_trainable, total, batch)
 
         return self._repeated(first, stop, step, total)
-
-
-def _constrained_to(tree: Any, shardings: Any) -> Any:
-    """Store the arrays of a tree in a program with given shardings, where XLA would choose."""
-    return cast(Any, jax.lax.with_sharding_constraint)(tree, shardings)
-
-
-def _parts(array: jax.Array) -> tuple[int, ...]:
-    """Return the number of parts of each axis of an array on several devices."""
-    part = array.sharding.shard_shape(array.shape)
-    return tuple(size // max(own, 1) for size, own in zip(array.shape, part, strict=True))
 
 
 def _with_separate_buffers(tree: Any) -> Any:
