@@ -1,5 +1,6 @@
 """Placements on one device: the program for many devices runs there, too."""
 
+import jax
 import numpy as np
 import pytest
 from jax.sharding import NamedSharding
@@ -44,3 +45,30 @@ def test_a_compiled_model_goes_on_under_a_placement(tmp_path):
     again = lamina.load(tmp_path / "model.lamina", placement=Placement.fully_sharded())
     expected = model.fit(x, y, verbose=0).history
     np.testing.assert_allclose(again.fit(x, y, verbose=0).history["loss"], expected["loss"])
+
+
+def test_rematerialized_layers_get_their_masks():
+    class Net(lamina.Model):
+        def __init__(self):
+            super().__init__()
+            self.embed = layers.Embedding(20, 8, mask_zero=True)
+            self.block = layers.TransformerEncoderBlock(16, 2)
+            self.pool = layers.GlobalAveragePooling1D()
+
+        def call(self, ids):
+            return self.pool(self.block(self.embed(ids)))
+
+    ids = np.array([[3, 4, 0, 0], [5, 6, 7, 8]], "int32")
+    found = []
+    for patterns in ([], ["block"]):
+        lamina.set_seed(0)
+        net = Net()
+        net.build(lamina.Spec((None, 4), "int32"), placement=Placement.auto(remat=patterns))
+
+        def loss(values, net=net):
+            return (net.apply(values, ids, training=True)[0] ** 2).sum()
+
+        program = jax.jit(jax.value_and_grad(loss))
+        assert ("remat" in str(program.trace(net.values()).jaxpr)) is bool(patterns)
+        found.append(program(net.values()))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), *found)

@@ -58,6 +58,14 @@ def test_the_largest_axis_that_fits_is_split():
     assert last.is_replicated and last.reason == "no axis of (10,) can be divided by 8"
 
 
+def test_without_an_axis_for_batches_nothing_is_split_along_the_largest_axis():
+    mesh = AbstractMesh((8,), ("model",))
+    found = placed(Placement.fully_sharded(mesh, batch=None))
+    assert all(one.is_replicated for one in found.values())
+    assert {one.reason for one in found.values()} == {"no axis of the mesh divides batches"}
+    assert placed(Placement.auto(mesh, batch=None))["layers.0.kernel"].shard == (64, 32)
+
+
 def test_products_alternate_and_attention_is_split_along_its_heads():
     found = partitions(Placement.tensor_parallel(MESH))
     assert found["layers.0.kernel"] == P(None, "model") and found["layers.0.bias"] == P("model")

@@ -98,6 +98,8 @@ def _along_largest(
     entries: list[str | tuple[str, ...] | None] = [None] * len(variable.shape)
     for axis, names in taken.items():
         entries[axis] = names[0] if len(names) == 1 else names
+    if not axes:
+        return Choice(PartitionSpec(*entries), "no axis of the mesh divides batches")
     free = [n for n in range(len(variable.shape)) if n not in taken]
     fitting = [n for n in free if variable.shape[n] and variable.shape[n] % count == 0]
     if not fitting:

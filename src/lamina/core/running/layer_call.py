@@ -96,19 +96,14 @@ def _run_method(
         copy_masks(masks, given, (args, kwargs))
     SCOPE.set(Scope(call, layer, training, key, None if uncast else dtype))
     options = {} if info.training_at is None else {"training": training}
+    run = call.run
     if node.remat and training and method == "call":
-
-        def run(*args: Any, **kwargs: Any) -> Any:
-            scope = current()
-            assert scope is not None
-            return scope.call.run(layer, method, args, kwargs, options)
-
-        outputs = rematerialized(layer, run, args, kwargs)
-    elif marked and getattr(layer, "_hides_masks", False):
+        run = _run_rematerialized
+    if marked and getattr(layer, "_hides_masks", False):
         with masks.hidden():
-            outputs = call.run(layer, method, args, kwargs, options)
+            outputs = run(layer, method, args, kwargs, options)
     else:
-        outputs = call.run(layer, method, args, kwargs, options)
+        outputs = run(layer, method, args, kwargs, options)
     if uncast:
         outputs = cast_floating(outputs, dtype)
     if node.penalty is not None:
@@ -118,6 +113,23 @@ def _run_method(
     if masks and getattr(layer, "_removes_masks", False):
         masks.remove((args, kwargs))
     return outputs
+
+
+def _run_rematerialized(
+    layer: Tracked,
+    method: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: dict[str, Any],
+) -> Any:
+    """Run a method as the running call does, without storing its activations."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        scope = current()
+        assert scope is not None
+        return scope.call.run(layer, method, args, kwargs, options)
+
+    return rematerialized(layer, run, args, kwargs)
 
 
 def fresh_key(layer: Tracked) -> jax.Array:
