@@ -196,13 +196,13 @@ class Model(Layer):
         >>> Functional.from_config(model.get_config()).count_params()
         10
         """
-        with saving.reading_config(custom_objects, config):
+        with saving.reading_config(custom_objects, config) as reader:
             made: dict[str, Any] = {}
             if all(key in config for key in GRAPH_KEYS):
                 made["inputs"], made["outputs"] = graph_from(config)
             given = {name: value for name, value in config.items() if name not in GRAPH_KEYS}
             model = saving.from_config(cls, given if made else config, made=made)
-        if model._lamina.built is None:
+        if reader.builds and model._lamina.built is None:
             model._build_if_known()
         return model
 

@@ -187,6 +187,8 @@ class Sequential(Model):
             described: list[Any] = config.get("layers") or []
             layers = [spec_from(one) or reader.value(one) for one in described]
             model = saving.from_config(cls, given, made={"layers": layers})
+        if not reader.builds:
+            return model
         model._build_if_known()
         shape = config.get("build_input_shape")
         if shape and model.layers and model._lamina.built is None:

@@ -34,10 +34,12 @@ class Reader:
 
     Attributes:
         frozen: the number of frozen layers around the one that is read.
+        builds: whether models whose input is known are built. Default True.
     """
 
     def __init__(self, names: Names) -> None:
         self.frozen = 0
+        self.builds = True
         self.names = names
         self._shared: dict[Any, Any] = {}
         self._copies: dict[int, Any] = {}
