@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -131,6 +132,13 @@ class KerasWriter(Writer):
         name, config = described["class_name"], described["config"]
         if name == "Sequential":
             described["module"] = "keras"
+            taken = set[str]()
+            for entry in config["layers"]:
+                own = str(entry["config"].get("name") or "layer")
+                numbered = (f"{own}_{number}" for number in itertools.count(1))
+                name = next(n for n in itertools.chain([own], numbered) if n not in taken)
+                taken.add(name)
+                entry["config"]["name"] = name
         elif name == "Functional":
             described.update(module="keras.src.models.functional", registered_name="Functional")
             config.pop("dtype", None)
@@ -176,7 +184,9 @@ def _label(thing: Any) -> str:
 
 def _complete_nodes(config: dict[str, Any], model: Any) -> None:
     """Add to each symbolic array of a graph its shape and dtype, and make operators op nodes."""
-    specs = _specs(model)
+    for entry in config["layers"]:
+        entry["config"]["name"] = entry["name"]  # Keras needs different ones
+    specs = model._specs_of_steps()
     inputs = [entry["name"] for entry in config["layers"] if entry["class_name"] == "InputLayer"]
     known = {(name, 0, 0): spec for name, spec in zip(inputs, leaves_of(specs[0]), strict=False)}
     counts: dict[str, int] = {}
@@ -198,8 +208,3 @@ def _complete_nodes(config: dict[str, Any], model: Any) -> None:
                 inner["dtype"] = str(spec.dtype)
             else:
                 pending.extend(fields.values())
-
-
-def _specs(model: Any) -> list[Any]:
-    """The specs of the inputs of a graph, and of the outputs of each of its steps."""
-    return model._specs_of_steps()

@@ -18,11 +18,12 @@ from lamina.core.tree.walk import walk
 from lamina.errors import BuildError, explain
 from lamina.saving.config_reader import reading_config
 from lamina.saving.keras.assignment import Matching, assign_arrays
-from lamina.saving.keras.configs import canonical
+from lamina.saving.keras.configs import canonical, unavailable
 from lamina.saving.keras.errors import refused
 from lamina.saving.keras.sources import Source, opened
 from lamina.saving.keras.weights import matching_groups
 from lamina.saving.load_errors import reading
+from lamina.saving.lookup import Names
 
 __all__ = ["load", "load_weights"]
 
@@ -108,9 +109,15 @@ def _matching(source: Source, by_name: bool = False) -> Matching:
 
 
 def _made(source: Source, custom_objects: Mapping[str, Any] | None) -> Tracked:
+    parts = cast("Mapping[str, Any]", source.config).items()
+    config = {name: part for name, part in parts if name != "compile_config"}
+    described = canonical(config, custom_objects)
+    problem = unavailable(described, source.path, Names(custom_objects))
+    if problem is not None:
+        raise problem
     with reading_config(custom_objects) as reader:
         reader.builds = False
-        root = reader.value(canonical(source.config))
+        root = reader.value(described)
     if not isinstance(root, Tracked):
         raise refused(
             source.path,
