@@ -120,6 +120,8 @@ class KerasWriter(Writer):
         return described
 
     def _layer(self, name: str, config: dict[str, Any], thing: Any) -> None:
+        for option in ("lora_alpha", "lora_rank"):  # kernels are written with their changes added
+            config.pop(option, None)
         for option, plain in _OPTIONS.get(name, {}).items():
             value = config.pop(option, plain)
             if value != plain:

@@ -95,13 +95,14 @@ def load_weights(
         FileFormatError: the file is damaged, or does not match the model. Nothing was changed.
         BuildError: the model is not built, and the shape of its input is not known.
     """
-    with opened(path) as source, reading(path):
+    with opened(path) as source:
         request = None
         if any(not v.built for _, v in walk(root).variables.values()) or not root._lamina.built:
             request = request_of(root, source.config or {})
             if request is None:
                 raise _unbuilt(root, path)
-        assign_arrays(root, path, _matching(source, by_name), request, skip_mismatch)
+        with reading(path):
+            assign_arrays(root, path, _matching(source, by_name), request, skip_mismatch)
 
 
 def _matching(source: Source, by_name: bool = False) -> Matching:

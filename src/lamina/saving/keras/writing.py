@@ -24,7 +24,7 @@ from lamina.saving.config_writer import writing_with
 from lamina.saving.files import raise_unwritten, replacing
 from lamina.saving.keras.configs_written import KerasWriter
 from lamina.saving.keras.hdf5 import h5py_module
-from lamina.saving.keras.walk import Group, class_name, groups_of
+from lamina.saving.keras.walk import Group, class_name, groups_of, listed_base, own_variables
 
 __all__ = ["VERSION", "Compilation", "save", "save_weights"]
 
@@ -148,11 +148,25 @@ def _arrays(layer: Tracked) -> list[tuple[Group, list[np.ndarray]]]:
         )
     groups = groups_of(layer)
     variables = [slot for group in groups for slot in group.slots if isinstance(slot, Variable)]
-    values = iter([to_host(value) for value in stored_together(variables)])
+    values = dict(zip(map(id, variables), stored_together(variables), strict=True))
+    for _, inner in walk(layer).layers.values():
+        values |= {key: value for key, value in _computed(inner).items() if key in values}
     return [
-        (group, [next(values) if isinstance(s, Variable) else s for s in group.slots])
+        (group, [to_host(values[id(s)]) if isinstance(s, Variable) else s for s in group.slots])
         for group in groups
     ]
+
+
+def _computed(layer: Any) -> dict[int, Any]:
+    """The kernels that Keras stores in another form, by the identity of their variable."""
+    if getattr(layer, "lora", None) is not None and layer.lora.built:
+        kernel = getattr(layer, layer._adapted)
+        return {id(kernel): layer._changed()}
+    if listed_base(layer) == "SpectralNormalization":  # Keras divides the kernel itself
+        kernel: Any = own_variables(layer)[0]
+        value = stored_together([kernel, layer.sigma])
+        return {id(kernel): (value[0] / value[1]).astype(value[0].dtype)}
+    return {}
 
 
 def _write_arrays(
