@@ -355,6 +355,13 @@ ROWS = [
     Row("Masking", layers.Masking, SEQUENCE, UNKNOWN),
     Row("Rescaling", lambda: layers.Rescaling(2.0, offset=1.0), SEQUENCE, UNKNOWN),
     Row("Normalization", layers.Normalization, SEQUENCE, UNKNOWN, WRONG),
+    Row(
+        "CategoryEncoding",
+        lambda: layers.CategoryEncoding(7, "count"),
+        (ids(2, 5),),
+        (Spec((None, "sample"), "int32"),),
+    ),
+    Row("Discretization", lambda: layers.Discretization([-0.5, 0.5]), SEQUENCE, UNKNOWN),
     over_space("CenterCrop", 3, 2, rank=2),
     over_space("Resizing", 5, 2, crop_to_aspect_ratio=True, rank=2),
     *[

@@ -90,7 +90,8 @@ from lamina.layers.pooling.windowed import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from lamina.layers.preprocessing import Normalization, Rescaling
+from lamina.layers.preprocessing.categories import CategoryEncoding, Discretization
+from lamina.layers.preprocessing.normalization import Normalization, Rescaling
 from lamina.layers.recurrent import (
     GRU,
     LSTM,
@@ -161,6 +162,7 @@ __all__ = [
     "AvgPool3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
     "Conv1D",
@@ -184,6 +186,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",

@@ -71,6 +71,7 @@ class Node:
         plans: the planned calls of the layer as a root.
         remat: whether a placement has the activations of its calls computed again in the backward
             pass.
+        revision: number of changes of values that compiled programs hold as constants.
     """
 
     __slots__ = (
@@ -93,6 +94,7 @@ class Node:
         "placement",
         "plans",
         "remat",
+        "revision",
         "trainable",
     )
 
@@ -104,6 +106,7 @@ class Node:
         self.made_at = made_at
         self.made_in = made_in
         self.edition = 0
+        self.revision = 0
         self.name: str | None = None
         self.dtype: str | None = None
         self.trainable = True
