@@ -91,7 +91,10 @@ from lamina.layers.pooling.windowed import (
     MaxPooling3D,
 )
 from lamina.layers.preprocessing.categories import CategoryEncoding, Discretization
+from lamina.layers.preprocessing.hashing import HashedCrossing, Hashing
+from lamina.layers.preprocessing.lookup import IntegerLookup, StringLookup
 from lamina.layers.preprocessing.normalization import Normalization, Rescaling
+from lamina.layers.preprocessing.text import TextVectorization
 from lamina.layers.recurrent import (
     GRU,
     LSTM,
@@ -211,7 +214,10 @@ __all__ = [
     "GroupNormalization",
     "GroupQueryAttention",
     "GroupedQueryAttention",
+    "HashedCrossing",
+    "Hashing",
     "Identity",
+    "IntegerLookup",
     "LSTMCell",
     "Lambda",
     "Layer",
@@ -254,7 +260,9 @@ __all__ = [
     "SpectralNormalization",
     "Stack",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
     "TransformerDecoderBlock",
     "TransformerEncoderBlock",

@@ -6,7 +6,7 @@ import contextlib
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.core.base.scalars import plain_numbers
 from lamina.core.base.sites import Site
@@ -179,9 +179,15 @@ class Node:
 
 
 class Tracked:
-    """An object with a :class:`Node`: a layer as the core sees it."""
+    """An object with a :class:`Node`: a layer as the core sees it.
+
+    Attributes:
+        _lamina_outside: whether layers of the class are called on data before programs, which
+            therefore do not reach them.
+    """
 
     _lamina: Node
+    _lamina_outside: ClassVar[bool] = False
 
     def __copy__(self) -> Any:
         # The copy holds the same layers and variables, with a node of its own.
