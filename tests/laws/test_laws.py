@@ -375,6 +375,18 @@ ROWS = [
         (Spec((None,), "int32"),) * 2,
     ),
     Row("Discretization", lambda: layers.Discretization([-0.5, 0.5]), SEQUENCE, UNKNOWN),
+    Row(
+        "STFTSpectrogram",
+        lambda: layers.STFTSpectrogram("magnitude", 4),
+        (floats(2, 20, 3),),
+        ((None, "time", 3),),
+    ),
+    Row(
+        "MelSpectrogram",
+        lambda: layers.MelSpectrogram(8, 4, num_mel_bins=3),
+        (floats(2, 20),),
+        ((None, "time"),),
+    ),
     over_space("CenterCrop", 3, 2, rank=2),
     over_space("Resizing", 5, 2, crop_to_aspect_ratio=True, rank=2),
     *[

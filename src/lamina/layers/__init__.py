@@ -94,6 +94,7 @@ from lamina.layers.preprocessing.categories import CategoryEncoding, Discretizat
 from lamina.layers.preprocessing.hashing import HashedCrossing, Hashing
 from lamina.layers.preprocessing.lookup import IntegerLookup, StringLookup
 from lamina.layers.preprocessing.normalization import Normalization, Rescaling
+from lamina.layers.preprocessing.spectrograms import MelSpectrogram, STFTSpectrogram
 from lamina.layers.preprocessing.text import TextVectorization
 from lamina.layers.recurrent import (
     GRU,
@@ -231,6 +232,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
@@ -247,6 +249,7 @@ __all__ = [
     "Resizing",
     "ReversibleEmbedding",
     "RotaryEmbedding",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

@@ -47,13 +47,14 @@ LAYERS = _named(
             "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization "
             "GroupedQueryAttention HashedCrossing Hashing Identity IntegerLookup LSTM LSTMCell "
             "Lambda LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D "
-            "Maximum Minimum MultiHeadAttention Multiply Normalization PReLU Permute "
-            "RMSNormalization RNN ReLU Remat RepeatVector Rescaling Reshape Residual Resizing "
-            "ReversibleEmbedding RotaryEmbedding SeparableConv1D SeparableConv2D SimpleRNN "
-            "SimpleRNNCell Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D "
-            "SpectralNormalization Stack StackedRNNCells StringLookup Subtract TextVectorization "
-            "TimeDistributed TransformerDecoderBlock TransformerEncoderBlock UnitNormalization "
-            "UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
+            "Maximum MelSpectrogram Minimum MultiHeadAttention Multiply Normalization PReLU "
+            "Permute RMSNormalization RNN ReLU Remat RepeatVector Rescaling Reshape Residual "
+            "Resizing ReversibleEmbedding RotaryEmbedding STFTSpectrogram SeparableConv1D "
+            "SeparableConv2D SimpleRNN SimpleRNNCell Softmax SpatialDropout1D SpatialDropout2D "
+            "SpatialDropout3D SpectralNormalization Stack StackedRNNCells StringLookup Subtract "
+            "TextVectorization TimeDistributed TransformerDecoderBlock TransformerEncoderBlock "
+            "UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D "
+            "ZeroPadding3D"
         ),
         "lamina.models": "Functional Model Operation Sequential",
         "lamina.seq2seq": (
