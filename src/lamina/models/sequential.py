@@ -26,6 +26,7 @@ from lamina.models.model import Functional, Model
 from lamina.models.model_state import SymbolicEnds, state_of
 from lamina.models.stack_entries import checked, start_of
 from lamina.models.symbol import Symbol
+from lamina.models.text_inputs import with_ids
 
 if TYPE_CHECKING:
     from lamina import saving
@@ -280,14 +281,11 @@ class Sequential(Model):
         return inputs
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        first = self._of_text()
-        if first and args and is_text(args[0]):
-            inputs = args[0]
-            for layer in first:
-                inputs = layer(inputs)
-            if len(first) == len(self.layers):
-                return inputs
-            args = (inputs, *args[1:])
+        if args and is_text(args[0]):
+            first = self._of_text()
+            args = (with_ids(self, args[0]), *args[1:])
+            if first and len(first) == len(self.layers):
+                return args[0]
         return super().__call__(*args, **kwargs)
 
     def _of_text(self) -> list[Layer]:

@@ -125,7 +125,23 @@ def test_models_files_and_clones(tmp_path):
     twin = lamina.models.clone_model(model)
     twin.set_weights(model.get_weights())
     assert jnp.array_equal(twin(TEXTS), expected)
-    assert jnp.array_equal(model.predict(ids, verbose=0), expected)
+    model.compile("sgd", "mse")
+    y = np.zeros((2, 2))
+    for data in (ids, TEXTS, np.array(TEXTS)):
+        assert jnp.allclose(model.predict(data, verbose=0), expected, atol=1e-6)
+        np.testing.assert_allclose(model.evaluate(data, y, verbose=0), (expected**2).mean(), 1e-5)
+    model.fit(TEXTS, y, validation_data=(TEXTS, y), epochs=2, verbose=0)
+    assert not jnp.array_equal(model(TEXTS), expected)
+
+
+def test_reports_tell_that_it_needs_no_build(capsys):
+    model = Sequential([TextVectorization(vocabulary=WORDS), layers.Embedding(6, 2)])
+    model(["a"])
+    model.summary()
+    model.explain()
+    printed = capsys.readouterr().out
+    assert "before programs" in printed and "not built" not in printed.lower()
+    assert model.plan(lamina.Spec((None, None), "int32")).unused == ()
 
 
 def test_in_a_model_of_ones_own():
