@@ -112,7 +112,7 @@ def test_set_vocabulary_replaces_another():
 def test_models_files_and_clones(tmp_path):
     vectorize = TextVectorization(output_sequence_length=4)
     vectorize.adapt(TEXTS)
-    net = Sequential([layers.Embedding(9, 3, mask_zero=True), layers.GRU(2)])
+    net = Sequential([layers.Embedding(9, 2, mask_zero=True), layers.GlobalAveragePooling1D()])
     ids = vectorize(TEXTS)
     net.compile("sgd", "mse")
     net.fit(ids, np.zeros((2, 2)), verbose=0)
@@ -142,6 +142,15 @@ def test_reports_tell_that_it_needs_no_build(capsys):
     printed = capsys.readouterr().out
     assert "before programs" in printed and "not built" not in printed.lower()
     assert model.plan(lamina.Spec((None, None), "int32")).unused == ()
+
+
+def test_series_of_pandas_and_long_vocabularies():
+    pandas = pytest.importorskip("pandas")
+    words = [f"w{number}" for number in range(40)]
+    vectorize = TextVectorization(vocabulary=words)
+    model = Sequential([vectorize, layers.Embedding(42, 2)])
+    assert jnp.array_equal(model(pandas.Series(["w3", "w5 w6"])), model(["w3", "w5 w6"]))
+    assert repr(vectorize) == "TextVectorization(vocabulary=['', '[UNK]', 'w0', ... 42 items])"
 
 
 def test_in_a_model_of_ones_own():

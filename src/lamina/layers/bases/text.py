@@ -32,19 +32,21 @@ class TextLayer(Layer):
 
 
 def is_text(value: Any) -> bool:
-    """Return whether a value is text: str, bytes, a list of them, or a NumPy array of them.
+    """Return whether a value is text: str, bytes, or a list, NumPy array or series of them.
 
     >>> is_text(["a", "b"]), is_text(np.array(["a"])), is_text([1]), is_text(np.ones(1))
     (True, True, False, False)
     """
-    while isinstance(value, list | tuple) and value:
-        value = typed("list[Any]", value)[0]
-    if isinstance(value, np.ndarray):
-        array = typed("np.ndarray[Any, Any]", value)
-        return array.dtype.kind in "SUT" or (
-            array.dtype == object and array.size > 0 and is_text(array.flat[0])
-        )
-    return isinstance(value, str | bytes)
+    first = value
+    while first.__class__ in (list, tuple) and first:
+        first = first[0]
+    if hasattr(first, "to_numpy"):  # of pandas
+        first = first.to_numpy()
+    if not isinstance(first, np.ndarray):
+        return isinstance(first, str | bytes)
+    array = typed("np.ndarray[Any, Any]", first)
+    is_objects = array.dtype == object and array.size > 0
+    return array.dtype.kind in "SUT" or (is_objects and is_text(array.flat[0]))
 
 
 def as_text(layer: Tracked, value: Any, encoding: str) -> np.ndarray[Any, Any]:
