@@ -35,7 +35,7 @@ class ArrayFunction(Layer):
     """
 
     def __init__(self, function: str, options: dict[str, Any] | None = None) -> None:
-        if function not in FUNCTIONS:
+        if str(function) not in FUNCTIONS:  # a file may have a list here
             raise InputError(
                 explain(
                     "ArrayFunction got an unknown operation.",
