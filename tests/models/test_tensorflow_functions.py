@@ -35,6 +35,13 @@ from lamina.models.tensorflow_functions import keras_call
             {},
             ("Pad", ("x",), {"pad_width": [[0, 1]], "mode": "reflect"}),
         ),
+        ("tf.gather", ("x", "i"), {"axis": None}, ("Take", ("x", "i"), {"axis": 0})),
+        (
+            "tf.nn.l2_normalize",
+            ("x", 1, 4.0),
+            {},
+            ("Normalize", ("x",), {"axis": 1, "epsilon": 2.0}),
+        ),
         ("tf.argmax", ("x",), {}, ("Argmax", ("x",), {"axis": 0})),
         ("tf.matmul", (), {"a": "x", "b": "y", "transpose_b": False}, ("Matmul", ("x", "y"), {})),
         ("tf.concat", (["x", "y"], 1), {}, ("Concatenate", (["x", "y"],), {"axis": 1})),

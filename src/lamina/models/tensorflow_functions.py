@@ -148,7 +148,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "Argmin": {"axis": 0},
     "Cumsum": {"axis": 0},
     "Gelu": {"approximate": False},
-    "Normalize": {"axis": None, "epsilon": 1e-6},
+    "Normalize": {"axis": None, "epsilon": 1e-12},
     "Take": {"axis": 0},
     "TopK": {"k": 1},
 }
@@ -217,6 +217,11 @@ def _adapted(kind: str, options: dict[str, Any]) -> dict[str, Any]:
         sizes: list[int] = list(options["indices_or_sections"])
         ends = [sum(sizes[: place + 1]) for place in range(len(sizes))]
         options["indices_or_sections"] = ends[:-1]
+    if kind == "Normalize":
+        # TensorFlow's epsilon bounds the sum of squares, Keras's bounds its root
+        options["epsilon"] = options["epsilon"] ** 0.5
+    if kind == "Take" and options.get("axis") is None:
+        options["axis"] = 0
     for name in ("mode", "padding"):
         if isinstance(options.get(name), str):
             options[name] = options[name].lower()
