@@ -151,6 +151,13 @@ def over_space(name, *args, weights=False, rank=None, **options):
     return Row(name, make, (inputs,), ((None, *unknown, 2),), (other,) if weights else None)
 
 
+def row_of_augmentations(*makes):
+    """A row of layers that change images, one after another."""
+    name = type(makes[0]()).__name__
+    make = lambda: Sequential([make() for make in makes])  # noqa: E731
+    return Row(f"{name} etc.", make, (floats(2, 4, 4, 3),), ((None, None, None, 3),), training=True)
+
+
 ROWS = [
     Row("Dense", lambda: layers.Dense(4), (floats(2, 3),), ((None, 3),), (floats(2, 4),)),
     Row(
@@ -430,6 +437,20 @@ ROWS = [
         (ids(2, 5),),
         (Spec((None, None), "int32"),),
         training=True,
+    ),
+    row_of_augmentations(
+        layers.RandomFlip,
+        lambda: layers.RandomRotation(0.2),
+        lambda: layers.RandomZoom(0.3),
+        lambda: layers.RandomTranslation(0.3, 0.2),
+        lambda: layers.RandomShear(0.3, 0.2),
+        lambda: layers.RandomCrop(3, 3),
+    ),
+    row_of_augmentations(
+        lambda: layers.RandomBrightness(0.2),
+        lambda: layers.RandomContrast(0.2, (-2, 2)),
+        layers.AutoContrast,
+        layers.Equalization,
     ),
     Row(
         "an attention decoder",

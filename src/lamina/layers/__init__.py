@@ -6,6 +6,20 @@ from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, So
 from lamina.layers.attention.dot_product import AdditiveAttention, Attention, RotaryEmbedding
 from lamina.layers.attention.grouped_query import GroupedQueryAttention, GroupQueryAttention
 from lamina.layers.attention.multi_head import MultiHeadAttention
+from lamina.layers.augmentation.affine import (
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
+from lamina.layers.augmentation.brightness import (
+    AutoContrast,
+    Equalization,
+    RandomBrightness,
+    RandomContrast,
+)
+from lamina.layers.augmentation.crops import RandomCrop
+from lamina.layers.augmentation.flips import RandomFlip
 from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.blocks import Residual, TransformerDecoderBlock, TransformerEncoderBlock
 from lamina.layers.concatenation import Concatenate, Dot, concatenate, dot
@@ -152,6 +166,7 @@ __all__ = [
     "AdditiveAttention",
     "AlphaDropout",
     "Attention",
+    "AutoContrast",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -189,6 +204,7 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Ensemble",
+    "Equalization",
     "Flatten",
     "GRUCell",
     "GaussianDropout",
@@ -229,6 +245,14 @@ __all__ = [
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Remat",
     "RepeatVector",
