@@ -451,6 +451,23 @@ ROWS = [
         lambda: layers.RandomContrast(0.2, (-2, 2)),
         layers.AutoContrast,
         layers.Equalization,
+        layers.RandomInvert,
+        lambda: layers.RandomPosterization(4, (-2, 2)),
+        lambda: layers.Solarization(0.2, 0.5, (-2, 2)),
+    ),
+    row_of_augmentations(
+        layers.RandomGrayscale,
+        lambda: layers.RandomHue(0.2, (-2, 2)),
+        lambda: layers.RandomSaturation((0.4, 0.6), (0, 1)),
+        lambda: layers.RandomColorJitter((0, 1), 0.1, 0.1, 0.1, 0.1),
+    ),
+    row_of_augmentations(
+        lambda: layers.RandomSharpness(0.8, (-2, 2)),
+        lambda: layers.RandomGaussianBlur(value_range=(-2, 2)),
+        layers.RandomErasing,
+        layers.RandomPerspective,
+        layers.MixUp,
+        layers.CutMix,
     ),
     Row(
         "an attention decoder",

@@ -76,6 +76,19 @@ AUGMENTATIONS = [
     ("RandomContrast", (0.1, 0.2), (0, 1), 5),
     ("AutoContrast", (0, 1)),
     ("Equalization", (0, 1), 64),
+    ("RandomGrayscale", 0.3),
+    ("RandomHue", 0.3, (0, 1)),
+    ("RandomSaturation", (0.2, 0.3)),
+    ("RandomColorJitter", (0, 1), 0.1, (0.1, 0.2), None, 0.2),
+    ("RandomInvert", (0.1, 0.2), (0, 1)),
+    ("RandomPosterization", 3),
+    ("Solarization", 0.2, (0.1, 0.5), (0, 1), 3),
+    ("RandomSharpness", 0.2, (0, 1)),
+    ("RandomGaussianBlur", (0.2, 0.3), (3, 5), 0.4, (0, 1)),
+    ("RandomErasing", 0.3, 0.2, (1.0, 2.0, 3.0)),
+    ("RandomPerspective", 0.3, 0.4, "nearest"),
+    ("MixUp", 0.3),
+    ("CutMix", (0.3, 0.5), 4),
 ]
 
 

@@ -18,8 +18,15 @@ from lamina.layers.augmentation.brightness import (
     RandomBrightness,
     RandomContrast,
 )
+from lamina.layers.augmentation.color import RandomGrayscale, RandomHue, RandomSaturation
+from lamina.layers.augmentation.color_jitter import RandomColorJitter
 from lamina.layers.augmentation.crops import RandomCrop
+from lamina.layers.augmentation.erasing import RandomErasing
+from lamina.layers.augmentation.filters import RandomGaussianBlur, RandomSharpness
 from lamina.layers.augmentation.flips import RandomFlip
+from lamina.layers.augmentation.mixing import CutMix, MixUp
+from lamina.layers.augmentation.perspective import RandomPerspective
+from lamina.layers.augmentation.tones import RandomInvert, RandomPosterization, Solarization
 from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.blocks import Residual, TransformerDecoderBlock, TransformerEncoderBlock
 from lamina.layers.concatenation import Concatenate, Dot, concatenate, dot
@@ -196,6 +203,7 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "CutMix",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -239,6 +247,7 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
+    "MixUp",
     "MultiHeadAttention",
     "Multiply",
     "Normalization",
@@ -246,10 +255,20 @@ __all__ = [
     "Permute",
     "RMSNormalization",
     "RandomBrightness",
+    "RandomColorJitter",
     "RandomContrast",
     "RandomCrop",
+    "RandomErasing",
     "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
     "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
     "RandomShear",
     "RandomTranslation",
     "RandomZoom",
@@ -269,6 +288,7 @@ __all__ = [
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
+    "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",

@@ -17,11 +17,12 @@ from lamina.ops.arrays import cast as cast_array
 from lamina.ops.images import image_axes
 from lamina.ops.spatial import DataFormat
 
-__all__ = ["Augmentation", "Factor", "Pair", "uniform"]
+__all__ = ["Augmentation", "Factor", "Pair", "chosen", "uniform"]
 
 Factor = float | tuple[float, float] | list[float]
 Pair = tuple[float, float]
 
+_RANGE = "a pair of different numbers"
 _LAST, _FIRST = "height, width, channels", "channels, height, width"
 
 
@@ -68,6 +69,9 @@ class Augmentation(Layer):
     """Whether integers become floats outside of training."""
     random: ClassVar[bool] = True
     """Whether the layer draws random numbers."""
+
+    channels: tuple[int, ...] = ()
+    """Numbers of channels that images may have; all if empty."""
 
     seed: int | None = None
 
@@ -132,17 +136,16 @@ class Augmentation(Layer):
         return given
 
     def _check(self, shape: Any) -> None:
-        axes = _LAST if self.data_format == "channels_last" else _FIRST
+        """Checks the number of axes and of channels of images."""
+        last = self.data_format == "channels_last"
+        axes = _LAST if last else _FIRST
         check_rank(self, shape, f"batch, {axes}" if len(shape) > 3 else axes, exactly=True)
-
-    def _check_channels(self, images: jax.Array, *counts: int) -> None:
-        """Checks the number of channels of images."""
-        channels = images.shape[-1 if self.data_format == "channels_last" else -3]
-        if channels not in counts:
+        channels = shape[-1 if last else -3]
+        if self.channels and channels not in self.channels:
             raise refusal(
                 self,
                 "got images with the wrong number of channels",
-                expected=f"{' or '.join(map(str, counts))} channels",
+                expected=f"{' or '.join(map(str, self.channels))} channels",
                 received=f"{channels} channels, for data_format={self.data_format!r}",
                 remedy="Pass RGB images, or correct data_format.",
             )
@@ -173,7 +176,7 @@ class Augmentation(Layer):
         A pair has to overlap ``[low, high]``, and may exceed it.
         """
         several = isinstance(value, list | tuple)
-        numbers = self._numbers(name, value if several else [value], (low, high))
+        numbers = self._numbers(name, value if several else [value], _wanted(low, high))
         if not several:
             (number,) = numbers
             if low <= number <= high:
@@ -188,7 +191,7 @@ class Augmentation(Layer):
         A pair has to be within ``[min(low, least high), high]``, so that it may be such a range.
         """
         several = isinstance(value, list | tuple)
-        numbers = self._numbers(name, value if several else [value], (low, high))
+        numbers = self._numbers(name, value if several else [value], _wanted(low, high))
         floor = min(low, least * high) if several else low
         if len(numbers) != 1 + several or not all(floor <= one <= high for one in numbers):
             raise bad_option(self, name, value, _wanted(low, high))
@@ -199,12 +202,13 @@ class Augmentation(Layer):
     def _range(self, value: Any) -> Pair:
         """Returns the option ``value_range``, two numbers in ascending order."""
         several = isinstance(value, list | tuple)
-        numbers = self._numbers("value_range", value if several else [], None)
+        numbers = self._numbers("value_range", value if several else [], _RANGE)
         if len(numbers) != 2 or numbers[0] == numbers[1]:
-            raise bad_option(self, "value_range", value, "a pair of different numbers")
+            raise bad_option(self, "value_range", value, _RANGE)
         return min(numbers), max(numbers)
 
-    def _numbers(self, name: str, values: Any, bounds: Pair | None) -> list[float]:
+    def _numbers(self, name: str, values: Any, wanted: str) -> list[float]:
+        """Returns the values as finite numbers."""
         found: list[float] = []
         for value in values:
             try:
@@ -212,7 +216,6 @@ class Augmentation(Layer):
             except (TypeError, ValueError):
                 number = math.nan
             if not math.isfinite(number):
-                wanted = "a pair of different numbers" if bounds is None else _wanted(*bounds)
                 raise bad_option(self, name, value, wanted)
             found.append(number)
         return found
@@ -230,3 +233,13 @@ def uniform(key: jax.Array, between: Pair, shape: tuple[int, ...]) -> jax.Array:
 
 def _wanted(low: float, high: float) -> str:
     return f"a number in [{low:g}, {high:g}], or a pair of numbers"
+
+
+def chosen(key: jax.Array, between: Pair, shape: tuple[int, ...]) -> jax.Array:
+    """Draws booleans that are true with a probability that is uniform in a range.
+
+    >>> chosen(jax.random.key(0), (1.0, 1.0), (2,)).tolist()
+    [True, True]
+    """
+    first, second = jax.random.split(key)
+    return jax.random.uniform(first, shape) < uniform(second, between, shape)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from lamina.ops.augmentation.sampling import per_image
 
 __all__ = [
+    "Range",
     "brighten",
     "contrast",
     "equalize",
