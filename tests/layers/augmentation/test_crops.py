@@ -20,11 +20,12 @@ def test_crops_at_a_place_are_those_of_keras(images):
 
 def test_crops_are_windows_at_every_place(images):
     layer = layers.RandomCrop(4, 7)
-    run = jax.jit(lambda key: layer(images, training=True, rng=key))
+    run = jax.jit(jax.vmap(lambda key: layer(images, training=True, rng=key)))
     windows = {
         images[:, i : i + 4, j : j + 7].tobytes(): (i, j) for i in range(3) for j in range(2)
     }
-    found = [windows[np.asarray(run(key)).tobytes()] for key in jax.random.split(KEY, 60)]
+    crops = np.asarray(run(jax.random.split(KEY, 60)))
+    found = [windows[crop.tobytes()] for crop in crops]
     assert set(found) == set(windows.values())
 
 

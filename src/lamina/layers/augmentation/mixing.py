@@ -62,7 +62,7 @@ class MixUp(Augmentation):
     def draw(self, key: jax.Array, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         first, second = jax.random.split(key)
         batch = images.shape[0]
-        weights = beta_weights(first, self.alpha, batch)
+        weights = beta_weights(first, jnp.full(batch, self.alpha, jnp.float32))
         return jax.random.permutation(second, batch), weights
 
     def transform(self, images: jax.Array, drawn: Any) -> jax.Array:
@@ -120,7 +120,7 @@ class CutMix(Augmentation):
         first, second, third, fourth = jax.random.split(key, 4)
         batch, (height, width) = images.shape[0], self._size(images)
         alpha = uniform(first, self.factor, (batch,)) + _LEAST
-        shares = jnp.sqrt(1 - beta_weights(second, alpha, batch))
+        shares = jnp.sqrt(1 - beta_weights(second, alpha))
         places = jax.random.uniform(third, (batch, 2))
         boxes = Boxes.within(jnp.stack([shares, shares], -1), places, height, width)
         weights = 1 - boxes.area() / (height * width)

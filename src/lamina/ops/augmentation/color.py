@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.ops.arrays import float_dtype
+from lamina.ops.augmentation.compiled import one_program
 from lamina.ops.augmentation.sampling import per_image
 from lamina.ops.augmentation.tones import Range, rescale
 
@@ -14,6 +15,7 @@ __all__ = ["grayscale", "hsv_to_rgb", "rgb_to_hsv", "saturate", "turn_hue"]
 _LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601, rounded as in Keras and TensorFlow
 
 
+@one_program("axis")
 def grayscale(images: jax.Array, axis: int = -1) -> jax.Array:
     """Return the luma of RGB images: ``0.2989 red + 0.587 green + 0.114 blue``.
 
@@ -90,6 +92,7 @@ def hsv_to_rgb(
     return jnp.stack(shares, axis)
 
 
+@one_program("value_range", "axis")
 def turn_hue(images: jax.Array, turns: jax.Array, value_range: Range, axis: int = -1) -> jax.Array:
     """Turn the hue of RGB images.
 
@@ -111,6 +114,7 @@ def turn_hue(images: jax.Array, turns: jax.Array, value_range: Range, axis: int 
     return rescale(jnp.clip(made, 0, 1), (0, 1), value_range)
 
 
+@one_program("value_range", "axis")
 def saturate(
     images: jax.Array, factors: jax.Array, value_range: Range, axis: int = -1
 ) -> jax.Array:

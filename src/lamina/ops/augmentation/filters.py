@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lamina.ops.augmentation.compiled import one_program
 from lamina.ops.augmentation.sampling import per_image
 
 __all__ = ["gaussian_blur", "gaussian_weights", "sharpen"]
 
 
+@one_program("axes")
 def sharpen(images: jax.Array, amounts: jax.Array, *, axes: tuple[int, int]) -> jax.Array:
     """Move images away from, or towards, a smoothed copy: ``y = s + a (x - s)``.
 
@@ -56,6 +58,7 @@ def gaussian_weights(size: int, sigma: jax.Array) -> jax.Array:
     return weights / jnp.sum(weights, -1, keepdims=True)
 
 
+@one_program("sizes", "axes")
 def gaussian_blur(
     images: jax.Array, sizes: tuple[int, int], sigmas: jax.Array, *, axes: tuple[int, int]
 ) -> jax.Array:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lamina.ops.augmentation.compiled import one_program
 from lamina.ops.augmentation.sampling import (
     FillMode,
     Interpolation,
@@ -76,6 +77,7 @@ def crop_at(
     return images
 
 
+@one_program("height", "width")
 def rotations(angles: jax.Array, height: int, width: int) -> jax.Array:
     """Return matrices that rotate images about their center, counterclockwise.
 
@@ -95,6 +97,7 @@ def rotations(angles: jax.Array, height: int, width: int) -> jax.Array:
     return _matrices((cos, -sin, x - cos * x + sin * y), (sin, cos, y - sin * x - cos * y))
 
 
+@one_program("height", "width")
 def zooms(heights: jax.Array, widths: jax.Array, height: int, width: int) -> jax.Array:
     """Return matrices that zoom images about their center.
 
@@ -116,6 +119,7 @@ def zooms(heights: jax.Array, widths: jax.Array, height: int, width: int) -> jax
     return _matrices((widths, zero, x), (zero, heights, y))
 
 
+@one_program()
 def translations(down: jax.Array, right: jax.Array) -> jax.Array:
     """Return matrices that move images.
 
@@ -133,6 +137,7 @@ def translations(down: jax.Array, right: jax.Array) -> jax.Array:
     return _matrices((one, zero, -right), (zero, one, -down))
 
 
+@one_program()
 def shears(x: jax.Array, y: jax.Array) -> jax.Array:
     """Return matrices that shear images: the input's point is ``(x + a y, y + b x)``.
 
@@ -150,6 +155,7 @@ def shears(x: jax.Array, y: jax.Array) -> jax.Array:
     return _matrices((one, x, zero), (y, one, zero))
 
 
+@one_program("interpolation", "fill_mode", "fill_value", "data_format")
 def affine_transform(
     images: jax.Array,
     matrices: jax.Array,

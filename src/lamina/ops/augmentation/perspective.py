@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from lamina.ops.augmentation.compiled import one_program
 from lamina.ops.augmentation.sampling import (
     Interpolation,
     channels_back,
@@ -33,6 +34,7 @@ def corners_of(height: int, width: int) -> jax.Array:
     return jnp.array([[0, 0], [right, 0], [0, bottom], [right, bottom]], jnp.float32)
 
 
+@one_program("interpolation", "fill_value", "data_format")
 def perspective_transform(
     images: jax.Array,
     corners: jax.Array,

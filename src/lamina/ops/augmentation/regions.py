@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from lamina.ops.augmentation.compiled import one_program
 from lamina.ops.augmentation.sampling import per_image
 from lamina.ops.spatial import DataFormat
 
@@ -55,6 +56,7 @@ class Boxes(NamedTuple):
         return (self.right - self.left) * (self.bottom - self.top)
 
 
+@one_program("height", "width", "data_format")
 def box_masks(
     boxes: Boxes, height: int, width: int, *, data_format: DataFormat = "channels_last"
 ) -> jax.Array:
@@ -79,6 +81,7 @@ def box_masks(
     return jnp.expand_dims(inside, -1 if data_format == "channels_last" else 1)
 
 
+@one_program()
 def mix(arrays: jax.Array, order: jax.Array, weights: jax.Array) -> jax.Array:
     """Mix each array of a batch with another one: ``y[i] = w[i] x[i] + (1 - w[i]) x[order[i]]``.
 
@@ -97,19 +100,19 @@ def mix(arrays: jax.Array, order: jax.Array, weights: jax.Array) -> jax.Array:
     return weights * arrays + (1 - weights) * arrays[order]
 
 
-def beta_weights(key: jax.Array, alpha: jax.Array | float, batch: int) -> jax.Array:
+@one_program()
+def beta_weights(key: jax.Array, alpha: jax.Array) -> jax.Array:
     """Draw from Beta(alpha, alpha), as g / (g + g') for two draws from a gamma distribution.
 
     Args:
         key: a jax.random key; the same key gives the same numbers.
-        alpha: positive float, or ``[batch]``.
-        batch: how many numbers to draw.
+        alpha: ``[batch]``, positive.
 
     Returns:
         ``[batch]``, float32, in [0, 1].
 
-    >>> f"{beta_weights(jax.random.key(0), 2.0, 10000).mean():.1f}"
+    >>> f"{beta_weights(jax.random.key(0), jnp.full(10000, 2.0)).mean():.1f}"
     '0.5'
     """
-    one, other = jax.random.loggamma(key, alpha, (2, batch), jnp.float32)
+    one, other = jax.random.loggamma(key, alpha, (2, *alpha.shape), jnp.float32)
     return jax.nn.sigmoid(one - other)

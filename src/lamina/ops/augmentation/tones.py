@@ -7,6 +7,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from lamina.ops.augmentation.compiled import one_program
 from lamina.ops.augmentation.sampling import per_image
 
 __all__ = [
@@ -44,6 +45,7 @@ def rescale(images: jax.Array, start: Range, end: Range) -> jax.Array:
     return (images - a) / (b - a) * (e - d) + d
 
 
+@one_program("value_range")
 def brighten(images: jax.Array, amounts: jax.Array, value_range: Range) -> jax.Array:
     """Add a number to each image: ``y = clip(x + a)``.
 
@@ -65,6 +67,7 @@ def brighten(images: jax.Array, amounts: jax.Array, value_range: Range) -> jax.A
     return found.astype(images.dtype)
 
 
+@one_program("value_range", "axes")
 def contrast(
     images: jax.Array, factors: jax.Array, value_range: Range, *, axes: tuple[int, ...]
 ) -> jax.Array:
@@ -87,6 +90,7 @@ def contrast(
     return jnp.clip((images - mean) * per_image(factors, images) + mean, *value_range)
 
 
+@one_program("value_range", "axes")
 def stretch_contrast(images: jax.Array, value_range: Range, *, axes: tuple[int, ...]) -> jax.Array:
     """Scale each channel to a range of values; a constant channel stays as it is.
 
@@ -108,6 +112,7 @@ def stretch_contrast(images: jax.Array, value_range: Range, *, axes: tuple[int, 
     return jnp.where(size > 0, rescale(scaled, (0, 1), value_range), images)
 
 
+@one_program("bins", "value_range", "axes")
 def equalize(
     images: jax.Array, bins: int, value_range: Range, *, axes: tuple[int, ...]
 ) -> jax.Array:
@@ -162,6 +167,7 @@ def invert(images: jax.Array, chosen: jax.Array, most: float) -> jax.Array:
     return jnp.where(per_image(chosen, images), most - images, images)
 
 
+@one_program("value_range")
 def posterize(images: jax.Array, bits: jax.Array, value_range: Range) -> jax.Array:
     """Keep the highest bits of 8-bit values.
 
@@ -181,6 +187,7 @@ def posterize(images: jax.Array, bits: jax.Array, value_range: Range) -> jax.Arr
     return rescale((levels >> dropped << dropped).astype(images.dtype), (0, 255), value_range)
 
 
+@one_program("value_range")
 def solarize(
     images: jax.Array, additions: jax.Array, thresholds: jax.Array, value_range: Range
 ) -> jax.Array:
