@@ -151,6 +151,13 @@ def over_space(name, *args, weights=False, rank=None, **options):
     return Row(name, make, (inputs,), ((None, *unknown, 2),), (other,) if weights else None)
 
 
+def row_of_augmentations(*makes):
+    """A row of layers that change images, one after another."""
+    name = type(makes[0]()).__name__
+    make = lambda: Sequential([make() for make in makes])  # noqa: E731
+    return Row(f"{name} etc.", make, (floats(2, 4, 4, 3),), ((None, None, None, 3),), training=True)
+
+
 ROWS = [
     Row("Dense", lambda: layers.Dense(4), (floats(2, 3),), ((None, 3),), (floats(2, 4),)),
     Row(
@@ -462,6 +469,37 @@ ROWS = [
         (ids(2, 5),),
         (Spec((None, None), "int32"),),
         training=True,
+    ),
+    row_of_augmentations(
+        layers.RandomFlip,
+        lambda: layers.RandomRotation(0.2),
+        lambda: layers.RandomZoom(0.3),
+        lambda: layers.RandomTranslation(0.3, 0.2),
+        lambda: layers.RandomShear(0.3, 0.2),
+        lambda: layers.RandomCrop(3, 3),
+    ),
+    row_of_augmentations(
+        lambda: layers.RandomBrightness(0.2),
+        lambda: layers.RandomContrast(0.2, (-2, 2)),
+        layers.AutoContrast,
+        layers.Equalization,
+        layers.RandomInvert,
+        lambda: layers.RandomPosterization(4, (-2, 2)),
+        lambda: layers.Solarization(0.2, 0.5, (-2, 2)),
+    ),
+    row_of_augmentations(
+        layers.RandomGrayscale,
+        lambda: layers.RandomHue(0.2, (-2, 2)),
+        lambda: layers.RandomSaturation((0.4, 0.6), (0, 1)),
+        lambda: layers.RandomColorJitter((0, 1), 0.1, 0.1, 0.1, 0.1),
+    ),
+    row_of_augmentations(
+        lambda: layers.RandomSharpness(0.8, (-2, 2)),
+        lambda: layers.RandomGaussianBlur(value_range=(-2, 2)),
+        layers.RandomErasing,
+        layers.RandomPerspective,
+        layers.MixUp,
+        layers.CutMix,
     ),
     Row(
         "an attention decoder",

@@ -6,6 +6,27 @@ from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, So
 from lamina.layers.attention.dot_product import AdditiveAttention, Attention, RotaryEmbedding
 from lamina.layers.attention.grouped_query import GroupedQueryAttention, GroupQueryAttention
 from lamina.layers.attention.multi_head import MultiHeadAttention
+from lamina.layers.augmentation.affine import (
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
+from lamina.layers.augmentation.brightness import (
+    AutoContrast,
+    Equalization,
+    RandomBrightness,
+    RandomContrast,
+)
+from lamina.layers.augmentation.color import RandomGrayscale, RandomHue, RandomSaturation
+from lamina.layers.augmentation.color_jitter import RandomColorJitter
+from lamina.layers.augmentation.crops import RandomCrop
+from lamina.layers.augmentation.erasing import RandomErasing
+from lamina.layers.augmentation.filters import RandomGaussianBlur, RandomSharpness
+from lamina.layers.augmentation.flips import RandomFlip
+from lamina.layers.augmentation.mixing import CutMix, MixUp
+from lamina.layers.augmentation.perspective import RandomPerspective
+from lamina.layers.augmentation.tones import RandomInvert, RandomPosterization, Solarization
 from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.blocks import Residual, TransformerDecoderBlock, TransformerEncoderBlock
 from lamina.layers.concatenation import Concatenate, Dot, concatenate, dot
@@ -157,6 +178,7 @@ __all__ = [
     "AdditiveAttention",
     "AlphaDropout",
     "Attention",
+    "AutoContrast",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -187,6 +209,7 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "CutMix",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -196,6 +219,7 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Ensemble",
+    "Equalization",
     "Flatten",
     "GRUCell",
     "GaussianDropout",
@@ -234,12 +258,31 @@ __all__ = [
     "Maximum",
     "MelSpectrogram",
     "Minimum",
+    "MixUp",
     "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RandomBrightness",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Remat",
     "RepeatVector",
@@ -257,6 +300,7 @@ __all__ = [
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
+    "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
