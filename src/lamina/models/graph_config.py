@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lamina.core.base.pytrees import flatten, unflatten
 from lamina.core.specs.spec import Spec
-from lamina.errors import FileFormatError, explain
+from lamina.errors import FileFormatError, LaminaError, explain
 from lamina.layer import Layer
 from lamina.lazy import lazily
 from lamina.models.graph import Graph, Ref, Step, optional_inputs, without_list_of_one
@@ -153,6 +153,8 @@ def graph_from(config: Mapping[str, Any]) -> tuple[Graph, dict[str, Layer]]:
     """
     try:
         return _Assembly(config).graph()
+    except LaminaError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise _damaged(f"{type(error).__name__}: {error}"[:300]) from error
 

@@ -23,7 +23,7 @@ from lamina.saving.keras.hdf5 import Hdf5File
 from lamina.saving.keras.weights import matching_groups
 from lamina.saving.load_errors import reading
 
-__all__ = ["load_archive"]
+__all__ = ["load_archive", "made", "request_of"]
 
 
 def load_archive(
@@ -41,8 +41,8 @@ def load_archive(
         with _weights(container) as file:
             numbers = sum(array.size for array in file.arrays.values())
             with allowing(Allowance(path, len(file.arrays), numbers)):
-                root = _made(config, path, custom_objects)
-                request = _request(root, config)
+                root = made(config, path, custom_objects)
+                request = request_of(root, config)
                 assign_arrays(root, path, matching_groups(file.arrays), request)
         return root
 
@@ -65,7 +65,7 @@ def _weights(container: Container) -> Generator[Hdf5File]:
         file.close()
 
 
-def _made(config: Any, path: str, custom_objects: Mapping[str, Any] | None) -> Tracked:
+def made(config: Any, path: str, custom_objects: Mapping[str, Any] | None) -> Tracked:
     with reading_config(custom_objects) as reader:
         reader.builds = False
         root = reader.value(canonical(config))
@@ -80,7 +80,7 @@ def _made(config: Any, path: str, custom_objects: Mapping[str, Any] | None) -> T
     return root
 
 
-def _request(root: Tracked, config: Mapping[str, Any]) -> Request | None:
+def request_of(root: Tracked, config: Mapping[str, Any]) -> Request | None:
     known = cast(Any, root)._known_input() if hasattr(root, "_known_input") else None
     if known is None:
         known = built_with(config)
