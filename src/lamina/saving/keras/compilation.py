@@ -12,16 +12,13 @@ from lamina.saving.config_reader import Reader, reading_config
 from lamina.saving.keras.arrays import StoredArray
 from lamina.saving.keras.assignment import names_by_group
 from lamina.saving.keras.configs import canonical
-from lamina.saving.keras.optimizer_slots import CLASSES
 from lamina.saving.keras.optimizer_state import read_state, with_loss_scale
+from lamina.saving.keras.optimizer_writing import named_optimizer
 
 if TYPE_CHECKING:
     from lamina.saving.models import Compilable
 
-__all__ = ["OPTIMIZERS", "compile_arguments", "compile_as_saved", "optimizer_variables"]
-
-OPTIMIZERS = {name.lower(): name for name in sorted(CLASSES)}
-"""The classes of optimizers by their names in lower case, which `compile` accepts."""
+__all__ = ["compile_arguments", "compile_as_saved", "optimizer_variables"]
 
 _WRAPPERS = {"LossFunctionWrapper": "FunctionLoss", "MeanMetricWrapper": "FunctionMetric"}
 """Classes of Keras that wrap a function, with those of Lamina."""
@@ -120,8 +117,7 @@ def compile_arguments(
 
 def _optimizer(described: Any, reader: Reader) -> Any:
     if isinstance(described, str):
-        kind = OPTIMIZERS.get(described.lower(), described)
-        described = {"module": "keras.optimizers", "class_name": kind, "config": {}}
+        return named_optimizer(described)
     if isinstance(described, Mapping):
         fields = dict(cast("Mapping[str, Any]", described))
         if fields.get("module") is None:
@@ -161,8 +157,8 @@ def _completed(described: Any, room: str, given: Mapping[str, Any]) -> Any:
 
 def _function(described: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """A function by name: one of the caller, or Keras's own."""
-    fields: Any = described if isinstance(described, Mapping) else {"config": described}
-    name = str(fields.get("config"))
+    is_named = isinstance(described, Mapping)
+    name = str(cast("Mapping[str, Any]", described).get("config") if is_named else described)
     custom = next((one for one in (name, name.rpartition(">")[2]) if one in given), None)
     module = "builtins" if custom is not None or ">" in name else None
     return {"class_name": "function", "module": module, "config": custom or name}
