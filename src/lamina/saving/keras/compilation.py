@@ -12,6 +12,7 @@ from lamina.saving.config_reader import Reader, reading_config
 from lamina.saving.keras.arrays import StoredArray
 from lamina.saving.keras.assignment import names_by_group
 from lamina.saving.keras.configs import canonical
+from lamina.saving.keras.legacy_compilation import modern_optimizer
 from lamina.saving.keras.optimizer_state import read_state, with_loss_scale
 from lamina.saving.keras.optimizer_writing import named_optimizer
 
@@ -22,6 +23,9 @@ __all__ = ["compile_arguments", "compile_as_saved", "optimizer_variables"]
 
 _WRAPPERS = {"LossFunctionWrapper": "FunctionLoss", "MeanMetricWrapper": "FunctionMetric"}
 """Classes of Keras that wrap a function, with those of Lamina."""
+
+_INVALID = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""Errors of Lamina, and of values of a wrong type."""
 
 _ROOMS = {"loss": "losses", "metrics": "metrics", "weighted_metrics": "metrics"}
 
@@ -46,16 +50,16 @@ def compile_as_saved(
         custom_objects: classes and functions by name; None (default) for none.
         names: the names of these variables in the older format; None (default) for Keras 3.
     """
-    if not config or not hasattr(root, "_compile_from_file"):
+    if not config or not isinstance(config, Mapping) or not hasattr(root, "_compile_from_file"):
         return
     try:
-        arguments = compile_arguments(config, custom_objects)
+        arguments = compile_arguments(cast("Mapping[str, Any]", config), custom_objects)
         optimizer = with_loss_scale(
             arguments["optimizer"], root, arguments.get("auto_scale_loss", True)
         )
         state = read_state(root, optimizer, stored, path, names)
         cast("Compilable", root)._compile_from_file(arguments, state)
-    except LaminaError as error:
+    except _INVALID as error:
         warnings.warn(
             explain(
                 f"The model of {path!r} is not compiled.",
@@ -119,10 +123,7 @@ def _optimizer(described: Any, reader: Reader) -> Any:
     if isinstance(described, str):
         return named_optimizer(described)
     if isinstance(described, Mapping):
-        fields = dict(cast("Mapping[str, Any]", described))
-        if fields.get("module") is None:
-            fields["module"] = "keras.optimizers"
-        return reader.value(canonical(fields))
+        return reader.value(canonical(modern_optimizer(cast("Mapping[str, Any]", described))))
     raise LaminaError(f"The optimizer {described!r:.100} is unknown.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-__all__ = ["legacy_compile_config"]
+__all__ = ["legacy_compile_config", "modern_optimizer"]
 
 _OLD_OPTIONS = frozenset(
     {"decay", "dynamic", "is_legacy_optimizer", "jit_compile", "schedule_decay"}
@@ -22,9 +22,8 @@ def legacy_compile_config(training: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         New JSON.
     """
-    described = training.get("optimizer_config")
     config: dict[str, Any] = {
-        "optimizer": _optimizer(described) if isinstance(described, Mapping) else described,
+        "optimizer": training.get("optimizer_config"),
         "loss": _modern(training.get("loss")),
         "loss_weights": training.get("loss_weights"),
         "steps_per_execution": training.get("steps_per_execution"),
@@ -34,10 +33,16 @@ def legacy_compile_config(training: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _optimizer(described: Any) -> dict[str, Any]:
-    """An optimizer with the options of Keras 3; a decay becomes a schedule."""
-    fields = cast("Mapping[str, Any]", described)
-    given = dict(cast("Mapping[str, Any]", fields.get("config") or {}))
+def modern_optimizer(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the config of an optimizer the options of Keras 3; a decay becomes a schedule.
+
+    Args:
+        described: the class and config of an optimizer of any version.
+
+    Returns:
+        New JSON.
+    """
+    given = dict(cast("Mapping[str, Any]", described.get("config") or {}))
     if "lr" in given:
         given["learning_rate"] = given.pop("lr")
     if given.get("decay"):  # learning_rate / (1 + decay iterations)
@@ -53,14 +58,13 @@ def _optimizer(described: Any) -> dict[str, Any]:
     if not given.get("use_ema"):
         given.pop("ema_overwrite_frequency", None)  # Keras 2.11 has a number in any case
     if isinstance(given.get("inner_optimizer"), Mapping):
-        given["inner_optimizer"] = _optimizer(given["inner_optimizer"])
-    options = {
-        name: value
-        for name, value in given.items()
-        if name not in _OLD_OPTIONS and value is not None
-    }
-    kind = str(fields.get("class_name")).rpartition(">")[2]
-    return {"module": "keras.optimizers", "class_name": kind, "config": options}
+        given["inner_optimizer"] = modern_optimizer(given["inner_optimizer"])
+    if given.get("epsilon", 0.0) is None:
+        del given["epsilon"]  # the default of Keras 2
+    options = {name: value for name, value in given.items() if name not in _OLD_OPTIONS}
+    kind = str(described.get("class_name")).rpartition(">")[2]
+    module = described.get("module") or "keras.optimizers"
+    return {"module": module, "class_name": kind, "config": options}
 
 
 def _of_one_output(metrics: Any) -> Any:
