@@ -17,6 +17,7 @@ from lamina.json_text import read_json
 from lamina.saving.config_reader import reading_config
 from lamina.saving.keras.archive import Archive, Container, Folder
 from lamina.saving.keras.assignment import assign_arrays
+from lamina.saving.keras.compilation import compile_as_saved, optimizer_variables
 from lamina.saving.keras.configs import canonical
 from lamina.saving.keras.errors import refused
 from lamina.saving.keras.hdf5 import Hdf5File
@@ -44,6 +45,10 @@ def load_archive(
                 root = made(config, path, custom_objects)
                 request = request_of(root, config)
                 assign_arrays(root, path, matching_groups(file.arrays), request)
+            if compile:
+                variables = optimizer_variables(file.arrays)
+                described = config.get("compile_config")
+                compile_as_saved(root, described, variables, path, custom_objects)
         return root
 
 
