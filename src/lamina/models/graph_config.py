@@ -12,7 +12,7 @@ from lamina.errors import FileFormatError, LaminaError, explain
 from lamina.layer import Layer
 from lamina.lazy import lazily
 from lamina.models.graph import Graph, Ref, Step, optional_inputs, without_list_of_one
-from lamina.models.layer_names import names_of_inputs
+from lamina.models.layer_names import free_names, names_of_inputs
 
 if TYPE_CHECKING:
     from lamina import saving
@@ -139,11 +139,14 @@ def _written(value: Any, ref: Callable[[Ref], Any], other: Callable[[Any], Any])
     return other(value)
 
 
-def graph_from(config: Mapping[str, Any]) -> tuple[Graph, dict[str, Layer]]:
+def graph_from(config: Mapping[str, Any], kind: type) -> tuple[Graph, dict[str, Layer]]:
     """Make a graph, and its layers by name, from JSON of Lamina or of Keras.
+
+    A layer whose name is that of an attribute of every model, such as ``predict``, gets a number.
 
     Args:
         config: a dict with the keys of :func:`graph_config`.
+        kind: the class of the model.
 
     Returns:
         The graph and the layers, unbuilt.
@@ -152,7 +155,7 @@ def graph_from(config: Mapping[str, Any]) -> tuple[Graph, dict[str, Layer]]:
         FileFormatError: the JSON is damaged, or names a class that is not available.
     """
     try:
-        return _Assembly(config).graph()
+        return _Assembly(config).graph(kind)
     except LaminaError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -188,7 +191,7 @@ class _Assembly:
         for index, call in enumerate(entry["inbound_nodes"]):
             self._calls[name, index] = call if isinstance(call, Mapping) else _keras_2_call(call)
 
-    def graph(self) -> tuple[Graph, dict[str, Layer]]:
+    def graph(self, kind: type) -> tuple[Graph, dict[str, Layer]]:
         inputs = self._config["input_layers"]
         names: list[str] = []
 
@@ -201,12 +204,14 @@ class _Assembly:
         places: dict[tuple[str, int], int | Ref] = {
             (name, 0): Ref(0, index) for index, name in enumerate(names)
         }
-        steps = self._ordered(places)
+        new = free_names(self._layers, kind)
+        steps = [step._replace(layer=new[step.layer]) for step in self._ordered(places)]
+        layers = {new[name]: layer for name, layer in self._layers.items()}
         outputs = _ends(self._config["output_layers"], lambda history: _ref(places, history))
         outputs = without_list_of_one(outputs)
         optional = tuple(self._optional[name] for name in names)
         optional = optional if any(optional) else ()
-        return Graph(specs, tuple(steps), outputs, tuple(names), optional), self._layers
+        return Graph(specs, tuple(steps), outputs, tuple(names), optional), layers
 
     def _ordered(self, places: dict[tuple[str, int], Any]) -> list[Step]:
         """The steps, each after those whose outputs it takes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Generator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from lamina.core.base.load_limits import Allowance, allowing
 from lamina.core.building.placement import Placer
@@ -15,10 +15,17 @@ from lamina.errors import BuildError, explain
 from lamina.json_text import read_json
 from lamina.saving.keras.archive import Window
 from lamina.saving.keras.assignment import assign_arrays
+from lamina.saving.keras.compilation import compile_as_saved
 from lamina.saving.keras.dialects import modern
 from lamina.saving.keras.errors import refused
 from lamina.saving.keras.hdf5 import Hdf5File
-from lamina.saving.keras.legacy_weights import LegacyGroups, matching_legacy, root_group
+from lamina.saving.keras.legacy_compilation import legacy_compile_config
+from lamina.saving.keras.legacy_weights import (
+    LegacyGroups,
+    listed_arrays,
+    matching_legacy,
+    root_group,
+)
 from lamina.saving.keras.loading import made, request_of
 from lamina.saving.load_errors import reading
 
@@ -57,6 +64,8 @@ def load_legacy(
             root = made(config, path, custom_objects)
             matching = matching_legacy(file, "model_weights", named=True)
             assign_arrays(root, path, matching, request_of(root, config))
+        if compile:
+            _compile(root, file, path, custom_objects)
     return root
 
 
@@ -123,6 +132,20 @@ def _opened(path: str) -> Generator[Hdf5File]:
             yield file
         finally:
             file.close()
+
+
+def _compile(
+    root: Tracked, file: Hdf5File, path: str, custom_objects: Mapping[str, Any] | None
+) -> None:
+    training, group = file.attribute("training_config"), "optimizer_weights"
+    if not isinstance(training, str):
+        return
+    described = read_json(training, f"The training_config of {path!r}")
+    stored = listed_arrays(file, group) if group in file.groups else {}
+    known = cast("Mapping[str, Any] | None", described if isinstance(described, dict) else None)
+    config = None if known is None else legacy_compile_config(known)
+    arrays, names = list(stored.values()), list(stored)
+    compile_as_saved(root, config, arrays, path, custom_objects, names)
 
 
 def _unbuilt(root: Tracked, path: str) -> BuildError:

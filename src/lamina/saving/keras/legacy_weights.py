@@ -14,6 +14,7 @@ from lamina.core.calling.views import name as name_of
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import Tree, children, walk
+from lamina.saving.keras.arrays import StoredArray
 from lamina.saving.keras.assignment import Matched, Matching
 from lamina.saving.keras.dialects.version import version_of
 from lamina.saving.keras.errors import refused
@@ -28,7 +29,7 @@ from lamina.saving.keras.legacy_layers import (
     without_gates,
 )
 
-__all__ = ["LegacyGroups", "matching_legacy", "root_group"]
+__all__ = ["LegacyGroups", "listed_arrays", "matching_legacy", "root_group"]
 
 _TOP = "top_level_model_weights"
 
@@ -38,12 +39,31 @@ def root_group(file: Hdf5File) -> str:
     return "model_weights" if "model_weights" in file.groups else ""
 
 
+def listed_arrays(file: Hdf5File, group: str) -> dict[str, StoredArray]:
+    """Return the arrays of a group by their names, in the order in which the group lists them.
+
+    Args:
+        file: the file.
+        group: the path of the group.
+
+    Raises:
+        FileFormatError: a name is outside of the group, or names no array.
+    """
+    found: dict[str, StoredArray] = {}
+    for name in _listed(file, "weight_names", group):
+        full = f"{group}/{name}"
+        if full not in file.arrays or name in found:
+            raise _damaged(file, f"no array {full!r}, which is listed, or two of them")
+        found[name] = file.arrays[full]
+    return found
+
+
 class LegacyGroups:
     """The arrays of a file by layer, in the order of the file.
 
     Args:
         file: the file.
-        root: the path of the group that holds the groups of layers.
+        root: the path of the group that holds the groups of layers; empty for the root.
 
     Attributes:
         layers: the arrays of each layer that has some, by its name.
@@ -55,15 +75,18 @@ class LegacyGroups:
     """
 
     def __init__(self, file: Hdf5File, root: str) -> None:
-        self._file, self._root = file, root
-        names = self._listed("layer_names", root)
-        self.layers: dict[str, list[Named]] = {}
-        for name in names:
-            if name in self.layers:
-                raise self._damaged(f"two layers named {name!r}")
-            self.layers[name] = self._arrays(name)
-        self.layers = {name: arrays for name, arrays in self.layers.items() if arrays}
-        self.top = self._arrays(_TOP) if self._path(_TOP) in file.groups else []
+        start = f"{root}/" if root else ""
+        names = _listed(file, "layer_names", root)
+        if len(set(names)) < len(names):
+            raise _damaged(file, "two layers of one name")
+
+        def arrays(group: str) -> list[Named]:
+            listed = listed_arrays(file, group)
+            return [(f"{group}/{name}", array) for name, array in listed.items()]
+
+        found = {name: arrays(start + name) for name in names}
+        self.layers = {name: named for name, named in found.items() if named}
+        self.top = arrays(start + _TOP) if start + _TOP in file.groups else []
         version, backend = (
             file.attribute(name, root) or file.attribute(name)
             for name in ("keras_version", "backend")
@@ -74,40 +97,30 @@ class LegacyGroups:
         """Return the shapes of the arrays of a layer."""
         return [array.shape for _, array in self.layers.get(name, [])]
 
-    def _path(self, name: str) -> str:
-        return f"{self._root}/{name}" if self._root else name
 
-    def _listed(self, attribute: str, group: str) -> list[str]:
-        if group and group not in self._file.groups:
-            raise self._damaged(f"no group {group!r}")
-        listed: Any = self._file.attribute(attribute, group)
-        if not isinstance(listed, list):
-            raise self._damaged(f"no list {attribute!r} of {group or 'the root'!r}")
-        names = cast("list[Any]", listed)
-        for name in names:
-            parts = name.split("/") if isinstance(name, str) else [""]
-            if any(part in ("", ".", "..") for part in parts):
-                raise self._damaged(f"the name {str(name)[:100]!r} in {attribute!r}")
-        return names
+def _listed(file: Hdf5File, attribute: str, group: str) -> list[str]:
+    """Return the names in an attribute of a group; a name may be a path below the group."""
+    if group and group not in file.groups:
+        raise _damaged(file, f"no group {group!r}")
+    listed: Any = file.attribute(attribute, group)
+    if not isinstance(listed, list):
+        raise _damaged(file, f"no list {attribute!r} of {group or 'the root'!r}")
+    names = cast("list[Any]", listed)
+    for name in names:
+        parts = name.split("/") if isinstance(name, str) else [""]
+        if any(part in ("", ".", "..") for part in parts):
+            raise _damaged(file, f"the name {str(name)[:100]!r} in {attribute!r}")
+    return names
 
-    def _arrays(self, layer: str) -> list[Named]:
-        group = self._path(layer)
-        found: list[Named] = []
-        for name in self._listed("weight_names", group):
-            full = f"{group}/{name}"
-            if full not in self._file.arrays:
-                raise self._damaged(f"no array {full!r}, which is listed")
-            found.append((full, self._file.arrays[full]))
-        return found
 
-    def _damaged(self, received: str) -> Exception:
-        return refused(
-            self._file.path,
-            "is not a complete HDF5 file of a model of Keras",
-            expected="a group for each name in layer_names, with an array for each in weight_names",
-            received=received,
-            remedy="Copy the file again, or save the model again in Keras.",
-        )
+def _damaged(file: Hdf5File, received: str) -> Exception:
+    return refused(
+        file.path,
+        "is not a complete HDF5 file of a model of Keras",
+        expected="a group for each name in layer_names, with an array for each in weight_names",
+        received=received,
+        remedy="Copy the file again, or save the model again in Keras.",
+    )
 
 
 def matching_legacy(

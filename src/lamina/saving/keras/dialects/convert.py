@@ -192,7 +192,7 @@ class _Conversion:
             return operations.operation(entry)
         calls = graphs.calls_of(entry, names, context)
         if entry["class_name"] in operations.TENSORFLOW:
-            return operations.tensorflow_operation(entry, calls, context)
+            return operations.tensorflow_operation(entry, calls)
         own = {n: v for n, v in entry.items() if n not in ("name", "inbound_nodes")}
         return {**self._inner({**own, "name": entry["name"]}), "inbound_nodes": calls}
 

@@ -12,6 +12,8 @@ __all__ = ["TENSORFLOW", "is_operation", "operation", "tensorflow_operation"]
 TENSORFLOW = frozenset({"SlicingOpLambda", "TFOpLambda"})
 """Layers of Keras 2 that call a function of TensorFlow."""
 
+_ENDS = frozenset({"start", "step", "stop"})
+
 
 def is_operation(entry: Mapping[str, Any], context: Context) -> bool:
     """Whether a layer of a graph is an operation of Keras 3: these have none of a layer's options.
@@ -34,39 +36,43 @@ def is_operation(entry: Mapping[str, Any], context: Context) -> bool:
 
 
 def operation(entry: Mapping[str, Any]) -> Fields:
-    """Convert an operation of Keras 3.
+    """Name the module of an operation of Keras 3, which HDF5 files leave out.
 
     Args:
         entry: the class, config and calls of the operation.
     """
-    options = {n: v for n, v in cast("Fields", entry["config"]).items() if n != "name"}
-    return _node(entry, str(entry["class_name"]), options, list(entry.get("inbound_nodes") or []))
+    return {**entry, "module": "keras.ops", "registered_name": None}
 
 
-def tensorflow_operation(entry: Mapping[str, Any], calls: list[Fields], context: Context) -> Fields:
+def tensorflow_operation(entry: Mapping[str, Any], calls: list[Any]) -> Fields:
     """Convert a function of TensorFlow.
 
     Args:
         entry: the class and config of the layer.
         calls: its calls, in the form of Keras 3.
-        context: the path of the file.
 
-    Raises:
-        FileFormatError: the function is not known.
+    Returns:
+        A layer whose `function` is the public name of the function, with slices as in Keras 3.
     """
     config = cast("Fields", entry["config"])
-    name = str(config.get("function") or config.get("name"))
-    raise context.refused(
-        f"calls the function {name[:100]!r} of TensorFlow, which Lamina does not have",
-        f"the layer {config.get('name')!r}",
-    )
-
-
-def _node(entry: Mapping[str, Any], function: str, options: Fields, calls: list[Any]) -> Fields:
+    function = f"tf.{config['function']}"
     return {
-        "module": "lamina.models",
-        "class_name": "ArrayFunction",
-        "config": {"function": function, "options": options},
-        "name": entry.get("name") or cast("Fields", entry["config"]).get("name"),
-        "inbound_nodes": calls,
+        "module": "tensorflow",
+        "class_name": str(entry["class_name"]),
+        "config": {"name": entry["name"], "function": function},
+        "name": entry["name"],
+        "inbound_nodes": [_with_slices(call) for call in calls],
     }
+
+
+def _with_slices(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_slices(item) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    fields = cast("Fields", value)
+    if fields.get("class_name") == "__ellipsis__":
+        return {"class_name": "__ellipsis__", "config": {}}
+    if fields.keys() == _ENDS:
+        return {"class_name": "__slice__", "config": fields}
+    return {name: _with_slices(item) for name, item in fields.items()}
