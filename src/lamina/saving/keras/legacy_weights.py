@@ -234,11 +234,20 @@ def _order(slots: Sequence[Slot], arrays: Sequence[Named], origin: Origin) -> li
     for order in orders:
         if [slot.name for slot in order] == lasts:
             return order
+    by_key = {_key(name): index for index, (name, _) in enumerate(arrays)}
+    keys = [(name_of(slot.layer), slot.name) for slot in slots]
+    if set(keys) == set(by_key) and len(keys) == len(by_key) == len(lasts):
+        return sorted(slots, key=lambda slot: by_key[name_of(slot.layer), slot.name])
     shapes = [array.shape for _, array in arrays]
     for order in orders:
         if [tuple(slot.variable.shape) for slot in order] == shapes:
             return order
     return orders[0]
+
+
+def _key(name: str) -> tuple[str, str]:
+    """The names of a layer and of its weight in the name of an array."""
+    return name.rpartition("/")[0].rpartition("/")[2], _last(name)
 
 
 def _last(name: str) -> str:

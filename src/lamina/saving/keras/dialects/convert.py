@@ -167,11 +167,13 @@ class _Conversion:
 
     def _inner(self, entry: Any) -> Any:
         """Convert a layer of a model; the arrays of a file belong to the layers of the root."""
-        if self._depth == 1 and isinstance(entry, dict):
+        if not isinstance(entry, dict):
+            raise TypeError(f"a layer is a {type(entry).__name__}")
+        if self._depth == 1:
             fields = cast("Fields", entry)
-            name = fields.get("name") or cast("Fields", fields["config"]).get("name")
+            name = fields.get("name") or (_options_of(fields["config"]) or {}).get("name")
             self._outer = None if name is None else str(name)
-        return self.value(entry)
+        return self.value(cast("Fields", entry))
 
     def _graph(self, config: Fields) -> Fields:
         context = self._context
