@@ -101,8 +101,8 @@ def _unreadable(what: str, received: str) -> FileFormatError:
     return FileFormatError(
         explain(
             f"{what} cannot be read.",
-            expected="JSON as Lamina writes it, within its limits of size and depth",
+            expected="JSON within the limits of size and depth",
             received=received[:200],
-            remedy="Save it again with this version of Lamina.",
+            remedy="Save it again, or copy the file again.",
         )
     )

@@ -561,10 +561,13 @@ class Layer(Tracked):
         rename: Mapping[str, str] | None = None,
         *,
         skip_mismatch: bool = False,
+        by_name: bool = False,
     ) -> None:
-        """Read all weights from a file of :meth:`save_weights`.
+        """Read all weights from a file of :meth:`save_weights`, or from one of Keras.
 
-        A layer that is not built is built for the input specs in the file.
+        A layer that is not built is built for the input specs in the file. Of Keras's files,
+        ``.weights.h5``, ``.weights.json``, legacy HDF5 and whole models are read, with the extra
+        ``keras``.
 
         Args:
             filepath: path of the file.
@@ -572,9 +575,13 @@ class Layer(Tracked):
                 by default.
             skip_mismatch: bool, whether to read only the weights whose name and shape match, and to
                 list all others in a warning; False by default.
+            by_name: bool, whether the layers of a legacy HDF5 file are found by their names, and
+                all others keep their weights; False by default: by their order.
 
         Raises:
             FileFormatError: the file is damaged, or does not match the layer; nothing was changed.
+            BuildError: the layer is not built, and the file does not have its input specs.
+            InputError: an option is not for files of this format.
 
         >>> import tempfile
         >>> from lamina import layers
@@ -586,7 +593,7 @@ class Layer(Tracked):
         >>> bool((other.kernel.numpy() == layer.kernel.numpy()).all())
         True
         """
-        saving.load_weights(self, filepath, rename, skip_mismatch)
+        saving.load_weights(self, filepath, rename, skip_mismatch, by_name)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor, from which a new layer can be created.

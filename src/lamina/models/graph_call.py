@@ -27,7 +27,15 @@ from lamina.models.graph import (
 from lamina.models.layer_names import names_of_inputs
 from lamina.models.model_state import SymbolicEnds, state_of
 
-__all__ = ["as_declared", "ends_of", "layers_called", "of_declared_rank", "run", "symbolic_ends"]
+__all__ = [
+    "as_declared",
+    "ends_of",
+    "layers_called",
+    "of_declared_rank",
+    "run",
+    "specs_of_steps",
+    "symbolic_ends",
+]
 
 _NUMBERS = (jnp.number, jnp.bool_)
 
@@ -140,12 +148,30 @@ def symbolic_ends(model: Layer, graph: Graph) -> SymbolicEnds:
     for layer in layers:
         layer._lamina.symbolic_calls.clear()
     structure = flatten(graph.inputs, is_leaf=_is_spec)[1]
+    values = _symbolic_values(graph, layers)
+    inputs = with_order_of(graph.inputs, unflatten(structure, values[0]))
+    return SymbolicEnds(inputs, substituted(graph.outputs, values), layers)
+
+
+def specs_of_steps(model: Layer) -> list[list[Spec]]:
+    """The specs of the inputs of a model's graph, and of the outputs of each of its steps."""
+    graph = cast(Graph, graph_of(model))
+    layers = layers_called(model, graph)
+    calls = [[*layer._lamina.symbolic_calls] for layer in layers]
+    try:
+        return [[one.spec for one in step] for step in _symbolic_values(graph, layers)]
+    finally:
+        for layer, before in zip(layers, calls, strict=True):
+            layer._lamina.symbolic_calls[:] = before
+
+
+def _symbolic_values(graph: Graph, layers: list[Any]) -> list[list[Any]]:
+    """New symbolic inputs, and the symbolic outputs of each step."""
     values: list[list[Any]] = [list(symbols_of(graph))]
     for step, layer in zip(graph.steps, layers, strict=True):
         args, kwargs = substituted((step.args, step.kwargs), values)
         values.append(leaves_of(layer(*args, **kwargs)))
-    inputs = with_order_of(graph.inputs, unflatten(structure, values[0]))
-    return SymbolicEnds(inputs, substituted(graph.outputs, values), layers)
+    return values
 
 
 def _is_spec(leaf: Any) -> bool:

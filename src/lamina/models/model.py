@@ -284,6 +284,7 @@ class Model(Layer):
         return None if graph is None else layer_names.names_of_outputs(graph)
 
     _ends = graph_call.ends_of
+    _specs_of_steps = graph_call.specs_of_steps
 
     def _known_input(self) -> Any:
         """The specs of the inputs, in their form; None if they are unknown."""

@@ -17,8 +17,10 @@ from lamina.models.model_state import state_of
 
 if TYPE_CHECKING:
     from lamina import saving
+    from lamina.saving.keras import writing as keras_files
 else:
     saving = lazily("lamina.saving")
+    keras_files = lazily("lamina.saving.keras.writing")
 
 __all__ = ["compile_from_file", "export", "save"]
 
@@ -61,7 +63,9 @@ def save(
     """
     saving.check_overwrite(filepath, overwrite)
     compiled = state_of(model).compiled() if include_optimizer else None
-    if compiled is None:
+    if saving.is_for_keras(filepath, weights=False):
+        keras_files.save(model, filepath, None)
+    elif compiled is None:
         saving.save(model, filepath)
     else:
         saving.save(model, filepath, compiled.arguments, compiled.state)

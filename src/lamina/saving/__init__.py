@@ -5,6 +5,7 @@ from lamina.saving.config_reader import reading_config
 from lamina.saving.config_writer import writing
 from lamina.saving.exported import Exported, load_exported
 from lamina.saving.exporting import export
+from lamina.saving.keras.formats import is_for_keras
 from lamina.saving.models import TrainingArrays, load, save
 from lamina.saving.recreation import recreated
 from lamina.saving.stored_arrays import StoredArrays
@@ -19,6 +20,7 @@ __all__ = [
     "export",
     "from_config",
     "get_config",
+    "is_for_keras",
     "load",
     "load_arrays",
     "load_exported",

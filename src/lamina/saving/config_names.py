@@ -78,6 +78,8 @@ def _rooms(module: str) -> tuple[str, ...]:
     first, *rest = module.split(".")
     if not module:
         return _ROOMS
+    if module == "builtins":  # where Keras says that functions are
+        return ("activations",)
     if first not in _KERAS:
         return ()
     if "schedules" in rest:
@@ -90,9 +92,11 @@ def _rooms(module: str) -> tuple[str, ...]:
 
 def _given(fields: Mapping[str, Any], names: Names) -> Any:
     module, name = str(fields.get("module") or ""), str(fields["class_name"])
-    registered = fields.get("registered_name")
-    found = names.given(f"{module}:{name}")
-    return names.given(str(registered)) if found is None and registered else found
+    registered = str(fields.get("registered_name") or name)
+    # Keras registers classes and functions as "package>Name".
+    tried = (f"{module}:{name}", registered, name, registered.rpartition(">")[2])
+    found = (names.given(one) for one in (*tried, name.rpartition(">")[2]) if one)
+    return next((one for one in found if one is not None), None)
 
 
 def _unavailable(what: str, fields: Mapping[str, Any], name: str, found: Any) -> FileFormatError:

@@ -19,7 +19,7 @@ from lamina.saving.encoding import Encoder
 from lamina.saving.lookup import MODULES, label
 from lamina.saving.plain_data import LARGEST
 
-__all__ = ["FUNCTION", "SHARED", "TUPLE", "VALUE", "Writer", "writing"]
+__all__ = ["FUNCTION", "SHARED", "TUPLE", "VALUE", "Writer", "writing", "writing_with"]
 
 FUNCTION, TUPLE, VALUE = "function", "__tuple__", "__value__"
 """The `class_name` of values that are not objects with a config."""
@@ -109,6 +109,16 @@ class Writer:
         if isinstance(thing, Tracked):
             self._written[id(thing)] = thing, described
         return described
+
+
+@contextlib.contextmanager
+def writing_with(writer: Writer) -> Generator[None]:
+    """Write configs by a writer of another kind inside a `with` block."""
+    token = _WRITER.set(writer)
+    try:
+        yield
+    finally:
+        _WRITER.reset(token)
 
 
 @contextlib.contextmanager

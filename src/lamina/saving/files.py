@@ -22,7 +22,7 @@ from lamina.errors import FileFormatError, explain
 from lamina.saving.dtypes import NATIVE
 from lamina.saving.header import Entry, entries_of, header_of
 
-__all__ = ["Entry", "TensorFile", "storable", "write"]
+__all__ = ["Entry", "TensorFile", "raise_unwritten", "replacing", "storable", "write"]
 
 _MAGIC = {
     b"\x89HDF": "an HDF5 file",
@@ -230,20 +230,20 @@ def write(
     given = os.fspath(path)
     target = os.path.realpath(given)  # a symbolic link is kept
     try:
-        with _replacing(target) as temporary:
+        with replacing(target) as temporary:
             safetensors.numpy.save_file(dict(arrays), temporary, dict(metadata))
     except OSError as error:
-        _raise_unwritten(given, error.errno, error.strerror or str(error), error)
+        raise_unwritten(given, error.errno, error.strerror or str(error), error)
     except safetensors.SafetensorError as error:
         code = re.search(r"os error (\d+)", str(error))
         if code is None:
             raise
         number = int(code[1])
-        _raise_unwritten(given, number, os.strerror(number), error)
+        raise_unwritten(given, number, os.strerror(number), error)
 
 
 @contextlib.contextmanager
-def _replacing(target: str) -> Generator[str]:
+def replacing(target: str) -> Generator[str]:
     """Yield a temporary path, which replaces `target` if no error is raised."""
     if os.path.lexists(target) and not os.path.isfile(target):
         code = errno.EISDIR if os.path.isdir(target) else errno.EINVAL
@@ -276,7 +276,7 @@ def _flush(path: str, flags: int) -> None:
         os.close(descriptor)
 
 
-def _raise_unwritten(path: str, code: int | None, reason: str, cause: Exception) -> NoReturn:
+def raise_unwritten(path: str, code: int | None, reason: str, cause: Exception) -> NoReturn:
     there = os.path.isfile(path)
     text = explain(
         f"{path!r} cannot be written: {reason}.",

@@ -29,7 +29,7 @@ def reading(path: str) -> Generator[None]:
         raise FileFormatError(
             explain(
                 f"{path!r} cannot be loaded.",
-                expected="a file that Lamina wrote, of a model that fits in memory",
+                expected="a complete file, of a model that fits in memory",
                 received=f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}",
                 remedy="Make and build the model in code, and call load_weights on it.",
             )

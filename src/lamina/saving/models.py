@@ -7,7 +7,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -19,16 +19,23 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import copy_flags, settle
 from lamina.core.tree.walk import Tree, walk
 from lamina.errors import BuildError, FileFormatError, explain
+from lamina.lazy import lazily
 from lamina.saving.builds import planned
 from lamina.saving.decoding import Decoder
 from lamina.saving.encoding import Encoder, UnencodableError
 from lamina.saving.files import TensorFile
+from lamina.saving.keras.formats import format_of
 from lamina.saving.load_errors import reading
 from lamina.saving.loading import Loading
 from lamina.saving.lookup import Names
 from lamina.saving.matching import Wanted
 from lamina.saving.metadata import Metadata, Training, describe, parse, weight_entries
 from lamina.saving.weights import write_tree
+
+if TYPE_CHECKING:
+    from lamina.saving.keras import loading as keras
+else:
+    keras = lazily("lamina.saving.keras.loading")
 
 __all__ = ["Compilable", "TrainingArrays", "load", "save"]
 
@@ -192,7 +199,11 @@ def load(
     compile: bool = True,
     placement: Placer | None = None,
 ) -> Any:
-    """Make the model that :func:`save` wrote.
+    """Make the model that :func:`save` wrote, or a model of Keras.
+
+    The first bytes tell what a file is: one of Lamina; a ``.keras`` archive or folder of Keras 3;
+    an HDF5 file of Keras 1 to 3; or the architecture of a model as JSON, with weights of the same
+    name beside it. Files of Keras need the extra ``keras``.
 
     No name in the file is imported or called, and nothing is unpickled. A file may name Lamina's
     layers, losses, metrics, activations, initializers, regularizers and constraints, by their
@@ -200,7 +211,7 @@ def load(
     that the program has imported. All other classes and functions must be in `custom_objects`.
 
     Args:
-        path: the path of the file.
+        path: the path of the file, or of an unzipped ``.keras`` folder.
         custom_objects: classes and functions by name; None (default) for none. Each matches the
             name it was defined under, and its key: ``"module:Name"``, ``"module.Name"``, or a bare
             ``"Name"``, which never replaces a class or function of Lamina.
@@ -217,6 +228,8 @@ def load(
         FileFormatError: the file is damaged, contains only weights, names a class or function that
             is not available, or describes more layers, calls or weights than it has arrays for.
     """
+    if format_of(path) is not None:
+        return keras.load(os.fspath(path), custom_objects, compile, placement)
     names = Names(custom_objects)
     placing = contextlib.nullcontext() if placement is None else placement
     with placing, TensorFile(path) as file, reading(file.path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +13,21 @@ from lamina.core.base.processes import is_main_process, to_host
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.values import stored_together
 from lamina.core.tree.walk import Tree, walk
-from lamina.errors import BuildError, explain
+from lamina.errors import BuildError, InputError, explain
+from lamina.lazy import lazily
 from lamina.saving.files import TensorFile, storable, write
+from lamina.saving.keras.formats import format_of, is_for_keras
 from lamina.saving.load_errors import reading
 from lamina.saving.loading import Loading
 from lamina.saving.metadata import Metadata, describe, text
 from lamina.saving.stored_arrays import StoredArrays
+
+if TYPE_CHECKING:
+    from lamina.saving.keras import loading as keras
+    from lamina.saving.keras import writing as keras_writing
+else:
+    keras = lazily("lamina.saving.keras.loading")
+    keras_writing = lazily("lamina.saving.keras.writing")
 
 __all__ = ["check_overwrite", "load_arrays", "load_weights", "save_weights", "write_tree"]
 
@@ -55,9 +65,13 @@ def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:
 
     Raises:
         BuildError: the layer is not built.
+        InputError: the name of the file is for whole models of Keras.
         OSError: the file cannot be written; an old file is unchanged.
     """
-    write_tree(layer, path)
+    if is_for_keras(path, weights=True):
+        keras_writing.save_weights(layer, path)
+    else:
+        write_tree(layer, path)
 
 
 def load_weights(
@@ -65,8 +79,9 @@ def load_weights(
     path: str | os.PathLike[str],
     rename: Mapping[str, str] | None = None,
     skip_mismatch: bool = False,
+    by_name: bool = False,
 ) -> None:
-    """Load the weights of a file into a layer and its sublayers.
+    """Load the weights of a file of Lamina or of Keras into a layer and its sublayers.
 
     An unbuilt layer is built from the specs in the file; no initial values are drawn.
 
@@ -77,16 +92,36 @@ def load_weights(
             None (default) for no renaming.
         skip_mismatch: whether to load only the weights whose name and shape match, and to list
             all others in a warning; False by default.
+        by_name: whether the layers of a legacy file of Keras are found by their names, and all
+            others keep their values; False by default.
 
     Raises:
         FileNotFoundError: the file does not exist.
         FileFormatError: the file is damaged, or of another model. Nothing was changed.
-        InputError: a name in `rename` is not in the file.
+        InputError: a name in `rename` is not in the file, or an option is not for its format.
     """
+    if format_of(path) is not None:
+        if rename:
+            raise _no_such_option("rename", path, "weights by Keras's order of attributes")
+        keras.load_weights(layer, os.fspath(path), by_name, skip_mismatch)
+        return
+    if by_name:
+        raise _no_such_option("by_name", path, "weights by their paths")
     with TensorFile(path) as file:
         loading = Loading(layer, file, rename, partial=skip_mismatch)
         with reading(file.path):
             loading.run()
+
+
+def _no_such_option(name: str, path: str | os.PathLike[str], by: str) -> InputError:
+    return InputError(
+        explain(
+            f"load_weights has no use for {name}= with {os.fspath(path)!r}.",
+            expected=f"a file of the other kind: this one holds {by}",
+            received=f"{name}=",
+            remedy=f"Leave out {name}.",
+        )
+    )
 
 
 def load_arrays(layer: Tracked, arrays: StoredArrays) -> None:

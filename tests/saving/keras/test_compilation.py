@@ -15,7 +15,7 @@ from lamina.errors import LaminaError
 from lamina.saving.keras.compilation import compile_arguments
 from lamina.saving.keras.compilation_writing import compile_config
 from lamina.saving.keras.legacy_compilation import legacy_compile_config
-from lamina.saving.keras.loading import load_archive
+from lamina.saving.keras.loading import load as load_archive
 
 keras = pytest.importorskip("keras")
 

@@ -6,7 +6,7 @@ import pytest
 
 from lamina import Input, Model, Sequential, layers
 from lamina.errors import BuildError, FileFormatError
-from lamina.saving.keras.legacy import load_legacy_weights
+from lamina.saving.keras.loading import load_weights
 from tests.saving.keras.legacy_files import dense, numbers, write
 
 
@@ -27,7 +27,7 @@ def arrays():
 def test_weights_are_matched_by_the_order_of_layers(tmp_path, arrays, root):
     file = write(tmp_path / "w.h5", None, arrays, root=root)
     model = two("y", "x")  # names of another session
-    load_legacy_weights(model, file)
+    load_weights(model, file)
     assert np.array_equal(kernel(model.layers[0]), arrays["x"]["kernel:0"])
     assert np.array_equal(kernel(model.layers[1]), arrays["y"]["kernel:0"])
 
@@ -35,10 +35,10 @@ def test_weights_are_matched_by_the_order_of_layers(tmp_path, arrays, root):
 def test_within_a_layer_names_decide_before_the_order(tmp_path):
     arrays = {"x": {"bias:0": numbers(3), "kernel:0": numbers(3, 3)}, "y": dense(3, 3)}
     model = two()
-    load_legacy_weights(model, write(tmp_path / "w.h5", None, arrays, root=""))
+    load_weights(model, write(tmp_path / "w.h5", None, arrays, root=""))
     assert np.array_equal(kernel(model.layers[0]), arrays["x"]["kernel:0"])
     arrays["x"] = {"param_0": numbers(3, 3), "param_1": numbers(3)}
-    load_legacy_weights(model, write(tmp_path / "v.h5", None, arrays, root=""))
+    load_weights(model, write(tmp_path / "v.h5", None, arrays, root=""))
     assert np.array_equal(kernel(model.layers[0]), arrays["x"]["param_0"])
 
 
@@ -46,7 +46,7 @@ def test_by_name_other_layers_keep_their_weights(tmp_path, arrays):
     file = write(tmp_path / "w.h5", None, arrays, root="")
     model = two("y", "other")
     before = kernel(model.layers[1])
-    load_legacy_weights(model, file, by_name=True)
+    load_weights(model, file, by_name=True)
     assert np.array_equal(kernel(model.layers[0]), arrays["y"]["kernel:0"])
     assert np.array_equal(kernel(model.layers[1]), before)
 
@@ -54,7 +54,7 @@ def test_by_name_other_layers_keep_their_weights(tmp_path, arrays):
 def test_by_name_a_wrong_shape_is_refused(tmp_path):
     file = write(tmp_path / "w.h5", None, {"a": dense(3, 4)}, root="")
     with pytest.raises(FileFormatError, match="differs"):
-        load_legacy_weights(two(), file, by_name=True)
+        load_weights(two(), file, by_name=True)
 
 
 def test_every_mismatch_is_listed_and_nothing_changes(tmp_path):
@@ -63,19 +63,19 @@ def test_every_mismatch_is_listed_and_nothing_changes(tmp_path):
     model = two()
     before = kernel(model.layers[0])
     with pytest.raises(FileFormatError, match=r"(?s)differs.*unexpected: c/c/kernel:0"):
-        load_legacy_weights(model, file)
+        load_weights(model, file)
     assert np.array_equal(kernel(model.layers[0]), before)
     with pytest.warns(UserWarning, match="skipped"):
-        load_legacy_weights(model, file, skip=True)
+        load_weights(model, file, skip_mismatch=True)
     assert np.array_equal(kernel(model.layers[0]), groups["a"]["kernel:0"])
     with pytest.raises(FileFormatError, match="missing"):
-        load_legacy_weights(model, write(tmp_path / "v.h5", None, {"a": dense(3, 3)}, root=""))
+        load_weights(model, write(tmp_path / "v.h5", None, {"a": dense(3, 3)}, root=""))
 
 
 def test_an_unbuilt_model_needs_the_shape_of_its_input(tmp_path, arrays):
     file = write(tmp_path / "w.h5", None, arrays, root="")
     with pytest.raises(BuildError, match="not built"):
-        load_legacy_weights(Sequential([layers.Dense(3), layers.Dense(3)]), file)
+        load_weights(Sequential([layers.Dense(3), layers.Dense(3)]), file)
 
 
 def test_long_lists_are_in_several_attributes(tmp_path, arrays):
@@ -86,7 +86,7 @@ def test_long_lists_are_in_several_attributes(tmp_path, arrays):
         opened.attrs["layer_names0"], opened.attrs["layer_names1"] = names[:1], names[1:]
         opened["flatten"].attrs["weight_names"] = np.zeros(0)
     model = two()
-    load_legacy_weights(model, file)
+    load_weights(model, file)
     assert np.array_equal(kernel(model.layers[1]), arrays["y"]["kernel:0"])
 
 
@@ -96,11 +96,11 @@ def test_names_outside_of_the_group_are_refused(tmp_path, arrays, name):
     with h5py.File(file, "a") as opened:
         opened["y"].attrs["weight_names"] = np.array([name.encode()], "S40")
     with pytest.raises(FileFormatError, match="not a complete HDF5 file"):
-        load_legacy_weights(two(), file)
+        load_weights(two(), file)
     with h5py.File(file, "a") as opened:
         opened.attrs["layer_names"] = np.array([name.encode()], "S40")
     with pytest.raises(FileFormatError, match="not a complete HDF5 file"):
-        load_legacy_weights(two(), file)
+        load_weights(two(), file)
 
 
 def batch_norm(units):
@@ -128,12 +128,12 @@ def test_an_inner_model_has_one_group_with_the_trainable_weights_first(tmp_path,
     model = Model(x, inner(x))
     for name in frozen:
         inner.get_layer(name).trainable = False
-    load_legacy_weights(model, write(tmp_path / "w.h5", None, {"inner": group}, root=""))
+    load_weights(model, write(tmp_path / "w.h5", None, {"inner": group}, root=""))
     assert np.array_equal(kernel(inner.get_layer("d")), d["kernel:0"])
     assert np.array_equal(kernel(inner.get_layer("e")), e["kernel:0"])
     assert np.array_equal(inner.get_layer("n").moving_mean, n["moving_mean:0"])
     inner.trainable = True  # what was frozen then need not be frozen now
-    load_legacy_weights(model, write(tmp_path / "v.h5", None, {"inner": group}, root=""))
+    load_weights(model, write(tmp_path / "v.h5", None, {"inner": group}, root=""))
     assert np.array_equal(kernel(inner.get_layer("e")), e["kernel:0"])
 
 
@@ -145,7 +145,7 @@ def test_both_directions_follow_each_other(tmp_path):
         for way in ("forward", "backward")
         for name, shape in shapes.items()
     }
-    load_legacy_weights(model, write(tmp_path / "w.h5", None, {"b": group}, root=""))
+    load_weights(model, write(tmp_path / "w.h5", None, {"b": group}, root=""))
     both = model.layers[0]
     assert np.array_equal(both.forward_layer.bias, group["forward_lstm/bias:0"])
     assert np.array_equal(both.backward_layer.kernel, group["backward_lstm/kernel:0"])
@@ -170,7 +170,7 @@ def test_weights_of_the_model_itself(tmp_path):
         group = opened.create_group("top_level_model_weights")
         group.attrs["weight_names"] = [b"scale:0"]
         group["scale:0"] = np.arange(3, dtype="f")
-    load_legacy_weights(model, file)
+    load_weights(model, file)
     assert np.asarray(model.scale).tolist() == [0, 1, 2]
 
 
@@ -198,7 +198,7 @@ class TestCudnn:
             names = ("kernel:0", "recurrent_kernel:0", "bias:0")
             group |= {f"{way}/{n}": a for n, a in zip(names, changed, strict=True)}
             expected += [kernel, recurrent, bias if gates == 3 else bias.sum(axis=0)]
-        load_legacy_weights(model, write(tmp_path / "w.h5", None, {"cu": group}, root=""))
+        load_weights(model, write(tmp_path / "w.h5", None, {"cu": group}, root=""))
         inner = [shown.forward_layer, shown.backward_layer] if wrapped else [layer]
         found = [one for each in inner for one in (each.kernel, each.recurrent_kernel, each.bias)]
         for one, array in zip(found, expected, strict=True):
@@ -216,7 +216,7 @@ class TestKeras1:
         groups = {"norm": batch_norm(3), "lstm": group}
         model = Sequential([Input((4, 3)), layers.BatchNormalization(), layers.LSTM(2)])
         file = write(tmp_path / "w.h5", None, groups, None, root="")
-        load_legacy_weights(model, file)
+        load_weights(model, file)
         lstm = model.layers[1]
         for index, weight in enumerate((lstm.kernel, lstm.recurrent_kernel, lstm.bias)):
             expected = np.concatenate([gates[gate][index] for gate in "ifco"], -1)
@@ -227,7 +227,7 @@ class TestKeras1:
         group = {f"p{index}": array for index, array in enumerate(arrays)}
         layer = layers.Bidirectional(layers.GRU(2, reset_after=False))
         model = Sequential([Input((4, 3)), layer])
-        load_legacy_weights(model, write(tmp_path / "w.h5", None, {"b": group}, "1.2.2", root=""))
+        load_weights(model, write(tmp_path / "w.h5", None, {"b": group}, "1.2.2", root=""))
         expected = np.concatenate(arrays[9::3], -1)
         assert np.array_equal(layer.backward_layer.kernel, expected)
 
@@ -249,7 +249,7 @@ class TestKeras1:
             stored = np.flip(wanted, tuple(range(wanted.ndim - 2)))
         group = {"W": stored.transpose(axes), "b": numbers(4)}
         file = write(tmp_path / "w.h5", None, {"c": group}, None, backend, root="")
-        load_legacy_weights(model, file)
+        load_weights(model, file)
         assert np.array_equal(layer.kernel, wanted)
 
     @pytest.mark.parametrize("axes", [(0, 1, 2, 3), (3, 2, 0, 1)])
@@ -258,7 +258,7 @@ class TestKeras1:
         model = Sequential([Input((5, 2)), layer])
         wanted = numbers(3, 2, 4)
         group = {"W": wanted[:, None].transpose(axes), "b": numbers(4)}
-        load_legacy_weights(model, write(tmp_path / "w.h5", None, {"c": group}, None, root=""))
+        load_weights(model, write(tmp_path / "w.h5", None, {"c": group}, None, root=""))
         assert np.array_equal(layer.kernel, wanted)
 
     def test_kernels_of_transposed_convolutions(self, tmp_path):
@@ -266,5 +266,5 @@ class TestKeras1:
         model = Sequential([Input((5, 5, 2)), layer])
         wanted = numbers(3, 3, 4, 2)
         group = {"W": wanted.transpose(0, 1, 3, 2), "b": numbers(4)}
-        load_legacy_weights(model, write(tmp_path / "w.h5", None, {"c": group}, None, root=""))
+        load_weights(model, write(tmp_path / "w.h5", None, {"c": group}, None, root=""))
         assert np.array_equal(layer.kernel, wanted)

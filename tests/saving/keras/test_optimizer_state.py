@@ -17,7 +17,7 @@ from lamina.saving.keras.arrays import StoredArray
 from lamina.saving.keras.compilation import compile_arguments
 from lamina.saving.keras.compilation_writing import compile_config
 from lamina.saving.keras.legacy_compilation import legacy_compile_config
-from lamina.saving.keras.loading import load_archive
+from lamina.saving.keras.loading import load as load_archive
 from lamina.saving.keras.optimizer_state import read_state, trained_weights
 
 keras = pytest.importorskip("keras")

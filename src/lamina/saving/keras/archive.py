@@ -9,6 +9,7 @@ import zipfile
 from types import TracebackType
 from typing import Protocol, Self
 
+from lamina.errors import FileFormatError
 from lamina.json_text import MOST_TEXT
 from lamina.saving.keras.errors import refused
 
@@ -91,12 +92,12 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(path)
             self._members = self._checked()
+        except FileFormatError:
+            self.close()
+            raise
         except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
             self.close()
             raise self._damaged(f"{type(error).__name__}: {error}") from error
-        except BaseException:
-            self.close()
-            raise
 
     def _checked(self) -> dict[str, zipfile.ZipInfo]:
         listed = self._zip.infolist()

@@ -1,9 +1,10 @@
-"""Loading whole models of Keras."""
+"""Loading models and weights of Keras."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Mapping
+import os
+from collections.abc import Mapping
 from typing import Any, cast
 
 from lamina.core.base.load_limits import Allowance, allowing
@@ -13,67 +14,127 @@ from lamina.core.building.request import Request
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
-from lamina.json_text import read_json
+from lamina.core.tree.walk import walk
+from lamina.errors import BuildError, explain
 from lamina.saving.config_reader import reading_config
-from lamina.saving.keras.archive import Archive, Container, Folder
-from lamina.saving.keras.assignment import assign_arrays
+from lamina.saving.keras.assignment import Matching, assign_arrays
 from lamina.saving.keras.compilation import compile_as_saved, optimizer_variables
-from lamina.saving.keras.configs import canonical
+from lamina.saving.keras.configs import canonical, unavailable
 from lamina.saving.keras.errors import refused
-from lamina.saving.keras.hdf5 import Hdf5File
+from lamina.saving.keras.legacy import compile_legacy, modern_config
+from lamina.saving.keras.legacy_weights import matching_legacy, root_group
+from lamina.saving.keras.sources import Source, opened
 from lamina.saving.keras.weights import matching_groups
 from lamina.saving.load_errors import reading
+from lamina.saving.lookup import Names
 
-__all__ = ["load_archive", "made", "request_of"]
+__all__ = ["load", "load_weights"]
+
+_BESIDE = (".weights.h5", ".weights.json", ".h5", ".hdf5")
 
 
-def load_archive(
+def load(
     path: str,
-    *,
-    folder: bool = False,
     custom_objects: Mapping[str, Any] | None = None,
     compile: bool = True,
     placement: Placer | None = None,
 ) -> Any:
+    """Make the model of a file of Keras, with its weights.
+
+    Args:
+        path: the path of the file or folder.
+        custom_objects: classes and functions by name; None (default) for none.
+        compile: whether to compile the model as it was, with the state of its optimizer, if all
+            parts are known. Default True.
+        placement: where the weights are read to; None (default) for the default device.
+
+    Returns:
+        The model, built.
+
+    Raises:
+        FileFormatError: the file is damaged, has only weights, or names a class or function that
+            is not available.
+    """
     placing = contextlib.nullcontext() if placement is None else placement
-    """Load a model from an archive or folder of Keras 3, as `lamina.load` does."""
-    with placing, _opened(path, folder) as container, reading(path):
-        config = read_json(container.text("config.json"), f"config.json of {path!r}")
-        with _weights(container) as file:
-            numbers = sum(array.size for array in file.arrays.values())
-            with allowing(Allowance(path, len(file.arrays), numbers)):
-                root = made(config, path, custom_objects)
-                request = request_of(root, config)
-                assign_arrays(root, path, matching_groups(file.arrays), request)
-            if compile:
-                variables = optimizer_variables(file.arrays)
-                described = config.get("compile_config")
-                compile_as_saved(root, described, variables, path, custom_objects)
-        return root
+    with placing, opened(path) as source, reading(path):
+        if source.config is None:
+            raise refused(
+                path,
+                "contains only weights, not a model",
+                expected="a model, such as a .keras file",
+                received=source.kind,
+                remedy="Make the model in code and call load_weights(path) on it.",
+            )
+        weights = source
+        if source.kind == "architecture":
+            beside = _beside(path)
+            with opened(beside) as weights:
+                return _loaded(source, weights, custom_objects, compile)
+        return _loaded(source, weights, custom_objects, compile)
 
 
-@contextlib.contextmanager
-def _opened(path: str, folder: bool) -> Generator[Container]:
-    container = Folder(path) if folder else Archive(path)
-    try:
-        yield container
-    finally:
-        container.close()
+def _loaded(
+    source: Source, weights: Source, custom_objects: Mapping[str, Any] | None, compile: bool
+) -> Any:
+    path = source.path
+    numbers = sum(array.size for array in weights.arrays.values())
+    with allowing(Allowance(path, len(weights.arrays), numbers)):
+        config = modern_config(source, weights, custom_objects)
+        root = _made(config, path, custom_objects)
+        named = source.kind == weights.kind
+        matching = _matching(weights, named=named)
+        assign_arrays(root, weights.path, matching, request_of(root, config))
+    if compile and source.kind == "model":
+        described = cast("Mapping[str, Any]", source.config).get("compile_config")
+        variables = optimizer_variables(source.arrays)
+        compile_as_saved(root, described, variables, path, custom_objects)
+    elif compile and source.kind == "legacy model" and source.file is not None:
+        compile_legacy(root, source.file, path, custom_objects)
+    return root
 
 
-@contextlib.contextmanager
-def _weights(container: Container) -> Generator[Hdf5File]:
-    file = Hdf5File(container.window("model.weights.h5"), container.path)
-    try:
-        yield file
-    finally:
-        file.close()
+def load_weights(
+    root: Tracked, path: str, by_name: bool = False, skip_mismatch: bool = False
+) -> None:
+    """Give a model the weights of a file of Keras.
+
+    Args:
+        root: the model.
+        path: the path of the file or folder: weights, or a whole model.
+        by_name: whether a legacy file is matched by the names of layers. Default False: by their
+            order.
+        skip_mismatch: whether to load only what fits, with a warning. Default False.
+
+    Raises:
+        FileFormatError: the file is damaged, or does not match the model. Nothing was changed.
+        BuildError: the model is not built, and the shape of its input is not known.
+    """
+    with opened(path) as source:
+        request = None
+        if any(not v.built for _, v in walk(root).variables.values()) or not root._lamina.built:
+            request = request_of(root, source.config or {})
+            if request is None:
+                raise _unbuilt(root, path)
+        with reading(path):
+            assign_arrays(root, path, _matching(source, by_name), request, skip_mismatch)
 
 
-def made(config: Any, path: str, custom_objects: Mapping[str, Any] | None) -> Tracked:
+def _matching(source: Source, by_name: bool = False, named: bool = False) -> Matching:
+    if source.kind.startswith("legacy") and source.file is not None:
+        return matching_legacy(source.file, root_group(source.file), by_name, named=named)
+    return matching_groups(source.arrays)
+
+
+def _made(config: Any, path: str, custom_objects: Mapping[str, Any] | None) -> Tracked:
+    parts = cast("Mapping[str, Any]", config).items()
+    config = {name: part for name, part in parts if name != "compile_config"}
+    described = canonical(config, custom_objects)
+    problem = unavailable(described, path, Names(custom_objects))
+    if problem is not None:
+        raise problem
     with reading_config(custom_objects) as reader:
         reader.builds = False
-        root = reader.value(canonical(config))
+        root = reader.value(described)
     if not isinstance(root, Tracked):
         raise refused(
             path,
@@ -86,16 +147,22 @@ def made(config: Any, path: str, custom_objects: Mapping[str, Any] | None) -> Tr
 
 
 def request_of(root: Tracked, config: Mapping[str, Any]) -> Request | None:
+    """Return the build of a model for the shape of its input; None if the shape is not known.
+
+    Args:
+        root: the model.
+        config: the config of the file.
+    """
     known = cast(Any, root)._known_input() if hasattr(root, "_known_input") else None
     if known is None:
-        known = built_with(config)
+        known = _built_with(config)
     if known is None:
         return None
     method = method_of(type(root), "call")
     return Request(root, "call", Arguments((known,), {}), method.training_default, site())
 
 
-def built_with(config: Mapping[str, Any]) -> Any:
+def _built_with(config: Mapping[str, Any]) -> Any:
     """The spec that the config says a model was built with."""
     inner, build = (config.get(name) for name in ("config", "build_config"))
     shapes: list[Any] = [
@@ -104,6 +171,33 @@ def built_with(config: Mapping[str, Any]) -> Any:
         if isinstance(part, Mapping)
     ]
     shape = next((one for one in shapes if one is not None), None)
-    if shape is None:
-        return None
-    return Spec(tuple(shape), "float32")
+    return None if shape is None else Spec(tuple(shape), "float32")
+
+
+def _beside(path: str) -> str:
+    """The weights beside an architecture, which have its name."""
+    stem = path.removesuffix(".json")
+    names = [stem + ending for ending in _BESIDE]
+    for name in names:
+        if os.path.isfile(name):
+            return name
+    raise refused(
+        path,
+        "is the architecture of a model, without weights beside it",
+        expected=" or ".join(os.path.basename(name) for name in names),
+        received="none of these files",
+        remedy="Call lamina.models.model_from_json(text), and load_weights on the model.",
+    )
+
+
+def _unbuilt(root: Tracked, path: str) -> BuildError:
+    name = type(root).__name__
+    return BuildError(
+        explain(
+            f"{name} is not built, and {path!r} does not have the shape of its input.",
+            where=f"{name} was made at {root._lamina.made_at}",
+            expected="a built model",
+            received="an unbuilt one",
+            remedy="Call build(...) with the shape of the input before load_weights.",
+        )
+    )

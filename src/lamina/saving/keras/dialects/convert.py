@@ -141,6 +141,8 @@ class _Conversion:
         return found
 
     def _option(self, name: str, value: Any) -> Any:
+        if self._context.version >= (3, 0):
+            return self.value(value)
         if name == "dtype":
             return parts.policy(value)
         if name.endswith("_initializer"):
@@ -191,7 +193,7 @@ class _Conversion:
     def _entry(self, entry: Fields, names: frozenset[str]) -> Fields:
         context = self._context
         if operations.is_operation(entry, context):
-            return operations.operation(entry)
+            return {**entry, "module": entry.get("module") or "keras.ops"}
         calls = graphs.calls_of(entry, names, context)
         if entry["class_name"] in operations.TENSORFLOW:
             return operations.tensorflow_operation(entry, calls)

@@ -166,28 +166,13 @@ def _attention(config: Fields, context: Context) -> None:
 
 
 def _lambda(config: Fields, context: Context) -> None:
-    """Take the function of a Lambda from the caller: its code in the file is never run."""
-    name = str(config.get("name"))
+    """Keep the name of the function of a Lambda; code is left out, since it is never run."""
     function = config.get("function")
-    named: Any = function
-    if isinstance(function, Mapping):
-        fields = cast("Mapping[str, Any]", function)
-        named = fields.get("config") if fields.get("class_name") == "function" else None
-    if name in context.custom:
-        named = name
-    if not isinstance(named, str) or len(named) > 200 or not named.isprintable():
-        raise context.refused(
-            f"has the layer {name!r}, a Lambda, whose code is not executed",
-            "code instead of the name of a function",
-            f"Pass custom_objects={{{name!r}: function}}, with a function of its inputs.",
-        )
-    if not isinstance(function, Mapping) or name in context.custom:
-        config["function"] = {
-            "module": None,
-            "class_name": "function",
-            "config": named,
-            "registered_name": "function",
-        }
+    if isinstance(function, str) and config.get("function_type") != "lambda":
+        named: Fields = {"module": None, "class_name": "function", "config": function}
+        config["function"] = named
+    elif not isinstance(function, Mapping) or function.get("class_name") != "function":
+        config["function"] = {"class_name": "__lambda__", "config": {}}
     for option in ("function_type", "module", "output_shape_type", "output_shape_module"):
         config.pop(option, None)
     for option in ("output_shape", "mask"):

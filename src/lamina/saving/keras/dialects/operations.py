@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from lamina.saving.keras.dialects.context import Context, Fields
 
-__all__ = ["TENSORFLOW", "is_operation", "operation", "tensorflow_operation"]
+__all__ = ["TENSORFLOW", "is_operation", "tensorflow_operation"]
 
 TENSORFLOW = frozenset({"SlicingOpLambda", "TFOpLambda"})
 """Layers of Keras 2 that call a function of TensorFlow."""
@@ -16,14 +16,17 @@ _ENDS = frozenset({"start", "step", "stop"})
 
 
 def is_operation(entry: Mapping[str, Any], context: Context) -> bool:
-    """Whether a layer of a graph is an operation of Keras 3: these have none of a layer's options.
+    """Whether a layer of a graph is an operation of Keras 3: in an HDF5 file, these have no module,
+    and none of a layer's options.
 
     Args:
         entry: the class and config of the layer.
         context: the version of the file.
     """
-    config = entry.get("config")
+    config, module = entry.get("config"), entry.get("module")
     kind = str(entry.get("class_name"))
+    if module is not None:
+        return str(module).startswith(("keras.ops", "keras.src.ops"))
     return (
         context.version >= (3, 0)
         and isinstance(config, Mapping)
@@ -31,17 +34,8 @@ def is_operation(entry: Mapping[str, Any], context: Context) -> bool:
         and "layers" not in config
         and kind != "InputLayer"
         and kind not in context.custom
-        and str(entry.get("registered_name")) not in context.custom
+        and entry.get("registered_name") is None
     )
-
-
-def operation(entry: Mapping[str, Any]) -> Fields:
-    """Name the module of an operation of Keras 3, which HDF5 files leave out.
-
-    Args:
-        entry: the class, config and calls of the operation.
-    """
-    return {**entry, "module": "keras.ops", "registered_name": None}
 
 
 def tensorflow_operation(entry: Mapping[str, Any], calls: list[Any]) -> Fields:

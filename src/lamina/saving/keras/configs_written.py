@@ -1,0 +1,210 @@
+"""Writing configs that Keras reads."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, cast
+
+from lamina.activations import get as activation_named
+from lamina.core.base.pytrees import leaves_of
+from lamina.core.specs.spec import Spec
+from lamina.core.tree.node import Tracked
+from lamina.errors import LaminaError, UnknownNameError, explain
+from lamina.saving.allowed_names import CONFIGURED, LAYERS
+from lamina.saving.config_writer import FUNCTION, TUPLE, VALUE, Writer
+from lamina.saving.lookup import is_ours
+
+__all__ = ["KerasWriter"]
+
+_LAMINA_ONLY = frozenset(
+    {
+        "Ensemble",
+        "Layer",
+        "Remat",
+        "Residual",
+        "RotaryEmbedding",
+        "Stack",
+        "TransformerDecoderBlock",
+        "TransformerEncoderBlock",
+        "Translating",
+    }
+)
+"""Layers that Keras does not have."""
+
+_ACTIVATIONS_ONLY = frozenset({"hard_sigmoid_keras2"})
+"""Activations that Keras 3 does not have."""
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "Bidirectional": {"weights": None},
+    "Cropping1D": {"data_format": "channels_last"},
+    "Embedding": {"weights": None},
+    "GRU": {"use_cudnn": "auto"},
+    "GRUCell": {"activity_regularizer": None},
+    "GroupedQueryAttention": {"flash_attention": None, "rotary": None},
+    "LSTM": {"use_cudnn": "auto"},
+    "LSTMCell": {"activity_regularizer": None},
+    "MultiHeadAttention": {"flash_attention": None, "rotary": None},
+    "SimpleRNN": {"seed": None},
+    "SimpleRNNCell": {"activity_regularizer": None},
+    "SpatialDropout1D": {"trainable": True},
+    "SpatialDropout2D": {"trainable": True},
+    "SpatialDropout3D": {"trainable": True},
+    "UpSampling1D": {"data_format": "channels_last", "interpolation": "nearest"},
+    "UpSampling3D": {"interpolation": "nearest"},
+}
+"""Options that Keras's configs do not have, with the values that they have in Keras."""
+
+_NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}
+
+
+class KerasWriter(Writer):
+    """Converts layers to configs of Keras 3.
+
+    Attributes:
+        problems: what Keras cannot hold, for one error.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problems: list[str] = []
+
+    def value(self, value: Any, place: str, lists: bool = False) -> Any:
+        """Convert a value; what Keras cannot hold is noted, and becomes None."""
+        try:
+            described = super().value(value, place, True)
+        except LaminaError as error:
+            return self._problem(f"{place}: {str(error).partition(chr(10))[0]}")
+        if not isinstance(described, dict):
+            return described
+        fields = cast("dict[str, Any]", described)
+        kind = fields.get("class_name")
+        if kind == TUPLE:
+            return fields["items"]
+        if kind == VALUE:
+            return self._problem(f"{place}: {value!r}")
+        if kind == FUNCTION:
+            name = fields["config"]
+            try:
+                known = activation_named(name) is value and name not in _ACTIVATIONS_ONLY
+            except UnknownNameError:
+                known = False
+            if known:
+                return name
+            if is_ours(str(fields["module"])) or str(fields["module"]).startswith("jax"):
+                return self._problem(f"{place}: the function {name!r}")
+            return {**fields, "module": "builtins", "config": name}
+        return fields
+
+    def object(self, thing: Any) -> dict[str, Any]:
+        """Convert an object with a method `get_config`."""
+        described = super().object(thing)
+        module, _, room = str(described["module"]).rpartition(".")
+        name, config = described["class_name"], described["config"]
+        if not is_ours(str(described["module"])):
+            described["module"] = None  # Keras looks its class up by the name
+            return described
+        if module != "lamina" and not module.startswith("lamina"):
+            return described
+        if module == "" or f"{described['module']}:{name}" not in LAYERS | CONFIGURED:
+            self._problem(f"{name} {_label(thing)}")
+        elif name in _LAMINA_ONLY or room in ("seq2seq",):
+            self._problem(f"the layer {name} {_label(thing)}")
+        if room == "layers":
+            self._layer(name, config, thing)
+            described.update(module="keras.layers", class_name=_NAMES.get(name, name))
+        elif room == "models":
+            self._model(described, thing)
+        else:
+            described["module"] = f"keras.{room}"
+        return described
+
+    def _layer(self, name: str, config: dict[str, Any], thing: Any) -> None:
+        for option, plain in _OPTIONS.get(name, {}).items():
+            value = config.pop(option, plain)
+            if value != plain:
+                self._problem(f"{option}={value!r} of {name} {_label(thing)}")
+        for option in ("activation", "recurrent_activation"):
+            if config.get(option) in _ACTIVATIONS_ONLY:
+                self._problem(f"{option}={config[option]!r} of {name} {_label(thing)}")
+
+    def _model(self, described: dict[str, Any], thing: Any) -> None:
+        name, config = described["class_name"], described["config"]
+        if name == "Sequential":
+            described["module"] = "keras"
+            taken = set[str]()
+            for entry in config["layers"]:
+                own = str(entry["config"].get("name") or "layer")
+                numbered = (f"{own}_{number}" for number in itertools.count(1))
+                name = next(n for n in itertools.chain([own], numbered) if n not in taken)
+                taken.add(name)
+                entry["config"]["name"] = name
+        elif name == "Functional":
+            described.update(module="keras.src.models.functional", registered_name="Functional")
+            config.pop("dtype", None)
+            _complete_nodes(config, thing)
+        elif name == "Model":
+            self._problem(f"a Model without a graph {_label(thing)}")
+
+    def _problem(self, text: str) -> None:
+        self.problems.append(text)
+
+    def check(self, path: str, layer: Tracked) -> None:
+        """Check that Keras can hold what was converted.
+
+        Args:
+            path: the path of the file, for the error.
+            layer: the root.
+
+        Raises:
+            LaminaError: it cannot; the error names all parts.
+        """
+        if self.problems:
+            raise LaminaError(
+                explain(
+                    "\n".join(
+                        [
+                            f"{type(layer).__name__} cannot be written as a file of Keras:",
+                            *(f"  {problem}" for problem in dict.fromkeys(self.problems)),
+                        ]
+                    ),
+                    where=f"made at {layer._lamina.made_at}",
+                    expected="layers, options and functions that Keras 3 has",
+                    received=f"{len(self.problems)} that it has not; {path!r} was not touched",
+                    remedy="Save as 'model.safetensors', for example, in Lamina's format.",
+                )
+            )
+
+
+def _label(thing: Any) -> str:
+    if isinstance(thing, Tracked):
+        return f"made at {thing._lamina.made_at}"
+    return ""
+
+
+def _complete_nodes(config: dict[str, Any], model: Any) -> None:
+    """Add to each symbolic array of a graph its shape and dtype, and make operators op nodes."""
+    for entry in config["layers"]:
+        entry["config"]["name"] = entry["name"]  # Keras needs different ones
+    specs = model._specs_of_steps()
+    inputs = [entry["name"] for entry in config["layers"] if entry["class_name"] == "InputLayer"]
+    known = {(name, 0, 0): spec for name, spec in zip(inputs, leaves_of(specs[0]), strict=False)}
+    counts: dict[str, int] = {}
+    for step, outputs in zip(model.graph.steps, specs[1:], strict=True):
+        node = counts.get(step.layer, 0)
+        counts[step.layer] = node + 1
+        known |= {(step.layer, node, index): spec for index, spec in enumerate(leaves_of(outputs))}
+    pending: list[Any] = [entry["inbound_nodes"] for entry in config["layers"]]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list):
+            pending.extend(cast("list[Any]", value))
+        elif isinstance(value, Mapping):
+            fields = cast("dict[str, Any]", value)
+            if fields.get("class_name") == "__keras_tensor__":
+                inner = fields["config"]
+                spec: Spec = known[tuple(inner["keras_history"])]
+                inner["shape"] = [size if isinstance(size, int) else None for size in spec.shape]
+                inner["dtype"] = str(spec.dtype)
+            else:
+                pending.extend(fields.values())
