@@ -8,6 +8,7 @@ from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.walk import children
 from lamina.errors import explain
 from lamina.layer import Layer
+from lamina.models.array_functions import ArrayFunction
 from lamina.models.graph import Graph, graph_of
 from lamina.models.input_layer import InputLayer
 from lamina.models.layer_names import names_of_inputs
@@ -27,9 +28,9 @@ __all__ = [
 def listed_layers(model: Layer) -> list[Layer]:
     """Return the layers directly below a model; those of a graph with its inputs, in its order.
 
-    The operators of a graph, such as ``x + y``, are not among them.
+    The operators of a graph, such as ``x + y``, and Keras's operations are not among them.
     """
-    return [one for one in operations(model) if not isinstance(one, Operation)]
+    return [one for one in operations(model) if not isinstance(one, Operation | ArrayFunction)]
 
 
 def operations(model: Layer) -> list[Layer]:

@@ -54,7 +54,7 @@ LAYERS = _named(
             "TransformerDecoderBlock TransformerEncoderBlock UnitNormalization UpSampling1D "
             "UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D"
         ),
-        "lamina.models": "Functional Model Operation Sequential",
+        "lamina.models": "ArrayFunction Functional Model Operation Sequential",
         "lamina.seq2seq": (
             "AttentionDecoder BahdanauAttention DotAttention Encoder Seq2Seq Transformer "
             "TransformerDecoder TransformerEncoder Translating"
@@ -182,6 +182,7 @@ ENTRIES = _named({"lamina.seq2seq:Translating": "generate sample score search tr
 """Methods of Lamina's classes, besides `call`, by which a build may enter a layer."""
 
 INNER = {
+    "lamina.models:ArrayFunction": "lamina.models.array_functions.array_function",
     "lamina.models:Graph": "lamina.models.graph",
     "lamina.models:Operation": "lamina.models.symbol",
     "lamina.models:Ref": "lamina.models.graph",

@@ -80,6 +80,11 @@ class Reader:
                 return array if kind == ARRAY else jnp.asarray(array)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged(kind, str(error)) from error
+        if kind == "__ellipsis__":
+            return Ellipsis
+        if kind == "__slice__" and isinstance(inner, dict):
+            ends = self.value(inner)
+            return slice(*(ends.get(name) for name in ("start", "stop", "step")))
         if kind == FUNCTION:
             return function_named(fields, self.names)
         if kind == "DTypePolicy":
