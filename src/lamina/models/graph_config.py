@@ -12,8 +12,8 @@ from lamina.errors import FileFormatError, LaminaError, explain
 from lamina.layer import Layer
 from lamina.lazy import lazily
 from lamina.models.array_functions import ArrayFunction
-from lamina.models.array_functions.indices import index_from_json
 from lamina.models.graph import Graph, Ref, Step, optional_inputs, without_list_of_one
+from lamina.models.graph_operations import calls_of, is_operation, operation_of
 from lamina.models.layer_names import free_names, names_of_inputs
 
 if TYPE_CHECKING:
@@ -186,19 +186,16 @@ class _Assembly:
             self._specs[name] = spec
             self._optional[name] = bool(entry["config"].get("optional"))
             return
-        operation = _is_operation(entry)
-        layer = self._operation(entry) if operation else self._reader.object(entry)
+        if is_operation(entry):
+            kind, options, calls = operation_of(entry)
+            layer: Any = ArrayFunction(kind, self._reader.value(options) or None)
+        else:
+            layer, calls = self._reader.object(entry), calls_of(entry)
         if not isinstance(layer, Layer):
             raise ValueError(f"{name!r} is not a layer")
         self._layers[name] = layer
-        for index, node in enumerate(entry["inbound_nodes"]):
-            self._calls[name, index] = _call_of(node, operation)
-
-    def _operation(self, entry: Any) -> ArrayFunction:
-        """The layer of an operation of Keras, which has the options in its config."""
-        options = self._reader.value(_with_plain_indices(dict(entry.get("config") or {})))
-        options.pop("name", None)
-        return ArrayFunction(entry["class_name"], options or None)
+        for index, call in enumerate(calls):
+            self._calls[name, index] = call
 
     def graph(self, kind: type) -> tuple[Graph, dict[str, Layer]]:
         inputs = self._config["input_layers"]
@@ -258,29 +255,6 @@ class _Assembly:
         if "class_name" in fields:
             return self._reader.value(fields)
         return {name: self._read(item, places) for name, item in fields.items()}
-
-
-def _is_operation(entry: Any) -> bool:
-    module = str(entry.get("module") or "")
-    return any(f"{module}.".startswith(f"{one}.") for one in ("keras.src.ops", "keras.ops"))
-
-
-def _call_of(node: Any, operation: bool) -> Any:
-    """The arguments of one call, from the form of Keras 2 or 3."""
-    call = cast("Mapping[str, Any]", node) if isinstance(node, Mapping) else _keras_2_call(node)
-    return _with_plain_indices(call) if operation else call
-
-
-def _with_plain_indices(call: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the slices and ellipses in arguments to plain data."""
-    return {name: index_from_json(value) for name, value in call.items()}
-
-
-def _keras_2_call(call: Any) -> dict[str, Any]:
-    """Convert a call in the form of Keras 2: a list of name, call, output and named arguments."""
-    tensors = [{"class_name": _TENSOR, "config": {"keras_history": one[:3]}} for one in call]
-    kwargs: dict[str, Any] = call[0][3] if len(call[0]) > 3 else {}
-    return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": kwargs}
 
 
 def _ref(places: Mapping[tuple[str, int], Any], history: list[Any]) -> Ref:

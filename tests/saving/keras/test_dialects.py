@@ -481,7 +481,6 @@ def test_names_of_keras_1(kind, old, new_kind, new):
     [
         ("Merge", {"mode": "cos"}),
         ("BatchNormalization", {"mode": 1}),
-        ("Lambda", {"function": ["4wE="]}),
     ],
 )
 def test_what_has_no_counterpart_is_refused_by_name(kind, old):
@@ -493,25 +492,15 @@ CODE = ["4wEAAAAB", None, None]
 
 
 class TestLambda:
-    def test_takes_the_function_of_the_caller(self):
-        old = {
-            "function": CODE,
-            "function_type": "lambda",
-            "module": "m",
-            "output_shape": None,
-        }
-        found = options("Lambda", custom=("one",), **old)
-        assert found["function"]["config"] == "one"
-        assert found.keys().isdisjoint({"function_type", "module"})
-
     @pytest.mark.parametrize(
         "function",
         [CODE, {"class_name": "__lambda__", "config": {"code": "4wE="}}, None, 3, "4w\n" * 99],
     )
     @pytest.mark.parametrize("version", [(1, 0), (2, 4), (3, 5)])
-    def test_code_is_refused_by_the_name_of_the_layer(self, function, version):
-        with pytest.raises(FileFormatError, match=r"'one', a Lambda.*not executed"):
-            options("Lambda", version, function=function)
+    def test_code_is_left_out(self, function, version):
+        found = options("Lambda", version, function=function, function_type="lambda", module="m")
+        assert found["function"] == {"class_name": "__lambda__", "config": {}}
+        assert found.keys().isdisjoint({"function_type", "module"})
 
     def test_a_function_by_name(self):
         found = options("Lambda", function="softplus", function_type="function")["function"]

@@ -7,7 +7,7 @@ import pytest
 from lamina import Input, Model, Sequential, layers
 from lamina.errors import BuildError, FileFormatError
 from lamina.saving.keras.loading import load_weights
-from tests.saving.keras.legacy_files import dense, numbers, write
+from tests.saving.keras.legacy_files import dense, numbers, sequential, write
 
 
 def two(first="a", second="b"):
@@ -25,7 +25,7 @@ def arrays():
 
 @pytest.mark.parametrize("root", ["", "model_weights"])
 def test_weights_are_matched_by_the_order_of_layers(tmp_path, arrays, root):
-    file = write(tmp_path / "w.h5", None, arrays, root=root)
+    file = write(tmp_path / "w.h5", sequential() if root else None, arrays, root=root)
     model = two("y", "x")  # names of another session
     load_weights(model, file)
     assert np.array_equal(kernel(model.layers[0]), arrays["x"]["kernel:0"])

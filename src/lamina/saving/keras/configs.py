@@ -141,7 +141,7 @@ def _problem(fields: dict[str, Any], kind: str, names: Names) -> tuple[str, str]
         else:
             class_named(fields, names)
     except FileFormatError:
-        name = str(inner)[:100] if kind == "function" else kind[:100]
+        name = f"{inner}"[:100] if kind == "function" else kind[:100]
         what = "function" if kind == "function" else "class"
         return f"{what} {name}", f"the {what} {name!r} of {module!r}"
     return None

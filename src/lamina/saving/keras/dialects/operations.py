@@ -46,12 +46,12 @@ def tensorflow_operation(entry: Mapping[str, Any], calls: list[Any]) -> Fields:
         calls: its calls, in the form of Keras 3.
 
     Returns:
-        A layer whose `function` is the public name of the function, with slices as in Keras 3.
+        An operation whose `function` is the public name of the function, with slices as in Keras 3.
     """
     config = cast("Fields", entry["config"])
     function = f"tf.{config['function']}"
     return {
-        "module": "tensorflow",
+        "module": "keras.ops",
         "class_name": str(entry["class_name"]),
         "config": {"name": entry["name"], "function": function},
         "name": entry["name"],
