@@ -10,6 +10,7 @@ __all__ = [
     "exponential",
     "glu",
     "hard_sigmoid",
+    "hard_sigmoid_keras2",
     "hard_tanh",
     "log_sigmoid",
     "sigmoid",
@@ -47,6 +48,24 @@ def hard_sigmoid(x: ArrayLike) -> jax.Array:
     ['0.333', '0.500', '0.833']
     """
     return jax.nn.hard_sigmoid(x)
+
+
+def hard_sigmoid_keras2(x: ArrayLike) -> jax.Array:
+    """Compute the hard sigmoid of Keras 1 and 2: ``y = min(max(0.2 x + 0.5, 0), 1)``.
+
+    Models from files of these versions have it where they were trained with `hard_sigmoid`; in
+    Keras 3 that name is another function.
+
+    Args:
+        x: ``[...]``, real numbers.
+
+    Returns:
+        ``[...]``, the shape of x.
+
+    >>> [f"{y:.3f}" for y in hard_sigmoid_keras2(jnp.array([-1.0, 0.0, 2.0]))]
+    ['0.300', '0.500', '0.900']
+    """
+    return jnp.clip(0.2 * jnp.asarray(x) + 0.5, 0.0, 1.0)
 
 
 def sparse_sigmoid(x: ArrayLike) -> jax.Array:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lamina.core.base.pytrees import flatten, unflatten
 from lamina.core.specs.spec import Spec
-from lamina.errors import FileFormatError, explain
+from lamina.errors import FileFormatError, LaminaError, explain
 from lamina.layer import Layer
 from lamina.lazy import lazily
 from lamina.models.array_functions import ArrayFunction
-from lamina.models.array_functions.indices import index_from_json
 from lamina.models.graph import Graph, Ref, Step, optional_inputs, without_list_of_one
-from lamina.models.layer_names import names_of_inputs
+from lamina.models.graph_operations import calls_of, is_operation, operation_of
+from lamina.models.layer_names import free_names, names_of_inputs
 
 if TYPE_CHECKING:
     from lamina import saving
@@ -141,11 +141,14 @@ def _written(value: Any, ref: Callable[[Ref], Any], other: Callable[[Any], Any])
     return other(value)
 
 
-def graph_from(config: Mapping[str, Any]) -> tuple[Graph, dict[str, Layer]]:
+def graph_from(config: Mapping[str, Any], kind: type) -> tuple[Graph, dict[str, Layer]]:
     """Make a graph, and its layers by name, from JSON of Lamina or of Keras.
+
+    A layer whose name is that of an attribute of every model, such as ``predict``, gets a number.
 
     Args:
         config: a dict with the keys of :func:`graph_config`.
+        kind: the class of the model.
 
     Returns:
         The graph and the layers, unbuilt.
@@ -154,7 +157,9 @@ def graph_from(config: Mapping[str, Any]) -> tuple[Graph, dict[str, Layer]]:
         FileFormatError: the JSON is damaged, or names a class that is not available.
     """
     try:
-        return _Assembly(config).graph()
+        return _Assembly(config).graph(kind)
+    except LaminaError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise _damaged(f"{type(error).__name__}: {error}"[:300]) from error
 
@@ -181,21 +186,18 @@ class _Assembly:
             self._specs[name] = spec
             self._optional[name] = bool(entry["config"].get("optional"))
             return
-        operation = _is_operation(entry)
-        layer = self._operation(entry) if operation else self._reader.object(entry)
+        if is_operation(entry):
+            kind, options, calls = operation_of(entry)
+            layer: Any = ArrayFunction(kind, self._reader.value(options) or None)
+        else:
+            layer, calls = self._reader.object(entry), calls_of(entry)
         if not isinstance(layer, Layer):
             raise ValueError(f"{name!r} is not a layer")
         self._layers[name] = layer
-        for index, node in enumerate(entry["inbound_nodes"]):
-            self._calls[name, index] = _call_of(node, operation)
+        for index, call in enumerate(calls):
+            self._calls[name, index] = call
 
-    def _operation(self, entry: Any) -> ArrayFunction:
-        """The layer of an operation of Keras, which has the options in its config."""
-        options = self._reader.value(_with_plain_indices(dict(entry.get("config") or {})))
-        options.pop("name", None)
-        return ArrayFunction(entry["class_name"], options or None)
-
-    def graph(self) -> tuple[Graph, dict[str, Layer]]:
+    def graph(self, kind: type) -> tuple[Graph, dict[str, Layer]]:
         inputs = self._config["input_layers"]
         names: list[str] = []
 
@@ -208,12 +210,14 @@ class _Assembly:
         places: dict[tuple[str, int], int | Ref] = {
             (name, 0): Ref(0, index) for index, name in enumerate(names)
         }
-        steps = self._ordered(places)
+        new = free_names(self._layers, kind)
+        steps = [step._replace(layer=new[step.layer]) for step in self._ordered(places)]
+        layers = {new[name]: layer for name, layer in self._layers.items()}
         outputs = _ends(self._config["output_layers"], lambda history: _ref(places, history))
         outputs = without_list_of_one(outputs)
         optional = tuple(self._optional[name] for name in names)
         optional = optional if any(optional) else ()
-        return Graph(specs, tuple(steps), outputs, tuple(names), optional), self._layers
+        return Graph(specs, tuple(steps), outputs, tuple(names), optional), layers
 
     def _ordered(self, places: dict[tuple[str, int], Any]) -> list[Step]:
         """The steps, each after those whose outputs it takes."""
@@ -251,29 +255,6 @@ class _Assembly:
         if "class_name" in fields:
             return self._reader.value(fields)
         return {name: self._read(item, places) for name, item in fields.items()}
-
-
-def _is_operation(entry: Any) -> bool:
-    module = str(entry.get("module") or "")
-    return any(f"{module}.".startswith(f"{one}.") for one in ("keras.src.ops", "keras.ops"))
-
-
-def _call_of(node: Any, operation: bool) -> Any:
-    """The arguments of one call, from the form of Keras 2 or 3."""
-    call = cast("Mapping[str, Any]", node) if isinstance(node, Mapping) else _keras_2_call(node)
-    return _with_plain_indices(call) if operation else call
-
-
-def _with_plain_indices(call: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the slices and ellipses in arguments to plain data."""
-    return {name: index_from_json(value) for name, value in call.items()}
-
-
-def _keras_2_call(call: Any) -> dict[str, Any]:
-    """Convert a call in the form of Keras 2: a list of name, call, output and named arguments."""
-    tensors = [{"class_name": _TENSOR, "config": {"keras_history": one[:3]}} for one in call]
-    kwargs: dict[str, Any] = call[0][3] if len(call[0]) > 3 else {}
-    return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": kwargs}
 
 
 def _ref(places: Mapping[tuple[str, int], Any], history: list[Any]) -> Ref:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, cast
 
 from lamina.core.base.pytrees import map_tree
@@ -13,7 +13,14 @@ from lamina.core.tree.walk import children
 from lamina.errors import InputError, UnknownNameError, explain, nearest
 from lamina.layer import Layer
 
-__all__ = ["check_names", "get_layer", "names_of_inputs", "names_of_layers", "names_of_outputs"]
+__all__ = [
+    "check_names",
+    "free_names",
+    "get_layer",
+    "names_of_inputs",
+    "names_of_layers",
+    "names_of_outputs",
+]
 
 _FREE = ("input", "inputs", "output", "outputs")
 """Attributes of a model that give way to a layer of the same name."""
@@ -35,6 +42,26 @@ def names_of_layers(layers: Iterable[Any], model: Layer) -> dict[str, Layer]:
             count += 1
             name = f"{plain}_{count}"
         found[name] = layer
+    return found
+
+
+def free_names(names: Collection[str], kind: type) -> dict[str, str]:
+    """Return names that can be attributes of a model, by names that a file gives to layers.
+
+    Args:
+        names: the names in the file, each once.
+        kind: the class of the model.
+
+    >>> from lamina import Model
+    >>> free_names(["dense", "predict", "predict_1"], Model)
+    {'dense': 'dense', 'predict': 'predict_2', 'predict_1': 'predict_1'}
+    """
+    found = {name: name for name in names}
+    for name in found:
+        count = 0
+        while _is_attribute(found[name], kind) or (count and found[name] in names):
+            count += 1
+            found[name] = f"{name}_{count}"
     return found
 
 
@@ -80,9 +107,14 @@ def names_of_outputs(graph: Any) -> Any:
 
 
 def _is_taken(name: str, model: Layer) -> bool:
-    if name in ("graph", ATTRIBUTE) or name in vars(model):
+    return name in vars(model) or _is_attribute(name, type(model))
+
+
+def _is_attribute(name: str, kind: type) -> bool:
+    """Whether all models of a class have an attribute of the name."""
+    if name in ("graph", ATTRIBUTE):
         return True
-    return name not in _FREE and inspect.getattr_static(type(model), name, None) is not None
+    return name not in _FREE and inspect.getattr_static(kind, name, None) is not None
 
 
 def get_layer(model: Layer, name: str | None = None, index: int | None = None) -> Layer:

@@ -199,7 +199,7 @@ class Model(Layer):
         with saving.reading_config(custom_objects, config) as reader:
             made: dict[str, Any] = {}
             if all(key in config for key in GRAPH_KEYS):
-                made["inputs"], made["outputs"] = graph_from(config)
+                made["inputs"], made["outputs"] = graph_from(config, cls)
             given = {name: value for name, value in config.items() if name not in GRAPH_KEYS}
             model = saving.from_config(cls, given if made else config, made=made)
         if reader.builds and model._lamina.built is None:

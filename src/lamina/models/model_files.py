@@ -74,9 +74,13 @@ def save(
 def compile_from_file(
     model: Layer, arguments: dict[str, Any], state: saving.TrainingArrays | None
 ) -> None:
-    """Compile a model as the file that it comes from describes it."""
-    state_of(model).pending = Compiled(arguments, state)
-    trainer_of(model)
+    """Compile a model as the file that it comes from describes it; not at all if that fails."""
+    node = state_of(model)
+    node.pending = Compiled(arguments, state)
+    try:
+        trainer_of(model)
+    finally:
+        node.pending = None
 
 
 def export(

@@ -133,7 +133,8 @@ OPTIMIZERS = _named(
 FUNCTIONS = _named(
     {
         "lamina.activations": (
-            "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_tanh "
+            "celu elu exponential gelu glu hard_shrink hard_sigmoid "
+            "hard_sigmoid_keras2 hard_silu hard_tanh "
             "leaky_relu linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu "
             "soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax "
             "squareplus tanh tanh_shrink threshold"

@@ -49,10 +49,13 @@ class Compilable(Protocol):
 
 
 class TrainingArrays(NamedTuple):
-    """The state of training: arrays by name, the seed, and the number of epochs trained."""
+    """The state of training: arrays by name, the seed, and the number of epochs trained.
+
+    A seed that is None is derived from that of the weights.
+    """
 
     arrays: dict[str, Any]
-    seed: int
+    seed: int | None
     epochs: int
 
 
@@ -92,7 +95,7 @@ def save(
             start = _free_prefix(walk(layer).by_path())
             arrays = {f"{start}{name}": array for name, array in state.arrays.items()}
             names = {f"{start}{name}": name for name in state.arrays}
-            metadata.training = Training(names, state.seed, state.epochs)
+            metadata.training = Training(names, state.seed or 0, state.epochs)
         write_tree(layer, path, metadata, arrays)
 
 

@@ -74,6 +74,7 @@ class RecurrentUnits(Layer):
         dropout: dropout rate of the inputs, in [0, 1].
         recurrent_dropout: dropout rate of the state, in [0, 1].
         seed: integer folded into the random key of the dropout.
+        implementation: has no effect; Keras has it.
         **options: those of the next base.
     """
 
@@ -97,6 +98,7 @@ class RecurrentUnits(Layer):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
+        implementation: int = 2,
         **options: Any,
     ) -> None:
         super().__init__(**options)

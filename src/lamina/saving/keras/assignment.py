@@ -38,6 +38,7 @@ class Matched:
         arrays: the name in the file and the array, by the identity of the variable.
         missing: the names in the file of variables that it lacks, by their identity.
         surplus: the names of arrays that belong to no variable.
+        kept: the identities of variables that have no array and keep their values.
     """
 
     arrays: dict[int, tuple[str, StoredArray]] = field(
@@ -45,6 +46,7 @@ class Matched:
     )
     missing: dict[int, str] = field(default_factory=dict[int, str])
     surplus: list[str] = field(default_factory=list[str])
+    kept: set[int] = field(default_factory=set[int])
 
 
 Matching = Callable[[Tracked], Matched]
@@ -140,6 +142,8 @@ def _checked(root: Tracked, path: str, matching: Matching, skip: bool = False) -
         if not variable.is_weight or name.rpartition(".")[2] in _DEFAULTS:
             continue
         weights += 1
+        if key in found.kept and key not in found.arrays:
+            continue
         if key not in found.arrays:
             where = f" ({found.missing[key]})" if key in found.missing else ""
             lines.append(f"  missing:    {name}{where} {variable.shape}")

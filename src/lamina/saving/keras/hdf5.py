@@ -193,6 +193,9 @@ class Hdf5File:
 
     def _value(self, attributes: Any, name: str) -> Any:
         identifier = attributes.get_id(name)
+        shape = identifier.shape
+        if shape is not None and 0 in shape:  # h5py fails to tell the size of these
+            return []
         if identifier.get_storage_size() > _LARGEST_ATTRIBUTE:
             raise self._damaged(f"the attribute {name!r}, which is too large")
         return _plain(attributes[name])

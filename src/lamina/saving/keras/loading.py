@@ -18,8 +18,11 @@ from lamina.core.tree.walk import walk
 from lamina.errors import BuildError, explain
 from lamina.saving.config_reader import reading_config
 from lamina.saving.keras.assignment import Matching, assign_arrays
+from lamina.saving.keras.compilation import compile_as_saved, optimizer_variables
 from lamina.saving.keras.configs import canonical, unavailable
 from lamina.saving.keras.errors import refused
+from lamina.saving.keras.legacy import compile_legacy, modern_config
+from lamina.saving.keras.legacy_weights import matching_legacy, root_group
 from lamina.saving.keras.sources import Source, opened
 from lamina.saving.keras.weights import matching_groups
 from lamina.saving.load_errors import reading
@@ -66,16 +69,27 @@ def load(
         if source.kind == "architecture":
             beside = _beside(path)
             with opened(beside) as weights:
-                return _loaded(source, weights, custom_objects)
-        return _loaded(source, weights, custom_objects)
+                return _loaded(source, weights, custom_objects, compile)
+        return _loaded(source, weights, custom_objects, compile)
 
 
-def _loaded(source: Source, weights: Source, custom_objects: Mapping[str, Any] | None) -> Any:
+def _loaded(
+    source: Source, weights: Source, custom_objects: Mapping[str, Any] | None, compile: bool
+) -> Any:
+    path = source.path
     numbers = sum(array.size for array in weights.arrays.values())
-    with allowing(Allowance(source.path, len(weights.arrays), numbers)):
-        root = _made(source, custom_objects)
-        request = request_of(root, source.config)
-        assign_arrays(root, source.path, _matching(weights), request)
+    with allowing(Allowance(path, len(weights.arrays), numbers)):
+        config = modern_config(source, weights, custom_objects)
+        root = _made(config, path, custom_objects)
+        named = source.kind == weights.kind
+        matching = _matching(weights, named=named)
+        assign_arrays(root, weights.path, matching, request_of(root, config))
+    if compile and source.kind == "model":
+        described = cast("Mapping[str, Any]", source.config).get("compile_config")
+        variables = optimizer_variables(source.arrays)
+        compile_as_saved(root, described, variables, path, custom_objects)
+    elif compile and source.kind == "legacy model" and source.file is not None:
+        compile_legacy(root, source.file, path, custom_objects)
     return root
 
 
@@ -105,15 +119,17 @@ def load_weights(
             assign_arrays(root, path, _matching(source, by_name), request, skip_mismatch)
 
 
-def _matching(source: Source, by_name: bool = False) -> Matching:
+def _matching(source: Source, by_name: bool = False, named: bool = False) -> Matching:
+    if source.kind.startswith("legacy") and source.file is not None:
+        return matching_legacy(source.file, root_group(source.file), by_name, named=named)
     return matching_groups(source.arrays)
 
 
-def _made(source: Source, custom_objects: Mapping[str, Any] | None) -> Tracked:
-    parts = cast("Mapping[str, Any]", source.config).items()
+def _made(config: Any, path: str, custom_objects: Mapping[str, Any] | None) -> Tracked:
+    parts = cast("Mapping[str, Any]", config).items()
     config = {name: part for name, part in parts if name != "compile_config"}
     described = canonical(config, custom_objects)
-    problem = unavailable(described, source.path, Names(custom_objects))
+    problem = unavailable(described, path, Names(custom_objects))
     if problem is not None:
         raise problem
     with reading_config(custom_objects) as reader:
@@ -121,7 +137,7 @@ def _made(source: Source, custom_objects: Mapping[str, Any] | None) -> Tracked:
         root = reader.value(described)
     if not isinstance(root, Tracked):
         raise refused(
-            source.path,
+            path,
             "describes no model",
             expected="a model or a layer",
             received=type(root).__name__,

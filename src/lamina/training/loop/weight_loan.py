@@ -205,7 +205,7 @@ class WeightLoan:
         elif self.pending_arrays is not None:
             self.pending_arrays = without_accumulators(self.pending_arrays)
 
-    def restart(self, arrays: dict[str, np.ndarray], seed: int) -> None:
+    def restart(self, arrays: dict[str, np.ndarray], seed: int | None) -> None:
         """Forget the program and the carry; the next step starts from arrays of a checkpoint."""
         self.program = self.carry = self.pending_rate = None
         self.has_averages = False
