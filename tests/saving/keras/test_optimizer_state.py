@@ -234,6 +234,14 @@ def test_an_optimizer_of_other_weights_starts_afresh(model):
         assert read_state(model, optimizer, negative, "a file") is None
 
 
+def test_tf_keras_stores_no_learning_rate(model):
+    given = {"optimizer": ours.Adam(0.5)}
+    variables = compile_config(model, given, None).variables
+    stored_there = [stored(np.int64(7)), *map(stored, variables[2:])]
+    read = read_state(model, given["optimizer"], stored_there, "a file").arrays
+    assert (read["steps"], read["optimizer/hyperparams/learning_rate"]) == (7, 0.5)
+
+
 def test_options_of_compile_are_options_of_the_optimizer_of_keras():
     model = lamina.Sequential([lamina.Input((3,)), layers.Dense(2)])
     given = ours.Adam(0.05, use_ema=True, amsgrad=True)

@@ -71,10 +71,12 @@ class Described(NamedTuple):
         """Return how far the optimizer is after a number of batches."""
         return Progress(iteration, self.batches, float(self.options.get("epsilon") or 0.0))
 
-    def entries(self, weights: Mapping[str, Any], known: Mapping[Key, Any]) -> list[Entry]:
+    def entries(
+        self, weights: Mapping[str, Any], known: Mapping[Key, Any], of_tensorflow: bool = False
+    ) -> list[Entry]:
         """List the variables that Keras has for this optimizer, in their order."""
         is_scaled, scheduled = self.scale is not None, self.schedule is not None
-        return entries_of(self.kind, scheduled, is_scaled, weights, known)
+        return entries_of(self.kind, scheduled, is_scaled, weights, known, of_tensorflow)
 
 
 def described(optimizer: Any) -> Described | None:
@@ -153,6 +155,10 @@ def read_state(
         ]
         stored = in_order(entries, names, stored, known.rate)
     problem = _mismatch(entries, stored)
+    if problem is not None and names is None:
+        older = known.entries(weights, leaves, of_tensorflow=True)
+        if _mismatch(older, stored) is None:
+            entries, problem = older, None
     if problem is None:
         numbers = _numbers(entries, stored)
         if numbers is not None:
@@ -256,6 +262,8 @@ def _number(
 
 def _scheduled(known: Described, progress: Progress) -> float:
     """The learning rate of the last update, or of the first one before it."""
+    if known.schedule is None:
+        return known.rate
     last = max(progress.updates - 1, 0)
     return float(known.schedule(last * progress.batches + progress.batches - 1))
 
