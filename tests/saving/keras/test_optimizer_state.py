@@ -45,7 +45,7 @@ def optimizers():
         "ftrl": o.Ftrl(0.1, l1_regularization_strength=0.001, beta=0.1),
         "lamb": o.Lamb(0.01),
         "lion": o.Lion(0.01),
-        "muon": o.Muon(0.01),
+        "muon": o.Muon(0.01, weight_decay=None, adam_weight_decay=0.1),
         "nadam": o.Nadam(0.01),
         "rmsprop": o.RMSprop(0.01),
         "rmsprop_centered": o.RMSprop(0.01, momentum=0.9, centered=True),

@@ -148,17 +148,7 @@ def read_state(
         return None
     weights = trained_weights(model)
     leaves = leaves_of(optimizer, weights)
-    entries = known.entries(weights, leaves)
-    if names is not None:
-        entries = [
-            entry for entry in entries if entry.name != PRODUCT or len(names) == len(entries)
-        ]
-        stored = in_order(entries, names, stored, known.rate)
-    problem = _mismatch(entries, stored)
-    if problem is not None and names is None:
-        older = known.entries(weights, leaves, of_tensorflow=True)
-        if _mismatch(older, stored) is None:
-            entries, problem = older, None
+    entries, stored, problem = _matched(known, weights, leaves, stored, names)
     if problem is None:
         numbers = _numbers(entries, stored)
         if numbers is not None:
@@ -177,6 +167,28 @@ def read_state(
         stacklevel=6,
     )
     return None
+
+
+def _matched(
+    known: Described,
+    weights: Mapping[str, Any],
+    leaves: Mapping[Key, list[Leaf]],
+    stored: Sequence[StoredArray],
+    names: Sequence[str] | None,
+) -> tuple[list[Entry], Sequence[StoredArray], str | None]:
+    """The variables of the optimizer, the arrays in their order, and what differs."""
+    entries = known.entries(weights, leaves)
+    if names is not None:
+        if len(names) != len(entries):  # Keras 2 does not store the product of the momenta
+            entries = [entry for entry in entries if entry.name != PRODUCT]
+        stored = in_order(entries, names, stored, known.rate)
+        return entries, stored, _mismatch(entries, stored)
+    problem = _mismatch(entries, stored)
+    if problem is not None:
+        older = known.entries(weights, leaves, of_tensorflow=True)
+        if _mismatch(older, stored) is None:
+            return older, stored, None
+    return entries, stored, problem
 
 
 def _mismatch(entries: Sequence[Entry], stored: Sequence[StoredArray]) -> str | None:
