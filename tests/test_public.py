@@ -12,7 +12,7 @@ import lamina
 PUBLIC = {
     "Input", "InputSpec", "Layer", "Model", "Plan", "Sequential", "Spec", "Trainer", "Variable",
     "activations", "added_losses", "checkpoint", "constraints", "distribute", "dtype_policy",
-    "errors",
+    "errors", "files",
     "initializers", "jit", "layers", "load",
     "load_exported", "deserialize", "generate", "serialize", "remat", "losses", "metrics",
     "regularizers",

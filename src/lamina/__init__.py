@@ -21,7 +21,7 @@ with paused_collection():
     from lamina.models import Input, Model, Sequential
 
 if TYPE_CHECKING:
-    from lamina import distribute, losses, metrics
+    from lamina import distribute, files, losses, metrics
     from lamina.generation import generate
     from lamina.saving import deserialize, load, load_exported, serialize
     from lamina.training import Trainer
@@ -44,6 +44,7 @@ __all__ = [
     "distribute",
     "dtype_policy",
     "errors",
+    "files",
     "generate",
     "initializers",
     "jit",
@@ -61,7 +62,7 @@ __all__ = [
 ]
 
 # Imported at their first use, so that `import lamina` is fast.
-_MODULES = ("distribute", "losses", "metrics", "reports", "saving", "training")
+_MODULES = ("distribute", "files", "losses", "metrics", "reports", "saving", "training")
 _NAMES = {
     "Trainer": "training",
     "deserialize": "saving",

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lamina import files
 from lamina.errors import LaminaError
 from lamina.translate import commands
 from lamina.translate.extras import extras
@@ -16,7 +17,7 @@ from lamina.translate.extras import extras
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Train and use the translation models that come with Lamina.",
+    help="Look into and convert files of models; train and use translation models.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -50,6 +51,25 @@ def demo(
     given: dict[str, Any] = {"epochs": epochs, "pairs": pairs, "units": units, "locales": locale}
     chosen = {name: value for name, value in given.items() if value is not None}
     dates.run(out, dates.Recipe(seed=seed, **chosen))
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A file of a model, of Lamina or of Keras.")],
+) -> None:
+    """Print what a file holds: format, version, layers, weights, and what would be refused."""
+    typer.echo(files.inspect(file))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A file of a model, of Lamina or of Keras.")],
+    target: Annotated[
+        Path, typer.Argument(help="The new file: .keras for Keras 3, another name for Lamina.")
+    ],
+) -> None:
+    """Convert a model, and check that both files compute the same on random inputs."""
+    typer.echo(files.convert(source, target))
 
 
 def main() -> None:

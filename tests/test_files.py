@@ -1,0 +1,127 @@
+"""Looking into files, and converting them, in Python and on the command line."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina import Input, Model, Sequential, files, layers
+from lamina.errors import FileFormatError, LaminaError
+
+keras = pytest.importorskip("keras")
+
+
+def model(k):
+    made = k.Sequential([k.Input((4,)), k.layers.Dense(3, "relu"), k.layers.Dense(2)])
+    made.compile("adam", "mse")
+    return made
+
+
+@pytest.fixture
+def archive(tmp_path):
+    model(keras).save(tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
+def lamina_command(*arguments):
+    command = [sys.executable, "-m", "lamina", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_what_an_archive_holds(archive):
+    report = files.inspect(archive)
+    assert report.version == keras.__version__
+    assert [cls for _, cls, _ in report.layers] == ["Sequential", "InputLayer", "Dense", "Dense"]
+    assert [(one.path, one.shape) for one in report.weights] == [
+        ("layers/dense/vars/0", (4, 3)),
+        ("layers/dense/vars/1", (3,)),
+        ("layers/dense_1/vars/0", (3, 2)),
+        ("layers/dense_1/vars/1", (2,)),
+    ]
+    assert report.optimizer == "Adam, 2 arrays"
+    assert report.problems == []
+
+
+def test_what_files_of_other_formats_hold(tmp_path):
+    theirs, ours = model(keras), model(lamina)
+    theirs.save_weights(tmp_path / "a.weights.h5")
+    theirs.save(tmp_path / "a.h5")
+    ours.save(tmp_path / "a.lamina")
+    ours.save_weights(tmp_path / "a.safetensors")
+    reports = [
+        files.inspect(tmp_path / name)
+        for name in ("a.weights.h5", "a.h5", "a.lamina", "a.safetensors")
+    ]
+    for report in reports:
+        assert sum(np.prod(one.shape) for one in report.weights) == theirs.count_params()
+        assert str(report).startswith(report.path)
+    assert [len(report.layers) for report in reports] == [0, 4, 1, 0]
+    assert reports[1].optimizer is not None and "Adam" in reports[1].optimizer
+
+
+def test_what_would_be_refused_is_told_and_nothing_is_built(archive, tmp_path):
+    with zipfile.ZipFile(archive) as given, zipfile.ZipFile(tmp_path / "b.keras", "w") as made:
+        for name in given.namelist():
+            text = given.read(name)
+            if name == "config.json":
+                config = json.loads(text)
+                config["config"]["layers"][1]["class_name"] = "TFSMLayer"
+                config["config"]["layers"][2]["config"]["units"] = 10**15
+                text = json.dumps(config).encode()
+            made.writestr(name, text)
+    report = files.inspect(tmp_path / "b.keras")
+    assert len(report.problems) == 1 and "TFSMLayer" in report.problems[0]
+    (tmp_path / "cut.keras").write_bytes(archive.read_bytes()[:200])
+    assert "not a complete model" in files.inspect(tmp_path / "cut.keras").problems[0]
+    with pytest.raises(FileFormatError):
+        (tmp_path / "x.bin").write_bytes(b"\x00" * 100)
+        files.inspect(tmp_path / "x.bin")
+    with pytest.raises(FileNotFoundError):
+        files.inspect(tmp_path / "nothing.keras")
+
+
+def test_files_are_converted_there_and_back(archive, tmp_path):
+    there = files.convert(archive, tmp_path / "model.lamina")
+    assert (there.weights, there.difference) == (23, 0.0)
+    back = files.convert(tmp_path / "model.lamina", tmp_path / "back.keras")
+    assert back.difference == 0.0
+    x = np.ones((2, 4), "float32")
+    theirs = [keras.models.load_model(path) for path in (archive, tmp_path / "back.keras")]
+    np.testing.assert_allclose(*[one.predict(x, verbose=0) for one in theirs], rtol=1e-6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "back.keras",
+        "model.keras",
+        "model.lamina",
+    ]
+
+
+def test_a_graph_of_integers_and_numbers_is_compared(tmp_path):
+    ids, x = Input(("time",), dtype="int32"), Input((4,))
+    steps = layers.GRU(3)(layers.Embedding(5, 4, mask_zero=True)(ids))
+    ours = Model([ids, x], layers.Dense(2)(layers.Concatenate()([steps, x])))
+    ours.save(tmp_path / "a.lamina")
+    done = files.convert(tmp_path / "a.lamina", tmp_path / "a.keras")
+    assert done.difference is not None and done.difference <= 1e-5
+    assert "differ by" in str(done)
+
+
+def test_a_conversion_that_fails_leaves_the_old_file(tmp_path):
+    Sequential([Input((4,)), layers.Stack(lambda: layers.Dense(4), 2)]).save(tmp_path / "a.lamina")
+    (tmp_path / "a.keras").write_bytes(b"old")
+    with pytest.raises(LaminaError, match="Stack"):
+        files.convert(tmp_path / "a.lamina", tmp_path / "a.keras")
+    assert (tmp_path / "a.keras").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_commands_print_reports_and_fail_with_a_message(archive, tmp_path):
+    shown = lamina_command("inspect", archive)
+    assert shown.returncode == 0 and "layers/dense_1/vars/0" in shown.stdout
+    done = lamina_command("convert", archive, tmp_path / "a.lamina")
+    assert done.returncode == 0 and "differ by 0.0e+00" in done.stdout
+    failed = lamina_command("convert", tmp_path / "none.keras", tmp_path / "b.lamina")
+    assert failed.returncode == 2 and "Traceback" not in failed.stderr
