@@ -238,9 +238,7 @@ class TestRecurrent:
         ],
     )
     def test_a_gru_without_reset_after_is_told_by_its_bias(self, shapes, expected):
-        found = options(
-            "GRU", (2, 1), units=2, shapes=lambda name: [shape] if name == "one" else []
-        )
+        found = options("GRU", (2, 1), units=2, shapes=lambda name: shapes if name == "one" else [])
         assert found["reset_after"] is expected
 
     def test_the_first_hard_sigmoid_is_a_function_of_its_own(self):
