@@ -151,6 +151,13 @@ def over_space(name, *args, weights=False, rank=None, **options):
     return Row(name, make, (inputs,), ((None, *unknown, 2),), (other,) if weights else None)
 
 
+def row_of_augmentations(*makes):
+    """A row of layers that change images, one after another."""
+    name = type(makes[0]()).__name__
+    make = lambda: Sequential([make() for make in makes])  # noqa: E731
+    return Row(f"{name} etc.", make, (floats(2, 4, 4, 3),), ((None, None, None, 3),), training=True)
+
+
 ROWS = [
     Row("Dense", lambda: layers.Dense(4), (floats(2, 3),), ((None, 3),), (floats(2, 4),)),
     Row(
@@ -355,6 +362,38 @@ ROWS = [
     Row("Masking", layers.Masking, SEQUENCE, UNKNOWN),
     Row("Rescaling", lambda: layers.Rescaling(2.0, offset=1.0), SEQUENCE, UNKNOWN),
     Row("Normalization", layers.Normalization, SEQUENCE, UNKNOWN, WRONG),
+    Row(
+        "CategoryEncoding",
+        lambda: layers.CategoryEncoding(7, "count"),
+        (ids(2, 5),),
+        (Spec((None, "sample"), "int32"),),
+    ),
+    Row(
+        "IntegerLookup",
+        lambda: layers.IntegerLookup(vocabulary=[4, 2, 5], num_oov_indices=2, mask_token=0),
+        (ids(2, 5),),
+        (Spec((None, "time"), "int32"),),
+    ),
+    Row("Hashing", lambda: layers.Hashing(3), (ids(2, 5),), (Spec((None, "time"), "int32"),)),
+    Row(
+        "HashedCrossing",
+        lambda: Merged(layers.HashedCrossing(3)),
+        (ids(4), ids(4)[::-1]),
+        (Spec((None,), "int32"),) * 2,
+    ),
+    Row("Discretization", lambda: layers.Discretization([-0.5, 0.5]), SEQUENCE, UNKNOWN),
+    Row(
+        "STFTSpectrogram",
+        lambda: layers.STFTSpectrogram("magnitude", 4),
+        (floats(2, 20, 3),),
+        ((None, "time", 3),),
+    ),
+    Row(
+        "MelSpectrogram",
+        lambda: layers.MelSpectrogram(8, 4, num_mel_bins=3),
+        (floats(2, 20),),
+        ((None, "time"),),
+    ),
     over_space("CenterCrop", 3, 2, rank=2),
     over_space("Resizing", 5, 2, crop_to_aspect_ratio=True, rank=2),
     *[
@@ -431,6 +470,37 @@ ROWS = [
         (Spec((None, None), "int32"),),
         training=True,
     ),
+    row_of_augmentations(
+        layers.RandomFlip,
+        lambda: layers.RandomRotation(0.2),
+        lambda: layers.RandomZoom(0.3),
+        lambda: layers.RandomTranslation(0.3, 0.2),
+        lambda: layers.RandomShear(0.3, 0.2),
+        lambda: layers.RandomCrop(3, 3),
+    ),
+    row_of_augmentations(
+        lambda: layers.RandomBrightness(0.2),
+        lambda: layers.RandomContrast(0.2, (-2, 2)),
+        layers.AutoContrast,
+        layers.Equalization,
+        layers.RandomInvert,
+        lambda: layers.RandomPosterization(4, (-2, 2)),
+        lambda: layers.Solarization(0.2, 0.5, (-2, 2)),
+    ),
+    row_of_augmentations(
+        layers.RandomGrayscale,
+        lambda: layers.RandomHue(0.2, (-2, 2)),
+        lambda: layers.RandomSaturation((0.4, 0.6), (0, 1)),
+        lambda: layers.RandomColorJitter((0, 1), 0.1, 0.1, 0.1, 0.1),
+    ),
+    row_of_augmentations(
+        lambda: layers.RandomSharpness(0.8, (-2, 2)),
+        lambda: layers.RandomGaussianBlur(value_range=(-2, 2)),
+        layers.RandomErasing,
+        layers.RandomPerspective,
+        layers.MixUp,
+        layers.CutMix,
+    ),
     Row(
         "an attention decoder",
         Decoder,
@@ -460,11 +530,15 @@ rows_of_numbers = over_rows(AS_USERS_RUN)
 KEY = jax.random.key(11)
 
 
+OF_TEXT = (layers.StringLookup, layers.TextVectorization)
+"""Layers that are called outside of programs."""
+
+
 def test_every_layer_has_a_row():
     rows = {type(layer) for row in ROWS for _, layer in walk(row.make()).layers.values()}
     listed = [getattr(layers, name) for name in layers.__all__]
     kinds = {kind for kind in listed if inspect.isclass(kind)}
-    assert kinds - rows == {Layer}
+    assert kinds - rows == {Layer, *OF_TEXT}
 
 
 def run(layer, *inputs, training=False):

@@ -65,6 +65,43 @@ def test_a_config_of_keras_makes_the_same_layer(name):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+AUGMENTATIONS = [
+    ("RandomFlip", "vertical", 3),
+    ("RandomRotation", 0.2, "wrap", "nearest"),
+    ("RandomZoom", 0.2, (-0.1, 0.3)),
+    ("RandomTranslation", (-0.1, 0.3), 0.2, "constant"),
+    ("RandomShear", 0.2, (0.1, 0.3)),
+    ("RandomCrop", 3, 4, 7),
+    ("RandomBrightness", 0.2, (0, 1)),
+    ("RandomContrast", (0.1, 0.2), (0, 1), 5),
+    ("AutoContrast", (0, 1)),
+    ("Equalization", (0, 1), 64),
+    ("RandomGrayscale", 0.3),
+    ("RandomHue", 0.3, (0, 1)),
+    ("RandomSaturation", (0.2, 0.3)),
+    ("RandomColorJitter", (0, 1), 0.1, (0.1, 0.2), None, 0.2),
+    ("RandomInvert", (0.1, 0.2), (0, 1)),
+    ("RandomPosterization", 3),
+    ("Solarization", 0.2, (0.1, 0.5), (0, 1), 3),
+    ("RandomSharpness", 0.2, (0, 1)),
+    ("RandomGaussianBlur", (0.2, 0.3), (3, 5), 0.4, (0, 1)),
+    ("RandomErasing", 0.3, 0.2, (1.0, 2.0, 3.0)),
+    ("RandomPerspective", 0.3, 0.4, "nearest"),
+    ("MixUp", 0.3),
+    ("CutMix", (0.3, 0.5), 4),
+]
+
+
+def test_layers_that_augment_images_are_made_from_a_model_of_keras():
+    made = [getattr(keras.layers, name)(*options) for name, *options in AUGMENTATIONS]
+    ours = model_from_json(keras.Sequential(made).to_json())
+    assert ours(IMAGE[..., :3]).shape == (2, 3, 4, 3)
+    for layer, theirs in zip(ours.layers, made, strict=True):
+        config = json.loads(json.dumps(theirs.get_config())) | {"dtype": "float32"}
+        found = json.loads(json.dumps(layer.get_config()))
+        assert found | config == found
+
+
 def graph(k):
     x, y = k.Input((4,), name="x"), k.Input((3,), dtype="int32", name="y")
     dense = k.layers.Dense(4, "tanh", name="twice")

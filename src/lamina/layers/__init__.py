@@ -6,6 +6,27 @@ from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, So
 from lamina.layers.attention.dot_product import AdditiveAttention, Attention, RotaryEmbedding
 from lamina.layers.attention.grouped_query import GroupedQueryAttention, GroupQueryAttention
 from lamina.layers.attention.multi_head import MultiHeadAttention
+from lamina.layers.augmentation.affine import (
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
+from lamina.layers.augmentation.brightness import (
+    AutoContrast,
+    Equalization,
+    RandomBrightness,
+    RandomContrast,
+)
+from lamina.layers.augmentation.color import RandomGrayscale, RandomHue, RandomSaturation
+from lamina.layers.augmentation.color_jitter import RandomColorJitter
+from lamina.layers.augmentation.crops import RandomCrop
+from lamina.layers.augmentation.erasing import RandomErasing
+from lamina.layers.augmentation.filters import RandomGaussianBlur, RandomSharpness
+from lamina.layers.augmentation.flips import RandomFlip
+from lamina.layers.augmentation.mixing import CutMix, MixUp
+from lamina.layers.augmentation.perspective import RandomPerspective
+from lamina.layers.augmentation.tones import RandomInvert, RandomPosterization, Solarization
 from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.blocks import Residual, TransformerDecoderBlock, TransformerEncoderBlock
 from lamina.layers.concatenation import Concatenate, Dot, concatenate, dot
@@ -90,7 +111,12 @@ from lamina.layers.pooling.windowed import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from lamina.layers.preprocessing import Normalization, Rescaling
+from lamina.layers.preprocessing.categories import CategoryEncoding, Discretization
+from lamina.layers.preprocessing.hashing import HashedCrossing, Hashing
+from lamina.layers.preprocessing.lookup import IntegerLookup, StringLookup
+from lamina.layers.preprocessing.normalization import Normalization, Rescaling
+from lamina.layers.preprocessing.spectrograms import MelSpectrogram, STFTSpectrogram
+from lamina.layers.preprocessing.text import TextVectorization
 from lamina.layers.recurrent import (
     GRU,
     LSTM,
@@ -152,6 +178,7 @@ __all__ = [
     "AdditiveAttention",
     "AlphaDropout",
     "Attention",
+    "AutoContrast",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -161,6 +188,7 @@ __all__ = [
     "AvgPool3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
     "Conv1D",
@@ -181,14 +209,17 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "CutMix",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",
     "Embedding",
     "Ensemble",
+    "Equalization",
     "Flatten",
     "GRUCell",
     "GaussianDropout",
@@ -208,7 +239,10 @@ __all__ = [
     "GroupNormalization",
     "GroupQueryAttention",
     "GroupedQueryAttention",
+    "HashedCrossing",
+    "Hashing",
     "Identity",
+    "IntegerLookup",
     "LSTMCell",
     "Lambda",
     "Layer",
@@ -222,13 +256,33 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
+    "MixUp",
     "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RandomBrightness",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Remat",
     "RepeatVector",
@@ -238,6 +292,7 @@ __all__ = [
     "Resizing",
     "ReversibleEmbedding",
     "RotaryEmbedding",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",
@@ -245,13 +300,16 @@ __all__ = [
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
+    "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
     "SpectralNormalization",
     "Stack",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
     "TransformerDecoderBlock",
     "TransformerEncoderBlock",

@@ -11,6 +11,7 @@ from lamina.counts import count_or_default
 from lamina.layer import Layer
 from lamina.lazy import lazily
 from lamina.models.compilation import trainer_of
+from lamina.models.text_inputs import with_ids
 
 if TYPE_CHECKING:
     from lamina.training.callbacks import Callback, callback_list
@@ -97,7 +98,7 @@ def evaluate(
     batch_size = count_or_default("batch_size", batch_size, None)
     steps = count_or_default("steps", steps, None)
     trainer = trainer_of(model)
-    data = arguments.examples(x, y, sample_weight)
+    data = arguments.examples(with_ids(model, x), y, sample_weight)
     count = arguments.batch_count(data, batch_size, steps)
     listeners = callback_list.CallbackList(callbacks, epochs=1, steps=count, verbose=verbose)
     listeners.set_model(model)

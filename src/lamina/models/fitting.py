@@ -13,6 +13,7 @@ from lamina.lazy import lazily
 from lamina.models.compilation import trainer_of
 from lamina.models.evaluation import as_batch, loss_and_metrics
 from lamina.models.model_state import state_of
+from lamina.models.text_inputs import with_ids, with_validation_ids
 
 if TYPE_CHECKING:
     from lamina.training import callbacks as training_callbacks
@@ -139,6 +140,7 @@ def fit(
     class_weights = (
         None if class_weight is None else label_weights.ClassWeights(trainer, class_weight)
     )
+    x, validation_data = with_ids(model, x), with_validation_ids(model, validation_data)
     data, rest = arguments.training_data(x, y, sample_weight, validation_split)
     validation = rest if validation_data is None else arguments.validation_data(validation_data)
     validate = None

@@ -20,6 +20,7 @@ from lamina.models import (
     evaluation,
     fitting,
     graph_call,
+    keras_graph,
     layer_names,
     model_files,
     model_json,
@@ -284,7 +285,7 @@ class Model(Layer):
         return None if graph is None else layer_names.names_of_outputs(graph)
 
     _ends = graph_call.ends_of
-    _specs_of_steps = graph_call.specs_of_steps
+    _complete_graph = keras_graph.complete_graph
 
     def _known_input(self) -> Any:
         """The specs of the inputs, in their form; None if they are unknown."""

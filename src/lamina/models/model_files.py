@@ -34,6 +34,9 @@ def save(
 ) -> None:
     """Write the model to a file: the name of its class, its constructor's arguments, its weights.
 
+    A name in ``.keras`` gives a file of Keras 3, with the extra ``keras``; any other name one of
+    Lamina. :func:`lamina.load` reads both.
+
     :func:`lamina.load` makes the model again. If the model is compiled, the file also holds the
     arguments of `compile` and the state of the optimizer, so that `fit` continues after loading.
     Arguments that cannot be saved, such as optax transformations and lambdas, are left out with a
@@ -49,7 +52,9 @@ def save(
     Raises:
         FileExistsError: the file exists, and `overwrite` is False.
         BuildError: the model is not built, or its class and arguments do not make it again.
-        LaminaError: an argument of a constructor cannot be written; the error names it.
+        LaminaError: an argument of a constructor cannot be written, or Keras does not have a layer;
+            the error names it.
+        InputError: the name ends in ``.h5``, in which Keras 3 stores weights alone.
         OSError: the file cannot be written.
 
     >>> import tempfile
@@ -63,12 +68,12 @@ def save(
     """
     saving.check_overwrite(filepath, overwrite)
     compiled = state_of(model).compiled() if include_optimizer else None
-    if saving.is_for_keras(filepath, weights=False):
-        keras_files.save(model, filepath, None)
-    elif compiled is None:
-        saving.save(model, filepath)
+    is_for_keras = saving.is_for_keras(filepath, weights=False)
+    write = keras_files.save if is_for_keras else saving.save
+    if compiled is None:
+        write(model, filepath)
     else:
-        saving.save(model, filepath, compiled.arguments, compiled.state)
+        write(model, filepath, compiled.arguments, compiled.state)
 
 
 def compile_from_file(

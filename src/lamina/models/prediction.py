@@ -17,6 +17,7 @@ from lamina.counts import count_or_default
 from lamina.layer import Layer
 from lamina.lazy import lazily
 from lamina.models.model_state import state_of
+from lamina.models.text_inputs import with_ids
 
 if TYPE_CHECKING:
     from lamina.training.callbacks import Callback, callback_list
@@ -74,7 +75,7 @@ def predict(
     """
     batch_size = count_or_default("batch_size", batch_size, None)
     steps = count_or_default("steps", steps, None)
-    data = arguments.examples(x)
+    data = arguments.examples(with_ids(model, x))
     count = arguments.batch_count(data, batch_size, steps)
     listeners = callback_list.CallbackList(callbacks, epochs=1, steps=count, verbose=verbose)
     listeners.set_model(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, cast, overload
 
@@ -15,6 +16,7 @@ from lamina.core.tree.trainable import settle
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
+from lamina.layers.bases.text import TextLayer, is_text
 from lamina.lazy import lazily
 from lamina.models.descriptions import layers_are_listed
 from lamina.models.graph_call import as_declared, of_declared_rank
@@ -24,6 +26,7 @@ from lamina.models.model import Functional, Model
 from lamina.models.model_state import SymbolicEnds, state_of
 from lamina.models.stack_entries import checked, start_of
 from lamina.models.symbol import Symbol
+from lamina.models.text_inputs import with_ids
 
 if TYPE_CHECKING:
     from lamina import saving
@@ -48,7 +51,8 @@ class Sequential(Model):
 
     Call arguments:
         inputs: the inputs of the first layer, ``[batch, ...]``. A last axis of size 1 may be left
-            out or added.
+            out or added. If the first layers are of text, such as `TextVectorization`: text, which
+            they convert outside of programs, or their outputs.
         mask: their mask. Default None.
 
     Raises:
@@ -271,11 +275,24 @@ class Sequential(Model):
                     remedy="Call add(layer) first.",
                 )
             )
-        inputs = self._in_form(inputs)
+        text = is_text(inputs)
+        inputs = inputs if text else self._in_form(inputs)
         set_masks(inputs, mask)
-        for layer in self.layers:
+        for layer in self.layers if text else self.layers[len(self._of_text()) :]:
             inputs = layer(inputs)
         return inputs
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if args and is_text(args[0]):
+            first = self._of_text()
+            args = (with_ids(self, args[0]), *args[1:])
+            if first and len(first) == len(self.layers):
+                return args[0]
+        return super().__call__(*args, **kwargs)
+
+    def _of_text(self) -> list[Layer]:
+        """The first layers, those of text, which are applied before programs."""
+        return list(itertools.takewhile(lambda layer: isinstance(layer, TextLayer), self.layers))
 
     def _in_form(self, inputs: Any) -> Any:
         """The inputs in the form of the `Input`, or of the rank that the model is built for."""

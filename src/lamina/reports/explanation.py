@@ -96,6 +96,8 @@ def _layer(facts: Facts, path: str, layer: Tracked, unused: list[str]) -> Page:
         page.append(_row("built", f"at {place(node.built.at)}, by {node.built.method}"))
         page.append(_row("input", inputs_text(layer)))
         page.append(_row("output", specs_text(node.built.outputs)))
+    elif layer._lamina_outside:
+        page.append(_row("built", "never: it is called on data before programs"))
     else:
         page.append(_row("built", f"not yet: needs {needed_inputs(layer)}"))
     own = facts.own.get(id(layer), [])

@@ -81,7 +81,11 @@ class Facts:
 
     def unbuilt(self) -> list[tuple[str, Tracked]]:
         """The unbuilt layers below the root, without those inside another unbuilt layer."""
-        paths = [(p, layer) for p, layer in self.tree.layers.values() if p and not _built(layer)]
+        paths = [
+            (path, layer)
+            for path, layer in self.tree.layers.values()
+            if path and not _built(layer) and not layer._lamina_outside
+        ]
         names = [path for path, _ in paths]
         return [
             (path, layer)

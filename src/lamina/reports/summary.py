@@ -180,7 +180,9 @@ def _rows(facts: Facts) -> list[str]:
 
 def _output(layer: Tracked) -> str:
     built = layer._lamina.built
-    return "not built" if built is None else specs_text(built.outputs)
+    if built is None:
+        return "before programs" if layer._lamina_outside else "not built"
+    return specs_text(built.outputs)
 
 
 def _weight(facts: Facts, name: str, variable: Variable) -> str:

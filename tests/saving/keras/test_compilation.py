@@ -12,7 +12,7 @@ import lamina
 from lamina import layers, losses, metrics
 from lamina.compat.tf.keras import optimizers
 from lamina.errors import LaminaError
-from lamina.saving.keras.compilation import compile_arguments
+from lamina.saving.keras.compilation import compile_arguments, compile_as_saved
 from lamina.saving.keras.compilation_writing import compile_config
 from lamina.saving.keras.legacy_compilation import legacy_compile_config
 from lamina.saving.keras.loading import load as load_archive
@@ -124,6 +124,23 @@ def test_a_model_with_an_unknown_part_stays_uncompiled(tmp_path):
     loaded = load_archive(path, custom_objects=custom)
     expected = source.evaluate(X, X[:, :2], verbose=0)
     np.testing.assert_allclose(loaded.evaluate(X, X[:, :2], verbose=0), expected, rtol=1e-5)
+
+
+def test_an_unknown_name_leaves_no_trace():
+    model = lamina.Sequential([lamina.Input((3,)), layers.Dense(2)])
+    for config, text in (
+        ({"optimizer": "adam", "loss": "nonsense"}, "nonsense"),
+        ({"optimizer": "nonsense", "loss": "mse"}, "nonsense"),
+        ({"loss": "mse"}, "None"),
+        ({"optimizer": {"class_name": "SGD", "config": {"momentum": 2.0}}}, "momentum"),
+    ):
+        with pytest.warns(UserWarning, match=f"not compiled[^^]*{text}"):
+            compile_as_saved(model, config, [], "a file")
+        with pytest.raises(LaminaError, match="not compiled"):
+            model.fit(X, X[:, :2], verbose=0)
+    compile_as_saved(model, {}, [], "a file")
+    model.compile("sgd", "mse")
+    model.fit(X, X[:, :2], verbose=0)
 
 
 @pytest.mark.parametrize("room", ["losses", "metrics"])

@@ -45,7 +45,7 @@ def optimizers():
         "ftrl": o.Ftrl(0.1, l1_regularization_strength=0.001, beta=0.1),
         "lamb": o.Lamb(0.01),
         "lion": o.Lion(0.01),
-        "muon": o.Muon(0.01),
+        "muon": o.Muon(0.01, weight_decay=None, adam_weight_decay=0.1),
         "nadam": o.Nadam(0.01),
         "rmsprop": o.RMSprop(0.01),
         "rmsprop_centered": o.RMSprop(0.01, momentum=0.9, centered=True),
@@ -232,6 +232,14 @@ def test_an_optimizer_of_other_weights_starts_afresh(model):
             assert read_state(model, optimizer, given, "a file") is None
     with pytest.warns(UserWarning, match="number of steps"):
         assert read_state(model, optimizer, negative, "a file") is None
+
+
+def test_tf_keras_stores_no_learning_rate(model):
+    given = {"optimizer": ours.Adam(0.5)}
+    variables = compile_config(model, given, None).variables
+    stored_there = [stored(np.int64(7)), *map(stored, variables[2:])]
+    read = read_state(model, given["optimizer"], stored_there, "a file").arrays
+    assert (read["steps"], read["optimizer/hyperparams/learning_rate"]) == (7, 0.5)
 
 
 def test_options_of_compile_are_options_of_the_optimizer_of_keras():

@@ -93,6 +93,7 @@ def _not_numbers(label: str, array: np.ndarray) -> str:
         where=f"called at {site()}",
         expected="arrays of numbers or bools",
         received=f"dtype {array.dtype}, shape {array.shape}",
-        remedy="Convert it to numbers first: map text to ids with a vocabulary, pad ragged lists, "
-        "and split a masked array into an array and a mask.",
+        remedy="Convert it to numbers first: map text to ids with layers.StringLookup or "
+        "layers.TextVectorization, pad ragged lists, and split a masked array into an array and a "
+        "mask.",
     )

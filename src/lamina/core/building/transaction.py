@@ -25,7 +25,7 @@ from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.core.building.request import Request
 from lamina.core.building.trials import run_passes
 from lamina.core.specs.spec import Arguments
-from lamina.core.tree.build_state import topmost_without
+from lamina.core.tree.build_state import reachable, topmost_without
 from lamina.core.tree.edition import EDITION
 from lamina.core.tree.memento import Snapshot
 from lamina.core.tree.node import Tracked
@@ -92,7 +92,7 @@ def _as_plan(outcome: Outcome, tree: Tree) -> Plan:
     reached |= {
         tree.variables[key][0].rpartition(".")[0] for key in planner.used & set(tree.variables)
     }
-    unused = topmost_without(reached, [path for path, _ in tree.layers.values()])
+    unused = topmost_without(reached, reachable(tree))
     shapes = {
         key: (*tree.copies_of(path).values(), *variable.copy_shape)
         for key, (path, variable) in tree.variables.items()

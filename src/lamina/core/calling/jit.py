@@ -77,7 +77,7 @@ def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str
 
 def _settings(node: Node) -> tuple[Any, ...]:
     """Return the settings of a layer that its programs depend on."""
-    flags = node.trainable, node.inherits, node.autocast
+    flags = node.trainable, node.inherits, node.autocast, node.revision
     return (*flags, node.dtype, node.context, _Identity(node.penalty))
 
 

@@ -273,6 +273,13 @@ def count_params(layer: Tracked) -> int:
 def text(layer: Tracked) -> str:
     """Return the class and the arguments of the constructor, for `repr`."""
     node = layer._lamina
-    arguments = [repr(value) for value in node.arguments]
-    arguments += [f"{key}={value!r}" for key, value in node.keywords.items()]
+    arguments = [_shown(value) for value in node.arguments]
+    arguments += [f"{key}={_shown(value)}" for key, value in node.keywords.items()]
     return f"{type(layer).__name__}({', '.join(arguments)})"
+
+
+def _shown(value: Any) -> str:
+    """The `repr` of a value; of a long list of text, such as a vocabulary, the first items."""
+    if value.__class__ is list and len(value) > 20 and isinstance(value[-1], str | int | float):
+        return f"[{', '.join(map(repr, value[:3]))}, ... {len(value)} items]"
+    return repr(value)

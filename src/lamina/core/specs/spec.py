@@ -152,7 +152,8 @@ def _dtype(dtype: Any) -> Any:
                 where=f"passed at {site()}",
                 expected="a dtype of numbers or bools, such as 'float32' or 'int32'",
                 received=repr(dtype),
-                remedy="Encode text and objects as numbers first.",
+                remedy="Encode text as numbers first, with layers.StringLookup or "
+                "layers.TextVectorization.",
             )
         )
     return kind if kind.itemsize <= 4 else jax.dtypes.canonicalize_dtype(kind)

@@ -8,14 +8,19 @@ from typing import Any
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import Tree
 
-__all__ = ["is_unbuilt", "own_build", "topmost_without", "unbuilt", "unused_layers"]
+__all__ = ["is_unbuilt", "own_build", "reachable", "topmost_without", "unbuilt", "unused_layers"]
 
 
 def unused_layers(tree: Tree, read: set[int]) -> list[str]:
     """Return the paths of layers that no call has used: not built, and no variable is read."""
     used = {path for path, layer in tree.layers.values() if layer._lamina.built is not None}
     used |= {tree.path(tree.owners[key]) for key in read if key in tree.owners}
-    return topmost_without(used, [path for path, _ in tree.layers.values()])
+    return topmost_without(used, reachable(tree))
+
+
+def reachable(tree: Tree) -> list[str]:
+    """Return the paths of layers that a program may reach."""
+    return [path for path, layer in tree.layers.values() if not layer._lamina_outside]
 
 
 def topmost_without(used: set[str], paths: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ import contextlib
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.core.base.scalars import plain_numbers
 from lamina.core.base.sites import Site
@@ -71,6 +71,7 @@ class Node:
         plans: the planned calls of the layer as a root.
         remat: whether a placement has the activations of its calls computed again in the backward
             pass.
+        revision: number of changes of values that compiled programs hold as constants.
     """
 
     __slots__ = (
@@ -93,6 +94,7 @@ class Node:
         "placement",
         "plans",
         "remat",
+        "revision",
         "trainable",
     )
 
@@ -104,6 +106,7 @@ class Node:
         self.made_at = made_at
         self.made_in = made_in
         self.edition = 0
+        self.revision = 0
         self.name: str | None = None
         self.dtype: str | None = None
         self.trainable = True
@@ -176,9 +179,15 @@ class Node:
 
 
 class Tracked:
-    """An object with a :class:`Node`: a layer as the core sees it."""
+    """An object with a :class:`Node`: a layer as the core sees it.
+
+    Attributes:
+        _lamina_outside: whether layers of the class are called on data before programs, which
+            therefore do not reach them.
+    """
 
     _lamina: Node
+    _lamina_outside: ClassVar[bool] = False
 
     def __copy__(self) -> Any:
         # The copy holds the same layers and variables, with a node of its own.

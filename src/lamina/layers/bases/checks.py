@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import operator
 from typing import Any, cast
@@ -19,11 +20,13 @@ __all__ = [
     "check_count",
     "check_data_format",
     "check_each",
+    "check_encoding",
     "check_filled",
     "check_integers",
     "check_multiple",
     "check_rank",
     "check_room",
+    "check_salt",
     "check_shape",
     "check_within",
 ]
@@ -122,6 +125,20 @@ def check_each(
     return numbers
 
 
+def check_encoding(layer: Tracked, value: Any) -> str:
+    """Returns the option ``encoding``, the name of a text encoding.
+
+    Raises:
+        InputError: Python does not know it.
+    """
+    try:
+        codecs.lookup(value)
+        "".encode(value)  # some codecs are not of text
+    except (LookupError, TypeError):
+        raise bad_option(layer, "encoding", value, "the name of an encoding") from None
+    return value
+
+
 def check_filled(
     layer: Tracked, name: str, target: tuple[int, ...], sizes: tuple[Any, ...]
 ) -> tuple[int, ...]:
@@ -211,6 +228,21 @@ def check_room(layer: Tracked, sizes: tuple[Any, ...], least: tuple[int, ...], a
             ),
             lacking,
         )
+
+
+def check_salt(layer: Tracked, value: Any) -> tuple[int, int] | None:
+    """Returns the option ``salt``, one or two integers or None, as the key of a hash.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if value is None:
+        return None
+    parts = check_integers(layer, "salt", value)
+    if len(parts) != (2 if isinstance(value, list | tuple) else 1):
+        raise bad_option(layer, "salt", value, "an integer, or two")
+    first, *rest = parts
+    return first, (rest or parts)[0]
 
 
 def check_shape(layer: Tracked, what: str, array: Any, shape: tuple[int, ...], axes: str) -> None:

@@ -55,7 +55,8 @@ def canonical(described: Any, custom_objects: Mapping[str, Any] | None = None) -
         return {"class_name": "DTypePolicy", "config": {"name": policy}}
     if kind == "DTypePolicyMap":
         return config.get("default_policy") or "float32"
-    config.pop("quantization_config", None)
+    for option in ("lora_alpha", "lora_rank", "quantization_config"):  # of kernels stored whole
+        config.pop(option, None)
     if kind == "Lambda" and custom_objects and _is_code(config.get("function")):
         function = custom_objects.get(str(config.get("name")))
         if function is not None:
@@ -125,7 +126,7 @@ def _place(fields: dict[str, Any], outer: str) -> str:
 def _problem(fields: dict[str, Any], kind: str, names: Names) -> tuple[str, str] | None:
     """A key and a text for what an object names and is not available; None if it is."""
     module = str(fields.get("module"))[:60]
-    inner = fields["config"]
+    inner: Any = fields["config"]
     if kind == "Lambda" and isinstance(inner, dict):
         config = cast("dict[str, Any]", inner)
         if _is_code(config.get("function")):
@@ -141,7 +142,7 @@ def _problem(fields: dict[str, Any], kind: str, names: Names) -> tuple[str, str]
         else:
             class_named(fields, names)
     except FileFormatError:
-        name = f"{inner}"[:100] if kind == "function" else kind[:100]
+        name = str(cast("object", inner))[:100] if kind == "function" else kind[:100]
         what = "function" if kind == "function" else "class"
         return f"{what} {name}", f"the {what} {name!r} of {module!r}"
     return None

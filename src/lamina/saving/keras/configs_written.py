@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from typing import Any, cast
 
 from lamina.activations import get as activation_named
-from lamina.core.base.pytrees import leaves_of
-from lamina.core.specs.spec import Spec
 from lamina.core.tree.node import Tracked
 from lamina.errors import LaminaError, UnknownNameError, explain
 from lamina.saving.allowed_names import CONFIGURED, LAYERS
@@ -120,6 +117,8 @@ class KerasWriter(Writer):
         return described
 
     def _layer(self, name: str, config: dict[str, Any], thing: Any) -> None:
+        for option in ("lora_alpha", "lora_rank"):  # kernels are written with their changes added
+            config.pop(option, None)
         for option, plain in _OPTIONS.get(name, {}).items():
             value = config.pop(option, plain)
             if value != plain:
@@ -142,23 +141,36 @@ class KerasWriter(Writer):
         elif name == "Functional":
             described.update(module="keras.src.models.functional", registered_name="Functional")
             config.pop("dtype", None)
-            _complete_nodes(config, thing)
+            thing._complete_graph(config)
         elif name == "Model":
             self._problem(f"a Model without a graph {_label(thing)}")
+
+    def _find_left(self, described: Any) -> None:
+        """Note objects that still have a class of Lamina, such as operators outside of graphs."""
+        if isinstance(described, list):
+            for item in cast("list[Any]", described):
+                self._find_left(item)
+        elif isinstance(described, dict):
+            fields = cast("dict[str, Any]", described)
+            if "class_name" in fields and is_ours(str(fields.get("module"))):
+                self._problem(f"the class {fields['class_name']!r} of {fields['module']}")
+            self._find_left(list(fields.values()))
 
     def _problem(self, text: str) -> None:
         self.problems.append(text)
 
-    def check(self, path: str, layer: Tracked) -> None:
+    def check(self, described: Any, path: str, layer: Tracked) -> None:
         """Check that Keras can hold what was converted.
 
         Args:
+            described: the result of :meth:`object`.
             path: the path of the file, for the error.
             layer: the root.
 
         Raises:
             LaminaError: it cannot; the error names all parts.
         """
+        self._find_left(described)
         if self.problems:
             raise LaminaError(
                 explain(
@@ -180,31 +192,3 @@ def _label(thing: Any) -> str:
     if isinstance(thing, Tracked):
         return f"made at {thing._lamina.made_at}"
     return ""
-
-
-def _complete_nodes(config: dict[str, Any], model: Any) -> None:
-    """Add to each symbolic array of a graph its shape and dtype, and make operators op nodes."""
-    for entry in config["layers"]:
-        entry["config"]["name"] = entry["name"]  # Keras needs different ones
-    specs = model._specs_of_steps()
-    inputs = [entry["name"] for entry in config["layers"] if entry["class_name"] == "InputLayer"]
-    known = {(name, 0, 0): spec for name, spec in zip(inputs, leaves_of(specs[0]), strict=False)}
-    counts: dict[str, int] = {}
-    for step, outputs in zip(model.graph.steps, specs[1:], strict=True):
-        node = counts.get(step.layer, 0)
-        counts[step.layer] = node + 1
-        known |= {(step.layer, node, index): spec for index, spec in enumerate(leaves_of(outputs))}
-    pending: list[Any] = [entry["inbound_nodes"] for entry in config["layers"]]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, list):
-            pending.extend(cast("list[Any]", value))
-        elif isinstance(value, Mapping):
-            fields = cast("dict[str, Any]", value)
-            if fields.get("class_name") == "__keras_tensor__":
-                inner = fields["config"]
-                spec: Spec = known[tuple(inner["keras_history"])]
-                inner["shape"] = [size if isinstance(size, int) else None for size in spec.shape]
-                inner["dtype"] = str(spec.dtype)
-            else:
-                pending.extend(fields.values())

@@ -17,6 +17,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "accumulated_delta_var": ("accum_var", "accumulated_delta_var"),
     "accumulated_grad": ("accum_grad", "accumulated_grad"),
     "accumulator": ("accumulator",),
+    "average": ("average",),
     "average_gradient": ("mg", "average_gradient"),
     "linear": ("linear",),
     "momentum": ("m", "momentum"),

@@ -215,6 +215,7 @@ def entries_of(
     is_scaled: bool,
     weights: Mapping[str, Any],
     known: Mapping[Key, Any],
+    of_tensorflow: bool = False,
 ) -> list[Entry]:
     """List the variables of an optimizer of Keras in their order.
 
@@ -224,12 +225,15 @@ def entries_of(
         is_scaled: whether a `LossScaleOptimizer` is around it.
         weights: the shapes and dtypes of the trainable weights by path, in Keras's order.
         known: the arrays of Lamina's state.
+        of_tensorflow: whether tf_keras has stored them, which leaves out the learning rate. Default
+            False.
 
     Returns:
         The variables.
     """
     count, number = np.dtype("int32"), np.dtype("float32")
     entries: list[Entry] = []
+    tracked = not is_scaled and not of_tensorflow  # neither stores all variables
     if is_scaled:
         entries += [
             Entry("outer_iteration", None, (), count),
@@ -238,14 +242,14 @@ def entries_of(
             Entry(SCALE, None, (), number),
         ]
     entries.append(Entry(ITERATION, None, (), count))
-    if not scheduled:
+    if not scheduled and not of_tensorflow:
         entries.append(Entry(RATE, None, (), number))
     for group in (*_SHARED, *_SLOTS[kind]):
         entries += _alternating(group, weights, known)
     if kind == "Adafactor":
         for path, weight in weights.items():
-            entries += _factored(path, weight, is_scaled)
-    if kind == "Nadam" and not is_scaled:  # LossScaleOptimizer does not track it
+            entries += _factored(path, weight, tracked)
+    if kind == "Nadam" and tracked:
         first = next(iter(weights.values()), None)
         dtype = number if first is None else np.dtype(first.dtype)
         entries.append(Entry(PRODUCT, None, (), dtype, ("product", None), value=1.0))
@@ -263,7 +267,7 @@ def _alternating(
                 yield Entry(slot.name, path, shape, dtype, key, slot.read, slot.write)
 
 
-def _factored(path: str, weight: Any, is_scaled: bool) -> Iterator[Entry]:
+def _factored(path: str, weight: Any, tracked: bool) -> Iterator[Entry]:
     """The slots of Adafactor: of a vector the elements, of others means over rows and columns."""
     shape, dtype = tuple(weight.shape), np.dtype(weight.dtype)
     if len(shape) > 1:
@@ -272,7 +276,7 @@ def _factored(path: str, weight: Any, is_scaled: bool) -> Iterator[Entry]:
         yield Entry("c", path, columns, dtype, ("columns", path))
         yield Entry("v", path, shape, dtype)  # computed from the two others in each update
         return
-    if not is_scaled:  # LossScaleOptimizer does not track these
+    if tracked:
         yield Entry("r", path, (), np.dtype("int32"))
         yield Entry("c", path, (), np.dtype("int32"))
     yield Entry("v", path, shape, dtype, ("rows", path))

@@ -71,10 +71,12 @@ class Described(NamedTuple):
         """Return how far the optimizer is after a number of batches."""
         return Progress(iteration, self.batches, float(self.options.get("epsilon") or 0.0))
 
-    def entries(self, weights: Mapping[str, Any], known: Mapping[Key, Any]) -> list[Entry]:
+    def entries(
+        self, weights: Mapping[str, Any], known: Mapping[Key, Any], of_tensorflow: bool = False
+    ) -> list[Entry]:
         """List the variables that Keras has for this optimizer, in their order."""
         is_scaled, scheduled = self.scale is not None, self.schedule is not None
-        return entries_of(self.kind, scheduled, is_scaled, weights, known)
+        return entries_of(self.kind, scheduled, is_scaled, weights, known, of_tensorflow)
 
 
 def described(optimizer: Any) -> Described | None:
@@ -146,13 +148,7 @@ def read_state(
         return None
     weights = trained_weights(model)
     leaves = leaves_of(optimizer, weights)
-    entries = known.entries(weights, leaves)
-    if names is not None:
-        entries = [
-            entry for entry in entries if entry.name != PRODUCT or len(names) == len(entries)
-        ]
-        stored = in_order(entries, names, stored, known.rate)
-    problem = _mismatch(entries, stored)
+    entries, stored, problem = _matched(known, weights, leaves, stored, names)
     if problem is None:
         numbers = _numbers(entries, stored)
         if numbers is not None:
@@ -171,6 +167,28 @@ def read_state(
         stacklevel=6,
     )
     return None
+
+
+def _matched(
+    known: Described,
+    weights: Mapping[str, Any],
+    leaves: Mapping[Key, list[Leaf]],
+    stored: Sequence[StoredArray],
+    names: Sequence[str] | None,
+) -> tuple[list[Entry], Sequence[StoredArray], str | None]:
+    """The variables of the optimizer, the arrays in their order, and what differs."""
+    entries = known.entries(weights, leaves)
+    if names is not None:
+        if len(names) != len(entries):  # Keras 2 does not store the product of the momenta
+            entries = [entry for entry in entries if entry.name != PRODUCT]
+        stored = in_order(entries, names, stored, known.rate)
+        return entries, stored, _mismatch(entries, stored)
+    problem = _mismatch(entries, stored)
+    if problem is not None:
+        older = known.entries(weights, leaves, of_tensorflow=True)
+        if _mismatch(older, stored) is None:
+            return older, stored, None
+    return entries, stored, problem
 
 
 def _mismatch(entries: Sequence[Entry], stored: Sequence[StoredArray]) -> str | None:
@@ -256,6 +274,8 @@ def _number(
 
 def _scheduled(known: Described, progress: Progress) -> float:
     """The learning rate of the last update, or of the first one before it."""
+    if known.schedule is None:
+        return known.rate
     last = max(progress.updates - 1, 0)
     return float(known.schedule(last * progress.batches + progress.batches - 1))
 

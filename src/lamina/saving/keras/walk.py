@@ -18,7 +18,7 @@ from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import children, variables_of
 from lamina.saving.keras.names import Unique, snake
 
-__all__ = ["Group", "class_name", "groups_of", "own_variables"]
+__all__ = ["Group", "class_name", "groups_of", "listed_base", "own_variables"]
 
 _IN_CELLS = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LSTM", "SimpleRNN"})
 """Layers whose variables Keras stores in an inner cell."""
@@ -45,6 +45,9 @@ _ATTRIBUTES: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 """The names of attributes in Keras that have other names here; the first is the newest."""
+
+_NEVER = frozenset({"LowRank"})
+"""Layers that files never have: Keras stores kernels with their low-rank changes added."""
 
 _MODELS = frozenset({"Functional", "Model", "Sequential"})
 
@@ -116,8 +119,8 @@ def class_name(layer: Tracked) -> str:
     return type(layer).__name__
 
 
-def _listed_base(layer: Tracked) -> str:
-    """The name of the nearest class of Lamina that a layer is an instance of."""
+def listed_base(layer: Tracked) -> str:
+    """Return the name of the nearest class of Lamina that a layer is an instance of."""
     kinds = (k for k in type(layer).__mro__ if k.__module__.startswith("lamina."))
     return next(kinds).__name__
 
@@ -130,7 +133,7 @@ def own_variables(layer: Tracked) -> list[Variable | np.ndarray]:
     Args:
         layer: the layer.
     """
-    base = _listed_base(layer)
+    base = listed_base(layer)
     own: list[Any] = [one for one in variables_of(layer) if one.is_weight]
     if base == "SpectralNormalization":
         inner = cast(Any, layer).layer
@@ -138,8 +141,9 @@ def own_variables(layer: Tracked) -> list[Variable | np.ndarray]:
         return [kernel, *(v for v in own if v is getattr(layer, "vector_u", None))]
     if base == "Normalization" and own:
         return [*own, np.zeros((), "int32")]  # how many examples were counted
-    made: list[Any] = sorted(own, key=lambda variable: not variable.is_parameter)
-    return made
+    if getattr(layer, "lora", None) is None:  # which alone trains then, in place of the kernel
+        own.sort(key=lambda variable: not variable.is_parameter)
+    return own
 
 
 def groups_of(root: Tracked, has: Callable[[str], bool] | None = None) -> list[Group]:
@@ -161,7 +165,7 @@ def _walk(
     layer: Tracked, path: str, has: Callable[[str], bool] | None, seen: set[int]
 ) -> Iterator[Group]:
     seen.add(id(layer))
-    base = _listed_base(layer)
+    base = listed_base(layer)
     own = own_variables(layer)
     if base in _IN_CELLS:
         if own:
@@ -186,7 +190,7 @@ def _walk(
     for name in sorted(found, key=lambda name: f"~{name}" if name.startswith("_") else name):
         value = found[name]
         if isinstance(value, Tracked):
-            if id(value) not in seen:
+            if id(value) not in seen and listed_base(value) not in _NEVER:
                 yield from _walk(value, _join(path, name), has, seen)
         elif isinstance(value, list | tuple | dict):
             yield from _in_container(value, _join(path, name), has, seen)

@@ -6,8 +6,7 @@ import datetime
 import json
 import os
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import jax.numpy as jnp
@@ -22,36 +21,32 @@ from lamina.core.tree.walk import walk
 from lamina.errors import LaminaError, explain
 from lamina.saving.config_writer import writing_with
 from lamina.saving.files import raise_unwritten, replacing
+from lamina.saving.keras.compilation_writing import compile_config
 from lamina.saving.keras.configs_written import KerasWriter
 from lamina.saving.keras.hdf5 import h5py_module
-from lamina.saving.keras.walk import Group, class_name, groups_of
+from lamina.saving.keras.walk import Group, class_name, groups_of, listed_base, own_variables
+from lamina.saving.models import TrainingArrays
 
-__all__ = ["VERSION", "Compilation", "save", "save_weights"]
+__all__ = ["VERSION", "save", "save_weights"]
 
 VERSION = "3.10.0"
 """The version of Keras whose format is written; newer ones read it."""
 
 
-@dataclass(frozen=True)
-class Compilation:
-    """How a model was compiled, for a file.
-
-    Attributes:
-        config: the compile_config of Keras.
-        arrays: the variables of the optimizer in their order.
-    """
-
-    config: dict[str, Any]
-    arrays: Sequence[np.ndarray]
-
-
-def save(layer: Tracked, path: str | os.PathLike[str], compilation: Compilation | None) -> None:
+def save(
+    layer: Tracked,
+    path: str | os.PathLike[str],
+    arguments: Mapping[str, Any] | None = None,
+    state: TrainingArrays | None = None,
+) -> None:
     """Write a model as a ``.keras`` file.
 
     Args:
         layer: the model, built.
         path: the path of the file; an existing file is replaced.
-        compilation: how it was compiled; None if it was not.
+        arguments: the arguments of `compile` by name, which are left out with a warning if Keras
+            has no such optimizer, loss or metric; None (default) if the model is not compiled.
+        state: the state of training; None (default) before the first step.
 
     Raises:
         LaminaError: Keras does not have a part of the model; the error names all such parts.
@@ -60,13 +55,14 @@ def save(layer: Tracked, path: str | os.PathLike[str], compilation: Compilation 
     name = os.fspath(path)
     with LOCK:
         config = _described(layer, name)
+        compilation = None if arguments is None else compile_config(layer, arguments, state)
         if compilation is not None:
             config["compile_config"] = compilation.config
         text = json.dumps(config, allow_nan=False)
         arrays = _arrays(layer)
     date = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     metadata = json.dumps({"keras_version": VERSION, "date_saved": date})
-    extra = () if compilation is None else compilation.arrays
+    extra = () if compilation is None else compilation.variables
     if not is_main_process():
         return
     try:
@@ -112,7 +108,7 @@ def _described(layer: Tracked, path: str) -> dict[str, Any]:
     writer = KerasWriter()
     with writing_with(writer):
         described = writer.object(layer)
-    writer.check(path, layer)
+    writer.check(described, path, layer)
     shape = _input_shape(layer)
     described["build_config"] = {"input_shape": shape}
     if shape is not None and described["class_name"] == "Sequential":
@@ -148,11 +144,25 @@ def _arrays(layer: Tracked) -> list[tuple[Group, list[np.ndarray]]]:
         )
     groups = groups_of(layer)
     variables = [slot for group in groups for slot in group.slots if isinstance(slot, Variable)]
-    values = iter([to_host(value) for value in stored_together(variables)])
+    values = dict(zip(map(id, variables), stored_together(variables), strict=True))
+    for _, inner in walk(layer).layers.values():
+        values |= {key: value for key, value in _computed(inner).items() if key in values}
     return [
-        (group, [next(values) if isinstance(s, Variable) else s for s in group.slots])
+        (group, [to_host(values[id(s)]) if isinstance(s, Variable) else s for s in group.slots])
         for group in groups
     ]
+
+
+def _computed(layer: Any) -> dict[int, Any]:
+    """The kernels that Keras stores in another form, by the identity of their variable."""
+    if getattr(layer, "lora", None) is not None and layer.lora.built:
+        kernel = getattr(layer, layer._adapted)
+        return {id(kernel): layer._changed()}
+    if listed_base(layer) == "SpectralNormalization":  # Keras divides the kernel itself
+        kernel: Any = own_variables(layer)[0]
+        value = stored_together([kernel, layer.sigma])
+        return {id(kernel): (value[0] / value[1]).astype(value[0].dtype)}
+    return {}
 
 
 def _write_arrays(

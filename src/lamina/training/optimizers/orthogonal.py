@@ -62,7 +62,7 @@ def muon(
         adam_weight_decay: as `weight_decay`, for the weights that Adam updates; 0.004 by default.
         epsilon: added to the root of Adam's second moment; 1e-07 by default.
         weight_decay: each update subtracts ``learning_rate weight_decay w`` from a matrix w; with
-            None, no weight decays; 0.004 by default.
+            None, no matrix decays; 0.004 by default.
         exclude_layers: texts such as ``["head"]``; Adam updates the weights whose paths contain
             one of them. None (default) for no such layers.
         exclude_embeddings: whether Adam updates the weights whose paths contain "embedding";
@@ -87,7 +87,7 @@ def muon(
     0.0003
     """
     excluded = _parts(exclude_layers, exclude_embeddings)
-    decays = (None, None) if weight_decay is None else (weight_decay, adam_weight_decay)
+    decays = (weight_decay, adam_weight_decay)
 
     def make(rate: Any) -> optax.GradientTransformation:
         trace = optax.trace(momentum, nesterov)
