@@ -253,6 +253,16 @@ class TestOfKeras3:
                 close(one, other)
         assert [one.trainable for one in model.get_layer("inner").layers] == [True, False, True]
 
+    def test_calls_of_inner_models_in_outputs_go_there_and_back(self, tmp_path):
+        keras = pytest.importorskip("keras")
+        start, x = lamina.Input((3,)), lamina.Input((3,))
+        inner = lamina.Model(start, layers.Dense(3)(start), name="inner")
+        model = lamina.Model(x, inner(layers.Dense(3)(inner(x))))
+        file = str(tmp_path / "m.keras")
+        model.save(file)
+        close(keras.models.load_model(file)(X), model(X))
+        close(lamina.load(file)(X), model(X))
+
     def test_custom_layers(self, tmp_path):
         keras = pytest.importorskip("keras")
 
