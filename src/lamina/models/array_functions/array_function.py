@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.core.running.masks import masks_by_inner_layers
 from lamina.errors import InputError, explain, nearest
@@ -33,6 +33,9 @@ class ArrayFunction(Layer):
     >>> ArrayFunction("Mean", {"axis": 1})(jnp.array([[1, 2], [3, 5]])).tolist()
     [1.5, 4.0]
     """
+
+    by_name: ClassVar[dict[str, str]] = {snake(name): name for name in FUNCTIONS}
+    """The operations by the name of their function in `keras.ops`."""
 
     def __init__(self, function: str, options: dict[str, Any] | None = None) -> None:
         if str(function) not in FUNCTIONS:  # a file may have a list here

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from lamina.errors import FileFormatError, explain
+from lamina.saving.allowed_names import FUNCTIONS
 from lamina.saving.config_names import class_named, function_named
 from lamina.saving.lookup import Names
 
@@ -19,6 +20,7 @@ _CLASSES = {
 }
 """Classes that Lamina has by another name of Keras."""
 
+_OPERATION = "lamina.models:ArrayFunction"
 _OF_KERAS = ("keras", "tf_keras", "tensorflow")
 
 _PLAIN = frozenset({"DTypePolicy", "InputLayer"})
@@ -61,7 +63,29 @@ def canonical(described: Any, custom_objects: Mapping[str, Any] | None = None) -
         function = custom_objects.get(str(config.get("name")))
         if function is not None:
             config["function"] = function
-    return fields
+    return (_operation(config, custom_objects or {}) or fields) if kind == "Lambda" else fields
+
+
+def _operation(config: dict[str, Any], custom: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The config of an operation, if the function of a `Lambda` is one of `keras.ops`."""
+    function = config.get("function")
+    name: Any = function
+    if isinstance(function, Mapping):
+        described = cast("Mapping[str, Any]", function)
+        module = described.get("module")
+        if described.get("class_name") != "function" or module not in (None, "builtins"):
+            return None
+        name = described.get("config")
+    known = Names().listed(_OPERATION).by_name
+    if (
+        not isinstance(name, str)
+        or name not in known
+        or name in custom
+        or f"lamina.activations:{name}" in FUNCTIONS
+    ):
+        return None
+    inner: dict[str, Any] = {"function": known[name], "options": config.get("arguments") or {}}
+    return {"module": "lamina.models", "class_name": "ArrayFunction", "config": inner}
 
 
 def is_of_keras(fields: Mapping[str, Any]) -> bool:

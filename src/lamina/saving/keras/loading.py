@@ -17,6 +17,7 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import BuildError, explain
 from lamina.saving.config_reader import reading_config
+from lamina.saving.keras.assets import load_vocabularies
 from lamina.saving.keras.assignment import Matching, assign_arrays
 from lamina.saving.keras.compilation import compile_as_saved, optimizer_variables
 from lamina.saving.keras.configs import canonical, unavailable
@@ -84,6 +85,8 @@ def _loaded(
         named = source.kind == weights.kind
         matching = _matching(weights, named=named)
         assign_arrays(root, weights.path, matching, request_of(root, config))
+        if source.container is not None:
+            load_vocabularies(root, source.container, source.arrays)
     if compile and source.kind == "model":
         described = cast("Mapping[str, Any]", source.config).get("compile_config")
         variables = optimizer_variables(source.arrays)

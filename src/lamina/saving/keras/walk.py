@@ -18,7 +18,7 @@ from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import children, variables_of
 from lamina.saving.keras.names import Unique, snake
 
-__all__ = ["Group", "class_name", "groups_of", "listed_base", "own_variables"]
+__all__ = ["Group", "class_name", "groups_of", "layers_of", "listed_base", "own_variables"]
 
 _IN_CELLS = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LSTM", "SimpleRNN"})
 """Layers whose variables Keras stores in an inner cell."""
@@ -158,7 +158,12 @@ def groups_of(root: Tracked, has: Callable[[str], bool] | None = None) -> list[G
         The groups; each variable is in one of them, except for the kernel of a spectral
         normalization, which is in two.
     """
-    return list(_walk(root, "", has, set()))
+    return [group for group in _walk(root, "", has, set()) if group.slots]
+
+
+def layers_of(root: Tracked) -> list[tuple[str, Tracked]]:
+    """Return the layers of a model with their paths in files of Keras, in Keras's order."""
+    return [(group.path, group.layer) for group in _walk(root, "", None, set())]
 
 
 def _walk(
@@ -168,11 +173,9 @@ def _walk(
     base = listed_base(layer)
     own = own_variables(layer)
     if base in _IN_CELLS:
-        if own:
-            yield Group(_join(path, "cell"), layer, own)
+        yield Group(_join(path, "cell"), layer, own)
         return
-    if own:
-        yield Group(path, layer, own)
+    yield Group(path, layer, own)
     plain = base in _MODELS and type(layer).__name__ == base
     if base in _MODELS and (base == "Sequential" or _has_graph(layer)):
         stored = _named(path, ("layers", "_layer_checkpoint_dependencies"), has)
