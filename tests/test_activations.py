@@ -28,7 +28,10 @@ def test_every_activation_of_keras_is_there():
 
 
 # Keras's sparsemax sums running sums where it means a sum, so that its results need not add to 1.
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "sparsemax"])
+OTHERS = ("hard_sigmoid_keras2", "sparsemax")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OTHERS])
 def test_numbers_and_gradients_are_those_of_keras(name):
     both = (activations.get(name), getattr(keras.activations, name))
 
@@ -65,6 +68,11 @@ def test_options_are_those_of_keras(name, options):
     ours = getattr(activations, name)(X, **options)
     theirs = np.asarray(getattr(keras.activations, name)(X, **options))
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
+def test_the_hard_sigmoid_of_keras_2():
+    found = activations.get("hard_sigmoid_keras2")(X)
+    np.testing.assert_allclose(found, np.clip(0.2 * X + 0.5, 0, 1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("axis", [-1, 0, 1])

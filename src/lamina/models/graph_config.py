@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lamina.core.base.pytrees import flatten, unflatten
 from lamina.core.specs.spec import Spec
-from lamina.errors import FileFormatError, LaminaError, explain
+from lamina.errors import FileFormatError, explain
 from lamina.layer import Layer
 from lamina.lazy import lazily
 from lamina.models.array_functions import ArrayFunction
@@ -158,7 +158,7 @@ def graph_from(config: Mapping[str, Any], kind: type) -> tuple[Graph, dict[str, 
     """
     try:
         return _Assembly(config).graph(kind)
-    except LaminaError:
+    except FileFormatError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise _damaged(f"{type(error).__name__}: {error}"[:300]) from error

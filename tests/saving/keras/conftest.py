@@ -22,6 +22,7 @@ def _quick_weights(monkeypatch):
         value = random.uniform(0.1, 1.0, size=variable.shape)
         return variable._initialize(jnp.asarray(value, variable.dtype))
 
+    keras.utils.clear_session(free_memory=False)  # names count from 0 in each test
     monkeypatch.setattr(keras.Variable, "_initialize_with_initializer", made)
 
 

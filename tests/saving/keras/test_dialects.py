@@ -229,12 +229,16 @@ class TestRecurrent:
             options("LSTM", units=2, time_major=True)
 
     @pytest.mark.parametrize(
-        ("shape", "expected"), [((6,), False), ((2, 6), True), ((12,), True), (None, False)]
+        ("shapes", "expected"),
+        [
+            ([(3, 6), (2, 6), (6,)], False),  # the second is the recurrent kernel
+            ([(3, 6), (2, 6), (2, 6)], True),
+            ([(3, 6), (2, 6), (12,)], True),
+            ([], False),
+        ],
     )
-    def test_a_gru_without_reset_after_is_told_by_its_bias(self, shape, expected):
-        found = options(
-            "GRU", (2, 1), units=2, shapes=lambda name: [shape] if name == "one" else []
-        )
+    def test_a_gru_without_reset_after_is_told_by_its_bias(self, shapes, expected):
+        found = options("GRU", (2, 1), units=2, shapes=lambda name: shapes if name == "one" else [])
         assert found["reset_after"] is expected
 
     def test_the_first_hard_sigmoid_is_a_function_of_its_own(self):

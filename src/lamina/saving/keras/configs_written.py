@@ -142,6 +142,8 @@ class KerasWriter(Writer):
             described.update(module="keras.src.models.functional", registered_name="Functional")
             config.pop("dtype", None)
             thing._complete_graph(config)
+            inner = {one["name"] for one in config["layers"] if one["class_name"] == "Functional"}
+            config["output_layers"] = _from_one(config["output_layers"], inner)
         elif name == "Model":
             self._problem(f"a Model without a graph {_label(thing)}")
 
@@ -186,6 +188,17 @@ class KerasWriter(Writer):
                     remedy="Save as 'model.safetensors', for example, in Lamina's format.",
                 )
             )
+
+
+def _from_one(ends: Any, inner: set[str]) -> Any:
+    """Count the calls of inner graphs from 1: in outputs, Keras counts their own call too."""
+    if isinstance(ends, dict):
+        fields = cast("dict[str, Any]", ends)
+        return {name: _from_one(end, inner) for name, end in fields.items()}
+    items = cast("list[Any]", ends)
+    if len(items) == 3 and isinstance(items[0], str):
+        return [items[0], items[1] + (items[0] in inner), items[2]]
+    return [_from_one(item, inner) for item in items]
 
 
 def _label(thing: Any) -> str:

@@ -124,9 +124,11 @@ def _drop(
 def _resets_after(config: Fields, context: Context, outer: str | None) -> bool:
     """Whether the bias of a GRU is that of a reset after the product; old configs do not say it."""
     units = config.get("units")
-    if outer is None or not isinstance(units, int):
+    if outer is None or not isinstance(units, int) or config.get("use_bias") is False:
         return False
-    return any(shape in ((2, 3 * units), (6 * units,)) for shape in context.shapes(outer))
+    shapes = context.shapes(outer)
+    # A recurrent kernel of 2 units has the shape of a bias with a reset after the product.
+    return (3 * units,) not in shapes and any(s in ((2, 3 * units), (6 * units,)) for s in shapes)
 
 
 def _batch_normalization(config: Fields, context: Context) -> None:
