@@ -83,7 +83,7 @@ def test_every_cut_is_noticed(path) -> None:
 @pytest.mark.parametrize(
     ("data", "match"),
     [
-        (b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(99), "holds HDF5 data that is damaged"),
         (pickle.dumps([1] * 50), "a pickle, which Lamina never opens"),
     ],
 )

@@ -170,7 +170,7 @@ class Archive:
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
-            raise self._damaged(f"no member {name!r}")
+            raise self._damaged(f"a zip archive without {name!r}, as .npz and .pt files are")
         return self._members[name]
 
     def _unpacked(self, member: zipfile.ZipInfo, most: int) -> bytes:
