@@ -1,5 +1,6 @@
 """Whole models in HDF5 files of Keras 1 to 3."""
 
+import contextlib
 import warnings
 from pathlib import Path
 

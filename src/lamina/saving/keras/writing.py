@@ -27,7 +27,7 @@ from lamina.saving.keras.hdf5 import h5py_module
 from lamina.saving.keras.walk import Group, class_name, groups_of, listed_base, own_variables
 from lamina.saving.models import TrainingArrays
 
-__all__ = ["VERSION", "save", "save_weights"]
+__all__ = ["VERSION", "check", "save", "save_weights"]
 
 VERSION = "3.10.0"
 """The version of Keras whose format is written; newer ones read it."""
@@ -79,6 +79,19 @@ def save(
                     os.unlink(inner)
     except OSError as error:
         raise_unwritten(name, error.errno, error.strerror or str(error), error)
+
+
+def check(layer: Tracked, path: str | os.PathLike[str]) -> None:
+    """Check that Keras can hold a model, without writing it.
+
+    Args:
+        layer: the model, built or not.
+        path: the path of the file, for the error.
+
+    Raises:
+        LaminaError: Keras does not have a part of the model; the error names all such parts.
+    """
+    _described(layer, os.fspath(path))
 
 
 def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from lamina import saving
 from lamina.errors import InputError
+from lamina.lazy import lazily
 from lamina.training.callbacks.base import Callback
 from lamina.training.callbacks.log_names import LogNames
 from lamina.training.callbacks.messages import print_message
@@ -18,6 +19,11 @@ from lamina.training.callbacks.paths import field_names, format_path, unknown_na
 from lamina.training.checkpoints import store
 from lamina.training.checkpoints.folders import check_file, check_folder
 from lamina.training.checkpoints.schema import Schema, is_count, is_number, optional
+
+if TYPE_CHECKING:
+    from lamina.saving.keras import writing as keras_files
+else:
+    keras_files = lazily("lamina.saving.keras.writing")
 
 __all__ = ["BackupAndRestore", "ModelCheckpoint"]
 
@@ -42,6 +48,7 @@ class ModelCheckpoint(Monitor):
             improve on; None (default) for none.
 
     Raises:
+        LaminaError: when training begins, a name in ``.keras`` asks for what Keras cannot hold.
         InputError: `filepath`, `save_freq` or `mode` is invalid; or the path contains a name that
             is not among the logs.
         OSError: when training begins, the folder cannot be created or written to.
@@ -65,6 +72,7 @@ class ModelCheckpoint(Monitor):
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
+        self._for_keras = saving.is_for_keras(self.filepath, weights=save_weights_only)
         check_numbers(self, initial_value_threshold=initial_value_threshold)
         self.save_freq = save_frequency(save_freq)
         self.best = initial_value_threshold
@@ -97,6 +105,8 @@ class ModelCheckpoint(Monitor):
             check_folder(os.path.dirname(fixed))
         else:
             check_file(fixed)
+        if self._for_keras and not self.save_weights_only:
+            keras_files.check(self.model, self.filepath)  # rather than after an epoch
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._epoch = epoch
