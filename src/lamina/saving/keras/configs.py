@@ -53,6 +53,15 @@ def canonical(described: Any, custom_objects: Mapping[str, Any] | None = None) -
         return fields
     config = cast("dict[str, Any]", inner)
     if kind == "QuantizedDTypePolicy":
+        if config.get("mode") != "int8":
+            raise FileFormatError(
+                explain(
+                    f"A layer of the file is quantized as {str(config.get('mode'))[:40]!r}.",
+                    expected="kernels of floating numbers, or of 8-bit integers",
+                    received="another kind of kernels",
+                    remedy="Save the model in Keras before it is quantized.",
+                )
+            )
         policy = config.get("source_name") or "float32"
         return {"class_name": "DTypePolicy", "config": {"name": policy}}
     if kind == "DTypePolicyMap":

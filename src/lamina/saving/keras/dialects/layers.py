@@ -31,7 +31,6 @@ _WITHOUT_EFFECT = frozenset(
         "input_length",
         "input_shape",
         "key_shape",
-        "num_constants",
         "query_shape",
         "value_shape",
         "virtual_batch_size",
@@ -83,6 +82,7 @@ def of_keras_2(
     config = {n: unwrapped(v) for n, v in config.items() if n not in _WITHOUT_EFFECT}
     config = {n: v for n, v in config.items() if v or n not in ("ragged", "sparse")}
     _drop(config, "time_major", False, kind, context)
+    _drop(config, "num_constants", 0, kind, context)
     _drop(config, "reverse_state_order", False, kind, context)
     _drop(config, "mode", 0, kind, context, only=kind == "BatchNormalization")
     if kind == "SyncBatchNormalization":
