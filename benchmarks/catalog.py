@@ -21,6 +21,7 @@ FAMILIES = (
     "overhead",
     "placement",
     "loading",
+    "opening",
     "serving",
     "layers",
     "breakdown",
