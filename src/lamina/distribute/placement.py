@@ -214,6 +214,17 @@ class Placement:
     def __exit__(self, *_: object) -> None:
         PLACEMENTS.set(PLACEMENTS.get()[:-1])
 
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Placement) and self._parts == other._parts)
+
+    def __hash__(self) -> int:
+        return hash(self._parts)
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        kind = type(self), self._strategy
+        return (*kind, self.mesh, self.rules, self.batch, self.remat)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # meshes hold devices, of which there is one each
 
