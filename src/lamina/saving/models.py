@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.core.base.load_limits import Allowance, allowing
 from lamina.core.base.lock import LOCK
-from lamina.core.building.placement import Placer
+from lamina.core.building.placement import Placer, placing
 from lamina.core.tree.edition import EDITION
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import copy_flags, settle
@@ -215,8 +215,7 @@ def load(
             is not available, or describes more layers, calls or weights than it has arrays for.
     """
     names = Names(custom_objects)
-    placing = contextlib.nullcontext() if placement is None else placement
-    with placing, TensorFile(path) as file, reading(file.path):
+    with placing(placement), TensorFile(path) as file, reading(file.path):
         stored = parse(file.metadata, file.path)
         if stored.model is None:
             raise _weights_alone(file.path)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any, Protocol, runtime_checkable
 
 import jax
 
+from lamina.core.building import errors
 from lamina.core.building.plan import Plan
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import Tree
@@ -19,6 +21,7 @@ __all__ = [
     "current_placement",
     "is_placed",
     "placement_for",
+    "placing",
 ]
 
 
@@ -26,7 +29,7 @@ __all__ = [
 class Placer(Protocol):
     """Decides on which devices each weight of a plan is stored."""
 
-    def __enter__(self) -> object: ...
+    def __enter__(self) -> Any: ...
 
     def __exit__(self, *_: object) -> None: ...
 
@@ -53,6 +56,19 @@ class Placer(Protocol):
 
 PLACEMENTS: ContextVar[tuple[Placer, ...]] = ContextVar("lamina_placements", default=())
 """The placements of the `with` blocks that are running, the outermost first."""
+
+
+def placing(placement: Any) -> AbstractContextManager[Any]:
+    """Return the `with` block of an argument `placement`; one without effect for None.
+
+    Raises:
+        InputError: it is not a placement.
+    """
+    if placement is None:
+        return nullcontext()
+    if isinstance(placement, type) or not isinstance(placement, Placer):
+        raise InputError(errors.not_a_placement(placement))
+    return placement
 
 
 def current_placement() -> Placer | None:
