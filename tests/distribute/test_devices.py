@@ -124,6 +124,26 @@ def test_every_part_of_a_weight_is_drawn_as_the_whole(run: Run) -> None:
     """)
 
 
+def test_neighbouring_parts_are_drawn_as_one(run: Run) -> None:
+    run("""
+        from lamina.core.initial import blocks
+
+        whole, before = np.arange(32 * 16, dtype="float32").reshape(32, 16), blocks._JOINED
+        place = jax.sharding.NamedSharding(mesh, P(("data", "model")))
+        for most, stops in (before, [512]), (128, [128, 256, 384, 512]), (1, range(64, 513, 64)):
+            blocks._JOINED, asked = most, []
+
+            def elements(start, stop):
+                asked.append(stop)
+                return whole.reshape(-1)[start:stop]
+
+            found = blocks.sharded(whole.shape, "float32", place, elements)
+            np.testing.assert_array_equal(found, whole)
+            assert asked == list(stops)
+        blocks._JOINED = before
+    """)
+
+
 def test_files_are_read_in_parts(run: Run) -> None:
     run("""
         with tempfile.TemporaryDirectory() as folder:

@@ -34,7 +34,7 @@ PRELUDE = """
     from lamina.distribute import Placement
     from lamina.saving.files import TensorFile
 
-    blocks._CHUNK = 1 << 12
+    blocks._CHUNK = blocks._JOINED = 1 << 12
     ranges = []
 
     def recorded(function):
