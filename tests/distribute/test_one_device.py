@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import lamina
@@ -70,6 +70,7 @@ WRONG = [
     (lambda: built(Divided(3)), "The partition of an activation does not fit the mesh"),
     (lambda: built(Divided(P("data"))), "The partition of an activation does not fit the mesh"),
     (lambda: Placement.auto().place_batch(np.array(["a"])), "an array of strings"),
+    (lambda: within_explicit_axes(), "within a mesh of explicit axes"),
     (lambda: initialize("host:1", "two", 0), "'two' processes, of which this is 0"),
     (lambda: initialize("host:1", 2, 2), "2 processes, of which this is 2"),
 ]
@@ -79,6 +80,11 @@ def built(layer=None, placement=None):
     layer = layer or layers.Dense(2)
     layer.build((None, 3), placement=placement or Placement.auto())
     layer(np.ones((2, 3), "float32"))
+
+
+def within_explicit_axes():
+    with jax.set_mesh(jax.make_mesh((1,), ("data",), axis_types=(AxisType.Explicit,))):
+        built()
 
 
 def rule(partition):

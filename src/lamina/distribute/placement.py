@@ -283,8 +283,10 @@ class Placement:
             prefix: as in :meth:`choices`.
 
         Raises:
-            InputError: as :meth:`choices`, or an axis of a weight cannot be divided.
+            InputError: as :meth:`choices`, or an axis of a weight cannot be divided, or the mesh of
+                ``jax.set_mesh`` has explicit axes.
         """
+        _check_context()
         choices = self.choices(plan, prefix)
         placed = placed_plan(plan, choices, dict(self.mesh.shape), self.batch)
         placed.check()
@@ -488,6 +490,20 @@ def _automatic(mesh: Any) -> Mesh | AbstractMesh:
         )
     types = (AxisType.Auto,) * len(mesh.axis_names)
     return Mesh(mesh.devices, mesh.axis_names, axis_types=types)
+
+
+def _check_context() -> None:
+    """Check that arrays on automatic axes can be used in the present context of JAX."""
+    context: Any = cast(Any, jax.sharding).get_abstract_mesh()
+    if AxisType.Explicit in context.axis_types:
+        raise InputError(
+            explain(
+                "A placement cannot be used within a mesh of explicit axes.",
+                expected="no jax.set_mesh, or a mesh whose axes are AxisType.Auto",
+                received=f"jax.set_mesh with {context.axis_types}",
+                remedy="Leave jax.set_mesh out: the placement has its own mesh.",
+            )
+        )
 
 
 def _batch_axes(mesh: Mesh | AbstractMesh, batch: Any) -> tuple[str, ...]:
