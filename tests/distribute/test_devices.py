@@ -124,6 +124,26 @@ def test_every_part_of_a_weight_is_drawn_as_the_whole(run: Run) -> None:
     """)
 
 
+def test_neighbouring_parts_are_drawn_as_one(run: Run) -> None:
+    run("""
+        from lamina.core.initial import blocks
+
+        whole, before = np.arange(32 * 16, dtype="float32").reshape(32, 16), blocks._JOINED
+        place = jax.sharding.NamedSharding(mesh, P(("data", "model")))
+        for most, stops in (before, [512]), (128, [128, 256, 384, 512]), (1, range(64, 513, 64)):
+            blocks._JOINED, asked = most, []
+
+            def elements(start, stop):
+                asked.append(stop)
+                return whole.reshape(-1)[start:stop]
+
+            found = blocks.sharded(whole.shape, "float32", place, elements)
+            np.testing.assert_array_equal(found, whole)
+            assert asked == list(stops)
+        blocks._JOINED = before
+    """)
+
+
 def test_files_are_read_in_parts(run: Run) -> None:
     run("""
         with tempfile.TemporaryDirectory() as folder:
@@ -169,6 +189,139 @@ def test_a_built_model_is_moved(run: Run) -> None:
         assert twin.layers[0].kernel.value.sharding.spec == P(None, "data")
         equal(model, pickle.loads(pickle.dumps(model)))
     """)
+
+
+MOVES = """
+    x, y = RNG.normal(size=(48, 8)).astype("float32"), RNG.normal(size=(48, 16))
+    three = jax.sharding.Mesh(np.array(jax.devices()[:3]), ("data",))
+    here, there = Placement.fully_sharded(), Placement.data_parallel(three)
+
+    def net():
+        lamina.set_seed(1)
+        model = lamina.Sequential([layers.Dense(64, activation="tanh"), layers.Dense(16)])
+        model.compile("adam", "mse", learning_rate=0.05)
+        return model
+
+    def placed(placement):
+        model = net()
+        model.build((None, 8), placement=placement)
+        return model
+
+    def places(model):
+        nodes = [layer._lamina for layer in (model, *model.layers)]
+        meshes = {getattr(v.value.sharding, "mesh", None) for v in model.variables}
+        [found] = {node.placement for node in nodes}
+        assert meshes == {None if found is None else found.mesh}
+        return found
+"""
+
+
+def test_a_move_keeps_the_state_of_training(run: Run) -> None:
+    run(
+        MOVES
+        + """
+    def trained(first, move):
+        model = placed(first)
+        options = dict(batch_size=24, shuffle=False, verbose=0)
+        model.fit(x, y, epochs=2, **options)
+        model.optimizer.learning_rate = 0.001
+        move(model)
+        loss = model.fit(x, y, **options).history["loss"]
+        return [*loss, model.optimizer.learning_rate, model.optimizer.wait()], model
+
+    def evaluate(model):
+        with there:
+            model.evaluate(x, y, verbose=0)
+
+    expected, _ = trained(None, lambda model: None)
+    for first, move, last in [
+        (None, lambda model: model.build((None, 8), placement=here), here),
+        (here, evaluate, there),
+    ]:
+        found, model = trained(first, move)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        assert places(model) is last
+
+    model = placed(here)
+    model.fit(x, y, verbose=0)
+    program = model.optimizer.prepare(lambda: (x, y))[0]
+    with Placement.fully_sharded() as equal_one:
+        assert equal_one == here and hash(equal_one) == hash(here) and equal_one != there
+        model.train_on_batch(x, y)
+    assert model.optimizer.prepare(lambda: (x, y))[0] is program  # no move
+    """
+    )
+
+
+def test_what_is_trained_in_a_block_is_moved(run: Run) -> None:
+    run(
+        MOVES
+        + """
+    for use in (
+        lambda model: model.fit(x, y, verbose=0),
+        lambda model: model.predict(x, verbose=0),
+        lambda model: model.train_on_batch(x, y),
+    ):
+        for model in (placed(here), placed(None)):
+            for _ in range(2):  # calls that were seen before, and calls that were not
+                with there:
+                    use(model)
+                assert places(model) == there
+            use(model)
+    model = placed(None)
+    trainer = lamina.Trainer(model, "adam", "mse")
+    trainer.step((x, y))
+    with here:
+        trainer.step((x, y))
+    assert places(model) == here and trainer.wait() == 2
+    model = placed(here)
+    with there:
+        for size in 16, 16, 3:
+            model(x[:size])
+            model.layers[0](x[:size])
+    assert places(model) == here  # a call moves nothing
+    """
+    )
+
+
+def test_new_layers_get_the_placement_of_the_others(run: Run) -> None:
+    run(
+        MOVES
+        + """
+    model = placed(here)
+    model.fit(x, y, verbose=0)
+    model.add(layers.Dense(16))
+    model.fit(x, y, verbose=0)
+    other = layers.Dense(8)
+    other.build((None, 16))
+    model.add(other)
+    model(x)
+    model.predict(x, verbose=0)
+    assert places(model) == here
+    around = lamina.Sequential([placed(here), layers.Dense(8)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        around(x)
+    assert places(around) == here
+    model.layers[0].build((None, 8), placement=there)
+    model.compile("adam", "mse")
+    for use in (
+        lambda: model(x),
+        lambda: model.predict(x, verbose=0),
+        lambda: model.fit(x, x, verbose=0),
+    ):
+        try:
+            use()
+        except InputError as error:
+            assert "The layers of Sequential have different placements" in str(error), error
+            assert "model.build(spec, placement=placement)" in str(error), error
+        else:
+            raise AssertionError
+    model.build((None, 8), placement=here)
+    model.fit(x, x, verbose=0)
+    assert places(model) == here
+    """
+    )
 
 
 TRAINING = """

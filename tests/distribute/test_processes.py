@@ -9,6 +9,7 @@ import textwrap
 import numpy as np
 import pytest
 
+import lamina
 from lamina.distribute import initialize
 from lamina.errors import InputError
 
@@ -51,6 +52,28 @@ PROGRAM = """
     model.save_weights(f"{folder}/{jax.process_count()}.safetensors")
     if jax.process_index() == 0:
         np.savez(f"{folder}/{jax.process_count()}.npz", numbers, *first)
+
+    import copy, pickle
+    copied = copy.deepcopy(model)
+    model.save(f"{folder}/whole{jax.process_count()}.lamina")
+    unpickled = pickle.loads(pickle.dumps(model))
+    kernels = [one.layers[0].kernel.numpy() for one in (model, copied, unpickled)]
+    assert (kernels[0] == kernels[1]).all() and (kernels[0] == kernels[2]).all()
+    assert copied.optimizer.wait() == model.optimizer.wait()
+
+    def told(function):
+        try:
+            function()
+        except lamina.errors.LaminaError as error:
+            print(str(error).partition("\\n")[0])
+
+    tokens = lamina.Sequential([layers.Embedding(8, 16), layers.Lambda(lambda v: v.mean(1))])
+    tokens.compile("adam", "mse")
+    with Placement.fully_sharded():
+        told(lambda: tokens.fit(np.full((16, 4), 8), y[:16], verbose=0))
+    if jax.process_index():
+        layers.Dense(1).build((None, 1))
+    told(lambda: layers.Dense(16).build((None, 8), placement=Placement.fully_sharded()))
     print(jax.process_count(), len(jax.devices()), len(jax.local_devices()))
 """
 
@@ -107,7 +130,24 @@ def test_two_processes_give_the_numbers_of_one(printed):
 def test_the_first_process_alone_prints_and_writes(printed):
     _, (one, first, second) = printed
     assert "epoch 2/2" in one and "epoch 2/2" in first
-    assert "epoch" not in second
+    assert "epoch 2/2" not in second
+
+
+def test_what_is_wrong_is_told_in_each_process(printed):
+    _, (one, *both) = printed
+    outside = "(Embedding): the id 8, at [0, 0], is not in [0, 8)."
+    differ = "The processes would draw different weights for Dense."
+    assert outside in one and differ not in one
+    for text in both:
+        assert outside in text and differ in text
+
+
+def test_a_saved_model_is_that_of_one_process(printed):
+    folder, _ = printed
+    one, two = (lamina.load(folder / f"whole{count}.lamina") for count in (1, 2))
+    assert one.optimizer.wait() == two.optimizer.wait() == 28
+    for path, value in one.values().items():
+        np.testing.assert_allclose(two.values()[path], value, rtol=1e-4, atol=1e-6)
 
 
 def test_a_lone_process_needs_no_arguments(monkeypatch):

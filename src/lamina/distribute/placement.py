@@ -20,7 +20,15 @@ from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.distribute import partitions
 from lamina.distribute.partitions import Choice, Strategy, names_in
 from lamina.distribute.placed_plan import PlacedPlan, placed_plan
-from lamina.distribute.rules import Rule, as_rules, check_patterns, first_match, matches
+from lamina.distribute.rules import (
+    Rule,
+    as_patterns,
+    as_rules,
+    check_patterns,
+    first_match,
+    matches,
+    names_axes,
+)
 from lamina.errors import InputError, explain
 
 __all__ = ["Placement"]
@@ -72,7 +80,7 @@ class Placement:
         self.mesh = _automatic(mesh)
         self.rules = as_rules(rules)
         self.batch = _batch_axes(self.mesh, batch)
-        self.remat = (remat,) if isinstance(remat, str) else tuple(remat)
+        self.remat = as_patterns("The patterns of remat", remat)
         self._strategy: Strategy | None = None
         self._kind = ""
         for rule in self.rules:
@@ -148,7 +156,8 @@ class Placement:
         >>> Placement.tensor_parallel(jax.make_mesh((1, 1), ("data", "model")))
         Placement.tensor_parallel({'data': 1, 'model': 1})
         """
-        if batch == "data" and "data" not in getattr(mesh, "axis_names", ["data"]):
+        mesh = _automatic(mesh)  # there is no default
+        if batch == "data" and "data" not in mesh.axis_names:
             batch = None
         made = cls._ready(mesh, rules, batch, remat, partitions.tensor_parallel, "tensor_parallel")
         if set(made.batch) == set(made.mesh.axis_names):
@@ -188,7 +197,7 @@ class Placement:
         """
         if mesh is not None and batch == "data":
             names: tuple[str, ...] = getattr(mesh, "axis_names", ("data",))
-            batch = "data" if "data" in names else names[0]
+            batch = "data" if "data" in names or not names else names[0]
         return cls._ready(mesh, rules, batch, remat, partitions.automatic, "auto")
 
     @classmethod
@@ -213,6 +222,17 @@ class Placement:
 
     def __exit__(self, *_: object) -> None:
         PLACEMENTS.set(PLACEMENTS.get()[:-1])
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Placement) and self._parts == other._parts)
+
+    def __hash__(self) -> int:
+        return hash(self._parts)
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        kind = type(self), self._strategy
+        return (*kind, self.mesh, self.rules, self.batch, self.remat)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # meshes hold devices, of which there is one each
@@ -263,8 +283,10 @@ class Placement:
             prefix: as in :meth:`choices`.
 
         Raises:
-            InputError: as :meth:`choices`, or an axis of a weight cannot be divided.
+            InputError: as :meth:`choices`, or an axis of a weight cannot be divided, or the mesh of
+                ``jax.set_mesh`` has explicit axes.
         """
+        _check_context()
         choices = self.choices(plan, prefix)
         placed = placed_plan(plan, choices, dict(self.mesh.shape), self.batch)
         placed.check()
@@ -371,6 +393,15 @@ class Placement:
         place = self.sharding(self.batch) if divides and self.batch else self.sharding()
         if isinstance(leaf, jax.Array) and leaf.sharding.is_equivalent_to(place, leaf.ndim):
             return leaf
+        if getattr(leaf.dtype, "kind", "") in ("O", "S", "U"):
+            raise InputError(
+                explain(
+                    "A batch has an array of strings or objects, which devices cannot hold.",
+                    expected="arrays of numbers",
+                    received=f"dtype {leaf.dtype}, shape {leaf.shape}",
+                    remedy="Convert it to numbers first, such as token ids.",
+                )
+            )
         if is_on_host(leaf) and place.num_devices > 1:
             leaf = np.asarray(leaf)  # no copy; JAX would slice it by a program for each part
         return _copied_to(place, leaf)
@@ -394,13 +425,14 @@ class Placement:
         return map_tree(functools.partial(_copied_to, self.sharding()), tree)
 
     def _check_axes(self, what: str, partition: PartitionSpec) -> None:
-        named = [name for entry in partition for name in names_in(entry)]
-        unknown = [name for name in named if name not in self.mesh.axis_names]
-        if unknown or len(set(named)) < len(named):
+        entries = partition if names_axes(partition) else ()
+        named = [name for entry in entries for name in names_in(entry)]
+        known = all(name in self.mesh.axis_names for name in named)
+        if not (known and names_axes(partition) and len(set(named)) == len(named)):
             raise InputError(
                 explain(
                     f"{what} does not fit the mesh.",
-                    expected=f"axes of the mesh, {self.mesh.axis_names}, each at most once",
+                    expected=f"names of axes, {self.mesh.axis_names}, each at most once",
                     received=str(partition),
                     remedy="Change the partition, or make a mesh with these axes.",
                 )
@@ -460,13 +492,29 @@ def _automatic(mesh: Any) -> Mesh | AbstractMesh:
     return Mesh(mesh.devices, mesh.axis_names, axis_types=types)
 
 
-def _batch_axes(mesh: Mesh | AbstractMesh, batch: Any) -> tuple[str, ...]:
-    axes = () if batch is None else (batch,) if isinstance(batch, str) else tuple(batch)
-    unknown = [axis for axis in axes if axis not in mesh.axis_names]
-    if unknown:
+def _check_context() -> None:
+    """Check that arrays on automatic axes can be used in the present context of JAX."""
+    context: Any = cast(Any, jax.sharding).get_abstract_mesh()
+    if AxisType.Explicit in context.axis_types:
         raise InputError(
             explain(
-                f"The mesh has no axis {unknown[0]!r} for the batch.",
+                "A placement cannot be used within a mesh of explicit axes.",
+                expected="no jax.set_mesh, or a mesh whose axes are AxisType.Auto",
+                received=f"jax.set_mesh with {context.axis_types}",
+                remedy="Leave jax.set_mesh out: the placement has its own mesh.",
+            )
+        )
+
+
+def _batch_axes(mesh: Mesh | AbstractMesh, batch: Any) -> tuple[str, ...]:
+    several = isinstance(batch, tuple | list)
+    axes = () if batch is None else tuple(cast("tuple[Any, ...]", batch)) if several else (batch,)
+    unknown = [axis for axis in axes if axis not in mesh.axis_names]
+    if unknown or len(set(axes)) < len(axes):
+        problem = f"no axis {unknown[0]!r}" if unknown else "no two axes of one name"
+        raise InputError(
+            explain(
+                f"The mesh has {problem} for the batch.",
                 expected=f"one of {mesh.axis_names}, a tuple of them, or None",
                 received=f"batch={batch!r}",
                 remedy="Name the axis that divides batches, or pass batch=None.",

@@ -33,7 +33,7 @@ def initialize(
         process: the number of this process, from 0; None (default) for ``JAX_PROCESS_ID``.
 
     Raises:
-        InputError: only some of the three are given.
+        InputError: only some of the three are given, or a number is not valid.
         RuntimeError: JAX was used before, or the processes do not find each other.
 
     >>> initialize()
@@ -61,7 +61,18 @@ def initialize(
             )
         )
     address, count, number = found
+    try:
+        count, number = int(cast(Any, count)), int(cast(Any, number))
+    except (TypeError, ValueError):
+        count, number = 0, 0
+    if not 0 <= number < count:
+        raise InputError(
+            explain(
+                "The number of processes, or of this process, is not valid.",
+                expected="a positive integer, and one from 0 below it",
+                received=f"{found[1]!r} processes, of which this is {found[2]!r}",
+                remedy="Correct the arguments, or the variables of the environment.",
+            )
+        )
     config("jax_cpu_enable_async_dispatch", False)
-    cast(Any, jax.distributed).initialize(
-        str(address), int(cast(Any, count)), int(cast(Any, number))
-    )
+    cast(Any, jax.distributed).initialize(str(address), count, number)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 from jax.sharding import PartitionSpec
 
 from lamina.errors import InputError, closest, explain
 
-__all__ = ["Rule", "as_rules", "check_patterns", "first_match", "matches"]
+__all__ = [
+    "Rule",
+    "as_patterns",
+    "as_rules",
+    "check_patterns",
+    "first_match",
+    "matches",
+    "names_axes",
+]
 
 
 class Rule(NamedTuple):
@@ -32,7 +40,48 @@ def as_rules(rules: Iterable[Any]) -> tuple[Rule, ...]:
     >>> [tuple(rule.partition) for rule in as_rules([("**.kernel", (None, "model"))])]
     [(None, 'model')]
     """
+    if isinstance(rules, str | Mapping) or not isinstance(rules, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(_no_rule("The rules of a placement are not a list of pairs.", rules))
     return tuple(map(_as_rule, rules))
+
+
+def as_patterns(what: str, patterns: str | Iterable[str]) -> tuple[str, ...]:
+    """Check patterns; one may be passed alone.
+
+    Args:
+        what: what the patterns are, for the error.
+        patterns: the patterns.
+
+    Raises:
+        InputError: they are no strings.
+    """
+    found: Any = (patterns,) if isinstance(patterns, str) else patterns
+    if isinstance(found, Iterable):
+        found = tuple(cast(Iterable[Any], found))
+        if all(isinstance(one, str) for one in found):
+            return found
+    raise InputError(
+        explain(
+            f"{what} of a placement are not patterns of paths.",
+            expected='a list of strings, such as ["blocks.*"]',
+            received=repr(patterns),
+            remedy="Write each pattern as a string.",
+        )
+    )
+
+
+def names_axes(partition: PartitionSpec) -> bool:
+    """Return whether each entry is the name of an axis, a tuple of names, or None.
+
+    >>> names_axes(PartitionSpec(None, ("data", "model"))), names_axes(PartitionSpec(3))
+    (True, False)
+    """
+    if partition.unreduced or partition.reduced:
+        return False
+    names: list[Any] = []
+    for entry in cast(Any, partition.partitions):
+        names += entry if isinstance(entry, tuple) else (entry,)
+    return all(name is None or isinstance(name, str) for name in names)
 
 
 def _as_rule(rule: Any) -> Rule:
@@ -45,13 +94,16 @@ def _as_rule(rule: Any) -> Rule:
                 return Rule(pattern, PartitionSpec())
             if isinstance(partition, tuple | list):
                 return Rule(pattern, PartitionSpec(*partition))  # pyright: ignore[reportUnknownArgumentType]
-    raise InputError(
-        explain(
-            "A rule of a placement is not a pair of a pattern and a partition.",
-            expected='such as ("**.kernel", PartitionSpec(None, "model"))',
-            received=repr(rule),  # pyright: ignore[reportUnknownArgumentType]
-            remedy="Write the pattern as a string, and the partition as a PartitionSpec.",
-        )
+    text = "A rule of a placement is not a pair of a pattern and a partition."
+    raise InputError(_no_rule(text, rule))
+
+
+def _no_rule(problem: str, received: Any) -> str:
+    return explain(
+        problem,
+        expected='pairs such as ("**.kernel", PartitionSpec(None, "model"))',
+        received=repr(received),
+        remedy="Write the pattern as a string, and the partition as a PartitionSpec.",
     )
 
 

@@ -11,6 +11,7 @@ import jax
 from lamina.core.base.inputs import as_inputs
 from lamina.core.base.processes import to_host
 from lamina.core.base.pytrees import map_tree
+from lamina.core.building.placement import current_placement
 from lamina.core.calling.jit import compiled
 from lamina.core.running.keys import NoKeyError
 from lamina.counts import count_or_default
@@ -139,10 +140,17 @@ class _Predictor:
 
 
 def _placed_call(model: Layer) -> Callable[[Any], Any]:
-    """The model's compiled call, which divides its inputs over the devices of a placement."""
+    """The model's compiled call, which divides its inputs over the devices of a placement.
+
+    In a `with` block of a placement, a model with another one is moved first.
+    """
     call = _compiled_call(model)
 
     def placed(inputs: Any) -> Any:
+        block = current_placement()
+        if block is not None and block != model._lamina.placement:
+            function = functools.partial(model_call.call_on, model)
+            model_call.ModelCall(model, function, inputs, False).build(())
         placement = model._lamina.placement
         return call(inputs if placement is None else placement.place_batch(inputs))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.core.base.load_limits import Allowance, allowing
 from lamina.core.base.lock import LOCK
-from lamina.core.building.placement import Placer
+from lamina.core.building.placement import Placer, placing
 from lamina.core.tree.edition import EDITION
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import copy_flags, settle
@@ -231,8 +231,7 @@ def load(
     if format_of(path) is not None:
         return keras.load(os.fspath(path), custom_objects, compile, placement)
     names = Names(custom_objects)
-    placing = contextlib.nullcontext() if placement is None else placement
-    with placing, TensorFile(path) as file, reading(file.path):
+    with placing(placement), TensorFile(path) as file, reading(file.path):
         stored = parse(file.metadata, file.path)
         if stored.model is None:
             raise _weights_alone(file.path)

@@ -134,15 +134,29 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, two, name, d
 
 
 def test_what_does_not_fit_is_told(two):
-    trainer = Trainer.restore(two, network(), "sgd", LOSS)
     with pytest.raises(FileFormatError, match="to another optimizer"):
-        trainer.step(BATCHES[0])
+        Trainer.restore(two, network(), "sgd", LOSS)
     wider = Sequential([layers.Dense(7), layers.BatchNormalization(), layers.Dense(3)])
     with pytest.raises(FileFormatError, match="kernel"):
         Trainer.restore(two, wider, "adam", LOSS)
     more = Trainer.restore(two, network(), "adam", LOSS, ["accuracy"])
     more.step(BATCHES[0])  # other metrics begin anew
     assert set(more.logs()) == {"loss", "accuracy"}
+
+
+def test_a_checkpoint_of_another_optimizer_changes_nothing(two):
+    for built in (True, False):
+        model = network()
+        model.compile("rmsprop", LOSS)
+        if built:
+            model.fit(X, Y, 16, verbose=0)
+        before = {path: np.array(value) for path, value in model.values().items()}
+        steps = model.optimizer.wait()
+        with pytest.raises(FileFormatError, match="to another optimizer"):
+            model.fit(X, Y, 16, epochs=3, checkpoint_dir=two, resume=True, verbose=0)
+        assert model.built is built and model.optimizer.wait() == steps
+        same(model.values(), before)
+        model.fit(X, Y, 16, verbose=0)
 
 
 def test_a_folder_with_checkpoints_is_not_written_over(tmp_path):

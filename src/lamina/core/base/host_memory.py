@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["copied", "empty", "is_on_host", "is_zero_copy", "on_device"]
+__all__ = ["ALIGNMENT", "copied", "empty", "is_on_host", "is_zero_copy", "on_device"]
 
-_ALIGNMENT = 64  # bytes; JAX uses NumPy memory with this alignment without a copy
+ALIGNMENT = 64  # bytes; JAX uses NumPy memory with this alignment without a copy
 _BATCH = 1 << 20  # bytes for each call of `device_put`: few calls, and little memory held
 
 
@@ -27,8 +27,8 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
-    memory = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size].view(kind).reshape(shape)
 
 
@@ -44,7 +44,7 @@ def is_zero_copy(array: np.ndarray, dtype: Any) -> bool:
     >>> is_zero_copy(np.ones((3, 2)).T, "float64")
     False
     """
-    aligned = array.ctypes.data % _ALIGNMENT == 0
+    aligned = array.ctypes.data % ALIGNMENT == 0
     return aligned and array.flags.c_contiguous and array.dtype == dtype
 
 

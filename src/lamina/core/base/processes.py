@@ -19,6 +19,7 @@ __all__ = [
     "broadcast",
     "gathered",
     "is_main_process",
+    "movable",
     "share",
     "to_host",
     "together",
@@ -46,6 +47,15 @@ def to_host(array: Any) -> np.ndarray:
     if not isinstance(array, jax.Array) or array.is_fully_addressable or array.is_fully_replicated:
         return np.asarray(array)
     return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+
+
+def movable(array: Any) -> Any:
+    """Return an array in a form that JAX can put on devices of all processes.
+
+    An array on one device, of which each process has its own, is copied to the host if there are
+    several processes.
+    """
+    return np.asarray(array) if are_several() and array.sharding.num_devices == 1 else array
 
 
 def are_several() -> bool:

@@ -24,12 +24,24 @@ __all__ = [
     "layer_name",
     "matching_weight",
     "no_size",
+    "not_a_placement",
     "unknown_dim",
     "unnamed_weight",
     "untracked_layer",
     "untracked_variable",
     "weight_in_call",
 ]
+
+
+def not_a_placement(value: Any) -> str:
+    """Return the text of the error for an argument `placement` of another kind."""
+    return explain(
+        "The argument placement is not a placement.",
+        where=f"called at {site()}",
+        expected="a lamina.distribute.Placement, such as Placement.fully_sharded()",
+        received=f"the class {value.__name__}" if isinstance(value, type) else repr(value),
+        remedy="Pass a placement, or None for the default device.",
+    )
 
 
 class WeightMismatchError(Exception):

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import jax
 import numpy as np
 
+from lamina.core.base import processes
 from lamina.core.base.host_memory import on_device
 from lamina.core.base.jax_internals import outside_traces
 from lamina.core.base.load_limits import ALLOWANCE
@@ -19,6 +20,7 @@ from lamina.core.initial.sampling import draw, draw_callable, draws_whole, has_d
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import Tree, copy_paths
+from lamina.errors import BuildError, explain
 
 __all__ = ["Source", "initial_values"]
 
@@ -72,10 +74,32 @@ def initial_values(
     elif counted:
         origin = (Seeds.seed, Seeds.trees)
     drawn_from = origin or (0, 0)
+    if not all(one.is_fully_addressable for one in (shardings or {}).values()):
+        _check_agreed(root, drawn_from)
     drawn = (_drawn(v, p, tree, drawn_from, calls) for p, v in missing)
     values = _placed(missing, drawn, shardings)
     Seeds.trees += counted  # only after a successful build
     return origin, values
+
+
+def _check_agreed(root: Tracked, origin: tuple[int, int]) -> None:
+    """Check that all processes draw the same values.
+
+    Raises:
+        BuildError: their seeds, or the numbers of trees that they have built, differ.
+    """
+    told = outside_traces(lambda: processes.gathered("seed {}, number {}".format(*origin)))
+    if len(set(told)) > 1:
+        found = (f"{text} in process {number}" for number, text in enumerate(told))
+        raise BuildError(
+            explain(
+                f"The processes would draw different weights for {type(root).__name__}.",
+                where=f"made at {root._lamina.made_at}",
+                expected="the same seed and the same number of builds before in each process",
+                received="; ".join(found),
+                remedy="Make the same calls in all processes, or call lamina.set_seed(...) before.",
+            )
+        )
 
 
 def _count_drawn(variables: list[Variable]) -> bool:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from lamina.core.base.sites import Site
+from lamina.core.building import errors
 from lamina.core.specs.spec import Arguments, map_specs
+from lamina.errors import InputError
 
 __all__ = ["Plan", "PlanDiff", "PlannedCall", "PlannedVariable"]
 
@@ -176,7 +178,8 @@ class Plan:
             and why, what does not divide, and the estimated traffic of a step.
 
         Raises:
-            InputError: a rule matches no weight, or names an axis that the mesh does not have.
+            InputError: it is not a placement; or a rule matches no weight, or names an axis that
+                the mesh does not have.
 
         >>> from lamina import layers
         >>> from lamina.distribute import Placement
@@ -184,6 +187,8 @@ class Plan:
         >>> placed.nbytes
         64
         """
+        if isinstance(placement, type) or not hasattr(placement, "of_plan"):
+            raise InputError(errors.not_a_placement(placement))
         return placement.of_plan(self)
 
     def to_json(self) -> str:

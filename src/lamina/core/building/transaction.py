@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from lamina import initializers
+from lamina.core.base import processes
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.jax_internals import outside_traces
 from lamina.core.base.lock import BUILD_WAIT, LOCK
@@ -20,7 +21,7 @@ from lamina.core.base.sites import site
 from lamina.core.building import errors
 from lamina.core.building.abstract_trace import Outcome
 from lamina.core.building.initial_values import Source, initial_values
-from lamina.core.building.placement import current_placement
+from lamina.core.building.placement import is_placed, placement_for
 from lamina.core.building.plan import Plan, PlannedVariable
 from lamina.core.building.request import Request
 from lamina.core.building.trials import run_passes
@@ -169,14 +170,17 @@ def carry_out(
     seed: int | None = None,
     source: Callable[[Tree], Source] | None = None,
     prefix: str = "",
+    moves: bool = True,
 ) -> tuple[dict[int, int], bool]:
-    """Plan and build a request.
+    """Plan and build a request, and put all weights of the tree on the devices of one placement.
 
     Args:
         request: the request.
         seed: the seed of the initial values; None (default) for the next one of the global seed.
         source: returns the values for a tree, as from a file; None (default) to draw them.
         prefix: the path of the request's root in a larger tree; empty by default.
+        moves: whether a root that is built takes the placement of the `with` block; True by
+            default.
 
     Returns:
         The number of reads of each variable in the call, and whether the plan is valid for all
@@ -192,14 +196,12 @@ def carry_out(
             missing = [(p, v) for p, v in tree.variables.values() if not v.built]
             for path, variable in missing:
                 variable.stack(tuple(tree.copies_of(path).values()))
-            placement, moves = current_placement(), False
-            shardings = None
-            if placement is not None:
-                moves = request.root._lamina.placement is not placement
-                if moves or missing:
-                    shardings = placement.shardings(_as_plan(outcome, tree), prefix)
+            placement, shardings = placement_for(request.root, tree, moves), None
+            elsewhere = not is_placed(tree, placement)
+            if placement is not None and (missing or elsewhere):
+                shardings = placement.shardings(_as_plan(outcome, tree), prefix)
             origin, values = initial_values(request.root, tree, missing, seed, source, shardings)
-            if shardings is not None and moves:
+            if shardings is not None and elsewhere:
                 values += _moved(tree, missing, shardings)
             with DeferredSignals():
                 _commit(request, outcome, origin, values)
@@ -228,9 +230,7 @@ def _moved(
     new = {id(variable) for _, variable in missing}
     pairs = [(path, variable) for path, variable in tree.variables.values()]
     old = [(path, variable) for path, variable in pairs if id(variable) not in new]
-    stored: list[Any] = [variable.stored() for _, variable in old]  # this thread has the lock
-    if jax.process_count() > 1:  # each process has those on one device
-        stored = [np.asarray(a) if a.sharding.num_devices == 1 else a for a in stored]
+    stored = [processes.movable(v.stored()) for _, v in old]  # this thread has the lock
     arrays = outside_traces(lambda: jax.device_put(stored, [shardings[path] for path, _ in old]))
     return [(variable, array) for (_, variable), array in zip(old, arrays, strict=True)]
 

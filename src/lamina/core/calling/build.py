@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any, cast
@@ -12,13 +11,14 @@ import numpy as np
 
 from lamina.core.base.sites import site
 from lamina.core.building.output_shapes import own_output_shape, specs_by_own_shapes
-from lamina.core.building.placement import Placer
+from lamina.core.building.placement import placing
 from lamina.core.building.plan import Plan
 from lamina.core.building.request import base_build, request_for
 from lamina.core.building.transaction import carry_out, make_plan, outputs_of
 from lamina.core.calling.views import Trainable
 from lamina.core.running.precision import compute_dtype, weights_dtype
 from lamina.core.running.scope import current
+from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Spec, shapes_of
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
@@ -37,20 +37,42 @@ __all__ = [
 
 
 def plan(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
-    """Return the plan of a root for the arguments of `build`."""
+    """Return the plan of a root for the arguments of `build`.
+
+    Raises:
+        InputError: there is a placement.
+    """
+    if "placement" in kwargs and not _takes_placement(root, kwargs):
+        raise InputError(
+            explain(
+                f"plan of {type(root).__name__} has no argument placement.",
+                where=f"called at {site()}",
+                expected="plan(spec).place(placement)",
+                received=f"plan(spec, placement={kwargs['placement']!r})",
+                remedy="Make the plan first, and then place it.",
+            )
+        )
     return make_plan(request_for(root, args, kwargs)[0])
 
 
 def build(root: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Build a root for the arguments of `build`."""
-    placement = kwargs.get("placement")
-    if placement is None or isinstance(placement, Placer):
-        kwargs = {name: value for name, value in kwargs.items() if name != "placement"}
+    placement = None
+    if "placement" in kwargs and not _takes_placement(root, kwargs):
+        kwargs = dict(kwargs)
+        placement = kwargs.pop("placement")
+    block = placing(placement)
     request, seed = request_for(root, args, kwargs)
-    with placement if isinstance(placement, Placer) else contextlib.nullcontext():
+    with block:
         reads, exact = carry_out(request, seed=seed)
     if exact:
         root._lamina.plans.add(request.method, request.training, request.specs, reads)
+
+
+def _takes_placement(root: Tracked, kwargs: dict[str, Any]) -> bool:
+    """Return whether the method to build for has an own input named `placement`."""
+    method = kwargs.get("method") or "call"
+    return "placement" in method_of(type(root), method).inputs
 
 
 def output_spec(layer: Tracked, *specs: Any, **named: Any) -> Any:

@@ -77,8 +77,8 @@ def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str
 
 def _settings(node: Node) -> tuple[Any, ...]:
     """Return the settings of a layer that its programs depend on."""
-    flags = node.trainable, node.inherits, node.autocast, node.revision
-    return (*flags, node.dtype, node.context, _Identity(node.penalty))
+    flags = node.trainable, node.inherits, node.autocast, node.revision, node.remat
+    return (*flags, node.placement, node.dtype, node.context, _Identity(node.penalty))
 
 
 class _Absent:

@@ -13,6 +13,7 @@ from lamina.core.base.jax_internals import in_fresh_context, split_axes
 from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.base.pytrees import as_array, map_tree
 from lamina.core.base.sites import site
+from lamina.core.building.placement import is_placed, placement_for
 from lamina.core.building.request import Request
 from lamina.core.building.transaction import carry_out
 from lamina.core.running import added_losses, errors
@@ -65,11 +66,13 @@ class Root:
         self._masks = None if around is None else around.call.masks
         self.signature = key_of(method, self.training, self.args, self.kwargs)
 
-    def ensure(self, again: bool = False) -> dict[int, int]:
+    def ensure(self, again: bool = False, moves: bool = False) -> dict[int, int]:
         """Plan and build the layer for this call, if needed.
 
         Args:
             again: whether to plan again although this call was planned; False by default.
+            moves: whether a plan moves a built layer to the placement of the `with` block; False
+                by default.
 
         Returns:
             The number of reads of each variable in the plan.
@@ -86,32 +89,39 @@ class Root:
                 covering = node.plans.covering
                 reads = None if again else covering(self.method, self.training, specs)
             if reads is None:
-                reads = self._plan(specs)  # pyright: ignore
+                reads = self._plan(specs, moves)  # pyright: ignore
             node.plans.remember(self.signature, reads)
             return reads
 
-    def ensure_all(self, idle: Sequence[Tracked] = ()) -> dict[int, int]:
+    def ensure_all(self, idle: Sequence[Tracked] = (), moves: bool = False) -> dict[int, int]:
         """Plan and build as :meth:`ensure`, also layers that were added since the plan.
+
+        All weights are then on the devices of one placement.
 
         Args:
             idle: layers that the call does not reach, and which are not built.
+            moves: whether a built layer is moved to the placement of the `with` block; False by
+                default.
         """
-        reads, passed = self.ensure(), set(map(id, idle))
-        if any(id(layer) not in passed for layer in unbuilt(walk(self.layer))):
-            return self.ensure(again=True)
-        return reads
+        reads, passed = self.ensure(moves=moves), set(map(id, idle))
+        tree = walk(self.layer)
+        is_complete = all(id(layer) in passed for layer in unbuilt(tree))
+        if is_complete and is_placed(tree, placement_for(self.layer, tree, moves)):
+            return reads
+        return self.ensure(again=True, moves=moves)
 
-    def _plan(self, specs: Arguments) -> dict[int, int]:
+    def _plan(self, specs: Arguments, moves: bool) -> dict[int, int]:
         request = Request(self.layer, self.method, specs, self.training, site())
         whole = map_tree(_whole, (self.args, self.kwargs))
         if whole == (specs.args, specs.kwargs):
-            return carry_out(request)[0]
+            return carry_out(request, moves=moves)[0]
         try:
-            return carry_out(replace(request, specs=Arguments(*whole), split=True))[0]
+            split = replace(request, specs=Arguments(*whole), split=True)
+            return carry_out(split, moves=moves)[0]
         except LaminaError:
             raise
         except Exception:  # the program may only be valid for these sizes
-            return carry_out(request)[0]
+            return carry_out(request, moves=moves)[0]
 
     def call(self) -> Any:
         """Run on the stored values, and store the assigned ones."""

@@ -22,6 +22,7 @@ Elements = Callable[[int, int], np.ndarray]
 Bounds = tuple[tuple[int, int], ...]
 """The first index and the index after the last, on each axis."""
 
+_JOINED = 1 << 24  # most elements of neighbouring ranges that are made at a time
 _CHUNK = 1 << 18  # elements that are made at a time for blocks which are no range of the array
 _GAP = (
     1 << 10
@@ -45,11 +46,13 @@ def sharded(
     [[0, 1], [2, 3]]
     """
     indices: dict[Any, Any] = cast(Any, sharding).addressable_devices_indices_map(shape)
-    bounds_of = {device: _bounds(index, shape) for device, index in indices.items()}
-    made = blocks(shape, dtype, bounds_of.values(), elements)
-    parts = [made[bounds] for bounds in bounds_of.values()]
-    arrays: list[jax.Array] = jax.device_put(parts, list(bounds_of))
-    return jax.make_array_from_single_device_arrays(shape, sharding, arrays, dtype=dtype)
+    wanted = [_bounds(index, shape) for index in indices.values()]
+    made = blocks(shape, dtype, wanted, elements)
+
+    def block(index: Any) -> np.ndarray:
+        return made[_bounds(index, shape)]
+
+    return jax.make_array_from_callback(shape, sharding, block, dtype=dtype)
 
 
 def blocks(
@@ -57,8 +60,9 @@ def blocks(
 ) -> dict[Bounds, np.ndarray]:
     """Return blocks of an array by their bounds.
 
-    A block that is a range of the array is made at once. The others are filled from chunks of rows,
-    or of parts of rows, each of which is made once for all of them.
+    Blocks that are neighbouring ranges of the array are made as one range, so that several threads
+    can draw it. The others are filled from chunks of rows, or of parts of rows, each of which is
+    made once for all of them.
 
     >>> both = blocks((2, 4), "int32", [((0, 2), (1, 3))], lambda a, b: np.arange(a, b))
     >>> both[(0, 2), (1, 3)].tolist()
@@ -66,6 +70,7 @@ def blocks(
     """
     made: dict[Bounds, np.ndarray] = {}
     rest: dict[Bounds, np.ndarray] = {}
+    ranges: dict[tuple[int, int], Bounds] = {}
     for bounds in wanted:
         if bounds in made:
             continue
@@ -76,10 +81,30 @@ def blocks(
         elif span is None:
             made[bounds] = rest[bounds] = host_memory.empty(sizes, dtype)
         else:
-            made[bounds] = elements(*span).astype(dtype, copy=False).reshape(sizes)
+            ranges[span] = bounds
+    for group in _neighbours(sorted(ranges), np.dtype(dtype).itemsize):
+        first = group[0][0]
+        values = elements(first, group[-1][1]).astype(dtype, copy=False)
+        for start, stop in group:
+            bounds = ranges[start, stop]
+            sizes = [after - before for before, after in bounds]
+            made[bounds] = values[start - first : stop - first].reshape(sizes)
     if rest:
         _fill(shape, rest, elements)
     return made
+
+
+def _neighbours(spans: list[tuple[int, int]], itemsize: int) -> list[list[tuple[int, int]]]:
+    """Group sorted ranges that follow each other, if JAX can use each part without a copy."""
+    groups: list[list[tuple[int, int]]] = []
+    for start, stop in spans:
+        first = groups[-1][0][0] if groups and groups[-1][-1][1] == start else None
+        is_aligned = first is not None and (start - first) * itemsize % host_memory.ALIGNMENT == 0
+        if first is not None and is_aligned and stop - first <= _JOINED:
+            groups[-1].append((start, stop))
+        else:
+            groups.append([(start, stop)])
+    return groups
 
 
 def _bounds(index: tuple[slice, ...] | None, shape: tuple[int, ...]) -> Bounds:

@@ -301,10 +301,14 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_value": self._kept()}
+        value = self._kept()
+        is_here = value is None or value.is_fully_addressable
+        return self.__dict__ | {"_value": value if is_here else to_host(value)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        value = state["_value"]
+        is_array = value is None or isinstance(value, jax.Array)
+        self.__dict__.update(state | {"_value": value if is_array else jnp.asarray(value)})
 
     def _kept(self) -> Any:
         return None if self._value is None else self.stored()

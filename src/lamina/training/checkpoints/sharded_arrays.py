@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from lamina.core.base import processes
+from lamina.core.base.interrupts import DeferredSignals
 from lamina.errors import FileFormatError, LaminaError, explain
 from lamina.saving.dtypes import dtype_named
 from lamina.training.checkpoints import schema
@@ -85,12 +86,13 @@ def write(folder: Path, arrays: Mapping[str, Any]) -> dict[str, Any]:
     path = (folder / _FOLDER).absolute()
     with processes.together():
         try:
-            with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+            # Interrupted in between, Orbax would go on to write into a folder that is removed.
+            with DeferredSignals(), ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
                 checkpointer.save(path, args=ocp.args.PyTreeSave(stored))
         except OSError:
             raise
         except Exception as error:  # such as a ValueError that names an error of the system
-            found = re.search(r"OS error (\d+)", str(error))
+            found = re.search(r"(?:OS error |os_error_code=')(\d+)", str(error))
             raise OSError(int(found[1]) if found else errno.EIO, str(error)[:200]) from error
     return {
         "files": _checksums(folder),

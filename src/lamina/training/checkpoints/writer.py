@@ -29,7 +29,8 @@ _INTERVAL = 600.0  # seconds between checkpoints within an epoch
 class CheckpointWriter:
     """Writes checkpoints at the end of epochs and within them, and finds the newest one.
 
-    A checkpoint that is due while the one before is being written waits for it. Several processes
+    While one is being written, a checkpoint that is due within an epoch is delayed, and that of the
+    end of an epoch is left out, except the last. Several processes
     that write one checkpoint together wait for it, and write none after an interval of time, as
     their clocks differ.
 

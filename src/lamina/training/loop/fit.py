@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.building.placement import current_placement
+from lamina.core.building.placement import placement_for
+from lamina.core.tree.walk import walk
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.callbacks.history import History
 from lamina.training.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
@@ -102,7 +103,7 @@ class Fit:
 
     def _is_placed(self) -> bool:
         """Return whether the model has a placement, or gets one as it is built."""
-        return self.trainer.placement is not None or current_placement() is not None
+        return placement_for(self.model, walk(self.model), moves=True) is not None
 
     def _params(self) -> dict[str, Any]:
         return {

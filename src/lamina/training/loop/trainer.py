@@ -311,7 +311,8 @@ class Trainer:
             `snapshot`. None if there is no checkpoint.
 
         Raises:
-            FileFormatError: it belongs to another model, or all are damaged. Nothing has changed.
+            FileFormatError: it belongs to another model or optimizer, or all are damaged. Nothing
+                has changed.
         """
         about = self._checkpoints.resume(directory)
         if about is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import errno
+from collections.abc import Mapping
 from os import PathLike, fspath
 from typing import Any
 
@@ -12,6 +13,7 @@ from lamina.core.base.lock import LOCK
 from lamina.core.building.transaction import all_or_nothing
 from lamina.core.tree.changes import ChangeDetector
 from lamina.core.tree.node import Tracked
+from lamina.core.tree.trainable import frozen_variables
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.saving.metadata import Metadata, describe
@@ -20,6 +22,7 @@ from lamina.training.checkpoints.contents import Checkpoint
 from lamina.training.checkpoints.snapshot import Snapshot
 from lamina.training.loop.optimizer_state import swap_averages
 from lamina.training.loop.weight_loan import WeightLoan
+from lamina.training.optimizers.initial_state import state_shapes
 from lamina.training.step import named_arrays
 
 __all__ = ["TrainerCheckpoints", "no_checkpoint"]
@@ -72,7 +75,8 @@ class TrainerCheckpoints:
             The entries that `snapshot` wrote; None if there is no checkpoint.
 
         Raises:
-            FileFormatError: it belongs to another model, or all are damaged. Nothing has changed.
+            FileFormatError: it belongs to another model or optimizer, or all are damaged. Nothing
+                has changed.
             LaminaError: its model had a placement, and Orbax is not installed.
         """
         found = directory if isinstance(directory, Checkpoint) else store.newest(directory)
@@ -80,15 +84,24 @@ class TrainerCheckpoints:
             return None
         self._loan.recall()
         model, arrays, about = self._loan.model, dict(found.arrays), found.about
-        if found.sharded is None:
-            saving.load_weights(model, found.weights)
-        else:
+        if found.sharded is not None:
             sharded_arrays.orbax()
-            with LOCK, all_or_nothing(model):
+        with LOCK, all_or_nothing(model):
+            if found.sharded is None:
+                saving.load_weights(model, found.weights)
+            else:
                 saving.load_arrays(model, sharded_state.weights(found, found.sharded))
                 arrays, about = sharded_state.other_arrays(found, model)
+            self._check_optimizer(arrays)
         self._loan.restart(arrays, about["seed"])
         return about
+
+    def _check_optimizer(self, arrays: Mapping[str, Any]) -> None:
+        """Check that the arrays of a checkpoint belong to the optimizer and its weights."""
+        tree = walk(self._loan.model)
+        frozen = frozen_variables(tree)
+        weights = {p: v.stored() for key, (p, v) in tree.variables.items() if key not in frozen}
+        named_arrays.check_state(state_shapes(self._loan.optimizer.init, weights), arrays)
 
 
 def no_checkpoint(directory: str | PathLike[str]) -> FileNotFoundError:

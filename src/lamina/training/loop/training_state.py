@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.base.processes import to_host
 from lamina.saving import TrainingArrays
 from lamina.training.checkpoints.schema import check_arrays
 from lamina.training.loop.trainer import Trainer
@@ -19,14 +20,17 @@ _RATE = "learning_rate"
 
 
 def training_state(trainer: Trainer) -> TrainingArrays | None:
-    """Copy the state of a trainer to the host; None if neither a seed nor a state is known."""
+    """Copy the state of a trainer to the host; None if neither a seed nor a state is known.
+
+    If several processes hold it, all of them must call this together.
+    """
     loan = trainer._loan
     arrays: dict[str, Any] = {}
     if loan.started is not None:
         arrays = without_accumulators(training_arrays(*loan.started))
     elif loan.pending_arrays is not None:
         arrays = without_accumulators(loan.pending_arrays)
-    kept = {name: np.array(array) for name, array in arrays.items()}
+    kept = {name: np.array(to_host(array)) for name, array in arrays.items()}
     if loan.pending_rate is not None:
         kept[_RATE] = np.asarray(loan.pending_rate)
     seed = loan.seed

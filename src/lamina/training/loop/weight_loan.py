@@ -12,6 +12,7 @@ import numpy as np
 from lamina.core.base.host_memory import copied
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.lock import BUILD_WAIT, LOCK
+from lamina.core.building.placement import current_placement
 from lamina.core.tree.build_state import unused_layers
 from lamina.core.tree.changes import ChangeDetector
 from lamina.core.tree.node import Tracked
@@ -22,7 +23,12 @@ from lamina.core.tree.walk import walk
 from lamina.errors import explain
 from lamina.training.step.carry import Carry
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
-from lamina.training.step.named_arrays import restored, with_learning_rate, without_accumulators
+from lamina.training.step.named_arrays import (
+    moved,
+    restored,
+    with_learning_rate,
+    without_accumulators,
+)
 from lamina.training.step.objective import Objective
 from lamina.training.step.program import Program
 
@@ -104,12 +110,16 @@ class WeightLoan:
     def prepare(self, batch: Callable[[], object]) -> tuple[Program, Carry]:
         """Build the unbuilt layers, and begin a loan unless one is open.
 
+        In a `with` block of a placement, a model with another one is moved first.
+
         Args:
             batch: returns a batch with the shapes and dtypes of the data; called if needed.
         """
         started = self.started
         if started is not None and self._is_open and self._is_current():
-            return started
+            block = current_placement()
+            if block is None or block == started[0].placement:
+                return started
         reads = ModelCall(self.model, self.objective, batch(), True).build(self._unreached)
         if self.seed is None:
             self.seed = seed_of(self.model)
@@ -133,14 +143,12 @@ class WeightLoan:
     ) -> tuple[Program, Carry]:
         values = tuple(copied(variable.stored()) for variable in trainable.values())
         other_values = tuple(copied(variable.stored()) for variable in others.values())
-        program, carry = self.program, self.carry
-        placement = self.model._lamina.placement
-        kind = trainable, others, placement
-        if (
-            program is None
-            or carry is None
-            or (program.trainable, program.non_trainable, program.placement) != kind
-        ):
+        placement, before = self.model._lamina.placement, self.started
+        is_same = before is not None and before[0].has_variables(trainable, others)
+        if before is not None and is_same and before[0].placement == placement:
+            program, carry = before
+            carry = carry._replace(trainable=values, non_trainable=other_values)
+        else:
             program = Program(
                 self.model,
                 self.objective,
@@ -153,15 +161,16 @@ class WeightLoan:
                 placement,
             )
             carry = program.start(values, other_values)
-            self.has_averages = False
+            if before is not None and is_same:  # the model was moved
+                carry = moved(program, carry, *before)
+            else:
+                self.has_averages = False
             if self.pending_arrays is not None:
                 carry = restored(program, carry, self.pending_arrays)
             if self.pending_rate is not None:
                 carry = with_learning_rate(program, carry, self.pending_rate)
-            self.program, self.carry = program, carry
             self.pending_arrays = self.pending_rate = None
-        else:
-            carry = self.carry = carry._replace(trainable=values, non_trainable=other_values)
+        self.program, self.carry = program, carry
         variables = [*trainable.values(), *others.values()]
         self._is_open = True
         assign_together(variables, repeat(self, len(variables)))

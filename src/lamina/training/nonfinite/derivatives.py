@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.processes import to_host
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.tree.walk import Tree
 from lamina.training.step.model_call import LayerCall, call_layer
 
-__all__ = ["WatchedCall", "has_nonfinite", "layer_with_nonfinite_derivative"]
+__all__ = ["WatchedCall", "as_floats", "has_nonfinite", "layer_with_nonfinite_derivative"]
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,18 @@ class WatchedCall:
 
 
 def has_nonfinite(tree: Any) -> bool:
-    """Return whether a floating-point array of the tree has an infinity or NaN; tracers do not."""
-    return any(not np.isfinite(leaf).all() for leaf in _readable_floats(leaves_of(tree)))
+    """Return whether a floating-point array of the tree has an infinity or NaN; tracers do not.
+
+    If several processes hold an array, all of them must call this together.
+    """
+    readable = (leaf for leaf in leaves_of(tree) if _is_floating(leaf) and not is_traced(leaf))
+    return any(not np.isfinite(as_floats(leaf)).all() for leaf in readable)
 
 
-def _readable_floats(leaves: Sequence[Any]) -> list[np.ndarray]:
-    arrays = [leaf for leaf in leaves if hasattr(leaf, "dtype") and not is_traced(leaf)]
-    floating = [leaf for leaf in arrays if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    return [np.asarray(leaf, np.float32) if leaf.dtype.itemsize < 4 else leaf for leaf in floating]
+def as_floats(array: Any) -> np.ndarray:
+    """Return an array on the host, in a dtype of NumPy; all processes that hold it call this."""
+    dtype = np.float32 if array.dtype.itemsize < 4 else array.dtype
+    return to_host(array).astype(dtype, copy=False)
 
 
 def layer_with_nonfinite_derivative(tree: Tree, calls: Sequence[WatchedCall]) -> WatchedCall | None:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.processes import to_host
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.node import Tracked
 from lamina.losses import SparseCategoricalCrossentropy
@@ -28,7 +29,7 @@ def first_outside(what: str, array: Any, count: int, ignored: int | None = None)
     >>> first_outside("the label", np.array([[0, 7], [-1, 2]]), 3, ignored=-1)
     'the label 7, at [0, 1], is not in [0, 3)'
     """
-    values = np.asarray(array)
+    values = to_host(array)
     wrong = (values < 0) | (values >= count)
     if ignored is not None:
         wrong &= values != ignored

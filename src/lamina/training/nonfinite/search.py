@@ -16,6 +16,7 @@ from lamina.core.tree.walk import walk
 from lamina.errors import InputError, LaminaError, explain
 from lamina.training.nonfinite.derivatives import (
     WatchedCall,
+    as_floats,
     has_nonfinite,
     layer_with_nonfinite_derivative,
 )
@@ -185,6 +186,6 @@ def _place(batch: Any) -> str:
     for index, leaf in enumerate(leaves_of(batch)):
         if not hasattr(leaf, "dtype") or is_traced(leaf) or not has_nonfinite(leaf):
             continue
-        place = np.argwhere(~np.isfinite(np.asarray(leaf, np.float32)))[0].tolist()
+        place = np.argwhere(~np.isfinite(as_floats(leaf)))[0].tolist()
         return f"inf or nan, first at {place} of its array {index}, of shape {jnp.shape(leaf)}"
     return "inf or nan"

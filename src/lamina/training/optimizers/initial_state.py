@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     extend = lazily("jax.extend")  # imports Pallas
 
-__all__ = ["initial_state", "sharded_state"]
+__all__ = ["initial_state", "sharded_state", "state_shapes"]
 
 
 def sharded_state(init: Callable[[Any], Any], weights: dict[str, jax.Array], others: Any) -> Any:
@@ -42,6 +42,22 @@ def sharded_state(init: Callable[[Any], Any], weights: dict[str, jax.Array], oth
 
     places = tools.tree_map_with_path(sharding_of, cast(Any, jax.eval_shape)(init, weights))
     return cast(Any, jax.jit)(init, out_shardings=places)(weights)
+
+
+def state_shapes(init: Callable[[Any], Any], weights: dict[str, jax.Array]) -> Any:
+    """Return the shapes and dtypes of the state of an optimizer before the first step.
+
+    Args:
+        init: the optimizer's `init`. It is run only if it reads the values of the weights.
+        weights: arrays by path.
+
+    >>> state_shapes(lambda w: {"mean": w["a"] * 2}, {"a": np.ones(2)})
+    {'mean': ShapeDtypeStruct(shape=(2,), dtype=float32)}
+    """
+    try:
+        return cast(Any, jax.eval_shape)(init, weights)
+    except jax.errors.JAXTypeError:
+        return init(weights)
 
 
 def initial_state(

@@ -64,13 +64,15 @@ class ModelCall:
     def build(self, unreached: Sequence[Tracked]) -> set[int]:
         """Build the layers that the call reaches.
 
+        In a `with` block of a placement, the model is moved to it.
+
         Args:
             unreached: layers that no call has reached before; they may stay unbuilt.
 
         Returns:
             The ids of the variables that the call reads.
         """
-        return set(self._root.ensure_all(unreached))
+        return set(self._root.ensure_all(unreached, moves=True))
 
     def apply(self, values: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
         """Run on given values of variables by id; return the result and the assigned values."""

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.base.processes import movable
 from lamina.core.base.pytrees import map_tree, unflatten
 from lamina.errors import FileFormatError, explain
 from lamina.training.optimizers.learning_rate import learning_rate_name
@@ -17,9 +18,11 @@ from lamina.training.step.carry import Carry
 from lamina.training.step.program import Program
 
 __all__ = [
+    "check_state",
     "copy_carry",
     "leaves_by_name",
     "model_arrays",
+    "moved",
     "restored",
     "training_arrays",
     "with_learning_rate",
@@ -51,7 +54,8 @@ def model_arrays(program: Program, carry: Carry) -> dict[str, jax.Array]:
 
 def training_arrays(program: Program, carry: Carry) -> dict[str, Any]:
     """Return all other arrays of a carry by name; random keys as their data."""
-    return {name: _key_data(leaf) for name, leaf in _named(program, carry).items()}
+    named = _named(program.optimizer_state(carry), carry.steps, carry.accumulators)
+    return {name: _key_data(leaf) for name, leaf in named.items()}
 
 
 def restored(program: Program, carry: Carry, arrays: Mapping[str, Any]) -> Carry:
@@ -62,12 +66,9 @@ def restored(program: Program, carry: Carry, arrays: Mapping[str, Any]) -> Carry
     Raises:
         FileFormatError: the arrays belong to another optimizer or to other trainable weights.
     """
-    own = _named(program, carry)
+    own = _named(program.optimizer_state(carry), carry.steps, carry.accumulators)
     accumulators = {name for name in (*own, *arrays) if name.startswith(_ACCUMULATORS)}
-    fit = {name for name, leaf in own.items() if name in arrays and _matches(arrays[name], leaf)}
-    wrong = [name for name in dict.fromkeys([*own, *arrays]) if name not in fit | accumulators]
-    if wrong:
-        raise FileFormatError(_other_optimizer(wrong))
+    fit = _fitting(own, arrays)
     if not accumulators <= fit:
         fit -= accumulators
     new = {name: _like(arrays[name], leaf) if name in fit else leaf for name, leaf in own.items()}
@@ -78,6 +79,43 @@ def restored(program: Program, carry: Carry, arrays: Mapping[str, Any]) -> Carry
         accumulators=map_tree(lambda name: new[name], tree),
         steps=new["steps"],
     )
+
+
+def check_state(state: Any, arrays: Mapping[str, Any]) -> None:
+    """Check that the arrays of a checkpoint have the form of a state of the optimizer.
+
+    Args:
+        state: the state, or its shapes and dtypes.
+        arrays: the arrays.
+
+    Raises:
+        FileFormatError: they belong to another optimizer or to other trainable weights.
+    """
+    _fitting(_named(state, jax.ShapeDtypeStruct((), np.int32)), arrays)
+
+
+def _fitting(own: Mapping[str, Any], arrays: Mapping[str, Any]) -> set[str]:
+    """Return the names under which both have an equal array; all others are of accumulators."""
+    fit = {name for name, leaf in own.items() if name in arrays and _matches(arrays[name], leaf)}
+    others = [name for name in dict.fromkeys([*own, *arrays]) if name not in fit]
+    wrong = [name for name in others if not name.startswith(_ACCUMULATORS)]
+    if wrong:
+        raise FileFormatError(_other_optimizer(wrong))
+    return fit
+
+
+def moved(program: Program, carry: Carry, old_program: Program, old: Carry) -> Carry:
+    """Return the first carry of a program with the state of another one of the same variables.
+
+    Args:
+        program: the program, whose devices may be others.
+        carry: its first carry, with the values of the variables.
+        old_program: the other program.
+        old: its carry.
+    """
+    arrays = {name: movable(one) for name, one in training_arrays(old_program, old).items()}
+    finite = _like(movable(old.finite), carry.finite)
+    return restored(program, carry, arrays)._replace(finite=finite)
 
 
 def without_accumulators(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -98,15 +136,9 @@ def with_learning_rate(program: Program, carry: Carry, rate: float) -> Carry:
     return carry._replace(optimizer=tuple(leaves))
 
 
-def _named(program: Program, carry: Carry) -> dict[str, Any]:
+def _named(state: Any, steps: Any, accumulators: Any = ()) -> dict[str, Any]:
     """Return all arrays but the values of variables, by name, in the order of the carry."""
-    return leaves_by_name(
-        {
-            "accumulators": carry.accumulators,
-            "optimizer": program.optimizer_state(carry),
-            "steps": carry.steps,
-        }
-    )
+    return leaves_by_name({"accumulators": accumulators, "optimizer": state, "steps": steps})
 
 
 def _is_key(leaf: Any) -> bool:

@@ -104,6 +104,12 @@ class Program:
         )
         return self.devices.carry(_with_separate_buffers(carry), self._variables)
 
+    def has_variables(
+        self, trainable: dict[str, Variable], non_trainable: dict[str, Variable]
+    ) -> bool:
+        """Return whether these are the variables of the program, with the same paths."""
+        return (self.trainable, self.non_trainable) == (trainable, non_trainable)
+
     @property
     def _variables(self) -> list[Variable]:
         return [*self.trainable.values(), *self.non_trainable.values()]
