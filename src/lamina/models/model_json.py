@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lamina.errors import FileFormatError, explain
 from lamina.json_text import read_json
@@ -13,8 +13,10 @@ from lamina.lazy import lazily
 
 if TYPE_CHECKING:
     from lamina import saving
+    from lamina.saving.keras import loading as keras_files
 else:
     saving = lazily("lamina.saving")
+    keras_files = lazily("lamina.saving.keras.loading")
 
 __all__ = ["model_from_json", "to_json"]
 
@@ -47,7 +49,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     :func:`lamina.load`.
 
     Args:
-        json_string: the result of :meth:`lamina.Model.to_json`, or of Keras's.
+        json_string: the result of :meth:`lamina.Model.to_json`, or of Keras's, versions 1 to 3.
         custom_objects: classes and functions by name; None (default) for none.
 
     Returns:
@@ -57,7 +59,11 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         FileFormatError: the text is not the JSON of a model, or names a class or function that is
             not available.
     """
-    made = saving.deserialize(read_json(json_string, "The JSON of the model"), custom_objects)
+    described = read_json(json_string, "The JSON of the model")
+    if _is_of_keras(described):
+        made = keras_files.model_of(described, custom_objects)
+    else:
+        made = saving.deserialize(described, custom_objects)
     if isinstance(made, Layer):
         return made
     raise FileFormatError(
@@ -68,3 +74,12 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
             remedy="Pass the result of to_json.",
         )
     )
+
+
+def _is_of_keras(described: Any) -> bool:
+    """Whether JSON is that of a model in Keras: Lamina always names a module."""
+    if not isinstance(described, dict):
+        return False
+    fields = cast("dict[str, Any]", described)
+    module = str(fields.get("module", "keras"))
+    return "class_name" in fields and module.partition(".")[0] in ("keras", "tf_keras")

@@ -1,6 +1,7 @@
 """Whole models in HDF5 files of Keras 1 to 3."""
 
 import contextlib
+import json
 import warnings
 from pathlib import Path
 
@@ -322,3 +323,23 @@ def test_hostile_files_are_refused(tmp_path, name):
     for watched in (contextlib.nullcontext(), nothing_runs(tmp_path)):  # the first one imports
         with watched, pytest.raises(FileFormatError):
             lamina.load(str(SHARED / f"hostile/{name}.h5"))
+
+
+def test_an_architecture_of_keras_2_is_a_model_with_new_values():
+    text = json.dumps(
+        {
+            "class_name": "Sequential",
+            "config": [
+                {
+                    "class_name": "Dense",
+                    "config": {"units": 3, "batch_input_shape": [None, 4], "activation": "relu"},
+                },
+                {"class_name": "LeakyReLU", "config": {"alpha": 0.1}},
+            ],
+            "keras_version": "2.1.6",
+            "backend": "tensorflow",
+        }
+    )
+    model = lamina.models.model_from_json(text)
+    assert [weight.shape for weight in model.weights] == [(4, 3), (3,)]
+    assert np.any(model.get_weights()[0] != 0)

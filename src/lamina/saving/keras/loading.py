@@ -11,6 +11,7 @@ from lamina.core.base.load_limits import Allowance, allowing
 from lamina.core.base.sites import site
 from lamina.core.building.placement import Placer
 from lamina.core.building.request import Request
+from lamina.core.building.transaction import carry_out
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
@@ -22,6 +23,7 @@ from lamina.saving.keras.assignment import Matching, assign_arrays
 from lamina.saving.keras.compilation import compile_as_saved, optimizer_variables
 from lamina.saving.keras.configs import canonical, unavailable
 from lamina.saving.keras.errors import refused
+from lamina.saving.keras.formats import Format
 from lamina.saving.keras.legacy import compile_legacy, modern_config
 from lamina.saving.keras.legacy_weights import matching_legacy, root_group
 from lamina.saving.keras.sources import Source, opened
@@ -29,8 +31,9 @@ from lamina.saving.keras.weights import matching_groups
 from lamina.saving.load_errors import reading
 from lamina.saving.lookup import Names
 
-__all__ = ["load", "load_weights"]
+__all__ = ["load", "load_weights", "model_of"]
 
+_TEXT = "The JSON of a model"
 _BESIDE = (".weights.h5", ".weights.json", ".h5", ".hdf5")
 
 
@@ -120,6 +123,27 @@ def load_weights(
                 raise _unbuilt(root, path)
         with reading(path):
             assign_arrays(root, path, _matching(source, by_name), request, skip_mismatch)
+
+
+def model_of(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Make a model from its architecture, of Keras 1 to 3, with new initial values.
+
+    Args:
+        config: the JSON of `to_json`.
+        custom_objects: classes and functions by name; None (default) for none.
+
+    Raises:
+        FileFormatError: it is not valid, or names a class or function that is not available.
+    """
+    version = config.get("keras_version")
+    version = version if isinstance(version, str) else None
+    source = Source(_TEXT, Format.JSON, "architecture", {}, config, version)
+    modern = modern_config(source, source, custom_objects)
+    root = _made(modern, _TEXT, custom_objects)
+    request = request_of(root, modern)
+    if request is not None:
+        carry_out(request)
+    return root
 
 
 def _matching(source: Source, by_name: bool = False, named: bool = False) -> Matching:
