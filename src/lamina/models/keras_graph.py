@@ -46,8 +46,12 @@ def complete_graph(model: Layer, config: dict[str, Any]) -> None:
             module, kind, options = keras_node(layer, integers)
             options = {"name": entry["name"], **options}
             entry.update(module=module, class_name=kind, config=options, registered_name=kind)
-            for node in entry["inbound_nodes"]:
-                args, kwargs = keras_arguments(layer, tuple(node["args"]), node["kwargs"])
+            steps = [step for step in graph.steps if step.layer == entry["name"]]
+            for node, step in zip(entry["inbound_nodes"], steps, strict=True):
+                given = [*node["args"]]
+                if isinstance(layer, ArrayFunction) and layer.function == "GetItem":
+                    given[1:] = step.args[1:]  # plain data, not yet in the form of JSON
+                args, kwargs = keras_arguments(layer, tuple(given), node["kwargs"])
                 node.update(args=list(args), kwargs=kwargs)
         _complete_tensors(entry["inbound_nodes"], known)
 

@@ -67,6 +67,57 @@ def test_a_graph_of_lamina_opens_in_keras(tmp_path):
     close(ours, theirs, FLAT, OTHER)
 
 
+def operations():
+    """A graph of operators, of slices and of functions of `keras.ops`."""
+    ops, x = keras.ops, keras.Input((4, 3))
+    y = ops.concatenate([x, x * 2, x[:, :1]], axis=1)
+    y = ops.where(y > 0, 1.0 - y, -y) / 3 + ops.sum(y, axis=-1, keepdims=True)
+    return keras.Model(x, [ops.max(y, axis=1), ops.stack([y[..., 0], y[:, :, 1]], axis=1)])
+
+
+def activations():
+    """Layers and functions as activations, and in a `Lambda`."""
+    k, x = keras.layers, keras.Input((4, 3))
+    y = k.Dense(3, activation=k.LeakyReLU(negative_slope=0.3))(x)
+    return keras.Model(x, k.Lambda(keras.activations.gelu)(y))
+
+
+def states():
+    """Masks, states that are passed on, and ends in lists and dicts."""
+    k, ids, x = keras.layers, keras.Input((4,), dtype="int32"), keras.Input((3,))
+    steps = k.Embedding(9, 3, mask_zero=True)(ids)
+    steps, last = k.GRU(3, return_sequences=True, return_state=True)(steps, initial_state=x)
+    steps = k.TimeDistributed(k.Dense(2))(k.Bidirectional(k.LSTM(2, return_sequences=True))(steps))
+    return keras.Model({"ids": ids, "x": x}, {"b": k.SimpleRNN(2)(steps), "a": [last]})
+
+
+def names():
+    """Layers with the names of methods, of attributes, and with marks."""
+    x = y = keras.Input((3,), name="fit")
+    for name in ("call", "layers", "graph", "a b.c", "é"):
+        y = keras.layers.Dense(3, name=name)(y)
+    return keras.Model(x, y)
+
+
+WHOLE = {
+    operations: RNG.normal(size=(2, 4, 3)).astype("float32"),
+    activations: RNG.normal(size=(2, 4, 3)).astype("float32"),
+    states: {"ids": RNG.integers(0, 9, (2, 4)), "x": FLAT[:2, :3]},
+    names: FLAT[:, :3],
+}
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+@pytest.mark.parametrize("make", WHOLE, ids=lambda make: make.__name__)
+def test_whole_models_open_and_go_back(make, ending, tmp_path):
+    theirs, inputs = make(), WHOLE[make]
+    theirs.save(tmp_path / f"keras.{ending}")
+    ours = lamina.load(tmp_path / f"keras.{ending}")
+    close(ours, theirs, inputs)
+    ours.save(tmp_path / "lamina.keras")
+    close(ours, keras.models.load_model(tmp_path / "lamina.keras"), inputs)
+
+
 def test_gradients_agree_after_a_round_trip(tmp_path):
     theirs = stack(keras)
     theirs.save(tmp_path / "model.keras")

@@ -117,6 +117,13 @@ class KerasWriter(Writer):
         return described
 
     def _layer(self, name: str, config: dict[str, Any], thing: Any) -> None:
+        if name == "Lambda" and isinstance(config.get("function"), str):  # an activation
+            config["function"] = {
+                "module": "builtins",
+                "class_name": "function",
+                "config": config["function"],
+                "registered_name": "function",
+            }
         for option in ("lora_alpha", "lora_rank"):  # kernels are written with their changes added
             config.pop(option, None)
         for option, plain in _OPTIONS.get(name, {}).items():
@@ -124,7 +131,7 @@ class KerasWriter(Writer):
             if value != plain:
                 self._problem(f"{option}={value!r} of {name} {_label(thing)}")
         for option in ("activation", "recurrent_activation"):
-            if config.get(option) in _ACTIVATIONS_ONLY:
+            if isinstance(config.get(option), str) and config[option] in _ACTIVATIONS_ONLY:
                 self._problem(f"{option}={config[option]!r} of {name} {_label(thing)}")
 
     def _model(self, described: dict[str, Any], thing: Any) -> None:
