@@ -1,8 +1,13 @@
 """Each layer that Keras and Lamina both have, through files, there and back."""
 
+import tempfile
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lamina
 from lamina.saving.keras.sources import opened
@@ -105,21 +110,71 @@ def by_path(path):
         }
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_a_layer_is_the_same_in_files_of_both(name, tmp_path):
-    make, shape = LAYERS[name]
-    theirs = keras.Sequential([inputs_of(shape), make(keras.layers)])
-    theirs.save(tmp_path / "keras.keras")
-    ours = lamina.load(tmp_path / "keras.keras")
-    ours.save(tmp_path / "lamina.keras")
-    back = keras.models.load_model(tmp_path / "lamina.keras")
-    stored, written = by_path(tmp_path / "keras.keras"), by_path(tmp_path / "lamina.keras")
+def there_and_back(layer, shape, folder):
+    """Write a model of one layer in Keras, in Lamina and compare both files and both models."""
+    theirs = keras.Sequential([inputs_of(shape), layer])
+    theirs.save(folder / "keras.keras")
+    ours = lamina.load(folder / "keras.keras")
+    ours.save(folder / "lamina.keras")
+    back = keras.models.load_model(folder / "lamina.keras")
+    stored, written = by_path(folder / "keras.keras"), by_path(folder / "lamina.keras")
     assert stored.keys() == written.keys()
     for path, array in stored.items():
         np.testing.assert_array_equal(written[path], array, err_msg=path)
     assert _options(back) == _options(theirs)
     for one, other in zip(back.weights, theirs.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other), err_msg=one.path)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_is_the_same_in_files_of_both(name, tmp_path):
+    make, shape = LAYERS[name]
+    there_and_back(make(keras.layers), shape, tmp_path)
+
+
+OPTIONS = {
+    "use_bias": st.booleans(),
+    "activation": st.sampled_from(["relu", "gelu", "swish", "softmax", "linear", "hard_sigmoid"]),
+    "kernel_regularizer": st.sampled_from([None, "l1", keras.regularizers.L1L2(0.1, 0.2)]),
+    "bias_initializer": st.sampled_from(["zeros", "ones", keras.initializers.Constant(0.5)]),
+    "kernel_constraint": st.sampled_from([None, "unit_norm", keras.constraints.MaxNorm(3)]),
+    "trainable": st.booleans(),
+    "dtype": st.sampled_from(["float32", "float16", "mixed_bfloat16"]),
+}
+RECURRENT = {
+    "return_sequences": st.booleans(),
+    "go_backwards": st.booleans(),
+    "unroll": st.booleans(),
+    "dropout": st.sampled_from([0.0, 0.25]),
+    "recurrent_dropout": st.sampled_from([0.0, 0.5]),
+}
+
+
+@st.composite
+def layers_drawn(draw):
+    """A class of Keras with drawn arguments and options, and the shape of its input."""
+    k = keras.layers
+    kind = draw(st.sampled_from([k.Dense, k.Conv1D, k.Conv2D, k.LSTM, k.GRU, k.SimpleRNN]))
+    options = {name: draw(one) for name, one in OPTIONS.items() if draw(st.booleans())}
+    if kind is k.Dense:
+        shape = draw(st.sampled_from([FLAT, STEPS, IMAGE]))
+        return kind, (draw(st.integers(1, 4)),), options, shape
+    if kind in (k.Conv1D, k.Conv2D):
+        options |= {"padding": draw(st.sampled_from(["valid", "same"]))}
+        options |= draw(st.sampled_from([{}, {"strides": 2}, {"dilation_rate": 2}, {"groups": 2}]))
+        shape = STEPS if kind is k.Conv1D else IMAGE
+        sizes = 2 * draw(st.integers(1, 2)), draw(st.integers(1, 3))
+        return kind, sizes, options, shape
+    options |= {name: draw(one) for name, one in RECURRENT.items() if draw(st.booleans())}
+    return kind, (draw(st.integers(1, 3)),), options, STEPS
+
+
+@settings(max_examples=25, deadline=None, database=None)
+@given(layers_drawn())
+def test_drawn_options_are_the_same_in_files_of_both(drawn):
+    kind, sizes, options, shape = drawn
+    with tempfile.TemporaryDirectory() as folder:
+        there_and_back(kind(*sizes, **options), shape, Path(folder))
 
 
 def _options(model):
