@@ -8,6 +8,8 @@ import json
 import math
 import os
 import re
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,8 @@ from lamina.training.checkpoints.checksums import checksum, flush, matches
 __all__ = ["StoredArray", "checked", "orbax", "read", "write"]
 
 _FOLDER = "arrays"
+_LONGEST = 60.0  # seconds to wait for a thread
+_PAUSE = 1.0  # seconds without a new file after which nothing writes
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,10 @@ def write(folder: Path, arrays: Mapping[str, Any]) -> dict[str, Any]:
             with DeferredSignals(), ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
                 checkpointer.save(path, args=ocp.args.PyTreeSave(stored))
         except OSError:
+            _finish_writing(folder)
             raise
         except Exception as error:  # such as a ValueError that names an error of the system
+            _finish_writing(folder)
             found = re.search(r"(?:OS error |os_error_code=')(\d+)", str(error))
             raise OSError(int(found[1]) if found else errno.EIO, str(error)[:200]) from error
     return {
@@ -99,6 +105,20 @@ def write(folder: Path, arrays: Mapping[str, Any]) -> dict[str, Any]:
         "shapes": {name: list(array.shape) for name, array in arrays.items()},
         "dtypes": {name: array.dtype.name for name, array in arrays.items()},
     }
+
+
+def _finish_writing(folder: Path) -> None:
+    """Wait until Orbax and TensorStore, after an error, write no more to a folder."""
+    for thread in threading.enumerate():
+        if type(thread).__module__.startswith("orbax."):
+            thread.join(_LONGEST)
+    before: list[Path] | None = None
+    for _ in range(int(_LONGEST / _PAUSE)):
+        files = sorted(folder.rglob("*"))
+        if files == before:
+            return
+        before = files
+        time.sleep(_PAUSE)
 
 
 def _checksums(folder: Path) -> dict[str, Any]:
