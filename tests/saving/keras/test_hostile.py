@@ -105,6 +105,15 @@ CONFIGS = {
         lambda c: dense_of(c)["config"].update(units=10**12),
         "differs:    layers.0.kernel",
     ),
+    "more layers than arrays": (
+        lambda c: c["config"]["layers"].extend([c["config"]["layers"][0]] * 10_000),
+        "larger model than its arrays",
+    ),
+    "more calls than arrays": (
+        lambda c: dense_of(c).update(inbound_nodes=[{"args": [], "kwargs": {}}] * 2000),
+        "larger model than its arrays",
+    ),
+    "an empty config": (lambda c: c.update(config=None), "unexpected|has no layers"),
     "no config": (lambda c: c.pop("config"), "no model|not valid|cannot be loaded"),
     "a list in place of a model": (lambda c: c.update(config=[1, 2]), "not valid|cannot be loaded"),
     "the shape of an input as text": (
@@ -163,6 +172,20 @@ WEIGHTS = {
     "a bomb": (
         lambda f: replace(f, shape=(1 << 20, 1 << 18), dtype="f4", chunks=(1024, 1024)),
         "of which 0 are stored",
+    ),
+    "chunks that are larger than their array": (
+        lambda f: replace(
+            f,
+            data=np.zeros((4, 3), "f4"),
+            chunks=(9000, 9000),
+            maxshape=(None, None),
+            compression="gzip",
+        ),
+        "in chunks of",
+    ),
+    "many empty groups": (
+        lambda f: [f.create_group(f"layers/x{number}") for number in range(5000)],
+        "too many groups",
     ),
     "objects": (
         lambda f: replace(f, data=np.array(["x"], object), dtype=h5py.string_dtype()),

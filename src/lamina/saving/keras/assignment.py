@@ -80,7 +80,7 @@ def assign_arrays(
             elif request is not None:
                 carry_out(request)
                 had = list(walk(root).by_path().values())
-            if had:
+            if had or request is None:
                 found = _checked(root, path, matching, skip)
                 known = [v for v in had if id(v) in found.arrays]
                 store(known, [_placed(v, *found.arrays[id(v)]) for v in known])

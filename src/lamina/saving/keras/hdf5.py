@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import math
 import os
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +31,8 @@ __all__ = ["Hdf5File", "h5py_module"]
 _DEEPEST = 64
 _MOST_OBJECTS = 1_000_000
 _MOST_RATIO = 1032  # DEFLATE cannot expand data more than this
+_LARGEST_CHUNK = 1 << 20  # that is larger than its array
+_GROUPS, _GROUPS_EACH = 4_096, 16  # the most groups, and for each array
 _LARGEST_ATTRIBUTE = 64 << 20
 _FILTERS = {1, 2, 3, 32000}  # gzip, shuffle, fletcher32, lzf: all of h5py's own
 _BFLOAT16 = np.dtype(jnp.bfloat16)
@@ -98,6 +101,9 @@ class Hdf5File:
         while pending:
             path, group = pending.pop()
             self.groups.append(path)
+            most = _GROUPS + _GROUPS_EACH * len(self.arrays)
+            if len(self.groups) > most or len(group) > 4 * most:
+                raise self._damaged("too many groups for its arrays")
             for name in group:
                 full = f"{path}/{name}" if path else name
                 if len(seen) >= _MOST_OBJECTS or full.count("/") > _DEEPEST:
@@ -131,6 +137,10 @@ class Hdf5File:
         stored, needed = dataset.id.get_storage_size(), dataset.size * raw.itemsize
         if needed > stored * (_MOST_RATIO if filters else 1) or stored > size:
             raise self._damaged(f"{path!r} of {needed:,} bytes, of which {stored:,} are stored")
+        if dataset.chunks is not None:  # a chunk is unpacked as a whole
+            chunk = math.prod(map(int, dataset.chunks)) * raw.itemsize
+            if chunk > 2 * needed + _LARGEST_CHUNK:
+                raise self._damaged(f"{path!r} of {needed:,} bytes, in chunks of {chunk:,}")
         offset = dataset.id.get_offset() if dataset.chunks is None else None
         if offset is not None and needed:
             return StoredArray(

@@ -33,6 +33,8 @@ from lamina.saving.lookup import Names
 
 __all__ = ["load", "load_weights", "model_of"]
 
+_OBJECTS, _OBJECTS_EACH = 8_192, 64  # the most objects in a config, and for each array
+_CALLS, _CALLS_EACH = 512, 8  # the most further calls of layers, and for each array
 _TEXT = "The JSON of a model"
 _BESIDE = (".weights.h5", ".weights.json", ".h5", ".hdf5")
 
@@ -83,6 +85,7 @@ def _loaded(
     path = source.path
     numbers = sum(array.size for array in weights.arrays.values())
     with allowing(Allowance(path, len(weights.arrays), numbers)):
+        _check_size(source, len(weights.arrays))
         config = modern_config(source, weights, custom_objects)
         root = _made(config, path, custom_objects)
         named = source.kind == weights.kind
@@ -97,6 +100,36 @@ def _loaded(
     elif compile and source.kind == "legacy model" and source.file is not None:
         compile_legacy(root, source.file, path, custom_objects)
     return root
+
+
+def _check_size(source: Source, arrays: int) -> None:
+    """Check that a config has no more layers, and no more calls of them, than arrays account for.
+
+    Raises:
+        FileFormatError: it has more.
+    """
+    layers = calls = 0
+    pending: list[Any] = [source.config]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list):
+            pending.extend(cast("list[Any]", value))
+        elif isinstance(value, dict):
+            fields = cast("dict[str, Any]", value)
+            layers += "class_name" in fields and isinstance(fields.get("config"), dict)
+            nodes: Any = fields.get("inbound_nodes")
+            calls += len(cast("list[Any]", nodes)) - 1 if isinstance(nodes, list) and nodes else 0
+            pending.extend(fields.values())
+    most_layers, most_calls = _OBJECTS + _OBJECTS_EACH * arrays, _CALLS + _CALLS_EACH * arrays
+    if layers > most_layers or calls > most_calls:
+        raise refused(
+            source.path,
+            "describes a larger model than its arrays can fill",
+            expected=f"at most {most_layers:,} objects and {most_calls:,} repeated calls, for "
+            f"{arrays:,} arrays",
+            received=f"{layers:,} objects and {calls:,} repeated calls",
+            remedy="Make the model in code, and call load_weights(path) on it.",
+        )
 
 
 def load_weights(
