@@ -150,7 +150,7 @@ def inspect(path: str | os.PathLike[str]) -> FileReport:
     >>> [(weight.path, weight.shape) for weight in report.weights]
     [('layers.0.bias', (2,)), ('layers.0.kernel', (3, 2))]
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     found = format_of(name)
     if found is None:
         return _of_lamina(name)
@@ -270,7 +270,7 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> C
     >>> done.weights, done.difference
     (8, 0.0)
     """
-    here, there = os.fspath(source), os.fspath(target)
+    here, there = os.fsdecode(source), os.fsdecode(target)
     model = load(here)
     beside = Path(there)
     temporary = beside.with_name(f".lamina-{uuid.uuid4().hex[:12]}-{beside.name}")

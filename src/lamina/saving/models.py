@@ -229,7 +229,7 @@ def load(
             is not available, or describes more layers, calls or weights than it has arrays for.
     """
     if format_of(path) is not None:
-        return keras.load(os.fspath(path), custom_objects, compile, placement)
+        return keras.load(os.fsdecode(path), custom_objects, compile, placement)
     names = Names(custom_objects)
     with placing(placement), TensorFile(path) as file, reading(file.path):
         stored = parse(file.metadata, file.path)

@@ -103,7 +103,7 @@ def load_weights(
     if format_of(path) is not None:
         if rename:
             raise _no_such_option("rename", path, "weights by Keras's order of attributes")
-        keras.load_weights(layer, os.fspath(path), by_name, skip_mismatch)
+        keras.load_weights(layer, os.fsdecode(path), by_name, skip_mismatch)
         return
     if by_name:
         raise _no_such_option("by_name", path, "weights by their paths")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import warnings
 from pathlib import Path
 
@@ -343,3 +344,22 @@ def test_an_architecture_of_keras_2_is_a_model_with_new_values():
     model = lamina.models.model_from_json(text)
     assert [weight.shape for weight in model.weights] == [(4, 3), (3,)]
     assert np.any(model.get_weights()[0] != 0)
+
+
+def test_a_version_that_cannot_be_read_is_refused(tmp_path):
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        file.attrs["keras_version"] = "x.y"
+    with pytest.raises(FileFormatError, match="version of Keras that cannot be read"):
+        lamina.load(tmp_path / "m.h5")
+
+
+def test_a_path_of_bytes_is_one(tmp_path):
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model.save(tmp_path / "m.keras")
+    ours = lamina.load(os.fsencode(tmp_path / "m.keras"))
+    ours.save(os.fsencode(tmp_path / "n.keras"))
+    ours.load_weights(os.fsencode(tmp_path / "n.keras"))

@@ -30,7 +30,7 @@ def format_of(path: str | os.PathLike[str]) -> Format | None:
     Args:
         path: the path; its name does not matter.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     if os.path.isdir(name):
         if os.path.isfile(os.path.join(name, "config.json")):
             return Format.FOLDER
@@ -65,7 +65,7 @@ def is_for_keras(path: str | os.PathLike[str], weights: bool) -> bool:
     Raises:
         InputError: the name is that of another kind of file.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     if name.endswith((".h5", ".hdf5", ".keras", ".weights.json")):
         wanted = ".weights.h5" if weights else ".keras"
         if name.endswith(wanted):

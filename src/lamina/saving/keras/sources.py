@@ -105,7 +105,8 @@ def _of_hdf5(path: str, stack: contextlib.ExitStack) -> Source:
     described = file.attribute("model_config")
     version = file.attribute("keras_version")
     source = Source(path, Format.HDF5, "weights", file.arrays, None, None, file)
-    source.version = version if isinstance(version, str) else None
+    if version is not None:
+        source.version = str(version)
     if described is not None:
         source.config = read_json(str(described), f"The model_config of {path!r}")
         source.kind = "legacy model"

@@ -52,7 +52,7 @@ def save(
         LaminaError: Keras does not have a part of the model; the error names all such parts.
         OSError: the file cannot be written; an old file is unchanged.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with LOCK:
         config = _described(layer, name)
         compilation = None if arguments is None else compile_config(layer, arguments, state)
@@ -91,7 +91,7 @@ def check(layer: Tracked, path: str | os.PathLike[str]) -> None:
     Raises:
         LaminaError: Keras does not have a part of the model; the error names all such parts.
     """
-    _described(layer, os.fspath(path))
+    _described(layer, os.fsdecode(path))
 
 
 def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:
@@ -105,7 +105,7 @@ def save_weights(layer: Tracked, path: str | os.PathLike[str]) -> None:
         LaminaError: the model has a layer that Keras does not have.
         OSError: the file cannot be written; an old file is unchanged.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with LOCK:
         arrays = _arrays(layer)
     if not is_main_process():
