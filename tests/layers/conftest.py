@@ -1,5 +1,6 @@
 """A comparison of one layer with Keras's, from the same weights."""
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from keras import initializers
+from keras.src import backend
 
 PATHS = {f"lora_{weight}_{x}": f"lora.{x}" for weight in ("kernel", "embeddings") for x in "ab"}
 """Where weights stand here that Keras keeps under other names."""
@@ -114,3 +116,33 @@ def normal() -> Callable[..., jax.Array]:
         return jax.device_put(drawn)  # jnp.asarray compiles a program for each shape
 
     return draw
+
+
+def _numpy_backend() -> Any:
+    """Keras's functions in NumPy. Importing them takes the name of JAX's, which is given back."""
+    of_jax = backend.numpy
+    try:
+        return importlib.import_module("keras.src.backend.numpy")
+    finally:
+        backend.numpy = of_jax
+
+
+class _Numpy:
+    """What takes the place of the functions of JAX in a layer of Keras."""
+
+    name = _backend = "numpy"
+    _functions = _numpy_backend()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._functions, name)
+
+
+@pytest.fixture(scope="session")
+def by_numpy() -> Callable[[Any], Any]:
+    """Let NumPy compute a layer of Keras for images: JAX would compile programs for it."""
+
+    def changed(layer: Any) -> Any:
+        layer.backend = _Numpy()
+        return layer
+
+    return changed

@@ -1,6 +1,7 @@
 """Grayscale, hue, saturation and their mixture: Keras's images, and the ranges of what is drawn."""
 
 import colorsys
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +9,10 @@ import keras
 import numpy as np
 import pytest
 
+import lamina
 from lamina import layers
 from lamina.errors import InputError
 from lamina.ops.augmentation.color import hsv_to_rgb, rgb_to_hsv
-
-KEY = jax.random.key(0)
 
 
 def pair(name, *args, **options):
@@ -39,21 +39,16 @@ def test_images_are_those_of_keras(images, same):
     same(pairs, images, atol=0.02)
 
 
-@pytest.mark.parametrize("name", ["RandomGrayscale", "RandomHue", "RandomSaturation"])
-def test_channels_first(images, name):
-    layer, first = (
-        getattr(layers, name)(0.9, data_format=form) for form in ("channels_last", "channels_first")
-    )
-    found = first(np.moveaxis(images, -1, 1), training=True, rng=KEY)
-    expected = layer(images, training=True, rng=KEY)
-    np.testing.assert_allclose(np.moveaxis(found, 1, -1), expected, rtol=1e-4)
+def test_channels_first(images, same_first):
+    kinds = layers.RandomGrayscale, layers.RandomHue, layers.RandomSaturation
+    same_first([partial(kind, 0.9) for kind in kinds], images, rtol=1e-4)
 
 
 def test_fixed_factors_give_keras_outputs(images, whole):
     whole([pair("RandomGrayscale", 1.0), pair("RandomSaturation", (0.3, 0.3))], images)
 
 
-def test_a_mixture_is_its_parts(images):
+def test_a_mixture_is_its_parts(images, in_training):
     layer = layers.RandomColorJitter(
         brightness_factor=(0.1, 0.1),
         contrast_factor=(-0.2, 0.2),
@@ -66,49 +61,49 @@ def test_a_mixture_is_its_parts(images):
         layers.RandomSaturation((0.4, 0.4)),
         layers.RandomHue((1.0, 1.0)),
     ]
-    expected = images
-    for part in parts:
-        expected = part(expected, training=True, rng=KEY)
-    found = layer(images, training=True, rng=KEY)
+    found, expected = in_training([layer, lamina.Sequential(parts)], images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-2)
     np.testing.assert_array_equal(layer(images), images)
     nothing = layers.RandomColorJitter()
     np.testing.assert_array_equal(nothing(images, training=True), images)
 
 
-def test_the_parts_of_a_mixture_draw_for_themselves(images):
+def test_the_parts_of_a_mixture_draw_for_themselves(images, in_training):
     layer = layers.RandomColorJitter(brightness_factor=0.5, contrast_factor=0.5)
     bright = layers.RandomColorJitter(brightness_factor=0.5)
-    assert (layer(images, training=True, rng=1) != bright(images, training=True, rng=1)).any()
-    assert (layer(images, training=True, rng=1) != layer(images, training=True, rng=2)).any()
+    one, other = in_training([layer, bright], images, jax.random.key(1))
+    assert (one != other).any()
+    assert (one != in_training([layer, bright], images, jax.random.key(2))[0]).any()
 
 
 def test_hsv_is_that_of_the_standard_library(images):
     colors = images.reshape(-1, 3)[:40] / 255
-    found = np.stack(jax.jit(rgb_to_hsv)(colors), -1)
+    parts = jax.jit(rgb_to_hsv)(colors)
+    found, back = np.stack(parts, -1), jax.jit(hsv_to_rgb)(*parts)
     expected = [colorsys.rgb_to_hsv(*color) for color in colors.tolist()]
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    np.testing.assert_allclose(hsv_to_rgb(*found.T), colors, atol=1e-5)
+    np.testing.assert_allclose(back, colors, atol=1e-5)
 
 
-def test_integers(images):
+def test_integers(images, by_numpy, in_training):
     x = images.astype("uint8")
-    for kind, options in ((layers.RandomGrayscale, (1.0,)), (layers.RandomHue, (0.1,))):
-        made = kind(*options)(x, training=True, rng=KEY)
-        assert made.dtype == ("uint8" if kind is layers.RandomGrayscale else "float32")
-        assert kind(*options)(x).dtype == "uint8"
-    theirs = keras.layers.RandomGrayscale(1.0)(x, training=True)
-    np.testing.assert_array_equal(
-        layers.RandomGrayscale(1.0)(x, training=True, rng=KEY), np.broadcast_to(theirs, x.shape)
-    )
+    gray, hue = layers.RandomGrayscale(1.0), layers.RandomHue(0.1)
+    made, hues = in_training([gray, hue], x)
+    assert made.dtype == gray(x).dtype == hue(x).dtype == "uint8" and hues.dtype == "float32"
+    theirs = by_numpy(keras.layers.RandomGrayscale(1.0)).transform_images(x, np.full(1, True))
+    np.testing.assert_array_equal(made, np.broadcast_to(theirs, x.shape))
 
 
-def test_parameters_fill_their_ranges():
-    x = jnp.zeros((400, 1, 1, 3))
-    assert 80 < layers.RandomGrayscale(0.25).draw(KEY, x).sum() < 120
-    turns = np.asarray(layers.RandomHue((0.2, 0.6)).draw(KEY, x))
+def test_parameters_fill_their_ranges(drawn):
+    kinds = {
+        layers.RandomGrayscale: 0.25,
+        layers.RandomHue: (0.2, 0.6),
+        layers.RandomSaturation: (0.2, 0.5),
+    }
+    made = [kind(factor) for kind, factor in kinds.items()]
+    chosen, turns, shares = drawn(made, (400, 1, 1, 3))
+    assert 80 < chosen.sum() < 120
     assert 150 < (turns > 0).sum() < 250
-    shares = np.asarray(layers.RandomSaturation((0.2, 0.5)).draw(KEY, x))
     for (low, high), values in {(0.1, 0.3): abs(turns), (0.25, 1): shares}.items():
         assert low - 1e-6 <= values.min() < low + 0.05 * (high - low)
         assert high >= values.max() > high - 0.05 * (high - low)

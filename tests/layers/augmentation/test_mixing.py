@@ -18,14 +18,14 @@ def many():
     return np.random.default_rng(0).uniform(0, 255, (400, 2, 3, 1)).astype("float32")
 
 
-def mixed(drawn, x):
+def mixed(theirs, drawn, x):
     order, weights = drawn
     return {"permutation_order": order, "mix_weight": weights}
 
 
-def cut(drawn, x):
+def cut(theirs, drawn, x):
     order, boxes, _ = drawn
-    masks, weights = keras.layers.CutMix()._generate_batch_mask(x.shape, tuple(boxes))
+    masks, weights = theirs._generate_batch_mask(x.shape, tuple(boxes))
     return {"permutation_order": order, "batch_masks": masks, "mix_weight": weights}
 
 
@@ -33,11 +33,11 @@ KINDS = {"MixUp": (0.9, mixed), "CutMix": ((0.7, 1.0), cut)}
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_images_and_labels_are_those_of_keras(many, name):
+def test_images_and_labels_are_those_of_keras(many, by_numpy, name):
     option, given = KINDS[name]
     ours, theirs = (getattr(one, name)(option) for one in (layers, keras.layers))
-    drawn = ours.draw(KEY, many)
-    transformation = given(drawn, many)
+    drawn = jax.device_get(ours.draw(KEY, many))
+    transformation = given(by_numpy(theirs), drawn, many)
     found = ours.transform(many, drawn), ours.transform_labels(LABELS, drawn)
     expected = (
         theirs.transform_images(many, transformation),

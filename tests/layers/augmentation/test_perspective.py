@@ -1,7 +1,7 @@
 """Perspective: Keras's images, and the ranges of what is drawn."""
 
-import jax
-import jax.numpy as jnp
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -9,8 +9,6 @@ import pytest
 from lamina import layers
 from lamina.errors import InputError
 from lamina.ops.augmentation.perspective import corners_of
-
-KEY = jax.random.key(0)
 
 
 def pair(*args, **options):
@@ -20,7 +18,7 @@ def pair(*args, **options):
 def test_images_are_those_of_keras(images, same):
     def moved(drawn, x):
         chosen, corners = drawn
-        start = jnp.broadcast_to(corners_of(6, 8), corners.shape)
+        start = np.broadcast_to(corners_of(6, 8), corners.shape)
         points = {"start_points": start, "end_points": corners}
         return points | {"apply_perspective": chosen, "input_shape": x.shape}
 
@@ -31,23 +29,20 @@ def test_images_are_those_of_keras(images, same):
     same(pairs, images, atol=0.02)
 
 
-def test_channels_first(images):
-    layer = layers.RandomPerspective((1.0, 1.0))
-    first = layers.RandomPerspective((1.0, 1.0), data_format="channels_first")
-    found = first(np.moveaxis(images, -1, 1), training=True, rng=KEY)
-    expected = layer(images, training=True, rng=KEY)
-    np.testing.assert_allclose(np.moveaxis(found, 1, -1), expected, rtol=1e-5)
+def test_channels_first(images, same_first):
+    same_first([partial(layers.RandomPerspective, (1.0, 1.0))], images)
 
 
-def test_no_moves_leave_images_as_they_are(images):
+def test_no_moves_leave_images_as_they_are(images, in_training):
     layer = layers.RandomPerspective((1.0, 1.0), scale=0.0)
     x = images.astype("uint8")
-    np.testing.assert_allclose(layer(x, training=True, rng=KEY), x, atol=1e-2)
+    np.testing.assert_allclose(*in_training([layer], x), x, atol=1e-2)
     assert layer(x).dtype == "float32"
 
 
-def test_parameters_fill_their_ranges():
-    chosen, corners = layers.RandomPerspective(0.5, 0.5).draw(KEY, jnp.zeros((400, 11, 21, 1)))
+def test_parameters_fill_their_ranges(drawn):
+    layer = layers.RandomPerspective(0.5, 0.5)
+    ((chosen, corners),) = drawn([layer], (400, 11, 21, 1))
     assert 70 < chosen.sum() < 130
     np.testing.assert_array_equal(corners[:, 0], 0)
     for (low, high), values in {(15, 25): corners[:, 3, 0], (7.5, 12.5): corners[:, 2, 1]}.items():

@@ -1,15 +1,11 @@
 """Inversion, posterization and solarization: Keras's images, and the ranges of what is drawn."""
 
-import jax
-import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
 
 from lamina import layers
 from lamina.errors import InputError
-
-KEY = jax.random.key(0)
 
 
 def pair(name, *args, **options):
@@ -46,26 +42,34 @@ def test_fixed_factors_give_keras_outputs(images, whole):
     whole([pair("RandomPosterization", (3, 3)), pair("Solarization")], images)
 
 
-def test_integers(images):
+def test_integers(images, in_training):
     x = images.astype("uint8")
     unchanged = {
         layers.RandomInvert(): "uint8",
         layers.RandomPosterization(3): "uint8",
         layers.Solarization(): "float32",
     }
-    for layer, dtype in unchanged.items():  # as in Keras
-        assert layer(x, training=True, rng=KEY).dtype == "float32"
+    outputs = in_training(unchanged, x)
+    for (layer, dtype), made in zip(unchanged.items(), outputs, strict=True):  # as in Keras
+        assert made.dtype == "float32"
         assert layer(x).dtype == dtype
         np.testing.assert_array_equal(layer(x), x)
 
 
-def test_parameters_fill_their_ranges():
-    x = jnp.zeros((400, 1, 1, 3))
-    assert 160 < layers.RandomInvert().draw(KEY, x).sum() < 240  # the probability is random, too
-    assert 80 < layers.RandomInvert((0.25, 0.25)).draw(KEY, x).sum() < 120
-    assert set(layers.RandomPosterization(5).draw(KEY, x).tolist()) == {1, 2, 3, 4}
-    assert set(layers.RandomPosterization((3, 3)).draw(KEY, x).tolist()) == {3}
-    additions, thresholds = layers.Solarization(0.2, (0.4, 0.8)).draw(KEY, x)
+def test_parameters_fill_their_ranges(drawn):
+    made = [
+        layers.RandomInvert(),
+        layers.RandomInvert((0.25, 0.25)),
+        layers.RandomPosterization(5),
+        layers.RandomPosterization((3, 3)),
+        layers.Solarization(0.2, (0.4, 0.8)),
+    ]
+    inverted, rarely, bits, same_bits, tones = drawn(made, (400, 1, 1, 3))
+    assert 160 < inverted.sum() < 240  # the probability is random, too
+    assert 80 < rarely.sum() < 120
+    assert set(bits.tolist()) == {1, 2, 3, 4}
+    assert set(same_bits.tolist()) == {3}
+    additions, thresholds = tones
     for (low, high), values in {(0, 51): additions, (102, 204): thresholds}.items():
         assert low <= values.min() < low + 0.05 * (high - low)
         assert high >= values.max() > high - 0.05 * (high - low)

@@ -143,12 +143,16 @@ def test_every_optimizer_continues_from_keras_and_back(model, runs):
 
     def go_on(name, weights, state):
         optimizer = arguments[name]["optimizer"]
-        for _ in range(4):
+
+        def step(_, carry):
+            weights, state = carry
             gradients = dict(zip(PATHS, jax.grad(loss_of)(weights), strict=True))
             given = dict(zip(PATHS, weights, strict=True))
             updates, state = optimizer.update(gradients, state, given)
             weights = [weight + updates[p] for p, weight in zip(PATHS, weights, strict=True)]
-        return weights, state
+            return weights, state
+
+        return jax.lax.fori_loop(0, 4, step, (weights, state))
 
     ended = jax.jit(lambda all: {name: go_on(name, *one) for name, one in all.items()})(starts)
     for name, run in kept.items():
