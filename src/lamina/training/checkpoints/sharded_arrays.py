@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import json
 import math
@@ -89,17 +90,18 @@ def write(folder: Path, arrays: Mapping[str, Any]) -> dict[str, Any]:
     stored = {name: array for name, array in arrays.items() if array.size}
     path = (folder / _FOLDER).absolute()
     with processes.together():
+        problem: OSError | None = None
         try:
             # Interrupted in between, Orbax would go on to write into a folder that is removed.
             with DeferredSignals(), ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
                 checkpointer.save(path, args=ocp.args.PyTreeSave(stored))
-        except OSError:
-            _finish_writing(folder)
-            raise
+        except OSError as error:
+            problem = OSError(error.errno, str(error.strerror or error)[:200])
         except Exception as error:  # such as a ValueError that names an error of the system
+            problem = OSError(_system_code(str(error)), str(error)[:200])
+        if problem is not None:
             _finish_writing(folder)
-            found = re.search(r"(?:OS error |os_error_code=')(\d+)", str(error))
-            raise OSError(int(found[1]) if found else errno.EIO, str(error)[:200]) from error
+            raise problem
     return {
         "files": _checksums(folder),
         "shapes": {name: list(array.shape) for name, array in arrays.items()},
@@ -107,11 +109,21 @@ def write(folder: Path, arrays: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _system_code(text: str) -> int:
+    """Return the code of the system's error that a text tells; EIO if it tells none."""
+    found = re.search(r"(?:OS error |os_error_code=')(\d+)", text)
+    if found is not None:
+        return int(found[1])
+    known = (errno.EFBIG, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+    return next((code for code in known if os.strerror(code) in text), errno.EIO)
+
+
 def _finish_writing(folder: Path) -> None:
     """Wait until Orbax and TensorStore, after an error, write no more to a folder."""
     for thread in threading.enumerate():
         if type(thread).__module__.startswith("orbax."):
-            thread.join(_LONGEST)
+            threading.Thread.join(thread, _LONGEST)  # Orbax's own raises the error again
+    gc.collect()  # databases that an error has left open write once more when they are freed
     before: list[Path] | None = None
     for _ in range(int(_LONGEST / _PAUSE)):
         files = sorted(folder.rglob("*"))
