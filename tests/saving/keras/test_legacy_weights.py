@@ -26,7 +26,7 @@ def arrays():
 @pytest.mark.parametrize("root", ["", "model_weights"])
 def test_weights_are_matched_by_the_order_of_layers(tmp_path, arrays, root):
     file = write(tmp_path / "w.h5", sequential() if root else None, arrays, root=root)
-    model = two("y", "x")  # names of another session
+    model = two("y", "x")  # names of another process
     load_weights(model, file)
     assert np.array_equal(kernel(model.layers[0]), arrays["x"]["kernel:0"])
     assert np.array_equal(kernel(model.layers[1]), arrays["y"]["kernel:0"])

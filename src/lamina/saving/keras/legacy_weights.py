@@ -2,7 +2,7 @@
 
 There is a group for each layer of the model. Attributes list the layers and, for each of them, its
 arrays: the order of these lists tells which array belongs to which weight, as names differ from
-session to session.
+process to process.
 """
 
 from __future__ import annotations
