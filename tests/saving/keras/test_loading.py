@@ -3,6 +3,7 @@
 import json
 import zipfile
 
+import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -100,15 +101,8 @@ def test_registered_classes_and_functions_are_given(files):
 
 def test_a_vocabulary_beside_the_weights_is_read(tmp_path):
     """As Keras writes it, for which it needs TensorFlow."""
-    model = Sequential([layers.StringLookup(output_mode="tf_idf"), layers.Dense(1)])
-    text = layers.TextVectorization()
-    config = lamina.serialize(Sequential([text]))
-    config["config"]["layers"].append(
-        lamina.serialize(layers.IntegerLookup()) | {"module": "keras.layers"}
-    )
-    assert model is not None
-    import h5py  # noqa: PLC0415 - an extra
-
+    lookups = [layers.TextVectorization(), layers.IntegerLookup()]
+    config = lamina.serialize(Sequential(lookups))
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file.create_group("layers/text_vectorization/vars")
     with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
@@ -150,3 +144,33 @@ def test_a_checkpoint_of_keras_is_one_of_keras(tmp_path):
     np.testing.assert_allclose(
         ours.evaluate(*data, verbose=0), theirs.evaluate(*data, verbose=0), rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("form", [list, dict])
+def test_a_class_with_several_inputs_is_built_for_all_of_them(form, tmp_path):
+    def kind(base, k):
+        class Sum(base):
+            def __init__(self, **options):
+                super().__init__(**options)
+                self.left, self.right = k.Dense(3), k.Dense(3)
+
+            def call(self, inputs):
+                left, right = inputs.values() if form is dict else inputs
+                return self.left(left) + self.right(right)
+
+        return Sum
+
+    random = np.random.default_rng(0)
+    parts = [random.normal(size=(2, size)).astype("float32") for size in (4, 5)]
+    inputs = {"p": parts[0], "q": parts[1]} if form is dict else parts
+    theirs = kind(keras.Model, keras.layers)()
+    wanted = theirs(inputs)
+    theirs.save(tmp_path / "m.keras")
+    ours = lamina.load(tmp_path / "m.keras", custom_objects={"Sum": kind(Model, layers)})
+    np.testing.assert_allclose(ours(inputs), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_placement_that_is_none_is_refused(tmp_path):
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "m.keras")
+    with pytest.raises(InputError, match="not a placement"):
+        lamina.load(tmp_path / "m.keras", placement="data")

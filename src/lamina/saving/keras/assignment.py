@@ -24,7 +24,7 @@ from lamina.errors import FileFormatError, explain
 from lamina.saving.keras.arrays import StoredArray
 from lamina.saving.matching import cast
 
-__all__ = ["Matched", "Matching", "assign_arrays"]
+__all__ = ["Matched", "Matching", "assign_arrays", "names_by_group"]
 
 _MOST_LINES = 200
 _DEFAULTS: dict[str, float] = {"sigma": 1.0}  # weights of Lamina that no file of Keras has

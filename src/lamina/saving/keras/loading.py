@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any, cast
 
 from lamina.core.base.load_limits import Allowance, allowing
 from lamina.core.base.sites import site
-from lamina.core.building.placement import Placer
+from lamina.core.building.placement import Placer, placing
 from lamina.core.building.request import Request
 from lamina.core.building.transaction import carry_out
 from lamina.core.specs.signature import method_of
@@ -60,9 +59,9 @@ def load(
     Raises:
         FileFormatError: the file is damaged, has only weights, or names a class or function that
             is not available.
+        InputError: `placement` is not a placement.
     """
-    placing = contextlib.nullcontext() if placement is None else placement
-    with placing, opened(path) as source, reading(path):
+    with placing(placement), opened(path) as source, reading(path):
         if source.config is None:
             raise refused(
                 path,
@@ -223,15 +222,27 @@ def request_of(root: Tracked, config: Mapping[str, Any]) -> Request | None:
 
 
 def _built_with(config: Mapping[str, Any]) -> Any:
-    """The spec that the config says a model was built with."""
+    """The specs that the config says a model was built with; None if it does not say it."""
     inner, build = (config.get(name) for name in ("config", "build_config"))
     shapes: list[Any] = [
         cast("Mapping[str, Any]", part).get(name)
         for part, name in ((inner, "build_input_shape"), (build, "input_shape"))
         if isinstance(part, Mapping)
     ]
-    shape = next((one for one in shapes if one is not None), None)
-    return None if shape is None else Spec(tuple(shape), "float32")
+    return _specs(next((one for one in shapes if one is not None), None))
+
+
+def _specs(shapes: Any) -> Any:
+    """The specs of shapes: of one input, or of several in a list or dict."""
+    if isinstance(shapes, Mapping):
+        named = cast("Mapping[str, Any]", shapes)
+        return {name: _specs(shape) for name, shape in named.items()}
+    if isinstance(shapes, list):
+        items = cast("list[Any]", shapes)
+        if any(isinstance(item, list | Mapping) for item in items):
+            return [_specs(item) for item in items]
+        return Spec(tuple(items), "float32")
+    return None
 
 
 def _beside(path: str) -> str:
