@@ -237,6 +237,12 @@ def test_what_does_not_fit_is_listed_and_may_be_skipped(tmp_path):
     np.testing.assert_array_equal(ours.values()["layers.1.kernel"], before["layers.1.kernel"])
 
 
+def test_names_of_layers_are_for_legacy_files_alone(tmp_path):
+    stack(keras).save_weights(tmp_path / "model.weights.h5")
+    with pytest.raises(InputError, match="by the names of layers"):
+        stack(lamina).load_weights(tmp_path / "model.weights.h5", by_name=True)
+
+
 class Scale(Layer):
     def __init__(self, factor=1.0, **options):
         super().__init__(**options)

@@ -15,7 +15,7 @@ from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
-from lamina.errors import BuildError, explain
+from lamina.errors import BuildError, InputError, explain
 from lamina.saving.config_reader import reading_config
 from lamina.saving.keras.assets import load_vocabularies
 from lamina.saving.keras.assignment import Matching, assign_arrays
@@ -146,8 +146,18 @@ def load_weights(
     Raises:
         FileFormatError: the file is damaged, or does not match the model. Nothing was changed.
         BuildError: the model is not built, and the shape of its input is not known.
+        InputError: `by_name` is True, and the file is one of Keras 3.
     """
     with opened(path) as source:
+        if by_name and not source.kind.startswith("legacy"):
+            raise InputError(
+                explain(
+                    f"load_weights cannot find the weights of {path!r} by the names of layers.",
+                    expected="a legacy HDF5 file, which names its layers",
+                    received=f"{source.kind} of Keras 3, in Keras's order of attributes",
+                    remedy="Leave out by_name; skip_mismatch=True loads only what fits.",
+                )
+            )
         request = None
         if any(not v.built for _, v in walk(root).variables.values()) or not root._lamina.built:
             request = request_of(root, source.config or {})
