@@ -85,9 +85,7 @@ def profile(
     tree, measure = walk(model), _Measure(repeats)
     paths = [path for path, _ in tree.layers.values() if path in first]
     costs = [measure(tree, path, first[path], counts[path]) for path in paths]
-    found = reports.Profile(tuple(costs))
-    found.show()
-    return found
+    return reports.Profile(tuple(costs)).shown()
 
 
 def _example_inputs(inputs: Any) -> tuple[list[Any], Any]:
