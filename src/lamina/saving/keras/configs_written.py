@@ -90,7 +90,7 @@ class KerasWriter(Writer):
                 return name
             if is_ours(str(fields["module"])) or str(fields["module"]).startswith("jax"):
                 return self._problem(f"{place}: the function {name!r}")
-            return {**fields, "module": "builtins", "config": name}
+            return {**fields, "module": "builtins", "config": str(name).rpartition(".")[2]}
         return fields
 
     def object(self, thing: Any) -> dict[str, Any]:
@@ -99,7 +99,8 @@ class KerasWriter(Writer):
         module, _, room = str(described["module"]).rpartition(".")
         name, config = described["class_name"], described["config"]
         if not is_ours(str(described["module"])):
-            described["module"] = None  # Keras looks its class up by the name
+            kind = type(thing).__name__  # by which Keras looks the class up
+            described.update(module=None, class_name=kind, registered_name=kind)
             return described
         if module != "lamina" and not module.startswith("lamina"):
             return described
