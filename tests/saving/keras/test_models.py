@@ -92,11 +92,12 @@ def states():
 
 
 def gates():
-    """Attention with gates, and a layer whose config has no option `trainable`."""
+    """Attention with gates, and layers whose configs have no option `trainable`."""
     k, x = keras.layers, keras.Input((4, 3))
     y = k.MultiHeadAttention(2, 3, use_gate=True)(x, x)
     y = k.GroupQueryAttention(2, 4, 2, use_gate=True)(y, y)
-    return keras.Model(x, k.SpatialDropout1D(0.1)(y))
+    dropout = k.SpatialDropout1D(0.1)
+    return keras.Model(x, [dropout(y), k.Discretization([-1.0, 0.0, 1.0])(x)])
 
 
 def names():

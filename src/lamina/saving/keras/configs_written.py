@@ -44,13 +44,21 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "MultiHeadAttention": {"flash_attention": None, "rotary": None},
     "SimpleRNN": {"seed": None},
     "SimpleRNNCell": {"activity_regularizer": None},
-    "SpatialDropout1D": {"trainable": True},
-    "SpatialDropout2D": {"trainable": True},
-    "SpatialDropout3D": {"trainable": True},
     "UpSampling1D": {"data_format": "channels_last", "interpolation": "nearest"},
     "UpSampling3D": {"interpolation": "nearest"},
 }
 """Options that Keras's configs do not have, with the values that they have in Keras."""
+
+_WITHOUT_TRAINABLE = frozenset(
+    {
+        "Discretization",
+        "HashedCrossing",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+    }
+)
+"""Layers without weights that do not take the option `trainable` in Keras."""
 
 _NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}
 
@@ -127,6 +135,8 @@ class KerasWriter(Writer):
             }
         for option in ("lora_alpha", "lora_rank"):  # kernels are written with their changes added
             config.pop(option, None)
+        if name in _WITHOUT_TRAINABLE:
+            config.pop("trainable", None)
         for option, plain in _OPTIONS.get(name, {}).items():
             value = config.pop(option, plain)
             if value != plain:
