@@ -231,9 +231,32 @@ def test_a_member_that_is_there_twice_is_refused(plain, tmp_path):
 def test_a_text_of_too_many_bytes_is_refused(plain, tmp_path):
     path = tmp_path / "m.keras"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("config.json", b" " * (65 << 20))
+        archive.writestr("config.json", b" " * (17 << 20))
         archive.writestr("model.weights.h5", plain["model.weights.h5"])
-    refused(path, "more than 67,108,864")
+    refused(path, "more than 16,777,216")
+
+
+def test_json_of_too_many_objects_is_refused(plain, tmp_path):
+    for text, match in (
+        ("[" + "[]," * 300_000 + "0]", "lists"),
+        ("[" + "0," * 2_100_000, "values"),
+    ):
+        refused(written(tmp_path / "m.keras", {**plain, "config.json": text}), match)
+
+
+def test_weights_that_are_packed_to_almost_nothing_are_not_unpacked(plain, tmp_path):
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", plain["config.json"])
+        archive.writestr("model.weights.h5", plain["model.weights.h5"] + bytes(140 << 20))
+    refused(path, "'model.weights.h5' of .* bytes, which are packed")
+
+
+def test_an_option_with_a_long_name_is_refused_without_looking_for_similar_names(plain, tmp_path):
+    def change(config):
+        dense_of(config)["config"]["u" * 1_000_000] = 1
+
+    refused(written(tmp_path / "m.keras", with_config(plain, change)), "Dense has no argument")
 
 
 def test_deep_and_broken_json_is_refused(plain, tmp_path):

@@ -10,15 +10,15 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from lamina.errors import FileFormatError
-from lamina.json_text import MOST_TEXT
 from lamina.saving.keras.errors import refused
+from lamina.saving.keras.texts import MOST_TEXT
 
 __all__ = ["Archive", "Container", "Folder", "Window"]
 
 _MOST_MEMBERS = 100_000
 _LARGEST = 1 << 40
 _MOST_RATIO = 1032  # DEFLATE cannot expand data more than this
-_MOST_UNPACKED = 8 << 30  # of a compressed member, which is unpacked in memory
+_UNPACKED, _UNPACKED_EACH = 128 << 20, 32  # the most of a compressed member, and for each byte
 _LOCAL_HEADER = 30
 
 
@@ -156,7 +156,10 @@ class Archive:
         """
         member = self._member(name)
         if member.compress_type == zipfile.ZIP_DEFLATED:
-            data = self._unpacked(member, _MOST_UNPACKED)
+            most = _UNPACKED + _UNPACKED_EACH * member.compress_size
+            if member.file_size > most:
+                raise self._damaged(f"{name!r} of {member.file_size:,} bytes, which are packed")
+            data = self._unpacked(member, most)
             return Window(io.BytesIO(data), 0, len(data))
         self._stream.seek(member.header_offset)
         header = self._stream.read(_LOCAL_HEADER) or b""
