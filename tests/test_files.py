@@ -84,6 +84,31 @@ def test_what_would_be_refused_is_told_and_nothing_is_built(archive, tmp_path):
         files.inspect(tmp_path / "nothing.keras")
 
 
+def changed(archive, path, config):
+    """Write an archive again with another config."""
+    with zipfile.ZipFile(archive) as given, zipfile.ZipFile(path, "w") as made:
+        for name in given.namelist():
+            made.writestr(name, config if name == "config.json" else given.read(name))
+    return path
+
+
+def test_a_config_of_any_json_is_a_report(archive, tmp_path):
+    for text in ("5", "null", "[1, 2]", '"x"', "{}", '{"class_name": 5, "config": []}'):
+        report = files.inspect(changed(archive, tmp_path / "x.keras", text))
+        assert report.path in str(report)
+        assert report.problems or "class_name" in text
+
+
+def test_names_in_a_file_cannot_write_to_the_terminal(archive, tmp_path):
+    with zipfile.ZipFile(archive) as given:
+        config = json.loads(given.read("config.json"))
+    config["config"]["layers"][1]["config"]["name"] = "a\x1b[2J\r\n  refused: \u202e\ud800"
+    config["config"]["layers"][2]["class_name"] = "b\x1b[2J\nc"
+    shown = str(files.inspect(changed(archive, tmp_path / "x.keras", json.dumps(config))))
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert "a\\x1b[2J\\r\\n  refused: " in shown
+
+
 def test_files_are_converted_there_and_back(archive, tmp_path):
     there = files.convert(archive, tmp_path / "model.lamina")
     assert (there.weights, there.difference) == (23, 0.0)
