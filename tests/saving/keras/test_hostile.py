@@ -252,6 +252,16 @@ def test_weights_that_are_packed_to_almost_nothing_are_not_unpacked(plain, tmp_p
     refused(path, "'model.weights.h5' of .* bytes, which are packed")
 
 
+def test_data_that_cannot_be_unpacked_is_refused(plain, tmp_path):
+    """Members that say that they are packed, and are not."""
+    path = written(tmp_path / "m.keras", plain)
+    whole = path.read_bytes()
+    for name in plain:
+        central = whole.rindex(b"PK\x01\x02", 0, whole.rindex(name.encode()))
+        path.write_bytes(whole[: central + 10] + b"\x08" + whole[central + 11 :])
+        refused(path, "not a complete model of Keras")
+
+
 def test_an_option_with_a_long_name_is_refused_without_looking_for_similar_names(plain, tmp_path):
     def change(config):
         dense_of(config)["config"]["u" * 1_000_000] = 1

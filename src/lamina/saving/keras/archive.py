@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import zipfile
+import zlib
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -20,6 +21,7 @@ _LARGEST = 1 << 40
 _MOST_RATIO = 1032  # DEFLATE cannot expand data more than this
 _UNPACKED, _UNPACKED_EACH = 128 << 20, 32  # the most of a compressed member, and for each byte
 _LOCAL_HEADER = 30
+_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, NotImplementedError)
 
 
 class Window(io.RawIOBase):
@@ -95,7 +97,7 @@ class Archive:
         except FileFormatError:
             self.close()
             raise
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
+        except _DAMAGED as error:
             self.close()
             raise self._damaged(f"{type(error).__name__}: {error}") from error
 
@@ -180,7 +182,7 @@ class Archive:
         try:
             with self._zip.open(member) as stream:
                 data = stream.read(min(member.file_size, most) + 1)
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise self._damaged(f"{member.filename!r}: {error}") from error
         if len(data) != member.file_size:
             raise self._damaged(f"{member.filename!r}, which has another size than declared")
