@@ -1,16 +1,18 @@
 """Looking into files, and converting them, in Python and on the command line."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import lamina
 from lamina import Input, Model, Sequential, files, layers
-from lamina.errors import FileFormatError, LaminaError
+from lamina.errors import FileFormatError, InputError, LaminaError
 
 keras = pytest.importorskip("keras")
 
@@ -141,6 +143,40 @@ def test_a_conversion_that_fails_leaves_the_old_file(tmp_path):
         files.convert(tmp_path / "a.lamina", tmp_path / "a.keras")
     assert (tmp_path / "a.keras").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_is_no_file_is_never_replaced(archive, tmp_path):
+    os.mkfifo(tmp_path / "pipe.lamina")
+    (tmp_path / "folder.keras").mkdir()
+    (tmp_path / "old.lamina").write_text("old")
+    (tmp_path / "link.lamina").symlink_to(tmp_path / "old.lamina")
+    for name in ("pipe.lamina", "folder.keras", "", "nowhere/x.keras", "nowhere/x.lamina"):
+        with pytest.raises(OSError, match="cannot be written") as error:
+            files.convert(archive, tmp_path / name)
+        assert str(tmp_path / name) in str(error.value) and ".lamina-" not in str(error.value)
+    files.convert(archive, tmp_path / "link.lamina")
+    assert (tmp_path / "link.lamina").is_symlink()
+    assert files.inspect(tmp_path / "old.lamina").layers
+    for name in ("x.h5", "x.H5", "x.KERAS", "x.weights.h5"):
+        with pytest.raises(InputError, match=r"Write '.*/x\.keras'"):
+            files.convert(archive, tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "folder.keras",
+        "link.lamina",
+        "model.keras",
+        "old.lamina",
+        "pipe.lamina",
+    ]
+
+
+def test_outputs_that_are_no_numbers_are_equal(tmp_path):
+    Sequential([Input((4,)), layers.Lambda(jnp.log)]).save(tmp_path / "a.lamina")
+    assert files.convert(tmp_path / "a.lamina", tmp_path / "b.lamina").difference == 0.0
+
+
+def test_a_name_that_cannot_be_encoded_is_written(tmp_path):
+    Sequential([Input((4,)), layers.Dense(2, name="\ud800")]).save(tmp_path / "a.lamina")
+    assert files.convert(tmp_path / "a.lamina", tmp_path / "a.keras").difference == 0.0
 
 
 def test_the_commands_print_reports_and_fail_with_a_message(archive, tmp_path):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import jax
@@ -21,9 +20,9 @@ from lamina.core.specs.spec import Spec
 from lamina.errors import FileFormatError, LaminaError, explain
 from lamina.models.model import Model
 from lamina.saving import load
-from lamina.saving.files import TensorFile
+from lamina.saving.files import TensorFile, raise_unwritten, replacing
 from lamina.saving.keras.configs import canonical, unavailable
-from lamina.saving.keras.formats import format_of
+from lamina.saving.keras.formats import format_of, is_for_keras
 from lamina.saving.keras.legacy import modern_config
 from lamina.saving.keras.legacy_compilation import legacy_compile_config
 from lamina.saving.keras.sources import Source, opened
@@ -285,24 +284,24 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> C
     (8, 0.0)
     """
     here, there = os.fsdecode(source), os.fsdecode(target)
+    ending = ".keras" if is_for_keras(there, weights=False) else ".lamina"
     model = load(here)
-    beside = Path(there)
-    temporary = beside.with_name(f".lamina-{uuid.uuid4().hex[:12]}-{beside.name}")
     try:
-        model.save(temporary)
-        difference, reason = _compared(model, load(temporary))
-        if difference is not None and not difference <= _SLACK:
-            raise FileFormatError(
-                explain(
-                    f"The conversion of {here!r} computes something else than the model.",
-                    expected=f"outputs that differ by at most {_SLACK}, relatively",
-                    received=f"{difference:.1e}; {there!r} was not written",
-                    remedy="Load the model, and compare its layers with those of the other file.",
+        with replacing(os.path.realpath(there), ending) as temporary:
+            model.save(temporary)
+            difference, reason = _compared(model, load(temporary))
+            if difference is not None and not difference <= _SLACK:
+                raise FileFormatError(
+                    explain(
+                        f"The conversion of {here!r} computes something else than the model.",
+                        expected=f"outputs that differ by at most {_SLACK}, relatively",
+                        received=f"{difference:.1e}; {there!r} was not written",
+                        remedy="Load the model, and compare its layers with those of the other "
+                        "file.",
+                    )
                 )
-            )
-        os.replace(temporary, there)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise_unwritten(there, error.errno, os.strerror(error.errno or errno.EIO), error)
     return Conversion(here, there, model.count_params(), difference, reason)
 
 
@@ -323,7 +322,7 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
     if one.shape != other.shape:
         return float("inf")
     a, b = one.astype(np.float64), other.astype(np.float64)
-    scale = float(np.max(np.abs(a), initial=0.0)) or 1.0
+    scale = float(np.max(np.abs(a[np.isfinite(a)]), initial=0.0)) or 1.0
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     return float(np.max(np.where(same, 0.0, np.abs(a - b)), initial=0.0)) / scale
 

@@ -192,7 +192,8 @@ def _write_arrays(
         with module.File(path, "w") as file:
             for group, values in groups:
                 inner = file.create_group(group.prefix)
-                inner.attrs["name"] = str(cast(Any, group.layer).name)
+                text = str(cast(Any, group.layer).name)
+                inner.attrs["name"] = text.encode(errors="replace").decode()  # "\ud800" is no text
                 for index, value in enumerate(values):
                     _write(inner, str(index), np.asarray(value))
             if optimizer:
