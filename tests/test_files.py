@@ -179,6 +179,17 @@ def test_a_name_that_cannot_be_encoded_is_written(tmp_path):
     assert files.convert(tmp_path / "a.lamina", tmp_path / "a.keras").difference == 0.0
 
 
+def test_without_h5py_the_commands_say_what_to_install(archive):
+    code = (
+        "import sys; sys.modules['h5py'] = None\nfrom lamina import cli\n"
+        f"sys.argv = ['lamina', 'inspect', {str(archive)!r}]\ncli.main()"
+    )
+    command = [sys.executable, "-c", code]
+    failed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert failed.returncode == 2 and "Traceback" not in failed.stderr
+    assert "pip install 'lamina[keras]'" in failed.stderr
+
+
 def test_the_commands_print_reports_and_fail_with_a_message(archive, tmp_path):
     shown = lamina_command("inspect", archive)
     assert shown.returncode == 0 and "layers/dense_1/vars/0" in shown.stdout

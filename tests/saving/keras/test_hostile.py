@@ -262,6 +262,16 @@ def test_data_that_cannot_be_unpacked_is_refused(plain, tmp_path):
         refused(path, "not a complete model of Keras")
 
 
+def test_names_in_errors_are_of_one_line_and_not_long(plain, tmp_path):
+    def change(file):
+        file["layers"].create_dataset("a\n  remedy: b" + "c" * 50_000, data=np.zeros(3))
+
+    path = written(tmp_path / "m.keras", with_weights(plain, change))
+    with pytest.raises(FileFormatError, match=r"unexpected: layers/a\\n  remedy: bcc") as error:
+        lamina.load(path)
+    assert len(str(error.value)) < 2000
+
+
 def test_an_option_with_a_long_name_is_refused_without_looking_for_similar_names(plain, tmp_path):
     def change(config):
         dense_of(config)["config"]["u" * 1_000_000] = 1
