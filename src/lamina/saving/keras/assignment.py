@@ -26,7 +26,7 @@ from lamina.saving.matching import cast
 
 __all__ = ["Matched", "Matching", "assign_arrays", "names_by_group"]
 
-_MOST_LINES = 200
+_MOST_LINES, _LONGEST = 200, 500
 
 
 @dataclass
@@ -168,6 +168,7 @@ def _checked(root: Tracked, path: str, matching: Matching, skip: bool = False) -
     lines += [f"  unexpected: {name}" for name in found.surplus]
     if not lines:
         return found
+    lines = [line.replace("\n", "\\n")[:_LONGEST] for line in lines]  # names are of the file
     more = len(lines) - _MOST_LINES
     shown = lines if more <= 0 else [*lines[:_MOST_LINES], f"  and {more:,} more"]
     kind = type(root).__name__
