@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 WORKERS ?= 2
+# Without files of bytecode, each process that the tests start compiles all of Lamina's modules.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo scale test lint types floors tests fuzz bench bench-check clean
 
