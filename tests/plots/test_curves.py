@@ -10,9 +10,9 @@ from matplotlib import font_manager
 from matplotlib.image import imread
 
 from lamina.errors import InputError
+from lamina.plots import draw_attention, plot_history
+from lamina.plots.fonts import families_for, installed_fonts
 from lamina.translate.dates import make_pairs
-from lamina.translate.figures import draw_attention, draw_training
-from lamina.translate.fonts import font_for, installed_fonts
 
 TEXTS = ["2024年1月9日星期二", "الثلاثاء، ٩ يناير ٢٠٢٤", "9 января 2024 г.", "2024년 1월 9일"]
 HISTORY = {
@@ -51,7 +51,7 @@ def example(text: str) -> tuple[str, str, np.ndarray]:
 
 
 def test_training_curves(tmp_path: Path) -> None:
-    draw_training(HISTORY, tmp_path / "training.png")
+    plot_history(HISTORY, tmp_path / "training.png")
     picture = pixels(tmp_path / "training.png")
     assert picture.shape == (585, 1680, 3)
     for color in ("#1f5fa8", "#e07b39"):  # training and validation, in both panels
@@ -73,14 +73,14 @@ def test_training_curves(tmp_path: Path) -> None:
 def test_training_curves_of_any_run(
     history: dict[str, list[float]], panels: int, tmp_path: Path
 ) -> None:
-    draw_training(history, tmp_path / "training.png")
+    plot_history(history, tmp_path / "training.png")
     assert pixels(tmp_path / "training.png").shape == (585, 840 * panels, 3)
 
 
 @pytest.mark.parametrize("history", [{}, {"loss": []}])
 def test_training_curves_of_no_run(history: dict[str, list[float]], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no values to plot"):
-        draw_training(history, tmp_path / "training.png")
+        plot_history(history, tmp_path / "training.png")
     assert not list(tmp_path.iterdir())
 
 
@@ -131,11 +131,11 @@ def test_attention_that_does_not_fit(tmp_path: Path) -> None:
 def test_a_chosen_font_has_the_glyph() -> None:
     characters = {char for pair in make_pairs(3_000, seed=0) for char in pair.text} - {" "}
     for fonts in (None, ["DejaVu Sans"]):
-        chosen = {char: font_for(char, fonts) for char in sorted(characters)}
+        chosen = {char: families_for(char, fonts) for char in sorted(characters)}
         assert all(chosen[char] for char in "0123456789-AzéяЯي٩")
         for char, name in chosen.items():
             if name is not None:
-                file = font_manager.findfont(name, fallback_to_default=False)
+                file = font_manager.findfont(name[0], fallback_to_default=False)
                 assert font_manager.get_font(file).get_char_index(ord(char)) != 0
 
 
@@ -144,11 +144,11 @@ def test_fonts_that_only_pretend_are_not_used() -> None:
     assert names[0] == "DejaVu Sans"
     assert len(set(names)) == len(names)
     assert not any("emoji" in name.lower() or name.startswith("cm") for name in names)
-    assert font_for("年", ["DejaVu Sans", "No Such Font"]) is None
+    assert families_for("年", ["DejaVu Sans", "No Such Font"]) is None
 
 
 def test_the_backend_of_the_user_is_left_alone(tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
-    draw_training(HISTORY, tmp_path / "training.png")
+    plot_history(HISTORY, tmp_path / "training.png")
     draw_attention([example("9 mayo")], tmp_path / "attention.png")
     assert dict(matplotlib.rcParams) == before
