@@ -23,7 +23,7 @@ with paused_collection():
 if TYPE_CHECKING:
     from lamina import distribute, files, losses, metrics
     from lamina.generation import generate
-    from lamina.plots import plot_attention
+    from lamina.plots import plot_attention, plot_model
     from lamina.saving import deserialize, load, load_exported, serialize
     from lamina.training import Trainer
 
@@ -55,6 +55,7 @@ __all__ = [
     "losses",
     "metrics",
     "plot_attention",
+    "plot_model",
     "regularizers",
     "remat",
     "serialize",
@@ -72,6 +73,7 @@ _NAMES = {
     "load": "saving",
     "load_exported": "saving",
     "plot_attention": "plots",
+    "plot_model": "plots",
     "serialize": "saving",
 }
 

@@ -1,53 +1,21 @@
-import struct
-import warnings
-import zlib
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib import font_manager
-from matplotlib.image import imread
 
+from lamina import Sequential, layers, losses, metrics
 from lamina.errors import InputError
 from lamina.plots import draw_attention, plot_history
-from lamina.plots.fonts import families_for, installed_fonts
-from lamina.translate.dates import make_pairs
+from lamina.training import History
+from tests.plots.pictures import pixels
 
-TEXTS = ["2024年1月9日星期二", "الثلاثاء، ٩ يناير ٢٠٢٤", "9 января 2024 г.", "2024년 1월 9일"]
 HISTORY = {
     "loss": [2.3, 0.9, 0.3, 0.1, 0.02],
     "accuracy": [0.2, 0.6, 0.9, 0.97, 0.99],
     "val_loss": [2.0, 0.8, 0.3, 0.15, 0.05],
     "val_accuracy": [0.3, 0.6, 0.88, 0.95, 0.98],
 }
-
-
-@pytest.fixture(autouse=True)
-def no_missing_glyph():
-    """matplotlib warns where a font lacks a glyph and a box is drawn instead."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-
-
-def pixels(path: Path) -> np.ndarray:
-    """The picture's colours, after a check that every chunk of the PNG file is whole."""
-    data = path.read_bytes()
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    at, kind = 8, b""
-    while at < len(data):
-        length, kind = struct.unpack(">I4s", data[at : at + 8])
-        body = data[at + 4 : at + 8 + length]
-        assert zlib.crc32(body) == struct.unpack(">I", data[at + 8 + length : at + 12 + length])[0]
-        at += 12 + length
-    assert kind == b"IEND"
-    return imread(path)[..., :3]
-
-
-def example(text: str) -> tuple[str, str, np.ndarray]:
-    weights = np.random.default_rng(0).random((11, len(text) + 1))
-    return text, "2024-01-09", weights / weights.sum(-1, keepdims=True)
 
 
 def test_training_curves(tmp_path: Path) -> None:
@@ -84,71 +52,81 @@ def test_training_curves_of_no_run(history: dict[str, list[float]], tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("fonts", [None, ["DejaVu Sans"], ["No Such Font"]])
-def test_attention_without_boxes(fonts: list[str] | None, tmp_path: Path) -> None:
-    path = tmp_path / "attention.png"
-    draw_attention([example(text) for text in TEXTS], path, fonts=fonts)
-    picture = pixels(path)
-    height, width, _ = picture.shape
-    assert 1200 < width <= 14.5 * 150
-    assert 600 < height < 1500
-    assert (picture < 0.5).any()
-
-
-def test_the_darkest_cell_is_the_character_looked_at(tmp_path: Path) -> None:
-    weights = np.zeros((2, 4))
-    weights[0, 3] = weights[1, 0] = 1
-    draw_attention([("abcd", "xy", weights)], tmp_path / "attention.png")
-    picture = pixels(tmp_path / "attention.png")
-    rows, columns = np.nonzero(
-        np.abs(picture - (0x0C / 255, 0x24 / 255, 0x48 / 255)).max(-1) < 0.01
-    )
-    panel = rows > 0.8 * 150  # below the head with its scale
-    top, bottom = rows[panel].min(), rows[panel].max()
-    upper = columns[panel & (rows < (top + bottom) / 2)]
-    lower = columns[panel & (rows > (top + bottom) / 2)]
-    assert upper.min() - lower.min() == pytest.approx(3 * 0.2 * 150, abs=2)
-
-
-def test_odd_characters_are_drawn_too(tmp_path: Path) -> None:
-    text = "W\t\u0301\u064e\ue000\U0010fffd$\\_^{}<&\u4e00 "
-    draw_attention([example(text)], tmp_path / "attention.png")
-    pixels(tmp_path / "attention.png")
-
-
-def test_attention_that_does_not_fit(tmp_path: Path) -> None:
-    path = tmp_path / "attention.png"
-    with pytest.raises(InputError, match="no examples to plot"):
-        draw_attention([], path)
-    bad = [("abc", "x", np.ones((1, 2))), ("abc", "xy", np.ones((1, 3))), ("abc", "x", np.ones(3))]
-    bad += [("", "x", np.ones((1, 1))), ("a", "x", np.full((1, 1), np.nan))]
-    for panel in bad:
-        with pytest.raises(InputError, match="cannot be plotted"):
-            draw_attention([panel], path)
-    assert not path.exists()
-
-
-def test_a_chosen_font_has_the_glyph() -> None:
-    characters = {char for pair in make_pairs(3_000, seed=0) for char in pair.text} - {" "}
-    for fonts in (None, ["DejaVu Sans"]):
-        chosen = {char: families_for(char, fonts) for char in sorted(characters)}
-        assert all(chosen[char] for char in "0123456789-AzéяЯي٩")
-        for char, name in chosen.items():
-            if name is not None:
-                file = font_manager.findfont(name[0], fallback_to_default=False)
-                assert font_manager.get_font(file).get_char_index(ord(char)) != 0
-
-
-def test_fonts_that_only_pretend_are_not_used() -> None:
-    names = installed_fonts()
-    assert names[0] == "DejaVu Sans"
-    assert len(set(names)) == len(names)
-    assert not any("emoji" in name.lower() or name.startswith("cm") for name in names)
-    assert families_for("年", ["DejaVu Sans", "No Such Font"]) is None
-
-
 def test_the_backend_of_the_user_is_left_alone(tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
     plot_history(HISTORY, tmp_path / "training.png")
-    draw_attention([example("9 mayo")], tmp_path / "attention.png")
+    draw_attention([("a", "b", [[1.0]])], tmp_path / "attention.png")
     assert dict(matplotlib.rcParams) == before
+
+
+def legend(axes) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_the_best_epoch_is_that_of_the_validation_where_there_is_one() -> None:
+    history = {
+        "loss": [3.0, 2.0, 1.0],
+        "val_loss": [3.0, float("nan"), 3.5],
+        "accuracy": [0.1, 0.3, 0.2],
+        "mae": [0.5, 0.25, 0.5],
+        "odd": [1.0, 2.0, 3.0],
+    }
+    figure = plot_history(history, best={"accuracy": "max", "mae": "min"}, first_epoch=11)
+    loss, accuracy, mae, odd = figure.axes[:4]
+    assert legend(loss)[-1] == "best 3, epoch 11"
+    assert legend(accuracy)[-1] == "best 30.00%, epoch 12"
+    assert legend(mae)[-1] == "best 0.25, epoch 12"  # an error is no percentage
+    assert legend(odd) == ["training, last 3"]
+    (ring,) = (line for line in accuracy.lines if line.get_markersize() > 8)
+    assert ring.get_xydata().tolist() == [[12.0, 0.3]]
+
+
+def test_values_that_are_not_numbers_have_no_panel() -> None:
+    history = {"loss": [1.0, 0.5], "per_class": [[1.0, 2.0], [3.0, 4.0]], "text": ["a", "b"]}
+    assert len(plot_history(history).axes) == 1
+
+
+@pytest.mark.parametrize("ending", ["svg", "PNG", "pdf"])
+def test_the_ending_of_the_path_sets_the_format(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"training.{ending}"
+    plot_history(HISTORY, path)
+    begin = {"svg": b"<?xml", "PNG": b"\x89PNG", "pdf": b"%PDF"}[ending]
+    assert path.read_bytes().startswith(begin)
+
+
+@pytest.mark.parametrize("name", ["training", "training.jpg", "training.png.exe"])
+def test_other_endings_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\.svg, \.png or \.pdf"):
+        plot_history(HISTORY, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    names = ["$\\frac{1$", "<b>&\x1b[31m\n\u202e", "_hidden", "x" * 1_000_000, "\ud800"]
+    figure = plot_history({name: [1.0, 2.0] for name in names}, tmp_path / "training.svg")
+    titles = [axes.get_title(loc="left") for axes in figure.axes[: len(names)]]
+    assert titles[:2] == ["$\\frac{1$", r"<b>&\x1b[31m\n\u202e"]
+    assert max(map(len, titles)) < 100
+    assert (tmp_path / "training.svg").stat().st_size < 1_000_000
+
+
+def test_history_plots_itself() -> None:
+    model = Sequential([layers.Dense(1)])
+    model.compile("sgd", losses.MeanSquaredError(), metrics=[metrics.MeanAbsoluteError()])
+    x = np.linspace(-1, 1, 16, dtype=np.float32)[:, None]
+    history = model.fit(x, 2 * x, epochs=2, validation_data=(x, 2 * x), verbose=0)
+    first, second = history.plot().axes
+    name = next(name for name in history.history if "loss" not in name)
+    for axes, log in ((first, "loss"), (second, name)):
+        best = int(np.argmin(history.history[f"val_{log}"])) + 1
+        assert legend(axes)[-1].startswith("best ")
+        assert legend(axes)[-1].endswith(f", epoch {best}")
+
+
+def test_history_without_a_model_knows_the_metrics_of_lamina() -> None:
+    history = History()
+    for epoch, accuracy in enumerate([0.5, 0.75, 0.25], 4):
+        history.on_epoch_end(epoch, {"accuracy": accuracy, "custom": 0.5})
+    accuracy, custom = history.plot().axes
+    assert legend(accuracy)[-1] == "best 75.00%, epoch 6"
+    assert legend(custom) == ["training, last 50.00%"]

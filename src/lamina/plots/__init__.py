@@ -17,5 +17,6 @@ except ImportError as error:
 
 from lamina.plots.attention import draw_attention, plot_attention
 from lamina.plots.curves import plot_history
+from lamina.plots.models import plot_model
 
-__all__ = ["draw_attention", "plot_attention", "plot_history"]
+__all__ = ["draw_attention", "plot_attention", "plot_history", "plot_model"]

@@ -26,6 +26,7 @@ __all__ = ["plot_history"]
 
 _TRAINING, _VALIDATION = ACCENT, "#e07b39"
 _SCORES = ("bleu", "chrf")  # in [0, 100]
+_NO_FRACTIONS = (*_SCORES, "lr", "learning_rate")
 _MOST_MARKERS = 40
 _COLUMNS = 3
 _MOST_PANELS = 60
@@ -41,9 +42,9 @@ def plot_history(
     """Plot the metrics of a training run, one panel per metric.
 
     A metric and its ``val_`` counterpart share a panel; losses come first. A loss that decreases by
-    more than a factor of 10 has a logarithmic axis. Metrics in [0, 1] are shown as percentages. If
-    one curve of a panel has fewer values, they are spread over the same epochs. A ring marks the
-    best epoch, of the validation where there is one.
+    more than a factor of 10 has a logarithmic axis. Metrics in [0, 1] are shown as percentages,
+    unless lower ones are better. If one curve of a panel has fewer values, they are spread over the
+    same epochs. A ring marks the best epoch, of the validation where there is one.
 
     Args:
         history: values per epoch by metric name, as in ``History.history``.
@@ -106,7 +107,7 @@ def _draw_measure(
     ]
     epochs = max(len(values) for _, _, values in curves)
     known = np.concatenate([values[np.isfinite(values)] for _, _, values in curves])
-    may_be_fraction = "loss" not in measure and measure not in _SCORES and known.size > 0
+    may_be_fraction = better != "min" and measure not in _NO_FRACTIONS and known.size > 0
     is_fraction = may_be_fraction and 0 <= known.min() <= known.max() <= 1
     form = "{:.2%}" if is_fraction else "{:.3g}"
     for label, color, values in curves:

@@ -7,7 +7,7 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,8 +151,7 @@ def _orders(layers: Sequence[int], steps: Sequence[tuple[int, int]]) -> list[lis
         return rows
     graph = _igraph().Graph(n=len(layers), edges=list(steps), directed=True)
     placed: Any = graph.layout_sugiyama(layers=list(layers))
-    points = placed[0] if isinstance(placed, tuple) else placed  # with the bends of edges
-    found = cast("Sequence[Sequence[float]]", points)
+    found: Any = placed if hasattr(placed, "coords") else placed[0]  # with the bends of edges
     for row in rows:
         row.sort(key=lambda at: (found[at][0], at))
     return rows

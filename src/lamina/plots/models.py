@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +15,9 @@ from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
 
 from lamina.core.specs.spec import Spec
-from lamina.errors import InputError, explain
+from lamina.core.tree.node import Tracked
+from lamina.core.tree.walk import Tree, walk
+from lamina.errors import InputError, StateError, explain
 from lamina.names import snake
 from lamina.plots.boxes import (
     LINE,
@@ -34,8 +36,9 @@ from lamina.plots.boxes import (
 from lamina.plots.figures import ACCENT, INK, PALE, finish
 from lamina.plots.flow import IN, OUT, Call, Flow, Key, arrays_of, flow
 from lamina.plots.texts import shown, style_of
+from lamina.reports.examination import examine
 
-__all__ = ["GraphOptions", "plot_calls"]
+__all__ = ["GraphOptions", "plot_calls", "plot_model"]
 
 _MARGIN = 0.25
 _MOST_ARRAYS = 3
@@ -79,6 +82,91 @@ class GraphOptions:
     rankdir: Direction = "TB"
     expand_nested: bool = False
     show_trainable: bool = False
+
+
+def plot_model(
+    model: Tracked,
+    to_file: str | os.PathLike[str] | None = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = True,
+    rankdir: Direction = "TB",
+    expand_nested: bool = False,
+    dpi: float = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+) -> Figure:
+    """Plot the calls of layers in a model, and the flow of data between them.
+
+    Each call of a layer is a box. A dot is where array operations combine the outputs of several
+    layers, such as in ``x + layer(x)``. The model is planned for the inputs that it was built for;
+    nothing is computed.
+
+    Args:
+        model: a built layer or model.
+        to_file: output file ending in ``.svg``, ``.png`` or ``.pdf``; an existing file is replaced.
+            Default ``"model.png"``; None: none.
+        show_shapes: whether to show the shapes of inputs and outputs; ``?`` is an unknown size.
+            Default False.
+        show_dtype: whether to show dtypes. Default False.
+        show_layer_names: whether to show the names of layers, or else their classes alone. Default
+            True.
+        rankdir: the direction of the flow: ``"TB"`` (default, from top to bottom), ``"BT"``,
+            ``"LR"`` (from left to right) or ``"RL"``.
+        expand_nested: whether to show the calls within layers, in boxes. Default False.
+        dpi: dots per inch of a PNG file, a positive number. Default 200.
+        show_layer_activations: whether to show the activation functions of layers. Default False.
+        show_trainable: whether to mark layers with weights as trainable or frozen. Default False.
+
+    Returns:
+        A ``matplotlib.figure.Figure``, which a notebook shows.
+
+    Raises:
+        StateError: the model is not built.
+        InputError: an option is unknown, or the file has another ending.
+        ImportError: matplotlib or igraph is not installed; the error names the extra.
+
+    >>> import lamina
+    >>> from lamina import layers
+    >>> model = lamina.Sequential([layers.Dense(4, "relu"), layers.Dense(2)])
+    >>> model.build((None, 3))
+    >>> figure = lamina.plot_model(model, None, show_shapes=True)
+    >>> len(figure.axes)
+    1
+    """
+    plan = examine(model)
+    if not plan.calls:
+        raise StateError(
+            explain(
+                f"{type(model).__name__} cannot be plotted.",
+                where=f"made at {model._lamina.made_at}",
+                expected="a layer that is built",
+                received="\n".join(plan.notes) or "a layer that is not built",
+                remedy="Call it on arrays, or build it for the shapes of its inputs.",
+            )
+        )
+    tree = walk(model) if show_layer_activations else Tree()
+    activations = {path: _activation(layer) for path, layer in tree.layers.values()}
+    options = GraphOptions(
+        show_shapes, show_dtype, show_layer_names, rankdir, expand_nested, show_trainable
+    )
+    return plot_calls(
+        plan.calls,
+        plan.layers,
+        plan.variables,
+        to_file,
+        options,
+        dpi=dpi,
+        activations=activations,
+    )
+
+
+def _activation(layer: Tracked) -> str:
+    """The name of a layer's activation; empty if it has none."""
+    found: Any = getattr(layer, "activation", None)
+    if not callable(found):
+        return ""
+    return str(getattr(found, "__name__", type(found).__name__))
 
 
 def plot_calls(
