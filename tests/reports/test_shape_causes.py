@@ -8,7 +8,7 @@ from lamina.reports.shape_causes import reasons
 
 
 def why(layer):
-    found = reasons(layer)
+    found = reasons(layer, layer._lamina.built)
     return [found.get(id(variable)) for variable in layer._lamina.declared]
 
 
@@ -163,5 +163,5 @@ def test_children_built_by_hand() -> None:
 
 
 def test_nothing_to_tell_before_the_build() -> None:
-    assert reasons(layers.Dense(2)) == {}
-    assert reasons(Pair()) == {}
+    assert reasons(layers.Dense(2), None) == {}
+    assert reasons(Pair(), None) == {}

@@ -1,5 +1,6 @@
 """Reports on a layer and its sublayers: summary, explanation of weights, profile."""
 
+from lamina.reports.examination import examine, inventory
 from lamina.reports.explanation import explanation_text, print_explanation
 from lamina.reports.profile import Cost, Profile
 from lamina.reports.summary import print_summary, summary_text
@@ -7,7 +8,9 @@ from lamina.reports.summary import print_summary, summary_text
 __all__ = [
     "Cost",
     "Profile",
+    "examine",
     "explanation_text",
+    "inventory",
     "print_explanation",
     "print_summary",
     "summary_text",

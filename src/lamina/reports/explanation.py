@@ -141,11 +141,11 @@ def _reasons(
     facts: Facts, layer: Tracked, own: list[tuple[str, Variable]]
 ) -> dict[int, tuple[str, ...]]:
     """The causes of the shapes, by variable, also of variables that another layer declared."""
-    found = reasons(layer)
+    found = reasons(layer, layer._lamina.built)
     missing = {id(variable) for _, variable in own if id(variable) not in found}
     for _, other in facts.tree.layers.values():
         if missing & {id(variable) for variable in other._lamina.declared}:
-            found |= reasons(other)
+            found |= reasons(other, other._lamina.built)
     return found
 
 

@@ -26,7 +26,7 @@ from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Spec, shapes_of
 from lamina.core.tree.build_state import own_build
 from lamina.core.tree.memento import Memento
-from lamina.core.tree.node import Tracked, attributes
+from lamina.core.tree.node import Built, Tracked, attributes
 from lamina.core.tree.variable import Variable
 
 __all__ = ["COPIES", "FIXED", "FOLLOWS", "UNKNOWN", "reasons"]
@@ -105,23 +105,24 @@ class _Probe(Interpreter):
             before.restore()
 
 
-def reasons(layer: Tracked) -> dict[int, tuple[str, ...]]:
+def reasons(layer: Tracked, record: Built | None) -> dict[int, tuple[str, ...]]:
     """Find what each axis of each weight of a layer follows from.
 
     Args:
         layer: the layer.
+        record: how it was built, or would be; None if it is not called.
 
     Returns:
         By the id of each variable that the layer's `build` declares, the cause of each axis.
     """
     node = layer._lamina
     declared = [variable.copy_shape for variable in node.declared]
-    if node.built is None or not declared or own_build(layer) is None:
+    if record is None or not declared or own_build(layer) is None:
         return {}
     unknown = {id(v): (UNKNOWN,) * v.ndim for v in node.declared}
     try:
-        method = method_of(type(layer), node.built.method)
-        named = method.bind(node.built.inputs.args, node.built.inputs.kwargs)
+        method = method_of(type(layer), record.method)
+        named = method.bind(record.inputs.args, record.inputs.kwargs)
     except Exception:
         return unknown
     asked: list[tuple[_Cause, Shapes | None]] = []

@@ -32,6 +32,7 @@ __all__ = [
     "is_traced",
     "is_within",
     "outside_traces",
+    "record_program",
     "split_axes",
     "trace_state",
 ]
@@ -142,27 +143,52 @@ def _varies(array: Any, names: frozenset[str]) -> bool:
     return not names or varying is None or bool(names & set(varying))
 
 
-def evaluate_abstractly(function: Callable[..., None], arrays: Sequence[Any]) -> None:
+def evaluate_abstractly(function: Callable[..., Any], arrays: Sequence[Any]) -> None:
     """Run a function on abstract arrays, in a new trace context.
 
     An exception of the function does not pass through JAX, which would filter its traceback: that
     takes longer than the trace of a small program.
     """
-    failures: list[Exception] = []
 
     def run(*given: Any) -> tuple[()]:
+        function(*given)
+        return ()
+
+    _in_new_trace(cast(Any, jax.eval_shape), run, arrays)
+
+
+def record_program(function: Callable[..., Sequence[Any]], arrays: Sequence[Any]) -> Any:
+    """Run a function on abstract arrays, as :func:`evaluate_abstractly`.
+
+    Returns:
+        The program from the arrays to those that the function returns, a ``ClosedJaxpr``.
+    """
+
+    def make(run: Callable[..., Any], *given: Any) -> Any:
+        return jax.make_jaxpr(run)(*given)
+
+    return _in_new_trace(make, function, arrays)
+
+
+def _in_new_trace(
+    trace: Callable[..., Any], function: Callable[..., Any], arrays: Sequence[Any]
+) -> Any:
+    failures: list[Exception] = []
+
+    def run(*given: Any) -> Any:
         try:
-            function(*given)
+            return function(*given)
         except Exception as error:
             failures.append(error)
-        return ()
+            return ()
 
     def in_context(*given: Any) -> Any:
         return in_fresh_context(lambda: run(*given))
 
-    jax.eval_shape(in_context, *arrays)
+    found = trace(in_context, *arrays)
     if failures:
         raise failures.pop()
+    return found
 
 
 def in_fresh_context(function: Callable[[], Any]) -> Any:

@@ -9,11 +9,12 @@ from typing import Any, cast
 
 import jax
 
-from lamina.core.base.jax_internals import evaluate_abstractly
+from lamina.core.base.jax_internals import evaluate_abstractly, record_program
 from lamina.core.base.pytrees import map_tree
 from lamina.core.base.sites import edge
 from lamina.core.building.plan_call import PlanCall
 from lamina.core.building.planner import Planner
+from lamina.core.building.recording import Recording
 from lamina.core.building.request import Request
 from lamina.core.running.keys import Key
 from lamina.core.running.layer_call import run_layer
@@ -34,6 +35,8 @@ class Outcome:
         notes: errors of the other training mode.
         exact: whether the plan is valid for all sizes of unknown dims; if not, calls of other sizes
             must be planned. True by default.
+        recording: what the trace recorded, if that was requested; None (default) if not.
+        earlier: the outcome of the first pass; None (default) if this is the first.
     """
 
     planner: Planner
@@ -41,10 +44,15 @@ class Outcome:
     calls: list[Any]
     notes: tuple[str, ...]
     exact: bool = True
+    recording: Recording | None = None
+    earlier: Outcome | None = None
 
 
 def _trace(planner: Planner, request: Request, training: bool, recorded: bool) -> dict[int, int]:
-    """Trace the call of a request once, and return the number of reads of each variable."""
+    """Trace the call of a request once, and return the number of reads of each variable.
+
+    A recording of the planner gets the program, from the inputs to the arrays that it holds.
+    """
     sizes = planner.sizes
     arrays: list[Any] = []
 
@@ -55,7 +63,7 @@ def _trace(planner: Planner, request: Request, training: bool, recorded: bool) -
     places = request.specs.map(lambda spec: _Place(add_array(spec)))
     reads: dict[int, int] = {}
 
-    def run(*tracers: Any) -> None:
+    def run(*tracers: Any) -> list[Any]:
         def fill(tree: Any) -> Any:
             return map_tree(
                 lambda leaf: tracers[-leaf.index - 1] if isinstance(leaf, _Place) else leaf, tree
@@ -66,9 +74,13 @@ def _trace(planner: Planner, request: Request, training: bool, recorded: bool) -
         key = Key(jax.random.key(0))
         run_layer(call, request.root, request.method, args, kwargs, training, key)
         reads.update(call.reads)
+        return [] if planner.recording is None else planner.recording.arrays
 
     with edge(cast("FunctionType", run).__code__, request.at):
-        evaluate_abstractly(run, arrays)
+        if planner.recording is None:
+            evaluate_abstractly(run, arrays)
+        else:
+            planner.recording.program = record_program(run, arrays)
     return reads
 
 
@@ -85,12 +97,14 @@ def run_pass(request: Request, planner: Planner) -> Outcome:
     The pass changes the tree until the planner's `undo` or `apply`; after an error the tree is
     restored.
     """
+    recording = planner.recording = Recording() if request.recorded else None
     try:
         reads = _trace(planner, request, request.training, recorded=True)
+        planner.recording = None
         notes: tuple[str, ...] = ()
         if request.both and planner.reads_training:
             planner, notes = _other_mode(planner, request)
-        return Outcome(planner, reads, planner.calls, notes)
+        return Outcome(planner, reads, planner.calls, notes, recording=recording)
     except BaseException:
         planner.undo()
         raise

@@ -1,17 +1,17 @@
-"""Plans of builds, as data: the weights and calls of a tree."""
+"""Plans of builds, as data: the layers, weights and calls of a tree."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from lamina.core.base.sites import Site
 from lamina.core.building import errors
-from lamina.core.specs.spec import Arguments, map_specs
+from lamina.core.building.plan_json import decode, encode
+from lamina.core.specs.spec import Arguments
 from lamina.errors import InputError
 
-__all__ = ["Plan", "PlanDiff", "PlannedCall", "PlannedVariable"]
+__all__ = ["Plan", "PlanDiff", "PlannedCall", "PlannedLayer", "PlannedVariable"]
 
 
 _PlacedPlan = TypeVar("_PlacedPlan", covariant=True)
@@ -21,6 +21,45 @@ class _Placer(Protocol[_PlacedPlan]):
     """A placement, as a plan sees it."""
 
     def of_plan(self, plan: Plan) -> _PlacedPlan: ...
+
+
+@dataclass(frozen=True)
+class PlannedLayer:
+    """One layer of a tree.
+
+    Attributes:
+        path: its path in the tree; empty for the root.
+        layer: the name of its class.
+        name: its own name.
+        made_at: the line that creates it.
+        defined_at: the line that defines its class; None if it was not looked up.
+        trainable: whether its flag is set; False if it is frozen.
+        needs: the names of the inputs of its `call`; None if its class defines none.
+        optional: the names of the inputs that may be left out.
+        method: the method of its first call; empty if it is not called.
+        inputs: the specs of its first call, by the names of the inputs.
+        outputs: a pytree of the specs of the outputs of its first call.
+        built_at: the line that requested its build; None if it is not built.
+        declares: whether its class has a `build` method, which may declare weights.
+        outside: whether it is called on data before programs, as layers on text are.
+        copies: the number of equal layers that it stands for.
+    """
+
+    path: str
+    layer: str
+    name: str
+    made_at: Site
+    defined_at: Site | None = None
+    trainable: bool = True
+    needs: tuple[str, ...] | None = ()
+    optional: tuple[str, ...] = ()
+    method: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    outputs: Any = None
+    built_at: Site | None = None
+    declares: bool = False
+    outside: bool = False
+    copies: int = 1
 
 
 @dataclass(frozen=True)
@@ -37,6 +76,11 @@ class PlannedVariable:
         declared_at: the line that declares it.
         layer: the class of the layer that holds it: that of :mod:`lamina.layers` for a subclass.
         stacked: the number of first axes that stack the weights of equal layers.
+        owner: the path of the layer that holds it.
+        is_weight: whether it counts as a weight; the state of random numbers does not.
+        why: what the size of each axis follows from, in words; empty if it was not examined.
+        dims: the number of the dim of each axis; the same number in a plan is the same dim. It is
+            -1 for axes of size 1, and empty if the plan was not examined.
     """
 
     path: str
@@ -48,6 +92,10 @@ class PlannedVariable:
     declared_at: Site
     layer: str = ""
     stacked: int = 0
+    owner: str = ""
+    is_weight: bool = True
+    why: tuple[str, ...] = ()
+    dims: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -68,6 +116,18 @@ class PlannedCall:
         inputs: the specs of its inputs; unknown dims are None.
         outputs: a pytree of the specs of its outputs.
         called_at: the line that calls it.
+        method: the name of the method.
+        caller: the index of the call that makes this one; -1 (default) for a call of the root.
+        sources: the indices of the calls of the same caller whose outputs reach its inputs,
+            directly or through array operations; the caller's index if the caller's inputs do.
+            Empty if the plan was not examined, as are the following.
+        results: the indices of the calls within it whose outputs reach its outputs; its own if
+            its inputs reach them without a call between.
+        flops: the number of floating-point operations, with those of the calls within it, where
+            unknown dims have the size 1; None if it was not examined.
+        input_dims: the numbers of the dims of each array of the inputs; see
+            :attr:`PlannedVariable.dims`.
+        output_dims: the same of the outputs.
     """
 
     path: str
@@ -75,6 +135,13 @@ class PlannedCall:
     inputs: Arguments
     outputs: Any
     called_at: Site
+    method: str = "call"
+    caller: int = -1
+    sources: tuple[int, ...] = ()
+    results: tuple[int, ...] = ()
+    flops: int | None = None
+    input_dims: tuple[tuple[int, ...], ...] = ()
+    output_dims: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +185,8 @@ class Plan:
         aliases: dict, the other paths of shared layers and variables, with the first path of each.
         external: tuple of str, frozen models outside of the tree that it uses.
         notes: tuple of str, errors of the other training mode; empty by default.
+        layers: tuple, the layers of the tree, in order. Each has ``path``, ``layer`` (class name),
+            ``name``, ``made_at``, ``inputs`` and ``outputs`` of its first call, and more.
 
     >>> from lamina import layers
     >>> plan = layers.Dense(4).plan((None, 3))
@@ -133,6 +202,7 @@ class Plan:
     aliases: dict[str, str]
     external: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
+    layers: tuple[PlannedLayer, ...] = field(default=())
 
     def count_params(self) -> int:
         """Return the number of scalars in all weights."""
@@ -197,37 +267,26 @@ class Plan:
         Returns:
             str, an object with the attributes of the plan.
         """
-        return json.dumps(
-            {
-                "variables": [
-                    {
-                        "path": v.path,
-                        "shape": list(v.shape),
-                        "dtype": v.dtype,
-                        "initializer": v.initializer,
-                        "trainable": v.trainable,
-                        "nbytes": v.nbytes,
-                        "declared_at": str(v.declared_at),
-                    }
-                    for v in self.variables
-                ],
-                "calls": [
-                    {
-                        "path": call.path,
-                        "layer": call.layer,
-                        "inputs": _plain([call.inputs.args, call.inputs.kwargs]),
-                        "outputs": _plain(call.outputs),
-                        "called_at": str(call.called_at),
-                    }
-                    for call in self.calls
-                ],
-                "unused": list(self.unused),
-                "aliases": self.aliases,
-                "external": list(self.external),
-                "notes": list(self.notes),
-            },
-            default=str,
-        )
+        return encode(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Plan:
+        """Read a plan from the JSON of :meth:`to_json`.
+
+        Args:
+            text: the JSON.
+
+        Returns:
+            A plan. Its specs have lists in place of tuples.
+
+        Raises:
+            FileFormatError: it is not the JSON of a plan.
+
+        >>> from lamina import layers
+        >>> Plan.from_json(layers.Dense(4).plan((None, 3)).to_json())
+        Plan(2 variables, 16 parameters, 1 calls)
+        """
+        return decode(text, cls)
 
     def __repr__(self) -> str:
         return (
@@ -250,7 +309,3 @@ class Plan:
 
 def _kind(variable: PlannedVariable) -> tuple[Any, ...]:
     return (variable.shape, variable.dtype, variable.initializer, variable.trainable)
-
-
-def _plain(tree: Any) -> Any:
-    return map_specs(lambda spec: {"shape": list(spec.shape), "dtype": str(spec.dtype)}, tree)

@@ -14,6 +14,7 @@ from lamina.core.base.sites import edge, site
 from lamina.core.building.output_shapes import own_output_shape, with_own_shapes
 from lamina.core.building.plan import PlannedCall
 from lamina.core.building.planner import Planner
+from lamina.core.building.recording import SCOPE_NAME, Recording
 from lamina.core.building.request import base_build, request_for
 from lamina.core.running.interpreter import Interpreter, Runner, Step
 from lamina.core.running.layer_call import run_layer
@@ -58,11 +59,15 @@ class PlanCall(Interpreter):
         self.planner.reads(variable, self._caller())
         kind = (variable.copy_shape, variable.weight_dtype)
         own = is_running(self.state)  # zeros of an inner trace must not be used outside of it
+        recording = self.planner.recording
+        own = own and recording is None  # a recording tells weights of the same shape apart
         zeros = self._zeros.get(kind) if own else None
         if zeros is None:
             zeros = jax.lax.full(variable.copy_shape, 0, variable.weight_dtype)
             if own:
                 self._zeros[kind] = zeros
+        if recording is not None:
+            recording.read(id(variable), zeros)
         return zeros
 
     def shape_of(self, variable: Variable) -> tuple[int, ...]:
@@ -100,14 +105,25 @@ class PlanCall(Interpreter):
         called_at = site(sys._getframe(1))  # not this frame, which may be an edge
         with edge(_RUN, called_at):
             record = planner.open(layer, method, specs, called_at, self._caller())
-            planned = PlannedCall(self.path_of(layer), type(layer).__name__, specs, None, called_at)
+            caller = planner.running[-1] if planner.running else -1
+            planned = PlannedCall(
+                self.path_of(layer), type(layer).__name__, specs, None, called_at, method, caller
+            )
+            depth, index = len(planner.running), len(planner.calls)
             if self._recorded:
                 planner.calls.append(planned)
+                planner.running.append(index)
             self._running.append(layer)
             try:
-                outputs = getattr(layer, method)(*args, **kwargs, **options)
+                if planner.recording is None or not self._recorded:
+                    outputs = getattr(layer, method)(*args, **kwargs, **options)
+                else:
+                    outputs = _recorded(
+                        planner.recording, index, getattr(layer, method), args, kwargs, options
+                    )
             finally:
                 self._running.pop()
+                del planner.running[depth:]
         own = self._own_output_shape(layer, method)
         if own is None:
             planned.outputs = as_specs(outputs)
@@ -208,6 +224,23 @@ class PlanCall(Interpreter):
 
     def _zeros_for(self, spec: Spec) -> jax.Array:
         return jax.lax.full(self.planner.sizes.shape(spec.shape), 0, spec.dtype)
+
+
+def _recorded(
+    recording: Recording,
+    index: int,
+    method: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: dict[str, Any],
+) -> Any:
+    """Run a method in a scope of its own, and record its inputs and outputs."""
+    recording.begin()
+    recording.inputs[index] = recording.add((args, kwargs))
+    with jax.named_scope(f"{SCOPE_NAME}{index}"):
+        outputs = method(*args, **kwargs, **options)
+    recording.outputs[index] = recording.add(outputs)
+    return outputs
 
 
 _RUN = PlanCall.run.__code__

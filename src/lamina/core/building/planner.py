@@ -15,6 +15,7 @@ from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.sites import Site
 from lamina.core.building import errors
 from lamina.core.building.plan import PlannedCall
+from lamina.core.building.recording import Recording
 from lamina.core.running.errors import add_layer_note
 from lamina.core.specs.build_arguments import build_arguments
 from lamina.core.specs.merging import merge_specs
@@ -71,6 +72,8 @@ class Planner:
         checking: the existing weights of the layers whose `build` runs again as a check.
         declared: all variables that were declared.
         allowance: the limits of the file that is being loaded; None otherwise.
+        running: the indices of the planned calls that are running, outermost first.
+        recording: what the trace records for reports; None for nothing.
     """
 
     def __init__(
@@ -109,6 +112,8 @@ class Planner:
         self.checking: dict[int, Iterator[Variable]] = {}
         self.declared: dict[int, Variable] = {}
         self.allowance = ALLOWANCE.get()
+        self.running: list[int] = []
+        self.recording: Recording | None = None
         if earlier is None:
             for _, layer in self.tree.layers.values():
                 self._attach(layer)

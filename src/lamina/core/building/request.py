@@ -33,6 +33,7 @@ class Request:
         split: whether dims are unknown because `shard_map` splits them; False by default.
         both: whether the other training mode is planned as well; True by default.
         believe: whether the root's own `compute_output_shape` is used; True by default.
+        recorded: whether the program is recorded for a report; False by default.
     """
 
     root: Tracked
@@ -43,6 +44,7 @@ class Request:
     split: bool = False
     both: bool = True
     believe: bool = True
+    recorded: bool = False
 
     @property
     def inputs(self) -> Arguments:

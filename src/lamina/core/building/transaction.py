@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
-import numpy as np
 
-from lamina import initializers
 from lamina.core.base import processes
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.jax_internals import outside_traces
@@ -21,8 +18,9 @@ from lamina.core.base.sites import site
 from lamina.core.building import errors
 from lamina.core.building.abstract_trace import Outcome
 from lamina.core.building.initial_values import Source, initial_values
+from lamina.core.building.inventory import planned_layers, planned_variables
 from lamina.core.building.placement import is_placed, placement_for
-from lamina.core.building.plan import Plan, PlannedVariable
+from lamina.core.building.plan import Plan
 from lamina.core.building.request import Request
 from lamina.core.building.trials import run_passes
 from lamina.core.specs.spec import Arguments
@@ -30,13 +28,15 @@ from lamina.core.tree.build_state import reachable, topmost_without
 from lamina.core.tree.edition import EDITION
 from lamina.core.tree.memento import Snapshot
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.trainable import frozen_variables, settle
+from lamina.core.tree.trainable import settle
 from lamina.core.tree.variable import Variable, store
 from lamina.core.tree.walk import Tree, join, walk
 from lamina.errors import TrackingError, explain
 from lamina.garbage_collection import paused_collection
 
-__all__ = ["all_or_nothing", "carry_out", "make_plan", "outputs_of"]
+__all__ = ["all_or_nothing", "carry_out", "examined_plan", "make_plan", "outputs_of"]
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -88,45 +88,20 @@ def _final_tree(outcome: Outcome) -> Tree:
 
 def _as_plan(outcome: Outcome, tree: Tree) -> Plan:
     planner = outcome.planner
-    frozen = frozen_variables(tree)
     reached = {planner.path_of(layer) for layer in planner.reached.values()}
     reached |= {
         tree.variables[key][0].rpartition(".")[0] for key in planner.used & set(tree.variables)
     }
     unused = topmost_without(reached, reachable(tree))
-    shapes = {
-        key: (*tree.copies_of(path).values(), *variable.copy_shape)
-        for key, (path, variable) in tree.variables.items()
-    }
     return Plan(
-        variables=tuple(
-            PlannedVariable(
-                path,
-                shapes[key],
-                str(variable.weight_dtype),
-                initializers.describe(variable.initializer),
-                key not in frozen,
-                math.prod(shapes[key]) * int(np.dtype(variable.weight_dtype).itemsize),
-                variable.declared_at,
-                _class_name(tree.owners.get(key)),
-                len(tree.copies_of(path)),
-            )
-            for key, (path, variable) in tree.variables.items()
-        ),
+        variables=planned_variables(tree),
         calls=tuple(outcome.calls),
         unused=tuple(unused),
         aliases=tree.all_aliases(),
         external=tuple(_external_label(item) for item in planner.external.values()),
         notes=outcome.notes,
+        layers=planned_layers(tree, planner.records),
     )
-
-
-def _class_name(layer: Tracked | None) -> str:
-    """Return the name of a layer's class; that of the nearest class of Lamina for a subclass."""
-    if layer is None:
-        return ""
-    own = (cls for cls in type(layer).__mro__ if cls.__module__.startswith("lamina.layers."))
-    return next(own, type(layer)).__name__
 
 
 def _external_label(item: Tracked | Variable) -> str:
@@ -142,6 +117,26 @@ def make_plan(request: Request) -> Plan:
         try:
             outcome.planner.apply()
             return _as_plan(outcome, _final_tree(outcome))
+        finally:
+            outcome.planner.undo()
+
+
+def examined_plan(request: Request, look: Callable[[Plan, Tree, Outcome], T]) -> T:
+    """Make the plan of a request, with its recordings; the tree is not changed.
+
+    Args:
+        request: the request.
+        look: a function of the plan, of the tree as the build would make it, and of the outcome.
+
+    Returns:
+        What `look` returned.
+    """
+    with _exclusive():
+        outcome = run_passes(replace(request, recorded=True))
+        try:
+            outcome.planner.apply()
+            tree = _final_tree(outcome)
+            return look(_as_plan(outcome, tree), tree, outcome)
         finally:
             outcome.planner.undo()
 

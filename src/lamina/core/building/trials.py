@@ -146,6 +146,8 @@ class _Search:
                 raise
         self._exact = self._exact and not planner.believed
         self._calls += len(planner.calls)
+        if request.recorded and self.last is not None:
+            outcome.earlier = self.last.earlier or self.last
         self.last = outcome
         self.done.append(sizes)
         return True
