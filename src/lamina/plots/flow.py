@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.specs.spec import Spec
 
-__all__ = ["IN", "OUT", "Call", "Flow", "Key", "arrays_of", "flow"]
+__all__ = ["IN", "OUT", "Call", "Flow", "Key", "arrays_of", "flow", "input_end"]
 
 Key = int | str
 """A vertex: the index of a call, or the name of an end or a join."""
@@ -32,6 +32,8 @@ class Call(Protocol):
     def caller(self) -> int: ...
     @property
     def sources(self) -> tuple[int, ...]: ...
+    @property
+    def caller_inputs(self) -> tuple[int, ...]: ...
     @property
     def results(self) -> tuple[int, ...]: ...
 
@@ -87,7 +89,7 @@ class Flow:
             if known <= wanted and len(known & rest) > 1:
                 parts.append(self.joins[known])
                 rest -= known
-        return [*parts, *sorted(rest, key=lambda key: -1 if key == IN else int(key))]
+        return [*parts, *sorted(rest, key=lambda key: key if isinstance(key, int) else -1)]
 
 
 def flow(calls: Sequence[Call]) -> dict[int, Flow]:
@@ -97,15 +99,21 @@ def flow(calls: Sequence[Call]) -> dict[int, Flow]:
         calls: the calls of a plan.
 
     Returns:
-        A dict. The graph of -1 has the calls of the root, without edges.
+        A dict. The graph of -1 has the calls of the root, without edges. In that of a call of the
+        root, each array of the inputs is an end of its own, of the name :func:`input_end`, unless
+        one reaches the outputs without a call between.
     """
     found: dict[int, Flow] = {-1: Flow()}
+    split = {index: ends for index in range(len(calls)) if (ends := _ends(calls, index))}
     for index, call in enumerate(calls):
-        graph = found.setdefault(call.caller, Flow())
         if call.caller < 0:
-            graph.vertices.append(index)
+            found[-1].vertices.append(index)
             continue
+        graph = found.setdefault(call.caller, Flow(list(split.get(call.caller, ()))))
         sources = _keys(call.sources, call.caller, index)
+        if call.caller in split:
+            ends = [input_end(place) for place in call.caller_inputs]
+            sources = [*ends, *(key for key in sources if key != IN)]
         graph.connect(sources, index, len(arrays_of(call.inputs)))
     for index, graph in found.items():
         if index >= 0:
@@ -113,6 +121,22 @@ def flow(calls: Sequence[Call]) -> dict[int, Flow]:
             if results:
                 graph.connect(results, OUT, len(arrays_of(calls[index].outputs)))
     return found
+
+
+def input_end(place: int) -> str:
+    """Return the name of the end that is one array of the inputs."""
+    return f"{IN} {place}"
+
+
+def _ends(calls: Sequence[Call], index: int) -> list[Key]:
+    """The ends for the arrays of a call's inputs if each is an end of its own."""
+    call = calls[index]
+    arrays = len(arrays_of(call.inputs))
+    if call.caller >= 0 or arrays < 2 or index in call.results:
+        return []
+    within = [one for one in calls[index + 1 :] if one.caller == index]
+    known = all(one.caller_inputs for one in within if index in one.sources)
+    return [input_end(place) for place in range(arrays)] if within and known else []
 
 
 def arrays_of(specs: Any) -> list[Spec]:

@@ -34,14 +34,14 @@ from lamina.plots.boxes import (
     pill,
 )
 from lamina.plots.figures import ACCENT, INK, PALE, finish
-from lamina.plots.flow import IN, OUT, Call, Flow, Key, arrays_of, flow
+from lamina.plots.flow import IN, OUT, Call, Flow, Key, arrays_of, flow, input_end
 from lamina.plots.texts import shown, style_of
 from lamina.reports.examination import examine
 
 __all__ = ["GraphOptions", "plot_calls", "plot_model"]
 
 _MARGIN = 0.25
-_MOST_ARRAYS = 3
+_MOST_ARRAYS, _MOST_LINES = 3, 8
 _EDGE, _FRAMES = "#8494a6", ("#f4f7fa", "#e9eff5")
 _KINDS = {  # face and border
     "layer": ("white", "#9fb3c8"),
@@ -61,6 +61,8 @@ class Named(Protocol):
     def layer(self) -> str: ...
     @property
     def name(self) -> str: ...
+    @property
+    def inputs(self) -> Mapping[str, Any]: ...
 
 
 class Weight(Protocol):
@@ -226,6 +228,8 @@ class _Page:
     ) -> None:
         self.calls, self.options, self.activations = calls, options, activations
         self.names = {one.path: one.name for one in layers if one.name != snake(one.layer)}
+        no_inputs: Mapping[str, Any] = {}
+        self.inputs = next((one.inputs for one in layers if not one.path), no_inputs)
         self.counts = Counter(call.path for call in calls)
         self.seen: list[int] = []
         before = Counter[str]()
@@ -257,17 +261,32 @@ class _Page:
         return self._root(only, flows[only], boxes)
 
     def _root(self, root: int, graph: Flow, boxes: dict[Key, Box]) -> Box:
-        ends = {IN: self.calls[root].inputs, OUT: self.calls[root].outputs}
-        for end, name in ((IN, "input"), (OUT, "output")):
-            arrays = arrays_of(ends[end])
-            plural = "s" if len(arrays) > 1 else ""
-            lines = [Line(f"{name}{plural}", "class")]
-            lines += [Line(text) for array in arrays[:8] if (text := self._spec(array))]
-            if len(arrays) > 8 and len(lines) > 1:
-                lines.append(Line(f"and {len(arrays) - 8} more"))
-            boxes[end] = pill(lines)
+        arrays = arrays_of(self.calls[root].inputs)
+        for place, array in enumerate(arrays):
+            boxes[input_end(place)] = self._end(self._input_name(root, place), [array])
+        boxes[IN] = self._end("inputs" if len(arrays) > 1 else "input", arrays)
+        results = arrays_of(self.calls[root].outputs)
+        boxes[OUT] = self._end("outputs" if len(results) > 1 else "output", results)
         inner = boxes | {name: join() for name in graph.joins.values()}
         return laid_out(graph, inner, self.options.rankdir)
+
+    def _end(self, name: str, arrays: Sequence[Spec]) -> Box:
+        lines = [Line(shown(name), "class")]
+        lines += [Line(text) for array in arrays[:_MOST_LINES] if (text := self._spec(array))]
+        if len(arrays) > _MOST_LINES and len(lines) > 1:
+            lines.append(Line(f"and {len(arrays) - _MOST_LINES} more"))
+        return pill(lines)
+
+    def _input_name(self, root: int, place: int) -> str:
+        """The name of an input of the root, if its arrays are in the order of the inputs."""
+        arrays = arrays_of(self.calls[root].inputs)
+        names = [name for name, value in self.inputs.items() for _ in arrays_of(value)]
+        specs = [spec for value in self.inputs.values() for spec in arrays_of(value)]
+        if specs != arrays:
+            return f"input {place + 1}"
+        several = names.count(names[place]) > 1
+        number = names[: place + 1].count(names[place])
+        return f"{names[place]} {number}" if several else names[place]
 
     def _lines(self, index: int) -> list[Line]:
         call, options = self.calls[index], self.options
