@@ -130,3 +130,11 @@ def test_history_without_a_model_knows_the_metrics_of_lamina() -> None:
     accuracy, custom = history.plot().axes
     assert legend(accuracy)[-1] == "best 75.00%, epoch 6"
     assert legend(custom) == ["training, last 50.00%"]
+
+
+def test_a_notebook_shows_a_figure(tmp_path: Path) -> None:
+    figure = plot_history(HISTORY)
+    data, size = figure._repr_png_()  # type: ignore[attr-defined]
+    (tmp_path / "shown.png").write_bytes(data)
+    height, width, _ = pixels(tmp_path / "shown.png").shape
+    assert (width, height) == pytest.approx((2 * size["width"], 2 * size["height"]), abs=1)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from lamina.errors import InputError, explain
-from lamina.plots.figures import ATTENTION, INK, PALE, finish
+from lamina.plots.figures import ATTENTION, INK, PALE, Plot, finish
 from lamina.plots.labels import Label, Text, labels_of
 
 __all__ = ["draw_attention", "plot_attention"]
@@ -162,7 +162,7 @@ def _figure(panels: Sequence[_Panel], caption: str) -> Figure:
             )
         )
     places, width, height = _arrange(panels)
-    figure = Figure(figsize=(width, height))
+    figure = Plot(figsize=(width, height))
     for (left, top), panel in zip(places, panels, strict=True):
         high, wide = np.multiply(panel.weights.shape, _CELL)
         bottom = height - top - high

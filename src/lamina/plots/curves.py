@@ -19,7 +19,7 @@ from matplotlib.ticker import (
 from numpy.typing import NDArray
 
 from lamina.errors import InputError, explain
-from lamina.plots.figures import ACCENT, GRID, INK, PALE, finish
+from lamina.plots.figures import ACCENT, GRID, INK, PALE, Plot, finish
 from lamina.plots.texts import shown, style_of
 
 __all__ = ["plot_history"]
@@ -75,7 +75,7 @@ def plot_history(
     measures = measures[:_MOST_PANELS]
     columns = min(_COLUMNS, len(measures))
     rows = -(-len(measures) // columns)
-    figure = Figure(figsize=(5.6 * columns, 3.9 * rows), layout="constrained")
+    figure = Plot(figsize=(5.6 * columns, 3.9 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, measure in zip(grid, measures, strict=False):
         better = (best or {}).get(measure, "min" if "loss" in measure else "")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
 from pathlib import Path
+from typing import Any, cast
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
@@ -11,7 +14,7 @@ from matplotlib.figure import Figure
 
 from lamina.errors import InputError, explain
 
-__all__ = ["ACCENT", "ATTENTION", "DPI", "GRID", "INK", "PALE", "finish"]
+__all__ = ["ACCENT", "ATTENTION", "DPI", "GRID", "INK", "PALE", "Plot", "finish"]
 
 INK, PALE, GRID, ACCENT = "#1f2933", "#7b8794", "#e4e7eb", "#1f5fa8"
 ATTENTION = LinearSegmentedColormap.from_list(
@@ -19,7 +22,21 @@ ATTENTION = LinearSegmentedColormap.from_list(
 )
 DPI = 150
 _FORMATS = ("svg", "png", "pdf")
+_IN_NOTEBOOKS = 150
 _LONGEST_SIDE, _MOST_PIXELS = 60_000, 100_000_000
+
+
+class Plot(Figure):
+    """A figure that a notebook shows, whether pyplot is in use or not."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Return a PNG file with twice the pixels that it is shown at, for fine screens."""
+        width, height = self.get_size_inches()
+        dpi = min(_IN_NOTEBOOKS, self.get_dpi())
+        buffer = io.BytesIO()
+        self.savefig(buffer, dpi=dpi, facecolor="white", format="png")
+        size = {"width": round(width * dpi / 2), "height": round(height * dpi / 2)}
+        return buffer.getvalue(), size
 
 
 def finish(figure: Figure, path: str | os.PathLike[str] | None, dpi: float = DPI) -> Figure:
@@ -33,8 +50,17 @@ def finish(figure: Figure, path: str | os.PathLike[str] | None, dpi: float = DPI
         dpi: dots per inch, a positive number.
 
     Raises:
-        InputError: the path has another ending.
+        InputError: the path has another ending, or `dpi` is not a positive number.
     """
+    if not isinstance(cast(Any, dpi), int | float) or not 0 < dpi < math.inf:
+        raise InputError(
+            explain(
+                "The number of dots per inch is not valid.",
+                expected="a positive number as dpi",
+                received=repr(dpi)[:60],
+                remedy="Omit it for 200.",
+            )
+        )
     FigureCanvasAgg(figure)
     width, height = figure.get_size_inches()
     largest = min(_LONGEST_SIDE / max(width, height), (_MOST_PIXELS / (width * height)) ** 0.5)

@@ -33,7 +33,7 @@ from lamina.plots.boxes import (
     laid_out,
     pill,
 )
-from lamina.plots.figures import ACCENT, INK, PALE, finish
+from lamina.plots.figures import ACCENT, INK, PALE, Plot, finish
 from lamina.plots.flow import IN, OUT, Call, Flow, Key, arrays_of, flow, input_end
 from lamina.plots.texts import shown, style_of
 from lamina.reports.examination import examine
@@ -206,7 +206,7 @@ def plot_calls(
         )
     page = _Page(calls, layers, variables, options, activations or {}).drawn()
     width, height = page.width + 2 * _MARGIN, page.height + 2 * _MARGIN
-    figure = Figure(figsize=(width, height))
+    figure = Plot(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, width)
