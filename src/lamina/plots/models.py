@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
 
@@ -357,14 +358,14 @@ def _draw_box(axes: Axes, left: float, top: float, depth: int, box: Box) -> None
         return
     if box.kind == "join":
         at = (left + box.width / 2, top + box.height / 2)
-        axes.add_patch(Circle(at, box.width / 2, color=_EDGE, linewidth=0, zorder=order + 2))
+        axes.add_artist(Circle(at, box.width / 2, color=_EDGE, linewidth=0, zorder=order + 2))
         return
     if box.kind == "frame":
         face, border = _FRAMES[depth % 2], "#b6c4d3"
     else:
         face, border = _KINDS[box.kind]
     radius = box.height / 2 if box.kind == "pill" else 0.07
-    axes.add_patch(
+    axes.add_artist(
         FancyBboxPatch(
             (left, top),
             box.width,
@@ -380,8 +381,8 @@ def _draw_box(axes: Axes, left: float, top: float, depth: int, box: Box) -> None
     room = box.height
     if box.kind == "frame":
         room = header_of(box.lines)
-        across = (left, left + box.width)
-        axes.plot(across, [top + room] * 2, color=border, linewidth=0.6, zorder=order + 0.5)
+        across, along = (left, left + box.width), (top + room, top + room)
+        axes.add_artist(Line2D(across, along, color=border, linewidth=0.6, zorder=order + 0.5))
     first = top + (room - height) / 2
     for number, line in enumerate(box.lines):
         axes.text(
@@ -411,10 +412,10 @@ def _draw_route(axes: Axes, left: float, top: float, depth: int, route: Route) -
         codes += [Path.LINETO, *[Path.CURVE4] * 3]
     line = Path([*vertices, points[-1]], [*codes, Path.LINETO])
     order = 3 * depth + 1
-    axes.add_patch(PathPatch(line, facecolor="none", edgecolor=_EDGE, linewidth=1.1, zorder=order))
+    axes.add_artist(PathPatch(line, facecolor="none", edgecolor=_EDGE, linewidth=1.1, zorder=order))
     if route.arrow:
         head = Polygon(_head(points, route.upright), color=_EDGE, linewidth=0, zorder=order + 0.5)
-        axes.add_patch(head)
+        axes.add_artist(head)
 
 
 def _head(points: Sequence[Point], upright: bool) -> list[Point]:
