@@ -18,6 +18,8 @@ class Call:
     inputs: Any = X
     outputs: Any = X
     layer: str = "Dense"
+    method: str = "call"
+    input_dims: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass

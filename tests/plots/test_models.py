@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from matplotlib.patches import FancyBboxPatch
@@ -146,6 +147,43 @@ def test_shared_layers_are_marked() -> None:
         "shared, call 2 of 2",
     ]
     assert {"a", "b"} <= set(found)  # the inputs by name
+
+
+def test_each_method_that_was_built_is_a_box() -> None:
+    class Coder(Model):
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.decoder = layers.Dense(2), layers.Dense(4)
+
+        def call(self, x):
+            return self.decoder(self.encoder(x))
+
+        def encode(self, x):
+            return self.encoder(x)
+
+    model = Coder()
+    model.build((None, 4))
+    model.build((None, 4), method="encode")
+    found = words(model.plot())
+    assert found.count("encoder") == 2 and {"call", "encode"} <= set(found)
+    assert not any("shared" in word for word in found)
+
+
+def test_calls_in_loops_are_marked() -> None:
+    class Loop(lamina.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.after = layers.Dense(3), layers.Dense(2)
+
+        def call(self, x):
+            step = jax.lax.scan(lambda h, _: (self.inner(h), None), x, length=2)
+            return self.after(step[0])
+
+    layer = Loop()
+    layer.build((None, 3))
+    found = words(layer.plot())
+    assert found.count("source unknown") == 1
+    assert found[found.index("inner") :][:3] == ["inner", "Dense", "source unknown"]
 
 
 def test_a_layer_without_layers() -> None:

@@ -102,8 +102,8 @@ def plot_model(
     """Plot the calls of layers in a model, and the flow of data between them.
 
     Each call of a layer is a box. A dot is where array operations combine the outputs of several
-    layers, such as in ``x + layer(x)``. The model is planned for the inputs that it was built for;
-    nothing is computed.
+    layers, such as in ``x + layer(x)``. The source of a call in the body of a loop is unknown. The
+    model is planned for the inputs that it was built for; nothing is computed.
 
     Args:
         model: a built layer or model.
@@ -231,12 +231,17 @@ class _Page:
         self.names = {one.path: one.name for one in layers if one.name != snake(one.layer)}
         no_inputs: Mapping[str, Any] = {}
         self.inputs = next((one.inputs for one in layers if not one.path), no_inputs)
-        self.counts = Counter(call.path for call in calls)
-        self.seen: list[int] = []
-        before = Counter[str]()
-        for call in calls:
-            before[call.path] += 1
-            self.seen.append(before[call.path])
+        self.roots: list[int] = []
+        for index, call in enumerate(calls):
+            self.roots.append(index if call.caller < 0 else self.roots[call.caller])
+        keys = [(root, call.path) for root, call in zip(self.roots, calls, strict=True)]
+        counts, before = Counter(keys), Counter[tuple[int, str]]()
+        self.shared: list[str] = []
+        for key in keys:
+            before[key] += 1
+            several = counts[key] > 1
+            words = f"shared, call {before[key]} of {counts[key]}" if several else ""
+            self.shared.append(words)
         self.trainable = _trainable(variables)
 
     def drawn(self) -> Box:
@@ -305,12 +310,15 @@ class _Page:
             lines.append(Line(outputs))
         if options.show_trainable and call.path in self.trainable:
             lines.append(Line("trainable" if self.trainable[call.path] else "frozen"))
-        if self.counts[call.path] > 1:
-            number = f"call {self.seen[index]} of {self.counts[call.path]}"
-            lines.append(Line(f"shared, {number}", "mark"))
+        if self.shared[index]:
+            lines.append(Line(self.shared[index], "mark"))
+        if call.caller >= 0 and not call.sources and call.input_dims and not any(call.input_dims):
+            lines.append(Line("source unknown", "mark"))  # in the body of a loop, for example
         return lines
 
     def _name(self, call: Call) -> str:
+        if call.caller < 0 and len(set(self.roots)) > 1:
+            return call.method
         caller = self.calls[call.caller].path if call.caller >= 0 else ""
         inside = call.path.removeprefix(f"{caller}." if caller else "")
         return self.names.get(call.path) or inside or call.layer
