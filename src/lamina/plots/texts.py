@@ -21,7 +21,7 @@ def shown(text: str, most: int = 32) -> str:
         most: the largest number of characters to keep.
 
     >>> shown("a\\nb"), shown("abcdefghijkl", 7)
-    ('a\\nb', 'abc…jkl')
+    ('a\\\\nb', 'abc…jkl')
     """
     if len(text) > most:
         half = (most - 1) // 2
