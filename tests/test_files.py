@@ -1,16 +1,18 @@
 """Looking into files, and converting them, in Python and on the command line."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import lamina
 from lamina import Input, Model, Sequential, files, layers
-from lamina.errors import FileFormatError, LaminaError
+from lamina.errors import FileFormatError, InputError, LaminaError
 
 keras = pytest.importorskip("keras")
 
@@ -84,6 +86,31 @@ def test_what_would_be_refused_is_told_and_nothing_is_built(archive, tmp_path):
         files.inspect(tmp_path / "nothing.keras")
 
 
+def changed(archive, path, config):
+    """Write an archive again with another config."""
+    with zipfile.ZipFile(archive) as given, zipfile.ZipFile(path, "w") as made:
+        for name in given.namelist():
+            made.writestr(name, config if name == "config.json" else given.read(name))
+    return path
+
+
+def test_a_config_of_any_json_is_a_report(archive, tmp_path):
+    for text in ("5", "null", "[1, 2]", '"x"', "{}", '{"class_name": 5, "config": []}'):
+        report = files.inspect(changed(archive, tmp_path / "x.keras", text))
+        assert report.path in str(report)
+        assert report.problems or "class_name" in text
+
+
+def test_names_in_a_file_cannot_write_to_the_terminal(archive, tmp_path):
+    with zipfile.ZipFile(archive) as given:
+        config = json.loads(given.read("config.json"))
+    config["config"]["layers"][1]["config"]["name"] = "a\x1b[2J\r\n  refused: \u202e\ud800"
+    config["config"]["layers"][2]["class_name"] = "b\x1b[2J\nc"
+    shown = str(files.inspect(changed(archive, tmp_path / "x.keras", json.dumps(config))))
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert "a\\x1b[2J\\r\\n  refused: " in shown
+
+
 def test_files_are_converted_there_and_back(archive, tmp_path):
     there = files.convert(archive, tmp_path / "model.lamina")
     assert (there.weights, there.difference) == (23, 0.0)
@@ -116,6 +143,51 @@ def test_a_conversion_that_fails_leaves_the_old_file(tmp_path):
         files.convert(tmp_path / "a.lamina", tmp_path / "a.keras")
     assert (tmp_path / "a.keras").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_is_no_file_is_never_replaced(archive, tmp_path):
+    os.mkfifo(tmp_path / "pipe.lamina")
+    (tmp_path / "folder.keras").mkdir()
+    (tmp_path / "old.lamina").write_text("old")
+    (tmp_path / "link.lamina").symlink_to(tmp_path / "old.lamina")
+    for name in ("pipe.lamina", "folder.keras", "", "nowhere/x.keras", "nowhere/x.lamina"):
+        with pytest.raises(OSError, match="cannot be written") as error:
+            files.convert(archive, tmp_path / name)
+        assert str(tmp_path / name) in str(error.value) and ".lamina-" not in str(error.value)
+    files.convert(archive, tmp_path / "link.lamina")
+    assert (tmp_path / "link.lamina").is_symlink()
+    assert files.inspect(tmp_path / "old.lamina").layers
+    for name in ("x.h5", "x.H5", "x.KERAS", "x.weights.h5"):
+        with pytest.raises(InputError, match=r"Write '.*/x\.keras'"):
+            files.convert(archive, tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "folder.keras",
+        "link.lamina",
+        "model.keras",
+        "old.lamina",
+        "pipe.lamina",
+    ]
+
+
+def test_outputs_that_are_no_numbers_are_equal(tmp_path):
+    Sequential([Input((4,)), layers.Lambda(jnp.log)]).save(tmp_path / "a.lamina")
+    assert files.convert(tmp_path / "a.lamina", tmp_path / "b.lamina").difference == 0.0
+
+
+def test_a_name_that_cannot_be_encoded_is_written(tmp_path):
+    Sequential([Input((4,)), layers.Dense(2, name="\ud800")]).save(tmp_path / "a.lamina")
+    assert files.convert(tmp_path / "a.lamina", tmp_path / "a.keras").difference == 0.0
+
+
+def test_without_h5py_the_commands_say_what_to_install(archive):
+    code = (
+        "import sys; sys.modules['h5py'] = None\nfrom lamina import cli\n"
+        f"sys.argv = ['lamina', 'inspect', {str(archive)!r}]\ncli.main()"
+    )
+    command = [sys.executable, "-c", code]
+    failed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert failed.returncode == 2 and "Traceback" not in failed.stderr
+    assert "pip install 'lamina[keras]'" in failed.stderr
 
 
 def test_the_commands_print_reports_and_fail_with_a_message(archive, tmp_path):

@@ -79,7 +79,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader of the pipe has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (LaminaError, OSError, UnicodeDecodeError) as error:
+    except (LaminaError, OSError, ImportError, UnicodeDecodeError) as error:
         typer.echo(f"lamina: {_message(error)}", err=True)
         sys.exit(2)
 

@@ -134,6 +134,8 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     'adam'
     """
     names = sorted(known, key=lambda one: (len(one), one))
+    if names and len(name) > 2 * len(names[-1]):  # perhaps a text of a file, of a million bytes
+        return None
     near = min(names, key=lambda one: _distance(name, one), default="")
     if near and 2 * _distance(name, near) <= max(len(name), len(near)):
         return near

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import jax
@@ -19,16 +18,17 @@ from lamina.core.base.pytrees import leaves_of, map_tree
 from lamina.core.calling.jit import jit
 from lamina.core.specs.spec import Spec
 from lamina.errors import FileFormatError, LaminaError, explain
-from lamina.json_text import read_json
 from lamina.models.model import Model
 from lamina.saving import load
-from lamina.saving.files import TensorFile
+from lamina.saving.files import TensorFile, raise_unwritten, replacing
 from lamina.saving.keras.configs import canonical, unavailable
-from lamina.saving.keras.formats import format_of
+from lamina.saving.keras.formats import format_of, is_for_keras
 from lamina.saving.keras.legacy import modern_config
 from lamina.saving.keras.legacy_compilation import legacy_compile_config
 from lamina.saving.keras.sources import Source, opened
+from lamina.saving.keras.texts import read_json
 from lamina.saving.keras.weights import IGNORED
+from lamina.saving.load_errors import reading
 from lamina.saving.lookup import Names
 from lamina.saving.metadata import parse, weight_entries
 
@@ -37,6 +37,7 @@ __all__ = ["Conversion", "FileReport", "StoredWeight", "convert", "inspect"]
 _BATCH = 2
 _OPEN = 8  # the size that is tried for an axis of unknown size
 _SLACK = 1e-5
+_LONGEST = 300  # of a text of a file in a line
 
 
 @dataclass(frozen=True)
@@ -81,24 +82,33 @@ class FileReport:
     def __str__(self) -> str:
         numbers = sum(int(np.prod(one.shape, dtype=np.int64)) for one in self.weights)
         size = sum(one.nbytes for one in self.weights)
-        wide = max((len(one.path) for one in self.weights), default=0)
+        paths = [_shown(one.path) for one in self.weights]
+        wide = max(map(len, paths), default=0)
         kind = max((len(str(one.shape)) for one in self.weights), default=0)
         lines = [
-            self.path,
+            _shown(self.path),
             f"  format:    {self.format}",
-            f"  version:   {self.version or 'not in the file'}",
+            f"  version:   {_shown(self.version or 'not in the file')}",
             f"  layers:    {len(self.layers)}",
-            *(f"    {'  ' * depth}{cls}  {name}".rstrip() for depth, cls, name in self.layers),
+            *(
+                f"    {'  ' * depth}{_shown(cls)}  {_shown(name)}".rstrip()
+                for depth, cls, name in self.layers
+            ),
             f"  weights:   {len(self.weights)} arrays, {numbers:,} numbers, {size:,} bytes",
             *(
-                f"    {one.path:<{wide}}  {one.shape!s:<{kind}}  {one.dtype}"
-                for one in self.weights
+                f"    {path:<{wide}}  {one.shape!s:<{kind}}  {one.dtype}"
+                for path, one in zip(paths, self.weights, strict=True)
             ),
-            f"  optimizer: {self.optimizer or 'none'}",
+            f"  optimizer: {_shown(self.optimizer or 'none')}",
             "  refused:" if self.problems else "  refused:   nothing that is known",
-            *(f"    {line}" for problem in self.problems for line in problem.splitlines()),
+            *(f"    {_shown(line)}" for text in self.problems for line in text.split("\n")),
         ]
         return "\n".join(lines)
+
+
+def _shown(text: str) -> str:
+    """Text of a file for a terminal: of one line, without control characters."""
+    return text[:_LONGEST] if text.isprintable() else repr(text[:_LONGEST])[1:-1]
 
 
 @dataclass(frozen=True)
@@ -156,7 +166,7 @@ def inspect(path: str | os.PathLike[str]) -> FileReport:
         return _of_lamina(name)
     report = FileReport(name, f"{found.value}, of Keras")
     try:
-        with opened(name) as source:
+        with opened(name) as source, reading(name):
             _fill(report, source)
     except (LaminaError, OSError) as error:
         report.problems.append(str(error))
@@ -186,8 +196,11 @@ def _fill(report: FileReport, source: Source) -> None:
         if IGNORED.isdisjoint(name.split("/")) and name not in state:
             size = array.size * array.dtype.itemsize
             report.weights.append(StoredWeight(name, array.shape, str(array.dtype), size))
-    if source.config is None:
-        report.optimizer = f"{len(state)} arrays" if state else None
+    report.optimizer = f"{len(state)} arrays" if state else None
+    if source.kind.endswith("weights"):
+        return
+    if not isinstance(source.config, Mapping) or "class_name" not in source.config:
+        report.problems.append("The file describes no model.")
         return
     config = modern_config(source, source, None)
     report.layers.extend(_layers(config, 0))
@@ -271,24 +284,24 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> C
     (8, 0.0)
     """
     here, there = os.fsdecode(source), os.fsdecode(target)
+    ending = ".keras" if is_for_keras(there, weights=False) else ".lamina"
     model = load(here)
-    beside = Path(there)
-    temporary = beside.with_name(f".lamina-{uuid.uuid4().hex[:12]}-{beside.name}")
     try:
-        model.save(temporary)
-        difference, reason = _compared(model, load(temporary))
-        if difference is not None and not difference <= _SLACK:
-            raise FileFormatError(
-                explain(
-                    f"The conversion of {here!r} computes something else than the model.",
-                    expected=f"outputs that differ by at most {_SLACK}, relatively",
-                    received=f"{difference:.1e}; {there!r} was not written",
-                    remedy="Load the model, and compare its layers with those of the other file.",
+        with replacing(os.path.realpath(there), ending) as temporary:
+            model.save(temporary)
+            difference, reason = _compared(model, load(temporary))
+            if difference is not None and not difference <= _SLACK:
+                raise FileFormatError(
+                    explain(
+                        f"The conversion of {here!r} computes something else than the model.",
+                        expected=f"outputs that differ by at most {_SLACK}, relatively",
+                        received=f"{difference:.1e}; {there!r} was not written",
+                        remedy="Load the model, and compare its layers with those of the other "
+                        "file.",
+                    )
                 )
-            )
-        os.replace(temporary, there)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise_unwritten(there, error.errno, os.strerror(error.errno or errno.EIO), error)
     return Conversion(here, there, model.count_params(), difference, reason)
 
 
@@ -309,7 +322,7 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
     if one.shape != other.shape:
         return float("inf")
     a, b = one.astype(np.float64), other.astype(np.float64)
-    scale = float(np.max(np.abs(a), initial=0.0)) or 1.0
+    scale = float(np.max(np.abs(a[np.isfinite(a)]), initial=0.0)) or 1.0
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     return float(np.max(np.where(same, 0.0, np.abs(a - b)), initial=0.0)) / scale
 

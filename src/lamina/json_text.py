@@ -32,12 +32,13 @@ _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+', re.DOTALL)
 _NO_BRACKET = re.compile(r"[^\[\]{}]++")
 
 
-def read_json(text: str, what: str) -> Any:
+def read_json(text: str, what: str, share: int = 1) -> Any:
     """Parse JSON, within the limits of this module.
 
     Args:
         text: JSON, without NaN and infinities, and without duplicate names in an object.
         what: the name of the text, for the error.
+        share: what the limits of size are divided by. Default 1.
 
     Returns:
         The value.
@@ -48,7 +49,7 @@ def read_json(text: str, what: str) -> Any:
     >>> read_json('{"units": [1, 2]}', "the example")
     {'units': [1, 2]}
     """
-    problem = excess(text)
+    problem = excess(text, share)
     if problem is not None:
         raise _unreadable(what, problem)
     try:
@@ -57,11 +58,12 @@ def read_json(text: str, what: str) -> Any:
         raise _unreadable(what, f"{type(error).__name__}: {error}") from error
 
 
-def excess(text: str) -> str | None:
+def excess(text: str, share: int = 1) -> str | None:
     """Describe the limit that a text exceeds.
 
     Args:
         text: JSON.
+        share: what the limits of size are divided by. Default 1.
 
     Returns:
         The size and the limit; None if the text is within all limits.
@@ -69,15 +71,18 @@ def excess(text: str) -> str | None:
     >>> excess("[" * 300)
     '300 nested lists and objects, more than 200'
     """
-    if len(text) > MOST_TEXT:
-        return f"{len(text):,} characters, more than {MOST_TEXT:,}"
+    most_text, most_values, most_lists = (
+        most // share for most in (MOST_TEXT, MOST_VALUES, MOST_LISTS)
+    )
+    if len(text) > most_text:
+        return f"{len(text):,} characters, more than {most_text:,}"
     bare = _STRING.sub("", text)
     lists = bare.count("[") + bare.count("{")
     values = bare.count(",") + lists
-    if values > MOST_VALUES:
-        return f"{values:,} values, more than {MOST_VALUES:,}"
-    if lists > MOST_LISTS:
-        return f"{lists:,} lists and objects, more than {MOST_LISTS:,}"
+    if values > most_values:
+        return f"{values:,} values, more than {most_values:,}"
+    if lists > most_lists:
+        return f"{lists:,} lists and objects, more than {most_lists:,}"
     brackets = np.frombuffer(_NO_BRACKET.sub("", bare).encode(), np.uint8)
     opens = (brackets == ord("[")) | (brackets == ord("{"))
     depth = int(np.cumsum(np.where(opens, 1, -1), dtype=np.int32).max(initial=0))

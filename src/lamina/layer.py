@@ -498,7 +498,7 @@ class Layer(Tracked):
         expand_nested: bool = True,
         show_trainable: bool = False,
         layer_range: Sequence[str] | None = None,
-    ) -> None:
+    ) -> reports.Summary:
         """Print a table of the layers with their output shapes and numbers of weights.
 
         Args:
@@ -512,30 +512,68 @@ class Layer(Tracked):
             layer_range: regular expressions of the names of the first and the last layer to list;
                 None (default) for all.
 
+        Returns:
+            The printed report, a :class:`lamina.reports.Summary`.
+
         Raises:
             InputError: no layer has a name of `layer_range`.
 
         >>> from lamina import layers
         >>> layer = layers.Dense(4)
         >>> layer.build((None, 3))
-        >>> layer.summary()  # doctest: +ELLIPSIS
+        >>> summary = layer.summary()  # doctest: +ELLIPSIS
         Dense for inputs: float32[?, 3], built at ...
         """
-        options = {"expand_nested": expand_nested, "show_trainable": show_trainable}
-        reports.print_summary(self, line_length, print_fn, layer_range=layer_range, **options)
+        summary = reports.Summary(
+            reports.inventory(self),
+            line_length=line_length,
+            expand_nested=expand_nested,
+            show_trainable=show_trainable,
+            layer_range=layer_range,
+        )
+        if print_fn is None:
+            return summary.shown()
+        summary.show(print_fn)
+        return summary
 
-    def explain(self) -> None:
-        """Print the tree of layers with the reasons for the shapes of weights.
+    def explain(
+        self, *specs: Any, path: str | None = None, why: str | None = None, **named: Any
+    ) -> reports.Explanation:
+        """Print the tree of layers: who calls each, and why each weight has its shape.
 
-        It also lists layers that are not built, shared or unused.
+        It also lists layers that are not built, shared, frozen or unused. Before the build it shows
+        what is tracked and which inputs are awaited; with specs, what the build would do.
+
+        Args:
+            *specs: as those of :meth:`build`; none (default) for the inputs of the build. A single
+                str is `path`.
+            path: str, the path of a layer or weight, which alone is shown; None (default) for all.
+            why: str, the name or path of weights whose shapes are explained; None (default) for
+                none.
+            **named: as those of :meth:`build`.
+
+        Returns:
+            The printed report, a :class:`lamina.reports.Explanation`.
+
+        Raises:
+            BuildError: the layer cannot be built for the specs.
+            InputError: the specs do not match the inputs of ``call``.
+            UnknownNameError: there is no such path or weight.
 
         >>> from lamina import layers
         >>> layer = layers.Dense(4)
-        >>> layer.build((None, 3))
-        >>> layer.explain()  # doctest: +ELLIPSIS
-        Dense is built, at ...
+        >>> report = layer.explain((None, 3), why="kernel")  # doctest: +ELLIPSIS
+        kernel  of Dense
+          shape    (3, 4)  float32  glorot_uniform  48 bytes
+          declared at ...
+          axis 0   3 = axis -1 of inputs
+          axis 1   4 = units
+        ...
         """
-        reports.print_explanation(self)
+        if len(specs) == 1 and isinstance(specs[0], str):
+            path, specs = specs[0], ()
+        plan = reports.examine(self, *specs, **named)
+        return reports.Explanation(plan, path, why).shown()
 
     def plot(
         self,

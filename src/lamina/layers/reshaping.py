@@ -18,6 +18,7 @@ from lamina.layers.bases.checks import (
     check_integers,
     check_rank,
 )
+from lamina.layers.bases.text import rearranged_text
 from lamina.ops.spatial import DataFormat
 from lamina.options import LayerOptions
 
@@ -26,6 +27,8 @@ __all__ = ["Flatten", "Permute", "RepeatVector", "Reshape"]
 
 class Rearranging(Layer):
     """The base of layers whose output has no mask: that of the input no longer fits."""
+
+    _lamina_text_outputs = rearranged_text
 
     supports_masking = False
 

@@ -14,6 +14,7 @@ from lamina.core.tree.walk import walk
 from lamina.errors import InputError, TraceError, UnknownNameError, explain, nearest
 from lamina.layer import Layer
 from lamina.lazy import lazily
+from lamina.models.text_inputs import with_ids
 
 if TYPE_CHECKING:
     from lamina.training.step import model_call
@@ -58,7 +59,7 @@ def capture(
     {'layers.0': (3, 4), 'layers.1': (3, 2)}
     """
     options = {"training": training, "rng": rng} if rng is not None else {"training": training}
-    root = Root(model, functools.partial(model_call.call_on, model), (x,), options)
+    root = Root(model, functools.partial(model_call.call_on, model), (with_ids(model, x),), options)
     root.ensure()
     asked, whole = _asked(model, [paths] if isinstance(paths, str) else paths)
     found: dict[str, list[Any]] = {}

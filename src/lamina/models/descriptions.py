@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.tree.walk import children
 from lamina.errors import explain
 from lamina.layer import Layer
 from lamina.models.array_functions import ArrayFunction
-from lamina.models.graph import Graph, graph_of
+from lamina.models.graph import Graph, graph_of, symbols_of
 from lamina.models.input_layer import InputLayer
 from lamina.models.layer_names import names_of_inputs
 from lamina.models.layer_order import layer_order
@@ -87,8 +88,11 @@ def no_call(model: Layer) -> str:
 def _input_layers(model: Layer, graph: Graph) -> list[InputLayer]:
     """The input layers of a graph, made once."""
     state = state_of(model)
-    symbols = leaves_of(cast(Any, model)._ends()[0])
     names = names_of_inputs(graph.inputs, graph.names)
+    if ALLOWANCE.get() is not None:  # widths may depend on vocabularies that are not yet loaded
+        pairs = zip(symbols_of(graph), names, strict=True)
+        return [InputLayer(input_tensor=one, name=name) for one, name in pairs]
+    symbols = leaves_of(cast(Any, model)._ends()[0])
     known = state.input_layers
     if known is None or [one.symbol for one in known] != symbols:
         pairs = zip(symbols, names, strict=True)

@@ -147,7 +147,7 @@ def test_on_batch(
     >>> model.test_on_batch(np.ones((4, 3), "float32"), np.ones((4, 1), "float32"))
     1.0
     """
-    batch = as_batch(x, y, sample_weight)
+    batch = as_batch(with_ids(model, x), y, sample_weight)
     return evaluate(model, [batch].__iter__, verbose=0, return_dict=return_dict)
 
 

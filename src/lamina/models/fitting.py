@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from lamina.counts import count_or_default
 from lamina.layer import Layer
@@ -13,7 +13,7 @@ from lamina.lazy import lazily
 from lamina.models.compilation import trainer_of
 from lamina.models.evaluation import as_batch, loss_and_metrics
 from lamina.models.model_state import state_of
-from lamina.models.text_inputs import with_ids, with_validation_ids
+from lamina.models.text_inputs import with_ids, with_ids_in_batch
 
 if TYPE_CHECKING:
     from lamina.training import callbacks as training_callbacks
@@ -140,7 +140,11 @@ def fit(
     class_weights = (
         None if class_weight is None else label_weights.ClassWeights(trainer, class_weight)
     )
-    x, validation_data = with_ids(model, x), with_validation_ids(model, validation_data)
+    x = with_ids(model, x)
+    if validation_data is not None:
+        if isinstance(validation_data, list):
+            validation_data = tuple(cast("list[Any]", validation_data))
+        validation_data = with_ids_in_batch(model, validation_data)
     data, rest = arguments.training_data(x, y, sample_weight, validation_split)
     validation = rest if validation_data is None else arguments.validation_data(validation_data)
     validate = None
@@ -213,7 +217,7 @@ def train_on_batch(
     """
     trainer = trainer_of(model)
     trainer.reset_logs()
-    batch = as_batch(x, y, sample_weight)
+    batch = as_batch(with_ids(model, x), y, sample_weight)
     if class_weight is not None:
         batch = label_weights.ClassWeights(trainer, class_weight)(batch)
     trainer.step(batch)

@@ -6,6 +6,7 @@ import warnings
 from typing import Any, cast
 
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core.base.pytrees import flatten, leaves_of, unflatten
 from lamina.core.calling.views import name as name_of
@@ -30,6 +31,7 @@ from lamina.models.model_state import SymbolicEnds, state_of
 __all__ = [
     "as_declared",
     "ends_of",
+    "in_order",
     "layers_called",
     "of_declared_rank",
     "run",
@@ -55,7 +57,7 @@ def as_declared(array: Any, spec: Any) -> Any:
     if kind is None or not isinstance(spec, Spec):
         return array
     array = _of_rank(array, spec.shape)
-    if kind == spec.dtype:
+    if spec.is_text or kind == spec.dtype:
         return array
     kinds = (kind, spec.dtype)
     if not all(any(jnp.issubdtype(one, k) for k in _NUMBERS) for one in kinds):
@@ -108,7 +110,7 @@ def run(model: Layer, graph: Graph, inputs: tuple[Any, ...], mask: Any) -> Any:
     Raises:
         InputError: the inputs do not fit the graph's.
     """
-    arrays = [_in_order(model, graph, inputs)]
+    arrays = [in_order(model, graph, inputs)]
     if mask is not None:
         masks = _one_for_each(_masks_in_order(graph, mask), len(arrays[0]))
         set_masks(arrays[0], masks)
@@ -197,8 +199,8 @@ def _one_for_each(mask: Any, count: int) -> list[Any]:
     return parts if len(parts) == count else [parts[0] if parts else None] * count
 
 
-def _in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
-    """The arrays in the order and the form of the graph's inputs.
+def in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
+    """Return the arrays in the order and the form of the graph's inputs.
 
     Raises:
         InputError: names, number, shapes or dtypes do not fit.
@@ -216,7 +218,7 @@ def _in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
         _check_optional(model, graph, arrays)
     if len(wanted) == len(arrays):
         arrays = [*map(as_declared, arrays, wanted)]
-    specs = [as_specs(array) for array in arrays]
+    specs = [*map(_spec_of, arrays)]
     fits = len(wanted) == len(arrays) and all(
         not isinstance(spec, Spec)
         or covers(Arguments((one,), {}), Arguments((Spec(spec.shape, one.dtype),), {}))
@@ -225,6 +227,13 @@ def _in_order(model: Layer, graph: Graph, inputs: tuple[Any, ...]) -> list[Any]:
     if not fits:
         raise _mismatch_error(model, wanted, specs)
     return arrays
+
+
+def _spec_of(array: Any) -> Any:
+    """The spec of an array, also of one of text."""
+    if isinstance(array, np.ndarray) and cast("Any", array).dtype.kind in "OSUT":
+        return Spec(cast("Any", array).shape, "string")
+    return as_specs(array)
 
 
 def _by_name(model: Layer, graph: Graph, given: dict[Any, Any]) -> Any:

@@ -34,7 +34,8 @@ def Input(  # noqa: N802 - Keras's name
             as `"time"`, where its size is open.
         batch_size: the size of the batch axis. Default None: any.
         dtype: the dtype of the array. Arrays of other dtypes are cast to a floating dtype, and
-            narrower integers to an integer dtype. Default None: `"float32"`.
+            narrower integers to an integer dtype. ``"string"`` for text, which layers such as
+            `StringLookup` convert before programs. Default None: `"float32"`.
         name: the name under which the array is found in a dict of inputs. Default None.
         sparse: False or None (default); sparse arrays are not supported.
         ragged: False or None (default); ragged arrays are not supported.

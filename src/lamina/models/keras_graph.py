@@ -59,9 +59,8 @@ def complete_graph(model: Layer, config: dict[str, Any]) -> None:
 def _are_integers(nodes: Any, known: dict[tuple[str, int, int], Spec]) -> bool:
     """Whether the first symbolic array among arguments is one of integers."""
     first = next(_tensors(nodes), None)
-    return first is not None and jnp.issubdtype(
-        known[tuple(first["keras_history"])].dtype, jnp.integer
-    )
+    spec = None if first is None else known[tuple(first["keras_history"])]
+    return spec is not None and not spec.is_text and jnp.issubdtype(spec.dtype, jnp.integer)
 
 
 def _complete_tensors(nodes: Any, known: dict[tuple[str, int, int], Spec]) -> None:

@@ -27,6 +27,7 @@ from lamina.models import (
     prediction,
     profiler,
     state_tree,
+    text_inputs,
 )
 from lamina.models.compilation import trainer_of
 from lamina.models.graph import Graph, check_graph, graph_between, graph_of, without_list_of_one
@@ -52,9 +53,10 @@ def _call(model: Model, *inputs: Any, mask: Any = None) -> Any:
     Raises:
         InputError: the model has no graph, and its class no `call`.
     """
-    graph = graph_of(model)
+    graph = text_inputs.program_of(model)
     if graph is None:
         raise InputError(descriptions.no_call(model))
+    text_inputs.check_ids(model, inputs)
     return graph_call.run(model, graph, inputs, mask)
 
 
@@ -211,12 +213,17 @@ class Model(Layer):
         """Build the model if the specs of its inputs are known."""
         known = Model._known_input(self)
         if known is not None:
-            self.build(*leaves_of(known))
+            self.build(*([known] if text_inputs.stages_of(self) else leaves_of(known)))
 
     def _hold(self, graph: Graph, layers: dict[str, Layer]) -> None:
         self.graph = graph
         for name, layer in layers.items():
             setattr(self, name, layer)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return text_inputs.called(self, super().__call__, args, kwargs)
+
+    _lamina_text_outputs = text_inputs.text_outputs
 
     call: Any = _call  # not a method, so that a subclass may define `call` with other arguments
 
@@ -289,7 +296,7 @@ class Model(Layer):
 
     def _known_input(self) -> Any:
         """The specs of the inputs, in their form; None if they are unknown."""
-        graph = graph_of(self)
+        graph = text_inputs.program_of(self)
         return None if graph is None else graph.inputs
 
     def __setattr__(self, name: str, value: Any) -> None:

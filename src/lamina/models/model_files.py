@@ -11,9 +11,9 @@ from lamina.layer import Layer
 from lamina.lazy import lazily
 from lamina.models.compilation import trainer_of
 from lamina.models.compiled import Compiled
-from lamina.models.graph import graph_of
 from lamina.models.layer_names import names_of_inputs
 from lamina.models.model_state import state_of
+from lamina.models.text_inputs import program_of
 
 if TYPE_CHECKING:
     from lamina import saving
@@ -98,7 +98,9 @@ def export(
     """Write the program of the model's call, with the weights, to run without the model's code.
 
     The program is StableHLO from `jax.export`. It computes in inference mode, and drops what
-    `call` assigns to variables. :func:`lamina.load_exported` loads it as a callable.
+    `call` assigns to variables. Of a graph with text it takes, by name, what the layers of text
+    give for the inputs, and it gives the indices of outputs of text. :func:`lamina.load_exported`
+    loads it as a callable.
 
     Args:
         filepath: the file, which is replaced if it exists. If writing fails, it stays as it was.
@@ -128,6 +130,6 @@ def export(
     given = None
     if specs or named:
         given = given_specs(method_of(type(model), "call"), specs, named)
-    graph = graph_of(model)
+    graph = program_of(model)
     names = () if graph is None else names_of_inputs(graph.inputs, graph.names)
     saving.export(model, filepath, given, platforms, names)

@@ -42,6 +42,7 @@ class ModelNode(LayerNode):
         ends: the symbolic inputs and outputs, as far as they are known.
         first: the `Input` that a `Sequential` began with; None without one, and in copies.
         input_layers: the inputs of a graph as layers, made when they are first read.
+        stages: the graph of the model, and its stages if it takes or gives text; None if unknown.
         history: the logs of the last `fit`; None before.
         warned: whether a call with inputs of another structure has warned.
     """
@@ -54,6 +55,7 @@ class ModelNode(LayerNode):
         "input_layers",
         "pending",
         "predictor",
+        "stages",
         "trainer",
         "warned",
     )
@@ -69,6 +71,7 @@ class ModelNode(LayerNode):
         self.ends: SymbolicEnds | None = None
         self.first: Any = None
         self.input_layers: list[Any] | None = None
+        self.stages: tuple[Any, Any] | None = None
         self.history: History | None = None
         self.warned = False
 
@@ -81,6 +84,7 @@ class ModelNode(LayerNode):
             "input_layers",
             "arguments_of_compile",
             "history",
+            "stages",
         )
         own = {"pending": self.compiled(), "warned": False}
         return super().__getstate__() | dict.fromkeys(names) | own

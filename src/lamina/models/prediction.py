@@ -18,7 +18,7 @@ from lamina.counts import count_or_default
 from lamina.layer import Layer
 from lamina.lazy import lazily
 from lamina.models.model_state import state_of
-from lamina.models.text_inputs import with_ids
+from lamina.models.text_inputs import with_ids, with_text
 
 if TYPE_CHECKING:
     from lamina.training.callbacks import Callback, callback_list
@@ -88,7 +88,7 @@ def predict(
         outputs = loop.predict(call, data, batch_size, steps, listeners, each, progress)
         progress.end({})
     listeners.call("on_predict_end", {})
-    return outputs
+    return with_text(model, outputs)
 
 
 def predict_on_batch(model: Layer, x: Any) -> Any:
@@ -110,7 +110,8 @@ def predict_on_batch(model: Layer, x: Any) -> Any:
     >>> model.predict_on_batch(np.ones((4, 3), "float32")).shape
     (4, 2)
     """
-    return map_tree(to_host, _placed_call(model)(as_inputs(map_tree(arrays.as_numpy, x))))
+    inputs = as_inputs(map_tree(arrays.as_numpy, with_ids(model, x)))
+    return with_text(model, map_tree(to_host, _placed_call(model)(inputs)))
 
 
 class _Predictor:

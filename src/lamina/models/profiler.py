@@ -20,6 +20,7 @@ from lamina.core.tree.walk import Tree, children, walk
 from lamina.counts import as_count
 from lamina.layer import Layer
 from lamina.lazy import lazily
+from lamina.models.text_inputs import with_ids
 
 if TYPE_CHECKING:
     from lamina import reports
@@ -72,7 +73,7 @@ def profile(
     """
     repeats = as_count("repeats", repeats)
     options = {"training": training, "rng": rng} if rng is not None else {"training": training}
-    root = Root(model, functools.partial(model_call.call_on, model), (x,), options)
+    root = Root(model, functools.partial(model_call.call_on, model), (with_ids(model, x),), options)
     root.ensure()
     first: dict[str, _Call] = {}
     counts: dict[str, int] = {}
@@ -85,9 +86,7 @@ def profile(
     tree, measure = walk(model), _Measure(repeats)
     paths = [path for path, _ in tree.layers.values() if path in first]
     costs = [measure(tree, path, first[path], counts[path]) for path in paths]
-    found = reports.Profile(tuple(costs))
-    found.show()
-    return found
+    return reports.Profile(tuple(costs)).shown()
 
 
 def _example_inputs(inputs: Any) -> tuple[list[Any], Any]:

@@ -6,18 +6,23 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, cast, overload
 
+from jax.core import Tracer
+
+from lamina.core.base.pytrees import leaves_of
 from lamina.core.calling.root_call import output_masks
 from lamina.core.calling.views import View
 from lamina.core.calling.views import name as name_of
 from lamina.core.running.masks import masks_by_inner_layers
-from lamina.core.running.scope import set_masks
+from lamina.core.running.scope import current, set_masks
 from lamina.core.specs.spec import Spec, map_specs
+from lamina.core.tree.node import Symbolic
 from lamina.core.tree.trainable import settle
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layers.bases.text import TextLayer, is_text
 from lamina.lazy import lazily
+from lamina.models import text_inputs
 from lamina.models.descriptions import layers_are_listed
 from lamina.models.graph_call import as_declared, of_declared_rank
 from lamina.models.graph_config import input_config, spec_from
@@ -26,7 +31,6 @@ from lamina.models.model import Functional, Model
 from lamina.models.model_state import SymbolicEnds, state_of
 from lamina.models.stack_entries import checked, start_of
 from lamina.models.symbol import Symbol
-from lamina.models.text_inputs import with_ids
 
 if TYPE_CHECKING:
     from lamina import saving
@@ -157,6 +161,8 @@ class Sequential(Model):
             start = [] if self.start is None else [input_config(self.start, "input_layer")]
             built = self._lamina.built
             spec = next(iter(built.inputs.args), None) if built is not None else self.start
+            if self.start is not None and self.start.is_text:
+                spec = self.start
             if isinstance(spec, Spec):
                 config["build_input_shape"] = [None, *spec.shape[1:]]
                 if spec.dtype != "float32":
@@ -218,7 +224,9 @@ class Sequential(Model):
 
     def _build_if_known(self) -> None:
         if self.start is not None and self.layers:
-            self.build(self.start)
+            known = self._known_input()
+            if known is not None:
+                self.build(known)
 
     _functional = View(lambda model: Functional(*model._ends()))
 
@@ -241,6 +249,9 @@ class Sequential(Model):
         return state.ends.inputs, state.ends.outputs
 
     def _known_input(self) -> Any:
+        if self.start is not None and self.start.is_text:
+            known = text_inputs.ids_specs(self, self.start)
+            return None if isinstance(known, Spec) and known.is_text else known
         known = self.start is not None or self._lamina.built
         return self._expected() if known else None
 
@@ -283,19 +294,35 @@ class Sequential(Model):
         return inputs
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if args and is_text(args[0]):
+        if args and (is_text(args[0]) or self._needs_text(args[0])):
             first = self._of_text()
-            args = (with_ids(self, args[0]), *args[1:])
+            args = (text_inputs.with_ids(self, args[0]), *args[1:])
             if first and len(first) == len(self.layers):
                 return args[0]
         return super().__call__(*args, **kwargs)
 
+    def _needs_text(self, inputs: Any) -> bool:
+        """Whether a call on inputs is not one of the program, which takes what text is made to."""
+        traced = any(isinstance(leaf, Symbolic | Tracer) for leaf in leaves_of(inputs))
+        return self.start is not None and self.start.is_text and current() is None and not traced
+
     def _of_text(self) -> list[Layer]:
         """The first layers, those of text, which are applied before programs."""
-        return list(itertools.takewhile(lambda layer: isinstance(layer, TextLayer), self.layers))
+        if self.start is None or not self.start.is_text:
+            return list(itertools.takewhile(lambda one: isinstance(one, TextLayer), self.layers))
+        found: list[Any] = []
+        spec = self.start
+        for layer in self.layers:
+            if not spec.is_text or isinstance(layer, Model):
+                break
+            found.append(layer)
+            spec = text_inputs.ids_specs(layer, spec)
+        return found
 
     def _in_form(self, inputs: Any) -> Any:
         """The inputs in the form of the `Input`, or of the rank that the model is built for."""
+        if self.start is not None and self.start.is_text:
+            return as_declared(inputs, self._known_input())
         if self.start is not None:
             if isinstance(inputs, list | tuple) and len(cast("list[Any]", inputs)) == 1:
                 (inputs,) = cast("list[Any]", inputs)

@@ -18,6 +18,7 @@ from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layer_state import InputsAndOutputs, LayerNode
+from lamina.layers.bases.text import rearranged_text
 
 __all__ = ["Operation", "Symbol", "SymbolicCall"]
 
@@ -93,7 +94,11 @@ class Symbol(Symbolic):
         """Call a layer on arguments with symbolic values among them: its symbolic outputs."""
         specs = map_tree(_spec, (args, kwargs))
         named = {name: value for name, value in specs[1].items() if name != "training"}
-        outputs = outputs_of(layer, Arguments(specs[0], named), bool(kwargs.get("training")))
+        given = Arguments(specs[0], named)
+        of_text = getattr(layer, "_lamina_text_outputs", None)
+        outputs = None if of_text is None else of_text(*given.args, *given.kwargs.values())
+        if outputs is None:
+            outputs = outputs_of(layer, given, bool(kwargs.get("training")))
         call = SymbolicCall(layer, args, kwargs)
         leaves, structure = flatten(outputs)
         made = unflatten(
@@ -103,8 +108,8 @@ class Symbol(Symbolic):
                 for index, leaf in enumerate(leaves)
             ],
         )
-        given = args if args else tuple(kwargs.values())
-        inputs = given[0] if len(given) == 1 else list(given)
+        passed = args if args else tuple(kwargs.values())
+        inputs = passed[0] if len(passed) == 1 else list(passed)
         cast(LayerNode, layer._lamina).symbolic_calls.append(InputsAndOutputs(inputs, made))
         return made
 
@@ -181,6 +186,8 @@ class Operation(Layer):
             )
         super().__init__(name=function)
         self.function, self.index, self.swapped = function, index, swapped
+
+    _lamina_text_outputs = rearranged_text
 
     def call(self, *inputs: Any) -> Any:
         if not _are_operands(inputs):

@@ -1,17 +1,17 @@
 """Reports on a layer and its sublayers: summary, explanation of weights, profile."""
 
 from lamina.reports.examination import examine, inventory
-from lamina.reports.explanation import explanation_text, print_explanation
+from lamina.reports.explanation import Explanation
 from lamina.reports.profile import Cost, Profile
-from lamina.reports.summary import print_summary, summary_text
+from lamina.reports.report import Report
+from lamina.reports.summary import Summary
 
 __all__ = [
     "Cost",
+    "Explanation",
     "Profile",
+    "Report",
+    "Summary",
     "examine",
-    "explanation_text",
     "inventory",
-    "print_explanation",
-    "print_summary",
-    "summary_text",
 ]

@@ -236,6 +236,24 @@ def _concatenate(equation: Any) -> list[tuple[Place, Place]]:
     ]
 
 
+def _stack(equation: Any) -> list[tuple[Place, Place]]:
+    inputs, output = _shapes(equation)
+    kept = [axis for axis in range(len(output)) if axis != equation.params["axis"]]
+    return [
+        ((which, axis), (-1, at)) for which in range(len(inputs)) for axis, at in enumerate(kept)
+    ]
+
+
+def _unstack(equation: Any) -> list[tuple[Place, Place]]:
+    inputs, _ = _shapes(equation)
+    kept = [axis for axis in range(len(inputs[0])) if axis != equation.params["axis"]]
+    return [
+        ((0, axis), (-1 - end, at))
+        for end in range(len(equation.outvars))
+        for at, axis in enumerate(kept)
+    ]
+
+
 def _product(equation: Any) -> list[tuple[Place, Place]]:
     inputs, _ = _shapes(equation)
     (left, right), (left_batch, right_batch) = equation.params["dimension_numbers"]
@@ -327,6 +345,8 @@ _RULES: dict[str, Rule] = {
     "transpose": _transpose,
     "squeeze": _squeeze,
     "concatenate": _concatenate,
+    "stack": _stack,
+    "unstack": _unstack,
     "dot_general": _product,
     "conv_general_dilated": _convolution,
     "gather": _gather,

@@ -59,7 +59,7 @@ def examine(root: Tracked, *specs: Any, **named: Any) -> Plan:
         return examined_plan(request_for(root, specs, named)[0], _look)
     built = root._lamina.built
     if built is None or current() is not None:
-        return inventory(root)
+        return inventory(root, why=True)
     plans: list[Plan] = []
     notes: list[str] = []
     for method, inputs in built.entries.items():
@@ -71,21 +71,22 @@ def examine(root: Tracked, *specs: Any, **named: Any) -> Plan:
             notes.append(f"{method} cannot be planned again: {str(error).splitlines()[0]}")
             continue
         notes += [f"{method} fails {note}" for note in plans[-1].notes]
-    return _joined(plans or [inventory(root)], tuple(notes))
+    return _joined(plans or [inventory(root, why=True)], tuple(notes))
 
 
-def inventory(root: Tracked) -> Plan:
+def inventory(root: Tracked, *, why: bool = False) -> Plan:
     """Return the layers and weights of a root as they are now, without a plan of a call.
 
     Args:
         root: the root layer.
+        why: whether to find the causes of the shapes of weights; False by default.
 
     Returns:
         A plan without calls.
     """
     tree = walk(root)
     layers = _located(planned_layers(tree, {}), tree)
-    causes = _causes(tree, {})
+    causes = _causes(tree, {}) if why else Causes()
     variables = tuple(replace(v, why=causes.get(v.path, ())) for v in planned_variables(tree))
     return Plan(variables, (), (), tree.all_aliases(), (), (), layers)
 

@@ -2,76 +2,298 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from rich.console import RenderableType
 from rich.text import Text
 
-from lamina import initializers
-from lamina.core.tree.node import Tracked
-from lamina.core.tree.variable import Variable
-from lamina.reports.facts import Facts, declares, needed_inputs, remedy
-from lamina.reports.formatting import count, inputs_text, place, source_of, specs_text
-from lamina.reports.printing import line, plain, show
-from lamina.reports.shape_causes import COPIES, FIXED, FOLLOWS, UNKNOWN, reasons
+from lamina.core.building.plan import Plan, PlannedCall, PlannedLayer, PlannedVariable
+from lamina.errors import UnknownNameError, closest, explain
+from lamina.reports.formatting import count, place, scaled, size_text, specs_text
+from lamina.reports.origins import Origins, array_specs
+from lamina.reports.printing import line
+from lamina.reports.report import Report
+from lamina.reports.shape_causes import COPIES, FIXED, FOLLOWS, UNKNOWN
+from lamina.reports.tree import PlanTree, needed_inputs, remedy
 
-__all__ = ["explanation_text", "print_explanation"]
+__all__ = ["Explanation"]
 
 Page = list[RenderableType]
+_CALLS = 3  # the number of calls of a layer that are listed, unless only it is shown
 
 
-def explanation_text(layer: Tracked) -> str:
-    """Explain a layer: what is tracked, built, shared, unused and frozen, and why.
+class Explanation(Report):
+    """What is tracked, built, called, shared, unused and frozen in a tree of layers, and why.
 
-    For each weight the report gives the cause of each size of its shape.
-
-    Args:
-        layer: the root.
-
-    Returns:
-        Plain text; lines are not wrapped.
-    """
-    return plain(_page(layer))
-
-
-def print_explanation(layer: Tracked) -> None:
-    """Print the report of :func:`explanation_text`, in colour on a terminal.
+    ``str`` gives the text, and :meth:`to_json` the data.
 
     Args:
-        layer: the root.
+        plan: the plan, which :func:`lamina.reports.examine` makes.
+        path: the path of a layer or weight that alone is shown; None (default) for all.
+        why: the name or path of weights whose shapes are explained; None (default) for none.
+
+    Attributes:
+        plan: the plan.
+
+    Raises:
+        UnknownNameError: the plan has no such path.
     """
-    show(_page(layer))
 
+    def __init__(self, plan: Plan, path: str | None = None, why: str | None = None) -> None:
+        self.plan = plan
+        self._tree = PlanTree.of(plan)
+        self._origins = Origins(plan)
+        self._path = None if path is None else self._known(path)
+        self._weights = None if why is None else self._named(why)
 
-def _page(root: Tracked) -> Page:
-    facts = Facts.of(root)
-    unused, external, notes = facts.replanned()
-    page = _head(facts)
-    for path, layer in facts.tree.layers.values():
-        page += [Text(""), *_layer(facts, path, layer, unused)]
-    page += _list("Shared", [f"{alias} is {path}" for alias, path in facts.aliases.items()])
-    page += _list("Unused: no call reaches it", unused)
-    page += _list("Used from outside, built and frozen there", external)
-    frozen = [path for path, layer in facts.tree.layers.values() if not layer._lamina.trainable]
-    page += _list("Frozen", [path or "all" for path in frozen])
-    if root._lamina.built is not None:
-        waiting = [f"{path} needs {needed_inputs(layer)}" for path, layer in facts.unbuilt()]
-        page += _list("Not built", waiting)
-    return page + _list("Note", notes)
+    def to_json(self) -> str:
+        """Return the plan as JSON; see :meth:`lamina.Plan.to_json`."""
+        return self.plan.to_json()
 
+    def _title(self) -> str:
+        return self._tree.root.layer if self.plan.layers else "a file"
 
-def _head(facts: Facts) -> Page:
-    root = facts.root
-    name = (type(root).__name__, "bold")
-    below = count(len(facts.tree.layers) - 1, "layer")
-    built = root._lamina.built
-    if built is not None:
+    def _page(self) -> Sequence[RenderableType]:
+        if self._weights is not None:
+            return self._reasons(self._weights)
+        if self._path is not None:
+            return self._part(self._path)
+        return self._whole()
+
+    # The paths.
+
+    def _known(self, path: str) -> str:
+        tree = self._tree
+        path = self.plan.aliases.get(path, path)
+        if path not in tree.layers and all(v.path != path for v in self.plan.variables):
+            every = [*tree.layers, *(v.path for v in self.plan.variables), *self.plan.aliases]
+            raise UnknownNameError(_unknown("path", path, every))
+        return path
+
+    def _named(self, why: str) -> list[PlannedVariable]:
+        path = self.plan.aliases.get(why, why)
+        found = [v for v in self.plan.variables if v.path == path or v.path.endswith(f".{why}")]
+        if not found:
+            names = [v.path for v in self.plan.variables]
+            names += [name.rpartition(".")[-1] for name in names]
+            raise UnknownNameError(_unknown("weight", why, names))
+        return found
+
+    # The parts of the page.
+
+    def _whole(self) -> Page:
+        tree = self._tree
+        if not self.plan.layers:
+            return [Text(str(self.plan))]
+        page = self._head()
+        for path in tree.layers:
+            page += [Text(""), *self._layer(path, _CALLS)]
+        page += _list("Shared", [f"{alias} is {path}" for alias, path in tree.aliases.items()])
+        page += _list("Unused: no call reaches it", list(self.plan.unused))
+        page += _list("Used from outside, built and frozen there", list(self.plan.external))
+        frozen = [path or "all" for path, layer in tree.layers.items() if not layer.trainable]
+        page += _list("Frozen", frozen)
+        if tree.root.built_at is not None:
+            waiting = [f"{layer.path} needs {needed_inputs(layer)}" for layer in tree.unbuilt()]
+            page += _list("Not built", waiting)
+        return page + _list("Note", list(self.plan.notes))
+
+    def _head(self) -> Page:
+        tree = self._tree
+        root = tree.root
+        name = (root.layer, "bold")
+        below = count(len(tree.layers) - 1, "layer")
+        call = tree.call_of("")
+        if root.built_at is None and call is None:
+            weights = count(len(self.plan.variables), "weight")
+            what = (
+                f"It tracks {below}; {weights} declared so far, the others follow from the shapes."
+            )
+            waiting = f" is not built. It needs {needed_inputs(root)}. {remedy(root)}"
+            return [line(name, waiting), Text(what)]
+        state = "planned" if root.built_at is None else f"built, at {place(root.built_at)},"
+        cost = ""
+        if call is not None and call.flops:
+            cost = f" A call takes {scaled(call.flops)} FLOPs{_sizes(call)}."
         return [
-            line(name, f" is built, at {place(built.at)}, for {inputs_text(root)}."),
-            Text(f"It tracks {below} and has {facts.totals()}."),
+            line(name, f" is {state} for {inputs_text(root)}."),
+            Text(f"It tracks {below} and has {tree.totals()}.{cost}"),
         ]
-    waiting = line(name, f" is not built. It needs {needed_inputs(root)}. {remedy(root)}")
-    weights = count(len(facts.variables), "weight")
-    what = f"It tracks {below}; {weights} declared so far, the others follow from the shapes."
-    return [waiting, Text(what)]
+
+    def _layer(self, path: str, most: int | None = None) -> Page:
+        tree = self._tree
+        layer = tree.layers[path]
+        title = line(
+            (path or layer.layer, "bold cyan"), f"  {layer.layer}" if path else "  the root"
+        )
+        marks = self._marks(layer)
+        if marks:
+            title.append(f"  [{', '.join(marks)}]", "yellow")
+        defined = "(source not available)" if layer.defined_at is None else place(layer.defined_at)
+        page: Page = [
+            title,
+            _row("class", f"defined at {defined}, made at {place(layer.made_at)}"),
+        ]
+        if layer.built_at is not None:
+            page.append(_row("built", f"at {place(layer.built_at)}, by {layer.method}"))
+        elif layer.outside:
+            page.append(_row("built", "never: it is called on data before programs"))
+        elif path not in tree.calls:
+            page.append(_row("built", f"not yet: needs {needed_inputs(layer)}"))
+        if layer.method:
+            page.append(_row("input", inputs_text(layer)))
+            page.append(_row("output", specs_text(layer.outputs)))
+        page += self._calls(path, most)
+        own = tree.own.get(path, [])
+        if own:
+            page += self._weights_of(own)
+        elif not layer.method and layer.declares:
+            text = f"none yet: {layer.layer}.build says which, once the shapes are known"
+            page.append(_row("weights", text))
+        return page
+
+    def _marks(self, layer: PlannedLayer) -> list[str]:
+        tree = self._tree
+        inside = f"{layer.path}."
+        marks = [] if layer.trainable else ["frozen"]
+        marks += ["unused"] if any(inside.startswith(f"{p}.") for p in self.plan.unused) else []
+        if layer.built_at is not None and tree.root.built_at not in (None, layer.built_at):
+            marks.append("built apart")
+        marks += [f"{layer.copies} copies"] if layer.copies > 1 else []
+        return marks
+
+    def _calls(self, path: str, most: int | None) -> Page:
+        """One row for each call of a layer: its number in the order of calls, the caller, and
+        the cost; the specs only where they differ from those of the first call."""
+        indices = self._tree.calls.get(path, [])
+        calls = self.plan.calls
+        page: Page = []
+        for number, index in enumerate(indices[:most]):
+            call = calls[index]
+            by = calls[call.caller].path or "the root" if call.caller >= 0 else ""
+            words = [f"call {index}" + (f" by {by}" if by else "")]
+            words[0] += f", at {place(call.called_at)}"
+            if call.method != "call":
+                words.append(f"method {call.method}")
+            if number and str(call.inputs) != str(calls[indices[0]].inputs):
+                words.append(f"{call.inputs} -> {specs_text(call.outputs)}")
+            if call.flops:
+                words.append(f"{scaled(call.flops)} FLOPs")
+            page.append(_row("called" if number == 0 else "", ", ".join(words)))
+        if most is not None and len(indices) > most:
+            page.append(_row("", f"and {len(indices) - most:,} more calls"))
+        return page
+
+    def _weights_of(self, own: list[tuple[str, PlannedVariable]]) -> Page:
+        cells = [
+            (
+                name,
+                str(variable.shape),
+                variable.dtype,
+                variable.initializer,
+                "trained" if variable.trainable else "not trained",
+                self._why(variable),
+            )
+            for name, variable in own
+        ]
+        widths = [max(len(row[column]) for row in cells) for column in range(5)]
+        page: Page = []
+        for number, row in enumerate(cells):
+            padded = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
+            label = "weights" if number == 0 else ""
+            head, rest = (f"  {label:<8} ", "dim"), "  ".join(padded[1:])
+            styled = line(head, (padded[0], "green"), "  ", rest)
+            page.append(styled.append(f"  {row[5]}", "magenta"))
+        return page
+
+    def _why(self, variable: PlannedVariable) -> str:
+        if not variable.shape:
+            return ""
+        if not variable.why:
+            return "set when the layer was made"
+        return ", ".join(
+            self._cause(variable, axis, size, why)
+            for axis, (size, why) in enumerate(zip(variable.shape, variable.why, strict=False))
+        )
+
+    def _cause(self, variable: PlannedVariable, axis: int, size: int, why: str) -> str:
+        if why in (COPIES, FIXED, UNKNOWN) or why.startswith(FOLLOWS):
+            return f"{size} {why}"
+        origin = self._origins.of(variable, axis)
+        return f"{size} = {why}" + (f" ({origin})" if origin else "")
+
+    # The explanation of one path, or of some weights.
+
+    def _part(self, path: str) -> Page:
+        if path not in self._tree.layers:
+            return self._reasons([v for v in self.plan.variables if v.path == path])
+        page: Page = []
+        for inner in self._tree.layers:
+            if inner == path or inner.startswith(f"{path}.") or not path:
+                page += [Text(""), *self._layer(inner)] if page else self._layer(inner)
+        also = [alias for alias, first in self._tree.aliases.items() if first == path]
+        page += _list("Shared: it is also", also)
+        dims = self._dims_of(path)
+        return page + _list("Dims: where each one goes", dims)
+
+    def _dims_of(self, path: str) -> list[str]:
+        """A line for each dim of a layer's weights and outputs, with all its places."""
+        sizes: dict[int, Any] = {}
+        for _, variable in self._tree.own.get(path, []):
+            sizes |= dict(zip(variable.dims, variable.shape, strict=False))
+        for index in self._tree.calls.get(path, [])[:1]:
+            sizes |= _output_sizes(self.plan.calls[index])
+        sizes.pop(-1, None)
+        return [self._goes(dim, size) for dim, size in sizes.items()]
+
+    def _goes(self, dim: int, size: Any) -> str:
+        places = self._origins.places(dim)
+        more = f", and {len(places) - 12:,} more" if len(places) > 12 else ""
+        return f"{'?' if size is None else size}: {', '.join(places[:12])}{more}"
+
+    def _reasons(self, variables: list[PlannedVariable]) -> Page:
+        page: Page = []
+        for variable in variables:
+            page += [Text("")] if page else []
+            owner = self._tree.layers.get(variable.owner)
+            kind = variable.layer if owner is None else owner.layer
+            page.append(line((variable.path, "bold green"), f"  of {kind}"))
+            text = f"{variable.shape}  {variable.dtype}  {variable.initializer}"
+            page.append(_row("shape", f"{text}  {size_text(variable.nbytes)}"))
+            page.append(_row("declared", f"at {place(variable.declared_at)}"))
+            causes = zip(variable.shape, variable.why, strict=False)
+            for axis, (size, why) in enumerate(causes):
+                cause = self._cause(variable, axis, size, why)
+                page.append(_row(f"axis {axis}", cause))
+            if not variable.why and variable.shape:
+                page.append(_row("why", "set when the layer was made"))
+            page += self._calls(variable.owner, _CALLS)
+            call = self._tree.call_of(variable.owner)
+            if call is not None:
+                page.append(_row("input", str(call.inputs)))
+            sizes = dict(zip(variable.dims, variable.shape, strict=False))
+            sizes.pop(-1, None)
+            for number, (dim, size) in enumerate(sizes.items()):
+                page.append(_row("goes to" if number == 0 else "", self._goes(dim, size)))
+        return page
+
+
+def inputs_text(layer: PlannedLayer) -> str:
+    """Describe the inputs of a layer's first call, by name."""
+    found = [f"{name}: {specs_text(value)}" for name, value in layer.inputs.items()]
+    return ", ".join(found) or "nothing"
+
+
+def _output_sizes(call: PlannedCall) -> dict[int, Any]:
+    found: dict[int, Any] = {}
+    for spec, dims in zip(array_specs(call.outputs), call.output_dims, strict=False):
+        found |= dict(zip(dims, spec.shape, strict=False))
+    return found
+
+
+def _sizes(call: PlannedCall) -> str:
+    return "" if all(spec.known for spec in call.inputs.leaves()) else " where unknown sizes are 1"
 
 
 def _list(title: str, items: list[str]) -> Page:
@@ -80,83 +302,15 @@ def _list(title: str, items: list[str]) -> Page:
     return [Text(""), Text(title, style="bold"), *(Text(f"  {item}") for item in items)]
 
 
-def _layer(facts: Facts, path: str, layer: Tracked, unused: list[str]) -> Page:
-    node = layer._lamina
-    kind = type(layer).__name__
-    marks = [] if node.trainable else ["frozen"]
-    marks += ["unused"] if any(f"{path}.".startswith(other + ".") for other in unused) else []
-    title = line((path or kind, "bold cyan"), f"  {kind}" if path else "  the root")
-    if marks:
-        title.append(f"  [{', '.join(marks)}]", "yellow")
-    page: Page = [
-        title,
-        _row("class", f"defined at {source_of(type(layer))}, made at {place(node.made_at)}"),
-    ]
-    if node.built is not None:
-        page.append(_row("built", f"at {place(node.built.at)}, by {node.built.method}"))
-        page.append(_row("input", inputs_text(layer)))
-        page.append(_row("output", specs_text(node.built.outputs)))
-    elif layer._lamina_outside:
-        page.append(_row("built", "never: it is called on data before programs"))
-    else:
-        page.append(_row("built", f"not yet: needs {needed_inputs(layer)}"))
-    own = facts.own.get(id(layer), [])
-    if own:
-        page += _weights(facts, layer, own)
-    elif node.built is None and declares(layer):
-        page.append(
-            _row("weights", f"none yet: {kind}.build says which, once the shapes are known")
-        )
-    return page
-
-
 def _row(label: str, text: str) -> Text:
     return line((f"  {label:<8} ", "dim"), text)
 
 
-def _weights(facts: Facts, layer: Tracked, own: list[tuple[str, Variable]]) -> Page:
-    why = _reasons(facts, layer, own)
-    cells = [
-        (
-            name,
-            str(variable.shape),
-            str(variable.weight_dtype),
-            initializers.describe(variable.initializer),
-            "not trained" if id(variable) in facts.frozen else "trained",
-            _why(variable, why.get(id(variable))),
-        )
-        for name, variable in own
-    ]
-    widths = [max(len(row[column]) for row in cells) for column in range(5)]
-    page: Page = []
-    for number, row in enumerate(cells):
-        padded = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
-        label = "weights" if number == 0 else ""
-        styled = line((f"  {label:<8} ", "dim"), (padded[0], "green"), "  ", "  ".join(padded[1:]))
-        page.append(styled.append(f"  {row[5]}", "magenta"))
-    return page
-
-
-def _reasons(
-    facts: Facts, layer: Tracked, own: list[tuple[str, Variable]]
-) -> dict[int, tuple[str, ...]]:
-    """The causes of the shapes, by variable, also of variables that another layer declared."""
-    found = reasons(layer, layer._lamina.built)
-    missing = {id(variable) for _, variable in own if id(variable) not in found}
-    for _, other in facts.tree.layers.values():
-        if missing & {id(variable) for variable in other._lamina.declared}:
-            found |= reasons(other, other._lamina.built)
-    return found
-
-
-def _why(variable: Variable, reason: tuple[str, ...] | None) -> str:
-    if not variable.shape:
-        return ""
-    if reason is None:
-        return "set when the layer was made"
-    pairs = zip(variable.shape, reason, strict=True)
-    return ", ".join(f"{size} {'' if _is_phrase(text) else '= '}{text}" for size, text in pairs)
-
-
-def _is_phrase(reason: str) -> bool:
-    return reason in (COPIES, FIXED, UNKNOWN) or reason.startswith(FOLLOWS)
+def _unknown(kind: str, name: str, known: Sequence[str]) -> str:
+    close = closest(name, [one for one in known if one])
+    return explain(
+        f"The model has no {kind} {name!r}.",
+        expected="the path of a layer or a weight, or for why= the name of weights",
+        received=repr(name),
+        remedy="Print explain() for all paths." if close is None else f"Did you mean {close!r}?",
+    )

@@ -18,7 +18,17 @@ _MOVES = frozenset(
     [
         *("broadcast_in_dim", "reshape", "transpose", "slice", "squeeze", "concatenate", "pad"),
         *("convert_element_type", "bitcast_convert_type", "copy", "copy_p", "iota", "gather"),
-        *("dynamic_slice", "dynamic_update_slice", "rev", "split", "select_n", "expand_dims"),
+        *(
+            "dynamic_slice",
+            "dynamic_update_slice",
+            "rev",
+            "split",
+            "stack",
+            "unstack",
+            "tile",
+            "select_n",
+            "expand_dims",
+        ),
         *("stop_gradient", "optimization_barrier", "eq", "ne", "lt", "le", "gt", "ge", "and", "or"),
         *("not", "xor", "scatter", "sort", "argmax", "argmin", "random_bits", "random_wrap"),
         *("random_unwrap", "random_fold_in", "random_split", "random_seed", "threefry2x32"),

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 import os
 from typing import Any
 
 from lamina.core.base.sites import Site
-from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Spec, map_specs
-from lamina.core.tree.node import Tracked
-from lamina.errors import LaminaError
 
-__all__ = ["count", "inputs_text", "place", "size_text", "source_of", "specs_text"]
-
-
-def inputs_text(layer: Tracked) -> str:
-    """Describe the inputs that a layer was built for.
-
-    Args:
-        layer: a layer.
-
-    Returns:
-        The specs by name, as text; empty if the layer is not built.
-    """
-    built = layer._lamina.built
-    if built is None:
-        return ""
-    try:
-        named = method_of(type(layer), built.method).bind(built.inputs.args, built.inputs.kwargs)
-    except LaminaError:
-        return str(built.inputs)
-    given = [f"{name}: {specs_text(value)}" for name, value in named.items() if value is not None]
-    return ", ".join(given) or "nothing"
+__all__ = ["count", "place", "scaled", "size_text", "specs_text"]
 
 
 def specs_text(tree: Any) -> str:
@@ -62,27 +37,6 @@ class _Words(Spec):
 
     def __repr__(self) -> str:
         return str(self)
-
-
-def source_of(kind: type) -> str:
-    """Return where a class is defined.
-
-    Args:
-        kind: a class.
-
-    Returns:
-        File and line; or the module if there is no source.
-    """
-    found = _source_site(kind)
-    return f"{kind.__module__} (source not available)" if found is None else place(found)
-
-
-@functools.lru_cache(256)
-def _source_site(kind: type) -> Site | None:
-    try:
-        return Site(str(inspect.getsourcefile(kind)), inspect.getsourcelines(kind)[1])
-    except (OSError, TypeError):
-        return None
 
 
 def place(at: Site) -> str:
@@ -135,3 +89,23 @@ def size_text(nbytes: int) -> str:
     if power == 0:
         return count(nbytes, "byte")
     return f"{nbytes / 1024**power:,.1f} {('KiB', 'MiB', 'GiB', 'TiB')[power - 1]}"
+
+
+def scaled(number: float, unit: str = "") -> str:
+    """Format a number with a metric prefix.
+
+    Args:
+        number: the number.
+        unit: the unit; none by default.
+
+    Returns:
+        The text.
+
+    >>> scaled(2_500_000.0, "B"), scaled(12)
+    ('2.5 MB', '12')
+    """
+    value, prefixes = float(number), ["", "k", "M", "G", "T", "P"]
+    while abs(value) >= 1000 and len(prefixes) > 1:
+        value, prefixes = value / 1000, prefixes[1:]
+    text = f"{value:.1f}".removesuffix(".0")
+    return f"{text} {prefixes[0]}{unit}".strip()

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from rich.console import RenderableType
 from rich.text import Text
 
-from lamina.reports.printing import line, plain, show, table
+from lamina.reports.formatting import scaled
+from lamina.reports.printing import line, table
+from lamina.reports.report import Report
 
 __all__ = ["Cost", "Profile"]
 
@@ -41,8 +43,8 @@ class Cost:
     leaf: bool
 
 
-@dataclass(frozen=True)
-class Profile:
+@dataclass(frozen=True, repr=False)
+class Profile(Report):
     """The costs of a model and its layers; ``profile["path"]`` is that of one layer.
 
     Attributes:
@@ -54,13 +56,6 @@ class Profile:
     def __getitem__(self, path: str) -> Cost:
         return next(cost for cost in self.costs if cost.path == path)
 
-    def __str__(self) -> str:
-        return plain(self._page())
-
-    def show(self) -> None:
-        """Print a table and a bar chart of times, in colour on a terminal."""
-        show(self._page())
-
     def to_json(self) -> str:
         """Encode the costs as JSON.
 
@@ -68,6 +63,9 @@ class Profile:
             A list of objects with the attributes of :class:`Cost`.
         """
         return json.dumps([asdict(cost) for cost in self.costs])
+
+    def _title(self) -> str:
+        return self.costs[0].kind
 
     def _page(self) -> Sequence[RenderableType]:
         names = ("calls", "params", "FLOPs", "bytes", "time")
@@ -78,8 +76,8 @@ class Profile:
                 cost.kind,
                 f"{cost.calls:,}",
                 f"{cost.params:,}",
-                _scaled(cost.flops),
-                _scaled(cost.bytes, "B"),
+                scaled(cost.flops),
+                scaled(cost.bytes, "B"),
                 _time(cost.seconds),
                 style=None if cost.leaf else "dim",
             )
@@ -99,19 +97,6 @@ class Profile:
             )
             for cost in leaves
         ]
-
-
-def _scaled(number: float, unit: str = "") -> str:
-    """Format a number with a metric prefix.
-
-    >>> _scaled(2_500_000.0, "B"), _scaled(12.0)
-    ('2.5 MB', '12')
-    """
-    value, prefixes = float(number), ["", "k", "M", "G", "T", "P"]
-    while abs(value) >= 1000 and len(prefixes) > 1:
-        value, prefixes = value / 1000, prefixes[1:]
-    text = f"{value:.1f}".removesuffix(".0")
-    return f"{text} {prefixes[0]}{unit}".strip()
 
 
 def _time(seconds: float) -> str:

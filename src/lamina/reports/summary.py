@@ -4,152 +4,153 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lamina.core.calling.views import name as name_of
-from lamina.core.tree.node import Tracked
-from lamina.core.tree.variable import Variable
+from lamina.core.building.plan import Plan, PlannedLayer
 from lamina.errors import InputError, explain
-from lamina.reports.facts import Facts, needed_inputs, parent_of, remedy
-from lamina.reports.formatting import inputs_text, place, specs_text
+from lamina.reports.explanation import inputs_text
+from lamina.reports.formatting import place, specs_text
 from lamina.reports.printing import line, plain, show, table
+from lamina.reports.report import Report
+from lamina.reports.tree import PlanTree, needed_inputs, parent_of, remedy
 
-__all__ = ["print_summary", "summary_text"]
-
-
-class SummaryOptions(TypedDict, total=False):
-    """What a summary lists.
-
-    Args:
-        expand_nested: whether layers within layers are listed. Default True.
-        show_trainable: whether each layer is marked as trainable or not. Default False.
-        layer_range: expressions of the names of the first and the last layer. Default None: all.
-    """
-
-    expand_nested: bool
-    show_trainable: bool
-    layer_range: Sequence[str] | None
+__all__ = ["Summary"]
 
 
-def summary_text(layer: Tracked) -> str:
-    """Summarize a layer: its tree, the output and weights of each layer, and totals.
+class Summary(Report):
+    """A table of the layers: the output, the weights and the number of parameters of each.
 
     Args:
-        layer: the root.
-
-    Returns:
-        Plain text; lines are not wrapped.
-    """
-    return plain(_page(layer, {}))
-
-
-def print_summary(
-    layer: Tracked,
-    line_length: int | None = None,
-    print_fn: Callable[[str], Any] | None = None,
-    **options: Unpack[SummaryOptions],
-) -> None:
-    """Print the report of :func:`summary_text`, in colour on a terminal.
-
-    Args:
-        layer: the root.
+        plan: the plan, which :func:`lamina.reports.inventory` makes.
         line_length: the width of the lines; None (default) for that of the terminal, or of the
             longest line elsewhere.
-        print_fn: a function of the text, called instead of printing; None by default.
-        options: see :class:`SummaryOptions`.
+        expand_nested: whether layers within layers are listed; True by default.
+        show_trainable: whether each layer is marked as trainable or not; False by default.
+        layer_range: expressions of the names of the first and the last layer; None (default) for
+            all.
+
+    Attributes:
+        plan: the plan.
 
     Raises:
         InputError: no layer has a name of `layer_range`.
     """
-    page = _page(layer, options)
-    if print_fn is None:
-        show(page, line_length)
-    else:
-        print_fn(plain(page, line_length))
 
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        line_length: int | None = None,
+        expand_nested: bool = True,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
+        self.plan = plan
+        self._tree = PlanTree.of(plan)
+        self._width = line_length
+        self._nested = expand_nested
+        self._every = show_trainable
+        self._rows = _rows(self._tree)
+        self._chosen = set(_in_range(self._rows, self._tree, layer_range))
 
-def _page(root: Tracked, options: SummaryOptions) -> list[RenderableType]:
-    facts = Facts.of(root)
-    built = root._lamina.built
-    name = (type(root).__name__, "bold")
-    if built is None:
-        head = line(name, f" is not built. It needs {needed_inputs(root)}. {remedy(root)}")
-    else:
-        head = line(name, f" for {inputs_text(root)}, built at {place(built.at)}")
-    page: list[RenderableType] = [
-        head,
-        Text(""),
-        _tree(facts, options),
-        Text(""),
-        Text(facts.totals()),
-    ]
-    rows = _rows(facts)
-    shared = {alias: path for alias, path in facts.aliases.items() if alias not in rows}
-    page += [Text(f"shared: {alias} is {path}") for alias, path in shared.items()]
-    if built is not None:
-        page += [
-            Text(f"not built: {path} needs {needed_inputs(layer)}")
-            for path, layer in facts.unbuilt()
+    def __str__(self) -> str:
+        return plain(self._page(), self._width)
+
+    def _title(self) -> str:
+        return self._tree.root.layer
+
+    def show(self, print_fn: Callable[[str], Any] | None = None) -> None:
+        """Print the table, in colour on a terminal.
+
+        Args:
+            print_fn: a function of the text, called instead of printing; None by default.
+        """
+        if print_fn is not None:
+            print_fn(str(self))
+        elif self._width is None:
+            super().show()
+        else:
+            show(self._page(), self._width)
+
+    def _page(self) -> list[RenderableType]:
+        tree, root = self._tree, self._tree.root
+        name = (root.layer, "bold")
+        if root.built_at is None:
+            head = line(name, f" is not built. It needs {needed_inputs(root)}. {remedy(root)}")
+        else:
+            head = line(name, f" for {inputs_text(root)}, built at {place(root.built_at)}")
+        page: list[RenderableType] = [
+            head,
+            Text(""),
+            self._table(),
+            Text(""),
+            Text(tree.totals()),
         ]
-    return page
+        shared = {alias: path for alias, path in tree.aliases.items() if alias not in self._rows}
+        page += [Text(f"shared: {alias} is {path}") for alias, path in shared.items()]
+        if root.built_at is not None:
+            page += [
+                Text(f"not built: {layer.path} needs {needed_inputs(layer)}")
+                for layer in tree.unbuilt()
+            ]
+        return page
 
-
-def _tree(facts: Facts, options: SummaryOptions) -> Table:
-    every = options.get("show_trainable", False)
-    made = table(
-        "layer",
-        "class",
-        "output",
-        "weights",
-        "params",
-        "trainable" if every else "",
-        numbers=("params",),
-    )
-    layers = dict(facts.tree.layers.values())
-    depths: dict[str, int] = {}
-    expand = options.get("expand_nested", True)
-    rows = _rows(facts)
-    chosen = _in_range(rows, facts, options.get("layer_range"))
-    for path in rows:
-        above = parent_of(path, layers) if path else None
-        depths[path] = 0 if above is None else depths[above] + 1
-        if path not in chosen or (depths[path] > 1 and not expand):
-            continue
-        name = path[len(above) + 1 :] if above else path or type(facts.root).__name__
-        label = "  " * depths[path] + name
-        if path not in layers:
-            made.add_row(label, f"= {facts.aliases[path]}", "", "", "", "shared", style="dim")
-            continue
-        layer = layers[path]
-        own = facts.own.get(id(layer), [])
-        made.add_row(
-            label,
-            type(layer).__name__,
-            _output(layer),
-            "\n".join(_weight(facts, weight, variable) for weight, variable in own),
-            f"{sum(v.size for _, v in own if v.is_weight):,}" if own else "",
-            _trains(layer, every),
+    def _table(self) -> Table:
+        tree = self._tree
+        made = table(
+            "layer",
+            "class",
+            "output",
+            "weights",
+            "params",
+            "trainable" if self._every else "",
+            numbers=("params",),
         )
-    return made
+        layers = tree.layers
+        depths: dict[str, int] = {}
+        for path in self._rows:
+            above = parent_of(path, layers) if path else None
+            depths[path] = 0 if above is None else depths[above] + 1
+            if path not in self._chosen or (depths[path] > 1 and not self._nested):
+                continue
+            name = path[len(above) + 1 :] if above else path or tree.root.layer
+            label = "  " * depths[path] + name
+            if path not in layers:
+                made.add_row(label, f"= {tree.aliases[path]}", "", "", "", "shared", style="dim")
+                continue
+            layer = layers[path]
+            own = tree.own.get(path, [])
+            made.add_row(
+                label,
+                layer.layer,
+                _output(layer),
+                "\n".join(
+                    f"{weight} {variable.shape}{'' if variable.trainable else ' not trained'}"
+                    for weight, variable in own
+                ),
+                f"{sum(v.size for _, v in own if v.is_weight):,}" if own else "",
+                self._trains(layer),
+            )
+        return made
+
+    def _trains(self, layer: PlannedLayer) -> str:
+        if self._every:
+            return "yes" if layer.trainable else "no"
+        return "" if layer.trainable else "frozen"
 
 
-def _trains(layer: Tracked, every: bool) -> str:
-    trains = layer._lamina.trainable
-    return ("yes" if trains else "no") if every else "" if trains else "frozen"
-
-
-def _in_range(rows: list[str], facts: Facts, names: Sequence[str] | None) -> list[str]:
+def _in_range(rows: list[str], tree: PlanTree, names: Sequence[str] | None) -> list[str]:
     """The root, and the rows from the first layer of a name to the last layer of another."""
     if names is None:
         return rows
-    layers = dict(facts.tree.layers.values())
-    tops = {path: name_of(layers[path]) for path in layers if path and "." not in path}
+    layers = tree.layers
+    tops = {path: layer.name for path, layer in layers.items() if path and "." not in path}
     listed = [re.fullmatch(r"layers\.\d+", path) for path in layers]
-    tops |= {m.string: name_of(layers[m.string]) for m in listed if m is not None}
+    tops |= {m.string: layers[m.string].name for m in listed if m is not None}
     ends = [[path for path, name in tops.items() if re.match(one, name)] for one in names]
     if len(ends) != 2 or not all(ends):
         raise InputError(
@@ -165,11 +166,11 @@ def _in_range(rows: list[str], facts: Facts, names: Sequence[str] | None) -> lis
     return ["", *rows[min(first, last) : max(first, last) + 1], *inside]
 
 
-def _rows(facts: Facts) -> list[str]:
+def _rows(tree: PlanTree) -> list[str]:
     """The paths of layers in the order of the tree, with other paths of shared layers."""
-    layers = dict(facts.tree.layers.values())
+    layers = tree.layers
     rows = list(layers)
-    for alias, path in facts.aliases.items():
+    for alias, path in tree.aliases.items():
         if path not in layers:
             continue
         above = parent_of(alias, layers)
@@ -178,12 +179,7 @@ def _rows(facts: Facts) -> list[str]:
     return rows
 
 
-def _output(layer: Tracked) -> str:
-    built = layer._lamina.built
-    if built is None:
-        return "before programs" if layer._lamina_outside else "not built"
-    return specs_text(built.outputs)
-
-
-def _weight(facts: Facts, name: str, variable: Variable) -> str:
-    return f"{name} {variable.shape}{' not trained' if id(variable) in facts.frozen else ''}"
+def _output(layer: PlannedLayer) -> str:
+    if layer.built_at is None:
+        return "before programs" if layer.outside else "not built"
+    return specs_text(layer.outputs)

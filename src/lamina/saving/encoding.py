@@ -167,7 +167,8 @@ class Encoder:
         if isinstance(value, Configured) and not isinstance(value, initializers.Initializer):
             return self._with_config("configured", value, place)
         if isinstance(value, Spec):
-            return {"is": "spec", "shape": list(value.shape), "dtype": self._dtype(value.dtype)}
+            kind = value.dtype if value.is_text else self._dtype(value.dtype)
+            return {"is": "spec", "shape": list(value.shape), "dtype": kind}
         if isinstance(value, initializers.Initializer):
             return self._initializer(value, place)
         if isinstance(value, complex):

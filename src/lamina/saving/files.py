@@ -243,13 +243,13 @@ def write(
 
 
 @contextlib.contextmanager
-def replacing(target: str) -> Generator[str]:
-    """Yield a temporary path, which replaces `target` if no error is raised."""
+def replacing(target: str, ending: str = ".tmp") -> Generator[str]:
+    """Yield a temporary path with an ending, which replaces `target` if no error is raised."""
     if os.path.lexists(target) and not os.path.isfile(target):
         code = errno.EISDIR if os.path.isdir(target) else errno.EINVAL
         raise OSError(code, os.strerror(code))
     folder = os.path.dirname(target)
-    temporary = os.path.join(folder, f".lamina-{uuid.uuid4().hex[:12]}.tmp")
+    temporary = os.path.join(folder, f".lamina-{uuid.uuid4().hex[:12]}{ending}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
         made = os.fstat(descriptor)

@@ -94,7 +94,9 @@ def dict_of(
 
 def spec_of(fields: dict[str, Any]) -> Spec:
     """Decode the spec of an array; its sizes may be None or names."""
-    return Spec(_shape(fields["shape"], free=True), dtype_named(fields["dtype"], keys=True))
+    kind = fields["dtype"]
+    dtype = kind if kind == "string" else dtype_named(kind, keys=True)
+    return Spec(_shape(fields["shape"], free=True), dtype)
 
 
 def array_of(fields: dict[str, Any]) -> np.ndarray:

@@ -96,8 +96,9 @@ def test_custom_functions_are_those_of_the_caller(key):
     assert given["loss"] is distance and given["metrics"] == [distance]
     with pytest.raises(LaminaError, match="distance"):
         compile_arguments(config)
-    by_name = compile_arguments({"optimizer": "sgd", "loss": "distance"}, {"distance": distance})
-    assert by_name["loss"] is distance
+    for name in ("distance", key):  # files in HDF5 have the package too
+        by_name = compile_arguments({"optimizer": "sgd", "loss": name}, {"distance": distance})
+        assert by_name["loss"] is distance
 
 
 @pytest.mark.parametrize("key", ["Doubled", "pkg>Doubled"])
@@ -106,6 +107,21 @@ def test_custom_losses_are_those_of_the_caller(key):
     assert compile_arguments(config, {key: DoubledHere})["loss"].name == "twice"
     with pytest.raises(LaminaError, match="Doubled"):
         compile_arguments(config)
+    legacy = {"optimizer": "sgd", "loss": {"class_name": key, "config": {"name": "twice"}}}
+    assert compile_arguments(legacy, {"Doubled": DoubledHere})["loss"].name == "twice"
+
+
+def test_metrics_that_count_in_integers_return_floating_numbers(tmp_path):
+    source = model_of_keras()
+    source.compile(
+        "sgd", "mse", metrics=[keras.metrics.BinaryIoU(), keras.metrics.IoU(2, [0], name="iou")]
+    )
+    path, labels = str(tmp_path / "model.keras"), (X[:, :2] > 0).astype("float32")
+    source.save(path)
+    found = load_archive(path).evaluate(X, labels, verbose=0, return_dict=True)
+    wanted = source.evaluate(X, labels, verbose=0, return_dict=True)
+    assert 0 < wanted["binary_io_u"] < 1
+    assert found == pytest.approx(wanted, rel=1e-5)
 
 
 def test_a_model_with_an_unknown_part_stays_uncompiled(tmp_path):

@@ -231,9 +231,52 @@ def test_a_member_that_is_there_twice_is_refused(plain, tmp_path):
 def test_a_text_of_too_many_bytes_is_refused(plain, tmp_path):
     path = tmp_path / "m.keras"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("config.json", b" " * (65 << 20))
+        archive.writestr("config.json", b" " * (17 << 20))
         archive.writestr("model.weights.h5", plain["model.weights.h5"])
-    refused(path, "more than 67,108,864")
+    refused(path, "more than 16,777,216")
+
+
+def test_json_of_too_many_objects_is_refused(plain, tmp_path):
+    for text, match in (
+        ("[" + "[]," * 300_000 + "0]", "lists"),
+        ("[" + "0," * 2_100_000, "values"),
+    ):
+        refused(written(tmp_path / "m.keras", {**plain, "config.json": text}), match)
+
+
+def test_weights_that_are_packed_to_almost_nothing_are_not_unpacked(plain, tmp_path):
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", plain["config.json"])
+        archive.writestr("model.weights.h5", plain["model.weights.h5"] + bytes(140 << 20))
+    refused(path, "'model.weights.h5' of .* bytes, which are packed")
+
+
+def test_data_that_cannot_be_unpacked_is_refused(plain, tmp_path):
+    """Members that say that they are packed, and are not."""
+    path = written(tmp_path / "m.keras", plain)
+    whole = path.read_bytes()
+    for name in plain:
+        central = whole.rindex(b"PK\x01\x02", 0, whole.rindex(name.encode()))
+        path.write_bytes(whole[: central + 10] + b"\x08" + whole[central + 11 :])
+        refused(path, "not a complete model of Keras")
+
+
+def test_names_in_errors_are_of_one_line_and_not_long(plain, tmp_path):
+    def change(file):
+        file["layers"].create_dataset("a\n  remedy: b" + "c" * 50_000, data=np.zeros(3))
+
+    path = written(tmp_path / "m.keras", with_weights(plain, change))
+    with pytest.raises(FileFormatError, match=r"unexpected: layers/a\\n  remedy: bcc") as error:
+        lamina.load(path)
+    assert len(str(error.value)) < 2000
+
+
+def test_an_option_with_a_long_name_is_refused_without_looking_for_similar_names(plain, tmp_path):
+    def change(config):
+        dense_of(config)["config"]["u" * 1_000_000] = 1
+
+    refused(written(tmp_path / "m.keras", with_config(plain, change)), "Dense has no argument")
 
 
 def test_deep_and_broken_json_is_refused(plain, tmp_path):

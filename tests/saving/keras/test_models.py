@@ -91,6 +91,15 @@ def states():
     return keras.Model({"ids": ids, "x": x}, {"b": k.SimpleRNN(2)(steps), "a": [last]})
 
 
+def gates():
+    """Attention with gates, and layers whose configs have no option `trainable`."""
+    k, x = keras.layers, keras.Input((4, 3))
+    y = k.MultiHeadAttention(2, 3, use_gate=True)(x, x)
+    y = k.GroupQueryAttention(2, 4, 2, use_gate=True)(y, y)
+    dropout = k.SpatialDropout1D(0.1)
+    return keras.Model(x, [dropout(y), k.Discretization([-1.0, 0.0, 1.0])(x)])
+
+
 def names():
     """Layers with the names of methods, of attributes, and with marks."""
     x = y = keras.Input((3,), name="fit")
@@ -102,6 +111,7 @@ def names():
 WHOLE = {
     operations: RNG.normal(size=(2, 4, 3)).astype("float32"),
     activations: RNG.normal(size=(2, 4, 3)).astype("float32"),
+    gates: RNG.normal(size=(2, 4, 3)).astype("float32"),
     states: {"ids": RNG.integers(0, 9, (2, 4)), "x": FLAT[:2, :3]},
     names: FLAT[:, :3],
 }
@@ -325,6 +335,38 @@ def test_a_class_of_the_user_takes_weights_by_keras_names(tmp_path):
         lamina.load(tmp_path / "model.keras")
 
 
+def with_more(base, k, root):
+    """A graph of a class that has more layers than the graph."""
+
+    class Wide(base):
+        def __init__(self, units=3, **options):
+            x = root.Input((4,))
+            inner = k.Dense(units, name="inner")
+            super().__init__(x, k.Dense(2)(inner(x)), **options)
+            self.units = units
+            self.alias = inner
+            self.zoom = root.Sequential([root.Input((4,)), k.Dense(units)])
+
+        def get_config(self):
+            return {"units": self.units}
+
+    return Wide
+
+
+def test_a_graph_of_a_class_lists_the_layers_of_the_graph_alone(tmp_path):
+    theirs = with_more(keras.Model, keras.layers, keras)
+    theirs().save(tmp_path / "model.keras")
+    kind = with_more(Model, layers, lamina)
+    ours = lamina.load(tmp_path / "model.keras", custom_objects={"Wide": kind})
+    wanted = keras.models.load_model(tmp_path / "model.keras", custom_objects={"Wide": theirs})
+    close(ours, wanted, FLAT)
+    close(ours.zoom, wanted.zoom, FLAT)
+    ours.save(tmp_path / "back.keras")
+    back = keras.models.load_model(tmp_path / "back.keras", custom_objects={"Wide": theirs})
+    close(ours, back, FLAT)
+    close(ours.zoom, back.zoom, FLAT)
+
+
 def test_a_layer_of_the_user_inside_a_graph(tmp_path):
     x = lamina.Input((4,))
     ours = Model(x, Scale(3.0)(layers.Dense(2)(x)))
@@ -392,6 +434,18 @@ def test_low_rank_changes_and_spectral_norms_are_stored_in_the_kernels(tmp_path)
     theirs = keras.models.load_model(tmp_path / "low.keras")
     close(ours, theirs, FLAT)
     close(lamina.load(tmp_path / "low.keras"), theirs, FLAT)
+
+
+def test_the_norm_of_an_earlier_training_does_not_divide_a_new_kernel(tmp_path):
+    theirs = keras.Sequential(
+        [keras.Input((4,)), keras.layers.SpectralNormalization(keras.layers.Dense(3))]
+    )
+    theirs.save_weights(tmp_path / "model.weights.h5")
+    ours = Sequential([lamina.Input((4,)), layers.SpectralNormalization(layers.Dense(3))])
+    ours(FLAT, training=True)
+    assert abs(ours.layers[0].sigma - 1) > 0.1
+    ours.load_weights(tmp_path / "model.weights.h5")
+    close(ours, theirs, FLAT)
 
 
 def test_the_metadata_names_a_version_of_keras(tmp_path):

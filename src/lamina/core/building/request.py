@@ -15,7 +15,7 @@ from lamina.core.specs.signature import Method, given_specs, method_of
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.build_state import own_build
 from lamina.core.tree.node import Tracked
-from lamina.errors import BuildError, explain
+from lamina.errors import BuildError, InputError, explain
 
 __all__ = ["Request", "base_build", "request_for"]
 
@@ -45,6 +45,11 @@ class Request:
     both: bool = True
     believe: bool = True
     recorded: bool = False
+
+    def __post_init__(self) -> None:
+        for spec in self.specs.leaves():
+            if spec.is_text:
+                raise InputError(_text_input(self, spec))
 
     @property
     def inputs(self) -> Arguments:
@@ -111,3 +116,15 @@ def base_build(layer: Tracked, *shapes: Any, **named: Any) -> None:
 
 
 base_build.is_base = True  # type: ignore[attr-defined]
+
+
+def _text_input(request: Request, spec: Any) -> str:
+    return explain(
+        f"{type(request.root).__name__} got a symbolic input of text, which JAX's programs do not "
+        "hold.",
+        where=f"requested at {request.at}",
+        expected="numbers",
+        received=str(spec),
+        remedy="Convert the text first, with layers.StringLookup, layers.TextVectorization or "
+        "layers.Hashing.",
+    )

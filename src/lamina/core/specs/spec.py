@@ -49,7 +49,8 @@ class Spec:
             unknown size; all dims of that name have the same size). A single int is a shape of one
             axis.
         dtype: dtype of numbers or bools, float32 by default. 64-bit dtypes become 32-bit ones
-            unless JAX's ``jax_enable_x64`` is on.
+            unless JAX's ``jax_enable_x64`` is on. ``"string"`` for text, which is converted to
+            numbers before programs.
 
     Attributes:
         shape: the dims, a tuple.
@@ -75,6 +76,11 @@ class Spec:
     def ndim(self) -> int:
         """The number of axes."""
         return len(self.shape)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is of text."""
+        return self.dtype.__class__ is str
 
     @property
     def known(self) -> bool:
@@ -138,6 +144,8 @@ def _is_dim(dim: Any) -> bool:
 
 def _dtype(dtype: Any) -> Any:
     kind: Any = dtype
+    if dtype.__class__ is str and dtype == "string":
+        return dtype
     if not issubclass(kind.__class__, np.dtype):
         try:
             if jnp.issubdtype(dtype, jax.dtypes.extended):

@@ -6,7 +6,7 @@ import contextlib
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from lamina.core.base.scalars import plain_numbers
 from lamina.core.base.sites import Site
@@ -182,12 +182,12 @@ class Tracked:
     """An object with a :class:`Node`: a layer as the core sees it.
 
     Attributes:
-        _lamina_outside: whether layers of the class are called on data before programs, which
-            therefore do not reach them.
+        _lamina_outside: whether layers of the class, or a layer of text in a graph, are called on
+            data before programs, which therefore do not reach them.
     """
 
     _lamina: Node
-    _lamina_outside: ClassVar[bool] = False
+    _lamina_outside: bool = False
 
     def __copy__(self) -> Any:
         # The copy holds the same layers and variables, with a node of its own.

@@ -13,11 +13,12 @@ from jax.core import Tracer
 
 from lamina.core.base.pytrees import as_array
 from lamina.core.running.precision import uncast
+from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Symbolic
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_choice, check_count, check_salt
 from lamina.layers.bases.errors import bad_option, refusal
-from lamina.layers.bases.text import as_text, is_text
+from lamina.layers.bases.text import as_text, encoded_spec, is_text
 from lamina.ops.categories import MODES, encode
 from lamina.ops.hashing import crossed, farmhash64, hash_bins, integer_bins, on_host
 from lamina.options import LayerOptions
@@ -33,6 +34,13 @@ class HashingLayer(Layer):
 
     output_mode: str
     num_bins: int
+
+    def _lamina_text_outputs(self, inputs: Any) -> Spec | None:
+        """The spec of the outputs for those of inputs; None without text among them."""
+        specs = list(Arguments((inputs,), {}).leaves())
+        if not any(spec.is_text for spec in specs):
+            return None
+        return encoded_spec(self._encoded, specs[0].shape)
 
     def _encoded(self, bins: Any) -> jax.Array:
         """Encode bins in the layer's mode."""

@@ -13,10 +13,11 @@ from jax.core import Tracer
 
 from lamina.core.base.pytrees import as_array
 from lamina.core.running.precision import uncast
+from lamina.core.specs.spec import Spec
 from lamina.layers.bases.checks import check_choice, check_encoding
 from lamina.layers.bases.errors import bad_option, refusal
 from lamina.layers.bases.lookup import Lookup, Tokens, Weights
-from lamina.layers.bases.text import TextLayer, as_text
+from lamina.layers.bases.text import TextLayer, as_text, encoded_spec
 from lamina.ops.hashing import hash_bins, integer_bins
 from lamina.options import LayerOptions
 
@@ -207,6 +208,12 @@ class TextLookup(TextLayer, Lookup):
             found.append(int(start) + self._bin(token, count) if at is None else at)
         return found
 
+    def _encoded_spec(self, shape: tuple[Any, ...]) -> Spec:
+        """The spec of encoded indices of a shape."""
+        if self.output_mode != "int":
+            self._ready()
+        return encoded_spec(self._encoded, shape)
+
     def _bin(self, token: str, count: int) -> int:
         if count == 1:
             return 0
@@ -303,6 +310,13 @@ class StringLookup(TextLookup):
         text = self._array(inputs)
         indices = np.array(self._indices(text.reshape(-1).tolist()), np.int64)
         return self._encoded(as_array(indices.reshape(text.shape), "An index"))
+
+    def _lamina_text_outputs(self, inputs: Any) -> Any:
+        if self.invert:
+            return Spec(inputs.shape, "string")
+        if not inputs.is_text:
+            return super()._lamina_text_outputs(inputs)
+        return self._encoded_spec(inputs.shape)
 
     def _inverse(self, inputs: Any) -> np.ndarray[Any, Any]:
         """The string of each index."""

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from lamina.core.base.pytrees import as_array
+from lamina.errors import InputError
 from lamina.layers.bases.checks import check_choice, check_count, check_encoding, check_integers
 from lamina.layers.bases.errors import bad_option, refusal
 from lamina.layers.bases.lookup import Tokens, Weights
@@ -163,13 +164,7 @@ class TextVectorization(TextLookup):
         else:
             texts = text[..., 0] if text.ndim > 1 and text.shape[-1] == 1 else text
             if texts.ndim > 1:
-                raise refusal(
-                    self,
-                    "got texts in too many axes to split them",
-                    expected="texts [batch], or [batch, 1]",
-                    received=f"shape {text.shape}",
-                    remedy="Pass one text for each example, or set split=None.",
-                )
+                raise self._refused_axes(text.shape)
             shape = texts.shape
             tokens = self._split(texts.reshape(-1))
         if self._widths is not None:
@@ -190,6 +185,31 @@ class TextVectorization(TextLookup):
                 remedy="Return a list of lists of tokens.",
             )
         return found
+
+    def _lamina_text_outputs(self, inputs: Any) -> Any:
+        if not inputs.is_text:
+            return super()._lamina_text_outputs(inputs)
+        shape = inputs.shape
+        if self.split is None:
+            rows, length = shape[:-1], shape[-1] if shape else 1
+        else:
+            rows, length = shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape, None
+            if len(rows) > 1:
+                raise self._refused_axes(shape)
+        if self._widths is not None:
+            length = None
+        if self.output_mode == "int" and self.output_sequence_length is not None:
+            length = self.output_sequence_length
+        return self._encoded_spec((*rows, length))
+
+    def _refused_axes(self, shape: tuple[Any, ...]) -> InputError:
+        return refusal(
+            self,
+            "got texts in too many axes to split them",
+            expected="texts [batch], or [batch, 1]",
+            received=f"shape {shape}",
+            remedy="Pass one text for each example, or set split=None.",
+        )
 
     def call(self, inputs: Any) -> jax.Array:
         self._ready()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from lamina.core.running.masks import masks_by_inner_layers
 from lamina.errors import InputError, explain, nearest
 from lamina.layer import Layer
+from lamina.layers.bases.text import rearranged_text
 from lamina.models.array_functions.table import FUNCTIONS
 from lamina.models.array_functions.values import tuples
 from lamina.names import snake
@@ -51,6 +52,8 @@ class ArrayFunction(Layer):
             )
         super().__init__(name=snake(function))
         self.function, self.options = function, options
+
+    _lamina_text_outputs = rearranged_text
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         return FUNCTIONS[self.function](*args, **{**tuples(self.options or {}), **kwargs})

@@ -6,20 +6,22 @@ import io
 import os
 import stat
 import zipfile
+import zlib
 from types import TracebackType
 from typing import Protocol, Self
 
 from lamina.errors import FileFormatError
-from lamina.json_text import MOST_TEXT
 from lamina.saving.keras.errors import refused
+from lamina.saving.keras.texts import MOST_TEXT
 
 __all__ = ["Archive", "Container", "Folder", "Window"]
 
 _MOST_MEMBERS = 100_000
 _LARGEST = 1 << 40
 _MOST_RATIO = 1032  # DEFLATE cannot expand data more than this
-_MOST_UNPACKED = 8 << 30  # of a compressed member, which is unpacked in memory
+_UNPACKED, _UNPACKED_EACH = 128 << 20, 32  # the most of a compressed member, and for each byte
 _LOCAL_HEADER = 30
+_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, NotImplementedError)
 
 
 class Window(io.RawIOBase):
@@ -95,7 +97,7 @@ class Archive:
         except FileFormatError:
             self.close()
             raise
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
+        except _DAMAGED as error:
             self.close()
             raise self._damaged(f"{type(error).__name__}: {error}") from error
 
@@ -156,7 +158,10 @@ class Archive:
         """
         member = self._member(name)
         if member.compress_type == zipfile.ZIP_DEFLATED:
-            data = self._unpacked(member, _MOST_UNPACKED)
+            most = _UNPACKED + _UNPACKED_EACH * member.compress_size
+            if member.file_size > most:
+                raise self._damaged(f"{name!r} of {member.file_size:,} bytes, which are packed")
+            data = self._unpacked(member, most)
             return Window(io.BytesIO(data), 0, len(data))
         self._stream.seek(member.header_offset)
         header = self._stream.read(_LOCAL_HEADER) or b""
@@ -177,7 +182,7 @@ class Archive:
         try:
             with self._zip.open(member) as stream:
                 data = stream.read(min(member.file_size, most) + 1)
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise self._damaged(f"{member.filename!r}: {error}") from error
         if len(data) != member.file_size:
             raise self._damaged(f"{member.filename!r}, which has another size than declared")

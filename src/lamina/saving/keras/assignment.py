@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import jax
@@ -19,15 +18,15 @@ from lamina.core.building.transaction import all_or_nothing, carry_out
 from lamina.core.initial.blocks import sharded
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable, store
-from lamina.core.tree.walk import Tree, walk
+from lamina.core.tree.walk import Tree, variables_of, walk
 from lamina.errors import FileFormatError, explain
 from lamina.saving.keras.arrays import StoredArray
+from lamina.saving.keras.walk import listed_base, own_variables
 from lamina.saving.matching import cast
 
 __all__ = ["Matched", "Matching", "assign_arrays", "names_by_group"]
 
-_MOST_LINES = 200
-_DEFAULTS: dict[str, float] = {"sigma": 1.0}  # weights of Lamina that no file of Keras has
+_MOST_LINES, _LONGEST = 200, 500
 
 
 @dataclass
@@ -94,10 +93,6 @@ class _Values:
         for key, (path, variable) in tree.variables.items():
             if key in found.arrays:
                 self._arrays[path] = (variable, *found.arrays[key])
-            elif variable.is_weight and path.rpartition(".")[2] in _DEFAULTS:
-                fill = partial(_filled, _DEFAULTS[path.rpartition(".")[2]])
-                constant = StoredArray(variable.shape, np.dtype("float32"), fill)
-                self._arrays[path] = (variable, path, constant)
 
     def __contains__(self, path: object) -> bool:
         return path in self._arrays
@@ -108,8 +103,22 @@ class _Values:
         return cast(array.part(start, stop), variable.weight_dtype, name)
 
 
-def _filled(value: float, start: int, stop: int) -> np.ndarray:
-    return np.full(stop - start, value, "float32")
+def _add_norms(tree: Tree, found: Matched) -> None:
+    """Set the spectral norms of kernels to 1: Keras stores kernels that are divided by them."""
+    for _, layer in tree.layers.values():
+        if listed_base(layer) == "SpectralNormalization":
+            array = StoredArray((), np.dtype("float32"), _ones)
+            for one in variables_of(layer):
+                if one is not getattr(layer, "sigma", None):
+                    continue
+                if id(own_variables(layer)[0]) in found.arrays:
+                    found.arrays[id(one)] = ("the norm of a kernel", array)
+                else:
+                    found.kept.add(id(one))
+
+
+def _ones(start: int, stop: int) -> np.ndarray:
+    return np.ones(stop - start, "float32")
 
 
 def _placed(variable: Variable, name: str, array: StoredArray) -> jax.Array:
@@ -136,10 +145,11 @@ def _checked(root: Tracked, path: str, matching: Matching, skip: bool = False) -
     """
     found = matching(root)
     tree = walk(root)
+    _add_norms(tree, found)
     lines: list[str] = []
     weights = 0
     for key, (name, variable) in tree.variables.items():
-        if not variable.is_weight or name.rpartition(".")[2] in _DEFAULTS:
+        if not variable.is_weight:
             continue
         weights += 1
         if key in found.kept and key not in found.arrays:
@@ -158,6 +168,7 @@ def _checked(root: Tracked, path: str, matching: Matching, skip: bool = False) -
     lines += [f"  unexpected: {name}" for name in found.surplus]
     if not lines:
         return found
+    lines = [line.replace("\n", "\\n")[:_LONGEST] for line in lines]  # names are of the file
     more = len(lines) - _MOST_LINES
     shown = lines if more <= 0 else [*lines[:_MOST_LINES], f"  and {more:,} more"]
     kind = type(root).__name__

@@ -131,8 +131,9 @@ def _completed(described: Any, room: str, given: Mapping[str, Any]) -> Any:
     """Name the modules of Keras's own functions and classes where a config leaves them out."""
     if isinstance(described, list):
         return [_completed(item, room, given) for item in cast("list[Any]", described)]
-    if isinstance(described, str) and described in given:
-        return given[described]
+    if isinstance(described, str):
+        custom = _given_name(described, given)
+        return described if custom is None else given[custom]
     if not isinstance(described, Mapping):
         return described
     fields = dict(cast("Mapping[str, Any]", described))
@@ -147,6 +148,8 @@ def _completed(described: Any, room: str, given: Mapping[str, Any]) -> Any:
             options["fn"] = _function(options["fn"], given)
         if kind == "LossFunctionWrapper" and "fn" in options:
             options["function"] = options.pop("fn")
+        if room == "metrics" and str(options.get("dtype")).lstrip("u").startswith(("bool", "int")):
+            del options["dtype"]  # Keras counts in it, and returns floating numbers
         fields["config"] = options
     package, separator, _ = str(fields.get("registered_name")).partition(">")
     if kind in _WRAPPERS:
@@ -160,6 +163,11 @@ def _function(described: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """A function by name: one of the caller, or Keras's own."""
     is_named = isinstance(described, Mapping)
     name = str(cast("Mapping[str, Any]", described).get("config") if is_named else described)
-    custom = next((one for one in (name, name.rpartition(">")[2]) if one in given), None)
+    custom = _given_name(name, given)
     module = "builtins" if custom is not None or ">" in name else None
     return {"class_name": "function", "module": module, "config": custom or name}
+
+
+def _given_name(name: str, given: Mapping[str, Any]) -> str | None:
+    """The name under which the caller passes what a file names, with or without its package."""
+    return next((one for one in (name, name.rpartition(">")[2]) if one in given), None)

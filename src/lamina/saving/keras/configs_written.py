@@ -44,13 +44,21 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "MultiHeadAttention": {"flash_attention": None, "rotary": None},
     "SimpleRNN": {"seed": None},
     "SimpleRNNCell": {"activity_regularizer": None},
-    "SpatialDropout1D": {"trainable": True},
-    "SpatialDropout2D": {"trainable": True},
-    "SpatialDropout3D": {"trainable": True},
     "UpSampling1D": {"data_format": "channels_last", "interpolation": "nearest"},
     "UpSampling3D": {"interpolation": "nearest"},
 }
 """Options that Keras's configs do not have, with the values that they have in Keras."""
+
+_WITHOUT_TRAINABLE = frozenset(
+    {
+        "Discretization",
+        "HashedCrossing",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+    }
+)
+"""Layers without weights that do not take the option `trainable` in Keras."""
 
 _NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}
 
@@ -90,7 +98,7 @@ class KerasWriter(Writer):
                 return name
             if is_ours(str(fields["module"])) or str(fields["module"]).startswith("jax"):
                 return self._problem(f"{place}: the function {name!r}")
-            return {**fields, "module": "builtins", "config": name}
+            return {**fields, "module": "builtins", "config": str(name).rpartition(".")[2]}
         return fields
 
     def object(self, thing: Any) -> dict[str, Any]:
@@ -99,7 +107,8 @@ class KerasWriter(Writer):
         module, _, room = str(described["module"]).rpartition(".")
         name, config = described["class_name"], described["config"]
         if not is_ours(str(described["module"])):
-            described["module"] = None  # Keras looks its class up by the name
+            kind = type(thing).__name__  # by which Keras looks the class up
+            described.update(module=None, class_name=kind, registered_name=kind)
             return described
         if module != "lamina" and not module.startswith("lamina"):
             return described
@@ -126,6 +135,8 @@ class KerasWriter(Writer):
             }
         for option in ("lora_alpha", "lora_rank"):  # kernels are written with their changes added
             config.pop(option, None)
+        if name in _WITHOUT_TRAINABLE:
+            config.pop("trainable", None)
         for option, plain in _OPTIONS.get(name, {}).items():
             value = config.pop(option, plain)
             if value != plain:

@@ -66,13 +66,15 @@ def is_for_keras(path: str | os.PathLike[str], weights: bool) -> bool:
         InputError: the name is that of another kind of file.
     """
     name = os.fsdecode(path)
-    if name.endswith((".h5", ".hdf5", ".keras", ".weights.json")):
+    stem = name.lower()
+    if stem.endswith((".h5", ".hdf5", ".keras", ".weights.json")):
         wanted = ".weights.h5" if weights else ".keras"
         if name.endswith(wanted):
             return True
         what = "weights alone" if weights else "a whole model"
-        stem = name.removesuffix(".json").removesuffix(".h5").removesuffix(".weights")
-        stem = stem.removesuffix(".hdf5").removesuffix(".keras")
+        for ending in (".json", ".h5", ".weights", ".hdf5", ".keras"):
+            stem = stem.removesuffix(ending)
+        stem = name[: len(stem)]
         raise InputError(
             explain(
                 f"{what.capitalize()} cannot be written as {name!r}.",

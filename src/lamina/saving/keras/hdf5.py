@@ -33,7 +33,7 @@ _MOST_OBJECTS = 1_000_000
 _MOST_RATIO = 1032  # DEFLATE cannot expand data more than this
 _LARGEST_CHUNK = 1 << 20  # that is larger than its array
 _GROUPS, _GROUPS_EACH = 4_096, 16  # the most groups, and for each array
-_LARGEST_ATTRIBUTE = 64 << 20
+_LARGEST_ATTRIBUTE = 16 << 20
 _FILTERS = {1, 2, 3, 32000}  # gzip, shuffle, fletcher32, lzf: all of h5py's own
 _BFLOAT16 = np.dtype(jnp.bfloat16)
 

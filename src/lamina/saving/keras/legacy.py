@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from lamina.core.tree.node import Tracked
-from lamina.json_text import read_json
 from lamina.saving.keras.compilation import compile_as_saved
 from lamina.saving.keras.dialects import modern, version_of
 from lamina.saving.keras.hdf5 import Hdf5File
 from lamina.saving.keras.legacy_compilation import legacy_compile_config
 from lamina.saving.keras.legacy_weights import LegacyGroups, listed_arrays, root_group
 from lamina.saving.keras.sources import Source
+from lamina.saving.keras.texts import read_json
 
 __all__ = ["compile_legacy", "modern_config"]
 

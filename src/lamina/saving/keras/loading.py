@@ -89,9 +89,9 @@ def _loaded(
         root = _made(config, path, custom_objects)
         named = source.kind == weights.kind
         matching = _matching(weights, named=named)
-        assign_arrays(root, weights.path, matching, request_of(root, config))
-        if source.container is not None:
+        if source.container is not None:  # before the build: widths depend on vocabularies
             load_vocabularies(root, source.container, source.arrays)
+        assign_arrays(root, weights.path, matching, request_of(root, config))
     if compile and source.kind == "model":
         described = cast("Mapping[str, Any]", source.config).get("compile_config")
         variables = optimizer_variables(source.arrays)

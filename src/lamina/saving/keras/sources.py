@@ -8,12 +8,12 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from lamina.json_text import MOST_TEXT, read_json
 from lamina.saving.keras.archive import Archive, Container, Folder, Window
 from lamina.saving.keras.arrays import StoredArray
 from lamina.saving.keras.errors import refused
 from lamina.saving.keras.formats import Format, format_of
 from lamina.saving.keras.hdf5 import Hdf5File
+from lamina.saving.keras.texts import MOST_TEXT, read_json
 
 __all__ = ["Source", "opened"]
 

@@ -30,6 +30,7 @@ _ATTRIBUTES: dict[str, dict[str, tuple[str, ...]]] = {
             ("query", "query"),
             ("key", "key"),
             ("value", "value"),
+            ("gate", "gate"),
             ("attention_output", "output"),
         )
     },
@@ -39,10 +40,10 @@ _ATTRIBUTES: dict[str, dict[str, tuple[str, ...]]] = {
             ("query", "query"),
             ("key", "key"),
             ("value", "value"),
-            ("gate", "gate"),
             ("attention_output", "output"),
         )
-    },
+    }
+    | {"gate": ("_gate_dense",)},
 }
 """The names of attributes in Keras that have other names here; the first is the newest."""
 
@@ -243,6 +244,13 @@ def _has_graph(layer: Tracked) -> bool:
 
 
 def _listed(layer: Tracked) -> list[Tracked]:
-    """The layers of a model in Keras's order, without the operators of a graph."""
+    """The layers of a model in Keras's order; of a graph its own alone, without operators."""
     listed: Any = getattr(layer, "_listed_layers", None)
-    return [one for _, one in children(layer)] if listed is None else listed()
+    if listed is None:
+        return [one for _, one in children(layer)]
+    if not _has_graph(layer):
+        return listed()
+    held = attributes(layer)
+    called = {id(held[step.layer]) for step in cast(Any, layer).graph.steps}
+    others = {id(one) for one in held.values()} - called
+    return [one for one in listed() if id(one) not in others]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import os
 import zipfile
@@ -28,6 +29,8 @@ from lamina.saving.keras.walk import Group, class_name, groups_of, listed_base, 
 from lamina.saving.models import TrainingArrays
 
 __all__ = ["VERSION", "check", "save", "save_weights"]
+
+_OVERHEAD = 1 << 13  # more bytes than HDF5 needs for the header of a group or an array
 
 VERSION = "3.10.0"
 """The version of Keras whose format is written; newer ones read it."""
@@ -181,16 +184,39 @@ def _computed(layer: Any) -> dict[int, Any]:
 def _write_arrays(
     path: str, groups: list[tuple[Group, list[np.ndarray]]], optimizer: Sequence[np.ndarray]
 ) -> None:
-    with h5py_module().File(path, "w") as file:
-        for group, values in groups:
-            inner = file.create_group(group.prefix)
-            inner.attrs["name"] = str(cast(Any, group.layer).name)
-            for index, value in enumerate(values):
-                _write(inner, str(index), np.asarray(value))
-        if optimizer:
-            inner = file.create_group("optimizer/vars")
-            for index, value in enumerate(optimizer):
-                _write(inner, str(index), np.asarray(value))
+    module = h5py_module()
+    arrays = [*optimizer, *(value for _, values in groups for value in values)]
+    names = 2 + len(arrays) + sum(2 + group.prefix.count("/") for group, _ in groups)
+    _reserve(path, sum(np.asarray(one).nbytes for one in arrays) + names * _OVERHEAD)
+    try:
+        with module.File(path, "w") as file:
+            for group, values in groups:
+                inner = file.create_group(group.prefix)
+                text = str(cast(Any, group.layer).name)
+                inner.attrs["name"] = text.encode(errors="replace").decode()  # "\ud800" is no text
+                for index, value in enumerate(values):
+                    _write(inner, str(index), np.asarray(value))
+            if optimizer:
+                inner = file.create_group("optimizer/vars")
+                for index, value in enumerate(optimizer):
+                    _write(inner, str(index), np.asarray(value))
+    except RuntimeError as error:  # of h5py, if a file cannot be flushed
+        raise OSError(errno.EIO, str(error).partition("\n")[0]) from error
+
+
+def _reserve(path: str, size: int) -> None:
+    """See that a file of a size can be written: the HDF5 library may crash on a full disk."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o666)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+        os.ftruncate(descriptor, 0)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # of some file systems
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _write(group: Any, name: str, value: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
@@ -54,7 +53,7 @@ def modern(
     given = {} if shapes is None else {"shapes": shapes}
     context = Context(version, path, frozenset(custom), **given)
     try:
-        return _Conversion(context).value(copy.deepcopy(config))
+        return _Conversion(context).value(_copied(config))
     except LaminaError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -199,6 +198,15 @@ class _Conversion:
             return operations.tensorflow_operation(entry, calls)
         own = {n: v for n, v in entry.items() if n not in ("name", "inbound_nodes")}
         return {**self._inner({**own, "name": entry["name"]}), "inbound_nodes": calls}
+
+
+def _copied(value: Any) -> Any:
+    """A copy of JSON, with new lists and objects."""
+    if type(value) is list:
+        return [_copied(item) for item in cast("list[Any]", value)]
+    if type(value) is dict:
+        return {name: _copied(item) for name, item in cast("Fields", value).items()}
+    return value
 
 
 def _options_of(config: Any) -> Fields | None:

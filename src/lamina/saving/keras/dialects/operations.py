@@ -14,6 +14,18 @@ TENSORFLOW = frozenset({"SlicingOpLambda", "TFOpLambda"})
 
 _ENDS = frozenset({"start", "step", "stop"})
 
+_LAYERS = frozenset(
+    {
+        "Discretization",
+        "HashedCrossing",
+        "InputLayer",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+    }
+)
+"""Layers whose configs in Keras 3 do not have the option `trainable`."""
+
 
 def is_operation(entry: Mapping[str, Any], context: Context) -> bool:
     """Whether a layer of a graph is an operation of Keras 3: in an HDF5 file, these have no module,
@@ -32,7 +44,7 @@ def is_operation(entry: Mapping[str, Any], context: Context) -> bool:
         and isinstance(config, Mapping)
         and "trainable" not in config
         and "layers" not in config
-        and kind != "InputLayer"
+        and kind not in _LAYERS
         and kind not in context.custom
         and entry.get("registered_name") is None
     )

@@ -1,0 +1,94 @@
+"""The parts of an explanation that one asks for."""
+
+import jax.numpy as jnp
+import pytest
+
+from lamina import Layer, Plan, Sequential, layers
+from lamina.errors import BuildError, InputError, UnknownNameError
+from lamina.reports import Explanation, examine
+
+
+class Decoder(Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = layers.Dense(6), layers.Dense(2)
+        self.same = self.second
+
+    def call(self, x):
+        return self.second(jnp.tanh(self.first(x)))
+
+
+def test_before_the_build_specs_tell_what_it_would_do(capsys) -> None:
+    model = Decoder()
+    report = model.explain((None, 3))
+    text = str(report)
+    assert capsys.readouterr().out == f"{text}\n"
+    assert "Decoder is planned for x: float32[?, 3]." in text
+    assert "3 = axis -1 of inputs (axis -1 of x of the model), 6 = units" in text
+    assert "6 = axis -1 of inputs (units of first), 2 = units" in text
+    assert "by the root, at " in text
+    assert not model.built
+
+
+def test_one_layer_one_weight_and_one_name() -> None:
+    model = Decoder()
+    model.build((None, 3))
+    layer = str(model.explain("second"))
+    assert layer.startswith("second  Dense")
+    assert "Shared: it is also\n  same" in layer
+    assert "6: axis 1 of first.kernel, axis 0 of first.bias, axis 0 of second.kernel" in layer
+    assert str(model.explain("same")) == layer
+    weight = str(model.explain("second.kernel"))
+    assert weight.startswith("second.kernel  of Dense")
+    assert "axis 0   6 = axis -1 of inputs (units of first)" in weight
+    every = str(model.explain(why="kernel"))
+    assert "first.kernel  of Dense" in every
+    assert weight in every
+    assert str(model.explain(why="second.kernel")) == weight
+
+
+def test_an_unknown_path_names_the_nearest() -> None:
+    model = Decoder()
+    model.build((None, 3))
+    with pytest.raises(UnknownNameError, match="Did you mean 'second'"):
+        model.explain("secnd")
+    with pytest.raises(UnknownNameError, match="no weight 'kernl'"):
+        model.explain(why="kernl")
+
+
+def test_wrong_specs_are_the_errors_of_a_plan() -> None:
+    with pytest.raises(InputError):
+        Decoder().explain((None, 3), (None, 3))
+    with pytest.raises(BuildError):
+        Decoder().explain((None, None))
+
+
+def test_a_report_is_made_from_the_plan_alone() -> None:
+    plan = examine(Decoder(), (None, 3))
+    assert str(Explanation(Plan.from_json(plan.to_json()))) == str(Explanation(plan))
+
+
+def test_a_layer_that_is_called_often_lists_some_calls() -> None:
+    class Loop(Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = layers.Dense(3)
+
+        def call(self, x):
+            for _ in range(7):
+                x = self.dense(x)
+            return x
+
+    model = Loop()
+    text = str(model.explain((None, 3)))
+    assert "and 4 more calls" in text
+    assert "call 7 by the root" not in text
+    assert "call 7 by the root" in str(model.explain((None, 3), path="dense"))
+
+
+def test_what_was_built_apart_is_marked() -> None:
+    model = Sequential([layers.Dense(2), layers.Dense(3)])
+    model.layers[0].build((None, 4))
+    model.build((None, 4))
+    assert "layers.0  Dense  [built apart]" in str(model.explain())
+    assert "layers.1  Dense\n" in str(model.explain())
