@@ -15,7 +15,7 @@ PUBLIC = {
     "errors", "files",
     "initializers", "jit", "layers", "load",
     "load_exported", "deserialize", "generate", "serialize", "remat", "losses", "metrics",
-    "regularizers",
+    "plot_attention", "plot_model", "regularizers",
     "set_build_wait", "set_dtype_policy", "set_seed",
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ with paused_collection():
 if TYPE_CHECKING:
     from lamina import distribute, files, losses, metrics
     from lamina.generation import generate
+    from lamina.plots import plot_attention, plot_model
     from lamina.saving import deserialize, load, load_exported, serialize
     from lamina.training import Trainer
 
@@ -53,6 +54,8 @@ __all__ = [
     "load_exported",
     "losses",
     "metrics",
+    "plot_attention",
+    "plot_model",
     "regularizers",
     "remat",
     "serialize",
@@ -69,6 +72,8 @@ _NAMES = {
     "generate": "generation",
     "load": "saving",
     "load_exported": "saving",
+    "plot_attention": "plots",
+    "plot_model": "plots",
     "serialize": "saving",
 }
 

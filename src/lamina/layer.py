@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack
 
 import jax
 import numpy as np
@@ -35,8 +35,11 @@ from lamina.options import LayerOptions
 from lamina.regularizers import RegularizerLike
 
 if TYPE_CHECKING:
-    from lamina import reports, saving
+    from matplotlib.figure import Figure
+
+    from lamina import plots, reports, saving
 else:
+    plots = lazily("lamina.plots")
     saving = lazily("lamina.saving")
     reports = lazily("lamina.reports")
 
@@ -571,6 +574,60 @@ class Layer(Tracked):
             path, specs = specs[0], ()
         plan = reports.examine(self, *specs, **named)
         return reports.Explanation(plan, path, why).shown()
+
+    def plot(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        show_shapes: bool = False,
+        show_dtype: bool = False,
+        show_layer_names: bool = True,
+        rankdir: Literal["TB", "BT", "LR", "RL"] = "TB",
+        expand_nested: bool = False,
+        dpi: float = 200,
+        show_layer_activations: bool = False,
+        show_trainable: bool = False,
+    ) -> Figure:
+        """Plot the calls of inner layers, and the flow of data between them.
+
+        Args:
+            path: output file ending in ``.svg``, ``.png`` or ``.pdf``; an existing file is
+                replaced. Default None: none.
+            show_shapes: as all options, see :func:`lamina.plot_model`.
+            show_dtype: bool, whether to show dtypes; False by default.
+            show_layer_names: bool, whether to show names, or else classes alone; True by default.
+            rankdir: direction of the flow, ``"TB"`` (default), ``"BT"``, ``"LR"`` or ``"RL"``.
+            expand_nested: bool, whether to show the calls within layers; False by default.
+            dpi: dots per inch of a PNG file, 200 by default.
+            show_layer_activations: bool, whether to show activation functions; False by default.
+            show_trainable: bool, whether to mark layers as trainable or frozen; False by default.
+
+        Returns:
+            A ``matplotlib.figure.Figure``, which a notebook shows.
+
+        Raises:
+            StateError: the layer is not built.
+            InputError: an option is unknown, or the file has another ending.
+            ImportError: matplotlib or igraph is not installed; the error names the extra.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(4)
+        >>> layer.build((None, 3))
+        >>> len(layer.plot(show_shapes=True).axes)
+        1
+        """
+        return plots.plot_model(
+            self,
+            path,
+            show_shapes=show_shapes,
+            show_dtype=show_dtype,
+            show_layer_names=show_layer_names,
+            rankdir=rankdir,
+            expand_nested=expand_nested,
+            dpi=dpi,
+            show_layer_activations=show_layer_activations,
+            show_trainable=show_trainable,
+        )
 
     def save_weights(self, filepath: str | PathLike[str], overwrite: bool = True) -> None:
         """Write all weights to a safetensors file, atomically.

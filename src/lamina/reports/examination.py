@@ -167,7 +167,7 @@ def _flow_and_dims(
     """Add the flow of data and the dims to calls, and return the dims of the weights by path."""
     program = recording.program.jaxpr
     dims = Dims(program)
-    sources, results = find_flow(recording, calls)
+    sources, taken, results = find_flow(recording, calls)
 
     def numbers(places: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         atoms = [program.outvars[at] if at >= 0 else None for at in places]
@@ -181,6 +181,7 @@ def _flow_and_dims(
         replace(
             call,
             sources=sources[index],
+            caller_inputs=taken[index],
             results=results[index],
             input_dims=numbers(recording.inputs.get(index, ())),
             output_dims=numbers(recording.outputs.get(index, ())),

@@ -14,16 +14,17 @@ __all__ = ["find_flow"]
 
 def find_flow(
     recording: Recording, calls: Sequence[PlannedCall]
-) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-    """Find the sources and the results of each call.
+) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """Find the sources, the inputs of the caller, and the results of each call.
 
     Args:
         recording: the recording of the calls.
         calls: the calls of the plan.
 
     Returns:
-        For each call, what :attr:`PlannedCall.sources` and :attr:`PlannedCall.results` hold. They
-        are empty for a call in another trace, such as the body of a loop.
+        For each call, what :attr:`PlannedCall.sources`, :attr:`PlannedCall.caller_inputs` and
+        :attr:`PlannedCall.results` hold. They are empty for a call in another trace, such as the
+        body of a loop.
     """
     program = recording.program.jaxpr
     makers = {variable: eqn for eqn in program.eqns for variable in eqn.outvars}
@@ -31,6 +32,7 @@ def find_flow(
     for index, call in enumerate(calls):
         inner.setdefault(call.caller, []).append(index)
     sources: list[tuple[int, ...]] = [()] * len(calls)
+    taken: list[tuple[int, ...]] = [()] * len(calls)
     results: list[tuple[int, ...]] = [()] * len(calls)
 
     def variables(places: Sequence[int]) -> list[Any]:
@@ -38,25 +40,30 @@ def find_flow(
         return [variable for variable in found if is_variable(variable)]
 
     for caller, group in inner.items():
-        given = variables(recording.inputs.get(caller, ()))
-        origin = dict.fromkeys(given, caller)
+        given = enumerate(recording.inputs.get(caller, ()))
+        origin = {v: -1 - place for place, at in given for v in variables([at])}
         for index in group:
-            taken = variables(recording.inputs.get(index, ()))
-            sources[index] = _origins(taken, origin, makers)
+            found = _origins(variables(recording.inputs.get(index, ())), origin, makers)
+            sources[index] = _calls(found, caller)
+            taken[index] = tuple(sorted(-1 - at for at in found if at < 0))
             for variable in variables(recording.outputs.get(index, ())):
                 origin[variable] = index
         if caller >= 0:
-            results[caller] = _origins(variables(recording.outputs[caller]), origin, makers)
+            found = _origins(variables(recording.outputs[caller]), origin, makers)
+            results[caller] = _calls(found, caller)
     leaves = [index for index in recording.outputs if index not in inner]
     for index in leaves:
         results[index] = (index,)
-    return sources, results
+    return sources, taken, results
 
 
-def _origins(
-    variables: list[Any], origin: dict[Any, int], makers: dict[Any, Any]
-) -> tuple[int, ...]:
-    """Return the calls that some variables come from, in order."""
+def _calls(origins: set[int], caller: int) -> tuple[int, ...]:
+    """Return the calls among origins, in order; inputs of the caller, below 0, stand for it."""
+    return tuple(sorted({at if at >= 0 else caller for at in origins}))
+
+
+def _origins(variables: list[Any], origin: dict[Any, int], makers: dict[Any, Any]) -> set[int]:
+    """Return the origins that some variables come from."""
     found: set[int] = set()
     seen: set[Any] = set()
     pending = list(variables)
@@ -69,4 +76,4 @@ def _origins(
             found.add(origin[variable])
         elif variable in makers:
             pending += [atom for atom in makers[variable].invars if is_variable(atom)]
-    return tuple(sorted(found))
+    return found

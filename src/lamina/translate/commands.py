@@ -120,7 +120,9 @@ def run(
     beam: options.Beam = None,
     attention: Annotated[
         Path | None,
-        typer.Option(help="Write an attention plot of the first 12 texts to this PNG file."),
+        typer.Option(
+            help="Write an attention plot of the first 12 texts to this PNG, SVG or PDF file."
+        ),
     ] = None,
     as_json: Annotated[
         bool,
@@ -246,6 +248,6 @@ def serve(
 
 def _draw(translations: list[Translation], path: Path) -> None:
     with extras("An attention plot"):
-        from lamina.translate.figures import draw_attention  # noqa: PLC0415 - needs an optional extra
+        from lamina.plots import draw_attention  # noqa: PLC0415 - needs an optional extra
     examples = [(one.source_tokens, one.tokens, one.attention) for one in translations]
     draw_attention(examples, path)

@@ -21,10 +21,10 @@ from rich.markup import escape
 from rich.table import Table
 
 import lamina
+from lamina.plots import draw_attention, plot_history
 from lamina.seq2seq import Seq2Seq
 from lamina.translate import bundle
 from lamina.translate.dates import LOCALES, DatePair, make_pairs
-from lamina.translate.figures import draw_attention, draw_training
 from lamina.translate.translator import Translation, Translator
 from lamina.translate.vocabulary import Vocabulary
 
@@ -117,7 +117,7 @@ def run(
     _show(console, held_out, translations)
     console.print(f"[bold]exact match: {accuracy:.1%}[/] of {len(correct):,} held-out dates")
     bundle.save(translator, folder)
-    draw_training(history, folder / "training.png")
+    plot_history(history, folder / "training.png")
     plotted = _to_plot(held_out, translations)
     if plotted:  # an untrained model may generate empty texts
         draw_attention(plotted, folder / "attention.png")

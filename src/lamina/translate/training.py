@@ -18,11 +18,11 @@ from rich.table import Table
 import lamina
 from lamina.errors import FileFormatError, InputError, explain
 from lamina.json_text import read_json
+from lamina.plots import draw_attention, plot_history
 from lamina.seq2seq import Seq2Seq
 from lamina.translate import bundle
 from lamina.translate.buckets import Batches, shapes_for
 from lamina.translate.evaluation import Evaluator, Scores
-from lamina.translate.figures import draw_attention, draw_training
 from lamina.translate.pairs import Pair
 from lamina.translate.recipe import Recipe
 from lamina.translate.subwords import Subwords
@@ -246,7 +246,8 @@ def _finish(
     )
     bundle.replace(folder / _HISTORY, json.dumps(history, indent=1) + "\n")
     curves = ("loss", "val_loss", "val_bleu", "val_chrf")
-    draw_training({name: history[name] for name in curves}, folder / "training.png")
+    best = {"bleu": "max", "chrf": "max"}
+    plot_history({name: history[name] for name in curves}, folder / "training.png", best=best)
     plotted = [
         (one.source_tokens, one.tokens, one.attention)
         for one in found.translations

@@ -121,6 +121,7 @@ class PlannedCall:
         sources: the indices of the calls of the same caller whose outputs reach its inputs,
             directly or through array operations; the caller's index if the caller's inputs do.
             Empty if the plan was not examined, as are the following.
+        caller_inputs: the positions of the caller's inputs that do so, among its arrays.
         results: the indices of the calls within it whose outputs reach its outputs; its own if
             its inputs reach them without a call between.
         flops: the number of floating-point operations, with those of the calls within it, where
@@ -138,6 +139,7 @@ class PlannedCall:
     method: str = "call"
     caller: int = -1
     sources: tuple[int, ...] = ()
+    caller_inputs: tuple[int, ...] = ()
     results: tuple[int, ...] = ()
     flops: int | None = None
     input_dims: tuple[tuple[int, ...], ...] = ()

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from os import PathLike
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from lamina.training.callbacks.base import Callback, Logs
+from lamina import metrics
+from lamina.errors import LaminaError
+from lamina.lazy import lazily
+from lamina.training.callbacks.base import Callback, Logs, trainer_of
 from lamina.training.checkpoints import schema
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lamina import plots
+else:
+    plots = lazily("lamina.plots")
 
 __all__ = ["History"]
 
@@ -40,6 +51,46 @@ class History(Callback):
         values: Mapping[str, float] = logs or {}
         for name, value in values.items():
             self.history.setdefault(name, []).append(value)
+
+    def plot(self, path: str | PathLike[str] | None = None) -> Figure:
+        """Plot the logs, one panel per metric, with the best epoch of each.
+
+        A metric and its ``val_`` counterpart share a panel. A ring marks the best epoch, of the
+        validation where there is one: the lowest loss, and the best value of a metric of Lamina.
+
+        Args:
+            path: output file ending in ``.svg``, ``.png`` or ``.pdf``; an existing file is
+                replaced. Default None: none.
+
+        Returns:
+            A ``matplotlib.figure.Figure``, which a notebook shows.
+
+        Raises:
+            InputError: there is no epoch yet, or the path has another ending.
+            ImportError: matplotlib is not installed; the error names the extra.
+
+        >>> history = History()
+        >>> history.on_epoch_end(0, {"loss": 0.5, "val_loss": 0.6})
+        >>> [axes.get_title(loc="left") for axes in history.plot().axes]
+        ['loss']
+        """
+        names = {name.removeprefix("val_") for name in self.history}
+        best = {name: better for name in names if (better := self._better(name)) is not None}
+        first = self.epoch[0] + 1 if self.epoch else 1
+        return plots.plot_history(self.history, path, best=best, first_epoch=first)
+
+    def _better(self, name: str) -> str | None:
+        """Which values of a log are better, `"min"` or `"max"`; None if it is unknown."""
+        try:
+            direction = trainer_of(self.model).objective.direction(name)
+        except (LaminaError, AttributeError):  # of no model, or of one compiled no more
+            direction = None
+        if direction is None:
+            try:
+                direction = getattr(metrics.get(name), "direction", None)
+            except LaminaError:
+                direction = "down" if "loss" in name else None
+        return {"down": "min", "up": "max"}.get(direction or "")
 
     _state_schema: ClassVar[schema.Schema] = {
         "epoch": schema.is_list,

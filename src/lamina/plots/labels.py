@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamina.translate.fonts import font_for
+from lamina.plots.fonts import families_for
 
 __all__ = ["Label", "Text", "labels_of"]
 
@@ -16,15 +16,17 @@ Text = str | Sequence[str]
 _SPACE = "\u2423"  # an open box, shown for a space
 _WORD = "\u2581"  # prefix of the first token of a word
 _PART = "\u00b7"  # prefix of the other tokens in plots
+_PLAIN = ["DejaVu Sans"]
+_LONGEST = 32  # characters of a token
 _LETTER, _CODE, _PER_CHARACTER = 0.24, 0.52, 0.075  # lengths in inches
 
 
 @dataclass(frozen=True)
 class Label:
-    """The label of a character or token, and a font that contains it."""
+    """The label of a character or token, and the fonts that contain it."""
 
     text: str
-    font: str
+    fonts: list[str]
     is_code: bool = False
 
     @property
@@ -48,17 +50,12 @@ class Label:
         wide = sum(1.7 if unicodedata.east_asian_width(char) in "WF" else 1 for char in self.text)
         return _LETTER + _PER_CHARACTER * wide
 
-    @property
-    def for_matplotlib(self) -> str:
-        """The text, escaped so that matplotlib does not read it as a formula."""
-        return self.text.replace("$", r"\$") if self.is_token else self.text
-
 
 def labels_of(text: Text, fonts: Sequence[str] | None = None) -> list[Label]:
     """The labels of the characters of a string, or of tokens.
 
-    A space is shown as an open box, a character without a glyph as its code point. Tokens inside a
-    word have a dot as prefix.
+    A space is shown as an open box, a character without a glyph as its code point. Where
+    the beginnings of words are marked, as by SentencePiece, the other tokens have a dot as prefix.
 
     Args:
         text: a string or a sequence of tokens.
@@ -71,25 +68,29 @@ def labels_of(text: Text, fonts: Sequence[str] | None = None) -> list[Label]:
     """
     if isinstance(text, str):
         return [_character(char, fonts) for char in text]
-    return [_token(token, fonts) for token in text]
+    marked = any(token.startswith(_WORD) for token in text)
+    return [_token(token, marked, fonts) for token in text]
 
 
 def _character(char: str, fonts: Sequence[str] | None) -> Label:
     shown = _SPACE if char == " " else char
-    font = font_for(shown, fonts)
     # Combining marks and control characters have no glyph of their own.
-    if font is None or unicodedata.category(shown)[0] in "CMZ":
-        return Label(f"U+{ord(char):04X}", "DejaVu Sans", is_code=True)
-    return Label(shown, font)
+    families = None if unicodedata.category(shown)[0] in "CMZ" else families_for(shown, fonts)
+    if families is None:
+        return Label(f"U+{ord(char):04X}", _PLAIN, is_code=True)
+    return Label(shown, families)
 
 
-def _token(token: str, fonts: Sequence[str] | None) -> Label:
+def _token(token: str, marked: bool, fonts: Sequence[str] | None) -> Label:
     bare = token.replace(_WORD, "")
-    begins = token.startswith(_WORD) or not bare[:1].isalnum()
+    begins = not marked or token.startswith(_WORD) or not bare[:1].isalnum()
     shown = bare if begins else f"{_PART}{bare}"
+    if len(shown) > _LONGEST:
+        shown = f"{shown[: _LONGEST - 1]}…"
     if len(shown) < 2:
         return _character(shown or " ", fonts)
-    font = font_for(shown, fonts)
-    if font is None:
-        return Label(f"U+{ord(bare[0]):04X}...", "DejaVu Sans", is_code=True)
-    return Label(shown, font)
+    controls = any(unicodedata.category(char)[0] == "C" for char in shown)
+    families = None if controls else families_for(shown, fonts)
+    if families is None:
+        return Label(f"U+{ord(bare[0]):04X}...", _PLAIN, is_code=True)
+    return Label(shown, families)
