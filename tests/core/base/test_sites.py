@@ -7,6 +7,7 @@ from pathlib import Path
 
 import lamina
 from lamina import Layer, layers
+from lamina.core.base import sites
 
 
 class Inner(Layer):
@@ -69,4 +70,14 @@ def test_calls_are_planned_with_the_innermost_line_of_the_user():
     }
     assert {path: line for path, line in lines.items() if path} == {
         path: line_of(name) for path, name in names.items()
+    }
+
+
+def test_a_library_below_a_symbolic_link_is_a_library(tmp_path) -> None:
+    (tmp_path / "real" / "jax").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    found = sites._folders(str(tmp_path / "link" / "jax" / "__init__.py"))
+    assert set(found) == {
+        str(tmp_path / "link" / "jax"),
+        str((tmp_path / "real" / "jax").resolve()),
     }

@@ -12,11 +12,16 @@ import numpy as np
 
 __all__ = ["Site", "edge", "is_library", "site"]
 
-_PACKAGE = Path(__file__).resolve().parents[2]
-_JAX = Path(jax.__file__).resolve().parent
-_APPLICATIONS = tuple(str(_PACKAGE / name) for name in ("translate", "cli.py"))
-_NUMPY = Path(np.__file__).resolve().parent
-_MACHINERY = (str(_PACKAGE), str(_JAX), str(_NUMPY), "<frozen", "<string>")
+
+def _folders(file: str, above: int = 1) -> tuple[str, ...]:
+    """Return a folder above a file, as Python names it and without symbolic links."""
+    return tuple({str(path.parents[above - 1]) for path in (Path(file), Path(file).resolve())})
+
+
+_PACKAGE = _folders(__file__, 3)
+_APPLICATIONS = tuple(str(Path(one, name)) for one in _PACKAGE for name in ("translate", "cli.py"))
+_LIBRARIES = (*_PACKAGE, *_folders(str(jax.__file__)), *_folders(str(np.__file__)))
+_MACHINERY = (*_LIBRARIES, "<frozen", "<string>")
 _is_machinery: dict[str, bool] = {}
 
 

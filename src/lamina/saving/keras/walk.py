@@ -138,8 +138,8 @@ def own_variables(layer: Tracked) -> list[Variable | np.ndarray]:
     own: list[Any] = [one for one in variables_of(layer) if one.is_weight]
     if base == "SpectralNormalization":
         inner = cast(Any, layer).layer
-        kernel = next(v for v in variables_of(inner) if v.ndim >= 2)
-        return [kernel, *(v for v in own if v is getattr(layer, "vector_u", None))]
+        kernels = [v for v in variables_of(inner) if v.ndim >= 2]  # none before the build
+        return [*kernels[:1], *(v for v in own if v is getattr(layer, "vector_u", None))]
     if base == "Normalization" and own:
         return [*own, np.zeros((), "int32")]  # how many examples were counted
     if getattr(layer, "lora", None) is None:  # which alone trains then, in place of the kernel
