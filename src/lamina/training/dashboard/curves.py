@@ -28,9 +28,7 @@ class Curve:
     """
 
     def __init__(self) -> None:
-        self._axes: dict[str, array[float]] = {
-            name: array("d") for name in ("step", "epoch", "time")
-        }
+        self._steps, self._epochs, self._times = array("d"), array("d"), array("d")
         self._values = array("d")
 
     def __len__(self) -> int:
@@ -38,16 +36,16 @@ class Curve:
 
     def add(self, step: float, epoch: float, time: float, value: float) -> None:
         """Add a value; a step, an epoch or a time may be NaN if it is unknown."""
-        for name, at in (("step", step), ("epoch", epoch), ("time", time)):
-            self._axes[name].append(at)
+        self._steps.append(step)
+        self._epochs.append(epoch)
+        self._times.append(time)
         self._values.append(value)
 
     def drop_after(self, step: float) -> None:
         """Remove the values after a step."""
-        kept = bisect_right(self._axes["step"], step)
-        for axis in self._axes.values():
-            del axis[kept:]
-        del self._values[kept:]
+        kept = bisect_right(self._steps, step)
+        for numbers in (self._steps, self._epochs, self._times, self._values):
+            del numbers[kept:]
 
     def points(self, axis: Axis, most: int) -> dict[str, Any]:
         """Return at most `most` points.
@@ -63,7 +61,8 @@ class Curve:
             Lists ``x`` and ``y``, also ``low`` and ``high`` if points stand for ranges; and the
             number ``nonfinite`` of the values that are left out, if there are any.
         """
-        x, y = np.array(self._axes[axis]), np.array(self._values)
+        axes = {"step": self._steps, "epoch": self._epochs, "time": self._times}
+        x, y = np.array(axes[axis]), np.array(self._values)
         known = np.isfinite(x)
         x, y = x[known], y[known]
         finite = np.isfinite(y)

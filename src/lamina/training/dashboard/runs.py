@@ -35,6 +35,7 @@ class Run:
         self.name = visible(name, 4 * LONGEST_NAME)
         self.step = self.epoch = 0.0
         self._curves: dict[str, dict[str, Curve]] = {"step": {}, "epoch": {}}
+        self._known: dict[str, dict[str, Curve]] = {"step": {}, "epoch": {}}  # by the name in files
         self._ranges: dict[str, dict[str, tuple[Curve, list[float]]]] = {}
         self._samples: deque[dict[str, Any]] = deque(maxlen=MOST_SAMPLES)
         self._notes: dict[str, None] = {}
@@ -116,7 +117,11 @@ class Run:
         if not isinstance(logs, Mapping):
             self.note("A line without logs is left out.")
             return
+        curves, known = self._curves[kind], self._known[kind]
         for name, value in cast("Mapping[str, Any]", logs).items():
+            if type(value) is float and name in known:  # as nearly always
+                known[name].add(step, epoch, time, value)
+                continue
             number = as_number(value)
             if number is None:
                 if not isinstance(value, list):
@@ -131,7 +136,10 @@ class Run:
                 if shown is None:
                     self.note(f"Of the curves, {MOST_CURVES} are shown.")
                 elif one is not None:
-                    self._curves[kind].setdefault(shown, Curve()).add(step, epoch, time, one)
+                    curve = curves.setdefault(shown, Curve())
+                    curve.add(step, epoch, time, one)
+                    if name == shown:
+                        known[name] = curve
 
     def _add_ranges(self, event: Mapping[str, Any]) -> None:
         reached = self._reach(event)

@@ -20,6 +20,7 @@ __all__ = ["CheckpointSource", "CsvSource", "LogSource", "Source", "find"]
 LONGEST_LINE = 8 << 20  # bytes
 LARGEST_CSV = 64 << 20  # bytes
 BLOCK = 1 << 20  # bytes
+BLOCKS_AT_ONCE = 8
 DEEPEST = 4  # folders below a folder that is watched
 MOST_FOLDERS = 2000
 MOST_RUNS = 50
@@ -94,10 +95,14 @@ class LogSource(Source):
                 self.runs, self._rest, self._is_skipping = [Run(self.name)], b"", False
                 self._offset, self._file = 0, found.st_ino
             stream.seek(self._offset)
-            while block := stream.read(BLOCK):
+            for _ in range(BLOCKS_AT_ONCE):
+                block = stream.read(BLOCK)
                 self._offset += len(block)
                 self._take(block)
-        self.is_partial = bool(self._rest.strip())
+        is_whole = self._offset >= found.st_size
+        self.is_partial = is_whole and bool(self._rest.strip())
+        if not is_whole:
+            self._seen = None  # go on at the next look, so that the page appears meanwhile
 
     def _take(self, block: bytes) -> None:
         *lines, rest = block.split(b"\n")

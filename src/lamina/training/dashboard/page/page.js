@@ -288,7 +288,7 @@ function refresh() {
 
 async function poll() {
   await update();
-  setTimeout(poll, document.hidden ? 5000 : 1500);
+  setTimeout(poll, document.hidden ? 6000 : 2000);
 }
 
 if (["step", "epoch", "time"].includes(settings.axis)) byId("axis").value = settings.axis;
