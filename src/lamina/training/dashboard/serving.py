@@ -193,6 +193,10 @@ class Server:
         """Stop the server. May be called from any thread."""
         self._running.should_exit = True
 
+    def close(self) -> None:
+        """Close the port of a server that has not run."""
+        self._socket.close()
+
 
 def _listening(port: int) -> socket.socket:
     """Open the port, or the next one that is free."""

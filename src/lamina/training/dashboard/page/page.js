@@ -23,9 +23,10 @@ function keep() {
 }
 
 // What is written only if it differs, so that a selection or the focus is not lost.
+const filled = new Map();
 function fill(element, key, build) {
-  if (element.dataset.key === key) return;
-  element.dataset.key = key;
+  if (filled.get(element) === key) return;
+  filled.set(element, key);
   build();
 }
 
@@ -189,33 +190,43 @@ function showLayers() {
   const { run, index } = runs.find((one) => String(one.index) === select.value) ?? runs[0];
   const filter = byId("filter").value.toLowerCase();
   const tables = [["gradients", "Gradients"], ["outputs", "Outputs"]]
-    .filter(([kind]) => run.ranges[kind])
+    .filter(([kind]) => run.ranges[kind]?.length)
     .map(([kind, title]) => layerTable(title, run.ranges[kind], filter, colourOf(index)));
   byId("tables").replaceChildren(...tables);
 }
 
+function sampleFigure({ sample, name, index }) {
+  const figure = make("figure");
+  const caption = figure.appendChild(make("figcaption"));
+  const of = data.runs.length > 1 ? `${name}, ` : "";
+  const what = sample.name ? `, ${sample.name}` : "";
+  caption.append(make("span", undefined, `swatch ${colourOf(index)}`),
+    make("span", `${of}epoch ${number(sample.epoch)}${what}`));
+  if (sample.png) {
+    const image = figure.appendChild(make("img"));
+    image.alt = caption.textContent;
+    image.src = `data:image/png;base64,${sample.png}`;
+  } else {
+    figure.append(make("pre", sample.text));
+  }
+  return figure;
+}
+
 function showSamples() {
-  const found = shown().flatMap(({ run, index }) =>
-    run.samples.map((sample) => ({ sample, name: run.name, index })));
-  found.sort((a, b) => b.sample.epoch - a.sample.epoch || a.index - b.index);
-  byId("samples").hidden = found.length === 0;
-  const box = byId("samples").querySelector("div");
-  fill(box, JSON.stringify(found), () => box.replaceChildren(...found.map(({ sample, name, index }) => {
-    const figure = make("figure");
-    const caption = figure.appendChild(make("figcaption"));
-    const of = data.runs.length > 1 ? `${name}, ` : "";
-    const what = sample.name ? `, ${sample.name}` : "";
-    caption.append(make("span", undefined, `swatch ${colourOf(index)}`),
-      make("span", `${of}epoch ${number(sample.epoch)}${what}`));
-    if (sample.png) {
-      const image = figure.appendChild(make("img"));
-      image.alt = caption.textContent;
-      image.src = `data:image/png;base64,${sample.png}`;
-    } else {
-      figure.append(make("pre", sample.text));
+  const [newest, earlier] = [[], []];
+  for (const { run, index } of shown()) {
+    const last = run.samples.at(-1)?.epoch;
+    for (const sample of run.samples) {
+      (sample.epoch === last ? newest : earlier).push({ sample, name: run.name, index });
     }
-    return figure;
-  })));
+  }
+  earlier.sort((a, b) => b.sample.epoch - a.sample.epoch);
+  byId("samples").hidden = newest.length === 0;
+  byId("earlier").parentElement.hidden = earlier.length === 0;
+  for (const [id, found] of [["newest", newest], ["earlier", earlier]]) {
+    fill(byId(id), JSON.stringify(found), () =>
+      byId(id).replaceChildren(...found.map(sampleFigure)));
+  }
 }
 
 function showNotes() {
