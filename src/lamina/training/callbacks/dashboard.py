@@ -20,7 +20,7 @@ from lamina.errors import InputError, explain
 from lamina.extras import extras
 from lamina.training.callbacks.base import Callback, Logs, trainer_of
 from lamina.training.callbacks.messages import print_message
-from lamina.training.callbacks.options import as_path, check_numbers, save_frequency
+from lamina.training.callbacks.options import as_path, check_numbers
 from lamina.training.checkpoints.folders import check_folder
 from lamina.training.dashboard.images import as_images, png
 from lamina.training.dashboard.log import LOG_NAME, LogWriter
@@ -79,11 +79,12 @@ class Dashboard(Callback):
         check_numbers(self, every=every)
         self.every = every
         self.samples = samples
-        self._once_an_epoch = isinstance(ranges_every, str)
         self.ranges_every = ranges_every
-        self._interval = 0
-        if ranges_every != 0 or isinstance(cast(Any, ranges_every), bool):
-            self._interval = save_frequency(ranges_every, "ranges_every") or 1
+        self._once_an_epoch = isinstance(ranges_every, str) and ranges_every == "epoch"
+        self._interval = 1
+        if not self._once_an_epoch:
+            options: Any = {"or_else": "'epoch'", "example": "'epoch'"}
+            self._interval = as_count("ranges_every", ranges_every, 0, **options)
         if samples is not None and not callable(samples):
             raise InputError(
                 explain(

@@ -19,7 +19,7 @@ const draw = (name, attributes = {}, text) => {
 function number(value, digits = 4) {
   if (typeof value !== "number") return value ?? "";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) {
+  if (size !== 0 && (size < 1e-4 || size >= 1e6)) {
     return value.toExponential(digits - 2).replace(/\.?0+e/, "e").replace("e+", "e");
   }
   if (Number.isInteger(value)) return value.toLocaleString("en");
