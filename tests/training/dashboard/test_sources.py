@@ -141,6 +141,24 @@ def test_what_is_hostile_is_text_or_left_out(log):
     json.dumps(shown, allow_nan=False)
 
 
+def test_ranges_over_time(log):
+    def ranges(step, rms):
+        return {"event": "ranges", "step": step, "epoch": 0, "outputs": {"a": [-1, 2, rms]}}
+
+    def shown():
+        source.read()
+        return source.runs[0].to_json("step")["ranges"]["outputs"]
+
+    lines(log, begin(), ranges(1, 0.5))
+    source = LogSource(log, "run")
+    assert shown() == [{"path": "a", "last": [-1, 2, 0.5], "rms": {"x": [1], "y": [0.5]}}]
+    lines(log, ranges(4, "inf"), ranges(6, 0.25))
+    again = {"x": [1, 6], "y": [0.5, 0.25], "nonfinite": 1}
+    assert shown() == [{"path": "a", "last": [-1, 2, 0.25], "rms": again}]
+    lines(log, begin(step=2))
+    assert shown()[0]["rms"] == {"x": [1], "y": [0.5]}
+
+
 def test_the_number_of_curves_is_limited(log):
     lines(log, begin(), at(1, 0, logs={str(i): 1.0 for i in range(MOST_CURVES + 9)}))
     (shown,) = read(log)

@@ -16,7 +16,7 @@ __all__ = ["Run"]
 
 MOST_POINTS = 1000  # of a curve on the page
 MOST_CURVES = 500
-MOST_LAYERS = 5000
+MOST_LAYERS = 10_000
 LONGEST_NAME = 120
 LONGEST_SAMPLE = 20_000  # characters
 LONGEST_PNG = 4_000_000  # characters of Base64
@@ -37,6 +37,7 @@ class Run:
         self._curves: dict[str, dict[str, Curve]] = {"step": {}, "epoch": {}}
         self._known: dict[str, dict[str, Curve]] = {"step": {}, "epoch": {}}  # by the name in files
         self._ranges: dict[str, dict[str, tuple[Curve, list[float]]]] = {}
+        self._ranges_of: dict[Axis, dict[str, list[dict[str, Any]]]] = {}  # as the page shows them
         self._samples: deque[dict[str, Any]] = deque(maxlen=MOST_SAMPLES)
         self._notes: dict[str, None] = {}
         self._names = Names(MOST_CURVES, LONGEST_NAME)
@@ -87,6 +88,7 @@ class Run:
         if step > 0:
             for curve in self._all_curves():
                 curve.drop_after(step)
+            self._ranges_of.clear()
         self.step, self.epoch = step, _known(event, "epoch")
         model = event.get("model")
         self._about = {"model": visible(model, LONGEST_NAME) if isinstance(model, str) else ""}
@@ -142,6 +144,7 @@ class Run:
                         known[name] = curve
 
     def _add_ranges(self, event: Mapping[str, Any]) -> None:
+        self._ranges_of.clear()
         reached = self._reach(event)
         for kind in ("gradients", "outputs"):
             found = event.get(kind)
@@ -194,6 +197,22 @@ class Run:
         "end": _end,
     }
 
+    def _shown_ranges(self, axis: Axis) -> dict[str, list[dict[str, Any]]]:
+        """Return the ranges by layer; they are made once for many answers."""
+        if axis not in self._ranges_of:
+            self._ranges_of[axis] = {
+                kind: [
+                    {
+                        "path": path,
+                        "last": [_json_number(one) for one in last],
+                        "rms": _finite(curve.points(axis, 60 if len(rows) <= 500 else 12)),
+                    }
+                    for path, (curve, last) in rows.items()
+                ]
+                for kind, rows in self._ranges.items()
+            }
+        return self._ranges_of[axis]
+
     def _seconds_left(self) -> float | None:
         """Estimate the time until the last epoch from the progress in this call of `fit`."""
         epochs = self._about.get("epochs")
@@ -214,17 +233,6 @@ class Run:
             kind: {name: _finite(curve.points(axis, MOST_POINTS)) for name, curve in of.items()}
             for kind, of in self._curves.items()
         }
-        ranges = {
-            kind: [
-                {
-                    "path": path,
-                    "last": [_json_number(one) for one in last],
-                    "rms": _finite(curve.points(axis, 60)),
-                }
-                for path, (curve, last) in rows.items()
-            ]
-            for kind, rows in self._ranges.items()
-        }
         about: dict[str, Any] = {
             "name": self.name,
             "state": self._state,
@@ -236,7 +244,11 @@ class Run:
             **self._about,
         }
         plain = {k: _json_number(v) if isinstance(v, float) else v for k, v in about.items()}
-        more = {"ranges": ranges, "samples": [*self._samples], "notes": [*self._notes]}
+        more = {
+            "ranges": self._shown_ranges(axis),
+            "samples": [*self._samples],
+            "notes": [*self._notes],
+        }
         return {**plain, "curves": curves, **more}
 
 
