@@ -36,6 +36,7 @@ function duration(seconds) {
   return minutes ? `${minutes} min ${rest % 60} s` : `${rest} s`;
 }
 
+const LARGEST = 8e307; // so that the difference of two numbers is finite
 const axisText = { step: number, epoch: number, time: duration };
 
 function ticks(low, high, count) {
@@ -156,6 +157,7 @@ class Chart {
       return line;
     });
     this.leftOut.textContent = leftOut ? `${number(leftOut)} not ${this.log ? "positive or not " : ""}finite, left out` : "";
+    [low, high] = [Math.max(low, -LARGEST), Math.min(high, LARGEST)];
     if (left > right) [left, right, low, high] = [0, 1, this.log ? 0.1 : 0, 1];
     if (left === right) [left, right] = [left - 0.5, right + 0.5];
     if (this.log && low === high) [low, high] = [low / 2, high * 2];
@@ -183,7 +185,8 @@ class Chart {
 
   toY(y) {
     const scale = this.log ? Math.log : (one) => one;
-    const share = (scale(y) - scale(this.low)) / (scale(this.high) - scale(this.low));
+    const kept = Math.max(-LARGEST, Math.min(LARGEST, y));
+    const share = (scale(kept) - scale(this.low)) / (scale(this.high) - scale(this.low));
     return this.height - 24 - share * (this.height - 34);
   }
 
@@ -222,7 +225,7 @@ class Chart {
     }
     const d = this.path(line.x, line.y);
     found.push(draw("path", { class: `curve ${line.kind} ${line.colour}`, d }));
-    if (line.kind !== "step" && line.x.length <= 60) {
+    if (line.x.length === 1 || (line.kind !== "step" && line.x.length <= 60)) {
       line.x.forEach((x, i) => found.push(draw("circle", { class: `${line.kind} ${line.colour}`,
         cx: this.toX(x).toFixed(1), cy: this.toY(line.y[i]).toFixed(1),
         r: line.x.length > 30 ? 2 : 3 })));
@@ -259,9 +262,9 @@ class Chart {
       rows.push(row);
     }
     this.tip.replaceChildren(...rows);
-    const onRight = pixel > this.width / 2;
-    this.tip.style.left = onRight ? "" : `${pixel + 28}px`;
-    this.tip.style.right = onRight ? `${this.width - pixel + 28}px` : "";
+    const [room, size] = [this.figure.clientWidth, this.tip.offsetWidth];
+    const left = pixel > this.width / 2 ? pixel - size : pixel + 26; // 13 beside the cursor
+    this.tip.style.left = `${Math.max(4, Math.min(left, room - size - 4))}px`;
   }
 
   key(event) {
