@@ -172,9 +172,12 @@ def test_a_log_that_cannot_be_written_ends_no_training(tmp_path):
             (tmp_path / "run" / LOG_NAME).unlink()
             (tmp_path / "run").rmdir()
 
-    dashboard = [Dashboard(tmp_path / "run", None), LambdaCallback(on_epoch_end=remove)]
+    sampled = []  # each process of several goes on to call it, whether it writes or not
+    one = Dashboard(tmp_path / "run", None, samples=lambda _, epoch: sampled.append(epoch))
+    dashboard = [one, LambdaCallback(on_epoch_end=remove)]
     with pytest.warns(UserWarning, match="The log cannot be written"):
         history = fit(network(), dashboard)
+    assert sampled == [0, 1, 2]
     assert len(history.history["loss"]) == 3
 
 

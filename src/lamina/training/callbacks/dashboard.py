@@ -53,7 +53,7 @@ class Dashboard(Callback):
         samples: called as ``samples(model, epoch)`` after each epoch, whose number counts from 0.
             It returns text, an image ``[height, width]`` or ``[height, width, channels]``, several
             images ``[images, height, width, channels]``, other arrays, or a list or dict of these.
-            None (default) for no samples.
+            Of several processes, each calls it. None (default) for no samples.
 
     Attributes:
         url: of the page; None if there is none.
@@ -173,7 +173,7 @@ class Dashboard(Callback):
         self._steps = trainer_of(self.model).wait()
         place = {"step": self._steps, "epoch": epoch + 1}
         self._write("epoch", **place, logs=self._with_rate(logs))
-        if self.samples is None or self._log is None:
+        if self.samples is None:
             return
         try:
             found = [*_samples("", self.samples(self.model, epoch))]
