@@ -144,7 +144,12 @@ def test_ranges_that_cannot_be_measured_are_a_note(tmp_path, monkeypatch):
 def test_samples(tmp_path):
     def samples(model, epoch):
         image = np.zeros((4, 4, 3))
-        return {"text": f"<b>{epoch}", "image": image, "several": [image, np.array([1.5, 2.0]), 7]}
+        return {
+            "text": f"<b>{epoch}",
+            "image": image,
+            "several": [image, np.array([1.5, 2.0]), 7],
+            "no": None,
+        }
 
     fit(network(), Dashboard(tmp_path, None, samples=samples), epochs=2)
     found = events(tmp_path, "sample")

@@ -52,7 +52,7 @@ class Dashboard(Callback):
             does, and compiles nothing. Several processes do not measure.
         samples: called as ``samples(model, epoch)`` after each epoch, whose number counts from 0.
             It returns text, an image ``[height, width]`` or ``[height, width, channels]``, several
-            images ``[images, height, width, channels]``, other arrays, or a list or dict of these.
+            images ``[images, height, width, channels]``, other arrays, or a list or dict of these, or None.
             Of several processes, each calls it. None (default) for no samples.
 
     Attributes:
@@ -244,6 +244,8 @@ def _port(port: int) -> int:
 
 def _samples(name: str, value: Any) -> list[tuple[str, dict[str, str]]]:
     """Return the names and contents of samples, as the log holds them."""
+    if value is None:
+        return []
     if isinstance(value, Mapping):
         items = [(str(key), one) for key, one in cast("Mapping[Any, Any]", value).items()]
     elif isinstance(value, list | tuple):
