@@ -52,8 +52,8 @@ class Dashboard(Callback):
             does, and compiles nothing. Several processes do not measure.
         samples: called as ``samples(model, epoch)`` after each epoch, whose number counts from 0.
             It returns text, an image ``[height, width]`` or ``[height, width, channels]``, several
-            images ``[images, height, width, channels]``, other arrays, or a list or dict of these, or None.
-            Of several processes, each calls it. None (default) for no samples.
+            images ``[images, height, width, channels]``, other arrays, a list or dict of these, or
+            None. Of several processes, each calls it. None (default) for no samples.
 
     Attributes:
         url: of the page; None if there is none.
