@@ -82,6 +82,7 @@ def test_a_text_too_long_is_one_message(lamina_command, folder) -> None:
         ((*TRAIN, "{tmp}/bad", "--minutes", "-1"), "minutes"),
         (("translate", "evaluate", "{tmp}", "{tmp}/bad"), "contains no translator"),
         (("translate", "serve", "nowhere"), "There is no translator in 'nowhere'"),
+        (("watch", "nowhere"), "nowhere: No such file"),
     ],
 )
 def test_what_goes_wrong_is_one_message(lamina_command, tmp_path, arguments, message) -> None:

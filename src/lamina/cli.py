@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,13 +12,13 @@ import typer
 
 from lamina import files
 from lamina.errors import LaminaError
+from lamina.extras import extras
 from lamina.translate import commands
-from lamina.translate.extras import extras
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Look into and convert files of models; train and use translation models.",
+    help="Look into and convert files of models; watch training; train and use translators.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -70,6 +71,38 @@ def convert(
 ) -> None:
     """Convert a model, and check that both files compute the same on random inputs."""
     typer.echo(files.convert(source, target))
+
+
+@app.command()
+def watch(
+    directories: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...",
+            help="Folders of runs, or with runs in folders below, or single files of logs.",
+        ),
+    ],
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="TCP port; if taken, the next free one. 0: any."),
+    ] = 8100,
+) -> None:
+    """Serve a page, on this machine only, that shows runs of training: live, ended, side by side.
+
+    It reads the logs of fit(dashboard=True), files of CSVLogger, and the history in checkpoints.
+    """
+    with extras("Watching runs", "serve"):
+        from lamina.training.dashboard.serving import Server  # noqa: PLC0415 - needs an extra
+    for directory in directories:
+        directory.stat()  # an error for a wrong name
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # handled like Ctrl-C
+    try:
+        server = Server(directories, port)
+        typer.echo(f"{server.url}  (stop with Ctrl-C)")
+        sys.stdout.flush()
+        server.serve_forever()
+    except KeyboardInterrupt:
+        typer.echo("stopped")
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ from jax import monitoring
 
 import lamina
 from lamina.errors import InputError, LaminaError
+from lamina.extras import extras
 from lamina.seq2seq import Seq2Seq
 from lamina.translate import serving
-from lamina.translate.extras import extras
 from lamina.translate.translator import Translator
 from lamina.translate.vocabulary import Vocabulary
 from tests.translate.served import JSON, Shouting, ask, is_guarded, served, translate

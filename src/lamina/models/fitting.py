@@ -18,12 +18,14 @@ from lamina.models.text_inputs import with_ids, with_ids_in_batch
 if TYPE_CHECKING:
     from lamina.training import callbacks as training_callbacks
     from lamina.training.callbacks import Callback, History, callback_list
+    from lamina.training.callbacks import dashboard as dashboards
     from lamina.training.loop import arguments, evaluate
     from lamina.training.loop import class_weights as label_weights
     from lamina.training.loop import fit as loop
 else:
     training_callbacks = lazily("lamina.training.callbacks")
     callback_list = lazily("lamina.training.callbacks.callback_list")
+    dashboards = lazily("lamina.training.callbacks.dashboard")
     arguments = lazily("lamina.training.loop.arguments")
     label_weights = lazily("lamina.training.loop.class_weights")
     evaluate = lazily("lamina.training.loop.evaluate")
@@ -55,6 +57,7 @@ def fit(
     checkpoint_every: int | None = None,
     keep: int = 3,
     resume: bool = False,
+    dashboard: bool | int = False,
 ) -> History:
     """Train the model for a number of epochs.
 
@@ -103,6 +106,10 @@ def fit(
         keep: the number of newest checkpoints that are kept. Default 3.
         resume: continue from the newest checkpoint in `checkpoint_dir`, if there is one, with the
             same results as an uninterrupted run. Default False.
+        dashboard: True, or a port, serves a page with the curves of the training on this machine
+            only, and writes a log to `checkpoint_dir`, or else to a new folder in ``runs/``; see
+            :class:`lamina.training.callbacks.Dashboard`. It needs the extra ``serve``. Default
+            False.
 
     Returns:
         A `History`. Its ``history`` maps the name of each log to a list of values, one an epoch;
@@ -140,6 +147,8 @@ def fit(
     class_weights = (
         None if class_weight is None else label_weights.ClassWeights(trainer, class_weight)
     )
+    page = dashboards.dashboard_of(dashboard, checkpoint_dir)
+    listed = listed if page is None else (*listed, page)
     x = with_ids(model, x)
     if validation_data is not None:
         if isinstance(validation_data, list):

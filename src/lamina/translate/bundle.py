@@ -17,9 +17,9 @@ from typing import Any
 
 import lamina
 from lamina.errors import FileFormatError, explain
+from lamina.extras import extras
 from lamina.json_text import MOST_TEXT, read_json
 from lamina.seq2seq import Seq2Seq
-from lamina.translate.extras import extras
 from lamina.translate.translator import Translator
 from lamina.translate.vocabulary import Tokens, Vocabulary
 

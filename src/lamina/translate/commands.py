@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from lamina.errors import InputError
+from lamina.extras import extras
 from lamina.translate import bundle, options
-from lamina.translate.extras import extras
 from lamina.translate.lines import LIMITS
 from lamina.translate.pairs import Report, held_out, read_pairs
 from lamina.translate.text_input import groups_of, texts_of

@@ -16,32 +16,18 @@ from rich.progress import track
 from lamina.errors import InputError, explain
 from lamina.translate.connections import connections
 from lamina.translate.limits import Limits, Rates
-from lamina.translate.site import application, is_local
+from lamina.translate.site import application
 from lamina.translate.translator import Translator
+from lamina.web import HEADERS, bound_socket, is_local, url_of
 
 __all__ = ["Limits", "Rates", "Server", "server"]
-
-_HEADERS = [
-    ("Server", "Lamina"),
-    ("Cache-Control", "no-store"),
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-]
 
 
 class Server:
     """Serves one translator on a bound socket. As a context manager, it closes the socket."""
 
     def __init__(self, translator: Translator, host: str, port: int, limits: Limits) -> None:
-        self._socket = _bound(host, port)
+        self._socket = bound_socket(host, port)
         config = uvicorn.Config(
             application(translator, limits, local=is_local(host)),
             http=connections(limits),
@@ -53,7 +39,7 @@ class Server:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            headers=_HEADERS,
+            headers=HEADERS,
             timeout_keep_alive=limits.idle,
             timeout_graceful_shutdown=limits.grace,
         )
@@ -68,8 +54,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        host, port = self.server_address
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        return url_of(self._socket)
 
     def listen(self) -> None:
         """Open the port. Clients can connect and are served once the server runs.
@@ -139,15 +124,3 @@ def server(
             )
         ) from error
     return bound
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets NODELAY
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host, port))
-    except BaseException:
-        made.close()
-        raise
-    return made

@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import math
-import re
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from importlib import resources
 from typing import NamedTuple
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lamina.errors import InputError
 from lamina.translate.batching import Batcher
 from lamina.translate.limits import Limits, Rates, client_of
 from lamina.translate.translator import Translator
+from lamina.web import OriginCheck, encoded, error_response, http_error, json_response
 
-__all__ = ["application", "is_local"]
+__all__ = ["application"]
 
 _PAGE = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
 }
-_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d*)?")
 
 
 class _PendingText(NamedTuple):
@@ -61,8 +57,8 @@ def application(translator: Translator, limits: Limits, *, local: bool) -> Starl
     ]
     application = Starlette(
         routes=routes,
-        middleware=[Middleware(_OriginCheck, local=local)],
-        exception_handlers={HTTPException: _http_error, Exception: _server_error},
+        middleware=[Middleware(OriginCheck, local=local)],
+        exception_handlers={HTTPException: http_error, Exception: _server_error},
         lifespan=site.lifespan,
     )
     application.router.redirect_slashes = False
@@ -92,7 +88,7 @@ class _Site:
         return self._pages[request.url.path]
 
     async def health(self, _: Request) -> Response:
-        return _json_response({"status": "ok"})
+        return json_response({"status": "ok"})
 
     async def translate(self, request: Request) -> Response:
         text = await self._text(request)
@@ -131,54 +127,9 @@ class _Site:
         found = self._translator.translate([one.text for one in texts], batch=self._limits.batch)
         now = time.perf_counter()
         return [
-            _json({**translation.to_dict(), "seconds": round(now - one.time, 3)})
+            encoded({**translation.to_dict(), "seconds": round(now - one.time, 3)})
             for one, translation in zip(texts, found, strict=True)
         ]
-
-
-class _OriginCheck:
-    """Middleware that refuses requests for other hosts and requests from other sites."""
-
-    def __init__(self, app: ASGIApp, local: bool) -> None:
-        self._app = app
-        self._local = local
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._app
-        if scope["type"] == "http":
-            headers = Headers(scope=scope)
-            if not self._is_own_host(headers.get("host", "")):
-                app = _error(421, "The request is for another host.")
-            elif scope["method"] not in ("GET", "HEAD") and _is_cross_site(headers):
-                app = _error(403, "Requests from other sites are refused.")
-        await app(scope, receive, send)
-
-    def _is_own_host(self, host: str) -> bool:
-        """Whether the host is this machine; this prevents DNS rebinding."""
-        found = _HOST.fullmatch(host)
-        return not self._local or (found is not None and is_local(found[1] or found[2]))
-
-
-def _is_cross_site(headers: Headers) -> bool:
-    """Whether the request comes from a page of another origin, by its headers."""
-    site = headers.get("sec-fetch-site")
-    if site is not None:
-        return site not in ("same-origin", "none")
-    origin = headers.get("origin")
-    return origin is not None and origin.partition("://")[2] != headers.get("host")
-
-
-def is_local(host: str) -> bool:
-    """Whether a host is a name or an address of the loopback interface."""
-    try:
-        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-async def _http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _error(error.status_code, error.detail, error.headers)
 
 
 async def _server_error(_: Request, error: Exception) -> Response:
@@ -188,18 +139,4 @@ async def _server_error(_: Request, error: Exception) -> Response:
         trace = trace.tb_next
     where = f" in {trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}" if trace else ""
     print(f"lamina: {type(error).__name__}{where}", file=sys.stderr, flush=True)
-    return _error(500, "The translation failed.")
-
-
-def _error(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
-    return _json_response({"error": reason}, status, {**(headers or {}), "Connection": "close"})
-
-
-def _json_response(
-    data: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    return Response(_json(data), status, headers, "application/json")
-
-
-def _json(data: Mapping[str, object]) -> bytes:
-    return json.dumps(data, ensure_ascii=False).encode()
+    return error_response(500, "The translation failed.")

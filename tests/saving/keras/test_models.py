@@ -442,8 +442,7 @@ def test_the_norm_of_an_earlier_training_does_not_divide_a_new_kernel(tmp_path):
     )
     theirs.save_weights(tmp_path / "model.weights.h5")
     ours = Sequential([lamina.Input((4,)), layers.SpectralNormalization(layers.Dense(3))])
-    ours(FLAT, training=True)
-    assert abs(ours.layers[0].sigma - 1) > 0.1
+    ours.layers[0].sigma.assign(3.0)  # as a training step leaves it
     ours.load_weights(tmp_path / "model.weights.h5")
     close(ours, theirs, FLAT)
 

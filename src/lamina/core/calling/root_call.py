@@ -145,13 +145,21 @@ class Root:
     def _live(self) -> tuple[Any, Interpreter]:
         return self._run(lambda: LiveCall(self.layer, self._grow))
 
-    def run(self, values: dict[int, Any]) -> tuple[Any, Interpreter]:
+    def run(
+        self,
+        values: dict[int, Any],
+        watch: Callable[[str, str, Any, Any], None] | None = None,
+    ) -> tuple[Any, Interpreter]:
         """Run on explicit values, and return the outputs and the call with its effects."""
-        return self._run(lambda: GivenCall(self.layer, values, grow=self._grow))
+        return self._run(lambda: GivenCall(self.layer, values, grow=self._grow, watch=watch))
 
-    def apply(self, values: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
+    def apply(
+        self,
+        values: dict[int, Any],
+        watch: Callable[[str, str, Any, Any], None] | None = None,
+    ) -> tuple[Any, dict[int, Any]]:
         """Run on explicit values, and return the outputs and the assigned values."""
-        outputs, call = self.run(values)
+        outputs, call = self.run(values, watch)
         return outputs, call.written
 
     def watched(self, watch: Callable[[str, str, Any, Any], None]) -> None:

@@ -118,6 +118,8 @@ class GivenCall(_ComputingCall):
         grow: builds the layers that were added to the tree; None (default) for that of the parent.
         indices: the indices of the running copies, by the path of the layer that stands for them;
             None (default) for those of the parent.
+        watch: called after each layer's call, as in :class:`WatchedCall`; None (default) for no
+            function.
     """
 
     def __init__(
@@ -129,8 +131,10 @@ class GivenCall(_ComputingCall):
         parent: Interpreter | None = None,
         grow: Callable[[], None] | None = None,
         indices: Mapping[str, Any] | None = None,
+        watch: Callable[[str, str, Any, Any], None] | None = None,
     ) -> None:
         super().__init__(root, tree=tree, parent=parent)
+        self._watch = watch
         self._values = values
         self._indices = indices or {}
         self._grow = grow
@@ -164,7 +168,10 @@ class GivenCall(_ComputingCall):
         # In the same trace, layers run as in the outer call.
         if self.parent is not None and self.parent.state == self.state:
             return self.parent.run(layer, method, args, kwargs, options)
-        return super().run(layer, method, args, kwargs, options)
+        outputs = super().run(layer, method, args, kwargs, options)
+        if self._watch is not None:
+            self._watch(self.path_of(layer), type(layer).__name__, (args, kwargs), outputs)
+        return outputs
 
     def index_of(self, path: str) -> Any:
         return self._indices[path] if path in self._indices else super().index_of(path)

@@ -6,6 +6,7 @@ from lamina.errors import explain
 from lamina.training.callbacks.averages import SwapEMAWeights
 from lamina.training.callbacks.base import Callback
 from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.callbacks.dashboard import Dashboard
 from lamina.training.callbacks.functions import LambdaCallback
 from lamina.training.callbacks.history import History
 from lamina.training.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
@@ -21,6 +22,7 @@ __all__ = [
     "CSVLogger",
     "Callback",
     "CallbackList",
+    "Dashboard",
     "EarlyStopping",
     "History",
     "LambdaCallback",

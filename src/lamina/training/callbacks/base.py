@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 from lamina.training.callbacks.log_names import LogNames
@@ -86,6 +86,9 @@ class Callback:
 
     def _check_names(self, names: LogNames) -> None:
         """Check the names of logs in the options, before training and after its first step."""
+
+    def _inspect(self, steps: int, batch: Callable[[], Any]) -> None:
+        """Called between steps, about as often as `on_progress`, before the batch is released."""
 
     def get_state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps of this callback.

@@ -207,6 +207,17 @@ class CallbackList(Callback):
             if _may_add_logs(callback):
                 names = replace(names, may_be_added=True)
 
+    def inspect(self, steps: int, batch: Callable[[], Any]) -> None:
+        """Offer the batch of the last step to the callbacks of Lamina.
+
+        Args:
+            steps: the number of steps made.
+            batch: returns the batch.
+        """
+        for callback in self.callbacks:
+            if isinstance(callback, Callback):
+                callback._inspect(steps, batch)
+
     def states(self) -> list[tuple[str, Any]]:
         """Return the class name and a copy of the state of each callback, for a checkpoint.
 

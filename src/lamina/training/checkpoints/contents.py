@@ -23,7 +23,7 @@ from lamina.training.checkpoints import schema, sharded_arrays
 from lamina.training.checkpoints.checksums import checksum, digest, flush, matches
 from lamina.training.checkpoints.sharded_arrays import StoredArray
 
-__all__ = ["Checkpoint", "Contents", "ShardedWeights", "read", "write"]
+__all__ = ["Checkpoint", "Contents", "ShardedWeights", "read", "read_index", "write"]
 
 WEIGHTS, TRAINING, INDEX = "weights.safetensors", "training.safetensors", "checkpoint.json"
 _OF_WEIGHTS, _OF_TRAINING = "weights/", "training/"
@@ -142,8 +142,7 @@ def read(folder: Path) -> Checkpoint:
     Raises:
         FileFormatError: it is damaged. Any other exception means the same.
     """
-    _check_there(folder, INDEX)
-    index = _index(folder / INDEX)
+    index = read_index(folder)
     checkpoint = (_sharded if index["version"] == _SHARDED else _whole)(folder, index)
     schema.check_trainer(checkpoint.about)
     schema.check_arrays(checkpoint.arrays)
@@ -190,8 +189,14 @@ def _check_there(folder: Path, name: str) -> None:
         raise FileFormatError(f"{name} is missing, or is no regular file")
 
 
-def _index(path: Path) -> dict[str, Any]:
-    """Read an index and check its checksum."""
+def read_index(folder: Path) -> dict[str, Any]:
+    """Read the JSON part of a checkpoint and check its checksum.
+
+    Raises:
+        FileFormatError: it is damaged. Any other exception means the same.
+    """
+    _check_there(folder, INDEX)
+    path = folder / INDEX
     size = os.path.getsize(path)
     if size > _MAX_INDEX_BYTES:
         raise FileFormatError(f"{INDEX} has more than {_MAX_INDEX_BYTES:,} bytes")

@@ -48,7 +48,7 @@ class EpochRun:
     def __init__(self, fit: _Fit, callbacks: CallbackList, first: int) -> None:
         self.fit = fit
         self.callbacks = callbacks
-        self.done = self._reported = first
+        self.done = self._reported = self._inspected = first
         self.before = fit.trainer.wait() - first
         self._every_batch = callbacks.handles("on_train_batch_begin", "on_train_batch_end")
         self._begun: int | None = None  # the first step since on_train_batch_begin
@@ -126,5 +126,8 @@ class EpochRun:
                 raise
             warnings.warn(f"Training stops. {error}", UserWarning, stacklevel=2)
             self.fit.model.stop_training = True
+        if self._inspected < self.done:
+            self._inspected = self.done
+            self.callbacks.inspect(self.before + self.done, lambda: source.batch(self.done - 1))
         source.release()
         self._checked_at = time.perf_counter()

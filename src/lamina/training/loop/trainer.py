@@ -158,6 +158,30 @@ class Trainer:
                 with loan.uninterrupted():
                     loan.carry = program.train_rows(loan.carry, *part)
 
+    def ranges(self, batch: Any) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+        """Measure gradients and outputs on one batch, without making a step.
+
+        The program is compiled at the first call, apart from that of the steps.
+
+        Args:
+            batch: as for `step`; at least one step was made.
+
+        Returns:
+            The gradients by path of the weight, and the outputs by path of the layer, each as a
+            list of minimum, maximum and root mean square, of floats.
+        """
+        placement = self.placement
+        with contextlib.nullcontext() if placement is None else placement.staging():
+            arrays = as_inputs(batch)
+        with LOCK:
+            program, carry = self._loan.prepare(lambda: arrays)
+            arrays = program.devices.batch(arrays)
+            found = program.ranges(carry, arrays)
+        gradients, outputs = (
+            {path: np.asarray(one).tolist() for path, one in ranges.items()} for ranges in found
+        )
+        return gradients, outputs
+
     @property
     def placement(self) -> Placement | None:
         """The placement of the model's weights; None for one device."""

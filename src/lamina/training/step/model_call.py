@@ -74,10 +74,19 @@ class ModelCall:
         """
         return set(self._root.ensure_all(unreached, moves=True))
 
-    def apply(self, values: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
-        """Run on given values of variables by id; return the result and the assigned values."""
+    def apply(
+        self,
+        values: dict[int, Any],
+        watcher: Callable[[str, str, Any, Any], None] | None = None,
+    ) -> tuple[Any, dict[int, Any]]:
+        """Run on given values of variables by id; return the result and the assigned values.
+
+        Args:
+            values: by id.
+            watcher: called as by :meth:`watch`; None (default) for nothing.
+        """
         self._root.ensure()
-        return self._root.apply(values)
+        return self._root.apply(values, watcher)
 
     def run(self) -> Any:
         """Run on the present weights and discard assigned values."""

@@ -22,6 +22,7 @@ from lamina.training.step.devices import MeshDevices, OneDevice
 from lamina.training.step.epoch_accumulators import Accumulators
 from lamina.training.step.model_call import ModelCall
 from lamina.training.step.objective import BatchLoss, Objective
+from lamina.training.step.ranges import OutputRanges, range_of
 from lamina.training.step.working_memory import compiled
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class Program:
         self.evaluate_batch = compiled(self._evaluate_batch, jit)
         self.evaluate_rows = compiled(self._evaluate_rows, jit)
         self._means = compiled(self._results, jit)
+        self._ranges = compiled(self._batch_ranges, jit)
+        self._output_paths: list[str] = []  # of the layers in the result of _ranges
 
     def start(
         self, trainable: tuple[jax.Array, ...], non_trainable: tuple[jax.Array, ...]
@@ -147,13 +150,14 @@ class Program:
         training: bool,
         step: Any,
         scale: Any = None,
+        outputs: OutputRanges | None = None,
     ) -> tuple[jax.Array, tuple[BatchLoss, tuple[jax.Array, ...]]]:
         """Return the scaled loss; the value of the objective, and the new non-trainable values."""
         variables = self._variables
         arrays = self.devices.weights(variables, (*trainable, *non_trainable))
         values = dict(zip(map(id, variables), arrays, strict=True))
         call = ModelCall(self.model, self.objective, batch, training, self.key(step))
-        value, assigned = call.apply(values)
+        value, assigned = call.apply(values, None if outputs is None else outputs.watch)
         after = list(non_trainable)
         for variable, array in assigned.items():
             if variable in self._indices:
@@ -189,6 +193,33 @@ class Program:
         skipped = carry._replace(accumulators=sums)
         after = _select(finite, gradients, updated, skipped)._replace(finite=finite)
         return self.devices.stored(after), {"loss": loss, **value.logs}
+
+    def ranges(self, carry: Carry, batch: Any) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+        """Return the ranges of gradients, by path, and of layers' outputs, in one training step.
+
+        The step is not made. Each range is ``[3]``: minimum, maximum and root mean square.
+        """
+        gradients, outputs = self._ranges(carry, batch)
+        by_path = dict(zip(self._output_paths, outputs, strict=True))
+        return dict(zip(self.trainable, gradients, strict=True)), by_path
+
+    def _batch_ranges(self, carry: Carry, batch: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        dynamic = loss_scale_of(self.optimizer_state(carry))
+        scale = self._loss_scale if dynamic is None else dynamic
+        watched = OutputRanges()
+
+        def loss(trainable: Any) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+            value, _ = self._loss(
+                trainable, carry.non_trainable, batch, True, carry.steps, scale, watched
+            )
+            outputs = watched.ranges()
+            self._output_paths = list(outputs)
+            return value, tuple(outputs.values())
+
+        gradients, outputs = cast(Any, jax.grad(loss, has_aux=True))(carry.trainable)
+        gradients = self.devices.gradients(gradients)
+        divided = gradients if scale is None else [gradient / scale for gradient in gradients]
+        return tuple(map(range_of, divided)), outputs
 
     def _updated(
         self, carry: Carry, gradients: Any, non_trainable: tuple[jax.Array, ...], value: BatchLoss

@@ -1,0 +1,1 @@
+"""The page that shows runs of training, and the logs behind it."""
