@@ -91,7 +91,8 @@ class Diagnosis:
         for one in self.findings:
             colour = "red" if one.severity == "error" else "yellow"
             first, *more = one.message.splitlines()
-            path = f" {one.path}" if one.path else ""
+            named = not one.path or first.startswith(f"{one.path} ")
+            path = "" if named else f" {one.path}"
             page += [Text(""), line((f"{one.severity} {one.code}", colour), f"{path}: {first}")]
             page += [Text(f"  {text.strip()}") for text in more]
             if one.where:

@@ -66,10 +66,9 @@ def doctor(model: Layer, *specs: Any, **named: Any) -> Diagnosis:
     except Exception as error:
         findings = [build_failure(error, model)]
         with contextlib.suppress(LaminaError):
-            tree = walk(model)
-            findings += [
-                one for one in hidden_layers(tree) if one.where not in {f.where for f in findings}
-            ]
+            hidden = list(hidden_layers(walk(model)))
+            known = [one for one in hidden if _is_named(one, findings[0])][:1]
+            findings += [one for one in hidden if one not in known]
         notes = ("The model cannot be built: what needs a call is not checked.",)
         return Diagnosis(label, tuple(findings), notes)
     patient = Patient(model, walk(model), plan)
@@ -93,6 +92,12 @@ def doctor(model: Layer, *specs: Any, **named: Any) -> Diagnosis:
     findings += [*plan_findings(patient), *loss_findings(patient), *pass_findings(patient)]
     findings.sort(key=lambda one: one.severity != "error")
     return Diagnosis(label, _distinct(findings), tuple(patient.notes))
+
+
+def _is_named(hidden: Finding, error: Finding) -> bool:
+    """Whether the error of a build is about a hidden layer: of the same class and line."""
+    start = hidden.message.split(" ")[:2]
+    return hidden.where == error.where and error.message.split(" ")[:2] == start
 
 
 def _distinct(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -53,7 +53,7 @@ def pass_findings(patient: Patient) -> Iterator[Finding]:
 
 def _still(patient: Patient, passes: Passes, known: set[str]) -> Iterator[Finding]:
     if passes.still is None:
-        patient.notes.append("gradients are not checked: no output or no weight has one.")
+        patient.notes.append("gradients are not checked: no output is of floating-point numbers.")
         return
     if patient.has_own_loss:
         if passes.still:

@@ -129,7 +129,7 @@ def _run(twin: Layer, request: Request, inputs: Arguments, given: bool) -> Passe
         if key not in frozen and jnp.issubdtype(variable.weight_dtype, jnp.floating)
     ]
     differentiable = [array for array in training[-1].outputs if is_float(array)]
-    still = trained if differentiable and trained else None
+    still = trained if differentiable or not trained else None
     for seed in range(3):
         if still:
             still = _without_gradient(twin, request, inputs, still, seed)
