@@ -1,6 +1,7 @@
 """The doctor finds what is planted, and nothing in models that are sound."""
 
 import json
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -155,3 +156,35 @@ def test_report() -> None:
     assert data["findings"][0]["code"] == "bias-before-normalization"
     assert "<pre>Sequential" in found._repr_html_()
     assert not lamina.doctor(layers.Dense(1), (None, 4))
+
+
+def test_a_model_that_cannot_be_copied_is_only_planned() -> None:
+    model = Sequential([layers.Dense(8), layers.BatchNormalization()])
+    model.spare, model.lock = layers.Dense(3), threading.Lock()
+    found = lamina.doctor(model, (None, 4))
+    assert [one.code for one in found] == ["unused-layer"]
+    assert "A copy of the model could not be run" in found.notes[0]
+
+
+def test_nothing_is_warned_or_printed(capsys, recwarn) -> None:
+    _, _, _, make, specs, _ = FAULTY["lost_mask"]
+    lamina.doctor(make(), *specs)
+    assert capsys.readouterr().out == ""
+    assert not recwarn.list
+
+
+def test_layers_that_another_method_may_use_are_notes() -> None:
+    make, specs, _ = SOUND["several_methods"]
+    (note,) = lamina.doctor(make(), *specs).notes
+    assert note == "Dense (projector) is not reached by call; Teacher.embed may use it."
+    make, specs, _ = SOUND["adversarial_pair"]
+    (note,) = lamina.doctor(make(), *specs).notes
+    assert "(discriminator) is not reached by call; train_loss may use it." in note
+
+
+def test_given_arrays_are_used() -> None:
+    _, _, _, make, _, _ = FAULTY["logarithm_of_zero"]
+    random = lamina.doctor(make(), (None, 3))
+    assert not random
+    assert "is not finite for random inputs" in random.notes[0]
+    assert not lamina.doctor(make(), np.full((4, 3), 2.0, "float32"))

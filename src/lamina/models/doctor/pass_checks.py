@@ -67,6 +67,7 @@ def _still(patient: Patient, passes: Passes, known: set[str]) -> Iterator[Findin
         owner = path.rpartition(".")[0]
         if not (owner in known and path.endswith(".bias")):
             owners.setdefault(owner, []).append((path, variable))
+    inputs = "the given" if passes.given else "random"
     for owner, weights in owners.items():
         names = ", ".join(path.rpartition(".")[2] for path, _ in weights)
         count = sum(variable.size for _, variable in weights)
@@ -76,8 +77,8 @@ def _still(patient: Patient, passes: Passes, known: set[str]) -> Iterator[Findin
             "no-gradient",
             "warning",
             owner,
-            f"The gradient of {names} ({count:,} numbers) is exactly 0 for random inputs, "
-            "whatever the loss: training never changes them.",
+            f"The gradient of {names} ({count:,} numbers) is exactly 0 for {inputs} inputs, "
+            "whatever the loss: training does not change them.",
             str(where),
             "Look for stop_gradient, argmax, rounding or an unused result after the layer; or set "
             "trainable=False.",
@@ -330,6 +331,7 @@ def _trains(passes: Passes, layer: Any) -> bool:
 
 
 def _equal_units(patient: Patient, passes: Passes) -> Iterator[Finding]:
+    followed = {maker.path for maker, _ in passes.links()}
     for path, layer in passes.tree.layers.values():
         kernel: Any = getattr(layer, "kernel", None)
         if not isinstance(layer, Dense | Convolving) or kernel is None or not kernel.trainable:
@@ -337,8 +339,12 @@ def _equal_units(patient: Patient, passes: Passes) -> Iterator[Finding]:
         if layer._lamina.copies is not None or not kernel.built or kernel.shape[-1] < 2:
             continue
         values = np.asarray(kernel.stored(), "float32")
-        followed = any(one.path == path for one, _ in passes.links())
-        if values.size and values.flat[0] != 0 and np.all(values == values.flat[0]) and followed:
+        if (
+            values.size
+            and values.flat[0] != 0
+            and np.all(values == values.flat[0])
+            and path in followed
+        ):
             yield patient.finding(
                 "equal-units",
                 "warning",

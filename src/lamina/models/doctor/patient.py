@@ -89,8 +89,12 @@ class Passes:
     def consumers(self) -> dict[int, list[SeenCall]]:
         """The calls in training that take an array as it is, those without layers inside."""
         found: dict[int, list[SeenCall]] = {}
+        outer = {""}
+        for path in {call.path for call in self.training}:
+            parts = path.split(".")
+            outer.update(".".join(parts[:end]) for end in range(1, len(parts)))
         for call in self.training:
-            if not any(one is not call and _inside(one.path, call.path) for one in self.training):
+            if call.path not in outer or len(self.training) == 1:
                 for array in call.inputs:
                     found.setdefault(id(array), []).append(call)
         return found
@@ -110,10 +114,6 @@ class Passes:
     def of_root(self) -> list[tuple[Any, SeenCall | None]]:
         """The arrays of the model's outputs in training, with the calls that made them."""
         return [(array, self.producers.get(id(array))) for array in self.training[-1].outputs]
-
-
-def _inside(path: str, outer: str) -> bool:
-    return path != outer and (not outer or path.startswith(f"{outer}."))
 
 
 @dataclass

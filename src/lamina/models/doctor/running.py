@@ -121,18 +121,18 @@ def _run(twin: Layer, request: Request, inputs: Arguments, given: bool) -> Passe
         warnings.simplefilter("always")
         training, program = _traced(twin, request, inputs, True)
         inference, _ = _traced(twin, request, inputs, False)
-    tree = walk(twin)
-    frozen = frozen_variables(tree)
-    trained = [
-        (path, variable)
-        for key, (path, variable) in tree.variables.items()
-        if key not in frozen and jnp.issubdtype(variable.weight_dtype, jnp.floating)
-    ]
-    differentiable = [array for array in training[-1].outputs if is_float(array)]
-    still = trained if differentiable or not trained else None
-    for seed in range(3):
-        if still:
-            still = _without_gradient(twin, request, inputs, still, seed)
+        tree = walk(twin)
+        frozen = frozen_variables(tree)
+        trained = [
+            (path, variable)
+            for key, (path, variable) in tree.variables.items()
+            if key not in frozen and jnp.issubdtype(variable.weight_dtype, jnp.floating)
+        ]
+        differentiable = [array for array in training[-1].outputs if is_float(array)]
+        still = trained if differentiable or not trained else None
+        for seed in range(3):
+            if still:
+                still = _without_gradient(twin, request, inputs, still, seed)
     texts = [str(one.message) for one in caught]
     return Passes(tree, training, inference, still, program, given, texts)
 
