@@ -221,6 +221,13 @@ def frozen_backbone():
     return Transfer()
 
 
+@sound((None, 8))
+def head_on_frozen_logits():
+    trained = Sequential([layers.Dense(16, activation="relu"), layers.Dense(10)])
+    trained.trainable = False
+    return Sequential([trained, layers.Dense(2)])
+
+
 @sound((None, "time", 16))
 def stack():
     blocks = layers.Stack(lambda: layers.TransformerEncoderBlock(32, 2), 3)

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.sites import Site, is_library
+from lamina.core.tree.trainable import frozen_variables
 from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.convolution.convolution import Convolving
 from lamina.layers.dense import Dense
@@ -131,6 +132,8 @@ def _linear_pair(
 ) -> Iterator[Finding]:
     if not _is_linear_pair(maker, taker) or not passes.only_into(maker, Dense):
         return
+    if id(maker.layer.kernel) in frozen_variables(passes.tree):
+        return  # the outputs of a trained model, which others are computed from
     first, kept, last = _width(maker.inputs), maker.layer.units, taker.layer.units
     if kept >= min(first, last):
         yield patient.finding(
