@@ -432,3 +432,8 @@ def functional_of_logits():
     model = Model(x, layers.Dense(3)(layers.Dense(8, activation="relu")(x)))
     model.compile("adam", "categorical_crossentropy")
     return model
+
+
+@faulty("floats-into-embedding", "layers.0", (None, 5))
+def numbers_as_ids():
+    return of_layers(layers.Embedding(10, 4), layers.GlobalAveragePooling1D(), layers.Dense(1))
