@@ -1,6 +1,7 @@
 """The command line: what it prints where, its exit codes, no traceback."""
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -143,3 +144,27 @@ def test_help(lamina_command) -> None:
     assert code == 0
     assert "demo" in out
     assert "translate" in out
+
+
+def test_doctor(lamina_command, monkeypatch, tmp_path) -> None:
+    (tmp_path / "models_for_the_doctor.py").write_text(
+        "from lamina import Sequential, layers\n"
+        "def sound():\n"
+        "    return Sequential([layers.Dense(8, activation='relu'), layers.Dense(1)])\n"
+        "def broken():\n"
+        "    return Sequential([layers.Flatten(), layers.Dense(1)])\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    command = ["doctor", "models_for_the_doctor:sound", "--input"]
+    code, out, error = lamina_command(*command, "inputs=float32[?,4]")
+    assert (code, out, error) == (0, "Sequential: 0 errors, 0 warnings\n", "")
+    command[1] = "models_for_the_doctor:broken"
+    code, out, _ = lamina_command(*command, "float32[?,?,4]", "--json")
+    assert code == 1
+    (found,) = json.loads(out)["findings"]
+    assert (found["code"], found["path"]) == ("unknown-dim", "layers.1")
+    assert found["where"].endswith("models_for_the_doctor.py:5")
+    code, _, error = lamina_command(*command, "float32[")
+    assert code == 2
+    assert error.startswith("lamina: The spec of an input cannot be read.")

@@ -11,8 +11,8 @@ import lamina
 
 PUBLIC = {
     "Input", "InputSpec", "Layer", "Model", "Plan", "Sequential", "Spec", "Trainer", "Variable",
-    "activations", "added_losses", "checkpoint", "constraints", "distribute", "dtype_policy",
-    "errors", "files",
+    "activations", "added_losses", "checkpoint", "constraints", "distribute", "doctor",
+    "dtype_policy", "errors", "files",
     "initializers", "jit", "layers", "load",
     "load_exported", "deserialize", "generate", "serialize", "remat", "losses", "metrics",
     "plot_attention", "plot_model", "regularizers",

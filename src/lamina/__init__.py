@@ -23,6 +23,7 @@ with paused_collection():
 if TYPE_CHECKING:
     from lamina import distribute, files, losses, metrics
     from lamina.generation import generate
+    from lamina.models.doctor import doctor
     from lamina.plots import plot_attention, plot_model
     from lamina.saving import deserialize, load, load_exported, serialize
     from lamina.training import Trainer
@@ -43,6 +44,7 @@ __all__ = [
     "constraints",
     "deserialize",
     "distribute",
+    "doctor",
     "dtype_policy",
     "errors",
     "files",
@@ -69,6 +71,7 @@ _MODULES = ("distribute", "files", "losses", "metrics", "reports", "saving", "tr
 _NAMES = {
     "Trainer": "training",
     "deserialize": "saving",
+    "doctor": "models.doctor",
     "generate": "generation",
     "load": "saving",
     "load_exported": "saving",

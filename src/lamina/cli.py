@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lamina import files
+import lamina
+from lamina import factories, files
 from lamina.errors import LaminaError
 from lamina.extras import extras
 from lamina.translate import commands
@@ -103,6 +104,32 @@ def watch(
         server.serve_forever()
     except KeyboardInterrupt:
         typer.echo("stopped")
+
+
+@app.command()
+def doctor(
+    model: Annotated[
+        str, typer.Argument(help="package.module:Factory, a class or function without arguments.")
+    ],
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input", help="An input, such as x=float32[64,1]; ? is an unknown size. Repeatable."
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option(help="Print JSON.")] = False,
+) -> None:
+    """Find what is wrong or unwise in a model. The exit code is 1 if there are errors."""
+    inputs = [factories.parse_input(text) for text in given or ()]
+    specs = [spec for name, spec in inputs if name is None]
+    named = {name: spec for name, spec in inputs if name is not None}
+    found = lamina.doctor(factories.load_factory(model), *specs, **named)
+    if json:
+        typer.echo(found.to_json())
+    else:
+        found.show()
+    if any(finding.severity == "error" for finding in found):
+        raise typer.Exit(1)
 
 
 def main() -> None:

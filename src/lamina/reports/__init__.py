@@ -1,5 +1,6 @@
 """Reports on a layer and its sublayers: summary, explanation of weights, profile."""
 
+from lamina.reports.diagnosis import Diagnosis, Finding
 from lamina.reports.examination import examine, inventory
 from lamina.reports.explanation import Explanation
 from lamina.reports.profile import Cost, Profile
@@ -8,7 +9,9 @@ from lamina.reports.summary import Summary
 
 __all__ = [
     "Cost",
+    "Diagnosis",
     "Explanation",
+    "Finding",
     "Profile",
     "Report",
     "Summary",
