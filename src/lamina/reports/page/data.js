@@ -133,6 +133,7 @@ const FLOPS = rootCalls.reduce((sum, call) => sum + (call.flops ?? 0), 0);
 function kindOf(node) {
   if (node.layer) return node.layer.kind;
   if (node.isExternal) return "external";
+  if (node.real) return "";
   if (node.alias) return nodes.get(node.alias)?.layer?.kind ?? "";
   return node.weights[0]?.layer ?? "";
 }

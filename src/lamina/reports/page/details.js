@@ -59,7 +59,7 @@ function facts(node) {
   if (layer?.builtAt) add("Built at", siteElement(layer.builtAt));
   if (layer?.needs) add("Inputs", longText(layer.needs));
   if (node.params) {
-    add("Parameters", `${node.params.toLocaleString()} (${share(node.params, ROOT.params)})`);
+    add("Parameters", `${grouped(node.params)} (${share(node.params, ROOT.params)})`);
     add("Memory", `${bytesText(node.bytes)} (${share(node.bytes, ROOT.bytes)})`);
   }
   if (node.total) add("FLOPs", `${short(node.total)} (${share(node.total, FLOPS)})`);
@@ -117,7 +117,7 @@ function placesElement(dim, size) {
   more.addEventListener("click", add);
   add();
   const title = make("h3", {}, "Dim ", make("span", { class: "dim lit" }, size),
-    ` · ${places.length.toLocaleString()} ${places.length === 1 ? "place" : "places"}`);
+    ` · ${grouped(places.length)} ${places.length === 1 ? "place" : "places"}`);
   if (pinned >= 0) {
     title.append(" ", make("button", { class: "more", type: "button", onclick: () => page.pin(-1) },
       "release"));

@@ -4,13 +4,24 @@ const GAP = 26;
 const HEAD = 46;
 const TAG = 22;
 const MOST_BENDS = 3000;
+const LONGEST = 40;  // rows that an edge crosses
+const MOST_LONG = 6;  // long edges from one call
 const MOST_EDGES = 300;
 
 const measure = document.createElement("canvas").getContext("2d");
-const widthOf = (text, font) => {
-  measure.font = font;
-  return measure.measureText(text).width;
-};
+const MOST_MEASURED = 500;
+const widths = new Map();
+
+/* The width of a text; an estimate in levels of many calls, where measuring takes long. */
+function widthOf(text, font, count = 1) {
+  if (count > MOST_MEASURED) return text.length * 7.6;
+  const key = font + text;
+  if (!widths.has(key)) {
+    if (measure.font !== font) measure.font = font;
+    widths.set(key, measure.measureText(text).width);
+  }
+  return widths.get(key);
+}
 
 class GraphView {
   constructor() {
@@ -90,7 +101,7 @@ class GraphView {
     if (edges.length > MOST_EDGES) edges.sort((a, b) => a.bottom - a.top - (b.bottom - b.top));
     for (const edge of edges.slice(0, MOST_EDGES)) needed.set(edge.key, edge);
     const left_out = Math.max(0, edges.length - MOST_EDGES);
-    this.note.textContent = left_out ? `${left_out.toLocaleString()} long edges are not drawn here.`
+    this.note.textContent = left_out ? `${grouped(left_out)} long edges are not drawn here.`
       : !calls.length ? "The plan holds no calls. Plan the layer with specs to see them."
         : !isExamined ? "The plan holds no flow of data: boxes stand in call order." : "";
     this.note.hidden = !this.note.textContent;
@@ -110,6 +121,7 @@ class GraphView {
   }
 
   boxElement(box) {
+    if (box.text) return placed(make("div", { class: "tag stub" }, box.text), box);
     if (!box.call) {
       const tag = make("div", { class: "tag" }, specsElement(box.specs, box.dims, false, 3));
       return placed(tag, box);
@@ -235,13 +247,18 @@ function callSub(call, isOpen) {
   const method = call.method === "call" ? "" : `.${shown(call.method, 20)}`;
   const flops = call.flops ? ` · ${share(call.flops, FLOPS)}` : "";
   const count = call.inner.length && !isOpen ? ` · ${call.inner.length} calls` : "";
-  return `${kind}${method}${flops}${count}`;
+  return `${kind}${method}${flops}${count}`.replace(/^ · /, "");
 }
 
+const specsWidths = new Map();
+
 function specsWidth(specs) {
+  if (specsWidths.has(specs)) return specsWidths.get(specs);
   const text = specs.slice(0, 3).map((one) => one.length < 3 ? `${one[0]}: ${one[1]}`
     : `${one[0]}: ${one[1]} (${one[2].map(sizeText).join(", ")}),`).join(" ");
-  return Math.min(420, 24 + widthOf(shown(text, 90), "12px system-ui, sans-serif"));
+  const width = Math.min(420, 24 + widthOf(shown(text, 90), "12px system-ui, sans-serif"));
+  specsWidths.set(specs, width);
+  return width;
 }
 
 function placed(element, box) {
@@ -258,9 +275,7 @@ function edgeElement(edge) {
   let last = first;
   for (const point of others) {
     const bend = Math.max(12, (point[1] - last[1]) / 2);
-    text += edge.bow && point === others.at(-1)
-      ? `C${last[0] + edge.bow},${last[1] + bend / 4} ${point[0] + edge.bow},${point[1] - bend / 4} ${point[0]},${point[1]}`
-      : `C${last[0]},${last[1] + bend} ${point[0]},${point[1] - bend} ${point[0]},${point[1]}`;
+    text += `C${last[0]},${last[1] + bend} ${point[0]},${point[1] - bend} ${point[0]},${point[1]}`;
     last = point;
   }
   path.setAttribute("d", `${text}m-3.5,-6 l3.5,6 l3.5,-6`);
@@ -275,8 +290,9 @@ function levelOf(inner, caller, open) {
   const cells = inner.map((call) => {
     const level = open.has(call.index) && call.inner.length ? levelOf(call.inner, call, open) : null;
     const width = 34 + Math.max(
-      widthOf(shown(callName(call), 40), "600 13px system-ui, sans-serif") + 12,
-      widthOf(`${call.index + 1} ${callSub(call, Boolean(level))}`, "12px system-ui, sans-serif") + 14);
+      widthOf(shown(callName(call), 40), "600 13px system-ui, sans-serif", inner.length) + 12,
+      widthOf(`${call.index + 1} ${callSub(call, Boolean(level))}`, "12px system-ui, sans-serif",
+        inner.length) + 14);
     return {
       call, level, tag: specsWidth(call.outputs),
       width: Math.ceil(level ? Math.max(width, level.width + 24) : width),
@@ -335,14 +351,25 @@ function rowsOf(cells, links, entry, exit) {
   return rows;
 }
 
-/* Lead long links through free places of the rows between; return the short pieces. */
+/* Lead long links through free places of the rows between; return the short pieces. Links that
+   are too long or too many have only a stub at their end. */
 function addBends(rows, links) {
   const pieces = [];
-  const length = links.reduce((sum, link) => sum + link.to.row - link.from.row - 1, 0);
+  const long = new Map();
+  let length = 0;
+  for (const link of links) {
+    const rowsBetween = link.to.row - link.from.row - 1;
+    if (rowsBetween > 0) long.set(link.from, (long.get(link.from) ?? 0) + 1);
+    length += Math.min(rowsBetween, LONGEST);
+  }
   for (const link of links) {
     link.bends = [];
     let last = link.from;
-    for (let at = link.from.row + 1; at < link.to.row && length <= MOST_BENDS; at++) {
+    const rowsBetween = link.to.row - link.from.row - 1;
+    link.isStub = rowsBetween > 0 && (rowsBetween > LONGEST || length > MOST_BENDS
+      || long.get(link.from) > MOST_LONG);
+    if (link.isStub) continue;
+    for (let at = link.from.row + 1; at < link.to.row; at++) {
       const bend = { row: at, width: 10, height: 0, tag: 0, isBend: true };
       rows[at].push(bend);
       link.bends.push(bend);
@@ -366,13 +393,17 @@ function arrange(rows, pieces) {
   }
   const space = (cell) => Math.max(cell.width, cell.tag);
   for (const row of rows) place(row, () => 0);
-  for (let pass = 0; pass < 4; pass++) {
+  for (let pass = 0; pass < (rows.length > 1000 ? 1 : 4); pass++) {
     const near = pass % 2 ? below : above;
     const goal = (cell) => {
       const linked = near.get(cell);
       return linked ? linked.reduce((sum, one) => sum + one.x, 0) / linked.length : cell.x;
     };
     for (const row of pass % 2 ? rows.toReversed() : rows) {
+      if (row.length === 1) {
+        row[0].x = goal(row[0]);
+        continue;
+      }
       const goals = new Map(row.map((cell) => [cell, goal(cell)]));
       row.sort((a, b) => goals.get(a) - goals.get(b)
         || Number(Boolean(a.isBend)) - Number(Boolean(b.isBend)));
@@ -393,6 +424,18 @@ function arrange(rows, pieces) {
   }
 }
 
+/* The calls that stubs lead to, with the numbers of the calls that they come from. */
+function stubsOf(links) {
+  const stubs = new Map();
+  for (const { from, to, isStub } of links) {
+    if (!isStub) continue;
+    const text = from.call ? from.call.index + 1 : "inputs";
+    if (stubs.has(to)) stubs.get(to).push(text);
+    else stubs.set(to, [text]);
+  }
+  return stubs;
+}
+
 function drawing(rows, links, entry, exit) {
   let left = Infinity;
   let right = -Infinity;
@@ -411,7 +454,6 @@ function drawing(rows, links, entry, exit) {
     }
     top += height + (row[0] === exit ? 0 : 36);
   }
-  const bows = links.some((link) => !link.bends.length && link.to.row - link.from.row > 1);
   const boxes = [];
   for (const cell of rows.flat()) {
     cell.x -= left;
@@ -426,14 +468,20 @@ function drawing(rows, links, entry, exit) {
         x: cell.x - cell.tag / 2, y: cell.bottom - TAG, width: cell.tag, height: TAG });
     }
   }
+  for (const [to, from] of stubsOf(links)) {
+    const text = `from ${from.slice(0, 4).join(", ")}${from.length > 4 ? ", …" : ""}`;
+    const x = to.x + 16;
+    boxes.push({ key: `stub-${to.call?.index ?? `out${entry?.key}`}`, text, x, y: to.y - 26,
+      width: 200, height: 18 });
+    right = Math.max(right, x + left + 26 + text.length * 6);
+  }
   const edges = links.map((link) => ({
     key: `edge-${link.from.call?.index ?? entry?.key}-${link.to.call?.index ?? `out${entry?.key}`}`,
     from: link.from.call?.index ?? -1, to: link.to.call?.index ?? -1, isOrder: link.isOrder,
-    bow: !link.bends.length && link.to.row - link.from.row > 1 ? (right - left) / 2 + 40 : 0,
-    points: [[link.from.x, link.from.bottom],
+    points: [link.isStub ? [link.to.x + 12, link.to.y - 22] : [link.from.x, link.from.bottom],
       ...link.bends.flatMap((bend) => [[bend.x, bend.y], [bend.x, bend.bottom]]),
       [link.to.x, link.to.y]],
   }));
-  const width = rows.length ? right - left + (bows ? 60 : 0) : 0;
+  const width = rows.length ? right - left : 0;
   return { boxes, edges, width, height: top };
 }

@@ -5,7 +5,7 @@ class ChangesView {
     this.name = "Changes";
     this.element = make("div", { class: "changes" });
     const counts = ["added", "removed", "changed"].map((kind) =>
-      `${DATA.changes.filter((change) => change[0] === kind).length.toLocaleString()} ${kind}`);
+      `${grouped(DATA.changes.filter((change) => change[0] === kind).length)} ${kind}`);
     this.element.append(make("p", { class: "note" },
       DATA.changes.length ? `Weights: ${counts.join(", ")}.` : "No weight differs."));
     this.scroller = make("div", { class: "scroller", role: "list", tabindex: "0",
@@ -58,18 +58,34 @@ class Page {
     if (DATA.changes) this.views.push(new ChangesView());
     this.tabs = this.views.map((view, at) => this.tab(view, at));
     document.getElementById("app").hidden = false;
-    this.show(this.tree);
+    const named = this.views.find((view) => `#${view.name.toLowerCase()}` === location.hash);
+    this.show(named ?? this.tree);
     this.listen();
-    this.tree.choose(ROOT);
-    (window.requestIdleCallback ?? setTimeout)(() => placesOf(-1));
+    this.tree.choose(ROOT, true);
+    this.select(ROOT, this.tree);
+    this.prepare(0);
+  }
+
+  /* Make what search and dims need, a part in each idle time. */
+  prepare(start) {
+    const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+    idle(() => {
+      const end = Math.min(order.length, start + 500);
+      for (const node of order.slice(start, end)) {
+        haystack(node);
+        itemsOf(node).forEach(haystack);
+      }
+      if (end < order.length) this.prepare(end);
+      else placesOf(-1);
+    });
   }
 
   totals() {
     const parts = [];
     const layers = order.filter((node) => node.layer).length;
-    if (layers) parts.push(`${layers.toLocaleString()} ${layers === 1 ? "layer" : "layers"}`);
-    parts.push(`${ROOT.params.toLocaleString()} parameters`, bytesText(ROOT.bytes));
-    if (calls.length) parts.push(`${calls.length.toLocaleString()} ${calls.length === 1 ? "call" : "calls"}`);
+    if (layers) parts.push(`${grouped(layers)} ${layers === 1 ? "layer" : "layers"}`);
+    parts.push(`${grouped(ROOT.params)} parameters`, bytesText(ROOT.bytes));
+    if (calls.length) parts.push(`${grouped(calls.length)} ${calls.length === 1 ? "call" : "calls"}`);
     if (FLOPS) parts.push(`${short(FLOPS)} FLOPs where unknown dims are 1`);
     const line = document.getElementById("totals");
     line.append(parts.join(" · "));

@@ -6,6 +6,9 @@ let hovered = -1;
 
 /* Controls, marks of direction, and other characters that are not seen. */
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]|[\u{e0000}-\u{e0fff}]/gu;
+const PLAIN = /^[ -~]*$/;
+const NUMBERS = new Intl.NumberFormat("en-US");
+const grouped = (number) => NUMBERS.format(number);
 const code = (found) => `\\u${found.codePointAt(0).toString(16).padStart(4, "0")}`;
 
 /* Text as it is shown: short in the middle, with escapes in place of unseen characters. */
@@ -15,7 +18,7 @@ function shown(value, limit = 120) {
     const half = Math.floor(limit / 2);
     text = `${text.slice(0, half)}…${text.slice(text.length - half)}`;
   }
-  return text.replace(UNSEEN, code);
+  return PLAIN.test(text) ? text : text.replace(UNSEEN, code);
 }
 
 function make(tag, attributes = {}, ...children) {
@@ -35,7 +38,7 @@ function longText(value, limit = 120) {
   const element = make("span", { class: "text" }, shown(text, limit));
   if (text.length <= limit) return element;
   const button = make("button", { class: "more", type: "button" },
-    `all ${text.length.toLocaleString()} characters`);
+    `all ${grouped(text.length)} characters`);
   button.addEventListener("click", () => {
     element.textContent = text.slice(0, 1e6).replace(UNSEEN, code);
     element.classList.add("whole");

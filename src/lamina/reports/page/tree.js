@@ -86,7 +86,7 @@ class TreeView {
     this.scroller.scrollTop = 0;
     this.list.update();
     const count = this.hits.length;
-    return count === 1 ? "1 match" : `${count.toLocaleString()} matches`;
+    return count === 1 ? "1 match" : `${grouped(count)} matches`;
   }
 
   /* Choose the next match. */
@@ -135,9 +135,9 @@ class TreeView {
       if (call) output.append(specsElement(call.outputs, call.outputDims));
       else if (node.layer) output.append(specsElement(node.layer.outputs));
     }
-    row.append(output, number(node.params, node.params.toLocaleString(), short(node.params)),
-      number(node.bytes, `${node.bytes.toLocaleString()} bytes`, bytesText(node.bytes)));
-    const cell = number(node.total, `${node.total.toLocaleString()} FLOPs`,
+    row.append(output, number(node.params, grouped(node.params), short(node.params)),
+      number(node.bytes, `${grouped(node.bytes)} bytes`, bytesText(node.bytes)));
+    const cell = number(node.total, `${grouped(node.total)} FLOPs`,
       share(node.total, FLOPS));
     if (node.total) {
       const bar = make("span", { class: "bar-fill", "aria-hidden": "true" });
@@ -161,8 +161,8 @@ class TreeView {
     row.append(output);
     if (isLink) row.append(number(0), number(0), number(0));
     else {
-      row.append(number(variable.size, variable.size.toLocaleString(), short(variable.size)),
-        number(variable.bytes, `${variable.bytes.toLocaleString()} bytes`,
+      row.append(number(variable.size, grouped(variable.size), short(variable.size)),
+        number(variable.bytes, `${grouped(variable.bytes)} bytes`,
           bytesText(variable.bytes)), number(0));
     }
   }

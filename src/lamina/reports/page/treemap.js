@@ -5,7 +5,10 @@ const MEASURES = {
   bytes: ["Memory", bytesText],
   flops: ["FLOPs", (value) => short(value)],
 };
-const MOST_CELLS = 1500;
+const MOST_CELLS = 600;
+const LEAST_AREA = 60;
+const CLEAR_AREA = 600;
+const MOST_PARTS = 300;
 
 class MapView {
   constructor() {
@@ -75,29 +78,56 @@ class MapView {
     if (own > 0 && parts.length) parts.push({ node, value: own, isOwn: true });
     else if (!parts.length) parts.push({ node, value: own, isOwn: true });
     parts.sort((a, b) => b.value - a.value);
-    for (const part of squarified(parts, x, y, width, height)) {
+    for (const part of squarified(this.merged(node, parts, width * height), x, y, width, height)) {
       if (part.width < 3 || part.height < 3 || this.count >= MOST_CELLS) continue;
       this.count += 1;
-      into.append(this.cell(part, depth));
+      into.append(this.cell(part));
       const isGroup = !part.isOwn && part.node.children.some((one) => one[this.measure] > 0);
       part.element.classList.toggle("group", isGroup);
-      if (isGroup && depth < 3 && part.width > 46 && part.height > 50) {
+      if (isGroup && !part.node.real && depth < 3 && part.width > 46 && part.height > 50) {
         part.element.classList.add("opened");
         this.fill(into, part.node, part.x + 3, part.y + 20, part.width - 6, part.height - 23, depth + 1);
       }
     }
   }
 
-  cell(part, depth) {
+  /* The parts, with those that are too many or too small to draw as one. */
+  merged(node, parts, area) {
+    const total = parts.reduce((sum, part) => sum + part.value, 0);
+    const least = parts.length > MOST_PARTS ? CLEAR_AREA : LEAST_AREA;
+    const kept = parts.findIndex((part, at) => at >= MOST_PARTS || (part.value / total) * area < least);
+    if (kept < 0 || parts.length - kept < 2) return parts;
+    const others = parts.slice(kept);
+    const step = others.length > MOST_PARTS ? Math.ceil(others.length / 100) : others.length;
+    const groups = [];
+    for (let at = 0; at < others.length; at += step) {
+      groups.push(this.group(node, others.slice(at, at + step)));
+    }
+    return [...parts.slice(0, kept), ...groups].sort((a, b) => b.value - a.value);
+  }
+
+  group(node, parts) {
+    const group = {
+      label: `${grouped(parts.length)} from ${parts[0].node.label}`, path: node.path, parent: node, weights: [],
+      real: node.real ?? node,
+      params: 0, bytes: 0, flops: 0,
+      children: parts.filter((part) => !part.isOwn).map((part) => part.node),
+    };
+    group[this.measure] = parts.reduce((sum, part) => sum + part.value, 0);
+    return { node: group, value: group[this.measure] };
+  }
+
+  cell(part) {
     const { node, x, y, width, height } = part;
-    const name = part.isOwn && node.children.length ? "own weights" : node.label || nameOf(node);
+    const isOwn = part.isOwn && node.children.length;
+    const name = isOwn ? "own weights" : node.label || nameOf(node);
     const value = `${MEASURES[this.measure][1](part.value)} (${share(part.value, ROOT[this.measure])})`;
-    const text = `${shown(nameOf(node), 200)}${name === "own weights" ? ", own weights" : ""}: ${value}`;
+    const text = `${shown(nameOf(node), 200)}${isOwn || node.real ? `, ${name}` : ""}: ${value}`;
     const element = make("button", { class: "cell", type: "button", title: text, "aria-label": text });
     element.style.cssText = `left:${x}px;top:${y}px;width:${width}px;height:${height}px`;
     element.style.setProperty("--hue", hueOf(kindOf(node)));
-    element.style.setProperty("--depth", depth);
-    element.dataset.order = node.order;
+    if (node.real) element.classList.add("others");
+    element.dataset.at = this.cells.length;
     if (width > 34 && height > 15) {
       const caption = make("span", { class: "caption" }, make("b", {}, shown(name, 40)));
       if (width > 110) caption.append(make("span", {}, ` ${value}`));
@@ -111,8 +141,8 @@ class MapView {
   click(event) {
     const element = event.target.closest(".cell");
     if (!element) return;
-    const node = order[element.dataset.order];
-    page.select(node, this);
+    const { node } = this.cells[element.dataset.at];
+    page.select(node.real ?? node, this);
     if (node !== this.top && node.children.some((one) => one[this.measure] > 0)) this.zoom(node);
     else this.mark();
   }
@@ -120,7 +150,7 @@ class MapView {
   zoom(node) {
     this.top = node;
     this.draw();
-    page.select(node, this);
+    page.select(node.real ?? node, this);
     (this.area.querySelector(".cell") ?? this.buttons[0]).focus({ preventScroll: true });
   }
 
