@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,13 @@ QUIET = [
     "--remote-debugging-pipe",
 ]
 SECONDS = 120
+START = """\
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Chromium reads commands from file descriptor 3, and writes to 4."""
 KEYS = {"Enter": ("\r", 13), "Escape": ("", 27), "ArrowLeft": ("", 37), "ArrowUp": ("", 38)} | {
     "ArrowRight": ("", 39),
     "ArrowDown": ("", 40),
@@ -45,16 +53,12 @@ class Browser:
         read, self._write = (_high(fd) for fd in os.pipe())
         self._read, write = (_high(fd) for fd in os.pipe())
 
-        def at_3_and_4() -> None:
-            os.dup2(read, 3)
-            os.dup2(write, 4)
-
+        command = [str(PROGRAM), *QUIET, f"--user-data-dir={folder}", "about:blank"]
         self._process = subprocess.Popen(
-            [str(PROGRAM), *QUIET, f"--user-data-dir={folder}", "about:blank"],
+            [sys.executable, "-c", START, str(read), str(write), *command],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=(3, 4),
-            preexec_fn=at_3_and_4,
+            pass_fds=(read, write),
         )
         os.close(read)
         os.close(write)

@@ -326,6 +326,7 @@ HOSTILE = [
     "a\u202eb\u2066c\x00\x1b[31m\ud800",
     "__proto__",
     "constructor",
+    "." * 100_000,
     "x" * 3_000_000,
 ]
 
@@ -375,7 +376,7 @@ def test_ten_thousand_layers_draw_only_what_is_in_view(opened) -> None:
     assert page.run("document.querySelectorAll('#call-10000').length") == 1
     page.click("#tab-2")
     assert 100 <= page.run("document.querySelectorAll('.cell').length") <= 600
-    assert "100 from 0" in [label.split(" 6")[0] for label in texts(page, ".cell")]
+    assert "0 … 99" in texts(page, ".cell")
     page.click(".cell.others")
     assert page.run("document.querySelectorAll('.cell').length") == 100
     page.run("page.select(nodes.get('parts.5'))")

@@ -12,13 +12,13 @@ const variables = DATA.variables.map((row, index) => ({
 
 const calls = DATA.calls.map((row, index) => ({
   index, path: row[0], layer: shared(row[1]), method: shared(row[2]), inputs: shared(row[3]),
-  outputs: shared(row[4]), at: shared(row[5]), caller: row[6], sources: row[7], results: row[8],
+  outputs: shared(row[4]), at: shared(row[5]), caller: row[6] < index ? row[6] : -1, sources: row[7], results: row[8],
   flops: row[9], inputDims: row[10], outputDims: row[11], inner: [], own: row[9] ?? 0,
 }));
 const rootCalls = [];
 for (const call of calls) {
   const caller = calls[call.caller];
-  if (!caller || caller === call) rootCalls.push(call);
+  if (!caller) rootCalls.push(call);
   else {
     caller.inner.push(call);
     caller.own -= call.flops ?? 0;
@@ -44,16 +44,23 @@ function addNode(path, parent, extra) {
   return node;
 }
 
+const DEEPEST = 200;
+
+/* The first paths above a path, the shortest first. */
+function pathsAbove(path) {
+  const found = [];
+  for (let at = path.indexOf("."); at >= 0 && found.length < DEEPEST; at = path.indexOf(".", at + 1)) {
+    found.push(path.slice(0, at));
+  }
+  return found;
+}
+
 /* The node of a path; nodes of the lists and dicts on the way are made. */
 function nodeAt(path) {
   const known = nodes.get(path);
   if (known) return known;
-  let at = path.indexOf(".");
   let node = ROOT;
-  for (; at >= 0; at = path.indexOf(".", at + 1)) {
-    const part = path.slice(0, at);
-    node = nodes.get(part) ?? (node.depth < 200 ? addNode(part, node) : node);
-  }
+  for (const part of pathsAbove(path)) node = nodes.get(part) ?? addNode(part, node);
   return addNode(path, node);
 }
 
@@ -79,13 +86,7 @@ const byPath = new Map(variables.map((variable) => [variable.path, variable]));
 const aliases = new Map(DATA.aliases);
 for (const [path, first] of DATA.aliases) {
   const cut = path.lastIndexOf(".");
-  let above = path;
-  let within = false;
-  while (above.includes(".") && !within) {
-    above = above.slice(0, above.lastIndexOf("."));
-    within = aliases.has(above);
-  }
-  if (within) continue;
+  if (pathsAbove(path).some((above) => aliases.has(above))) continue;  // within a shared layer
   const variable = byPath.get(first);
   const target = variable ?? nodes.get(first);
   if (target) (target.also ??= []).push(path);
@@ -101,7 +102,25 @@ for (const name of DATA.external) {
   Object.assign(node, { label: name, path: name, parent: ROOT, depth: 1, isExternal: true });
   ROOT.children.push(node);
 }
-for (const call of calls) nodes.get(call.path)?.calls.push(call);
+for (const call of calls) (nodes.get(call.path) ?? externalNode(call)).calls.push(call);
+
+/* The node of a call of a layer outside of the tree; its path is "<Class>.path". */
+function externalNode(call) {
+  const [top] = call.path.split(".", 1);
+  const kind = `${top.slice(1, -1)} `;
+  let node = ROOT.children.find((one) => one.isExternal && one.label.startsWith(kind));
+  if (!node) {
+    node = addNode(`\u0000${top}`, ROOT);
+    Object.assign(node, { label: top, path: top, isExternal: true });
+  }
+  const inside = call.path.slice(top.length + 1);
+  if (!inside) nodes.set(call.path, node);
+  else {
+    node = addNode(call.path, node);
+    node.label = inside;
+  }
+  return node;
+}
 
 /* Sums over the tree, from the leaves up. */
 const order = [];
@@ -132,10 +151,9 @@ const FLOPS = rootCalls.reduce((sum, call) => sum + (call.flops ?? 0), 0);
 
 function kindOf(node) {
   if (node.layer) return node.layer.kind;
-  if (node.isExternal) return "external";
   if (node.real) return "";
   if (node.alias) return nodes.get(node.alias)?.layer?.kind ?? "";
-  return node.weights[0]?.layer ?? "";
+  return node.weights[0]?.layer || node.calls[0]?.layer || "";
 }
 
 /* The marks of a node: [name, kind, explanation]. */

@@ -55,7 +55,7 @@ function facts(node) {
   if (kindOf(node)) add("Class", longText(kindOf(node)));
   if (layer?.name) add("Name", longText(layer.name));
   if (layer?.madeAt) add("Created at", siteElement(layer.madeAt));
-  if (layer?.definedAt) add("Class defined at", siteElement(layer.definedAt));
+  if (layer?.definedAt) add("Defined at", siteElement(layer.definedAt));
   if (layer?.builtAt) add("Built at", siteElement(layer.builtAt));
   if (layer?.needs) add("Inputs", longText(layer.needs));
   if (node.params) {

@@ -157,7 +157,10 @@ class TreeView {
     output.append(make("span", { class: "pale" }, `${shown(variable.dtype, 20)} `),
       shapeElement(variable.shape, variable.dims));
     if (isLink) output.append(make("span", { class: "why" }, `is ${shown(item.first, 80)}`));
-    else if (variable.why.length) output.append(make("span", { class: "why" }, whyText(variable)));
+    else if (variable.why.length) {
+      output.append(make("span", { class: "why" }, whyText(variable)));
+      output.title = whyText(variable);
+    }
     row.append(output);
     if (isLink) row.append(number(0), number(0), number(0));
     else {

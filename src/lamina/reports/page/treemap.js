@@ -101,14 +101,16 @@ class MapView {
     const step = others.length > MOST_PARTS ? Math.ceil(others.length / 100) : others.length;
     const groups = [];
     for (let at = 0; at < others.length; at += step) {
-      groups.push(this.group(node, others.slice(at, at + step)));
+      groups.push(this.group(node, others.slice(at, at + step), step < others.length));
     }
     return [...parts.slice(0, kept), ...groups].sort((a, b) => b.value - a.value);
   }
 
-  group(node, parts) {
+  group(node, parts, isRange) {
     const group = {
-      label: `${grouped(parts.length)} from ${parts[0].node.label}`, path: node.path, parent: node, weights: [],
+      label: isRange ? `${parts[0].node.label} … ${parts.at(-1).node.label}`
+        : `${grouped(parts.length)} smaller`,
+      path: node.path, parent: node, weights: [],
       real: node.real ?? node,
       params: 0, bytes: 0, flops: 0,
       children: parts.filter((part) => !part.isOwn).map((part) => part.node),
@@ -176,7 +178,9 @@ class MapView {
     }
     for (const { element, node } of this.cells ?? []) {
       const isOpened = element.classList.contains("opened");
-      element.classList.toggle("lit", (isOpened ? exact : above).has(node));
+      const isLit = node.real ? node.children.some((child) => above.has(child))
+        : (isOpened ? exact : above).has(node);
+      element.classList.toggle("lit", isLit);
       element.classList.toggle("chosen", node === page.selected);
     }
   }
