@@ -320,6 +320,26 @@ def test_areas_are_in_proportion_to_sizes(opened) -> None:
     assert "embed" not in dict(page.run(script))  # a lookup has no operations
 
 
+@in_browser
+def test_copies_of_a_layer_count_as_often_as_there_are(opened) -> None:
+    plan = examine(layers.Stack(layers.Dense(8), 6), (None, 8))
+    page = opened(plan)
+    assert page.run("FLOPS") == plan.calls[0].flops == 6 * plan.calls[1].flops
+    assert page.run("nodes.get('block').total") == plan.calls[0].flops
+    assert page.run("ROOT.flops") == page.run("nodes.get('block').flops") == plan.calls[0].flops
+
+
+@in_browser
+def test_layers_outside_of_the_tree_are_listed(opened) -> None:
+    outside = layers.Dense(8)
+    outside.build((None, 8))
+    outside.trainable = False
+    page = opened(examine(layers.Lambda(lambda x: outside(x)), (None, 8)))
+    rows = [row for row in texts(page, ".rows .row") if "external" in row]
+    assert len(rows) == 1 and rows[0].startswith("Dense made at")
+    assert "(?, 8)" in rows[0] and rows[0].endswith("100%")
+
+
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "</script><script>alert(1)</script>",

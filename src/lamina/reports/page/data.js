@@ -13,15 +13,19 @@ const variables = DATA.variables.map((row, index) => ({
 const calls = DATA.calls.map((row, index) => ({
   index, path: row[0], layer: shared(row[1]), method: shared(row[2]), inputs: shared(row[3]),
   outputs: shared(row[4]), at: shared(row[5]), caller: row[6] < index ? row[6] : -1, sources: row[7], results: row[8],
-  flops: row[9], inputDims: row[10], outputDims: row[11], inner: [], own: row[9] ?? 0,
+  flops: row[9], inputDims: row[10], outputDims: row[11], inner: [],
 }));
+const copies = new Map(DATA.layers.map((row) => [row[0], row[7]]));
 const rootCalls = [];
 for (const call of calls) {
   const caller = calls[call.caller];
+  call.times = (caller?.times ?? 1) * (copies.get(call.path) ?? 1);  // for all copies
+  call.work = (call.flops ?? 0) * call.times;
+  call.own = call.work;
   if (!caller) rootCalls.push(call);
   else {
     caller.inner.push(call);
-    caller.own -= call.flops ?? 0;
+    caller.own -= call.work;
   }
 }
 const isExamined = calls.some((call) => call.flops !== null);
@@ -138,7 +142,7 @@ for (let at = order.length - 1; at >= 0; at--) {
   }
   for (const call of node.calls) {
     node.flops += Math.max(call.own, 0);
-    if (calls[call.caller]?.path !== node.path) node.total += call.flops ?? 0;
+    if (calls[call.caller]?.path !== node.path) node.total += call.work;
   }
   if (!node.calls.length) node.total = node.children.reduce((sum, one) => sum + one.total, 0);
   for (const child of node.children) {
@@ -147,7 +151,7 @@ for (let at = order.length - 1; at >= 0; at--) {
     node.flops += child.flops;
   }
 }
-const FLOPS = rootCalls.reduce((sum, call) => sum + (call.flops ?? 0), 0);
+const FLOPS = rootCalls.reduce((sum, call) => sum + call.work, 0);
 
 function kindOf(node) {
   if (node.layer) return node.layer.kind;

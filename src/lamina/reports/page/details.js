@@ -98,7 +98,7 @@ function callElement(call) {
     card.append(make("div", { class: "pale" }, "data from ", ...texts));
   }
   if (call.flops) {
-    card.append(make("div", { class: "pale" }, `${short(call.flops)} FLOPs (${share(call.flops, FLOPS)})`));
+    card.append(make("div", { class: "pale" }, `${short(call.flops)} FLOPs${call.times > 1 ? ` × ${grouped(call.times)} copies` : ""} (${share(call.work, FLOPS)})`));
   }
   return card;
 }
@@ -117,7 +117,7 @@ function placesElement(dim, size) {
   more.addEventListener("click", add);
   add();
   const title = make("h3", {}, "Dim ", make("span", { class: "dim lit" }, size),
-    ` · ${grouped(places.length)} ${places.length === 1 ? "place" : "places"}`);
+    ` · ${counted(places.length, "place")}`);
   if (pinned >= 0) {
     title.append(" ", make("button", { class: "more", type: "button", onclick: () => page.pin(-1) },
       "release"));

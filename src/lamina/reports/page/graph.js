@@ -245,8 +245,8 @@ function callName(call) {
 function callSub(call, isOpen) {
   const kind = callName(call) === call.layer ? "" : shown(call.layer, 40);
   const method = call.method === "call" ? "" : `.${shown(call.method, 20)}`;
-  const flops = call.flops ? ` · ${share(call.flops, FLOPS)}` : "";
-  const count = call.inner.length && !isOpen ? ` · ${call.inner.length} calls` : "";
+  const flops = call.work ? ` · ${share(call.work, FLOPS)}` : "";
+  const count = call.inner.length && !isOpen ? ` · ${counted(call.inner.length, "call")}` : "";
   return `${kind}${method}${flops}${count}`.replace(/^ · /, "");
 }
 

@@ -83,9 +83,9 @@ class Page {
   totals() {
     const parts = [];
     const layers = order.filter((node) => node.layer).length;
-    if (layers) parts.push(`${grouped(layers)} ${layers === 1 ? "layer" : "layers"}`);
+    if (layers) parts.push(counted(layers, "layer"));
     parts.push(`${grouped(ROOT.params)} parameters`, bytesText(ROOT.bytes));
-    if (calls.length) parts.push(`${grouped(calls.length)} ${calls.length === 1 ? "call" : "calls"}`);
+    if (calls.length) parts.push(counted(calls.length, "call"));
     if (FLOPS) parts.push(`${short(FLOPS)} FLOPs where unknown dims are 1`);
     const line = document.getElementById("totals");
     line.append(parts.join(" · "));

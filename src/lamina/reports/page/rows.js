@@ -9,6 +9,7 @@ const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-
 const PLAIN = /^[ -~]*$/;
 const NUMBERS = new Intl.NumberFormat("en-US");
 const grouped = (number) => NUMBERS.format(number);
+const counted = (number, one, many = `${one}s`) => `${grouped(number)} ${number === 1 ? one : many}`;
 const code = (found) => `\\u${found.codePointAt(0).toString(16).padStart(4, "0")}`;
 
 /* Text as it is shown: short in the middle, with escapes in place of unseen characters. */

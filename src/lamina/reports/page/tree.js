@@ -85,8 +85,7 @@ class TreeView {
     if (!this.query) return "";
     this.scroller.scrollTop = 0;
     this.list.update();
-    const count = this.hits.length;
-    return count === 1 ? "1 match" : `${grouped(count)} matches`;
+    return counted(this.hits.length, "match", "matches");
   }
 
   /* Choose the next match. */
@@ -126,7 +125,7 @@ class TreeView {
       shown(label, 60)));
     if (kind) name.append(make("span", { class: label ? "kind" : "kind label" }, shown(kind, 60)));
     else if (node === ROOT) name.append(make("span", { class: "label" }, shown(DATA.title, 60)));
-    else if (!node.layer) name.append(make("span", { class: "kind" }, `${node.children.length} items`));
+    else if (!node.layer) name.append(make("span", { class: "kind" }, counted(node.children.length, "item")));
     name.append(...markElements(marksOf(node)));
     const output = make("div", { role: "gridcell", class: "output" });
     if (node.alias) output.append(make("span", { class: "pale" }, `is ${shown(node.alias, 80)}`));
