@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ from lamina.core.base.pytrees import leaves_of
 from lamina.core.base.sites import Site
 from lamina.core.building.plan import Plan, PlannedCall, PlannedLayer, PlannedVariable
 from lamina.core.specs.spec import Arguments, Spec
+from lamina.reports.formatting import place
 
 __all__ = ["page_data"]
 
@@ -36,15 +36,8 @@ def page_data(plan: Plan, title: str, other: Plan | None) -> str:
         "changes": None if other is None else _changes(plan, other, shared),
         "shared": shared.texts,
     }
-    text = json.dumps(data, separators=(",", ":"), default=_Text)
+    text = json.dumps(data, separators=(",", ":"), default=str)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-class _Text(list[Any]):
-    """The JSON of a value that JSON has no form for: its text."""
-
-    def __init__(self, value: Any) -> None:
-        super().__init__(["text", str(value)])
 
 
 class _Shared:
@@ -66,18 +59,14 @@ class _Shared:
         return self(text, text)
 
     def site(self, site: Site | None) -> int:
-        return -1 if site is None else self.text(f"{_short(site.file)}:{site.line}")
+        if site is None:
+            return -1
+        return self._places[site] if site in self._places else self(site, place(site))
 
     def specs(self, name: str, tree: Any) -> int:
         """Return the place of a list of ``[name, dtype, shape]``, or ``[name, text]``."""
         found = [*_specs(name, tree)]
-        return self(repr(found), found)
-
-
-def _short(file: str) -> str:
-    """A file relative to the working directory, if it is within it."""
-    inside = os.path.join(os.getcwd(), "")
-    return file.removeprefix(inside)
+        return self(("specs", repr(found)), found)
 
 
 def _specs(name: str, tree: Any) -> Iterator[list[Any]]:
