@@ -357,7 +357,9 @@ def test_hostile_names_are_text(opened) -> None:
     named = [dataclasses.replace(planned(name, name), name=name) for name in HOSTILE]
     owned = [weight(f"{name}.{name}", name, why=(name, name)) for name in HOSTILE]
     path = HOSTILE[0]
-    calls = (call("", -1), *(dataclasses.replace(call(n, 0, (0,)), layer=n) for n in HOSTILE))
+    called = [call(name, 0, (0,)) for name in HOSTILE]
+    nothing = {"inputs": Arguments((), {}), "input_dims": ()}
+    calls = (call("", -1), *(dataclasses.replace(c, layer=c.path, **nothing) for c in called))
     plan = Plan(
         tuple(owned), calls, (path,), {"y": path}, tuple(HOSTILE), (path,),
         (planned("", HOSTILE[1]), *named),
