@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from examples.language_model import LanguageModel
+from lamina import Spec
 from lamina.reports import examine
 from lamina.reports.page import html_page
 from tests.reports.browser import Browser
@@ -14,7 +15,7 @@ WIDTH, HEIGHT = 1200, 700
 
 def main() -> None:
     """Save the tree and the calls of the page of the language model of the examples."""
-    plan = examine(LanguageModel(features=128, heads=4, blocks=4), (None, None))
+    plan = examine(LanguageModel(features=128, heads=4, blocks=4), Spec((None, None), "int32"))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "page.html")
         file.write_text(html_page(plan), "utf-8")
