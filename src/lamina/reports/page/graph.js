@@ -75,13 +75,20 @@ class GraphView {
 
   flatten(level, left, top, depth) {
     for (const box of level.boxes) {
-      const placed = { ...box, x: left + box.x, y: top + box.y, depth };
-      this.boxes.push(placed);
-      if (box.level) this.flatten(box.level, placed.x + 12, placed.y + HEAD, depth + 1);
+      box.x += left;
+      box.y += top;
+      box.depth = depth;
+      this.boxes.push(box);
+      if (box.level) this.flatten(box.level, box.x + 12, box.y + HEAD, depth + 1);
     }
     for (const edge of level.edges) {
-      const points = edge.points.map(([x, y]) => [x + left, y + top]);
-      this.edges.push({ ...edge, points, top: points[0][1], bottom: points.at(-1)[1] });
+      for (const point of edge.points) {
+        point[0] += left;
+        point[1] += top;
+      }
+      edge.top = edge.points[0][1];
+      edge.bottom = edge.points.at(-1)[1];
+      this.edges.push(edge);
     }
   }
 
@@ -383,6 +390,10 @@ function addBends(rows, links) {
 
 /* Give the cells their places from left to right: near the cells that they are linked with. */
 function arrange(rows, pieces) {
+  if (rows.every((row) => row.length === 1)) {
+    for (const [cell] of rows) cell.x = 0;
+    return;
+  }
   const above = new Map();
   const below = new Map();
   const add = (map, key, value) => (map.has(key) ? map.get(key).push(value) : map.set(key, [value]));
