@@ -7,7 +7,7 @@ WORKERS ?= 2
 # Without files of bytecode, each process that the tests start compiles all of Lamina's modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo scale test lint types floors tests fuzz bench bench-check clean
+.PHONY: demo scale test lint types floors tests fuzz screenshots bench bench-check clean
 
 demo: .venv/demo  ## train a date translator, show it, save it in demo/
 	$(BIN)/lamina demo --out demo
@@ -35,6 +35,9 @@ tests: .venv/test
 FUZZ ?= 600
 fuzz: .venv/test  ## load thousands of modified files, FUZZ per loader
 	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+screenshots: .venv/test  ## make the pictures of pages in docs/images; needs Chromium
+	$(BIN)/python -m docs.screenshots
 
 bench: .venv-bench/done  ## run all benchmarks, save the records, update the docs
 	.venv-bench/bin/python -m benchmarks all --record
