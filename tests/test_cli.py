@@ -168,3 +168,72 @@ def test_doctor(lamina_command, monkeypatch, tmp_path) -> None:
     code, _, error = lamina_command(*command, "float32[")
     assert code == 2
     assert error.startswith("lamina: The spec of an input cannot be read.")
+
+
+MODELS = """
+from lamina import Sequential, layers
+def small():
+    return Sequential([layers.Dense(4), layers.Dense(2)])
+def large():
+    return Sequential([layers.Dense(8), layers.Dense(2)])
+"""
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    (tmp_path / "models_to_explain.py").write_text(MODELS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield "models_to_explain"
+    sys.modules.pop("models_to_explain", None)
+
+
+def test_explain_a_model(lamina_command, models, tmp_path) -> None:
+    given = "--input", "float32[?,3]"
+    code, text, _ = lamina_command("explain", f"{models}:small", *given)
+    assert code == 0
+    assert "3 = axis -1 of inputs, 4 = units" in text
+    code, only, _ = lamina_command("explain", f"{models}:small", *given, "--why", "kernel")
+    assert only.startswith("layers.0.kernel  of Dense\n")
+    code, data, _ = lamina_command("explain", f"{models}:small", *given, "--json")
+    assert len(json.loads(data)["calls"]) == 3
+    (tmp_path / "plan.json").write_text(data)
+    assert lamina_command("explain", "plan.json", "--path", "layers.1")[1].startswith("layers.1")
+    changed = "explain", f"{models}:large", *given, "--diff", "plan.json"
+    code, text, _ = lamina_command(*changed)
+    assert "~ layers.0.kernel (3, 4) float32 -> (3, 8) float32" in text
+    code, text, _ = lamina_command(*changed, "--html", "page.html")
+    assert "layers.0.kernel" in (tmp_path / "page.html").read_text("utf-8")
+    assert lamina_command("explain", f"{models}:small")[1].startswith("Sequential is not built.")
+
+
+def test_explain_a_file(lamina_command, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(2)])
+    model.layers[0].trainable = False
+    model.save("model.safetensors")
+    code, text, _ = lamina_command("explain", "model.safetensors")
+    assert code == 0
+    assert "Sequential has 1 layer and 8 parameters (32 bytes): 0 trainable" in text
+    assert "kernel  (3, 2)  float32    not trained" in text
+    assert "input    0: float32[?, 3]" in text
+    model.save("model.keras")
+    code, text, _ = lamina_command("explain", "model.keras")
+    assert code == 0
+    assert "layers.dense  Dense\n  weights  vars.0  (3, 2)  float32" in text
+    assert "trained" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("nothing",), "There is no file 'nothing'"),
+        (("no_module:make",), "There is no module 'no_module'"),
+        (("models_to_explain:small", "--input", "float33[3]"), "float33"),
+        (("models_to_explain:small", "--path", "x"), "no path 'x'"),
+    ],
+)
+def test_what_cannot_be_explained(lamina_command, models, arguments, part) -> None:
+    code, out, error = lamina_command("explain", *arguments)
+    assert (code, out) == (2, "")
+    assert part in error

@@ -24,6 +24,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+_INPUT = typer.Option(
+    "--input", help="An input, such as x=float32[64,1]; ? is an unknown size. Repeatable."
+)
 app.add_typer(commands.app, name="translate")
 
 
@@ -111,18 +114,11 @@ def doctor(
     model: Annotated[
         str, typer.Argument(help="package.module:Factory, a class or function without arguments.")
     ],
-    given: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input", help="An input, such as x=float32[64,1]; ? is an unknown size. Repeatable."
-        ),
-    ] = None,
+    given: Annotated[list[str] | None, _INPUT] = None,
     json: Annotated[bool, typer.Option(help="Print JSON.")] = False,
 ) -> None:
     """Find what is wrong or unwise in a model. The exit code is 1 if there are errors."""
-    inputs = [factories.parse_input(text) for text in given or ()]
-    specs = [spec for name, spec in inputs if name is None]
-    named = {name: spec for name, spec in inputs if name is not None}
+    specs, named = factories.parse_inputs(given or ())
     found = lamina.doctor(factories.load_factory(model), *specs, **named)
     if json:
         typer.echo(found.to_json())
@@ -130,6 +126,41 @@ def doctor(
         found.show()
     if any(finding.severity == "error" for finding in found):
         raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="package.module:Factory, a class or function without arguments; or a file of a "
+            "model, of which no code is run."
+        ),
+    ],
+    given: Annotated[list[str] | None, _INPUT] = None,
+    path: Annotated[str | None, typer.Option(help="Show one layer or weight only.")] = None,
+    why: Annotated[
+        str | None, typer.Option(help="Explain the shapes of the weights with this name or path.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page of HTML to a file.")] = None,
+    json: Annotated[bool, typer.Option(help="Print the plan as JSON.")] = False,
+    diff: Annotated[
+        str | None,
+        typer.Option(help="An earlier model, file, or plan in JSON: print what has changed since."),
+    ] = None,
+) -> None:
+    """Show the layers and weights of a model: who calls each, and why it has its shape."""
+    report = factories.explanation(model, given or (), path, why)
+    earlier = None if diff is None else factories.explanation(diff, given or ()).plan
+    if html is not None:
+        report.to_html(html, other=earlier)
+        typer.echo(str(html))
+    if json:
+        typer.echo(report.to_json())
+    elif earlier is not None:
+        typer.echo(str(earlier.diff(report.plan)))
+    elif html is None:
+        report.show()
 
 
 def main() -> None:

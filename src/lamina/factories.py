@@ -6,12 +6,15 @@ import importlib
 import os
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any
 
+from lamina import files
 from lamina.core.specs.spec import Spec
 from lamina.errors import InputError, explain
+from lamina.reports import Explanation, examine
 
-__all__ = ["load_factory", "parse_input"]
+__all__ = ["explanation", "load_factory", "parse_input", "parse_inputs"]
 
 _INPUT = re.compile(r"(?:(?P<name>\w+)\s*=\s*)?(?P<dtype>[A-Za-z]\w*)\s*\[(?P<shape>.*)\]")
 
@@ -117,3 +120,48 @@ def parse_input(text: str) -> tuple[str | None, Spec]:
     names = {"None": None, "?": None}
     shape = tuple(int(one) if one.isdigit() else names.get(one, one) for one in parts)
     return match["name"], Spec(shape, match["dtype"])
+
+
+def parse_inputs(texts: Iterable[str]) -> tuple[list[Spec], dict[str, Spec]]:
+    """Parse the inputs of a model: those by position, and those by name.
+
+    Args:
+        texts: each as :func:`parse_input` takes it.
+
+    Raises:
+        InputError: a text is not of that form.
+
+    >>> parse_inputs(["float32[?,3]", "mask=bool[?]"])
+    ([Spec((None, 3), float32)], {'mask': Spec((None,), bool)})
+    """
+    inputs = [parse_input(text) for text in texts]
+    return (
+        [spec for name, spec in inputs if name is None],
+        {name: spec for name, spec in inputs if name is not None},
+    )
+
+
+def explanation(
+    model: str, inputs: Iterable[str] = (), path: str | None = None, why: str | None = None
+) -> Explanation:
+    """Explain a model by its name, or by a file, of which no code is run.
+
+    Args:
+        model: ``package.module:Factory``; or the path of a file of a model, or of a plan in JSON.
+        inputs: the inputs that the model is planned for, each as :func:`parse_input` takes it.
+        path: a layer or weight that alone is shown; None (default) for all.
+        why: the name or path of weights whose shapes are explained; None (default) for none.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: the file is of no known format.
+        InputError: the name or an input is not of the right form.
+        BuildError: the model cannot be built for the inputs.
+        UnknownNameError: there is no such path or weight.
+    """
+    if os.path.exists(model) or ":" not in model:
+        plan = files.plan(model)
+    else:
+        specs, named = parse_inputs(inputs)
+        plan = examine(load_factory(model), *specs, **named)
+    return Explanation(plan, path, why)

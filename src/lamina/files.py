@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import warnings
@@ -15,12 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.base.pytrees import leaves_of, map_tree
+from lamina.core.base.replaced_files import replacing
+from lamina.core.building.plan import Plan, PlannedLayer, PlannedVariable
 from lamina.core.calling.jit import jit
 from lamina.core.specs.spec import Spec
 from lamina.errors import FileFormatError, LaminaError, explain
+from lamina.json_text import MOST_TEXT
 from lamina.models.model import Model
 from lamina.saving import load
-from lamina.saving.files import TensorFile, raise_unwritten, replacing
+from lamina.saving.files import TensorFile, raise_unwritten
 from lamina.saving.keras.configs import canonical, unavailable
 from lamina.saving.keras.formats import format_of, is_for_keras
 from lamina.saving.keras.legacy import modern_config
@@ -30,9 +34,9 @@ from lamina.saving.keras.texts import read_json
 from lamina.saving.keras.weights import IGNORED
 from lamina.saving.load_errors import reading
 from lamina.saving.lookup import Names
-from lamina.saving.metadata import parse, weight_entries
+from lamina.saving.metadata import Metadata, parse, weight_entries
 
-__all__ = ["Conversion", "FileReport", "StoredWeight", "convert", "inspect"]
+__all__ = ["Conversion", "FileReport", "StoredWeight", "convert", "inspect", "plan"]
 
 _BATCH = 2
 _OPEN = 8  # the size that is tried for an axis of unknown size
@@ -171,6 +175,108 @@ def inspect(path: str | os.PathLike[str]) -> FileReport:
     except (LaminaError, OSError) as error:
         report.problems.append(str(error))
     return report
+
+
+def plan(path: str | os.PathLike[str]) -> Plan:
+    """Return what a file of a model tells of its layers and weights. No layer is made.
+
+    Args:
+        path: the path of a file of a model, of Lamina or of Keras, or of the JSON of a plan.
+
+    Returns:
+        A :class:`lamina.Plan` without calls. Of files of Lamina it holds the inputs of each layer,
+        and what is frozen and shared. The class of a layer is empty where the file does not tell.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        FileFormatError: it is of no known format.
+
+    >>> import tempfile
+    >>> from lamina import Input, Sequential, layers
+    >>> model = Sequential([Input((3,)), layers.Dense(2)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/model.safetensors")
+    ...     plan(f"{folder}/model.safetensors")
+    Plan(2 variables, 8 parameters, 0 calls)
+    """
+    name = os.fsdecode(path)
+    if name.endswith(".json"):
+        with open(name, "rb") as file:
+            text = file.read(4 * MOST_TEXT + 1)
+        if text.lstrip().startswith(b'{"variables"'):
+            return Plan.from_json(text)
+    report = inspect(name)
+    if format_of(name) is None:
+        with TensorFile(name) as file:
+            stored = parse(file.metadata, name)
+        return _plan(report, stored, dict[str, str](), known=True)
+    if report.problems and not report.weights:
+        raise FileFormatError(report.problems[0])
+    return _plan(report, Metadata(), {own: kind for _, kind, own in report.layers})
+
+
+def _plan(
+    report: FileReport, stored: Metadata, kinds: Mapping[str, str], known: bool = False
+) -> Plan:
+    """Make a plan of what a file holds; `known` tells whether it says what is trained."""
+    frozen = {*stored.frozen_layers}
+    built = {build.path: build for build in stored.builds}
+    paths = {weight.path.replace("/", "."): weight for weight in report.weights}
+    owners = {path: path.rpartition(".")[0].removesuffix(".vars") for path in paths}
+    every = {"": None, **dict.fromkeys(built), **dict.fromkeys(owners.values())}
+    root = report.layers[0][1] if report.layers else ""
+    layers = [
+        PlannedLayer(
+            path,
+            kinds.get(path.rpartition(".")[2], "") if path else root,
+            path.rpartition(".")[2],
+            None,
+            trainable=path not in frozen,
+            method=built[path].method if path in built else "",
+            inputs=_stored_inputs(built[path].specs) if path in built else {},
+        )
+        for path in (every if built else sorted(every, key=lambda path: _in_order((path, None))))
+    ]
+    still = {*stored.frozen_weights}
+    variables = [
+        PlannedVariable(
+            path,
+            weight.shape,
+            weight.dtype,
+            "",
+            path not in still and not _below(path, frozen) if known else None,
+            weight.nbytes,
+            None,
+            owner=owners[path],
+        )
+        for path, weight in paths.items()
+    ]
+    return Plan(tuple(variables), (), (), stored.aliases, (), layers=tuple(layers))
+
+
+def _below(path: str, frozen: set[str]) -> bool:
+    return any(f"{path}.".startswith(f"{one}." if one else "") for one in frozen)
+
+
+def _stored_inputs(specs: Any) -> dict[str, Any]:
+    """The specs of a build in a file, by position or name, in words where they are no specs."""
+    found: dict[str, Any] = {}
+    if isinstance(specs, Mapping):
+        stored = cast("Mapping[str, Any]", specs)
+        args, kwargs = stored.get("args"), stored.get("kwargs")
+        if isinstance(args, list):
+            found |= {str(at): _stored_spec(one) for at, one in enumerate(cast("list[Any]", args))}
+        if isinstance(kwargs, Mapping):
+            named = cast("Mapping[str, Any]", kwargs).items()
+            found |= {str(name): _stored_spec(one) for name, one in named}
+    return found
+
+
+def _stored_spec(value: Any) -> Any:
+    try:
+        return Spec(value["shape"], value["dtype"])
+    except (TypeError, KeyError, LaminaError):
+        return json.dumps(value, default=str)[:200]
 
 
 def _of_lamina(path: str) -> FileReport:

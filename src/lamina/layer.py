@@ -629,6 +629,10 @@ class Layer(Tracked):
             show_trainable=show_trainable,
         )
 
+    def _repr_html_(self) -> str:
+        """Return the page of the layers and weights, for a notebook."""
+        return reports.notebook_html(reports.inventory(self))
+
     def save_weights(self, filepath: str | PathLike[str], overwrite: bool = True) -> None:
         """Write all weights to a safetensors file, atomically.
 

@@ -1,5 +1,8 @@
 """The parts of an explanation that one asks for."""
 
+import sys
+import types
+
 import jax.numpy as jnp
 import pytest
 
@@ -92,3 +95,55 @@ def test_what_was_built_apart_is_marked() -> None:
     model.build((None, 4))
     assert "layers.0  Dense  [built apart]" in str(model.explain())
     assert "layers.1  Dense\n" in str(model.explain())
+
+
+def test_a_page_is_written_whole_and_shows_changes(tmp_path) -> None:
+    earlier = examine(Decoder(), (None, 3))
+    report = Explanation(examine(Decoder(), (None, 4)))
+    page = report.to_html(tmp_path / "page.html", other=earlier)
+    assert (tmp_path / "page.html").read_text("utf-8") == page
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    with pytest.raises(OSError):
+        report.to_html(tmp_path)
+
+
+class Kernel:
+    """The shell of a notebook."""
+
+    kernel = True
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """The results that a notebook would show."""
+    shown: list[dict[str, str]] = []
+    fake = types.ModuleType("IPython")
+    fake.get_ipython = Kernel
+    display = types.ModuleType("IPython.display")
+    display.display = lambda bundle, raw: shown.append(bundle)
+    monkeypatch.setitem(sys.modules, "IPython", fake)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    return shown
+
+
+def test_a_notebook_shows_a_report_once(notebook, capsys) -> None:
+    model = Decoder()
+    result = model.explain((None, 3))
+    result._ipython_display_()  # the value of the cell
+    assert len(notebook) == 1
+    assert "iframe" in notebook[0]["text/html"]
+    assert notebook[0]["text/plain"] == str(result)
+    result._ipython_display_()  # in a later cell
+    assert len(notebook) == 2
+    model.summary()._ipython_display_()
+    assert len(notebook) == 3
+    assert "<pre>Decoder is not built" in notebook[2]["text/html"]
+    assert capsys.readouterr().out == ""
+
+
+def test_layers_and_plans_have_a_page_in_notebooks() -> None:
+    model = Decoder()
+    assert "iframe" in model._repr_html_()
+    assert "iframe" in model.plan((None, 3))._repr_html_()
+    model.build((None, 3))
+    assert "first.kernel" in model._repr_html_()

@@ -200,7 +200,7 @@ def _placed(variable: PlannedVariable, choice: Choice, mesh: Mapping[str, int]) 
         math.prod(shard) * width,
         choice.reason,
         "; ".join(problems),
-        variable.trainable,
+        variable.trainable is not False,
     )
 
 

@@ -72,7 +72,7 @@ class Weight(Protocol):
     @property
     def path(self) -> str: ...
     @property
-    def trainable(self) -> bool: ...
+    def trainable(self) -> bool | None: ...
 
 
 @dataclass(frozen=True)
@@ -345,7 +345,7 @@ def _trainable(variables: Sequence[Weight]) -> dict[str, bool]:
         ends = [match.start() for match in re.finditer(r"\.", variable.path)]
         for end in (0, *ends):
             above = variable.path[:end]
-            found[above] = found.get(above, False) or variable.trainable
+            found[above] = found.get(above, False) or variable.trainable is not False
     return found
 
 

@@ -3,6 +3,7 @@
 from lamina.reports.diagnosis import Diagnosis, Finding
 from lamina.reports.examination import examine, inventory
 from lamina.reports.explanation import Explanation
+from lamina.reports.page import html_page, notebook_html
 from lamina.reports.profile import Cost, Profile
 from lamina.reports.report import Report
 from lamina.reports.summary import Summary
@@ -16,5 +17,7 @@ __all__ = [
     "Report",
     "Summary",
     "examine",
+    "html_page",
     "inventory",
+    "notebook_html",
 ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from lamina.core.base.replaced_files import replacing
 from lamina.core.building.plan import Plan, PlannedCall, PlannedLayer, PlannedVariable
 from lamina.errors import UnknownNameError, closest, explain
 from lamina.reports.formatting import count, place, scaled, size_text, specs_text
 from lamina.reports.origins import Origins, array_specs
+from lamina.reports.page import html_page, notebook_html
 from lamina.reports.printing import line
 from lamina.reports.report import Report
 from lamina.reports.shape_causes import COPIES, FIXED, FOLLOWS, UNKNOWN
@@ -20,13 +24,14 @@ from lamina.reports.tree import PlanTree, needed_inputs, remedy
 __all__ = ["Explanation"]
 
 Page = list[RenderableType]
+_TRAINED = {True: "trained", False: "not trained", None: ""}
 _CALLS = 3  # the number of calls of a layer that are listed, unless only it is shown
 
 
 class Explanation(Report):
     """What is tracked, built, called, shared, unused and frozen in a tree of layers, and why.
 
-    ``str`` gives the text, and :meth:`to_json` the data.
+    ``str`` gives the text, :meth:`to_html` a page, and :meth:`to_json` the data.
 
     Args:
         plan: the plan, which :func:`lamina.reports.examine` makes.
@@ -51,8 +56,29 @@ class Explanation(Report):
         """Return the plan as JSON; see :meth:`lamina.Plan.to_json`."""
         return self.plan.to_json()
 
+    def to_html(
+        self, path: str | os.PathLike[str] | None = None, *, other: Plan | None = None
+    ) -> str:
+        """Return the plan as a page of HTML, which needs no other file and no network.
+
+        Args:
+            path: a file to write; None (default) for none.
+            other: an earlier plan, to list what has changed since; None (default) for none.
+
+        Returns:
+            The page.
+        """
+        page = html_page(self.plan, title=self._title(), other=other)
+        if path is not None:
+            with replacing(os.fsdecode(path)) as temporary:
+                Path(temporary).write_text(page, encoding="utf-8")
+        return page
+
+    def _repr_html_(self) -> str:
+        return notebook_html(self.plan)
+
     def _title(self) -> str:
-        return self._tree.root.layer if self.plan.layers else "a file"
+        return (self._tree.root.layer if self.plan.layers else "") or "a file"
 
     def _page(self) -> Sequence[RenderableType]:
         if self._weights is not None:
@@ -102,7 +128,9 @@ class Explanation(Report):
     def _head(self) -> Page:
         tree = self._tree
         root = tree.root
-        name = (root.layer, "bold")
+        name = (root.layer or "The file", "bold")
+        if root.made_at is None:
+            return [line(name, f" has {count(len(tree.layers) - 1, 'layer')} and {tree.totals()}.")]
         below = count(len(tree.layers) - 1, "layer")
         call = tree.call_of("")
         if root.built_at is None and call is None:
@@ -124,26 +152,16 @@ class Explanation(Report):
     def _layer(self, path: str, most: int | None = None) -> Page:
         tree = self._tree
         layer = tree.layers[path]
-        title = line(
-            (path or layer.layer, "bold cyan"), f"  {layer.layer}" if path else "  the root"
-        )
+        label = f"  {layer.layer or '(class not in the file)'}" if path else "  the root"
+        title = line((path or layer.layer or "(class not in the file)", "bold cyan"), label)
         marks = self._marks(layer)
         if marks:
             title.append(f"  [{', '.join(marks)}]", "yellow")
-        defined = "(source not available)" if layer.defined_at is None else place(layer.defined_at)
-        page: Page = [
-            title,
-            _row("class", f"defined at {defined}, made at {place(layer.made_at)}"),
-        ]
-        if layer.built_at is not None:
-            page.append(_row("built", f"at {place(layer.built_at)}, by {layer.method}"))
-        elif layer.outside:
-            page.append(_row("built", "never: it is called on data before programs"))
-        elif path not in tree.calls:
-            page.append(_row("built", f"not yet: needs {needed_inputs(layer)}"))
+        page: Page = [title, *([] if layer.made_at is None else self._made(layer))]
         if layer.method:
             page.append(_row("input", inputs_text(layer)))
-            page.append(_row("output", specs_text(layer.outputs)))
+            if layer.made_at is not None:
+                page.append(_row("output", specs_text(layer.outputs)))
         page += self._calls(path, most)
         own = tree.own.get(path, [])
         if own:
@@ -151,6 +169,18 @@ class Explanation(Report):
         elif not layer.method and layer.declares:
             text = f"none yet: {layer.layer}.build says which, once the shapes are known"
             page.append(_row("weights", text))
+        return page
+
+    def _made(self, layer: PlannedLayer) -> Page:
+        """Where a layer was made, and whether it is built."""
+        defined = "(source not available)" if layer.defined_at is None else place(layer.defined_at)
+        page: Page = [_row("class", f"defined at {defined}, made at {place(layer.made_at)}")]
+        if layer.built_at is not None:
+            page.append(_row("built", f"at {place(layer.built_at)}, by {layer.method}"))
+        elif layer.outside:
+            page.append(_row("built", "never: it is called on data before programs"))
+        elif layer.path not in self._tree.calls:
+            page.append(_row("built", f"not yet: needs {needed_inputs(layer)}"))
         return page
 
     def _marks(self, layer: PlannedLayer) -> list[str]:
@@ -192,7 +222,7 @@ class Explanation(Report):
                 str(variable.shape),
                 variable.dtype,
                 variable.initializer,
-                "trained" if variable.trainable else "not trained",
+                _TRAINED[variable.trainable],
                 self._why(variable),
             )
             for name, variable in own
@@ -211,7 +241,7 @@ class Explanation(Report):
         if not variable.shape:
             return ""
         if not variable.why:
-            return "set when the layer was made"
+            return "" if variable.declared_at is None else "set when the layer was made"
         return ", ".join(
             self._cause(variable, axis, size, why)
             for axis, (size, why) in enumerate(zip(variable.shape, variable.why, strict=False))
@@ -261,12 +291,13 @@ class Explanation(Report):
             page.append(line((variable.path, "bold green"), f"  of {kind}"))
             text = f"{variable.shape}  {variable.dtype}  {variable.initializer}"
             page.append(_row("shape", f"{text}  {size_text(variable.nbytes)}"))
-            page.append(_row("declared", f"at {place(variable.declared_at)}"))
+            if variable.declared_at is not None:
+                page.append(_row("declared", f"at {place(variable.declared_at)}"))
             causes = zip(variable.shape, variable.why, strict=False)
             for axis, (size, why) in enumerate(causes):
                 cause = self._cause(variable, axis, size, why)
                 page.append(_row(f"axis {axis}", cause))
-            if not variable.why and variable.shape:
+            if not variable.why and variable.shape and variable.declared_at is not None:
                 page.append(_row("why", "set when the layer was made"))
             page += self._calls(variable.owner, _CALLS)
             call = self._tree.call_of(variable.owner)

@@ -39,15 +39,17 @@ class _Words(Spec):
         return str(self)
 
 
-def place(at: Site) -> str:
+def place(at: Site | None) -> str:
     """Format a line of a file, relative to the working directory if the file is below it.
 
     Args:
-        at: file and line.
+        at: file and line; None if they are not known.
 
     Returns:
         The text ``file:line``.
     """
+    if at is None:
+        return "a line that is not known"
     try:
         relative = os.path.relpath(at.file)
     except ValueError:  # on another drive

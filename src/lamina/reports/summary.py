@@ -20,6 +20,8 @@ from lamina.reports.tree import PlanTree, needed_inputs, parent_of, remedy
 
 __all__ = ["Summary"]
 
+_TRAINED = {True: "", False: " not trained", None: ""}
+
 
 class Summary(Report):
     """A table of the layers: the output, the weights and the number of parameters of each.
@@ -128,10 +130,7 @@ class Summary(Report):
                 label,
                 layer.layer,
                 _output(layer),
-                "\n".join(
-                    f"{weight} {variable.shape}{'' if variable.trainable else ' not trained'}"
-                    for weight, variable in own
-                ),
+                "\n".join(f"{name} {v.shape}{_TRAINED[v.trainable]}" for name, v in own),
                 f"{sum(v.size for _, v in own if v.is_weight):,}" if own else "",
                 self._trains(layer),
             )

@@ -56,9 +56,11 @@ class PlanTree:
         """The number of parameters, their bytes, and the number of trainable ones, as text."""
         weights = [variable for variable in self.plan.variables if variable.is_weight]
         every = sum(variable.size for variable in weights)
-        still = sum(variable.size for variable in weights if not variable.trainable)
+        still = sum(variable.size for variable in weights if variable.trainable is False)
         nbytes = sum(variable.nbytes for variable in weights)
         head = f"{count(every, 'parameter')} ({size_text(nbytes)})"
+        if any(variable.trainable is None for variable in weights):
+            return head
         return f"{head}: {every - still:,} trainable, {still:,} not trainable"
 
     def unbuilt(self) -> list[PlannedLayer]:

@@ -7,10 +7,7 @@ import difflib
 import errno
 import os
 import re
-import stat
-import uuid
-from collections.abc import Generator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
 import numpy as np
@@ -18,11 +15,12 @@ import safetensors
 import safetensors.numpy
 
 from lamina.core.base.host_memory import empty
+from lamina.core.base.replaced_files import replacing
 from lamina.errors import FileFormatError, explain
 from lamina.saving.dtypes import NATIVE
 from lamina.saving.header import Entry, entries_of, header_of
 
-__all__ = ["Entry", "TensorFile", "raise_unwritten", "replacing", "storable", "write"]
+__all__ = ["Entry", "TensorFile", "raise_unwritten", "storable", "write"]
 
 _MAGIC = {
     b"\x89HDF": "an HDF5 file",
@@ -240,40 +238,6 @@ def write(
             raise
         number = int(code[1])
         raise_unwritten(given, number, os.strerror(number), error)
-
-
-@contextlib.contextmanager
-def replacing(target: str, ending: str = ".tmp") -> Generator[str]:
-    """Yield a temporary path with an ending, which replaces `target` if no error is raised."""
-    if os.path.lexists(target) and not os.path.isfile(target):
-        code = errno.EISDIR if os.path.isdir(target) else errno.EINVAL
-        raise OSError(code, os.strerror(code))
-    folder = os.path.dirname(target)
-    temporary = os.path.join(folder, f".lamina-{uuid.uuid4().hex[:12]}{ending}")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    try:
-        made = os.fstat(descriptor)
-        os.close(descriptor)
-        yield temporary
-        mode = os.stat(target) if os.path.exists(target) else made
-        os.chmod(temporary, stat.S_IMODE(mode.st_mode))
-        _flush(temporary, os.O_RDWR)
-        os.replace(temporary, target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    if os.name == "posix":
-        with contextlib.suppress(
-            OSError
-        ):  # the file is in place; some file systems cannot flush folders
-            _flush(folder, os.O_RDONLY)
-
-
-def _flush(path: str, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def raise_unwritten(path: str, code: int | None, reason: str, cause: Exception) -> NoReturn:

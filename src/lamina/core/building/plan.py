@@ -10,6 +10,9 @@ from lamina.core.building import errors
 from lamina.core.building.plan_json import decode, encode
 from lamina.core.specs.spec import Arguments
 from lamina.errors import InputError
+from lamina.lazy import lazily
+
+page: Any = lazily("lamina.reports.page")
 
 __all__ = ["Plan", "PlanDiff", "PlannedCall", "PlannedLayer", "PlannedVariable"]
 
@@ -31,7 +34,7 @@ class PlannedLayer:
         path: its path in the tree; empty for the root.
         layer: the name of its class.
         name: its own name.
-        made_at: the line that creates it.
+        made_at: the line that creates it; None for a file.
         defined_at: the line that defines its class; None if it was not looked up.
         trainable: whether its flag is set; False if it is frozen.
         needs: the names of the inputs of its `call`; None if its class defines none.
@@ -48,7 +51,7 @@ class PlannedLayer:
     path: str
     layer: str
     name: str
-    made_at: Site
+    made_at: Site | None
     defined_at: Site | None = None
     trainable: bool = True
     needs: tuple[str, ...] | None = ()
@@ -71,9 +74,9 @@ class PlannedVariable:
         shape: the sizes of its axes.
         dtype: name of its dtype.
         initializer: description of its initializer.
-        trainable: whether training updates it.
+        trainable: whether training updates it; None if a file does not tell.
         nbytes: its size in bytes.
-        declared_at: the line that declares it.
+        declared_at: the line that declares it; None for a file.
         layer: the class of the layer that holds it: that of :mod:`lamina.layers` for a subclass.
         stacked: the number of first axes that stack the weights of equal layers.
         owner: the path of the layer that holds it.
@@ -87,9 +90,9 @@ class PlannedVariable:
     shape: tuple[int, ...]
     dtype: str
     initializer: str
-    trainable: bool
+    trainable: bool | None
     nbytes: int
-    declared_at: Site
+    declared_at: Site | None
     layer: str = ""
     stacked: int = 0
     owner: str = ""
@@ -139,11 +142,11 @@ class PlannedCall:
     method: str = "call"
     caller: int = -1
     sources: tuple[int, ...] = ()
-    caller_inputs: tuple[int, ...] = ()
     results: tuple[int, ...] = ()
     flops: int | None = None
     input_dims: tuple[tuple[int, ...], ...] = ()
     output_dims: tuple[tuple[int, ...], ...] = ()
+    caller_inputs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -290,6 +293,10 @@ class Plan:
         """
         return decode(text, cls)
 
+    def _repr_html_(self) -> str:
+        """Return the page of :mod:`lamina.reports.page`, for a notebook."""
+        return page.notebook_html(self)
+
     def __repr__(self) -> str:
         return (
             f"Plan({len(self.variables)} variables, {self.count_params():,} parameters, "
@@ -300,7 +307,7 @@ class Plan:
         lines = [repr(self)]
         lines += [
             f"  {v.path}  {v.shape}  {v.dtype}  {v.initializer}"
-            + ("" if v.trainable else "  (not trainable)")
+            + ("  (not trainable)" if v.trainable is False else "")
             for v in self.variables
         ]
         lines += [f"  unused: {path}" for path in self.unused]

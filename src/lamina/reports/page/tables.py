@@ -112,7 +112,7 @@ def _variable(one: PlannedVariable, shared: _Shared) -> list[Any]:
         one.shape,
         shared.text(one.dtype),
         shared.text(one.initializer),
-        int(one.trainable) + 2 * one.is_weight,
+        int(one.trainable is not False) + 2 * one.is_weight,
         one.nbytes,
         shared.site(one.declared_at),
         one.stacked,

@@ -15,13 +15,14 @@ import numpy as np
 
 from lamina.core.base.lock import LOCK
 from lamina.core.base.processes import is_main_process, to_host
+from lamina.core.base.replaced_files import replacing
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.values import stored_together
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import walk
 from lamina.errors import LaminaError, explain
 from lamina.saving.config_writer import writing_with
-from lamina.saving.files import raise_unwritten, replacing
+from lamina.saving.files import raise_unwritten
 from lamina.saving.keras.compilation_writing import compile_config
 from lamina.saving.keras.configs_written import KerasWriter
 from lamina.saving.keras.hdf5 import h5py_module

@@ -79,6 +79,13 @@ class History(Callback):
         first = self.epoch[0] + 1 if self.epoch else 1
         return plots.plot_history(self.history, path, best=best, first_epoch=first)
 
+    def _repr_png_(self) -> Any:
+        """Return the plot for a notebook; None without an epoch or without matplotlib."""
+        try:
+            return cast(Any, self.plot())._repr_png_()
+        except (LaminaError, ImportError):
+            return None
+
     def _better(self, name: str) -> str | None:
         """Which values of a log are better, `"min"` or `"max"`; None if it is unknown."""
         try:
