@@ -105,7 +105,10 @@ def array_from(value: Any) -> Any:
     if not isinstance(value, Mapping) or cast(Any, value).get("class_name") != ARRAY:
         return cast(Any, value)
     inner = cast(Any, value)["config"]
-    return np.asarray(inner["value"]).astype(jnp.dtype(inner["dtype"]))
+    dtype = jnp.dtype(inner["dtype"])
+    if not (jnp.issubdtype(dtype, jnp.number) or jnp.issubdtype(dtype, np.bool_)):
+        raise ValueError(f"an array of the dtype {str(dtype)[:40]}")  # one may be of any size
+    return np.asarray(inner["value"]).astype(dtype)
 
 
 def dtype_config(dtype: Any) -> str | None:

@@ -82,6 +82,7 @@ CASES: list[Case] = [
     ("Add", (N, 2.5), {}),
     ("Multiply", (X.astype("float16"), 2.0), {}),
     ("Mean", (X.astype("float16"),), {"axis": (0, 1), "keepdims": True}),
+    ("Linspace", (X, X + 1), {"num": 5, "endpoint": False, "axis": -1}),
     ("Meshgrid", (V, W[:3]), {}),
     ("Average", (X, Y), {"axis": 1}),
     ("Nextafter", (X, Y), {}),

@@ -230,3 +230,36 @@ def test_older_files_describe_losses_and_metrics_without_modules():
 def test_a_model_of_an_older_keras_3_is_compiled():
     model = load_archive(str(REAL / "sleepecg_ws-gru-mesa.keras"))
     assert model.optimizer.learning_rate == pytest.approx(0.001)
+
+
+class TestLayersThatMuonLeavesOut:
+    """Keras finds them by parts of its paths, Lamina by parts of its own."""
+
+    @staticmethod
+    def losses(model):
+        x = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
+        y = x.sum(1, keepdims=True)
+        return model.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0).history["loss"]
+
+    def test_there_and_back(self, tmp_path):
+        k = keras.layers
+        theirs = keras.Sequential(
+            [keras.Input((3,)), k.Dense(4), k.Dense(5, name="free"), k.Dense(1)]
+        )
+        theirs.compile(keras.optimizers.Muon(0.01, exclude_layers=["free"]), "mse")
+        self.losses(theirs)
+        theirs.save(tmp_path / "m.keras")
+        ours = lamina.load(tmp_path / "m.keras")
+        ours.save(tmp_path / "again.keras")
+        again = keras.models.load_model(tmp_path / "again.keras")
+        assert again.optimizer.exclude_layers == ["free/"]
+        expected = self.losses(theirs)
+        np.testing.assert_allclose(self.losses(ours), expected, rtol=1e-5)
+        np.testing.assert_allclose(self.losses(again), expected, rtol=1e-5)
+
+    def test_a_pattern_leaves_the_model_uncompiled(self, tmp_path):
+        theirs = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+        theirs.compile(keras.optimizers.Muon(0.01, exclude_layers=["(a+)+$"]), "mse")
+        theirs.save(tmp_path / "m.keras")
+        with pytest.warns(UserWarning, match="holds a pattern"):
+            assert not lamina.load(tmp_path / "m.keras").compiled

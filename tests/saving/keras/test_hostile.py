@@ -13,6 +13,8 @@ import pytest
 
 import lamina
 from lamina import Sequential, layers
+from lamina.core.building import trials
+from lamina.core.building.abstract_trace import run_pass
 from lamina.errors import FileFormatError
 from tests.saving.watched import nothing_runs
 
@@ -63,6 +65,16 @@ def dense_of(config):
 GADGET = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
 CLASS = {"module": "subprocess", "class_name": "Popen", "config": {"args": "x"}}
 LAMBDA = {"class_name": "__lambda__", "config": {"code": "4wAAAA==", "defaults": None}}
+
+
+def array(dtype):
+    return {"class_name": "__numpy__", "config": {"value": [1], "dtype": dtype}}
+
+
+def keras_layer(kind, **config):
+    return {"module": "keras.layers", "class_name": kind, "config": config}
+
+
 CONFIGS = {
     "a function of a module": (
         lambda c: dense_of(c)["config"].update(activation=GADGET),
@@ -113,6 +125,32 @@ CONFIGS = {
         lambda c: dense_of(c).update(inbound_nodes=[{"args": [], "kwargs": {}}] * 2000),
         "larger model than its arrays",
     ),
+    "more values than arrays": (
+        lambda c: c["config"]["layers"].append(
+            keras_layer("Discretization", bin_boundaries=list(range(300_000)))
+        ),
+        "300,0.. values",
+    ),
+    "indices for unknown tokens without end": (
+        lambda c: c["config"]["layers"].append(
+            keras_layer("IntegerLookup", vocabulary=[1], num_oov_indices=10**9)
+        ),
+        "too many numbers",
+    ),
+    "an element of two gigabytes": (
+        lambda c: dense_of(c)["config"].update(activation=array("V2147483647")),
+        "not valid|cannot be",
+    ),
+    "a dtype with a shape": (
+        lambda c: dense_of(c)["config"].update(activation=array("(1000,1000,1000)f8")),
+        "not valid|cannot be",
+    ),
+    "filters without end": (
+        lambda c: c["config"]["layers"].append(
+            keras_layer("MelSpectrogram", fft_length=10**6, num_mel_bins=10**6)
+        ),
+        "too many numbers",
+    ),
     "an empty config": (lambda c: c.update(config=None), "unexpected|has no layers"),
     "no config": (lambda c: c.pop("config"), "no model|not valid|cannot be loaded"),
     "a list in place of a model": (lambda c: c.update(config=[1, 2]), "not valid|cannot be loaded"),
@@ -127,6 +165,21 @@ CONFIGS = {
 def test_a_config_that_names_what_must_not_run_is_refused(name, plain, tmp_path):
     change, match = CONFIGS[name]
     refused(written(tmp_path / "m.keras", with_config(plain, change)), match)
+
+
+def test_few_sizes_are_tried_for_a_model_that_fails_for_all(plain, tmp_path, monkeypatch):
+    passes = []
+
+    def counted(*arguments):
+        passes.append(arguments)
+        return run_pass(*arguments)
+
+    def change(config):
+        config["config"]["layers"].insert(1, keras_layer("Reshape", target_shape=[7, 10**9, -1]))
+
+    monkeypatch.setattr(trials, "run_pass", counted)
+    refused(written(tmp_path / "m.keras", with_config(plain, change)), "cannot be loaded")
+    assert 2 <= len(passes) <= 100
 
 
 def test_all_that_is_not_available_is_listed_at_once(plain, tmp_path):

@@ -265,6 +265,19 @@ class TestOfKeras3:
         close(keras.models.load_model(file)(X), model(X))
         close(lamina.load(file)(X), model(X))
 
+    @pytest.mark.parametrize("alpha", [None, 3])
+    def test_low_rank_changes_are_added_to_the_kernels(self, tmp_path, alpha):
+        keras = pytest.importorskip("keras")
+        k = keras.layers
+        convolution, dense = k.Conv1D(4, 2), k.Dense(3)
+        model = keras.Sequential([keras.Input((5, 3)), convolution, dense, k.Dense(2)])
+        for one in (convolution, dense):
+            one.enable_lora(2, lora_alpha=alpha)
+            one.lora_kernel_b.assign(numbers(*one.lora_kernel_b.shape))
+        model.save(tmp_path / "m.h5")
+        x = numbers(2, 5, 3)
+        close(lamina.load(tmp_path / "m.h5")(x), np.asarray(model(x)))
+
     def test_custom_layers(self, tmp_path):
         keras = pytest.importorskip("keras")
 

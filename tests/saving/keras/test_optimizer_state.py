@@ -310,6 +310,25 @@ def test_older_files_name_the_variables_in_their_own_ways(model, version):
         np.testing.assert_array_equal(read[f"optimizer/inner_state/0/{field}/{path}"], array)
 
 
+@pytest.mark.parametrize("name", ["training/Adam/Variable_{}:0", "param_{}"])
+def test_numbered_variables_of_a_weight_of_one_element(name):
+    model = lamina.Sequential([lamina.Input((3,)), layers.Dense(2), layers.Dense(1)])
+    moments = {
+        (s, p): RNG.normal(size=w.shape).astype("f") for s in "mv" for p, w in _shapes(model)
+    }
+    maxima = [np.zeros(1, "f")] * 4  # in the place of arrays that only amsgrad has
+    arrays = [np.int64(12), *moments.values(), *maxima]
+    first = "param_0" if name.startswith("param") else "Adam/iterations:0"
+    names = [first, *(name.format(at) for at in range(1, len(arrays)))]
+    training = {"optimizer_config": {"class_name": "Adam", "config": {"lr": 0.01}}}
+    optimizer = compile_arguments(legacy_compile_config(training))["optimizer"]
+    read = read_state(model, optimizer, list(map(stored, arrays)), "a file", names).arrays
+    assert read["steps"] == 12
+    for (slot, path), array in moments.items():
+        field = {"m": "mu", "v": "nu"}[slot]
+        np.testing.assert_array_equal(read[f"optimizer/inner_state/0/{field}/{path}"], array)
+
+
 def test_the_decay_of_older_files_is_a_schedule():
     config = {"lr": 0.1, "decay": 0.5, "momentum": 0.9, "nesterov": False}
     training = {"optimizer_config": {"class_name": "SGD", "config": config}}

@@ -13,14 +13,15 @@ from contextvars import ContextVar
 
 from lamina.errors import FileFormatError, explain
 
-__all__ = ["ALLOWANCE", "Allowance", "allowing"]
+__all__ = ["ALLOWANCE", "Allowance", "allowing", "count_constants"]
 
 _LAYERS, _LAYERS_EACH = 16_384, 20
 _CALLS, _CALLS_EACH = 16_384, 8
 _REPEATS, _REPEATS_EACH = 8_192, 2
-_WEIGHTS, _WEIGHTS_EACH = 1_024, 2
+_WEIGHTS, _WEIGHTS_EACH = 128, 2
 _TRACES = 32
 _NUMBERS, _NUMBERS_EACH = 1 << 20, 2
+_CONSTANTS = 1 << 23
 
 
 class Allowance:
@@ -32,9 +33,11 @@ class Allowance:
     - calls of layers in one trace: 16,384, plus 8 for each array; in all traces together, 32 times
       as many;
     - repeated calls of the same layers in one trace: 8,192, plus 2 for each array;
-    - weights: 1,024, plus 2 for each array;
+    - weights: 128, plus 2 for each array;
     - random values drawn by models that build themselves when they are created: 1,048,576, plus 2
-      for each scalar in the file.
+      for each scalar in the file;
+    - numbers that layers compute from their options, such as filters, in all traces together:
+      8,388,608.
 
     A call with many inputs counts as several calls. A repeated call counts as several where the
     file has long lists of numbers.
@@ -43,6 +46,9 @@ class Allowance:
         path: path of the file, for errors.
         arrays: number of arrays in the file; an array with two paths counts twice.
         numbers: number of scalars in these arrays; None if the program made the tree itself.
+
+    Attributes:
+        described: whether the file describes the model, so that it chose the layers.
     """
 
     def __init__(self, path: str, arrays: int, numbers: int | None) -> None:
@@ -51,7 +57,9 @@ class Allowance:
         self._numbers = numbers
         self._made = self._drawn = self._traced = self._repeats = 0
         self._calls = self._again = self._weights = 0
+        self._constants = 0
         self._each = 1
+        self.described = numbers is not None
 
     def layer(self) -> None:
         """Count one layer."""
@@ -108,6 +116,12 @@ class Allowance:
         self._check("numbers", self._drawn, _NUMBERS + _NUMBERS_EACH * self._numbers)
         return False
 
+    def constants(self, numbers: int) -> None:
+        """Count numbers that a layer is about to compute from its options."""
+        if self.described:
+            self._constants += numbers
+            self._check("numbers", self._constants, _CONSTANTS)
+
     def _check(self, kind: str, count: int, most: int) -> None:
         if count > most:
             raise FileFormatError(
@@ -133,3 +147,17 @@ def allowing(allowance: Allowance) -> Generator[None]:
         yield
     finally:
         ALLOWANCE.set(around)
+
+
+def count_constants(numbers: int) -> None:
+    """Count numbers that a layer is about to compute from its options, while a file is loaded.
+
+    Args:
+        numbers: how many.
+
+    Raises:
+        FileFormatError: a file that is being loaded requests too many.
+    """
+    allowance = ALLOWANCE.get()
+    if allowance is not None:
+        allowance.constants(numbers)

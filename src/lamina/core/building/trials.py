@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import jax
 
+from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.building import errors
 from lamina.core.building.abstract_trace import Outcome, merge_outcomes, run_pass
 from lamina.core.building.planner import Mismatch, Planner
@@ -48,6 +49,9 @@ _NOT_BY_SIZE = (LaminaError, jax.errors.JAXTypeError)
 """Kinds of errors that may depend on the sizes of inputs, with exceptions."""
 _JUMPS = 4
 _CHEAP, _MOST_CALLS, _MOST_TRACES = 100, 3_000, 600
+_FEW_SMALL, _FEW_CALLS, _FEW_TRACES, _LEAST_TRACES = 7, 300, 100, 10
+"""The limits for a model that a file describes: as many of the small sizes before all others, then
+these calls or traces, but at least the last number of traces."""
 
 
 def run_passes(request: Request) -> Outcome:
@@ -95,6 +99,9 @@ class _Search:
         self._mismatches: list[Mismatch | None] = []
         self._exact = True
         self._calls = 0
+        allowance = ALLOWANCE.get()
+        self._few = allowance is not None and allowance.described
+        self._small = _SMALL[:_FEW_SMALL] if self._few else _SMALL
 
     def run(self) -> Outcome:
         """Return the outcome of the last trace.
@@ -168,7 +175,11 @@ class _Search:
             self.failures.append((sizes, error))
 
     def _spent(self) -> bool:
-        return len(self.tried) >= _MOST_TRACES or self._calls >= _MOST_CALLS
+        traces = len(self.tried)
+        if self._few:
+            many = self._calls >= _FEW_CALLS and traces >= _LEAST_TRACES
+            return many or traces >= _FEW_TRACES
+        return traces >= _MOST_TRACES or self._calls >= _MOST_CALLS
 
     # The search for sizes that suit.
 
@@ -185,7 +196,7 @@ class _Search:
             large = self._until(_LARGER if too_small else _LARGE)
         if not small:
             self._smallest(self.done[-1].nameless if large else max(_SMALL) + 1)
-        every = (*_SMALL, *_LARGE, *_OTHER)
+        every = (*self._small, *_LARGE, *_OTHER, *_SMALL)
         if len(self.done) < 2 and self._until(every) and len(self.done) < 2:
             self._until(every)
         if self.several:
@@ -205,7 +216,7 @@ class _Search:
         """
         size, least, jumps = 1, 1, 0
         self.error = self.failures[0][1]
-        pending = list(_SMALL)
+        pending = list(self._small)
         while not self._spent():
             if isinstance(self.error, TooSmallError):
                 least = max(least, size + self.error.lacking)
@@ -244,7 +255,7 @@ class _Search:
 
     def _apart(self) -> None:
         """Trace with different sizes of the first axis and of other axes, if that is needed."""
-        some = (1, _FIRST, *_SMALL, *_LARGE)
+        some = (1, _FIRST, *self._small, *_LARGE)
         if not self.done and self._until(some, batch=2):
             self._until(some, batch=2)
         if len(self.done) == 1:

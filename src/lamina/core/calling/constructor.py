@@ -149,17 +149,18 @@ def argument_names(kind: type) -> list[str]:
         rest = [p for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD]
         if not rest:
             break
-        options = _options_of(owner, rest[0].name)
+        options = _options_of(owner.__init__, rest[0].name)
         if options is not None:
             names |= dict.fromkeys(options)
             break
     return [*names]
 
 
-def _options_of(owner: type, name: str) -> Iterable[str] | None:
+@functools.cache
+def _options_of(function: Callable[..., None], name: str) -> Iterable[str] | None:
     """Return the keys of the `TypedDict` that annotates ``**name``; None if there is none."""
     try:
-        hint = get_type_hints(owner.__init__).get(name)
+        hint = get_type_hints(function).get(name)
     except (NameError, TypeError, AttributeError):  # a type that only type checkers know
         return None
     return get_type_hints(get_args(hint)[0]) if get_origin(hint) is Unpack else None

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from lamina.core.base.load_limits import ALLOWANCE
+from lamina.core.base.load_limits import ALLOWANCE, count_constants
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layers.bases.adapted import record_options
@@ -65,6 +65,7 @@ class Lookup(Layer):
             raise bad_option(self, "max_tokens", max_tokens, "an integer > 1, or None")
         if not _is_integer(num_oov_indices) or num_oov_indices < 0:
             raise bad_option(self, "num_oov_indices", num_oov_indices, "an integer >= 0")
+        count_constants(num_oov_indices)
         if pad_to_max_tokens and max_tokens is None:
             raise bad_option(self, "pad_to_max_tokens", True, "max_tokens= to pad to, or False")
         mode = _OLD_NAMES.get(output_mode, output_mode)

@@ -13,6 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from lamina import initializers
+from lamina.core.base.load_limits import count_constants
 from lamina.core.running.precision import uncast
 from lamina.core.tree.node import Tracked
 from lamina.layer import Layer
@@ -273,6 +274,7 @@ class MelSpectrogram(Layer):
         _check_signals(self, inputs)
         wide = inputs.dtype == jnp.float64 and self.compute_dtype == "float64"
         x = inputs.astype(jnp.float64 if wide else jnp.float32)
+        count_constants(self.fft_length + self.num_mel_bins * (self.fft_length // 2 + 1))
         power = power_spectrum(x, self._weights(), self.fft_length, self.sequence_stride)
         filters = mel_filters(
             self.num_mel_bins, power.shape[-1], self.sampling_rate, self.min_freq, self.max_freq

@@ -86,6 +86,20 @@ def _joined(function: Function) -> Function:
     return join
 
 
+def _linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    if retstep:
+        raise refused("Linspace", "retstep=False", "retstep=True")
+    return jnp.linspace(array(start), array(stop), num, endpoint, dtype=dtype, axis=axis)
+
+
 def _meshgrid(*x: Any, indexing: str = "xy") -> Any:
     return list(jnp.meshgrid(*map(array, x), indexing=indexing))
 
@@ -227,6 +241,7 @@ SHAPING: dict[str, Function] = {
     "Hsplit": _split_along(jnp.hsplit),
     "Hstack": _joined(jnp.hstack),
     "IsIn": _is_in,
+    "Linspace": _linspace,
     "Meshgrid": _meshgrid,
     "Moveaxis": _moveaxis,
     "Ndim": unary(lambda x: jnp.asarray(x.ndim, jnp.int32)),

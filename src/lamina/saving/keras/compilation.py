@@ -12,6 +12,7 @@ from lamina.saving.config_reader import Reader, reading_config
 from lamina.saving.keras.arrays import StoredArray
 from lamina.saving.keras.assignment import names_by_group
 from lamina.saving.keras.configs import canonical
+from lamina.saving.keras.excluded_layers import of_lamina
 from lamina.saving.keras.legacy_compilation import modern_optimizer
 from lamina.saving.keras.optimizer_state import read_state, with_loss_scale
 from lamina.saving.keras.optimizer_writing import named_optimizer
@@ -53,7 +54,9 @@ def compile_as_saved(
     if not config or not isinstance(config, Mapping) or not hasattr(root, "_compile_from_file"):
         return
     try:
-        arguments = compile_arguments(cast("Mapping[str, Any]", config), custom_objects)
+        given = dict(cast("Mapping[str, Any]", config))
+        given["optimizer"] = of_lamina(root, given.get("optimizer"))
+        arguments = compile_arguments(given, custom_objects)
         optimizer = with_loss_scale(
             arguments["optimizer"], root, arguments.get("auto_scale_loss", True)
         )

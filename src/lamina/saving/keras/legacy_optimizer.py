@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -45,11 +46,11 @@ def in_order(
     Returns:
         One array for each entry; the arrays as they are if they are not those of this optimizer.
     """
-    if not any(name.endswith(":0") for name in names):  # Keras 3 wrote the file
+    if not any(name.endswith(":0") or name.startswith("param_") for name in names):  # of Keras 3
         return list(stored)
     slots = list(dict.fromkeys(entry.name for entry in entries if entry.weight is not None))
-    numbers, lists = _by_slot(slots, names, stored)
     sizes = {slot: sum(entry.name == slot for entry in entries) for slot in slots}
+    numbers, lists = _by_slot(sizes, names, stored)
     if {slot: len(lists[slot]) for slot in slots} != sizes:
         return list(stored)
     found: list[StoredArray] = []
@@ -64,12 +65,18 @@ def in_order(
 
 
 def _by_slot(
-    slots: Sequence[str], names: Sequence[str], stored: Sequence[StoredArray]
+    sizes: Mapping[str, int], names: Sequence[str], stored: Sequence[StoredArray]
 ) -> tuple[dict[str, StoredArray], dict[str, list[StoredArray]]]:
-    """The numbers by name, and the arrays of each slot in the order of the weights."""
-    tokens = {alias: slot for slot in slots for alias in _ALIASES.get(slot, ())}
+    """The numbers by name, and the arrays of each slot in the order of the weights.
+
+    Args:
+        sizes: the number of arrays of each slot.
+        names: the names in the file.
+        stored: the arrays of these names.
+    """
+    tokens = {alias: slot for slot in sizes for alias in _ALIASES.get(slot, ())}
     numbers: dict[str, StoredArray] = {}
-    lists: dict[str, list[StoredArray]] = {slot: [] for slot in slots}
+    lists: dict[str, list[StoredArray]] = {slot: [] for slot in sizes}
     others: list[StoredArray] = []
     for name, array in zip(names, stored, strict=True):
         first, *rest = name.removesuffix(":0").split("/")
@@ -82,10 +89,11 @@ def _by_slot(
             lists[slot].append(array)
         else:
             others.append(array)
-    if not any(lists.values()) and slots:  # the names say nothing: one slot after the other
-        count = len([array for array in others if array.shape not in ((), (1,))]) // len(slots)
-        for index, slot in enumerate(slots):
-            lists[slot] = others[index * count : (index + 1) * count]
+    if not any(lists.values()):  # the names say nothing: one slot after the other
+        if others and not others[0].shape:
+            numbers.setdefault(ITERATION, others[0])
+        rest = (array for array in others if array.shape)
+        lists = {slot: list(islice(rest, size)) for slot, size in sizes.items()}
     return numbers, lists
 
 

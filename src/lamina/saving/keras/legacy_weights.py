@@ -28,6 +28,7 @@ from lamina.saving.keras.legacy_layers import (
     slots_of,
     without_gates,
 )
+from lamina.saving.keras.low_rank import low_rank_scales, with_low_rank
 
 __all__ = ["LegacyGroups", "listed_arrays", "matching_legacy", "root_group"]
 
@@ -84,7 +85,8 @@ class LegacyGroups:
             listed = listed_arrays(file, group)
             return [(f"{group}/{name}", array) for name, array in listed.items()]
 
-        found = {name: arrays(start + name) for name in names}
+        scales = low_rank_scales(file)
+        found = {name: with_low_rank(arrays(start + name), scales) for name in names}
         self.layers = {name: named for name, named in found.items() if named}
         self.top = arrays(start + _TOP) if start + _TOP in file.groups else []
         version, backend = (

@@ -32,7 +32,9 @@ from lamina.saving.lookup import Names
 
 __all__ = ["load", "load_weights", "model_of"]
 
-_OBJECTS, _OBJECTS_EACH = 8_192, 64  # the most objects in a config, and for each array
+_OBJECTS, _OBJECTS_EACH = 2_048, 64  # the most objects in a config, and for each array
+_VALUES, _VALUES_EACH = 1 << 18, 64  # the most values in the lists of a config, and for each array
+_TOKENS = ("vocabulary", "idf_weights")  # lists that may be long
 _CALLS, _CALLS_EACH = 512, 8  # the most further calls of layers, and for each array
 _TEXT = "The JSON of a model"
 _BESIDE = (".weights.h5", ".weights.json", ".h5", ".hdf5")
@@ -104,29 +106,35 @@ def _loaded(
 def _check_size(source: Source, arrays: int) -> None:
     """Check that a config has no more layers, and no more calls of them, than arrays account for.
 
+    Long lists of values are counted too: layers may make arrays of them.
+
     Raises:
         FileFormatError: it has more.
     """
-    layers = calls = 0
+    layers = calls = values = 0
     pending: list[Any] = [source.config]
     while pending:
         value = pending.pop()
         if isinstance(value, list):
-            pending.extend(cast("list[Any]", value))
+            items = cast("list[Any]", value)
+            inner: list[Any] = [item for item in items if isinstance(item, list | dict)]
+            values += len(items) - len(inner)
+            pending.extend(inner)
         elif isinstance(value, dict):
             fields = cast("dict[str, Any]", value)
             layers += "class_name" in fields and isinstance(fields.get("config"), dict)
             nodes: Any = fields.get("inbound_nodes")
             calls += len(cast("list[Any]", nodes)) - 1 if isinstance(nodes, list) and nodes else 0
-            pending.extend(fields.values())
+            pending.extend(value for name, value in fields.items() if name not in _TOKENS)
     most_layers, most_calls = _OBJECTS + _OBJECTS_EACH * arrays, _CALLS + _CALLS_EACH * arrays
-    if layers > most_layers or calls > most_calls:
+    most_values = _VALUES + _VALUES_EACH * arrays
+    if layers > most_layers or calls > most_calls or values > most_values:
         raise refused(
             source.path,
             "describes a larger model than its arrays can fill",
-            expected=f"at most {most_layers:,} objects and {most_calls:,} repeated calls, for "
-            f"{arrays:,} arrays",
-            received=f"{layers:,} objects and {calls:,} repeated calls",
+            expected=f"at most {most_layers:,} objects, {most_calls:,} repeated calls and "
+            f"{most_values:,} values in lists, for {arrays:,} arrays",
+            received=f"{layers:,} objects, {calls:,} repeated calls and {values:,} values",
             remedy="Make the model in code, and call load_weights(path) on it.",
         )
 

@@ -12,6 +12,7 @@ from lamina.core.calling.views import values
 from lamina.core.tree.node import Tracked
 from lamina.errors import LaminaError
 from lamina.saving.config import deserialize, serialize
+from lamina.saving.keras.excluded_layers import of_keras
 from lamina.saving.keras.optimizer_slots import (
     CLASSES,
     ITERATION,
@@ -103,7 +104,7 @@ def keras_optimizer(
         variables = [_variable(entry, arrays, progress) for entry in entries]
     except KeyError as error:
         raise NotOfKerasError(f"the state of the optimizer has no {error}") from error
-    return KerasOptimizer(config, variables)
+    return KerasOptimizer(of_keras(model, config), variables)
 
 
 def _given(arguments: Mapping[str, Any]) -> Any:
