@@ -1,0 +1,7 @@
+"""`keras.preprocessing.image`: images from files."""
+
+from __future__ import annotations
+
+from lamina.compat.keras.forwarding import forwarded
+
+__getattr__, __dir__ = forwarded("keras.preprocessing.image", {})

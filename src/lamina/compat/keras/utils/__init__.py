@@ -1,0 +1,37 @@
+"""`keras.utils`: data, files, names and plots."""
+
+from __future__ import annotations
+
+from lamina.compat.keras.forwarding import add_empty_modules, forwarded
+
+_MODULES = add_empty_modules(__name__, "bounding_boxes")
+
+__getattr__, __dir__ = forwarded(
+    "keras.utils",
+    {
+        "lamina.compat.keras.backend": ("clear_session", "is_keras_tensor", "standardize_dtype"),
+        "lamina.compat.keras.config": (
+            "disable_interactive_logging",
+            "enable_interactive_logging",
+            "is_interactive_logging_enabled",
+        ),
+        "lamina.compat.keras.saving": (
+            "CustomObjectScope",
+            "custom_object_scope",
+            "deserialize_keras_object",
+            "get_custom_objects",
+            "get_registered_name",
+            "get_registered_object",
+            "register_keras_serializable",
+            "serialize_keras_object",
+        ),
+        "lamina.compat.tf.keras.utils": (
+            "PyDataset",
+            "Sequence",
+            "pad_sequences",
+            "to_categorical",
+        ),
+        "lamina.compat.keras.utils.seeds": ("set_random_seed",),
+    },
+    (*_MODULES, "legacy"),
+)
