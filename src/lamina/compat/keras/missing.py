@@ -61,8 +61,6 @@ INSTEAD: dict[str, str] = {
     "keras.layers.TFSMLayer": "Models of TensorFlow are not read.",
     "keras.layers.TorchModuleWrapper": _WRAPPED,
     "keras.layers.Wrapper": "Write a Layer with the other layer as an attribute.",
-    "keras.mixed_precision": _POLICY,
-    "keras.mixed_precision.Policy": _POLICY,
     "keras.ops.image.elastic_transform": _AUGMENT,
     "keras.optimizers.MultiOptimizer": "Use optax.multi_transform.",
     "keras.optimizers.Optimizer": "Optimizers are optax transformations: write one with optax.",
@@ -86,6 +84,8 @@ INSTEAD: dict[str, str] = {
 }
 """What serves instead of a name, or of all names of a namespace, that Lamina does not have."""
 
+_BATCHES = "it returns batches with map, take, skip, cache and prefetch, which fit accepts"
+
 DIFFERS: dict[str, str] = {
     "keras.KerasTensor": "the symbols of Lamina's graphs",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",
@@ -93,7 +93,17 @@ DIFFERS: dict[str, str] = {
     "keras.ops.ctc_decode": "the greedy strategy only",
     "keras.ops.nonzero": "on arrays with known values only",
     "keras.ops.unique": "on arrays with known values, unless size is given",
+    "keras.optimizers": "optax transformations, without methods and attributes of Keras's objects",
+    "keras.optimizers.schedules": "called with the step of an optax transformation",
+    "keras.preprocessing.image_dataset_from_directory": _BATCHES,
+    "keras.preprocessing.text_dataset_from_directory": _BATCHES,
+    "keras.preprocessing.timeseries_dataset_from_array": _BATCHES,
     "keras.random": "inside a compiled call, draws come from the key of the call",
+    "keras.utils.clear_session": "it restarts the numbers of get_uid only: Lamina keeps no models",
+    "keras.utils.image_dataset_from_directory": _BATCHES,
+    "keras.utils.split_dataset": _BATCHES,
+    "keras.utils.text_dataset_from_directory": _BATCHES,
+    "keras.utils.timeseries_dataset_from_array": _BATCHES,
 }
 """How the names that Lamina has differ from Keras's. A namespace stands for all its names."""
 

@@ -67,8 +67,7 @@ def Variable(  # noqa: N802 - Keras's name
                 )
             )
         drawn: Any = lamina.initializers.get(initializer)
-        kind = dtype or "float32"
-        initializer = drawn(jax.random.key(0), tuple(shape), np.dtype(kind))
+        initializer = drawn(tuple(shape), dtype or "float32")
     value = np.asarray(initializer)
     kind = dtype or (np.float32 if value.dtype == np.float64 else value.dtype)
     made = lamina.Variable(
