@@ -86,8 +86,16 @@ INSTEAD: dict[str, str] = {
 
 _BATCHES = "it returns batches with map, take, skip, cache and prefetch, which fit accepts"
 
+_METRIC = "a subclass defines init, update and result of a state, without add_variable"
+_MODEL = "a loss of one's own is train_loss(batch), instead of train_step and compute_loss"
+
 DIFFERS: dict[str, str] = {
     "keras.KerasTensor": "the symbols of Lamina's graphs",
+    "keras.Metric": _METRIC,
+    "keras.Model": _MODEL,
+    "keras.metrics.Metric": _METRIC,
+    "keras.models.Model": _MODEL,
+    "keras.models.clone_model": "the functions of Lambda layers must be defined by def in a module",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",
     "keras.ops.bincount": "on arrays with known values only",
     "keras.ops.ctc_decode": "the greedy strategy only",
