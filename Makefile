@@ -7,7 +7,7 @@ WORKERS ?= 2
 # Without files of bytecode, each process that the tests start compiles all of Lamina's modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo scale test lint types floors tests names fuzz bench bench-check clean
+.PHONY: demo scale test lint types floors tests fuzz bench bench-check clean
 
 demo: .venv/demo  ## train a date translator, show it, save it in demo/
 	$(BIN)/lamina demo --out demo
@@ -32,6 +32,7 @@ tests: .venv/test
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not as_users_run"
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m as_users_run
 
+.PHONY: names
 names: .venv/test  ## write the page of the names of Keras
 	$(BIN)/python -m tests.compat.keras_names
 

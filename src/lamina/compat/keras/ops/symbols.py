@@ -28,8 +28,8 @@ _ARRAYS = {
     Heaviside Hypot Lcm Ldexp LeftShift Less LessEqual Logaddexp Logaddexp2 LogicalAnd LogicalOr
     LogicalXor Maximum Minimum Mod Multiply Nextafter NotEqual Power RightShift Subtract
     TrueDivide Average Correlate Cross Digitize Dot Inner Kron Matmul Nanpercentile Nanquantile
-    Linspace Outer Percentile Quantile SearchSorted Tensordot Vdot Append FullLike GetItem IsIn Pad Take
-    TakeAlongAxis""",
+    Linspace Outer Percentile Quantile SearchSorted Tensordot Vdot Append FullLike GetItem IsIn
+    Pad Take TakeAlongAxis""",
     3: "ScatterUpdate SliceUpdate PerspectiveTransform LayerNorm SeparableConv Select Where",
     4: "ScaleAndTranslate CTCLoss Isclose",
     5: "BatchNorm",
