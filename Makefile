@@ -32,6 +32,10 @@ tests: .venv/test
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not as_users_run"
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m as_users_run
 
+.PHONY: names
+names: .venv/test  ## write the page of the names of Keras
+	$(BIN)/python -m tests.compat.keras_names
+
 FUZZ ?= 600
 fuzz: .venv/test  ## load thousands of modified files, FUZZ per loader
 	$(BIN)/python -m tests.fuzz $(FUZZ)

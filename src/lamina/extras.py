@@ -12,13 +12,16 @@ __all__ = ["extras"]
 
 
 _PACKAGES = {
+    "data": "pillow",
     "serve": "starlette and uvicorn",
     "translate": "tokenizers, sacrebleu, babel and matplotlib",
 }
 
 
 @contextmanager
-def extras(what: str, extra: Literal["serve", "translate"] = "translate") -> Generator[None]:
+def extras(
+    what: str, extra: Literal["data", "serve", "translate"] = "translate"
+) -> Generator[None]:
     """Raise an error with the command to install if an import in the block fails.
 
     Args:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lamina.errors import UnknownNameError, closest, explain
+from lamina.compat.missing import missing_name
 
-__all__ = ["MissingNameError", "missing"]
+__all__ = ["missing"]
 
 _JAX_GRADIENTS = "Use jax.grad on layer.apply(values, ...), or model.train_loss and model.fit."
 _FILES = "Use layer.save_weights(path) and layer.load_weights(path)."
@@ -36,11 +36,7 @@ _REPLACEMENTS = {
 }
 
 
-class MissingNameError(UnknownNameError, AttributeError):
-    """A name of TensorFlow that is not supported."""
-
-
-def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
+def missing(namespace: str, name: str, known: Iterable[str]) -> Exception:
     """The error for `namespace.name`, with a replacement or the nearest name.
 
     Args:
@@ -53,20 +49,5 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
       received: tf.data
       remedy:   Pass arrays or an iterable of batches to fit.
     """
-    full = f"{namespace}.{name}"
-    if name.startswith("_"):
-        return AttributeError(f"{namespace} has no attribute {name!r}")
-    return MissingNameError(
-        explain(
-            f"lamina.compat.tf has no {full}.",
-            received=full,
-            remedy=_REPLACEMENTS.get(full) or _nearest(namespace, name, known),
-        )
-    )
-
-
-def _nearest(namespace: str, name: str, known: Iterable[str]) -> str:
-    close = closest(name, known)
-    if close is not None:
-        return f"Did you mean {namespace}.{close}?"
-    return f"Use jax.numpy, jax.nn or jax.lax; dir({namespace}) lists the supported names."
+    otherwise = f"Use jax.numpy, jax.nn or jax.lax; dir({namespace}) lists the supported names."
+    return missing_name("lamina.compat.tf", namespace, name, known, _REPLACEMENTS, otherwise)

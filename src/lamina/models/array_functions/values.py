@@ -97,7 +97,7 @@ def float_binary(function: Function) -> Function:
 
     def apply(x1: Any, x2: Any) -> Any:
         first, second = array(x1), array(x2)
-        dtype = jax.dtypes.result_type(first, second, 1.0)
+        dtype = jax.dtypes.result_type(first.dtype, second.dtype, 1.0)  # as in Keras, no weak ones
         return function(first.astype(dtype), second.astype(dtype))
 
     return apply

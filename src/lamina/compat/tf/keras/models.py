@@ -35,6 +35,11 @@ class Model(_models.Model, Layer):
     True
     """
 
+    def __new__(cls, *args: Any, **options: Any) -> Any:
+        if cls is Model and (args or "inputs" in options):
+            return _models.Model(*args, **options)
+        return super().__new__(cls, *args, **options)
+
     @classmethod
     def __subclasshook__(cls, kind: type) -> Any:
         return issubclass(kind, _models.Model) if cls is Model else NotImplemented

@@ -1,0 +1,20 @@
+"""`keras.ops.nn`: activations, losses, convolutions and pooling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.compat.keras.missing import missing
+from lamina.compat.keras.ops.namespaces import functions_of
+
+_FUNCTIONS = functions_of("nn")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FUNCTIONS:
+        raise missing("keras.ops.nn", name, _FUNCTIONS)
+    return _FUNCTIONS[name]
+
+
+def __dir__() -> list[str]:
+    return sorted(_FUNCTIONS)

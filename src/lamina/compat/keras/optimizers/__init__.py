@@ -1,0 +1,13 @@
+"""`keras.optimizers`: optax transformations, whose updates are those of Keras."""
+
+from __future__ import annotations
+
+from lamina.compat.keras.forwarding import add_empty_modules, forwarded
+from lamina.compat.tf.keras import optimizers
+
+add_empty_modules(__name__, "legacy")
+_NAMES = [name for name in optimizers.__all__ if name != "schedules"]
+
+__getattr__, __dir__ = forwarded(
+    "keras.optimizers", {"lamina.compat.tf.keras.optimizers": _NAMES}, ("legacy", "schedules")
+)
