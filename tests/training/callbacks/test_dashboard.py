@@ -1,8 +1,8 @@
 """The dashboard in `fit`: what it logs, and that nothing that goes wrong with it ends training."""
 
 import json
-import os
 import math
+import os
 import socket
 import sys
 import urllib.request
