@@ -1,6 +1,6 @@
 """Calls of plans, written by hand."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from lamina import Spec
@@ -27,7 +27,6 @@ class Layer:
     path: str
     name: str
     layer: str = "Dense"
-    inputs: dict[str, Any] = field(default_factory=dict)
 
 
 def chain(names: list[str]) -> list[Call]:

@@ -33,6 +33,8 @@ def test_training_curves(tmp_path: Path) -> None:
         ({"loss": [1.0]}, 1),
         ({"loss": [1.0, 0.0, -1.0], "val_loss": [0.5]}, 1),
         ({"loss": [float("nan"), float("inf"), 1.0]}, 1),
+        ({"loss": [1e308, -1e308, 1.0]}, 1),
+        ({"loss": [1e299, -1e299, 1.0]}, 1),
         ({"loss": [float("nan")], "accuracy": [float("nan")]}, 2),
         ({"val_accuracy": [0.5], "loss": [1.0, 0.5], "error": [30.0, 3.0]}, 3),
         ({"loss": np.geomspace(5, 1e-6, 2_000).tolist(), "empty": []}, 1),

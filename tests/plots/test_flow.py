@@ -42,7 +42,7 @@ def test_a_residual_stream_is_a_chain_of_joins() -> None:
         (4, "join 3"),
         ("join 3", OUT),
     ]
-    assert len(flow(residual(200))[0].edges) == 601  # not the square of the number of layers
+    assert len(flow(residual(2000))[0].edges) == 6001  # not the square of the number of layers
 
 
 def test_each_input_of_the_root_is_an_end() -> None:

@@ -105,11 +105,13 @@ def test_options() -> None:
 
 
 def test_a_graph_of_two_inputs_with_a_skip_connection() -> None:
-    left, right = Input((16,)), Input((8,))
+    left, right = Input((16,), name="left"), Input((8,), name="right")
     x = layers.Concatenate()([layers.Dense(4)(left), layers.Dense(4)(right)])
     model = Model([left, right], layers.Add()([x, layers.Dense(8)(x)]))
     figure = model.plot(show_shapes=True)
-    assert {"dense", "dense_1", "dense_2", "concatenate", "add"} <= set(words(figure))
+    assert {"left", "right", "dense", "dense_1", "dense_2", "concatenate", "add"} <= set(
+        words(figure)
+    )
     assert len(boxes(figure)) == 5 + 2 + 1
     check_boxes(figure)
 

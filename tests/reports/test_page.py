@@ -296,6 +296,21 @@ def test_calls_stand_in_order_and_open_one_level_at_a_time(opened) -> None:
 
 
 @in_browser
+def test_the_address_keeps_the_view(opened) -> None:
+    page = opened(example())
+    for tab, name in ((1, "#calls"), (2, "#sizes"), (0, "#tree")):
+        page.click(f"#tab-{tab}")
+        assert page.run("location.hash") == name
+    for expected in ("Sizes", "Calls", "Tree"):
+        page.run("history.back()")
+        page.send("Runtime.evaluate", expression=TURN, awaitPromise=True)
+        assert page.run("page.view.name") == expected
+
+
+TURN = "new Promise((done) => window.addEventListener('hashchange', done, { once: true }))"
+
+
+@in_browser
 def test_areas_are_in_proportion_to_sizes(opened) -> None:
     plan = example()
     page = opened(plan)

@@ -224,7 +224,6 @@ class Model(Layer):
         return text_inputs.called(self, super().__call__, args, kwargs)
 
     _lamina_text_outputs = text_inputs.text_outputs
-
     call: Any = _call  # not a method, so that a subclass may define `call` with other arguments
 
     @masks_by_inner_layers
@@ -290,6 +289,9 @@ class Model(Layer):
         """The names of the outputs, in their structure; None if they are unknown."""
         graph = graph_of(self)
         return None if graph is None else layer_names.names_of_outputs(graph)
+
+    def _lamina_input_names(self) -> tuple[str, ...]:
+        return text_inputs.input_names(self)
 
     _ends = graph_call.ends_of
     _complete_graph = keras_graph.complete_graph

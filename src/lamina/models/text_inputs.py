@@ -35,6 +35,7 @@ __all__ = [
     "called",
     "check_ids",
     "ids_specs",
+    "input_names",
     "program_of",
     "stages_of",
     "text_outputs",
@@ -75,6 +76,13 @@ def program_of(model: Layer) -> Graph | None:
     """Return the graph that programs run: that of the model, without layers of text."""
     stages = stages_of(model)
     return graph_of(model) if stages is None else stages.program
+
+
+def input_names(model: Layer) -> tuple[str, ...]:
+    """Return the names of the inputs of programs; empty without a graph, or if not unique."""
+    graph = program_of(model)
+    found = () if graph is None else names_of_inputs(graph.inputs, graph.names or (None,))
+    return tuple(found) if len(set(found)) == len(found) else ()
 
 
 def _divided(model: Layer, graph: Graph) -> Stages | None:

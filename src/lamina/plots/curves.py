@@ -30,6 +30,7 @@ _NO_FRACTIONS = (*_SCORES, "lr", "learning_rate")
 _MOST_MARKERS = 40
 _COLUMNS = 3
 _MOST_PANELS = 60
+_LARGEST = 1e300  # the difference of two values must be finite, also with margins
 
 
 def plot_history(
@@ -91,7 +92,9 @@ def _numbers(values: Any) -> NDArray[np.float64]:
         array = np.asarray(values, float)
     except (TypeError, ValueError):
         return np.empty(0)
-    return array if array.ndim == 1 else np.empty(0)
+    if array.ndim != 1:
+        return np.empty(0)
+    return np.where(np.abs(array) > _LARGEST, np.copysign(np.inf, array), array)
 
 
 def _draw_measure(

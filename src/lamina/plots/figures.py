@@ -64,7 +64,7 @@ def finish(figure: Figure, path: str | os.PathLike[str] | None, dpi: float = DPI
     FigureCanvasAgg(figure)
     width, height = figure.get_size_inches()
     largest = min(_LONGEST_SIDE / max(width, height), (_MOST_PIXELS / (width * height)) ** 0.5)
-    figure.set_dpi(min(dpi, largest))
+    figure.set_dpi(max(min(dpi, largest), 1 / min(width, height)))  # one dot, at least
     if path is None:
         return figure
     figure.savefig(path, dpi=figure.get_dpi(), facecolor="white", format=_format_of(path))

@@ -90,6 +90,8 @@ class Flow:
         """Return the fewest vertices found that stand for all of some sources."""
         rest, parts = set(wanted), list[Key]()
         for known in sorted(self.joins, key=len, reverse=True):
+            if len(rest) < 2:
+                break
             if known <= wanted and len(known & rest) > 1:
                 parts.append(self.joins[known])
                 rest -= known

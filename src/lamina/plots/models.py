@@ -38,6 +38,7 @@ from lamina.plots.figures import ACCENT, INK, PALE, Plot, finish
 from lamina.plots.flow import IN, OUT, Call, Flow, Key, arrays_of, flow, input_end
 from lamina.plots.texts import shown, style_of
 from lamina.reports.examination import examine
+from lamina.reports.origins import input_labels
 
 __all__ = ["GraphOptions", "plot_calls", "plot_model"]
 
@@ -62,8 +63,6 @@ class Named(Protocol):
     def layer(self) -> str: ...
     @property
     def name(self) -> str: ...
-    @property
-    def inputs(self) -> Mapping[str, Any]: ...
 
 
 class Weight(Protocol):
@@ -161,6 +160,7 @@ def plot_model(
         options,
         dpi=dpi,
         activations=activations,
+        inputs=[name for name, _ in input_labels(plan.calls[0], plan.layers[0])],
     )
 
 
@@ -181,6 +181,7 @@ def plot_calls(
     *,
     dpi: float = 200,
     activations: Mapping[str, str] | None = None,
+    inputs: Sequence[str] = (),
 ) -> Figure:
     """Plot the calls of a plan.
 
@@ -192,6 +193,7 @@ def plot_calls(
         options: what is shown.
         dpi: dots per inch of a PNG file.
         activations: the name of the activation of layers by path; none by default.
+        inputs: the names of the arrays of the first call; numbers by default.
 
     Raises:
         InputError: there are no calls, an option is unknown, or the path has another ending.
@@ -205,7 +207,7 @@ def plot_calls(
                 remedy="Pass rankdir='TB' for a plot from top to bottom.",
             )
         )
-    page = _Page(calls, layers, variables, options, activations or {}).drawn()
+    page = _Page(calls, layers, variables, options, activations or {}, inputs).drawn()
     width, height = page.width + 2 * _MARGIN, page.height + 2 * _MARGIN
     figure = Plot(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -226,11 +228,11 @@ class _Page:
         variables: Sequence[Weight],
         options: GraphOptions,
         activations: Mapping[str, str],
+        inputs: Sequence[str],
     ) -> None:
         self.calls, self.options, self.activations = calls, options, activations
+        self.inputs = inputs
         self.names = {one.path: one.name for one in layers if one.name != snake(one.layer)}
-        no_inputs: Mapping[str, Any] = {}
-        self.inputs = next((one.inputs for one in layers if not one.path), no_inputs)
         self.roots: list[int] = []
         for index, call in enumerate(calls):
             self.roots.append(index if call.caller < 0 else self.roots[call.caller])
@@ -269,7 +271,7 @@ class _Page:
     def _root(self, root: int, graph: Flow, boxes: dict[Key, Box]) -> Box:
         arrays = arrays_of(self.calls[root].inputs)
         for place, array in enumerate(arrays):
-            boxes[input_end(place)] = self._end(self._input_name(root, place), [array])
+            boxes[input_end(place)] = self._end(self._input_name(place), [array])
         boxes[IN] = self._end("inputs" if len(arrays) > 1 else "input", arrays)
         results = arrays_of(self.calls[root].outputs)
         boxes[OUT] = self._end("outputs" if len(results) > 1 else "output", results)
@@ -283,16 +285,8 @@ class _Page:
             lines.append(Line(f"and {len(arrays) - _MOST_LINES} more"))
         return pill(lines)
 
-    def _input_name(self, root: int, place: int) -> str:
-        """The name of an input of the root, if its arrays are in the order of the inputs."""
-        arrays = arrays_of(self.calls[root].inputs)
-        names = [name for name, value in self.inputs.items() for _ in arrays_of(value)]
-        specs = [spec for value in self.inputs.values() for spec in arrays_of(value)]
-        if specs != arrays:
-            return f"input {place + 1}"
-        several = names.count(names[place]) > 1
-        number = names[: place + 1].count(names[place])
-        return f"{names[place]} {number}" if several else names[place]
+    def _input_name(self, place: int) -> str:
+        return self.inputs[place] if place < len(self.inputs) else f"input {place + 1}"
 
     def _lines(self, index: int) -> list[Line]:
         call, options = self.calls[index], self.options

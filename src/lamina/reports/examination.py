@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +19,7 @@ from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Built, Tracked
 from lamina.core.tree.walk import Tree, walk
+from lamina.hidden_output import hidden_output
 from lamina.reports.dims import Dims
 from lamina.reports.flops import count_flops
 from lamina.reports.flow import find_flow
@@ -65,7 +64,7 @@ def examine(root: Tracked, *specs: Any, **named: Any) -> Plan:
     for method, inputs in built.entries.items():
         mode = method_of(type(root), method).training_default
         try:
-            with contextlib.redirect_stdout(io.StringIO()):  # output of user code
+            with hidden_output():  # output of user code
                 plans.append(examined_plan(Request(root, method, inputs, mode, site()), _look))
         except Exception as error:
             notes.append(f"{method} cannot be planned again: {str(error).splitlines()[0]}")

@@ -8,7 +8,7 @@ from typing import Any, cast
 from lamina.core.building.plan import Plan, PlannedCall, PlannedLayer, PlannedVariable
 from lamina.core.specs.spec import Spec, map_specs
 
-__all__ = ["Origins", "array_specs", "input_labels"]
+__all__ = ["Origins", "array_specs", "input_labels", "named_inputs"]
 
 _INPUT = "axis "  # the beginning of a cause that is an axis of an input
 
@@ -79,13 +79,41 @@ def _inputs(plan: Plan) -> Iterator[tuple[str, int]]:
 
 def input_labels(call: PlannedCall, layer: PlannedLayer | None) -> list[tuple[str, Spec]]:
     """Return the arrays of a call's inputs: their names, and their specs."""
-    names = [] if layer is None or layer.needs is None else [*layer.needs, *layer.optional]
-    found: list[tuple[str, Spec]] = []
-    for place, value in enumerate(call.inputs.args):
-        found += _labelled(names[place] if place < len(names) else str(place), value)
-    for name, value in call.inputs.kwargs.items():
-        found += _labelled(name, value)
-    return found
+    named = named_inputs(call, layer)
+    return [pair for name, value in named for pair in _labelled(name, value)]
+
+
+def named_inputs(call: PlannedCall, layer: PlannedLayer | None) -> list[tuple[str, Any]]:
+    """Return the inputs of a call, each with its name; a number if the name is not known.
+
+    Args:
+        call: the call.
+        layer: its layer; None if it is not known.
+    """
+    args: Sequence[Any] = call.inputs.args
+    names = _names(call, layer)
+    needs = () if layer is None else layer.needs or ()
+    if len(args) == 1 and len(needs) > 1:  # a graph takes all of its inputs in one dict or list
+        inner = args[0]
+        if isinstance(inner, dict) and set(cast("dict[str, Any]", inner)) == set(needs):
+            return [*cast("dict[str, Any]", inner).items(), *call.inputs.kwargs.items()]
+        if isinstance(inner, list | tuple) and len(cast("Sequence[Any]", inner)) == len(needs):
+            args = cast("Sequence[Any]", inner)
+    found = [(names[k] if k < len(names) else str(k), value) for k, value in enumerate(args)]
+    return [*found, *call.inputs.kwargs.items()]
+
+
+def _names(call: PlannedCall, layer: PlannedLayer | None) -> list[str]:
+    """The names of the positional inputs of a call, as far as the plan tells."""
+    if layer is None:
+        return []
+    if call.method != "call":
+        is_first = call.method == layer.method and None not in call.inputs.args
+        return list(layer.inputs) if is_first else []
+    names = [*(layer.needs or ()), *layer.optional]
+    star = next((place for place, name in enumerate(names) if name.startswith("*")), len(names))
+    several = [f"{name[1:]}_{k}" for name in names[star:][:1] for k in range(len(call.inputs.args))]
+    return [*names[:star], *several]
 
 
 def array_specs(tree: Any) -> list[Spec]:

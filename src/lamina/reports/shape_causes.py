@@ -6,8 +6,6 @@ layer, follows from it.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from lamina.core.tree.build_state import own_build
 from lamina.core.tree.memento import Memento
 from lamina.core.tree.node import Built, Tracked, attributes
 from lamina.core.tree.variable import Variable
+from lamina.hidden_output import hidden_output
 
 __all__ = ["COPIES", "FIXED", "FOLLOWS", "UNKNOWN", "reasons"]
 
@@ -96,7 +95,7 @@ class _Probe(Interpreter):
                 object.__setattr__(self.root, *cause.attribute)
             written = cast("Callable[..., Any]", own_build(self.root))
             args, kwargs = build_arguments(written, cause.inputs, shapes_of)
-            with contextlib.redirect_stdout(io.StringIO()):
+            with hidden_output():
                 written(self.root, *args, **kwargs)
             return self._asked
         except Exception:

@@ -117,8 +117,9 @@ def remedy(layer: PlannedLayer) -> str:
     """
     if layer.needs is None:
         return "Define a call method in the class."
-    needed = layer.needs
-    shapes = "shape" if len(needed) == 1 else ", ".join(f"{name}=shape" for name in needed)
+    named = ("shape, ..." if one.startswith("*") else f"{one}=shape" for one in layer.needs)
+    is_one = len(layer.needs) == 1 and not layer.needs[0].startswith("*")
+    shapes = "shape" if is_one else ", ".join(named)
     return f"Call it on arrays, or build({shapes})."
 
 

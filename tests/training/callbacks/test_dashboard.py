@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import socket
 import sys
 import urllib.request
@@ -183,6 +184,14 @@ def test_a_log_that_cannot_be_written_ends_no_training(tmp_path):
     with pytest.warns(UserWarning, match="The log cannot be written"):
         history = fit(network(), dashboard)
     assert sampled == [0, 1, 2]
+    assert len(history.history["loss"]) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs what POSIX has")
+def test_a_pipe_in_place_of_the_log_ends_no_training(tmp_path):
+    os.mkfifo(tmp_path / LOG_NAME)
+    with pytest.warns(UserWarning, match="not a regular file"):
+        history = fit(network(), Dashboard(tmp_path, None))
     assert len(history.history["loss"]) == 3
 
 

@@ -67,6 +67,8 @@ def test_names_of_this_machine_are_served(server, host):
 
 def test_wrong_requests(server):
     assert ask(server, "/runs?axis=size")[0] == 400
+    for version in ("-1", "9" * 5000):  # a version that no page has
+        assert ask(server, f"/runs?version={version}")[0] == 200
     assert ask(server, "/", "POST")[0] == 405
     assert ask(server, "/", "POST", Origin="http://evil.example")[0] == 403
     assert ask(server, "/page.html")[0] == 404

@@ -108,6 +108,15 @@ def test_a_run_that_begins_again_is_another(log):
     assert len(read(log)) == 3
 
 
+def test_lines_without_an_epoch_do_not_void_the_rest(log):
+    unknown = {"event": "step", "time": 1.0, "step": 5, "logs": {"loss": 2.0}}
+    lines(log, begin(), unknown, begin(step=5, epoch=0), at(8, 1.0), {"event": "end", "step": 8})
+    lines(log, begin(step=8, epoch=1), at(9, 0.5))
+    (shown,) = read(log)
+    assert shown["notes"] == []
+    assert shown["curves"]["step"]["loss"]["y"] == [2.0, 1.0, 0.5]
+
+
 def test_what_is_hostile_is_text_or_left_out(log):
     lines(
         log,

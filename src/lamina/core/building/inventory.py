@@ -36,7 +36,7 @@ def planned_layers(tree: Tree, records: Mapping[int, Built]) -> tuple[PlannedLay
 
 def _layer(path: str, layer: Tracked, record: Built | None) -> PlannedLayer:
     node, kind = layer._lamina, type(layer)
-    needs, optional = _inputs(kind)
+    needs, optional = _inputs(layer)
     return PlannedLayer(
         path,
         kind.__name__,
@@ -47,7 +47,7 @@ def _layer(path: str, layer: Tracked, record: Built | None) -> PlannedLayer:
         needs,
         optional,
         "" if record is None else record.method,
-        {} if record is None else _named(kind, record),
+        {} if record is None else _named(layer, record),
         None if record is None else record.outputs,
         None if node.built is None else node.built.at,
         own_build(layer) is not None,
@@ -56,20 +56,28 @@ def _layer(path: str, layer: Tracked, record: Built | None) -> PlannedLayer:
     )
 
 
-def _inputs(kind: type) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-    """Return the names of the required inputs of a class, None without `call`, and the others."""
+def _inputs(layer: Tracked) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Return the names of the required inputs of a layer, None without `call`, and the others."""
     try:
-        parameters = method_of(kind, "call").signature.parameters.values()
+        parameters = method_of(type(layer), "call").signature.parameters.values()
     except LaminaError:
         return None, ()
-    needed = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
-    return tuple(needed), tuple(p.name for p in parameters if p.default is not p.empty)
+    needed = [
+        f"*{p.name}" if p.kind is p.VAR_POSITIONAL else p.name
+        for p in parameters
+        if p.default is p.empty and p.kind is not p.VAR_KEYWORD
+    ]
+    optional = tuple(p.name for p in parameters if p.default is not p.empty)
+    return tuple(layer._lamina_input_names() or needed), optional
 
 
-def _named(kind: type, record: Built) -> dict[str, Any]:
-    inputs = record.inputs
+def _named(layer: Tracked, record: Built) -> dict[str, Any]:
+    inputs, names = record.inputs, layer._lamina_input_names()
     try:
-        named = method_of(kind, record.method).bind(inputs.args, inputs.kwargs)
+        if names and len(names) == len(inputs.args):
+            named = dict(zip(names, inputs.args, strict=True)) | inputs.kwargs
+        else:
+            named = method_of(type(layer), record.method).bind(inputs.args, inputs.kwargs)
     except LaminaError:
         return {str(place): one for place, one in enumerate(inputs.args)} | inputs.kwargs
     return {name: value for name, value in named.items() if value is not None}

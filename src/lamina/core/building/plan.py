@@ -37,7 +37,8 @@ class PlannedLayer:
         made_at: the line that creates it; None for a file.
         defined_at: the line that defines its class; None if it was not looked up.
         trainable: whether its flag is set; False if it is frozen.
-        needs: the names of the inputs of its `call`; None if its class defines none.
+        needs: the names of the inputs of its `call`, with a star where any number is taken; None
+            if its class defines none.
         optional: the names of the inputs that may be left out.
         method: the method of its first call; empty if it is not called.
         inputs: the specs of its first call, by the names of the inputs.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -188,6 +188,10 @@ class Tracked:
 
     _lamina: Node
     _lamina_outside: bool = False
+
+    def _lamina_input_names(self) -> Sequence[str]:
+        """The names of the inputs of a graph, in order; empty if `call` names the inputs."""
+        return ()
 
     def __copy__(self) -> Any:
         # The copy holds the same layers and variables, with a node of its own.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from typing import Any
 
 import jax
@@ -17,6 +16,7 @@ from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments
 from lamina.core.tree.walk import walk
 from lamina.errors import LaminaError
+from lamina.hidden_output import hidden_output
 from lamina.layer import Layer
 from lamina.models.doctor.building import build_failure, fixed_batch, hidden_layers
 from lamina.models.doctor.loss_checks import loss_findings
@@ -61,7 +61,7 @@ def doctor(model: Layer, *specs: Any, **named: Any) -> Diagnosis:
     request, arrays = _request(model, specs, named)
     label = type(model).__name__
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # output of user code
+        with hidden_output():  # output of user code
             plan = examine(model, *request.specs.args, **_named(request))
     except Exception as error:
         findings = [build_failure(error, model)]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -26,6 +24,7 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import frozen_variables
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import walk
+from lamina.hidden_output import hidden_output
 from lamina.layer import Layer
 from lamina.models.doctor.patient import Passes, SeenCall, arrays_of, is_float
 
@@ -57,7 +56,7 @@ def run_passes(
         Exception: the model cannot be copied, or fails.
     """
     twin = copy.deepcopy(model)
-    with contextlib.redirect_stdout(io.StringIO()):  # output of user code
+    with hidden_output():  # output of user code
         carry_out(replace(request, root=twin), seed=0)
         if arrays is not None:
             return _run(twin, request, arrays, given=True)

@@ -58,8 +58,7 @@ class Page {
     if (DATA.changes) this.views.push(new ChangesView());
     this.tabs = this.views.map((view, at) => this.tab(view, at));
     document.getElementById("app").hidden = false;
-    const named = this.views.find((view) => `#${view.name.toLowerCase()}` === location.hash);
-    this.show(named ?? this.tree);
+    this.show(this.viewOfAddress());
     this.listen();
     this.tree.choose(ROOT, true);
     this.select(ROOT, this.tree);
@@ -94,14 +93,24 @@ class Page {
     }
   }
 
+  viewOfAddress() {
+    return this.views.find((view) => hashOf(view) === location.hash) ?? this.tree;
+  }
+
+  /* Show a view that a person chose. The address keeps it, except in the frame of a notebook. */
+  go(view) {
+    this.show(view);
+    if (window === window.top && location.hash !== hashOf(view)) location.hash = hashOf(view);
+  }
+
   tab(view, at) {
     const tab = make("button", { type: "button", role: "tab", id: `tab-${at}`,
-      "aria-controls": `view-${at}`, onclick: () => this.show(view) }, view.name);
+      "aria-controls": `view-${at}`, onclick: () => this.go(view) }, view.name);
     tab.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
       const next = (at + step + this.views.length) % this.views.length;
-      this.show(this.views[next]);
+      this.go(this.views[next]);
       this.tabs[next].focus();
     });
     document.getElementById("tabs").append(tab);
@@ -186,7 +195,7 @@ class Page {
       if (dimOf(event) >= 0) this.pin(dimOf(event));
     });
     this.box.addEventListener("input", () => {
-      if (this.view !== this.tree) this.show(this.tree);
+      if (this.view !== this.tree) this.go(this.tree);
       this.found.textContent = this.tree.search(this.box.value.trim());
     });
     this.box.addEventListener("keydown", (event) => {
@@ -196,6 +205,9 @@ class Page {
       event.preventDefault();
     });
     document.addEventListener("keydown", (event) => this.key(event));
+    window.addEventListener("hashchange", () => {
+      if (this.view !== this.viewOfAddress()) this.show(this.viewOfAddress());
+    });
     window.addEventListener("beforeprint", () => this.print(true));
     window.addEventListener("afterprint", () => this.print(false));
   }
@@ -225,6 +237,8 @@ class Page {
     else this.tree.refresh();
   }
 }
+
+const hashOf = (view) => `#${view.name.toLowerCase()}`;
 
 const page = new Page();
 page.start();

@@ -9,8 +9,9 @@ from typing import Any, cast
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.base.sites import Site
 from lamina.core.building.plan import Plan, PlannedCall, PlannedLayer, PlannedVariable
-from lamina.core.specs.spec import Arguments, Spec
+from lamina.core.specs.spec import Spec
 from lamina.reports.formatting import place
+from lamina.reports.origins import named_inputs
 
 __all__ = ["page_data"]
 
@@ -24,11 +25,12 @@ def page_data(plan: Plan, title: str, other: Plan | None) -> str:
         other: an earlier plan to compare with; None for no comparison.
     """
     shared = _Shared()
+    layers = {one.path: one for one in plan.layers}
     data = {
         "title": title,
         "layers": [_layer(one, shared) for one in plan.layers],
         "variables": [_variable(one, shared) for one in plan.variables],
-        "calls": [_call(one, shared) for one in plan.calls],
+        "calls": [_call(one, layers.get(one.path), shared) for one in plan.calls],
         "unused": plan.unused,
         "aliases": [*plan.aliases.items()],
         "external": plan.external,
@@ -121,12 +123,12 @@ def _variable(one: PlannedVariable, shared: _Shared) -> list[Any]:
     ]
 
 
-def _call(one: PlannedCall, shared: _Shared) -> list[Any]:
+def _call(one: PlannedCall, layer: PlannedLayer | None, shared: _Shared) -> list[Any]:
     return [
         one.path,
         shared.text(one.layer),
         shared.text(one.method),
-        shared.specs("", _named(one.inputs)),
+        shared.specs("", _inputs(one, layer)),
         shared.specs("", one.outputs),
         shared.site(one.called_at),
         one.caller,
@@ -138,8 +140,11 @@ def _call(one: PlannedCall, shared: _Shared) -> list[Any]:
     ]
 
 
-def _named(inputs: Arguments) -> list[Any] | dict[str, Any]:
-    return [list(inputs.args), dict(inputs.kwargs)] if inputs.kwargs else list(inputs.args)
+def _inputs(call: PlannedCall, layer: PlannedLayer | None) -> list[Any] | dict[str, Any]:
+    """The inputs of a call; by name if there are several."""
+    found = named_inputs(call, layer)
+    is_one = len(found) == 1 and not call.inputs.kwargs
+    return [value for _, value in found] if is_one else dict(found)
 
 
 def _dims(dims: Iterable[tuple[int, ...]]) -> list[list[int]]:

@@ -20,6 +20,7 @@ Numbers that are not finite are the strings ``"nan"``, ``"inf"`` and ``"-inf"``.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -59,6 +60,8 @@ class LogWriter:
         entry = {"event": event, "time": round(time.time(), 3), **values}
         line = json.dumps(_plain(entry), ensure_ascii=False, allow_nan=False) + "\n"
         data = line.encode("utf-8", "backslashreplace")
+        if self.path.exists() and not self.path.is_file():  # a pipe would wait for a reader
+            raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(self.path))
         with open(self.path, "ab") as stream:
             if not self._is_begun and stream.tell() and not _ends_with_newline(self.path):
                 data = b"\n" + data  # a process was killed while it wrote the last line

@@ -62,7 +62,7 @@ class Run:
         step, epoch = _known(event, "step"), _known(event, "epoch")
         if not step > 0:
             return False
-        return step < self.step or epoch >= math.floor(self.epoch)
+        return step < self.step or not epoch <= self.epoch - 1  # each may be unknown, that is NaN
 
     def add_epoch(self, epoch: float, logs: Mapping[str, Any], step: float = NONE) -> None:
         """Add the logs at the end of an epoch, counted from 1."""

@@ -7,6 +7,7 @@ nothing has changed since that version.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
@@ -127,7 +128,7 @@ class _Site:
         version = request.query_params.get("version", "")
         if axis not in ("step", "epoch", "time"):
             raise HTTPException(400, "The axis must be step, epoch or time.")
-        known = int(version) if version.isascii() and version.isdigit() else None
+        known = int(version) if re.fullmatch("[0-9]{1,18}", version) else None
         found = self._watched.answer(axis, known)
         return Response(status_code=204) if found is None else json_response(found)
 
