@@ -136,6 +136,11 @@ def test_equal_sizes_are_no_dim_unless_they_meet() -> None:
         (lambda x: jax.vmap(jnp.sin)(x), (0, 1, 2)),
         (lambda x: jnp.unstack(x, axis=1)[0], (0, 2)),
         (lambda x: jax.lax.cond(True, jnp.sin, jnp.cos, x), (0, 1, 2)),
+        (lambda x: x.at[0].set(0), (0, 1, 2)),
+        (lambda x: jax.lax.dynamic_update_slice(x, x[:1, :, :3], (0, 0, 0)), (0, 1, 2)),
+        (lambda x: jax.lax.fori_loop(0, 3, lambda i, a: x[i], x[0] * 0), (1, 2)),
+        (lambda x: jax.lax.scan(lambda c, a: (a, c), jnp.zeros((4, 4)), x)[1], (0, 1, 2)),
+        (lambda x: x.reshape(5, 2, 2, 4).reshape(5, 4, 4), (0, 1, 2)),
     ],
 )
 def test_dims_follow_the_axes(change, expected) -> None:
@@ -150,6 +155,15 @@ def test_a_merged_axis_that_is_split_again_is_the_same() -> None:
     plan = examine(layers.MultiHeadAttention(2, 3), (None, 5, 8), (None, 5, 8))
     kernel, bias = dims_of(plan)["query.kernel"], dims_of(plan)["query.bias"]
     assert kernel[1:] == bias
+
+
+@pytest.mark.parametrize("layer", [layers.LSTM(6), layers.SimpleRNN(6), layers.ConvLSTM1D(6, 3)])
+def test_dims_go_through_recurrent_layers(layer) -> None:
+    shape = (5, 9, 7, 4) if isinstance(layer, layers.ConvLSTM1D) else (5, 9, 4)
+    plan = examine(layer, shape)
+    (given,), (made,) = plan.calls[0].input_dims, plan.calls[0].output_dims
+    assert made[0] == given[0]
+    assert made[-1] == dims_of(plan)["recurrent_kernel"][-2]
 
 
 def test_unknown_dims_are_dims() -> None:
