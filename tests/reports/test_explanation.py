@@ -111,6 +111,7 @@ class Kernel:
     """The shell of a notebook."""
 
     kernel = True
+    execution_count = 1
 
 
 @pytest.fixture
@@ -126,19 +127,28 @@ def notebook(monkeypatch):
     return shown
 
 
-def test_a_notebook_shows_a_report_once(notebook, capsys) -> None:
+def test_a_notebook_shows_a_report_once(notebook, capsys, monkeypatch) -> None:
     model = Decoder()
     result = model.explain((None, 3))
     result._ipython_display_()  # the value of the cell
     assert len(notebook) == 1
     assert "iframe" in notebook[0]["text/html"]
     assert notebook[0]["text/plain"] == str(result)
-    result._ipython_display_()  # in a later cell
+    result._ipython_display_()  # again
     assert len(notebook) == 2
     model.summary()._ipython_display_()
     assert len(notebook) == 3
     assert "<pre>Decoder is not built" in notebook[2]["text/html"]
+    kept = model.summary()
+    monkeypatch.setattr(Kernel, "execution_count", 2)
+    kept._ipython_display_()  # the value of a later cell
+    assert len(notebook) == 5
     assert capsys.readouterr().out == ""
+
+
+def test_a_notebook_shows_only_the_part_that_was_asked_for(notebook) -> None:
+    Decoder().explain(why="kernel", x=(None, 3))
+    assert "<pre>first.kernel" in notebook[0]["text/html"]
 
 
 def test_layers_and_plans_have_a_page_in_notebooks() -> None:

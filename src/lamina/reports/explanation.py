@@ -75,7 +75,8 @@ class Explanation(Report):
         return page
 
     def _repr_html_(self) -> str:
-        return notebook_html(self.plan)
+        whole = self._path is None and self._weights is None
+        return notebook_html(self.plan) if whole else super()._repr_html_()
 
     def _title(self) -> str:
         return (self._tree.root.layer if self.plan.layers else "") or "a file"
