@@ -1,5 +1,7 @@
 """Examined plans: callers, the flow of data, dims, FLOPs and causes."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -233,6 +235,28 @@ def test_json_keeps_everything(plan) -> None:
     assert again.to_json() == plan.to_json()
     assert again.layers[0] == plan.layers[0] or plan.calls
     assert again.variables == plan.variables
+
+
+@pytest.mark.parametrize(
+    ("part", "index", "name", "value"),
+    [
+        ("calls", 1, "caller", 1),
+        ("calls", 1, "caller", 2),
+        ("calls", 1, "caller", -2),
+        ("calls", 1, "sources", [99]),
+        ("calls", 1, "sources", [-2]),
+        ("calls", 1, "results", [3]),
+        ("calls", 0, "flops", 1 << 63),
+        ("layers", 0, "path", "other"),
+        ("variables", 0, "nbytes", 10**400),
+    ],
+)
+def test_numbers_out_of_range_are_an_error(part, index, name, value) -> None:
+    plan = json.loads(examine(Sequential([layers.Dense(2), layers.Dense(1)]), (3, 4)).to_json())
+    assert len(plan["calls"]) == 3
+    plan[part][index][name] = value
+    with pytest.raises(FileFormatError):
+        Plan.from_json(json.dumps(plan))
 
 
 @pytest.mark.parametrize(
