@@ -277,3 +277,42 @@ def test_numbers_out_of_range_are_an_error(part, index, name, value) -> None:
 def test_other_json_is_an_error(text) -> None:
     with pytest.raises(FileFormatError):
         Plan.from_json(text)
+
+
+class Breaks(Layer):
+    """A layer that raises an error once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(2)
+        self.error = None
+
+    def call(self, x):
+        if self.error is not None:
+            raise self.error
+        return self.dense(x)
+
+
+class SilentError(Exception):
+    """An error without a text."""
+
+    def __str__(self) -> str:
+        return ""
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("boom\nmore"), "ValueError: boom"),
+        (AssertionError(), "AssertionError"),
+        (SilentError(), "SilentError"),
+    ],
+)
+def test_an_error_of_the_call_is_a_note(batch, error, text) -> None:
+    layer = Breaks()
+    layer.build((batch, 3))
+    layer.error = error
+    plan = examine(layer)
+    assert plan.notes == (f"call cannot be planned again: {text}",)
+    assert [one.path for one in plan.variables] == ["dense.kernel", "dense.bias"]
