@@ -216,6 +216,19 @@ def test_what_is_beyond_the_limit_of_sizes_is_not_called_fixed() -> None:
     assert why(layer) == [("not known",)]
 
 
+def test_sizes_in_a_long_attribute_are_not_tried_one_by_one() -> None:
+    asked = []
+
+    def build(self, shape):
+        asked.append(shape)
+        return [(shape[-1],), (5,)]
+
+    layer = Own(build, words={str(number): number for number in range(1000)})
+    layer.build((None, 4))
+    assert why(layer) == [("axis -1 of x",), ("not known",)]
+    assert len(asked) < 10
+
+
 @pytest.mark.parametrize("groups", [1, 2])
 def test_the_channels_of_a_convolution(groups) -> None:
     layer = layers.Conv2D(6, (3, 5), groups=groups)

@@ -39,7 +39,7 @@ Shapes = list[tuple[int, ...]]
 FIXED, FOLLOWS, UNKNOWN = "fixed", "follows", "not known"
 COPIES = "copies"
 _MOST = 100  # the number of sizes of a layer that are doubled
-_DEEPEST = 2  # of the containers in an attribute
+_DEEPEST, _LONGEST = 2, 32  # of the containers in an attribute
 
 
 @dataclass(frozen=True)
@@ -144,12 +144,15 @@ def reasons(layer: Tracked, record: Built | None) -> dict[int, tuple[str, ...]]:
     asked: list[tuple[_Cause, Shapes | None]] = []
     plain = _Cause("", 0, named)
 
+    def answer(probe: _Probe, cause: _Cause) -> Shapes | None:
+        return probe.shapes(cause) if cause.size or cause is plain else None
+
     def ask() -> None:
         probe = _Probe(layer)
         causes = [plain, *itertools.islice(_causes(layer, named), _MOST + 1)]
         scope = Scope(probe, layer, False, Key(jax.random.key(0)))
         tried = causes[: _MOST + 1]
-        asked.extend(run_in(scope, lambda: [(cause, probe.shapes(cause)) for cause in tried]))
+        asked.extend(run_in(scope, lambda: [(cause, answer(probe, cause)) for cause in tried]))
         asked.extend((cause, None) for cause in causes[len(tried) :])
         if probe.builds_others:  # sizes of their weights do not move
             asked.append((plain, None))
@@ -182,6 +185,11 @@ def _sizes_in(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, int,
     if _is_size(value):
         yield name, int(value), 2 * value
     if depth == _DEEPEST:
+        return
+    if type(value) in (tuple, list, dict) and len(value) > _LONGEST:
+        held: Any = cast("dict[Any, Any]", value).values() if type(value) is dict else value
+        if any(map(_is_size, held)):
+            yield name, 0, value  # not tried
         return
     if type(value) in (tuple, list):
         items = cast("Sequence[Any]", value)
