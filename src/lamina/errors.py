@@ -101,6 +101,30 @@ def explain(
     return "\n".join([symptom, *lines]).translate(_CONTROLS)
 
 
+def shown(text: str, most: int = 300) -> str:
+    r"""Return a text as it may stand in a line of a terminal: names may come from a file.
+
+    Args:
+        text: the text.
+        most: the largest number of characters to keep. Default 300.
+
+    Returns:
+        The text, without its rest if it is long; control characters, and those that are not seen
+        or change the direction, are escaped.
+
+    >>> shown("a\x1b[1m"), shown("abc" * 9, 5)
+    ('a\\x1b[1m', 'abcab... (27 characters)')
+    """
+    cut = text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+    if cut.isprintable():
+        return cut
+    return "".join(c if c.isprintable() else _escaped(c) for c in cut)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
 def nearest(name: object, known: Iterable[str]) -> str:
     """Compose a remedy for an unknown name.
 

@@ -20,7 +20,7 @@ from lamina.core.base.replaced_files import replacing
 from lamina.core.building.plan import Plan, PlannedLayer, PlannedVariable
 from lamina.core.calling.jit import jit
 from lamina.core.specs.spec import Spec
-from lamina.errors import FileFormatError, LaminaError, explain
+from lamina.errors import FileFormatError, LaminaError, explain, shown
 from lamina.json_text import MOST_TEXT
 from lamina.models.model import Model
 from lamina.saving import load
@@ -41,7 +41,6 @@ __all__ = ["Conversion", "FileReport", "StoredWeight", "convert", "inspect", "pl
 _BATCH = 2
 _OPEN = 8  # the size that is tried for an axis of unknown size
 _SLACK = 1e-5
-_LONGEST = 300  # of a text of a file in a line
 
 
 @dataclass(frozen=True)
@@ -86,16 +85,16 @@ class FileReport:
     def __str__(self) -> str:
         numbers = sum(int(np.prod(one.shape, dtype=np.int64)) for one in self.weights)
         size = sum(one.nbytes for one in self.weights)
-        paths = [_shown(one.path) for one in self.weights]
+        paths = [shown(one.path) for one in self.weights]
         wide = max(map(len, paths), default=0)
         kind = max((len(str(one.shape)) for one in self.weights), default=0)
         lines = [
-            _shown(self.path),
+            shown(self.path),
             f"  format:    {self.format}",
-            f"  version:   {_shown(self.version or 'not in the file')}",
+            f"  version:   {shown(self.version or 'not in the file')}",
             f"  layers:    {len(self.layers)}",
             *(
-                f"    {'  ' * depth}{_shown(cls)}  {_shown(name)}".rstrip()
+                f"    {'  ' * depth}{shown(cls)}  {shown(name)}".rstrip()
                 for depth, cls, name in self.layers
             ),
             f"  weights:   {len(self.weights)} arrays, {numbers:,} numbers, {size:,} bytes",
@@ -103,16 +102,11 @@ class FileReport:
                 f"    {path:<{wide}}  {one.shape!s:<{kind}}  {one.dtype}"
                 for path, one in zip(paths, self.weights, strict=True)
             ),
-            f"  optimizer: {_shown(self.optimizer or 'none')}",
+            f"  optimizer: {shown(self.optimizer or 'none')}",
             "  refused:" if self.problems else "  refused:   nothing that is known",
-            *(f"    {_shown(line)}" for text in self.problems for line in text.split("\n")),
+            *(f"    {shown(line)}" for text in self.problems for line in text.split("\n")),
         ]
         return "\n".join(lines)
-
-
-def _shown(text: str) -> str:
-    """Text of a file for a terminal: of one line, without control characters."""
-    return text[:_LONGEST] if text.isprintable() else repr(text[:_LONGEST])[1:-1]
 
 
 @dataclass(frozen=True)

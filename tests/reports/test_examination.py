@@ -1,5 +1,7 @@
 """Examined plans: callers, the flow of data, dims, FLOPs and causes."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -136,6 +138,11 @@ def test_equal_sizes_are_no_dim_unless_they_meet() -> None:
         (lambda x: jax.vmap(jnp.sin)(x), (0, 1, 2)),
         (lambda x: jnp.unstack(x, axis=1)[0], (0, 2)),
         (lambda x: jax.lax.cond(True, jnp.sin, jnp.cos, x), (0, 1, 2)),
+        (lambda x: x.at[0].set(0), (0, 1, 2)),
+        (lambda x: jax.lax.dynamic_update_slice(x, x[:1, :, :3], (0, 0, 0)), (0, 1, 2)),
+        (lambda x: jax.lax.fori_loop(0, 3, lambda i, a: x[i], x[0] * 0), (1, 2)),
+        (lambda x: jax.lax.scan(lambda c, a: (a, c), jnp.zeros((4, 4)), x)[1], (0, 1, 2)),
+        (lambda x: x.reshape(5, 2, 2, 4).reshape(5, 4, 4), (0, 1, 2)),
     ],
 )
 def test_dims_follow_the_axes(change, expected) -> None:
@@ -150,6 +157,15 @@ def test_a_merged_axis_that_is_split_again_is_the_same() -> None:
     plan = examine(layers.MultiHeadAttention(2, 3), (None, 5, 8), (None, 5, 8))
     kernel, bias = dims_of(plan)["query.kernel"], dims_of(plan)["query.bias"]
     assert kernel[1:] == bias
+
+
+@pytest.mark.parametrize("layer", [layers.LSTM(6), layers.SimpleRNN(6), layers.ConvLSTM1D(6, 3)])
+def test_dims_go_through_recurrent_layers(layer) -> None:
+    shape = (5, 9, 7, 4) if isinstance(layer, layers.ConvLSTM1D) else (5, 9, 4)
+    plan = examine(layer, shape)
+    (given,), (made,) = plan.calls[0].input_dims, plan.calls[0].output_dims
+    assert made[0] == given[0]
+    assert made[-1] == dims_of(plan)["recurrent_kernel"][-2]
 
 
 def test_unknown_dims_are_dims() -> None:
@@ -222,6 +238,28 @@ def test_json_keeps_everything(plan) -> None:
 
 
 @pytest.mark.parametrize(
+    ("part", "index", "name", "value"),
+    [
+        ("calls", 1, "caller", 1),
+        ("calls", 1, "caller", 2),
+        ("calls", 1, "caller", -2),
+        ("calls", 1, "sources", [99]),
+        ("calls", 1, "sources", [-2]),
+        ("calls", 1, "results", [3]),
+        ("calls", 0, "flops", 1 << 63),
+        ("layers", 0, "path", "other"),
+        ("variables", 0, "nbytes", 10**400),
+    ],
+)
+def test_numbers_out_of_range_are_an_error(part, index, name, value) -> None:
+    plan = json.loads(examine(Sequential([layers.Dense(2), layers.Dense(1)]), (3, 4)).to_json())
+    assert len(plan["calls"]) == 3
+    plan[part][index][name] = value
+    with pytest.raises(FileFormatError):
+        Plan.from_json(json.dumps(plan))
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -239,3 +277,42 @@ def test_json_keeps_everything(plan) -> None:
 def test_other_json_is_an_error(text) -> None:
     with pytest.raises(FileFormatError):
         Plan.from_json(text)
+
+
+class Breaks(Layer):
+    """A layer that raises an error once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(2)
+        self.error = None
+
+    def call(self, x):
+        if self.error is not None:
+            raise self.error
+        return self.dense(x)
+
+
+class SilentError(Exception):
+    """An error without a text."""
+
+    def __str__(self) -> str:
+        return ""
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("boom\nmore"), "ValueError: boom"),
+        (AssertionError(), "AssertionError"),
+        (SilentError(), "SilentError"),
+    ],
+)
+def test_an_error_of_the_call_is_a_note(batch, error, text) -> None:
+    layer = Breaks()
+    layer.build((batch, 3))
+    layer.error = error
+    plan = examine(layer)
+    assert plan.notes == (f"call cannot be planned again: {text}",)
+    assert [one.path for one in plan.variables] == ["dense.kernel", "dense.bias"]

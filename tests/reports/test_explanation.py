@@ -1,5 +1,7 @@
 """The parts of an explanation that one asks for."""
 
+import json
+import re
 import sys
 import types
 
@@ -8,7 +10,7 @@ import pytest
 
 from lamina import Layer, Plan, Sequential, layers
 from lamina.errors import BuildError, InputError, UnknownNameError
-from lamina.reports import Explanation, examine
+from lamina.reports import Explanation, Summary, examine
 
 
 class Decoder(Layer):
@@ -111,6 +113,7 @@ class Kernel:
     """The shell of a notebook."""
 
     kernel = True
+    execution_count = 1
 
 
 @pytest.fixture
@@ -126,19 +129,28 @@ def notebook(monkeypatch):
     return shown
 
 
-def test_a_notebook_shows_a_report_once(notebook, capsys) -> None:
+def test_a_notebook_shows_a_report_once(notebook, capsys, monkeypatch) -> None:
     model = Decoder()
     result = model.explain((None, 3))
     result._ipython_display_()  # the value of the cell
     assert len(notebook) == 1
     assert "iframe" in notebook[0]["text/html"]
     assert notebook[0]["text/plain"] == str(result)
-    result._ipython_display_()  # in a later cell
+    result._ipython_display_()  # again
     assert len(notebook) == 2
     model.summary()._ipython_display_()
     assert len(notebook) == 3
     assert "<pre>Decoder is not built" in notebook[2]["text/html"]
+    kept = model.summary()
+    monkeypatch.setattr(Kernel, "execution_count", 2)
+    kept._ipython_display_()  # the value of a later cell
+    assert len(notebook) == 5
     assert capsys.readouterr().out == ""
+
+
+def test_a_notebook_shows_only_the_part_that_was_asked_for(notebook) -> None:
+    Decoder().explain(why="kernel", x=(None, 3))
+    assert "<pre>first.kernel" in notebook[0]["text/html"]
 
 
 def test_layers_and_plans_have_a_page_in_notebooks() -> None:
@@ -147,3 +159,36 @@ def test_layers_and_plans_have_a_page_in_notebooks() -> None:
     assert "iframe" in model.plan((None, 3))._repr_html_()
     model.build((None, 3))
     assert "first.kernel" in model._repr_html_()
+
+
+HOSTILE = "a\x1b[31m\x00\u202e\ud800\nUnused: no call reaches it" + "x" * 100_000
+
+
+def hostile(value):
+    """Append the hostile text to every string that is no line of a file or dtype of a spec."""
+    if isinstance(value, dict):
+        return {
+            key: item if key == "dtype" and "path" not in value else hostile(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [hostile(item) for item in value]
+    if not isinstance(value, str) or not value:  # the path of the root
+        return value
+    return HOSTILE + value if re.search(r":\d+$", value) else value + HOSTILE
+
+
+def test_hostile_names_show_as_one_short_line_of_plain_text() -> None:
+    given = json.loads(examine(Decoder(), (None, 3)).to_json())
+    plan = Plan.from_json(json.dumps(hostile(given)))
+    path = plan.variables[0].path
+    shown = [
+        *(str(plan), str(plan.diff(Plan.from_json(json.dumps(given)))), str(Summary(plan))),
+        *(str(Explanation(plan)), str(Explanation(plan, path=path)), repr(Explanation(plan))),
+        str(Explanation(plan, why=path)),
+    ]
+    for text in shown:
+        assert text.replace("\n", "").isprintable()
+        assert max(map(len, text.splitlines())) < 20_000
+        assert "\nUnused: no call" not in text
+        assert "a\\x1b[31m\\x00\\u202e\\ud800\\nUnused" in text

@@ -1,6 +1,10 @@
 """Why shapes are as they are: what moves when one thing is doubled."""
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from lamina import Layer, Spec, layers
@@ -10,6 +14,11 @@ from lamina.reports.shape_causes import reasons
 def why(layer):
     found = reasons(layer, layer._lamina.built)
     return [found.get(id(variable)) for variable in layer._lamina.declared]
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int = 11
 
 
 class Own(Layer):
@@ -43,10 +52,38 @@ class Own(Layer):
         (lambda self, s: [(*self.size, s[2])], [("size[0]", "size[1]", "axis -1 of x")]),
         (lambda self, s: [(8, 2), ()], [("fixed", "fixed"), ()]),
         (lambda self, s: [(self.units // 4,)], [("follows units",)]),
+        (lambda self, s: [(s[-1] // self.groups,)], [("axis -1 of x / groups",)]),
+        (lambda self, s: [(3 * s[-1] // self.groups,)], [("3 * axis -1 of x / groups",)]),
+        (lambda self, s: [(s[-1] // self.one,)], [("axis -1 of x",)]),
+        (lambda self, s: [(s[self.axis],)], [("axis -2 of x",)]),
+        (lambda self, s: [(2 * s[self.axis],)], [("follows axis -2 of x and axis",)]),
+        (lambda self, s: [(self.mixed[1],)], [("mixed[1]",)]),
+        (lambda self, s: [(self.sizes[1],)], [("sizes[1]",)]),
+        (lambda self, s: [(self.options["width"],)], [("options['width']",)]),
+        (lambda self, s: [(self.config.width,)], [("config.width",)]),
+        (lambda self, s: [(self.plain.width,)], [("plain.width",)]),
+        (lambda self, s: [(int(self.counted),)], [("counted",)]),
+        (lambda self, s: [(self.child.units,)], [("child.units",)]),
     ],
 )
 def test_reasons(build, expected) -> None:
-    layer = Own(build, units=8, size=(2, 3), flag=True, name_="text")
+    layer = Own(
+        build,
+        units=8,
+        size=(2, 3),
+        flag=True,
+        name_="text",
+        groups=2,
+        one=1,
+        axis=1,
+        mixed=(None, 7),
+        sizes=[5, 6],
+        options={"width": 9},
+        config=Config(),
+        plain=SimpleNamespace(width=13),
+        counted=np.int64(14),
+    )
+    layer.child = layers.Dense(15)
     layer.build((None, 5, 4))
     assert why(layer) == expected
 
@@ -165,3 +202,36 @@ def test_children_built_by_hand() -> None:
 def test_nothing_to_tell_before_the_build() -> None:
     assert reasons(layers.Dense(2), None) == {}
     assert reasons(Pair(), None) == {}
+
+
+def test_sizes_that_follow_from_the_weights_of_a_child_are_not_called_fixed() -> None:
+    layer = layers.SpectralNormalization(layers.Dense(6))
+    layer.build((None, 4))
+    assert why(layer)[0] == ("not known", "not known")
+
+
+def test_what_is_beyond_the_limit_of_sizes_is_not_called_fixed() -> None:
+    layer = Own(lambda self, s: [(self.many[-1],)], many=[*range(1, 200)])
+    layer.build((None, 4))
+    assert why(layer) == [("not known",)]
+
+
+def test_sizes_in_a_long_attribute_are_not_tried_one_by_one() -> None:
+    asked = []
+
+    def build(self, shape):
+        asked.append(shape)
+        return [(shape[-1],), (5,)]
+
+    layer = Own(build, words={str(number): number for number in range(1000)})
+    layer.build((None, 4))
+    assert why(layer) == [("axis -1 of x",), ("not known",)]
+    assert len(asked) < 10
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_channels_of_a_convolution(groups) -> None:
+    layer = layers.Conv2D(6, (3, 5), groups=groups)
+    layer.build((None, 8, 8, 4))
+    channels = "axis -1 of inputs" + (" / groups" if groups > 1 else "")
+    assert why(layer)[0] == ("kernel_size[0]", "kernel_size[1]", channels, "filters")

@@ -94,10 +94,10 @@ class Diagnosis:
             named = not one.path or first.startswith(f"{one.path} ")
             path = "" if named else f" {one.path}"
             page += [Text(""), line((f"{one.severity} {one.code}", colour), f"{path}: {first}")]
-            page += [Text(f"  {text.strip()}") for text in more]
+            page += [line(f"  {text.strip()}") for text in more]
             if one.where:
-                page.append(Text(f"  line:     {one.where}"))
+                page.append(line(f"  line:     {one.where}"))
             if one.remedy:
-                page.append(Text(f"  instead:  {one.remedy}"))
-        page += [Text(f"note: {note}") for note in self.notes]
+                page.append(line(f"  instead:  {one.remedy}"))
+        page += [line(f"note: {note}") for note in self.notes]
         return page

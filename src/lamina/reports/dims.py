@@ -45,6 +45,8 @@ class Dims:
         self._axes: dict[Any, Axes] = {}
         self._numbers: dict[int, int] = {}
         self._add(program, self._axes)
+        while self._join_wholes():
+            pass
 
     def of(self, variable: Any) -> tuple[int, ...]:
         """Return the number of the dim of each axis of a variable; -1 for an axis of size 1."""
@@ -90,6 +92,17 @@ class Dims:
         if [self._sizes[part] for part in known] == [self._sizes[part] for part in parts]:
             for one, other in zip(known, parts, strict=True):
                 self._join(one, other)
+
+    def _join_wholes(self) -> bool:
+        """Join the axes that consist of the same dims; return whether there were any."""
+        found: dict[tuple[int, ...], int] = {}
+        joined = False
+        for axis, parts in [*self._factors.items()]:
+            other = found.setdefault(tuple(map(self._find, parts)), axis)
+            if self._find(other) != self._find(axis):
+                self._join(other, axis)
+                joined = True
+        return joined
 
     def _add(self, program: Any, scope: dict[Any, Axes]) -> None:
         for equation in program.eqns:
@@ -143,6 +156,11 @@ class Dims:
                     self._join(one, other)
         for axis in steps[1:]:
             self._join(steps[0], axis)
+        for place in range(inner.carried):
+            before = self._of(inner.program.invars[inner.fixed + place], own)
+            after = self._of(inner.program.outvars[place], own)
+            for one, other in zip(before, after, strict=True):
+                self._join(one, other)
 
 
 def _within(
@@ -336,6 +354,13 @@ def _parts(equation: Any) -> list[tuple[Place, Place]]:
     ]
 
 
+def _first(equation: Any) -> list[tuple[Place, Place]]:
+    """The axes of the array that is changed."""
+    inputs, _ = _shapes(equation)
+    axes = range(len(inputs[0]))
+    return _pairs(0, axes, axes)
+
+
 def _nothing(equation: Any) -> list[tuple[Place, Place]]:
     return []
 
@@ -353,9 +378,7 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(CONVOLUTIONS, _bilinear),
     "split": _parts,
     "iota": _nothing,
-    "scatter": _nothing,
-    "scatter-add": _nothing,
-    "dynamic_update_slice": _nothing,
+    **dict.fromkeys(["scatter", "scatter-add", "scatter_add", "scatter_mul"], _first),
     **dict.fromkeys(
         [
             *("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or"),

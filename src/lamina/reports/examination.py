@@ -10,6 +10,7 @@ from typing import Any
 
 from lamina.core.base.sites import Site, site
 from lamina.core.building.abstract_trace import Outcome
+from lamina.core.building.errors import in_one_line
 from lamina.core.building.inventory import planned_layers, planned_variables
 from lamina.core.building.plan import Plan, PlannedCall, PlannedLayer, PlannedVariable
 from lamina.core.building.recording import Recording
@@ -67,7 +68,7 @@ def examine(root: Tracked, *specs: Any, **named: Any) -> Plan:
             with hidden_output():  # output of user code
                 plans.append(examined_plan(Request(root, method, inputs, mode, site()), _look))
         except Exception as error:
-            notes.append(f"{method} cannot be planned again: {str(error).splitlines()[0]}")
+            notes.append(f"{method} cannot be planned again: {in_one_line(error)}")
             continue
         notes += [f"{method} fails {note}" for note in plans[-1].notes]
     return _joined(plans or [inventory(root, why=True)], tuple(notes))

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from lamina.core.base.replaced_files import replacing
 from lamina.core.building.plan import Plan, PlannedCall, PlannedLayer, PlannedVariable
-from lamina.errors import UnknownNameError, closest, explain
+from lamina.errors import UnknownNameError, closest, explain, shown
 from lamina.reports.formatting import count, place, scaled, size_text, specs_text
 from lamina.reports.origins import Origins, array_specs
 from lamina.reports.page import html_page, notebook_html
@@ -75,10 +75,11 @@ class Explanation(Report):
         return page
 
     def _repr_html_(self) -> str:
-        return notebook_html(self.plan)
+        whole = self._path is None and self._weights is None
+        return notebook_html(self.plan) if whole else super()._repr_html_()
 
     def _title(self) -> str:
-        return (self._tree.root.layer if self.plan.layers else "") or "a file"
+        return shown(self._tree.root.layer if self.plan.layers else "") or "a file"
 
     def _page(self) -> Sequence[RenderableType]:
         if self._weights is not None:
@@ -111,7 +112,7 @@ class Explanation(Report):
     def _whole(self) -> Page:
         tree = self._tree
         if not self.plan.layers:
-            return [Text(str(self.plan))]
+            return [*map(line, str(self.plan).split("\n"))]
         page = self._head()
         for path in tree.layers:
             page += [Text(""), *self._layer(path, _CALLS)]
@@ -153,10 +154,9 @@ class Explanation(Report):
         tree = self._tree
         layer = tree.layers[path]
         label = f"  {layer.layer or '(class not in the file)'}" if path else "  the root"
-        title = line((path or layer.layer or "(class not in the file)", "bold cyan"), label)
-        marks = self._marks(layer)
-        if marks:
-            title.append(f"  [{', '.join(marks)}]", "yellow")
+        marks = ", ".join(self._marks(layer))
+        name = path or layer.layer or "(class not in the file)"
+        title = line((name, "bold cyan"), label, (f"  [{marks}]" if marks else "", "yellow"))
         page: Page = [title, *([] if layer.made_at is None else self._made(layer))]
         if layer.method:
             page.append(_row("input", inputs_text(layer)))
@@ -218,10 +218,10 @@ class Explanation(Report):
     def _weights_of(self, own: list[tuple[str, PlannedVariable]]) -> Page:
         cells = [
             (
-                name,
+                shown(name),
                 str(variable.shape),
-                variable.dtype,
-                variable.initializer,
+                shown(variable.dtype),
+                shown(variable.initializer),
                 _TRAINED[variable.trainable],
                 self._why(variable),
             )
@@ -233,8 +233,7 @@ class Explanation(Report):
             padded = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
             label = "weights" if number == 0 else ""
             head, rest = (f"  {label:<8} ", "dim"), "  ".join(padded[1:])
-            styled = line(head, (padded[0], "green"), "  ", rest)
-            page.append(styled.append(f"  {row[5]}", "magenta"))
+            page.append(line(head, (padded[0], "green"), "  ", rest, (f"  {row[5]}", "magenta")))
         return page
 
     def _why(self, variable: PlannedVariable) -> str:
@@ -330,7 +329,7 @@ def _sizes(call: PlannedCall) -> str:
 def _list(title: str, items: list[str]) -> Page:
     if not items:
         return []
-    return [Text(""), Text(title, style="bold"), *(Text(f"  {item}") for item in items)]
+    return [Text(""), Text(title, style="bold"), *(line(f"  {item}") for item in items)]
 
 
 def _row(label: str, text: str) -> Text:

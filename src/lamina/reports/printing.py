@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 from rich.box import Box
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lamina.errors import shown
+
 __all__ = ["LINE", "line", "plain", "show", "table"]
 
 _WIDE = 10_000
-"""The width without a terminal; lines are never cut or wrapped."""
+"""The width without a terminal; lines are never wrapped."""
+
+_LINE = 4000
+"""The largest number of characters of a part of a line."""
 
 LINE = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
 
 
 def line(*parts: str | tuple[str, str]) -> Text:
-    """Make a line of texts; a pair is a text and its style."""
-    return Text.assemble(*parts)
+    """Make a line of texts; a pair is a text and its style. Names in it may come from a file."""
+    cleaned = (
+        shown(one, _LINE) if isinstance(one, str) else (shown(one[0], _LINE), one[1])
+        for one in parts
+    )
+    return Text.assemble(*cleaned)
+
+
+class _Table(Table):
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        super().add_row(*(shown(one) if isinstance(one, str) else one for one in cells), **options)
 
 
 def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
     """Make an empty table; the columns in `numbers` are aligned right."""
-    made = Table(box=LINE, show_edge=False, pad_edge=False, header_style="bold")
+    made = _Table(box=LINE, show_edge=False, pad_edge=False, header_style="bold")
     for name in columns:
         right = name in numbers
         made.add_column(name, justify="right" if right else "left", overflow="fold")

@@ -25,6 +25,8 @@ class Inner(NamedTuple):
         sliced: the number of last inputs that are slices along the first axis of the equation's.
         stacked: the number of last outputs that are stacked along the first axis.
         repeats: how often the program runs, as far as that is known.
+        carried: the number of first outputs that are inputs of the next run.
+        fixed: the number of first inputs that are the same in all runs; those carried follow.
     """
 
     program: Any
@@ -33,6 +35,8 @@ class Inner(NamedTuple):
     sliced: int = 0
     stacked: int = 0
     repeats: int = 1
+    carried: int = 0
+    fixed: int = 0
 
 
 def is_variable(atom: Any) -> bool:
@@ -53,13 +57,19 @@ def inner_programs(equation: Any) -> Iterator[Inner]:
             inputs - first,
             outputs - params["num_carry"],
             params["length"],
+            params["num_carry"],
+            params["num_consts"],
         )
     elif name == "while":
         body, tests = params["body_nconsts"], params["cond_nconsts"]
         carry = [*range(tests + body, inputs)]
         yield Inner(params["cond_jaxpr"].jaxpr, [*range(tests), *carry], [None])
         yield Inner(
-            params["body_jaxpr"].jaxpr, [*range(tests, tests + body), *carry], [*range(outputs)]
+            params["body_jaxpr"].jaxpr,
+            [*range(tests, tests + body), *carry],
+            [*range(outputs)],
+            carried=outputs,
+            fixed=body,
         )
     elif name == "cond":
         for branch in params["branches"]:

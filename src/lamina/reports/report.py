@@ -17,7 +17,7 @@ __all__ = ["Report"]
 class Report:
     """A report: ``str(report)`` is its text; a terminal or a notebook shows it by itself."""
 
-    _shown = False
+    _shown_in: Any = None  # the number of the cell that has shown the report
 
     def _page(self) -> Sequence[RenderableType]:
         raise NotImplementedError
@@ -36,28 +36,33 @@ class Report:
 
     def show(self) -> None:
         """Print the report, in colour on a terminal; show it as HTML in a notebook."""
-        display = _notebook()
-        if display is None:
+        if _notebook() is None:
             show(self._page())
             return
+        display = sys.modules["IPython.display"].display
         display({"text/plain": str(self), "text/html": self._repr_html_()}, raw=True)
 
     def shown(self) -> Self:
-        """Show the report, and return it. A notebook does not show it again as a result."""
+        """Show the report, and return it. As the result of the same cell it is not shown again."""
         self.show()
-        object.__setattr__(self, "_shown", True)
+        object.__setattr__(self, "_shown_in", _cell())
         return self
 
     def _ipython_display_(self) -> None:
-        if not self._shown:
+        if self._shown_in is None or self._shown_in != _cell():
             self.show()
-        object.__setattr__(self, "_shown", False)
+        object.__setattr__(self, "_shown_in", None)
 
 
 def _notebook() -> Any:
-    """Return the function of a running notebook that shows results; None outside of one."""
+    """Return the shell of a running notebook; None outside of one."""
     kernel = sys.modules.get("IPython")
     shell = kernel.get_ipython() if kernel is not None else None
-    if shell is None or not hasattr(shell, "kernel"):
-        return None
-    return sys.modules["IPython.display"].display
+    return shell if shell is not None and hasattr(shell, "kernel") else None
+
+
+def _cell() -> int | None:
+    """Return the number of the running cell of IPython; None outside of it."""
+    kernel = sys.modules.get("IPython")
+    shell = kernel.get_ipython() if kernel is not None else None
+    return None if shell is None else shell.execution_count

@@ -1,18 +1,22 @@
 """The causes of a weight's shape: `build` is run again with one size doubled at a time.
 
-A size of the weight that changes with an axis of an input, or with an integer attribute of the
-layer, follows from it.
+A size of the weight that changes with an axis of an input, or with an integer in an attribute of
+the layer, follows from it.
 """
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core.base.jax_internals import evaluate_abstractly
 from lamina.core.base.pytrees import unflatten
@@ -33,6 +37,8 @@ __all__ = ["COPIES", "FIXED", "FOLLOWS", "UNKNOWN", "reasons"]
 Shapes = list[tuple[int, ...]]
 FIXED, FOLLOWS, UNKNOWN = "fixed", "follows", "not known"
 COPIES = "copies"
+_MOST = 100  # the number of sizes of a layer that are doubled
+_DEEPEST, _LONGEST = 2, 32  # of the containers in an attribute
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,12 @@ class _Cause:
     name: str
     size: int
     inputs: dict[str, Any]
-    attribute: tuple[str, Any] | None = None
+    attribute: tuple[Tracked, str, Any] | None = None
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether it is an attribute; the number of an axis, for example, is no size."""
+        return self.attribute is not None
 
 
 class _Probe(Interpreter):
@@ -51,6 +62,7 @@ class _Probe(Interpreter):
     def __init__(self, layer: Tracked) -> None:
         super().__init__(layer)
         self._asked: Shapes = []
+        self.builds_others = False
 
     def declare(self, layer: Tracked, shape: Any, make: Callable[[], Variable]) -> Variable:
         variable = make()
@@ -81,6 +93,8 @@ class _Probe(Interpreter):
     ) -> None:
         if layer is self.root:
             written(layer, *args, **kwargs)
+        else:
+            self.builds_others = True
 
     def is_visible(self, variable: Variable) -> bool:
         return True
@@ -92,7 +106,9 @@ class _Probe(Interpreter):
         self._asked = []
         try:
             if cause.attribute is not None:
-                object.__setattr__(self.root, *cause.attribute)
+                owner, name, value = cause.attribute
+                before.add(owner)
+                object.__setattr__(owner, name, value)
             written = cast("Callable[..., Any]", own_build(self.root))
             args, kwargs = build_arguments(written, cause.inputs, shapes_of)
             with hidden_output():
@@ -127,11 +143,18 @@ def reasons(layer: Tracked, record: Built | None) -> dict[int, tuple[str, ...]]:
     asked: list[tuple[_Cause, Shapes | None]] = []
     plain = _Cause("", 0, named)
 
+    def answer(probe: _Probe, cause: _Cause) -> Shapes | None:
+        return probe.shapes(cause) if cause.size or cause is plain else None
+
     def ask() -> None:
         probe = _Probe(layer)
-        causes = (plain, *_causes(layer, named))
+        causes = [plain, *itertools.islice(_causes(layer, named), _MOST + 1)]
         scope = Scope(probe, layer, False, Key(jax.random.key(0)))
-        asked.extend(run_in(scope, lambda: [(cause, probe.shapes(cause)) for cause in causes]))
+        tried = causes[: _MOST + 1]
+        asked.extend(run_in(scope, lambda: [(cause, answer(probe, cause)) for cause in tried]))
+        asked.extend((cause, None) for cause in causes[len(tried) :])
+        if probe.builds_others:  # sizes of their weights do not move
+            asked.append((plain, None))
 
     evaluate_abstractly(ask, [])
     if asked[0][1] != declared:
@@ -144,15 +167,69 @@ def reasons(layer: Tracked, record: Built | None) -> dict[int, tuple[str, ...]]:
 
 
 def _causes(layer: Tracked, named: dict[str, Any]) -> Iterator[_Cause]:
-    """Every known axis of the inputs, and every integer attribute."""
+    """Every known axis of the inputs, and every integer in an attribute, also of a child."""
     for name, value in named.items():
         yield from _axes(name, value, named)
     for name, value in attributes(layer).items():
-        if _is_size(value):
-            yield _Cause(name, value, named, (name, 2 * value))
-        elif type(value) is tuple and all(map(_is_size, cast("tuple[Any, ...]", value))):
-            for index, (size, sizes) in enumerate(_doublings(cast("tuple[int, ...]", value))):
-                yield _Cause(f"{name}[{index}]", size, named, (name, sizes))
+        for place, size, doubled in _sizes_in(name, value):
+            yield _Cause(place, size, named, (layer, name, doubled))
+        if isinstance(value, Tracked) and value is not layer:
+            for inner, held in attributes(value).items():
+                for place, size, doubled in _sizes_in(f"{name}.{inner}", held):
+                    yield _Cause(place, size, named, (value, inner, doubled))
+
+
+def _sizes_in(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, int, Any]]:
+    """Every integer in a value: its name, itself, and the value with it doubled."""
+    if _is_size(value):
+        yield name, int(value), 2 * value
+    if depth == _DEEPEST:
+        return
+    if type(value) in (tuple, list, dict) and len(value) > _LONGEST:
+        held: Any = cast("dict[Any, Any]", value).values() if type(value) is dict else value
+        if any(map(_is_size, held)):
+            yield name, 0, value  # not tried
+        return
+    if type(value) in (tuple, list):
+        items = cast("Sequence[Any]", value)
+        for index, item in enumerate(items):
+            for place, size, doubled in _sizes_in(f"{name}[{index}]", item, depth + 1):
+                yield place, size, type(items)([*items[:index], doubled, *items[index + 1 :]])  # pyright: ignore[reportCallIssue]
+    elif type(value) is dict:
+        fields = cast("dict[Any, Any]", value)
+        for key, item in fields.items():
+            for place, size, doubled in _sizes_in(f"{name}[{key!r}]", item, depth + 1):
+                yield place, size, fields | {key: doubled}
+    elif _is_record(value):
+        for field in _fields(value):
+            item = getattr(value, field, None)
+            for place, size, doubled in _sizes_in(f"{name}.{field}", item, depth + 1):
+                yield place, size, _changed(value, field, doubled)
+
+
+def _changed(value: Any, field: str, item: Any) -> Any:
+    """A copy of an object with another value of one attribute; itself if it cannot be copied."""
+    try:
+        changed = copy.copy(value)
+        object.__setattr__(changed, field, item)
+    except Exception:
+        return value
+    return changed
+
+
+_CODE = ("lamina", "jax", "jaxlib", "numpy", "builtins")
+
+
+def _is_record(value: Any) -> bool:
+    """Whether a value is an object of the user, such as one of options."""
+    foreign = type(value).__module__.partition(".")[0] not in _CODE
+    return foreign and not isinstance(value, Tracked | Callable | type)
+
+
+def _fields(value: Any) -> list[str]:
+    if dataclasses.is_dataclass(value):
+        return [one.name for one in dataclasses.fields(value)]
+    return [*getattr(value, "__dict__", ())]
 
 
 def _axes(name: str, value: Any, named: dict[str, Any]) -> Iterator[_Cause]:
@@ -187,7 +264,7 @@ def _doublings(sizes: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
 
 
 def _is_size(value: Any) -> bool:
-    return type(value) is int and value > 0
+    return (type(value) is int or isinstance(value, np.integer)) and bool(value > 0)
 
 
 def _reason(
@@ -195,20 +272,27 @@ def _reason(
 ) -> str:
     """The cause of one axis of one weight."""
     size = shape[axis]
-    moving: list[_Cause] = []
-    doubles = True
+    factors: list[_Cause] = []
+    divisors: list[_Cause] = []
+    others: list[_Cause] = []
     sure = True
     for cause, shapes in asked:
         if shapes is None or place >= len(shapes) or len(shapes[place]) != len(shape):
             sure = False
-        elif shapes[place][axis] != size:
-            moving.append(cause)
-            doubles = doubles and shapes[place][axis] == 2 * size
-    names = [cause.name for cause in moving]
+        elif (moved := shapes[place][axis]) != size:
+            kind = factors if moved == 2 * size else divisors if 2 * moved == size else others
+            kind.append(cause)
+    moving = [cause for cause, _ in asked if cause in (*factors, *divisors, *others)]
     if not moving:
         return FIXED if sure else UNKNOWN
-    product = math.prod(cause.size for cause in moving)
-    if not doubles or size % product:
-        return f"{FOLLOWS} {' and '.join(names)}"
+    named = [cause for cause in divisors if cause.size > 1]
+    above, below = (math.prod(cause.size for cause in causes) for causes in (factors, named))
+    product = above // below
+    whole = size if factors and above % below == 0 and size % product == 0 else 0
+    if all(cause.is_choice for cause in others) and product == size:
+        others = []  # such as the number of an axis: another axis would have another size
+    if others or not whole:
+        return f"{FOLLOWS} {' and '.join(cause.name for cause in moving)}"
     factor = [] if size == product else [str(size // product)]
-    return " * ".join([*factor, *names])
+    head = " * ".join([*factor, *(cause.name for cause in factors)])
+    return " / ".join([head, *(cause.name for cause in named)])

@@ -10,8 +10,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lamina.core.building.plan import Plan, PlannedLayer
-from lamina.errors import InputError, explain
+from lamina.core.building.plan import Plan, PlannedLayer, PlannedVariable
+from lamina.errors import InputError, explain, shown
 from lamina.reports.explanation import inputs_text
 from lamina.reports.formatting import place, specs_text
 from lamina.reports.printing import line, plain, show, table
@@ -93,10 +93,10 @@ class Summary(Report):
             Text(tree.totals()),
         ]
         shared = {alias: path for alias, path in tree.aliases.items() if alias not in self._rows}
-        page += [Text(f"shared: {alias} is {path}") for alias, path in shared.items()]
+        page += [line(f"shared: {alias} is {path}") for alias, path in shared.items()]
         if root.built_at is not None:
             page += [
-                Text(f"not built: {layer.path} needs {needed_inputs(layer)}")
+                line(f"not built: {layer.path} needs {needed_inputs(layer)}")
                 for layer in tree.unbuilt()
             ]
         return page
@@ -130,7 +130,7 @@ class Summary(Report):
                 label,
                 layer.layer,
                 _output(layer),
-                "\n".join(f"{name} {v.shape}{_TRAINED[v.trainable]}" for name, v in own),
+                _weights(own),
                 f"{sum(v.size for _, v in own if v.is_weight):,}" if own else "",
                 self._trains(layer),
             )
@@ -176,6 +176,11 @@ def _rows(tree: PlanTree) -> list[str]:
         beside = [i for i, row in enumerate(rows) if not above or f"{row}.".startswith(above + ".")]
         rows.insert(beside[-1] + 1, alias)
     return rows
+
+
+def _weights(own: Sequence[tuple[str, PlannedVariable]]) -> Text:
+    lines = (shown(f"{name} {v.shape}{_TRAINED[v.trainable]}") for name, v in own)
+    return Text("\n".join(lines))
 
 
 def _output(layer: PlannedLayer) -> str:

@@ -1,6 +1,10 @@
 """Variables in the place of arrays: in functions of JAX's and NumPy's, and in arithmetic."""
 
+import importlib.util
 import operator
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 import jax
 import jax.numpy as jnp
@@ -140,3 +144,28 @@ def test_add_weight_accepts_an_array_of_sizes() -> None:
 def test_a_variable_of_tensorflow_has_the_values_of_an_array() -> None:
     for array in (np.array([1, 2], "int32"), np.ones((2, 2), "float32"), [1.0, 2.0]):
         np.testing.assert_array_equal(tf.Variable(array).numpy(), array)
+
+
+class Drawn:
+    """What `treescope.render_array` returns."""
+
+    def __init__(self, array) -> None:
+        self.array = array
+
+    def _repr_html_(self) -> str:
+        return f"drawn {self.array.shape}"
+
+
+def test_a_notebook_shows_numbers_with_treescope(monkeypatch) -> None:
+    module = ModuleType("treescope")
+    module.render_array = Drawn
+    module.__spec__ = ModuleSpec("treescope", None)
+    monkeypatch.setitem(sys.modules, "treescope", module)
+    assert held(HOST)._repr_html_() == "drawn (3, 3)"
+    assert Variable((2,))._repr_html_() is None  # not built
+    assert held(np.zeros((0, 3)))._repr_html_() is None
+
+
+def test_a_notebook_shows_variables_as_text_without_treescope(monkeypatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert held(HOST)._repr_html_() is None

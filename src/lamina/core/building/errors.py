@@ -19,6 +19,7 @@ from lamina.errors import BuildError, InputError, LaminaError, explain
 __all__ = [
     "WeightMismatchError",
     "differ_only_in",
+    "in_one_line",
     "input_mismatch",
     "is_raised_by_user",
     "layer_name",
@@ -31,6 +32,9 @@ __all__ = [
     "untracked_variable",
     "weight_in_call",
 ]
+
+
+_NO_SIZE = "The call fails for each size of the unknown dims that was tried."
 
 
 def not_a_placement(value: Any) -> str:
@@ -242,7 +246,7 @@ def no_size(inputs: Arguments, tried: Sequence[TrialSizes], error: Exception) ->
     last = next((f for f in reversed(frames) if not is_library(f.filename)), None)
     found = BuildError(
         explain(
-            "The call fails for each size of the unknown dims that was tried.",
+            _NO_SIZE,
             where="unknown" if last is None else str(Site(last.filename, last.lineno or 0)),
             expected=f"a size for which the call succeeds with the inputs {inputs}; tried: {sizes}",
             received=f"{type(error).__name__}: {error}",
@@ -254,6 +258,17 @@ def no_size(inputs: Arguments, tried: Sequence[TrialSizes], error: Exception) ->
             found.add_note(note)
     found.__cause__ = error
     return found
+
+
+def in_one_line(error: BaseException) -> str:
+    """Describe an error in one line, by its class and its first line."""
+    if error.__cause__ is not None and str(error).startswith(_NO_SIZE):
+        error = error.__cause__
+    first = (str(error).splitlines() or [""])[0]
+    if isinstance(error, LaminaError) and first:
+        return first
+    name = type(error).__name__
+    return f"{name}: {first}" if first else name
 
 
 def is_raised_by_user(error: Exception) -> bool:

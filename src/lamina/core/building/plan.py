@@ -9,7 +9,7 @@ from lamina.core.base.sites import Site
 from lamina.core.building import errors
 from lamina.core.building.plan_json import decode, encode
 from lamina.core.specs.spec import Arguments
-from lamina.errors import InputError
+from lamina.errors import InputError, shown
 from lamina.lazy import lazily
 
 page: Any = lazily("lamina.reports.page")
@@ -169,9 +169,9 @@ class PlanDiff:
         return bool(self.added or self.removed or self.changed)
 
     def __str__(self) -> str:
-        lines = [f"+ {v.path} {v.shape} {v.dtype}" for v in self.added]
-        lines += [f"- {v.path} {v.shape} {v.dtype}" for v in self.removed]
-        lines += [f"~ {a.path} {a.shape} {a.dtype} -> {b.shape} {b.dtype}" for a, b in self.changed]
+        lines = [f"+ {_text(v)}" for v in self.added]
+        lines += [f"- {_text(v)}" for v in self.removed]
+        lines += [f"~ {_text(a)} -> {b.shape} {shown(b.dtype)}" for a, b in self.changed]
         return "\n".join(lines) or "no change"
 
 
@@ -292,7 +292,7 @@ class Plan:
         >>> Plan.from_json(layers.Dense(4).plan((None, 3)).to_json())
         Plan(2 variables, 16 parameters, 1 calls)
         """
-        return decode(text, cls)
+        return decode(text, cls, _check)
 
     def _repr_html_(self) -> str:
         """Return the page of :mod:`lamina.reports.page`, for a notebook."""
@@ -307,15 +307,32 @@ class Plan:
     def __str__(self) -> str:
         lines = [repr(self)]
         lines += [
-            f"  {v.path}  {v.shape}  {v.dtype}  {v.initializer}"
+            f"  {shown(v.path)}  {v.shape}  {shown(v.dtype)}  {shown(v.initializer)}"
             + ("  (not trainable)" if v.trainable is False else "")
             for v in self.variables
         ]
-        lines += [f"  unused: {path}" for path in self.unused]
-        lines += [f"  {alias} is {path}" for alias, path in self.aliases.items()]
-        lines += [f"  external: {name}" for name in self.external]
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+        lines += [f"  unused: {shown(path)}" for path in self.unused]
+        lines += [f"  {shown(alias)} is {shown(path)}" for alias, path in self.aliases.items()]
+        lines += [f"  external: {shown(name)}" for name in self.external]
+        return "\n".join([*lines, *(f"  note: {shown(note, 4000)}" for note in self.notes)])
 
 
 def _kind(variable: PlannedVariable) -> tuple[Any, ...]:
     return (variable.shape, variable.dtype, variable.initializer, variable.trainable)
+
+
+def _text(variable: PlannedVariable) -> str:
+    return f"{shown(variable.path)} {variable.shape} {shown(variable.dtype)}"
+
+
+def _check(plan: Plan) -> None:
+    """Check that the root is the first layer, that calls refer to calls, and callers come first."""
+    if plan.layers and plan.layers[0].path:
+        raise ValueError("the first layer is not the root")
+    every = range(len(plan.calls))
+    for index, call in enumerate(plan.calls):
+        if not -1 <= call.caller < index:
+            raise ValueError(f"call {index} is made by call {call.caller}")
+        wrong = [at for at in (*call.sources, *call.results) if at != -1 and at not in every]
+        if wrong:
+            raise ValueError(f"call {index} refers to call {wrong[0]}")

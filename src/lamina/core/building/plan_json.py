@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import jax
@@ -47,19 +47,22 @@ def _plain(tree: Any) -> Any:
     return map_specs(lambda spec: {"shape": list(spec.shape), "dtype": str(spec.dtype)}, tree)
 
 
-def decode(text: str | bytes, kind: type[T]) -> T:
+def decode(text: str | bytes, kind: type[T], check: Callable[[T], None]) -> T:
     """Read a plan from its JSON.
 
     Args:
         text: the JSON.
         kind: the class of plans.
+        check: a function of the plan, which raises a ValueError.
 
     Raises:
         FileFormatError: it is not the JSON of a plan.
     """
     try:
         found = read_json(text.decode() if isinstance(text, bytes) else text, "The plan")
-        return _as(kind, found, "the plan")
+        plan = _as(kind, found, "the plan")
+        check(plan)
+        return plan
     except (ValueError, TypeError, InputError) as error:
         raise FileFormatError(
             explain(
@@ -95,6 +98,8 @@ def _as(kind: Any, value: Any, name: str) -> Any:
         return _record(cast("type[Any]", kind), value, name)
     if type(value) is not kind:
         raise ValueError(f"{name} is not {kind.__name__}")
+    if kind is int and abs(value) >= 1 << 63:
+        raise ValueError(f"{name} does not fit in 64 bits")
     return value
 
 

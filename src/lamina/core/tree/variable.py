@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -317,6 +319,15 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
         state = "" if self.built else ", not built"
         frozen = "" if self.trainable else ", not trainable"
         return f"Variable(shape={self.shape}, dtype={self.weight_dtype}{frozen}{state})"
+
+    def _repr_html_(self) -> str | None:
+        """Return the array as `treescope` draws it, for a notebook; None if that is missing."""
+        value = self._value
+        if not isinstance(value, jax.Array) or is_traced(value) or not value.is_fully_addressable:
+            return None
+        if not value.size or importlib.util.find_spec("treescope") is None:
+            return None
+        return importlib.import_module("treescope").render_array(value)._repr_html_()
 
 
 def store(variables: Sequence[Variable], arrays: Sequence[Any]) -> None:

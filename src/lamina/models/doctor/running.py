@@ -136,6 +136,13 @@ def _run(twin: Layer, request: Request, inputs: Arguments, given: bool) -> Passe
     return Passes(tree, training, inference, still, program, given, texts)
 
 
+def _quickly() -> dict[str, Any] | None:
+    """Options of the compiler for programs that run once: most of their time is compilation."""
+    if jax.default_backend() != "cpu":
+        return None
+    return {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
 class _Watching(GivenCall):
     """A call on explicit values that lists the calls of layers when they end."""
 
@@ -191,7 +198,7 @@ def _traced(
     traced = jax.jit(run).trace(*given)
     seen = [one for one, _ in calls[-1].seen]
     if training:
-        found = dict(zip(kept, traced.lower().compile()(*given), strict=True))
+        found = dict(zip(kept, traced.lower().compile(_quickly())(*given), strict=True))
         seen = [
             replace(
                 one,
@@ -238,7 +245,7 @@ def _without_gradient(
         terms = [(array * w).sum() for array, w in zip(ends, weights, strict=True)]
         return sum(jnp.asarray(term, "float32") for term in [*terms, *call.losses])
 
-    gradients = cast("dict[int, Any]", jax.jit(jax.grad(loss))(own))
+    gradients = cast("dict[int, Any]", jax.jit(jax.grad(loss), compiler_options=_quickly())(own))
     return [(p, v) for p, v in trained if not np.any(np.asarray(gradients[id(v)], "float32"))]
 
 
