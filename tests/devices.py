@@ -13,6 +13,16 @@ __all__ = ["Run", "process_with_devices"]
 Run = Callable[[str], str]
 """Runs a program in a process, and returns what it prints."""
 
+FAST = """
+    import os
+    from tests import programs
+
+    programs.share_contexts()
+    if os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS"):
+        programs.compile_once()
+"""
+"""As in the process of the tests themselves, which sets the variable."""
+
 SERVE = """
     import contextlib, io, json, sys, traceback
 
@@ -36,10 +46,10 @@ def process_with_devices(count: int, prelude: str) -> Iterator[Run]:
         count: the number of devices.
         prelude: a program that runs first; the others see its names.
     """
-    code = textwrap.dedent(prelude) + textwrap.dedent(SERVE)
+    code = "".join(map(textwrap.dedent, (FAST, prelude, SERVE)))
     command = [sys.executable, "-W", "ignore", "-c", code]
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
-    environment = os.environ | {"XLA_FLAGS": flags}
+    environment = os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(sys.path)}
     pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
     with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
 

@@ -1,6 +1,7 @@
 """Every block of code in the README and the docs runs, top to bottom, as one script a page."""
 
 import functools
+import os
 import re
 import subprocess
 import sys
@@ -23,6 +24,11 @@ def blocks(page, language):
 SERVER = """
 import os, runpy, sys
 import jax, lamina, numpy
+from tests import programs
+
+programs.share_contexts()
+if os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS"):
+    programs.compile_once()
 for line in sys.stdin:
     child = os.fork()
     if not child:
@@ -43,7 +49,11 @@ def server():
     It runs nothing on JAX itself, so that it has no threads that a fork would lose.
     """
     with subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     ) as process:
         yield process
 

@@ -9,9 +9,11 @@ import zipfile
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import lamina
 from lamina import Input, Model, Sequential, files, layers
+from lamina.cli import app
 from lamina.errors import FileFormatError, InputError, LaminaError
 
 keras = pytest.importorskip("keras")
@@ -191,9 +193,9 @@ def test_without_h5py_the_commands_say_what_to_install(archive):
 
 
 def test_the_commands_print_reports_and_fail_with_a_message(archive, tmp_path):
-    shown = lamina_command("inspect", archive)
-    assert shown.returncode == 0 and "layers/dense_1/vars/0" in shown.stdout
-    done = lamina_command("convert", archive, tmp_path / "a.lamina")
-    assert done.returncode == 0 and "differ by 0.0e+00" in done.stdout
+    shown = CliRunner().invoke(app, ["inspect", str(archive)])
+    assert shown.exit_code == 0 and "layers/dense_1/vars/0" in shown.stdout
+    done = CliRunner().invoke(app, ["convert", str(archive), str(tmp_path / "a.lamina")])
+    assert done.exit_code == 0 and "differ by 0.0e+00" in done.stdout
     failed = lamina_command("convert", tmp_path / "none.keras", tmp_path / "b.lamina")
     assert failed.returncode == 2 and "Traceback" not in failed.stderr

@@ -1,4 +1,4 @@
-"""The page in a browser, served by `lamina watch` and by `fit`, each in a process of its own."""
+"""The page in a browser, served by `lamina watch`, by `fit`, or by a thread of the tests."""
 
 import contextlib
 import json
@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from matplotlib.image import imread
 
 from lamina.training.dashboard.log import LOG_NAME
+from lamina.training.dashboard.serving import Server
 from tests.training.dashboard.browser import CHROMIUM, Browser, browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -43,6 +45,20 @@ def process(*arguments: object) -> Iterator[tuple[subprocess.Popen, str]]:
 
 def watch(*folders: Path):
     return process("-m", "lamina", "watch", *folders, "--port", 0)
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The URL of the page of a folder, from the server of `lamina watch` in a thread."""
+    server = Server([folder], 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.url
+    finally:
+        server.shutdown()
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def write(folder: Path, count: int = 40, **more) -> Path:
@@ -79,7 +95,7 @@ def test_two_runs_side_by_side(chromium, tmp_path):
     sample = {"event": "sample", "time": time.time(), "step": 40, "epoch": 2, "name": "greedy"}
     append(second, {**sample, "text": "hello <b>there</b>"})
     chromium.requested.clear()
-    with watch(tmp_path) as (_, url):
+    with served(tmp_path) as url:
         chromium.open(url)
         chromium.wait(LOADED)
         rows = chromium.run("[...byId('runs').tBodies[0].rows].map((row) => row.innerText)")
@@ -104,7 +120,7 @@ def test_two_runs_side_by_side(chromium, tmp_path):
 
 def test_the_cursor_shows_values_to_the_pointer_and_to_keys(chromium, tmp_path):
     write(tmp_path / "a")
-    with watch(tmp_path) as (_, url):
+    with served(tmp_path) as url:
         chromium.open(url)
         chromium.wait(LOADED)
         box = "charts.get('loss').svg.getBoundingClientRect()"
@@ -128,7 +144,7 @@ def test_axis_scale_and_smoothing(chromium, tmp_path):
     write(tmp_path / "a")
     chart = "charts.get('loss')"
     line = f"{chart}.lines[0]"
-    with watch(tmp_path) as (_, url):
+    with served(tmp_path) as url:
         chromium.open(f"{url}/#axis=epoch&log=1&smoothing=0.5")
         chromium.wait(f"{LOADED} && data.axis === 'epoch'")
         assert chromium.run(f"{line}.x.slice(-1)[0]") == 2
@@ -151,7 +167,7 @@ def test_axis_scale_and_smoothing(chromium, tmp_path):
 
 def test_a_run_is_followed_live_and_a_server_that_goes_away_is_told(chromium, tmp_path):
     run = write(tmp_path / "a")
-    with watch(tmp_path) as (served, url):
+    with watch(tmp_path) as (command, url):
         chromium.open(url)
         chromium.wait(LOADED)
         step = {"event": "step", "time": time.time(), "step": 99, "epoch": 3.5, "rate": 2}
@@ -159,9 +175,9 @@ def test_a_run_is_followed_live_and_a_server_that_goes_away_is_told(chromium, tm
         chromium.wait("data.runs[0].step === 99 && charts.has('f1')")
         write(tmp_path / "later")
         chromium.wait("data.runs.length === 2")
-        served.send_signal(signal.SIGINT)
-        assert served.wait(60) == 0
-        assert served.stdout.read() == "stopped\n"
+        command.send_signal(signal.SIGINT)
+        assert command.wait(60) == 0
+        assert command.stdout.read() == "stopped\n"
         told = chromium.wait("byId('status').className === 'wrong' && byId('status').textContent")
         assert told.startswith("The server does not answer. This is from ")
         assert chromium.run("document.querySelectorAll('#curves svg path').length")
@@ -178,7 +194,7 @@ def test_hostile_names_are_text(chromium, tmp_path):
     append(tmp_path / "a", {"event": "step", **place, "logs": {"loss": math.nan}})
     with open(tmp_path / "a" / LOG_NAME, "a") as stream:
         stream.write('{"event": "step", "ti')
-    with watch(tmp_path) as (_, url):
+    with served(tmp_path) as url:
         chromium.open(url)
         chromium.wait(LOADED)
         titles = chromium.run(
@@ -198,7 +214,7 @@ def test_hostile_names_are_text(chromium, tmp_path):
 
 def test_a_hundred_thousand_points_a_curve(chromium, tmp_path):
     write(tmp_path / "a", 100_000)
-    with watch(tmp_path) as (_, url):
+    with served(tmp_path) as url:
         chromium.open(url)
         chromium.wait(f"{LOADED} && data.runs[0].step === 100000")
         assert chromium.run("charts.get('loss').lines[0].x.length") <= 1000
@@ -209,7 +225,7 @@ def test_a_hundred_thousand_points_a_curve(chromium, tmp_path):
 
 def test_dark_print_and_narrow(chromium, tmp_path):
     write(tmp_path / "a")
-    with watch(tmp_path) as (_, url):
+    with served(tmp_path) as url:
         chromium.open(url)
         chromium.wait(LOADED)
         for scheme, dark in (("dark", True), ("light", False)):
