@@ -55,6 +55,14 @@ class Applying:
         self._structure = jax.tree.structure(state)
         self._of, self._names = of, paths
 
+    def is_of(self, variables: Sequence[Any]) -> bool:
+        """Whether the optimizer was built for these variables."""
+        return self._of is not None and list(map(id, self._of)) == list(map(id, variables))
+
+    def state_of(self, leaves: Sequence[Any]) -> Any:
+        """The state of the transformation, with given leaves."""
+        return unflatten(self._structure, list(leaves))
+
     @property
     def variables(self) -> list[Any]:
         """The arrays of the state as variables; none before `build`."""
@@ -145,7 +153,7 @@ class Applying:
             name: jnp.zeros_like(weights[name]) if one is None else _array(one)
             for name, one in zip(self._names, grads, strict=True)
         }
-        state = unflatten(self._structure, [_array(one) for one in optimizer_variables])
+        state = self.state_of([_array(one) for one in optimizer_variables])
         updates, state = self.update(gradients, state, weights)
         new: Any = optax.apply_updates(weights, updates)
         after = [_constrained(v, new[n]) for v, n in zip(self._of, self._names, strict=True)]

@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.pytrees import flatten, leaves_of, map_pairs, map_tree, unflatten
+from lamina.core.tree.cell import Cell
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.distribute import Placement
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
-__all__ = ["Program"]
+__all__ = ["Program", "select"]
 
 
 class Program:
@@ -89,6 +90,20 @@ class Program:
         self._means = compiled(self._results, jit)
         self._ranges = compiled(self._batch_ranges, jit)
         self._output_paths: list[str] = []  # of the layers in the result of _ranges
+        self.example: Any = None  # a batch, for programs that need its shapes to start
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The variables beside those of the model whose arrays the carry has."""
+        return []
+
+    def cell_arrays(self, carry: Carry) -> list[Any]:
+        """Return the arrays of `cells`."""
+        return []
+
+    def resumed(self, carry: Carry) -> Carry:
+        """Return the carry at the beginning of another loan of the same variables."""
+        return carry
 
     def start(
         self, trainable: tuple[jax.Array, ...], non_trainable: tuple[jax.Array, ...]
@@ -191,7 +206,7 @@ class Program:
             self.objective, carry.accumulators, value, carry.finite
         )
         skipped = carry._replace(accumulators=sums)
-        after = _select(finite, gradients, updated, skipped)._replace(finite=finite)
+        after = select(finite, gradients, updated, skipped)._replace(finite=finite)
         return self.devices.stored(after), {"loss": loss, **value.logs}
 
     def ranges(self, carry: Carry, batch: Any) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
@@ -291,7 +306,7 @@ def _with_separate_buffers(tree: Any) -> Any:
     return map_tree(separate, tree)
 
 
-def _select(
+def select(
     finite: jax.Array, gradients: Any, updated: Callable[[Any], Carry], skipped: Carry
 ) -> Carry:
     """Return ``updated(gradients)`` if `finite`, else `skipped`.
