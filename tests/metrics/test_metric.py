@@ -55,7 +55,7 @@ def counting(package):
         def update_state(self, y_true, y_pred, sample_weight=None):
             weights = 1.0 if sample_weight is None else jnp.asarray(sample_weight)[:, None]
             hits = jnp.where(jnp.asarray(y_pred) > 0.5, jnp.asarray(y_true), 0.0) * weights
-            self.found.assign(self.found + hits.sum(0))
+            self.found.assign(jnp.add(jnp.asarray(self.found), hits.sum(0)))
             self.batches.assign_add(1.0)
 
         def result(self):
@@ -138,3 +138,9 @@ def test_a_traced_value_is_not_kept():
     with pytest.raises(TraceError, match="scan"):
         InLoop().stateless_update_state([0.0, 0.0], jnp.ones(2))
     assert mean.result() == 0
+
+
+def test_a_variable_of_a_metric_is_an_array_in_functions_of_jax():
+    metric = counting(lamina)
+    assert jnp.maximum(metric.found, 2.0).tolist() == [2, 2, 2]
+    assert jax.tree.leaves(metric.variables)[1].tolist() == 0

@@ -440,3 +440,49 @@ def test_predict_step_computes_the_outputs_of_predict():
     model = Own()
     model(X)
     np.testing.assert_allclose(model.predict(X, verbose=0), 2 * model(X), rtol=1e-6)
+
+
+def test_a_metric_updated_in_train_loss_is_an_error():
+    class Own(lamina.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.size = lamina.layers.Dense(1), lamina.metrics.Mean()
+
+        def call(self, x):
+            return self.dense(x)
+
+        def train_loss(self, batch):
+            loss = jnp.mean(self(batch) ** 2)
+            self.size.update_state(loss)
+            return loss
+
+    model = Own()
+    model.compile("sgd")
+    with pytest.raises(InputError, match="updated a metric"):
+        model.fit(X, verbose=0)
+
+
+def test_a_scaled_loss_gives_the_same_step():
+    def weights(**options):
+        class Own(lamina.Model):
+            def __init__(self):
+                super().__init__()
+                self.dense = lamina.layers.Dense(1, kernel_initializer="ones")
+
+            def call(self, x):
+                return self.dense(x)
+
+            def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+                return jnp.mean((y - y_pred) ** 2)
+
+        model = Own()
+        optimizer = tf.keras.optimizers.SGD(0.1, **options)
+        if not options:
+            optimizer = tf.keras.optimizers.LossScaleOptimizer(optimizer)
+        model.compile(optimizer)
+        model.fit(X, Y, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    for one, other in zip(weights(), weights(loss_scale_factor=8.0), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+        assert not np.array_equal(one, np.ones_like(one))

@@ -131,7 +131,8 @@ def compile(
         gradient_accumulation_steps=gradient_accumulation_steps,
         ema_momentum=ema_momentum if use_ema else None,
     )
-    if auto_scale_loss and model._lamina.dtype == "mixed_float16":
+    scales = auto_scale_loss and "train_step" not in own
+    if scales and model._lamina.dtype == "mixed_float16":
         made = (
             made
             if isinstance(made, loss_scale.DynamicLossScale)

@@ -24,14 +24,15 @@ from lamina.models.model_state import state_of
 if TYPE_CHECKING:
     from lamina.models import compiled_metrics
     from lamina.training.data import batches
-    from lamina.training.optimizers import applying
+    from lamina.training.optimizers import applying, loss_scale
     from lamina.training.step import model_call
     from lamina.training.step.objective import Objective
 else:
     applying = lazily("lamina.training.optimizers.applying")
     batches = lazily("lamina.training.data.batches")
     compiled_metrics = lazily("lamina.models.compiled_metrics")
-    model_call = lazily("lamina.training.step.model_call")
+    loss_scale = lazily("lamina.training.optimizers.loss_scale")
+model_call = lazily("lamina.training.step.model_call")
 
 __all__ = [
     "OwnSteps",
@@ -183,15 +184,19 @@ def train_step(model: Layer, state: Any, data: Any) -> tuple[dict[str, Any], Any
     """
     trainable, others, optimizer, metrics = state
     steps = own_steps(model)
+    main = steps.main
+    count = len(main.variables)
+    scale = loss_scale.loss_scale_of(main.state_of(optimizer[:count]))
+    scale = getattr(main, "loss_scale", None) if scale is None else scale
 
     def loss_of(trainable: Any) -> Any:
         loss, *rest = _forward(model, steps, trainable, others, metrics, data, True)
-        return loss, rest
+        return (loss if scale is None else loss * scale), (loss, *rest)
 
-    gradient: Any = jax.value_and_grad(loss_of, has_aux=True)
-    (loss, (y_pred, others, metrics)), gradients = gradient(trainable)
-    main = steps.main
-    count = len(main.variables)
+    gradient = cast(Any, jax).grad(loss_of, has_aux=True)
+    gradients, (loss, y_pred, others, metrics) = gradient(trainable)
+    if scale is not None:
+        gradients = [one / scale for one in gradients]
     trainable, updated = main.stateless_apply(optimizer[:count], gradients, trainable)
     logs, metrics = _logs(model, steps, loss, y_pred, data, metrics)
     return logs, (trainable, others, [*updated, *optimizer[count:]], metrics)

@@ -100,3 +100,15 @@ def _inner_trace(cell: Cell) -> str:
         received="a value of an inner trace, which does not exist outside of it",
         remedy="Return the value from the transform, and update the metric with it outside.",
     )
+
+
+# In JAX functions a cell is a pytree of one leaf, as a variable is; unflattening gives an array.
+def _as_tree(cell: Cell) -> tuple[tuple[Any], None]:
+    return (cell.value,), None
+
+
+def _from_tree(_: None, leaves: tuple[Any]) -> Any:
+    return leaves[0]
+
+
+jax.tree_util.register_pytree_node(Cell, _as_tree, _from_tree)

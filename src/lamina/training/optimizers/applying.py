@@ -227,6 +227,7 @@ class Optimizer(Applying):
 
     def __init__(self, transformation: optax.GradientTransformation) -> None:
         self.init, self.update = transformation.init, transformation.update
+        self.loss_scale: float | None = getattr(transformation, "loss_scale", None)
 
 
 def _with_paths(state: Any) -> list[tuple[Any, Any]]:

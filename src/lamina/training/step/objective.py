@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.base.pytrees import leaves_of
+from lamina.core.calling import held_metrics
+from lamina.core.tree.cell import Cell, cell_values
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.losses import Loss
@@ -204,7 +206,22 @@ class Objective:
                     remedy="Return them with the loss: return loss, {'name': value}.",
                 )
             )
-        result: Any = self.train_loss(batch)
+        cells = [c for c in held_metrics.metrics_variables(self.model) if isinstance(c, Cell)]
+        before = [cell.stored() for cell in cells]
+        with cell_values(cells, before) as after:
+            result: Any = self.train_loss(batch)
+        if any(one is not other for one, other in zip(before, after, strict=True)):
+            raise InputError(
+                explain(
+                    f"{type(self.model).__name__}.train_loss updated a metric, whose state it "
+                    "cannot change.",
+                    where=f"made at {self.model._lamina.made_at}",
+                    expected="values in the logs: return loss, {'name': value}",
+                    received="update_state of a metric that the model holds",
+                    remedy="Return the value; or write compute_loss(self, x, y, y_pred, "
+                    "sample_weight), which may update metrics.",
+                )
+            )
         pair = cast(
             tuple[Any, dict[str, Any]], result if isinstance(result, tuple) else (result, {})
         )

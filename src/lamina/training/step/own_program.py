@@ -16,7 +16,7 @@ from lamina.core.tree.cell import Cell, cell_values
 from lamina.errors import InputError, explain
 from lamina.training.step.carry import Carry
 from lamina.training.step.model_call import ModelCall
-from lamina.training.step.program import Program, select
+from lamina.training.step.program import Program
 
 __all__ = ["OwnProgram"]
 
@@ -221,10 +221,8 @@ class OwnProgram(Program):
 
 
 def _either(finite: Any, after: Carry, skipped: Carry) -> Carry:
-    def updated(_: Any) -> Carry:
-        return after
-
-    return select(finite, (), updated, skipped)
+    """Return the one or the other; XLA fuses the selection with the update of the weights."""
+    return map_pairs(lambda a, b: jnp.where(finite, a, b), after, skipped)
 
 
 def _same(tree: Any) -> Any:

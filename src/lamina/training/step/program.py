@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
-__all__ = ["Program", "select"]
+__all__ = ["Program"]
 
 
 class Program:
@@ -206,7 +206,7 @@ class Program:
             self.objective, carry.accumulators, value, carry.finite
         )
         skipped = carry._replace(accumulators=sums)
-        after = select(finite, gradients, updated, skipped)._replace(finite=finite)
+        after = _select(finite, gradients, updated, skipped)._replace(finite=finite)
         return self.devices.stored(after), {"loss": loss, **value.logs}
 
     def ranges(self, carry: Carry, batch: Any) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
@@ -306,7 +306,7 @@ def _with_separate_buffers(tree: Any) -> Any:
     return map_tree(separate, tree)
 
 
-def select(
+def _select(
     finite: jax.Array, gradients: Any, updated: Callable[[Any], Carry], skipped: Carry
 ) -> Carry:
     """Return ``updated(gradients)`` if `finite`, else `skipped`.
