@@ -105,3 +105,10 @@ def test_an_optimizer_of_variables_can_be_compiled_too():
     model.compile(optimizer, "mse")
     model.fit(np.ones((8, 3), "float32"), np.ones((8, 4), "float32"), verbose=0)
     assert not optimizer.built
+
+
+def test_options_are_attributes():
+    optimizer = tf.keras.optimizers.AdamW(0.1, clipnorm=0.5)
+    assert (optimizer.weight_decay, optimizer.clipnorm, optimizer.use_ema) == (0.004, 0.5, False)
+    with pytest.raises(AttributeError, match="no attribute 'momentum'"):
+        optimizer.momentum  # noqa: B018

@@ -33,6 +33,13 @@ class Applying:
     _cells: list[Cell]
     _structure: Any
 
+    def __getattr__(self, name: str) -> Any:
+        """Return an option that the optimizer was made with, such as `weight_decay`."""
+        options: dict[str, Any] = self.__dict__.get("options", {})
+        if name not in options:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return options[name]
+
     @property
     def built(self) -> bool:
         """Whether `build` was called."""
