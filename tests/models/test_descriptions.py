@@ -155,4 +155,4 @@ def test_metrics_that_layers_hold_are_listed_last() -> None:
         model.compile("sgd", "mse", metrics=["mae"])
         assert model.metrics_names == ["loss", "compile_metrics", "seen"]
         history = model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0).history
-        assert list(history) == ["loss", "mae"]
+        assert list(history) == ["loss", "mae", "seen"]

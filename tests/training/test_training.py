@@ -619,8 +619,14 @@ def test_looking_at_weights_plans_no_step_again(monkeypatch) -> None:
     assert not planned
 
 
-@pytest.mark.parametrize("name", ["train_step", "test_step", "compute_loss"])
-def test_a_method_that_keras_would_call_is_not_passed_over(name):
-    kind = type("Own", (Sequential,), {name: lambda self, *_: None})
+@pytest.mark.parametrize("name", ["train_step", "test_step"])
+def test_a_step_with_other_arguments_is_not_passed_over(name):
+    kind = type("Own", (Sequential,), {name: lambda self, data: None})
     with pytest.raises(InputError, match=rf"{name}(.|\n)*train_loss"):
         kind([layers.Dense(1)]).compile("sgd", "mse")
+
+
+def test_a_train_loss_beside_a_step_that_does_not_call_it_is_an_error():
+    own = {"compute_loss": lambda self, *_: 0.0, "train_loss": lambda self, batch: 0.0}
+    with pytest.raises(InputError, match="train_loss, and compute_loss"):
+        type("Own", (Sequential,), own)([layers.Dense(1)]).compile("sgd")

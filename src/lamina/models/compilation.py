@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from lamina.core.calling import held_metrics
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.lazy import lazily
+from lamina.models import own_steps
 from lamina.models.model_state import state_of
 
 if TYPE_CHECKING:
@@ -37,12 +39,10 @@ Metrics: TypeAlias = "MetricLike | Sequence[Any] | Mapping[str, Any]"
 LearningRate: TypeAlias = float | Callable[[Any], Any]
 """A constant learning rate, or a schedule: a function of the number of updates so far."""
 
-_METHODS_OF_KERAS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
-
 
 def compile(
     model: Layer,
-    optimizer: str | optax.GradientTransformation = "adam",
+    optimizer: str | optax.GradientTransformation | None = "adam",
     loss: Losses | None = None,
     metrics: Metrics | None = None,
     jit: bool = True,
@@ -68,7 +68,7 @@ def compile(
 
     Args:
         optimizer: a name, such as `"adam"` (default), `"adamw"` or `"sgd"`, or any optax
-            transformation.
+            transformation; None for a class whose ``train_step`` uses others.
         loss: the name of a loss, a :class:`lamina.losses.Loss`, or a function
             ``(y_true, y_pred)`` that returns the loss of each example. For several outputs: one
             loss for all of them, or losses in their structure, such as a list or dict, or by
@@ -110,7 +110,7 @@ def compile(
     Raises:
         UnknownNameError: there is no optimizer, loss or metric of that name.
         InputError: an option is outside its range, or the class has a method of Keras's training
-            loop, such as ``train_step``, which is never called.
+            loop, such as ``train_step``, with other arguments than `fit` passes.
 
     >>> from lamina import Sequential, layers
     >>> model = Sequential([layers.Dense(10)])
@@ -119,9 +119,11 @@ def compile(
     0.0003
     """
     arguments = {name: value for name, value in locals().items() if name != "model"}
-    _check_methods(model)
+    own = [name for name in own_steps.own_methods(model) if name != "predict_step"]
+    if own and loss is None and hasattr(model, "train_loss"):
+        raise InputError(_two_ways(model, own))
     made = optimizers.get(
-        optimizer,
+        "sgd" if optimizer is None and own else optimizer,
         learning_rate=learning_rate,
         clipnorm=clipnorm,
         clipvalue=clipvalue,
@@ -129,7 +131,8 @@ def compile(
         gradient_accumulation_steps=gradient_accumulation_steps,
         ema_momentum=ema_momentum if use_ema else None,
     )
-    if auto_scale_loss and model._lamina.dtype == "mixed_float16":
+    scales = auto_scale_loss and "train_step" not in own
+    if scales and model._lamina.dtype == "mixed_float16":
         made = (
             made
             if isinstance(made, loss_scale.DynamicLossScale)
@@ -147,6 +150,10 @@ def compile(
         on_nonfinite=on_nonfinite,
         steps_per_execution=steps_per_execution,
     )
+    if own or (held_metrics.metrics(model) and trainer.objective.train_loss is None):
+        steps = own_steps.OwnSteps(model, trainer.objective, None if optimizer is None else made)
+        trainer.objective.own_steps = steps
+        trainer._loan.optimizer = steps.together(made)
     state = state_of(model)
     state.trainer, state.arguments_of_compile, state.pending = trainer, arguments, None
 
@@ -179,17 +186,11 @@ def trainer_of(model: Layer) -> Trainer:
     return trainer
 
 
-def _check_methods(model: Layer) -> None:
-    """Check that the class has no method of Keras's training loop, which would have no effect."""
-    own = [name for name in _METHODS_OF_KERAS if hasattr(type(model), name)]
-    if own:
-        raise InputError(
-            explain(
-                f"{type(model).__name__} has a method {own[0]}, which is never called.",
-                where=f"made at {model._lamina.made_at}",
-                expected="train_loss(self, batch), which returns the loss of a batch",
-                received=", ".join(own),
-                remedy="Write a train_loss; or rename the method, if a training loop of your own "
-                "calls it.",
-            )
-        )
+def _two_ways(model: Layer, own: list[str]) -> str:
+    return explain(
+        f"{type(model).__name__} has a method train_loss, and {own[0]}, which would not call it.",
+        where=f"made at {model._lamina.made_at}",
+        expected="one of them",
+        received=", ".join(["train_loss", *own]),
+        remedy="Remove one of them, or rename it.",
+    )

@@ -24,6 +24,7 @@ from lamina.models import (
     layer_names,
     model_files,
     model_json,
+    own_steps,
     prediction,
     profiler,
     state_tree,
@@ -271,6 +272,15 @@ class Model(Layer):
 
     compiled = View(lambda model: state_of(model).is_compiled())
     """Whether `compile` was called."""
+    compute_loss = own_steps.compute_loss
+    compute_metrics = own_steps.compute_metrics
+    get_metrics_result = own_steps.get_metrics_result
+    reset_metrics = own_steps.reset_metrics
+    stateless_compute_loss = own_steps.stateless_compute_loss
+    train_step = own_steps.train_step
+    test_step = own_steps.test_step
+    predict_step = own_steps.predict_step
+
     metrics = View(lambda model: compiled_metrics.metrics_of(model))
     metrics_names = View(lambda model: [one.name for one in compiled_metrics.metrics_of(model)])
     """The names of `metrics`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from lamina.core.base.sites import Site
 from lamina.core.tree.node import Tracked
+from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layer_state import LayerNode
 from lamina.models.compiled import Compiled, compiled_with
@@ -92,6 +93,24 @@ class ModelNode(LayerNode):
     def is_compiled(self) -> bool:
         """Return whether the model, or the one that it is a copy of, was compiled."""
         return self.trainer is not None or self.pending is not None
+
+    def trainer_checked(self) -> Trainer:
+        """Return what `compile` made.
+
+        Raises:
+            InputError: the model is not compiled.
+        """
+        if self.trainer is None:
+            raise InputError(
+                explain(
+                    "A model that is not compiled has no loss and no metrics.",
+                    where=f"made at {self.made_at}",
+                    expected="compile(optimizer, loss) first",
+                    received="a model that is not compiled",
+                    remedy="Call model.compile('adam', 'mse') first, for example.",
+                )
+            )
+        return self.trainer
 
     def compiled(self) -> Compiled | None:
         """Return how the model is compiled; None if it is not."""

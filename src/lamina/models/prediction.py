@@ -12,11 +12,13 @@ from lamina.core.base.inputs import as_inputs
 from lamina.core.base.processes import to_host
 from lamina.core.base.pytrees import map_tree
 from lamina.core.building.placement import current_placement
+from lamina.core.calling import views
 from lamina.core.calling.jit import compiled
 from lamina.core.running.keys import NoKeyError
 from lamina.counts import count_or_default
 from lamina.layer import Layer
 from lamina.lazy import lazily
+from lamina.models import own_steps
 from lamina.models.model_state import state_of
 from lamina.models.text_inputs import with_ids, with_text
 
@@ -123,7 +125,7 @@ class _Predictor:
 
     def __init__(self, model: Layer) -> None:
         self._model = model
-        self._call = compiled(model, functools.partial(model_call.call_on, model))
+        self._call = compiled(model, functools.partial(_outputs, model))
         self._is_random = False
         self._batches = 0
 
@@ -140,6 +142,15 @@ class _Predictor:
         return self._call(inputs, rng=key)
 
 
+def _outputs(model: Layer, inputs: Any) -> Any:
+    """Compute the outputs by the `predict_step` of the model's class, if that has its own."""
+    step: Any = getattr(model, "predict_step", None)
+    if step is None or type(model).predict_step is own_steps.predict_step:  # pyright: ignore
+        return model_call.call_on(model, inputs)
+    lists = (views.trainable_variables(model), views.non_trainable_variables(model))
+    return step(tuple([one.value for one in part] for part in lists), inputs)[0]
+
+
 def _placed_call(model: Layer) -> Callable[[Any], Any]:
     """The model's compiled call, which divides its inputs over the devices of a placement.
 
@@ -150,7 +161,7 @@ def _placed_call(model: Layer) -> Callable[[Any], Any]:
     def placed(inputs: Any) -> Any:
         block = current_placement()
         if block is not None and block != model._lamina.placement:
-            function = functools.partial(model_call.call_on, model)
+            function = functools.partial(_outputs, model)
             model_call.ModelCall(model, function, inputs, False).build(())
         placement = model._lamina.placement
         return call(inputs if placement is None else placement.place_batch(inputs))

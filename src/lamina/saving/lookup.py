@@ -56,7 +56,7 @@ def label(thing: Any) -> str:
     """
     if is_ours(str(thing.__module__)):
         for name in _BY_INNER_NAME.get(thing.__qualname__, ()):
-            if _exported(name) in (thing, vars(thing).get("_saved_as")):
+            if _exported(name) is thing:
                 return name
     return f"{thing.__module__}:{thing.__qualname__}"
 

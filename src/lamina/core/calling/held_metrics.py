@@ -54,5 +54,5 @@ def metrics(layer: Tracked) -> list[Any]:
 
 
 def metrics_variables(layer: Tracked) -> list[Any]:
-    """The accumulators of the metrics that hold them; those of `lamina.metrics` hold none."""
+    """The accumulators that the metrics hold, as variables."""
     return [one for metric in metrics(layer) for one in getattr(metric, "variables", ())]

@@ -9,7 +9,8 @@ from lamina.core.base.pytrees import as_array
 from lamina.core.calling import views
 from lamina.core.calling.root_call import Root
 from lamina.core.running.added_losses import penalties
-from lamina.core.running.scope import run_in
+from lamina.core.running.keys import split_for
+from lamina.core.running.scope import current, run_in
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.errors import BuildError, InputError, explain
@@ -35,7 +36,8 @@ def stateless_call(
         *args: the inputs of ``call``.
         return_losses: bool, whether to return the losses that layers add, and the penalties of
             weights; False by default.
-        **kwargs: inputs by name, ``training`` and ``rng`` as those of ``__call__``.
+        **kwargs: inputs by name, ``training`` and ``rng`` as those of ``__call__``. Within a call
+            or a step of training, `rng` is by default a new key of it.
 
     Returns:
         The outputs and the list of the values of ``layer.non_trainable_variables`` after the call;
@@ -66,6 +68,9 @@ def stateless_call(
     own, kept = views.trainable_variables(layer), views.non_trainable_variables(layer)
     given = _given(layer, "trainable_variables", own, trainable_variables)
     given |= _given(layer, "non_trainable_variables", kept, non_trainable_variables)
+    around = current()
+    if around is not None and around.key is not None and kwargs.get("rng") is None:
+        kwargs["rng"] = split_for(around.call, around.layer, around.key)
     root = Root(layer, "call", args, kwargs)
     root.ensure()
     outputs, call = run_in(None, lambda: root.run(given))

@@ -189,8 +189,12 @@ def _keep(layer: Tracked, call: int, loss: jax.Array) -> None:
 def losses_of(layer: Tracked) -> list[jax.Array]:
     """The losses that the layer and those below added in their last call, and the penalties.
 
-    Calls within a trace, such as those of `fit`, are not kept.
+    Calls within a trace, such as those of `fit`, are not kept; within such a call of the layer
+    itself, they are the losses so far.
     """
+    scope = current()
+    if scope is not None and scope.call.root is layer:
+        return [*losses_so_far(), *penalties(layer)]
     nodes: list[Any] = [one._lamina for _, one in walk(layer).layers.values()]
     kept = [node.added_losses for node in nodes if getattr(node, "added_losses", None)]
     last = max((call for call, _ in kept), default=0)

@@ -274,13 +274,15 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
                     remedy="Assign an array of the variable's shape.",
                 )
             )
-        array = array.astype(self.weight_dtype)
+        self._set(array.astype(self.weight_dtype))
+        return self
+
+    def _set(self, array: jax.Array) -> None:
         scope = SCOPE.get()
         if scope is not None:
             scope.call.assign(self, array)
         else:
             store([self], [array])
-        return self
 
     def numpy(self) -> np.ndarray:
         """Return the value as a NumPy array; if several processes hold it, all must call this."""

@@ -119,14 +119,15 @@ class Fit:
         objective, schedulers = self.trainer.objective, (LearningRateScheduler, ReduceLROnPlateau)
         names = ["loss", *(bound.name for bound in objective.bound_metrics)]
         names += [name for name in objective.log_names if name not in names]
+        is_custom = objective.train_loss is not None or objective.own_steps is not None
         has_rate = any(isinstance(callback, schedulers) for callback in self.callbacks)
         return LogNames(
             tuple(names),
             ("learning_rate",) if has_rate else (),
             tuple(f"val_{name}" for name in names) if self.validate is not None else (),
             self.validation_freq == 1,
-            self._has_steps or (objective.knows_outputs and objective.train_loss is None),
-            objective.train_loss is not None,
+            self._has_steps or (objective.knows_outputs and not is_custom),
+            is_custom,
         )
 
     @property

@@ -267,6 +267,28 @@ class Trainer:
     def learning_rate(self, rate: Any) -> None:
         optimizer_state.set_learning_rate(self._loan, rate)
 
+    @property
+    def variables(self) -> list[Any]:
+        """The state of the optimizer as variables, for a model with steps of its own."""
+        steps = self.objective.own_steps
+        return [] if steps is None else steps.main.variables
+
+    def stateless_apply(
+        self, optimizer_variables: Any, grads: Any, trainable_variables: Any
+    ) -> tuple[list[Any], list[Any]]:
+        """Update values of variables as a pure function, in a step of the model's own.
+
+        Args:
+            optimizer_variables: the values of `variables`.
+            grads: the gradient of each trainable variable.
+            trainable_variables: the values of the trainable variables.
+
+        Returns:
+            The new values of the trainable variables, and of `variables`.
+        """
+        steps: Any = self.objective.own_steps
+        return steps.main.stateless_apply(optimizer_variables, grads, trainable_variables)
+
     def take_averages(self) -> None:
         """Replace the weights of the model by their moving averages, if the optimizer has them."""
         optimizer_state.take_averages(self._loan)

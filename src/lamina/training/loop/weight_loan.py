@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lamina.core.base.host_memory import copied
+from lamina.core.base.inputs import as_inputs
 from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.lock import BUILD_WAIT, LOCK
 from lamina.core.building.placement import current_placement
@@ -30,6 +31,7 @@ from lamina.training.step.named_arrays import (
     without_accumulators,
 )
 from lamina.training.step.objective import Objective
+from lamina.training.step.own_program import OwnProgram
 from lamina.training.step.program import Program
 
 if TYPE_CHECKING:
@@ -127,19 +129,22 @@ class WeightLoan:
             tree = walk(self.model)
             self._unreached = unbuilt_layers(tree)
             unused = unused_layers(tree, reads)
-            if unused and not self._has_warned:
+            if unused and not self._has_warned and self.objective.own_steps is None:
                 self._has_warned = True
                 warnings.warn(_unused(self.model, unused), UserWarning, stacklevel=2)
             frozen = frozen_variables(tree)
             trainable = {p: v for key, (p, v) in tree.variables.items() if key not in frozen}
             others = {p: v for key, (p, v) in tree.variables.items() if key in frozen}
             detector = ChangeDetector(self.model)
-            started = self._begin(trainable, others)
+            started = self._begin(trainable, others, batch)
             self._detector = detector
         return started
 
     def _begin(
-        self, trainable: dict[str, Variable], others: dict[str, Variable]
+        self,
+        trainable: dict[str, Variable],
+        others: dict[str, Variable],
+        batch: Callable[[], object],
     ) -> tuple[Program, Carry]:
         values = tuple(copied(variable.stored()) for variable in trainable.values())
         other_values = tuple(copied(variable.stored()) for variable in others.values())
@@ -148,8 +153,10 @@ class WeightLoan:
         if before is not None and is_same and before[0].placement == placement:
             program, carry = before
             carry = carry._replace(trainable=values, non_trainable=other_values)
+            carry = program.resumed(carry)
         else:
-            program = Program(
+            has_own_steps = self.objective.own_steps is not None
+            program = (OwnProgram if has_own_steps else Program)(
                 self.model,
                 self.objective,
                 self.optimizer,
@@ -160,6 +167,8 @@ class WeightLoan:
                 self._skip_nonfinite,
                 placement,
             )
+            if has_own_steps:
+                program.example = as_inputs(batch())
             carry = program.start(values, other_values)
             if before is not None and is_same:  # the model was moved
                 carry = moved(program, carry, *before)
@@ -171,7 +180,7 @@ class WeightLoan:
                 carry = with_learning_rate(program, carry, self.pending_rate)
             self.pending_arrays = self.pending_rate = None
         self.program, self.carry = program, carry
-        variables = [*trainable.values(), *others.values()]
+        variables = [*trainable.values(), *others.values(), *program.cells]
         self._is_open = True
         assign_together(variables, repeat(self, len(variables)))
         return program, carry
@@ -195,6 +204,7 @@ class WeightLoan:
             program, carry = started
             pairs = [*zip(program.trainable.values(), carry.trainable, strict=True)]
             pairs += [*zip(program.non_trainable.values(), carry.non_trainable, strict=True)]
+            pairs += [*zip(program.cells, program.cell_arrays(carry), strict=True)]
             lent = [(variable, array) for variable, array in pairs if variable._value is self]
             assign_together([variable for variable, _ in lent], [array for _, array in lent])
             self._is_open = False

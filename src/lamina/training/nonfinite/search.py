@@ -100,6 +100,7 @@ def find_nonfinite(
 
 
 _CLIP = "Lower the learning rate, or clip gradients: compile(..., global_clipnorm=1.0)."
+_INSPECT_STEP = "Inspect the values in train_step; run_eagerly=True in compile helps."
 _INSPECT = "Inspect the inputs and the weights of this layer."
 _SMOOTH = (
     "Keep the inputs away from where the derivative is infinite: jnp.sqrt(x + 1e-6), or jnp.where "
@@ -119,6 +120,9 @@ def _find(model: Tracked, objective: Objective, batch: Any, key: jax.Array) -> _
                 "of which only a part is checked"
             )
             return _Finding(cause, _CLIP, path.rpartition(".")[0])
+    if objective.own_steps is not None:
+        cause = "train_step reports a loss that is not finite, and weights and inputs are finite"
+        return _Finding(cause, _INSPECT_STEP)
     call = ModelCall(model, objective, batch, True, key)
     found, calls, outputs = _in_outputs(call)
     if found is not None:

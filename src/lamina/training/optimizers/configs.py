@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from lamina.errors import InputError, explain, nearest
 from lamina.saving import deserialize, serialize
+from lamina.training.optimizers.applying import Applying
 
 if TYPE_CHECKING:
     import optax
@@ -89,13 +90,13 @@ def _warn_of_decay(decay: Any) -> None:
 def _described(kind: type, make: Any) -> type:
     """The class of optax's transformations with a config, under the name of Keras."""
     name: str = make.__name__
-    body = {
+    body: dict[str, Any] = {
         "__module__": "lamina.compat.tf.keras.optimizers",
         "__reduce__": _made_again,
         "get_config": _get_config,
         "from_config": staticmethod(functools.partial(from_config, make)),
     }
-    return type(_NAMES.get(name, name.capitalize()), (kind,), body)
+    return type(_NAMES.get(name, name.capitalize()), (Applying, kind), body)
 
 
 def _made_again(optimizer: Any) -> Any:

@@ -10,6 +10,8 @@ import jax
 from lamina.core.calling.repeated_call import ObservedCall, observe, repeat_call
 from lamina.core.calling.root_call import Root
 from lamina.core.running.added_losses import losses_so_far, penalties
+from lamina.core.running.computing_calls import GivenCall
+from lamina.core.running.keys import split_for
 from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.build_state import unbuilt
@@ -25,6 +27,7 @@ __all__ = [
     "current_layer_call",
     "has_added_losses",
     "is_training",
+    "new_key",
     "output_masks",
     "unbuilt_layers",
 ]
@@ -88,6 +91,15 @@ class ModelCall:
         self._root.ensure()
         return self._root.apply(values, watcher)
 
+    def enter(self, values: dict[int, Any]) -> tuple[Any, dict[int, Any]]:
+        """Run as :meth:`apply`, a function that the model's plan does not know.
+
+        Args:
+            values: by id.
+        """
+        call = GivenCall(self._root.layer, values)
+        return self._root.enter(call), call.written
+
     def run(self) -> Any:
         """Run on the present weights and discard assigned values."""
         return self._root.dry_run()
@@ -113,6 +125,14 @@ def call_on(layer: Tracked, inputs: Any) -> Any:
         if isinstance(inputs, list | tuple):
             return call(*cast(Sequence[Any], inputs))
     return call(inputs)
+
+
+def new_key() -> Any:
+    """Return a new random key of the running call; None if it has none."""
+    scope = current()
+    if scope is None or scope.key is None:
+        return None
+    return split_for(scope.call, scope.layer, scope.key)
 
 
 def has_added_losses() -> bool:

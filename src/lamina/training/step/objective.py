@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast
 
 import jax
 import jax.numpy as jnp
 
 from lamina.core.base.pytrees import leaves_of
+from lamina.core.calling import held_metrics
+from lamina.core.tree.cell import Cell, cell_values
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.losses import Loss
@@ -49,6 +51,27 @@ class BatchLoss(NamedTuple):
     size: int
 
 
+class OwnSteps(Protocol):
+    """The steps that the class of a model defines; see :class:`OwnProgram`."""
+
+    @property
+    def main(self) -> Any: ...
+
+    @property
+    def optimizer_cells(self) -> list[Any]: ...
+
+    @property
+    def metric_cells(self) -> list[Any]: ...
+
+    def build_optimizers(self, trainable: Sequence[Any]) -> None: ...
+
+    def optimizer_structure(self) -> Any: ...
+
+    def reset_metrics(self) -> None: ...
+
+    def trace(self, batch: Any) -> Any: ...
+
+
 class Objective:
     """The loss of a batch, including the losses that layers add, and its metrics.
 
@@ -79,6 +102,7 @@ class Objective:
         self.loss = loss_terms.resolved(loss)
         self.loss_weights = loss_weights
         self.train_loss = train_loss
+        self.own_steps: OwnSteps | None = None  # set by compile
         self.names = names
         self.log_names: tuple[str, ...] = ()
         self._metrics = (
@@ -139,6 +163,8 @@ class Objective:
             InputError: the loss is no scalar, there is nothing to minimize, or the batch does not
                 fit the losses and metrics.
         """
+        if self.own_steps is not None:
+            return self.own_steps.trace(batch)
         value = self._of_outputs(batch) if self.train_loss is None else self._custom(batch)
         loss = jnp.asarray(value.loss)
         if loss.shape != ():
@@ -180,7 +206,22 @@ class Objective:
                     remedy="Return them with the loss: return loss, {'name': value}.",
                 )
             )
-        result: Any = self.train_loss(batch)
+        cells = [c for c in held_metrics.metrics_variables(self.model) if isinstance(c, Cell)]
+        before = [cell.stored() for cell in cells]
+        with cell_values(cells, before) as after:
+            result: Any = self.train_loss(batch)
+        if any(one is not other for one, other in zip(before, after, strict=True)):
+            raise InputError(
+                explain(
+                    f"{type(self.model).__name__}.train_loss updated a metric, whose state it "
+                    "cannot change.",
+                    where=f"made at {self.model._lamina.made_at}",
+                    expected="values in the logs: return loss, {'name': value}",
+                    received="update_state of a metric that the model holds",
+                    remedy="Return the value; or write compute_loss(self, x, y, y_pred, "
+                    "sample_weight), which may update metrics.",
+                )
+            )
         pair = cast(
             tuple[Any, dict[str, Any]], result if isinstance(result, tuple) else (result, {})
         )
@@ -194,6 +235,20 @@ class Objective:
             return self._added_only(batch, inputs)
         with recorded_products() as products:
             values = call_on(self.model, inputs)
+        found = self.of_values(values, labels, weights, products)
+        return found._replace(size=_batch_size(batch))
+
+    def of_values(
+        self, values: Any, labels: Any, weights: Any, products: Mapping[int, Product]
+    ) -> BatchLoss:
+        """Compute the loss of outputs, without the losses that layers add.
+
+        Args:
+            values: the outputs of the model.
+            labels: the labels.
+            weights: the sample weights; None without any.
+            products: the matrix products whose results are outputs, by identity.
+        """
         pairs, outputs = self._pairs(values, labels, weights, output_masks(values))
         if not pairs:
             raise InputError(_nothing_to_minimize(self.model, False))
@@ -210,7 +265,13 @@ class Objective:
         metric_inputs = [bound.inputs(of_metrics) for bound in self.bound_metrics]
         self._metric_shapes = [(_shape(y), _shape(p)) for y, p, _ in metric_inputs]
         total: Any = sum(scaled[1:], scaled[0])
-        return BatchLoss(total, logs, metric_inputs, _batch_size(batch))
+        return BatchLoss(total, logs, metric_inputs, _batch_size(labels))
+
+    def inputs_of_metrics(self, values: Any, labels: Any, weights: Any) -> list[Any]:
+        """Return labels, outputs and sample weights for each of `bound_metrics`."""
+        self.bind(values)
+        outputs = pair_outputs(values, labels, weights, self.names, output_masks(values))
+        return [bound.inputs(outputs) for bound in self.bound_metrics]
 
     def _term(
         self, loss: Loss, output: Output, outputs: list[Output], product: Product | None

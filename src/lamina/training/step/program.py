@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.pytrees import flatten, leaves_of, map_pairs, map_tree, unflatten
+from lamina.core.tree.cell import Cell
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.distribute import Placement
@@ -89,6 +90,20 @@ class Program:
         self._means = compiled(self._results, jit)
         self._ranges = compiled(self._batch_ranges, jit)
         self._output_paths: list[str] = []  # of the layers in the result of _ranges
+        self.example: Any = None  # a batch, for programs that need its shapes to start
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The variables beside those of the model whose arrays the carry has."""
+        return []
+
+    def cell_arrays(self, carry: Carry) -> list[Any]:
+        """Return the arrays of `cells`."""
+        return []
+
+    def resumed(self, carry: Carry) -> Carry:
+        """Return the carry at the beginning of another loan of the same variables."""
+        return carry
 
     def start(
         self, trainable: tuple[jax.Array, ...], non_trainable: tuple[jax.Array, ...]
