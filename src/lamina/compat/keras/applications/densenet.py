@@ -23,7 +23,8 @@ _GROWTH = 32
 
 
 def _convolved(x: Any, filters: int, kernel: int, name: str) -> Any:
-    convolution = layers.Conv2D(filters, kernel, padding="same", use_bias=False, name=name)
+    padding = "valid" if kernel == 1 else "same"
+    convolution = layers.Conv2D(filters, kernel, padding=padding, use_bias=False, name=name)
     return convolution(x)
 
 

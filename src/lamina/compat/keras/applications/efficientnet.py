@@ -78,7 +78,7 @@ def _efficientnet(name: str, width: float, depth: float, size: int, dropout: flo
         if ends.weights == "imagenet":  # these were trained with the roots of the deviations
             x = layers.Rescaling([1 / math.sqrt(one) for one in _DEVIATION])(x)
         x = layers.ZeroPadding2D(correct_padding(x, 3), name="stem_conv_pad")(x)
-        options = {"strides": 2, "padding": "valid"}
+        options: dict[str, Any] = {"strides": 2, "padding": "valid"}
         x = convolved(x, divisible(32 * width), 3, "stem_conv", **options)
         x = normalized(x, "stem_", "activation", momentum=_MOMENTUM)
         number = 0

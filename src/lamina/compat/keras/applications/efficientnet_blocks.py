@@ -36,7 +36,7 @@ def normalized(
 
 def convolved(x: Any, filters: int, kernel: int, name: str, **options: Any) -> Any:
     """A convolution without bias."""
-    settings = {"padding": "same", "use_bias": False} | options
+    settings: dict[str, Any] = {"padding": "same", "use_bias": False} | options
     start = kernel_initializer()
     return layers.Conv2D(filters, kernel, kernel_initializer=start, name=name, **settings)(x)
 
@@ -46,9 +46,9 @@ def excited(x: Any, reduced: int, name: str) -> Any:
     channels = x.shape[-1]
     scale = layers.GlobalAveragePooling2D(name=f"{name}se_squeeze")(x)
     scale = layers.Reshape((1, 1, channels), name=f"{name}se_reshape")(scale)
-    options = {"use_bias": True, "activation": "silu"}
+    options: dict[str, Any] = {"use_bias": True, "activation": "silu"}
     scale = convolved(scale, reduced, 1, f"{name}se_reduce", **options)
-    options = {"use_bias": True, "activation": "sigmoid"}
+    options: dict[str, Any] = {"use_bias": True, "activation": "sigmoid"}
     scale = convolved(scale, channels, 1, f"{name}se_expand", **options)
     return layers.Multiply(name=f"{name}se_excite")([x, scale])
 

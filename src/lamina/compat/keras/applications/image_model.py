@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from lamina import Input, Model, layers
 from lamina.compat.keras.applications.imagenet_files import cached_file
@@ -321,9 +321,9 @@ def _sources(tensor: Any) -> Any:
     while open_values:
         value = open_values.pop()
         if isinstance(value, list | tuple):
-            open_values.extend(reversed(value))
+            open_values.extend(reversed(cast("list[Any]", value)))
         elif isinstance(value, dict):
-            open_values.extend(value.values())
+            open_values.extend(cast("dict[str, Any]", value).values())
         elif isinstance(value, Symbol) and id(value) not in seen:
             seen.add(id(value))
             if value.call is None:

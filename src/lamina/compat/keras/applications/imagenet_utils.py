@@ -60,7 +60,7 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
         )
     symbolic = isinstance(x, Symbol)
     numpy = cast("Any", np if isinstance(x, np.ndarray | list | tuple) else jnp)
-    images = x if symbolic else numpy.asarray(x)
+    images: Any = x if symbolic else numpy.asarray(x)
     axis = -3 if data_format == "channels_first" else -1
     if images.ndim not in (3, 4) or (mode != "tf" and images.shape[axis] != 3):
         raise InputError(

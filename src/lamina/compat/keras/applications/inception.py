@@ -23,7 +23,7 @@ def convolved(x: Any, convolution: Convolution, name: str | None = None) -> Any:
     filters, kernel, *strides = convolution
     padding = "valid" if strides else "same"
     stride = strides[0] if strides else 1
-    options = {"strides": stride, "padding": padding, "use_bias": False}
+    options: dict[str, Any] = {"strides": stride, "padding": padding, "use_bias": False}
     x = layers.Conv2D(filters, kernel, name=name, **options)(x)
     x = layers.BatchNormalization(scale=False, name=name and f"{name}_bn")(x)
     return layers.Activation("relu", name=name and f"{name}_ac")(x)

@@ -93,7 +93,7 @@ def MobileNet(  # noqa: N802 - Keras's name
     check_trained(weights, "alpha", alpha, _ALPHAS)
     check_trained(weights, "depth_multiplier", depth_multiplier, (1,))
     inputs, images = image_input(ends, 224, sizes=(128, 160, 192, 224))
-    strides = {"strides": 2, "padding": "same", "use_bias": False}
+    strides: dict[str, Any] = {"strides": 2, "padding": "same", "use_bias": False}
     x = layers.Conv2D(int(32 * alpha), 3, name="conv1", **strides)(images)
     x = _normalized(x, "conv1")
     for number, (filters, stride) in enumerate(_BLOCKS, 1):

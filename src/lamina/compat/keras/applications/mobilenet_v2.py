@@ -85,7 +85,7 @@ def MobileNetV2(  # noqa: N802 - Keras's name
     )
     check_trained(weights, "alpha", alpha, _ALPHAS)
     inputs, images = image_input(ends, 224, sizes=_SIZES)
-    strides = {"strides": 2, "padding": "same", "use_bias": False}
+    strides: dict[str, Any] = {"strides": 2, "padding": "same", "use_bias": False}
     x = layers.Conv2D(divisible(32 * alpha), 3, name="Conv1", **strides)(images)
     x = layers.ReLU(6.0, name="Conv1_relu")(_normalized(x, "bn_Conv1"))
     number = 0

@@ -165,7 +165,7 @@ def _mobilenet(default: str, kind: str, rows: Sequence[_Block], last: int) -> Co
         check_trained(weights, "alpha", alpha, (1.0,) if minimalistic else (0.75, 1.0))
         inputs, x = image_input(ends, 224, open_top=True)
         x = layers.Rescaling(1 / 127.5, -1.0)(x) if include_preprocessing else x
-        strides = {"strides": 2, "padding": "same", "use_bias": False}
+        strides: dict[str, Any] = {"strides": 2, "padding": "same", "use_bias": False}
         x = layers.Conv2D(16, 3, name="conv", **strides)(x)
         x = _activated(_normalized(x, "conv"), not minimalistic)
         for number, row in enumerate(rows):

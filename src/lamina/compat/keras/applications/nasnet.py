@@ -40,10 +40,10 @@ def _separable(x: Any, filters: int, kernel: int, strides: int, name: str) -> An
     if strides > 1:
         at = f"separable_conv_1_pad_{name}"
         x, padding = layers.ZeroPadding2D(correct_padding(x, kernel), name=at)(x), "valid"
-    options = {"strides": strides, "padding": padding, "use_bias": False}
+    options: dict[str, Any] = {"strides": strides, "padding": padding, "use_bias": False}
     x = layers.SeparableConv2D(filters, kernel, name=f"separable_conv_1_{name}", **options)(x)
     x = _relu(_normalized(x, f"separable_conv_1_bn_{name}"))
-    options = {"padding": "same", "use_bias": False}
+    options: dict[str, Any] = {"padding": "same", "use_bias": False}
     x = layers.SeparableConv2D(filters, kernel, name=f"separable_conv_2_{name}", **options)(x)
     return _normalized(x, f"separable_conv_2_bn_{name}")
 
