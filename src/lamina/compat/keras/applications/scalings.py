@@ -30,8 +30,8 @@ def scale_to_one(x: Any, data_format: str | None = None) -> Any:
 def scale_for_torch(x: Any, data_format: str | None = None) -> Any:
     """Images of 0 to 255 by the mean and deviation of ImageNet; see `imagenet_utils`.
 
-    >>> scale_for_torch([[[255.0, 255.0, 255.0]]]).round(2).tolist()
-    [[[2.25, 2.43, 2.64]]]
+    >>> scale_for_torch([[[123.675, 116.28, 103.53]]]).round(2).tolist()
+    [[[0.0, 0.0, 0.0]]]
     """
     return preprocess_input(x, data_format, "torch")
 
