@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
+from keras.src.applications.nasnet import NASNet as KerasNASNet  # no public name
 
 import lamina
 from lamina.compat.keras import applications
-from lamina.compat.keras.applications import imagenet_utils, mobilenet_v2
+from lamina.compat.keras.applications import imagenet_utils, mobilenet_v2, nasnet
 from lamina.errors import FileFormatError, InputError
 
 _SIZE = (32, 32, 3)
@@ -115,7 +116,6 @@ def _named_weights(model):
         ("EfficientNetB0", {}),
         ("EfficientNetV2B0", {"include_preprocessing": False}),
         ("ConvNeXtTiny", {"include_top": False}),
-        ("NASNetMobile", {}),
     ],
 )
 def test_a_model_has_the_graph_and_the_names_of_keras(name, options):
@@ -127,6 +127,23 @@ def test_a_model_has_the_graph_and_the_names_of_keras(name, options):
     assert (ours.name, ours.output_shape) == (theirs.name, theirs.output_shape)
     # Normalization counts its examples in Keras, not here.
     assert ours.count_params() == theirs.count_params() - (name == "EfficientNetB0")
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_nasnet_of_few_cells_has_the_graph_and_the_names_of_keras(skip):
+    options = {"weights": None, "input_shape": (33, 33, 3), "name": "small", "include_top": False}
+    with keras.StatelessScope(initialize_variables=False):
+        theirs = KerasNASNet(
+            penultimate_filters=192,
+            num_blocks=1,
+            stem_block_filters=4,
+            skip_reduction=skip,
+            default_size=33,
+            **options,
+        )
+    ours = nasnet.nasnet("small", "file", 33, 8, 1, 4, skip=skip)(**options)
+    assert _graph(ours.get_config()) == _graph(theirs.get_config())
+    assert _named_weights(ours) == _named_weights(theirs)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from lamina.compat.keras.applications.image_model import (
 from lamina.compat.keras.applications.imagenet_utils import decode_predictions
 from lamina.compat.keras.applications.scalings import scale_to_one as preprocess_input
 
-__all__ = ["NASNetLarge", "NASNetMobile", "decode_predictions", "preprocess_input"]
+__all__ = ["NASNetLarge", "NASNetMobile", "decode_predictions", "nasnet", "preprocess_input"]
 
 
 def _relu(x: Any, name: str | None = None) -> Any:
@@ -147,9 +147,22 @@ def _body(x: Any, filters: int, cells: int, stem: int, skip: bool) -> Any:
     return _relu(x)
 
 
-def _nasnet(
+def nasnet(
     default: str, file: str, size: int, filters: int, cells: int, stem: int, skip: bool
 ) -> Constructor:
+    """The constructor of a NASNet.
+
+    Args:
+        default: the name of the model.
+        file: the name of the file of weights, without its end.
+        size: the default height and width.
+        filters: of the first normal cells; each reduction doubles them.
+        cells: the number of normal cells of each stage.
+        stem: the filters of the first convolution.
+        skip: whether the cell after a reduction also takes what the reduction took second, in
+            place of what it took first.
+    """
+
     def make(
         input_shape: Sequence[int | None] | None = None,
         include_top: bool = True,
@@ -185,5 +198,5 @@ def _nasnet(
     return make
 
 
-NASNetMobile = _nasnet("nasnet_mobile", "NASNet-mobile", 224, 44, 4, 32, skip=False)
-NASNetLarge = _nasnet("nasnet_large", "NASNet-large", 331, 168, 6, 96, skip=True)
+NASNetMobile = nasnet("nasnet_mobile", "NASNet-mobile", 224, 44, 4, 32, skip=False)
+NASNetLarge = nasnet("nasnet_large", "NASNet-large", 331, 168, 6, 96, skip=True)
