@@ -8,7 +8,6 @@ from lamina.compat.missing import missing_name
 
 __all__ = ["DIFFERS", "INSTEAD", "missing"]
 
-_APPLICATIONS = "There are no pretrained architectures yet: build the model from keras.layers."
 _DATASETS = "Lamina downloads no data: load the arrays yourself, for example with numpy.load."
 _HANDLERS = "Pass arrays, a keras.utils.PyDataset or an iterable of batches to fit."
 _POLICY = "Pass the name of a policy, such as 'mixed_bfloat16', as dtype."
@@ -28,7 +27,6 @@ INSTEAD: dict[str, str] = {
     "keras.RematScope": "Use lamina.remat(layer).",
     "keras.StatelessScope": "Use layer.apply(values, ...), which is pure.",
     "keras.SymbolicScope": "Use layer.plan(...), which computes nothing.",
-    "keras.applications": _APPLICATIONS,
     "keras.callbacks.OrbaxCheckpoint": "Use keras.callbacks.BackupAndRestore or Trainer.save.",
     "keras.callbacks.ProgbarLogger": "fit shows a progress bar; set verbose.",
     "keras.callbacks.RemoteMonitor": "Write a Callback that sends the logs.",
