@@ -302,12 +302,14 @@ def test_the_address_keeps_the_view(opened) -> None:
         page.click(f"#tab-{tab}")
         assert page.run("location.hash") == name
     for expected in ("Sizes", "Calls", "Tree"):
-        page.run("history.back()")
-        page.send("Runtime.evaluate", expression=TURN, awaitPromise=True)
+        page.send("Runtime.evaluate", expression=BACK, awaitPromise=True)
         assert page.run("page.view.name") == expected
 
 
-TURN = "new Promise((done) => window.addEventListener('hashchange', done, { once: true }))"
+BACK = """new Promise((done) => {
+  window.addEventListener("hashchange", done, { once: true });
+  history.back();
+})"""
 
 
 @in_browser

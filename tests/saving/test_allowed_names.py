@@ -21,6 +21,7 @@ from lamina import models as all_models
 from lamina import regularizers as all_regularizers
 from lamina import seq2seq as all_seq2seq
 from lamina.compat import tf
+from lamina.compat.keras.applications import convnext
 from lamina.compat.tf.keras import layers as all_tf_layers
 from lamina.compat.tf.keras import models as all_tf_models
 from lamina.core.tree.node import Tracked
@@ -616,6 +617,7 @@ def test_the_lists_are_those_of_the_public_names() -> None:
         return inspect.isclass(one) and hasattr(one, "__dataclass_fields__")
 
     public = listed(layers, all_models, all_seq2seq, all_tf_layers, all_tf_models, kind=is_layer)
+    public |= {label(convnext.LayerScale)}
     inputs = {label(all_models.InputLayer)}  # saved as the spec of the input
     assert public - inputs | {OPERATION, FUNCTION} == allowed_names.LAYERS
     data = listed(all_regularizers, all_constraints, losses, metrics, kind=is_data)

@@ -25,7 +25,7 @@ from lamina.reports.dims import Dims
 from lamina.reports.flops import count_flops
 from lamina.reports.flow import find_flow
 from lamina.reports.programs import is_variable
-from lamina.reports.shape_causes import reasons
+from lamina.reports.shape_causes import COPIES, reasons
 
 __all__ = ["examine", "inventory"]
 
@@ -140,10 +140,11 @@ def _smallest(outcome: Outcome) -> Recording:
 def _causes(tree: Tree, records: Mapping[int, Built]) -> Causes:
     found: Causes = {}
     for key, (_, layer) in tree.layers.items():
-        for variable, why in reasons(layer, layer._lamina.built or records.get(key)).items():
-            if variable in tree.variables:
-                path = tree.variables[variable][0]
-                found[path] = (*("copies" for _ in tree.copies_of(path)), *why)
+        for one, why in reasons(layer, layer._lamina.built or records.get(key)).items():
+            if one in tree.variables:
+                path, variable = tree.variables[one]
+                copies = 0 if variable.copies else len(tree.copies_of(path))  # not built so far
+                found[path] = (*(COPIES,) * copies, *why)
     return found
 
 

@@ -32,6 +32,7 @@ def _named(modules: dict[str, str]) -> frozenset[str]:
 LAYERS = _named(
     {
         "lamina": "Layer",
+        "lamina.compat.keras.applications.convnext": "LayerScale",
         "lamina.compat.tf.keras.layers": "Layer",
         "lamina.compat.tf.keras.models": "Model",
         "lamina.layers": (

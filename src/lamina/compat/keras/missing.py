@@ -84,14 +84,11 @@ INSTEAD: dict[str, str] = {
 
 _BATCHES = "it returns batches with map, take, skip, cache and prefetch, which fit accepts"
 
-_METRIC = "a subclass defines init, update and result of a state, without add_variable"
-_MODEL = "a loss of one's own is train_loss(batch), instead of train_step and compute_loss"
+_MODEL = "train_step, test_step and predict_step take (self, state, data), as Keras has them on JAX"
 
 DIFFERS: dict[str, str] = {
     "keras.KerasTensor": "the symbols of Lamina's graphs",
-    "keras.Metric": _METRIC,
     "keras.Model": _MODEL,
-    "keras.metrics.Metric": _METRIC,
     "keras.models.Model": _MODEL,
     "keras.models.clone_model": "the functions of Lambda layers must be defined by def in a module",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",
@@ -99,7 +96,7 @@ DIFFERS: dict[str, str] = {
     "keras.ops.ctc_decode": "the greedy strategy only",
     "keras.ops.nonzero": "on arrays with known values only",
     "keras.ops.unique": "on arrays with known values, unless size is given",
-    "keras.optimizers": "optax transformations, without methods and attributes of Keras's objects",
+    "keras.optimizers": "optax transformations with the methods of Keras, without exclude_from_weight_decay",
     "keras.optimizers.schedules": "called with the step of an optax transformation",
     "keras.preprocessing.image_dataset_from_directory": _BATCHES,
     "keras.preprocessing.text_dataset_from_directory": _BATCHES,
