@@ -96,7 +96,7 @@ DIFFERS: dict[str, str] = {
     "keras.ops.ctc_decode": "the greedy strategy only",
     "keras.ops.nonzero": "on arrays with known values only",
     "keras.ops.unique": "on arrays with known values, unless size is given",
-    "keras.optimizers": "optax transformations with the methods of Keras, without exclude_from_weight_decay",
+    "keras.optimizers": "optax transformations with the methods of Keras",
     "keras.optimizers.schedules": "called with the step of an optax transformation",
     "keras.preprocessing.image_dataset_from_directory": _BATCHES,
     "keras.preprocessing.text_dataset_from_directory": _BATCHES,
