@@ -1,6 +1,8 @@
 """The three products of a convolution against XLA's own, in derivatives, batches and layouts."""
 
+import dataclasses
 import itertools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -78,6 +80,10 @@ KINDS = {
     "volume": (Geometry((5, 4, 6), (3, 2, 3), (2, 1, 2), ((1, 1), (0, 0), (1, 0)), (1,) * 3), 3, 4),
     "grouped volume": (Geometry((4, 4, 4), (2, 2, 2), (1,) * 3, ((0, 1),) * 3, (1,) * 3, 2), 4, 6),
     "dense": (Geometry((6, 7), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)), 4, 5),
+    "dense, not reaching the end": (
+        Geometry((12, 16), (3, 2), (2, 3), ((0, 0), (0, 0)), (1, 2)), 16, 5,
+    ),
+    "dense line, cropped": (Geometry((50,), (3,), (2,), ((-1, -2),), (2,)), 16, 5),
     "few points": (Geometry((3, 2), (3, 2), (2, 1), ((1, 2), (1, 1)), (1, 2)), 5, 4),
     "few points, cropped": (Geometry((6,), (2,), (2,), ((-1, -1),), (2,)), 5, 4),
     "few channels": (Geometry((6, 7), (3, 3), (1, 1), ((1, 1), (0, 2)), (1, 1)), 3, 5),
@@ -92,6 +98,8 @@ KINDS = {
         ("pointwise", "patches"),
         ("volume", "volume"),
         ("dense", "dense"),
+        ("dense, not reaching the end", "dense"),
+        ("dense line, cropped", "dense"),
         ("few points", "patches"),
         ("few points, cropped", "patches"),
         ("few channels", "patches"),
@@ -128,6 +136,22 @@ def test_derivatives_of_any_order_and_mode(kind, name) -> None:
         modes=["fwd", "rev"],
         rtol=2e-2,
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("first", [False, True])
+def test_convolutions_have_the_layout_of_fast_loops(kind, name, first) -> None:
+    # XLA changes layouts and negative padding outside of loops only: not in the steps of an epoch
+    geometry, channels, filters = KINDS[kind]
+    geometry = dataclasses.replace(geometry, channels_first=first)
+    a, b = operands(name, geometry, channels, filters)
+
+    text = jax.jit(lambda a, b: getattr(cpu, name)(a, b, geometry)).lower(a, b).as_text()
+    lines = [line for line in text.splitlines() if "stablehlo.convolution" in line]
+    assert all(re.search(r"= \[b, [\d, ]*f\]x\[[\d, ]*i, o\]->\[b, [\d, ]*f\]", x) for x in lines)
+    assert not any(re.search(r"pad = \[[^=]*-\d", line) for line in lines)
+    assert bool(lines) == ("dense" in kind or kind == "grouped")
 
 
 AXES = [(0, None), (None, 0), (0, 0), (2, 1)]

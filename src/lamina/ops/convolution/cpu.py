@@ -3,7 +3,8 @@
 XLA has fast loops for dense convolutions over one and two axes, and for their gradients, unless
 there are few points. For the others it falls back to a loop that reads one number at a time.
 Depthwise and grouped convolutions, three spatial axes, single taps and few points are therefore
-arranged as sums or products that XLA computes with vector instructions.
+arranged as sums or products that XLA computes with vector instructions. Dense convolutions are
+written in the one layout for which XLA has fast loops.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from lamina.ops.convolution import depthwise, grouped, library, patches, volumes
+from lamina.ops.convolution import dense, depthwise, grouped, library, patches, volumes
 from lamina.ops.convolution.geometry import Geometry
 
 __all__ = ["convolve", "input_gradient", "kernel_gradient", "kind_of"]
@@ -26,12 +27,13 @@ _MOST_TAPS = 128  # the most terms of a sum over taps, each of which is a part o
 _MOST_NUMBERS = 2**22  # the most numbers in the patches of all points, if XLA's loops would do
 
 Product = Callable[[jax.Array, jax.Array, Geometry], jax.Array]
-Kind = Literal["dense", "depthwise", "grouped", "patches", "volume"]
+Kind = Literal["dense", "depthwise", "grouped", "library", "patches", "volume"]
 
 
 def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     """Convolve x with the kernel."""
     arrangements: dict[Kind, Product] = {
+        "dense": dense.convolve,
         "depthwise": depthwise.convolve,
         "grouped": functools.partial(grouped.convolve, dense=convolve),
         "patches": patches.convolve,
@@ -48,6 +50,7 @@ def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
 def input_gradient(y: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     """Transpose :func:`convolve` with regard to x."""
     arrangements: dict[Kind, Product] = {
+        "dense": dense.input_gradient,
         "depthwise": depthwise.input_gradient,
         "grouped": functools.partial(grouped.input_gradient, dense=input_gradient),
         "patches": patches.input_gradient,
@@ -64,6 +67,7 @@ def input_gradient(y: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.A
 def kernel_gradient(x: jax.Array, y: jax.Array, geometry: Geometry) -> jax.Array:
     """Transpose :func:`convolve` with regard to the kernel."""
     arrangements: dict[Kind, Product] = {
+        "dense": dense.kernel_gradient,
         "depthwise": depthwise.kernel_gradient,
         "grouped": functools.partial(grouped.kernel_gradient, dense=kernel_gradient),
         "patches": patches.kernel_gradient,
@@ -87,7 +91,7 @@ def kind_of(geometry: Geometry, batch: int, channels: int, dtype: jnp.dtype) -> 
         dtype: the dtype of x.
     """
     if geometry.is_empty or not jnp.issubdtype(dtype, jnp.floating):
-        return "dense"
+        return "library"
     if geometry.groups > 1:
         few_taps = math.prod(geometry.taps) <= _MOST_TAPS
         return "depthwise" if channels == 1 and few_taps else "grouped"
