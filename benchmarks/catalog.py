@@ -23,6 +23,7 @@ FAMILIES = (
     "loading",
     "opening",
     "serving",
+    "programs",
     "layers",
     "breakdown",
 )
