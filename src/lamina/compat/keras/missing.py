@@ -14,7 +14,6 @@ _POLICY = "Pass the name of a policy, such as 'mixed_bfloat16', as dtype."
 _QUANTIZED = "Quantization is not supported yet; use a dtype policy such as 'bfloat16'."
 _PLACED = "Use lamina.distribute and jax.sharding."
 _BOXES = "Compute boxes with keras.ops."
-_AUGMENT = "Combine the layers of augmentation that are there in a Sequential."
 _WRAPPED = "Write a Layer whose call does the computation in JAX."
 _CONFIGS = "Pass the optimizer itself, or its name, to compile."
 _GALLERY = "Draw with matplotlib."
@@ -47,19 +46,11 @@ INSTEAD: dict[str, str] = {
     "keras.distribution": _PLACED,
     "keras.dtype_policies": _POLICY,
     "keras.export": "Use model.export(path), and lamina.load_exported(path).",
-    "keras.layers.AugMix": _AUGMENT,
-    "keras.layers.ContrastLimitedAdaptiveHistogramEqualization": _AUGMENT,
     "keras.layers.FlaxLayer": _WRAPPED,
     "keras.layers.JaxLayer": _WRAPPED,
-    "keras.layers.MaxNumBoundingBoxes": _BOXES,
-    "keras.layers.Pipeline": "Use keras.Sequential.",
-    "keras.layers.RandAugment": _AUGMENT,
-    "keras.layers.RandomColorDegeneration": "Use keras.layers.RandomSaturation.",
-    "keras.layers.RandomElasticTransform": _AUGMENT,
     "keras.layers.TFSMLayer": "Models of TensorFlow are not read.",
     "keras.layers.TorchModuleWrapper": _WRAPPED,
     "keras.layers.Wrapper": "Write a Layer with the other layer as an attribute.",
-    "keras.ops.image.elastic_transform": _AUGMENT,
     "keras.optimizers.MultiOptimizer": "Use optax.multi_transform.",
     "keras.optimizers.Optimizer": "Optimizers are optax transformations: write one with optax.",
     "keras.optimizers.OptimizerMap": "Use optax.multi_transform.",
@@ -119,10 +110,10 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> Exception:
         name: the missing name.
         known: the supported names of the namespace.
 
-    >>> print(missing("keras.layers", "Pipeline", []))
-    lamina.compat.keras has no keras.layers.Pipeline.
-      received: keras.layers.Pipeline
-      remedy:   Use keras.Sequential.
+    >>> print(missing("keras.callbacks", "ProgbarLogger", []))
+    lamina.compat.keras has no keras.callbacks.ProgbarLogger.
+      received: keras.callbacks.ProgbarLogger
+      remedy:   fit shows a progress bar; set verbose.
     """
     otherwise = f"dir({namespace}) lists the supported names."
     return missing_name("lamina.compat.keras", namespace, name, known, INSTEAD, otherwise)
