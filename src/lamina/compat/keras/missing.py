@@ -80,6 +80,7 @@ _MODEL = "train_step, test_step and predict_step take (self, state, data), as Ke
 DIFFERS: dict[str, str] = {
     "keras.KerasTensor": "the symbols of Lamina's graphs",
     "keras.Model": _MODEL,
+    "keras.layers.RandomCrop": "outside of training it resizes the central part",
     "keras.models.Model": _MODEL,
     "keras.models.clone_model": "the functions of Lambda layers must be defined by def in a module",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",

@@ -7,7 +7,10 @@ from typing import Any, ClassVar, cast
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
+from lamina.core.building.seeds import next_key
+from lamina.core.running.keys import NoKeyError
 from lamina.core.running.precision import compute_dtype
 from lamina.core.specs.signature import either_mode
 from lamina.layer import Layer
@@ -44,7 +47,7 @@ class Augmentation(Layer):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> class Dim(Augmentation):
     ...     def draw(self, key, images):
@@ -162,7 +165,13 @@ class Augmentation(Layer):
         return cast_array(images, dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.float32)
 
     def _key(self) -> jax.Array:
-        key = self.rng()
+        """The random key of the call; without one, on the host, the next of the global seed."""
+        try:
+            key = self.rng()
+        except NoKeyError:
+            if isinstance(jnp.zeros(()), Tracer):
+                raise
+            key = next_key()
         return key if self.seed is None else jax.random.fold_in(key, self.seed)
 
     def _size(self, images: jax.Array) -> tuple[int, int]:

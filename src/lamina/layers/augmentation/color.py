@@ -57,7 +57,7 @@ class RandomColorDegeneration(Colored):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes or channels.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomColorDegeneration((1.0, 1.0))
     >>> layer(jnp.array([[[0.0, 100.0, 0.0]]]), training=True, rng=0).round().tolist()
@@ -101,7 +101,7 @@ class RandomGrayscale(Colored):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes or channels.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> import jax.numpy as jnp
     >>> layer = RandomGrayscale(1.0)
@@ -151,7 +151,7 @@ class RandomHue(Colored):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes or channels.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomHue((1.0, 1.0), value_range=(0, 1))
     >>> layer(jnp.array([[[1.0, 0.0, 0.0]]]), training=True, rng=0).tolist()
@@ -200,7 +200,7 @@ class RandomSaturation(Colored):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes or channels.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomSaturation((0.0, 0.0), value_range=(0, 1))
     >>> layer(jnp.array([[[0.25, 0.5, 0.5]]]), training=True, rng=0).tolist()

@@ -55,7 +55,7 @@ class RandomElasticTransform(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     Source: Simard et al., Best practices for convolutional neural networks, ICDAR 2003.
 

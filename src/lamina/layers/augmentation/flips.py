@@ -38,7 +38,7 @@ class RandomFlip(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> import jax.numpy as jnp
     >>> x = jnp.tile(jnp.array([0.0, 1.0]), (20, 1, 1)).reshape(20, 1, 2, 1)

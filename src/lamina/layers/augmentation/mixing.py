@@ -39,7 +39,7 @@ class MixUp(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     Source: Zhang et al., mixup: beyond empirical risk minimization, arXiv 1710.09412.
 
@@ -93,7 +93,7 @@ class CutMix(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     Source: Yun et al., CutMix: regularization strategy to train strong classifiers with localizable
     features, arXiv 1905.04899.

@@ -44,7 +44,7 @@ class RandomPerspective(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomPerspective((1.0, 1.0), scale=0.5)
     >>> layer(jnp.ones((2, 4, 4, 3)), training=True, rng=0).shape

@@ -149,7 +149,7 @@ class RandAugment(Policy):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes or channels.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     Source: Cubuk et al., RandAugment: practical automated data augmentation, arXiv 1909.13719.
 
@@ -211,7 +211,7 @@ class AugMix(Policy):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes or channels.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     Source: Hendrycks et al., AugMix: a simple data processing method to improve robustness and
     uncertainty, arXiv 1912.02781.
