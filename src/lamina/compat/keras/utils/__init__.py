@@ -38,6 +38,7 @@ __getattr__, __dir__ = forwarded(
             "unpack_x_y_sample_weight",
         ),
         "lamina.compat.keras.utils.datasets": ("split_dataset", "timeseries_dataset_from_array"),
+        "lamina.compat.keras.utils.feature_space": ("FeatureSpace",),
         "lamina.compat.keras.utils.files": ("get_file",),
         "lamina.compat.keras.utils.folders": (
             "image_dataset_from_directory",
