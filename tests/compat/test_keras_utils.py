@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import wave
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,56 @@ def test_parts_of_a_split_fit_together(folder: Path) -> None:
         ours.utils.text_dataset_from_directory(folder / "none")
     with pytest.raises(InputError, match="invalid label_mode"):
         ours.utils.text_dataset_from_directory(folder, label_mode="one_hot")
+
+
+def _sound(path: Path, samples: np.ndarray, width: int = 2, rate: int = 8000) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+
+
+def test_sounds_of_a_folder(tmp_path: Path) -> None:
+    ramp = np.arange(-6, 6, dtype="<i2")[:, None] * 1000
+    for name, length in (("low", 12), ("high", 8)):
+        (tmp_path / name).mkdir()
+        _sound(tmp_path / name / "0.wav", ramp[:length])
+    options: dict[str, Any] = {"shuffle": False, "verbose": False}
+    data = ours.utils.audio_dataset_from_directory(tmp_path, **options)
+    sounds, labels = data[0]
+    assert sounds.shape == (2, 12, 1) and sounds.dtype == np.float32
+    assert data.class_names == ["high", "low"] and labels.tolist() == [0, 1]
+    np.testing.assert_array_equal(sounds[1], ramp / 2**15)
+    np.testing.assert_array_equal(sounds[0, :, 0], [*ramp[:8, 0] / 2**15, 0, 0, 0, 0])
+    cut = ours.utils.audio_dataset_from_directory(
+        tmp_path, output_sequence_length=10, sampling_rate=16000, label_mode=None, **options
+    )
+    assert cut[0].shape == (2, 20, 1)
+    np.testing.assert_allclose(cut[0][1, :12:2], sounds[1, :6], atol=0.02)
+    single = ours.utils.audio_dataset_from_directory(tmp_path, batch_size=None, **options)
+    assert [sound.shape for sound, _ in single] == [(8, 1), (12, 1)]
+
+
+def test_sounds_of_other_sizes(tmp_path: Path) -> None:
+    wanted = np.array([[-1, 0.5], [0, -0.25]], "float32")
+    for width, scale in ((1, 2**7), (2, 2**15), (4, 2**31)):
+        whole = (wanted * scale + (scale if width == 1 else 0)).astype("int64")
+        _sound(
+            tmp_path / f"{width}.wav", whole.astype(f"<{'u' if width == 1 else 'i'}{width}"), width
+        )
+    whole = (wanted * 2**31).astype("<i4").view("uint8").reshape(2, 2, 4)
+    _sound(tmp_path / "3.wav", np.ascontiguousarray(whole[..., 1:]), 3)
+    options: dict[str, Any] = {"labels": None, "shuffle": False, "verbose": False}
+    data = ours.utils.audio_dataset_from_directory(tmp_path, **options)
+    np.testing.assert_array_equal(data[0], np.stack([wanted] * 4))
+    with pytest.raises(InputError, match="ragged"):
+        ours.utils.audio_dataset_from_directory(tmp_path, ragged=True)
+    with pytest.raises(InputError, match="sampling_rate"):
+        ours.utils.audio_dataset_from_directory(tmp_path, sampling_rate=0)
+    (tmp_path / "1.wav").write_bytes(b"RIFF")
+    with pytest.raises(InputError, match="WAV file"):
+        ours.utils.audio_dataset_from_directory(tmp_path, **options)[0]
 
 
 def test_batches_are_mapped_taken_and_shuffled(folder: Path) -> None:

@@ -9,11 +9,9 @@ from lamina.compat.missing import missing_name
 __all__ = ["DIFFERS", "INSTEAD", "missing"]
 
 _DATASETS = "Lamina downloads no data: load the arrays yourself, for example with numpy.load."
-_HANDLERS = "Pass arrays, a keras.utils.PyDataset or an iterable of batches to fit."
 _POLICY = "Pass the name of a policy, such as 'mixed_bfloat16', as dtype."
 _QUANTIZED = "Quantization is not supported yet; use a dtype policy such as 'bfloat16'."
 _PLACED = "Use lamina.distribute and jax.sharding."
-_BOXES = "Compute boxes with keras.ops."
 _WRAPPED = "Write a Layer whose call does the computation in JAX."
 _CONFIGS = "Pass the optimizer itself, or its name, to compile."
 _GALLERY = "Draw with matplotlib."
@@ -63,8 +61,6 @@ INSTEAD: dict[str, str] = {
     "keras.preprocessing.text": "Use keras.layers.TextVectorization.",
     "keras.quantizers": _QUANTIZED,
     "keras.saving.KerasFileEditor": "Read the .keras file as a zip archive.",
-    "keras.utils.audio_dataset_from_directory": _HANDLERS,
-    "keras.utils.bounding_boxes": _BOXES,
     "keras.utils.get_source_inputs": "Use model.inputs.",
     "keras.utils.model_to_dot": "Use keras.utils.plot_model.",
     "keras.visualization": _GALLERY,
@@ -93,6 +89,7 @@ DIFFERS: dict[str, str] = {
     "keras.preprocessing.text_dataset_from_directory": _BATCHES,
     "keras.preprocessing.timeseries_dataset_from_array": _BATCHES,
     "keras.random": "inside a compiled call, draws come from the key of the call",
+    "keras.utils.audio_dataset_from_directory": _BATCHES,
     "keras.utils.clear_session": "it restarts the numbers of get_uid only: Lamina keeps no models",
     "keras.utils.image_dataset_from_directory": _BATCHES,
     "keras.utils.split_dataset": _BATCHES,

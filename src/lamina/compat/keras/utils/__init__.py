@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.compat.keras.forwarding import add_empty_modules, forwarded
-
-_MODULES = add_empty_modules(__name__, "bounding_boxes")
+from lamina.compat.keras.forwarding import forwarded
 
 __getattr__, __dir__ = forwarded(
     "keras.utils",
@@ -41,6 +39,7 @@ __getattr__, __dir__ = forwarded(
         "lamina.compat.keras.utils.feature_space": ("FeatureSpace",),
         "lamina.compat.keras.utils.files": ("get_file",),
         "lamina.compat.keras.utils.folders": (
+            "audio_dataset_from_directory",
             "image_dataset_from_directory",
             "text_dataset_from_directory",
         ),
@@ -54,5 +53,5 @@ __getattr__, __dir__ = forwarded(
         "lamina.compat.keras.utils.progress": ("Progbar",),
         "lamina.compat.keras.utils.seeds": ("set_random_seed",),
     },
-    (*_MODULES, "legacy"),
+    ("bounding_boxes", "legacy"),
 )
