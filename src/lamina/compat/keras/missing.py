@@ -14,7 +14,6 @@ _QUANTIZED = "Quantization is not supported yet; use a dtype policy such as 'bfl
 _PLACED = "Use lamina.distribute and jax.sharding."
 _WRAPPED = "Write a Layer whose call does the computation in JAX."
 _CONFIGS = "Pass the optimizer itself, or its name, to compile."
-_GALLERY = "Draw with matplotlib."
 
 INSTEAD: dict[str, str] = {
     "keras.Function": "Use keras.Model(inputs, outputs).",
@@ -63,7 +62,6 @@ INSTEAD: dict[str, str] = {
     "keras.saving.KerasFileEditor": "Read the .keras file as a zip archive.",
     "keras.utils.get_source_inputs": "Use model.inputs.",
     "keras.utils.model_to_dot": "Use keras.utils.plot_model.",
-    "keras.visualization": _GALLERY,
     "keras.wrappers": "Call fit and predict of the model.",
 }
 """What serves instead of a name, or of all names of a namespace, that Lamina does not have."""
@@ -95,6 +93,7 @@ DIFFERS: dict[str, str] = {
     "keras.utils.split_dataset": _BATCHES,
     "keras.utils.text_dataset_from_directory": _BATCHES,
     "keras.utils.timeseries_dataset_from_array": _BATCHES,
+    "keras.visualization.draw_bounding_boxes": "lines and letters are those of Pillow",
 }
 """How the names that Lamina has differ from Keras's. A namespace stands for all its names."""
 
