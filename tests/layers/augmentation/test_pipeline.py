@@ -33,6 +33,22 @@ def test_a_pipeline_of_keras_is_read(images, tmp_path):
         np.testing.assert_allclose(again(images), model(images))
 
 
+def test_files_of_models_are_those_of_keras(images, tmp_path):
+    steps = [layers.AutoContrast(), layers.Normalization(), layers.Dense(2), layers.RandomFlip()]
+    ours = lamina.Sequential([lamina.Input((6, 8, 3)), layers.Pipeline(steps)])
+    steps[1].adapt(images)
+    ours.save(tmp_path / "ours.keras")
+    theirs = keras.models.load_model(tmp_path / "ours.keras")
+    x = images[:1]
+    found = np.asarray(theirs.layers[0](x, training=False))
+    np.testing.assert_allclose(found, ours.layers[0](x, training=False), rtol=1e-4, atol=1e-5)
+    theirs.save(tmp_path / "theirs.keras")
+    again = lamina.load(tmp_path / "theirs.keras")
+    np.testing.assert_array_equal(
+        again.layers[0](x, training=False), ours.layers[0](x, training=False)
+    )
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_boxes_are_cut_or_padded_as_in_keras(images, count):
     rng = np.random.default_rng(0)
