@@ -201,6 +201,34 @@ def test_batches_are_mapped_taken_and_shuffled(folder: Path) -> None:
     assert data.cache().prefetch(1) is data
 
 
+def test_single_elements_become_batches() -> None:
+    arrays = {"x": np.arange(10) * 1.0}, np.arange(10)
+    left, right = ours.utils.split_dataset(arrays, left_size=0.7)
+    changed = left.map(lambda x, y: (x["x"] + np.zeros(2), {"y": y}))
+    x, y = changed[3]
+    assert x.tolist() == [3, 3] and y == {"y": 3}
+    batches = changed.skip(1).batch(4)
+    assert [one.shape for one, _ in batches] == [(4, 2), (2, 2)]
+    assert batches[1][1]["y"].tolist() == [5, 6]
+    assert len(left.batch(4, drop_remainder=True)) == 1
+    assert [int(y) for _, y in batches.unbatch().map(lambda x, y: (x, y["y"]))] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
+    mixed = right.batch(2).shuffle(100, seed=0)
+    found = [np.concatenate([y for _, y in mixed]).tolist() for _ in range(4)]
+    assert sorted(found[0]) == [7, 8, 9] and len({tuple(one) for one in found}) > 1
+    model = ours.Sequential([ours.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(changed.map(lambda x, y: (x, y["y"] * 1.0)).shuffle(9).batch(4), verbose=0)
+    with pytest.raises(InputError, match="batches already"):
+        batches.batch(2)
+
+
 @pytest.mark.parametrize(
     ("options", "windows", "targets"),
     [

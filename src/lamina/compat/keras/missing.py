@@ -66,7 +66,10 @@ INSTEAD: dict[str, str] = {
 }
 """What serves instead of a name, or of all names of a namespace, that Lamina does not have."""
 
-_BATCHES = "it returns batches with map, take, skip, cache and prefetch, which fit accepts"
+_BATCHES = (
+    "it returns batches with map, batch, unbatch, shuffle, take, skip, cache and prefetch, which "
+    "fit accepts"
+)
 
 _MODEL = "train_step, test_step and predict_step take (self, state, data), as Keras has them on JAX"
 
