@@ -71,10 +71,16 @@ class Affine(Augmentation):
         self.fill_value = check_within(self, "fill_value", fill_value, -math.inf, math.inf)
 
     def transform(self, images: jax.Array, drawn: Any) -> jax.Array:
+        return self._moved(images, drawn, self.interpolation)
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        return self._moved(masks, drawn, "nearest")
+
+    def _moved(self, images: jax.Array, drawn: Any, interpolation: Interpolation) -> jax.Array:
         return affine_transform(
             images,
             drawn,
-            interpolation=self.interpolation,
+            interpolation=interpolation,
             fill_mode=self.fill_mode,
             fill_value=self.fill_value,
             data_format=self.data_format,

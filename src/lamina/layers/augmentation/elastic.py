@@ -95,6 +95,12 @@ class RandomElasticTransform(Augmentation):
         return chosen(first, self.factor, batch), uniform(second, self.scale, ()), noise
 
     def transform(self, images: jax.Array, drawn: Any) -> jax.Array:
+        return jnp.clip(self._moved(images, drawn, self.interpolation), *self.value_range)
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        return self._moved(masks, drawn, "nearest")
+
+    def _moved(self, images: jax.Array, drawn: Any, interpolation: Interpolation) -> jax.Array:
         moved, scale, noise = drawn
         size = self._size(images)
         made = elastic_transform(
@@ -103,9 +109,9 @@ class RandomElasticTransform(Augmentation):
             _ALPHA * max(size) * scale,
             _SIGMA * min(size) * scale,
             _SIGMA * min(size) * self.scale[1],
-            interpolation=self.interpolation,
+            interpolation=interpolation,
             fill_mode=self.fill_mode,
             fill_value=self.fill_value,
             data_format=self.data_format,
         )
-        return jnp.clip(jnp.where(per_image(moved, images), made, images), *self.value_range)
+        return jnp.where(per_image(moved, images), made, images)

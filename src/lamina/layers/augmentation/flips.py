@@ -66,3 +66,6 @@ class RandomFlip(Augmentation):
         vertical, horizontal = image_axes(self.data_format)
         axes = {"horizontal": (horizontal,), "vertical": (vertical,)}
         return flip(images, drawn, axes.get(self.mode, (vertical, horizontal)))
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        return self.transform(masks, drawn)

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import jax
 import jax.numpy as jnp
 
-from lamina.layers.augmentation.base import Augmentation, Factor, uniform
+from lamina.layers.augmentation.base import Augmentation, Factor, no_masks, uniform
 from lamina.layers.bases.checks import check_within
 from lamina.ops.augmentation.regions import Boxes, beta_weights, box_masks, mix
 from lamina.ops.spatial import DataFormat
@@ -70,6 +70,9 @@ class MixUp(Augmentation):
 
     def transform_labels(self, labels: jax.Array, drawn: Any) -> jax.Array:
         return mix(labels, *drawn)
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        raise no_masks(self)
 
 
 class CutMix(Augmentation):
@@ -134,3 +137,6 @@ class CutMix(Augmentation):
     def transform_labels(self, labels: jax.Array, drawn: Any) -> jax.Array:
         order, _, weights = drawn
         return mix(labels, order, weights)
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        return self.transform(masks, drawn)

@@ -79,11 +79,17 @@ class RandomPerspective(Augmentation):
         return chosen(second, self.factor, (batch,)), corners
 
     def transform(self, images: jax.Array, drawn: Any) -> jax.Array:
+        return self._moved(images, drawn, self.interpolation)
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        return self._moved(masks, drawn, "nearest")
+
+    def _moved(self, images: jax.Array, drawn: Any, interpolation: Interpolation) -> jax.Array:
         moved, corners = drawn
         found = perspective_transform(
             images,
             corners,
-            interpolation=self.interpolation,
+            interpolation=interpolation,
             fill_value=self.fill_value,
             data_format=self.data_format,
         )

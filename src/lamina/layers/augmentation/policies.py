@@ -13,7 +13,7 @@ from jax import lax
 from jax.core import Tracer
 
 from lamina.layers.augmentation.affine import RandomRotation, RandomShear, RandomTranslation
-from lamina.layers.augmentation.base import Augmentation, Factor
+from lamina.layers.augmentation.base import Augmentation, Factor, no_masks
 from lamina.layers.augmentation.brightness import (
     AutoContrast,
     Equalization,
@@ -82,13 +82,18 @@ class Policy(Augmentation):
             )
             self.channels = (3,)
 
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        raise no_masks(self)
+
     def _chain(self, images: jax.Array, indices: jax.Array, keys: jax.Array) -> jax.Array:
         """The images, transformed by several of the layers."""
-        return _folded(self._one, images, indices, keys)
+        return _folded(partial(self._one, _transformed), images, indices, keys)
 
-    def _one(self, images: jax.Array, index: jax.Array, key: jax.Array) -> jax.Array:
-        """The images, transformed by one of the layers; unchanged for the index after the last."""
-        steps = [*(partial(_transformed, layer) for layer in self._choices.layers), _same]
+    def _one(
+        self, change: Callable[..., jax.Array], images: jax.Array, index: jax.Array, key: jax.Array
+    ) -> jax.Array:
+        """The images, changed by one of the layers; unchanged for the index after the last."""
+        steps = [*(partial(change, layer) for layer in self._choices.layers), _same]
         if not isinstance(index, Tracer):
             return steps[int(index)](key, images)
         return _lax.switch(index, steps, key, images)
@@ -116,6 +121,10 @@ class _Choices:
 
 def _transformed(layer: Augmentation, key: jax.Array, images: jax.Array) -> jax.Array:
     return layer.transform(images, layer.draw(key, images))
+
+
+def _masks_moved(layer: Augmentation, key: jax.Array, masks: jax.Array) -> jax.Array:
+    return layer.transform_masks(masks, layer.draw(key, masks))  # it draws by their size
 
 
 def _same(key: jax.Array, images: jax.Array) -> jax.Array:
@@ -178,6 +187,9 @@ class RandAugment(Policy):
 
     def transform(self, images: jax.Array, drawn: Any) -> jax.Array:
         return self._chain(images, *drawn)
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        return _folded(partial(self._one, _masks_moved), masks, *drawn)
 
 
 class AugMix(Policy):
