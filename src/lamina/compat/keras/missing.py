@@ -71,12 +71,42 @@ _BATCHES = (
     "fit accepts"
 )
 
+_TRAINING = "called on its own, it changes images with training=True only"
+_AUGMENTING = [
+    "AugMix",
+    "CutMix",
+    "Equalization",
+    "MixUp",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
+    "Solarization",
+]
+
 _MODEL = "train_step, test_step and predict_step take (self, state, data), as Keras has them on JAX"
 
 DIFFERS: dict[str, str] = {
     "keras.KerasTensor": "the symbols of Lamina's graphs",
     "keras.Model": _MODEL,
-    "keras.layers.RandomCrop": "outside of training it resizes the central part",
+    **{f"keras.layers.{name}": _TRAINING for name in _AUGMENTING},
+    "keras.layers.RandomCrop": f"{_TRAINING}, and otherwise resizes the central part",
     "keras.models.Model": _MODEL,
     "keras.models.clone_model": "the functions of Lambda layers must be defined by def in a module",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",
