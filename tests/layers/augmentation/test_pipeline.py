@@ -71,6 +71,7 @@ def test_boxes_are_cut_or_padded_as_in_keras(images, count):
     "wrong",
     [
         lambda: layers.Pipeline([lambda x: x]),
+        lambda: layers.Pipeline.from_config({"layers": None}),
         lambda: layers.MaxNumBoundingBoxes(0),
         lambda: layers.MaxNumBoundingBoxes(1, fill_value=0.5),
         lambda: layers.MaxNumBoundingBoxes(1)({"bounding_boxes": np.ones((1, 2, 4))}),

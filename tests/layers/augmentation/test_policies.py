@@ -60,6 +60,12 @@ def test_programs_and_plain_calls_agree(images):
     np.testing.assert_array_equal(compiled(images), images)
 
 
+def test_no_layers_change_nothing(images):
+    layer = layers.RandAugment(num_ops=0)
+    for run in (layer, lamina.jit(layer)):
+        np.testing.assert_array_equal(run(images, training=True, rng=0), images)
+
+
 def test_all_choices_are_drawn():
     x = np.zeros((1, 1, 1, 3), "float32")
     indices, _ = layers.RandAugment(num_ops=1000).draw(KEYS[0], x)
@@ -75,7 +81,7 @@ def test_all_choices_are_drawn():
     "wrong",
     [
         lambda: layers.RandAugment(factor=1.5),
-        lambda: layers.RandAugment(num_ops=0),
+        lambda: layers.RandAugment(num_ops=-1),
         lambda: layers.RandAugment(interpolation="cubic"),
         lambda: layers.RandAugment()(np.ones((4, 4, 1), "float32")),
         lambda: layers.AugMix(alpha=0),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 from lamina.core.running.masks import masks_by_inner_layers
 from lamina.core.running.scope import set_masks
 from lamina.layer import Layer
+from lamina.layers.bases.errors import bad_option
 from lamina.layers.bases.inner_layers import check_layer
 from lamina.options import LayerOptions
 
@@ -45,8 +46,10 @@ class Pipeline(Layer):
     [0.0, 1.0]
     """
 
-    def __init__(self, layers: Iterable[Layer], **options: Unpack[LayerOptions]) -> None:
+    def __init__(self, layers: Sequence[Layer], **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
+        if not isinstance(layers, list | tuple):
+            raise bad_option(self, "layers", layers, "a list of layers")
         self.steps = [check_layer(self, "layers", layer) for layer in layers]
 
     @property

@@ -23,7 +23,7 @@ from lamina.layers.augmentation.brightness import (
 from lamina.layers.augmentation.color import RandomColorDegeneration
 from lamina.layers.augmentation.filters import RandomSharpness
 from lamina.layers.augmentation.tones import RandomPosterization, Solarization
-from lamina.layers.bases.checks import check_count, check_within
+from lamina.layers.bases.checks import check_count, check_each, check_within
 from lamina.ops.augmentation.sampling import Interpolation
 from lamina.ops.spatial import DataFormat
 from lamina.options import LayerOptions
@@ -144,7 +144,7 @@ class RandAugment(Policy):
 
     Args:
         value_range: pair of floats, lowest and highest value of images; (0, 255) by default.
-        num_ops: positive integer, the number of layers; 2 by default.
+        num_ops: integer >= 0, the number of layers; 2 by default.
         factor: float in [0, 1], the factor of the layers: f means the range [0, f]; or a pair of
             floats, the range itself; 0.5 by default.
         interpolation: ``"bilinear"`` (default) to interpolate between the four nearest pixels, or
@@ -178,7 +178,7 @@ class RandAugment(Policy):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(value_range, factor, interpolation, seed, data_format, **options)
-        self.num_ops = check_count(self, "num_ops", num_ops)
+        (self.num_ops,) = check_each(self, "num_ops", num_ops, 1, low=0)
 
     def draw(self, key: jax.Array, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         first, second = jax.random.split(key)
