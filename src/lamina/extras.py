@@ -13,6 +13,7 @@ __all__ = ["extras"]
 
 _PACKAGES = {
     "data": "pillow",
+    "plot": "matplotlib",
     "serve": "starlette and uvicorn",
     "translate": "tokenizers, sacrebleu, babel and matplotlib",
 }
@@ -20,7 +21,7 @@ _PACKAGES = {
 
 @contextmanager
 def extras(
-    what: str, extra: Literal["data", "serve", "translate"] = "translate"
+    what: str, extra: Literal["data", "plot", "serve", "translate"] = "translate"
 ) -> Generator[None]:
     """Raise an error with the command to install if an import in the block fails.
 

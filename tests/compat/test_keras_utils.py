@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import wave
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,56 @@ def test_parts_of_a_split_fit_together(folder: Path) -> None:
         ours.utils.text_dataset_from_directory(folder, label_mode="one_hot")
 
 
+def _sound(path: Path, samples: np.ndarray, width: int = 2, rate: int = 8000) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+
+
+def test_sounds_of_a_folder(tmp_path: Path) -> None:
+    ramp = np.arange(-6, 6, dtype="<i2")[:, None] * 1000
+    for name, length in (("low", 12), ("high", 8)):
+        (tmp_path / name).mkdir()
+        _sound(tmp_path / name / "0.wav", ramp[:length])
+    options: dict[str, Any] = {"shuffle": False, "verbose": False}
+    data = ours.utils.audio_dataset_from_directory(tmp_path, **options)
+    sounds, labels = data[0]
+    assert sounds.shape == (2, 12, 1) and sounds.dtype == np.float32
+    assert data.class_names == ["high", "low"] and labels.tolist() == [0, 1]
+    np.testing.assert_array_equal(sounds[1], ramp / 2**15)
+    np.testing.assert_array_equal(sounds[0, :, 0], [*ramp[:8, 0] / 2**15, 0, 0, 0, 0])
+    cut = ours.utils.audio_dataset_from_directory(
+        tmp_path, output_sequence_length=10, sampling_rate=16000, label_mode=None, **options
+    )
+    assert cut[0].shape == (2, 20, 1)
+    np.testing.assert_allclose(cut[0][1, :12:2], sounds[1, :6], atol=0.02)
+    single = ours.utils.audio_dataset_from_directory(tmp_path, batch_size=None, **options)
+    assert [sound.shape for sound, _ in single] == [(8, 1), (12, 1)]
+
+
+def test_sounds_of_other_sizes(tmp_path: Path) -> None:
+    wanted = np.array([[-1, 0.5], [0, -0.25]], "float32")
+    for width, scale in ((1, 2**7), (2, 2**15), (4, 2**31)):
+        whole = (wanted * scale + (scale if width == 1 else 0)).astype("int64")
+        _sound(
+            tmp_path / f"{width}.wav", whole.astype(f"<{'u' if width == 1 else 'i'}{width}"), width
+        )
+    whole = (wanted * 2**31).astype("<i4").view("uint8").reshape(2, 2, 4)
+    _sound(tmp_path / "3.wav", np.ascontiguousarray(whole[..., 1:]), 3)
+    options: dict[str, Any] = {"labels": None, "shuffle": False, "verbose": False}
+    data = ours.utils.audio_dataset_from_directory(tmp_path, **options)
+    np.testing.assert_array_equal(data[0], np.stack([wanted] * 4))
+    with pytest.raises(InputError, match="ragged"):
+        ours.utils.audio_dataset_from_directory(tmp_path, ragged=True)
+    with pytest.raises(InputError, match="sampling_rate"):
+        ours.utils.audio_dataset_from_directory(tmp_path, sampling_rate=0)
+    (tmp_path / "1.wav").write_bytes(b"RIFF")
+    with pytest.raises(InputError, match="WAV file"):
+        ours.utils.audio_dataset_from_directory(tmp_path, **options)[0]
+
+
 def test_batches_are_mapped_taken_and_shuffled(folder: Path) -> None:
     data = ours.utils.text_dataset_from_directory(folder, batch_size=2, seed=0, verbose=False)
     first = [text for batch, _ in data for text in batch]
@@ -148,6 +199,34 @@ def test_batches_are_mapped_taken_and_shuffled(folder: Path) -> None:
     assert {one for batch in lengths for one in batch.tolist()} == {6}
     assert len(data.take(3)) == 3 and len(data.skip(3)) == 1
     assert data.cache().prefetch(1) is data
+
+
+def test_single_elements_become_batches() -> None:
+    arrays = {"x": np.arange(10) * 1.0}, np.arange(10)
+    left, right = ours.utils.split_dataset(arrays, left_size=0.7)
+    changed = left.map(lambda x, y: (x["x"] + np.zeros(2), {"y": y}))
+    x, y = changed[3]
+    assert x.tolist() == [3, 3] and y == {"y": 3}
+    batches = changed.skip(1).batch(4)
+    assert [one.shape for one, _ in batches] == [(4, 2), (2, 2)]
+    assert batches[1][1]["y"].tolist() == [5, 6]
+    assert len(left.batch(4, drop_remainder=True)) == 1
+    assert [int(y) for _, y in batches.unbatch().map(lambda x, y: (x, y["y"]))] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
+    mixed = right.batch(2).shuffle(100, seed=0)
+    found = [np.concatenate([y for _, y in mixed]).tolist() for _ in range(4)]
+    assert sorted(found[0]) == [7, 8, 9] and len({tuple(one) for one in found}) > 1
+    model = ours.Sequential([ours.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(changed.map(lambda x, y: (x, y["y"] * 1.0)).shuffle(9).batch(4), verbose=0)
+    with pytest.raises(InputError, match="batches already"):
+        batches.batch(2)
 
 
 @pytest.mark.parametrize(

@@ -492,6 +492,7 @@ ROWS = [
         lambda: layers.RandomHue(0.2, (-2, 2)),
         lambda: layers.RandomSaturation((0.4, 0.6), (0, 1)),
         lambda: layers.RandomColorJitter((0, 1), 0.1, 0.1, 0.1, 0.1),
+        lambda: layers.RandomColorDegeneration(0.5, (-2, 2)),
     ),
     row_of_augmentations(
         lambda: layers.RandomSharpness(0.8, (-2, 2)),
@@ -500,6 +501,13 @@ ROWS = [
         layers.RandomPerspective,
         layers.MixUp,
         layers.CutMix,
+        lambda: layers.RandomElasticTransform(value_range=(-2, 2)),
+        lambda: layers.ContrastLimitedAdaptiveHistogramEqualization((-2, 2), tile_grid_size=2),
+        lambda: layers.Pipeline([layers.MaxNumBoundingBoxes(3), layers.Identity()]),
+    ),
+    row_of_augmentations(
+        lambda: layers.RandAugment((-2, 2)),
+        lambda: layers.AugMix((-2, 2), 1, 1, all_ops=False),
     ),
     Row(
         "an attention decoder",

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lamina.ops.hashing import crossed, farmhash64, hash_bins, integer_bins, siphash64
+from lamina.ops.hashing import crossed, farmhash64, farmhashes, hash_bins, integer_bins, siphash64
 
 # Of Google's farmhash at every length where its code branches, for the bytes 0, 1, 2, ...
 FARMHASH = {
@@ -44,6 +44,15 @@ def test_farmhash_in_the_documentation_of_bigquery(text, expected):
     assert (farmhash64(text) - expected) % 2**64 == 0
 
 
+def test_texts_of_all_sizes_are_hashed_at_once():
+    rng = np.random.default_rng(0)
+    texts = [rng.bytes(size) for size in [*range(70), 200, 0, 5, 64, 129]]
+    np.testing.assert_array_equal(farmhashes(texts), [farmhash64(one) for one in texts])
+    bins = hash_bins(np.array([*texts, None], object)[:-1], 1000, KEY)
+    assert bins.tolist() == [siphash64(one, KEY) % 1000 for one in texts]
+    assert farmhashes([]).shape == (0,)
+
+
 KEY = (0x0706050403020100, 0x0F0E0D0C0B0A0908)
 
 
@@ -61,7 +70,8 @@ def test_bins_are_those_of_tensorflow():
     assert hash_bins(text, 3, (133, 137)).tolist() == [[1], [2], [1], [0], [2]]
     assert hash_bins(np.arange(5), 3, (133, 137)).tolist() == [1, 1, 2, 0, 1]
     pairs = [(b"A", 101), (b"B", 101), (b"A", 101), (b"B", 102), (b"A", 102)]
-    assert [crossed([farmhash64(a), b]) % 5 for a, b in pairs] == [1, 4, 1, 1, 3]
+    features = farmhashes([a for a, _ in pairs]), np.uint64([b for _, b in pairs])
+    assert (crossed(features) % 5).tolist() == [1, 4, 1, 1, 3]
 
 
 def test_programs_hash_as_the_host_does():

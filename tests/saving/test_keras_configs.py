@@ -79,6 +79,7 @@ AUGMENTATIONS = [
     ("RandomGrayscale", 0.3),
     ("RandomHue", 0.3, (0, 1)),
     ("RandomSaturation", (0.2, 0.3)),
+    ("RandomColorDegeneration", (0.1, 0.2), (0, 1)),
     ("RandomColorJitter", (0, 1), 0.1, (0.1, 0.2), None, 0.2),
     ("RandomInvert", (0.1, 0.2), (0, 1)),
     ("RandomPosterization", 3),
@@ -87,6 +88,10 @@ AUGMENTATIONS = [
     ("RandomGaussianBlur", (0.2, 0.3), (3, 5), 0.4, (0, 1)),
     ("RandomErasing", 0.3, 0.2, (1.0, 2.0, 3.0)),
     ("RandomPerspective", 0.3, 0.4, "nearest"),
+    ("RandomElasticTransform", 0.3, 0.4, "nearest", "mirror", 2.0),
+    ("ContrastLimitedAdaptiveHistogramEqualization", (0, 1), 2.0, (2, 3)),
+    ("RandAugment", (0, 1), 3, 0.4, "nearest", 5),
+    ("AugMix", (0, 1), 2, 4, 0.2, 0.5, False),
     ("MixUp", 0.3),
     ("CutMix", (0.3, 0.5), 4),
 ]

@@ -12,20 +12,30 @@ from lamina.layers.augmentation.affine import (
     RandomTranslation,
     RandomZoom,
 )
+from lamina.layers.augmentation.boxes import MaxNumBoundingBoxes
 from lamina.layers.augmentation.brightness import (
     AutoContrast,
     Equalization,
     RandomBrightness,
     RandomContrast,
 )
-from lamina.layers.augmentation.color import RandomGrayscale, RandomHue, RandomSaturation
+from lamina.layers.augmentation.color import (
+    RandomColorDegeneration,
+    RandomGrayscale,
+    RandomHue,
+    RandomSaturation,
+)
 from lamina.layers.augmentation.color_jitter import RandomColorJitter
 from lamina.layers.augmentation.crops import RandomCrop
+from lamina.layers.augmentation.elastic import RandomElasticTransform
 from lamina.layers.augmentation.erasing import RandomErasing
 from lamina.layers.augmentation.filters import RandomGaussianBlur, RandomSharpness
 from lamina.layers.augmentation.flips import RandomFlip
+from lamina.layers.augmentation.local_contrast import ContrastLimitedAdaptiveHistogramEqualization
 from lamina.layers.augmentation.mixing import CutMix, MixUp
 from lamina.layers.augmentation.perspective import RandomPerspective
+from lamina.layers.augmentation.pipeline import Pipeline
+from lamina.layers.augmentation.policies import AugMix, RandAugment
 from lamina.layers.augmentation.tones import RandomInvert, RandomPosterization, Solarization
 from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.blocks import Residual, TransformerDecoderBlock, TransformerEncoderBlock
@@ -178,6 +188,7 @@ __all__ = [
     "AdditiveAttention",
     "AlphaDropout",
     "Attention",
+    "AugMix",
     "AutoContrast",
     "Average",
     "AveragePooling1D",
@@ -191,6 +202,7 @@ __all__ = [
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
+    "ContrastLimitedAdaptiveHistogramEqualization",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -249,6 +261,7 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxNumBoundingBoxes",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
@@ -264,11 +277,15 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "Pipeline",
     "RMSNormalization",
+    "RandAugment",
     "RandomBrightness",
+    "RandomColorDegeneration",
     "RandomColorJitter",
     "RandomContrast",
     "RandomCrop",
+    "RandomElasticTransform",
     "RandomErasing",
     "RandomFlip",
     "RandomGaussianBlur",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -45,12 +46,15 @@ def encode(
     if mode == "one_hot":
         single = indices.ndim > 1 and indices.shape[-1] == 1
         return jax.nn.one_hot(indices[..., 0] if single else indices, depth, dtype=dtype)
-    hot = jax.nn.one_hot(indices, depth, dtype=dtype)
+    added = jnp.ones((), dtype) if weights is None else jnp.atleast_1d(weights).astype(dtype)
+    rows = indices.reshape(math.prod(indices.shape[:-1]), indices.shape[-1])
+    places = jnp.where((rows < 0) | (rows >= depth), depth, rows)  # of which the last is dropped
+    empty = jnp.zeros((len(rows), depth), dtype).at[jnp.arange(len(rows))[:, None], places]
     if mode == "multi_hot":
-        return hot.max(-2, initial=0)
-    if weights is not None:
-        hot = hot * jnp.atleast_1d(weights)[..., None].astype(dtype)
-    return hot.sum(-2, dtype=dtype)
+        made = empty.max(jnp.ones((), dtype), mode="drop")
+    else:
+        made = empty.add(jnp.broadcast_to(added, indices.shape).reshape(rows.shape), mode="drop")
+    return made.reshape(*indices.shape[:-1], depth)
 
 
 def digitize(values: jax.Array, boundaries: Any) -> jax.Array:

@@ -16,6 +16,7 @@ SPLITS = ("whitespace", "character")
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+_BOTH = _LOWER | _PUNCTUATION
 _WORD = re.compile("[^ \\t\\n\\v\\f\\r]+")
 
 
@@ -32,9 +33,9 @@ def standardize(text: str, how: str) -> str:
     >>> standardize("It's LATE.", "lower_and_strip_punctuation")
     'its late'
     """
-    if how != "strip_punctuation":
-        text = text.translate(_LOWER)
-    return text if how == "lower" else text.translate(_PUNCTUATION)
+    if how == "lower":
+        return text.lower() if text.isascii() else text.translate(_LOWER)
+    return text.translate(_PUNCTUATION if how == "strip_punctuation" else _BOTH)
 
 
 def split(text: str, how: str) -> list[str]:
@@ -66,8 +67,7 @@ def ngrams(tokens: Sequence[str], widths: Sequence[int]) -> list[str]:
     >>> ngrams(["a", "b", "c"], (1, 2))
     ['a', 'b', 'c', 'a b', 'b c']
     """
-    return [
-        " ".join(tokens[start : start + width])
-        for width in widths
-        for start in range(len(tokens) - width + 1)
-    ]
+    found: list[str] = []
+    for width in widths:
+        found += map(" ".join, zip(*(tokens[start:] for start in range(width)), strict=False))
+    return found

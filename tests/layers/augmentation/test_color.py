@@ -27,12 +27,17 @@ def factor(drawn, x):
     return {"factor": drawn}
 
 
+def gray_part(drawn, x):
+    return {"factor": gray(drawn, x)}
+
+
 def test_images_are_those_of_keras(images, same):
     images = images.copy()
     images[0, 0, :4] = [[9, 9, 9], [0, 0, 0], [7, 7, 3], [7, 3, 7]]  # no hue, equal channels
     pairs = [
         (*pair("RandomGrayscale"), gray),
         (*pair("RandomHue", 0.7, (-10, 300)), factor),
+        (*pair("RandomColorDegeneration", 0.7, (30, 220)), gray_part),
         (*pair("RandomSaturation", 0.7), factor),
         (*pair("RandomSaturation", (0.4, 0.9), (0, 1)), factor),
     ]
@@ -40,7 +45,8 @@ def test_images_are_those_of_keras(images, same):
 
 
 def test_channels_first(images, same_first):
-    kinds = layers.RandomGrayscale, layers.RandomHue, layers.RandomSaturation
+    names = "Grayscale", "Hue", "Saturation", "ColorDegeneration"
+    kinds = [getattr(layers, f"Random{name}") for name in names]
     same_first([partial(kind, 0.9) for kind in kinds], images, rtol=1e-4)
 
 

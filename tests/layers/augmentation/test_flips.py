@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+import lamina
 from lamina import layers
 from lamina.errors import InputError, LaminaError
 
@@ -39,8 +40,19 @@ def test_a_key_and_a_seed_decide(images):
     np.testing.assert_array_equal(layer(x, training=True, rng=KEY), first)
     assert (layer(x, training=True, rng=1) != first).any()
     assert (layers.RandomFlip(seed=5)(x, training=True, rng=KEY) != first).any()
+
+
+def test_data_are_prepared_without_a_key(images):
+    x = np.tile(images[:1], (50, 1, 1, 1))
+    model = lamina.Sequential([layers.RandomFlip(), layers.RandomFlip()])
+    made = []
+    for _ in range(2):
+        lamina.set_seed(3)
+        made.append([model(x, training=True) for _ in range(2)])
+    np.testing.assert_array_equal(*made)
+    assert (made[0][0] != made[0][1]).any()
     with pytest.raises(LaminaError, match="no random key"):
-        layer(x, training=True)
+        jax.jit(lambda x: layers.RandomFlip()(x, training=True))(x)
 
 
 def test_nothing_happens_outside_of_training(images):

@@ -9,15 +9,11 @@ from lamina.compat.missing import missing_name
 __all__ = ["DIFFERS", "INSTEAD", "missing"]
 
 _DATASETS = "Lamina downloads no data: load the arrays yourself, for example with numpy.load."
-_HANDLERS = "Pass arrays, a keras.utils.PyDataset or an iterable of batches to fit."
 _POLICY = "Pass the name of a policy, such as 'mixed_bfloat16', as dtype."
 _QUANTIZED = "Quantization is not supported yet; use a dtype policy such as 'bfloat16'."
 _PLACED = "Use lamina.distribute and jax.sharding."
-_BOXES = "Compute boxes with keras.ops."
-_AUGMENT = "Combine the layers of augmentation that are there in a Sequential."
 _WRAPPED = "Write a Layer whose call does the computation in JAX."
 _CONFIGS = "Pass the optimizer itself, or its name, to compile."
-_GALLERY = "Draw with matplotlib."
 
 INSTEAD: dict[str, str] = {
     "keras.Function": "Use keras.Model(inputs, outputs).",
@@ -47,19 +43,11 @@ INSTEAD: dict[str, str] = {
     "keras.distribution": _PLACED,
     "keras.dtype_policies": _POLICY,
     "keras.export": "Use model.export(path), and lamina.load_exported(path).",
-    "keras.layers.AugMix": _AUGMENT,
-    "keras.layers.ContrastLimitedAdaptiveHistogramEqualization": _AUGMENT,
     "keras.layers.FlaxLayer": _WRAPPED,
     "keras.layers.JaxLayer": _WRAPPED,
-    "keras.layers.MaxNumBoundingBoxes": _BOXES,
-    "keras.layers.Pipeline": "Use keras.Sequential.",
-    "keras.layers.RandAugment": _AUGMENT,
-    "keras.layers.RandomColorDegeneration": "Use keras.layers.RandomSaturation.",
-    "keras.layers.RandomElasticTransform": _AUGMENT,
     "keras.layers.TFSMLayer": "Models of TensorFlow are not read.",
     "keras.layers.TorchModuleWrapper": _WRAPPED,
     "keras.layers.Wrapper": "Write a Layer with the other layer as an attribute.",
-    "keras.ops.image.elastic_transform": _AUGMENT,
     "keras.optimizers.MultiOptimizer": "Use optax.multi_transform.",
     "keras.optimizers.Optimizer": "Optimizers are optax transformations: write one with optax.",
     "keras.optimizers.OptimizerMap": "Use optax.multi_transform.",
@@ -72,23 +60,53 @@ INSTEAD: dict[str, str] = {
     "keras.preprocessing.text": "Use keras.layers.TextVectorization.",
     "keras.quantizers": _QUANTIZED,
     "keras.saving.KerasFileEditor": "Read the .keras file as a zip archive.",
-    "keras.utils.FeatureSpace": "Use keras.layers.StringLookup, Discretization and others.",
-    "keras.utils.audio_dataset_from_directory": _HANDLERS,
-    "keras.utils.bounding_boxes": _BOXES,
     "keras.utils.get_source_inputs": "Use model.inputs.",
     "keras.utils.model_to_dot": "Use keras.utils.plot_model.",
-    "keras.visualization": _GALLERY,
     "keras.wrappers": "Call fit and predict of the model.",
 }
 """What serves instead of a name, or of all names of a namespace, that Lamina does not have."""
 
-_BATCHES = "it returns batches with map, take, skip, cache and prefetch, which fit accepts"
+_BATCHES = (
+    "it returns batches with map, batch, unbatch, shuffle, take, skip, cache and prefetch, which "
+    "fit accepts"
+)
+
+_TRAINING = "called on its own, it changes images with training=True only"
+_AUGMENTING = [
+    "AugMix",
+    "CutMix",
+    "Equalization",
+    "MixUp",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
+    "Solarization",
+]
 
 _MODEL = "train_step, test_step and predict_step take (self, state, data), as Keras has them on JAX"
 
 DIFFERS: dict[str, str] = {
     "keras.KerasTensor": "the symbols of Lamina's graphs",
     "keras.Model": _MODEL,
+    **{f"keras.layers.{name}": _TRAINING for name in _AUGMENTING},
+    "keras.layers.RandomCrop": f"{_TRAINING}, and otherwise resizes the central part",
     "keras.models.Model": _MODEL,
     "keras.models.clone_model": "the functions of Lambda layers must be defined by def in a module",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",
@@ -102,11 +120,13 @@ DIFFERS: dict[str, str] = {
     "keras.preprocessing.text_dataset_from_directory": _BATCHES,
     "keras.preprocessing.timeseries_dataset_from_array": _BATCHES,
     "keras.random": "inside a compiled call, draws come from the key of the call",
+    "keras.utils.audio_dataset_from_directory": _BATCHES,
     "keras.utils.clear_session": "it restarts the numbers of get_uid only: Lamina keeps no models",
     "keras.utils.image_dataset_from_directory": _BATCHES,
     "keras.utils.split_dataset": _BATCHES,
     "keras.utils.text_dataset_from_directory": _BATCHES,
     "keras.utils.timeseries_dataset_from_array": _BATCHES,
+    "keras.visualization.draw_bounding_boxes": "lines and letters are those of Pillow",
 }
 """How the names that Lamina has differ from Keras's. A namespace stands for all its names."""
 
@@ -119,10 +139,10 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> Exception:
         name: the missing name.
         known: the supported names of the namespace.
 
-    >>> print(missing("keras.layers", "Pipeline", []))
-    lamina.compat.keras has no keras.layers.Pipeline.
-      received: keras.layers.Pipeline
-      remedy:   Use keras.Sequential.
+    >>> print(missing("keras.callbacks", "ProgbarLogger", []))
+    lamina.compat.keras has no keras.callbacks.ProgbarLogger.
+      received: keras.callbacks.ProgbarLogger
+      remedy:   fit shows a progress bar; set verbose.
     """
     otherwise = f"dir({namespace}) lists the supported names."
     return missing_name("lamina.compat.keras", namespace, name, known, INSTEAD, otherwise)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import lamina
 from lamina.compat.keras.missing import missing
+from lamina.compat.keras.utils.feature_space import load_feature_space
 from lamina.compat.tf.keras.models import save_model
 from lamina.errors import InputError, explain
 
@@ -142,6 +143,9 @@ def load_model(
         compile: whether to compile the model if it was compiled. Default True.
         safe_mode: has no effect: no code in a file is ever run. Default True.
     """
+    space = load_feature_space(filepath)
+    if space is not None:
+        return space
     return lamina.load(filepath, custom_objects=_known(custom_objects), compile=compile)
 
 

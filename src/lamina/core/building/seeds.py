@@ -16,18 +16,19 @@ from lamina.core.specs.spec import Spec
 from lamina.errors import InputError, explain
 from lamina.initializers import Initializer
 
-__all__ = ["Seeds", "as_seed", "set_seed"]
+__all__ = ["Seeds", "as_seed", "next_key", "set_seed"]
 
 _NO_PATH = "an array by itself"
 """Used in place of a weight's path; it is no valid path, and part of the sampling key."""
 
 
 class Seeds:
-    """The global seed, and the numbers of builds and of initializer calls since it was set."""
+    """The global seed, and the numbers of builds, initializer calls and keys since it was set."""
 
     seed = 0
     trees = 0
     calls = 0
+    keys = 0
 
 
 def as_seed(seed: Any) -> int:
@@ -53,7 +54,8 @@ def set_seed(seed: int) -> None:
     """Set the global seed of the initial values of weights.
 
     The n-th model that is built after this call draws its weights from (seed, n). Random numbers in
-    calls, such as those of dropout, do not depend on it: they come from the argument ``rng``.
+    calls, such as those of dropout, do not depend on it: they come from the argument ``rng``. Only
+    layers that augment images draw from it where there is no ``rng``, on the host.
 
     Args:
         seed: int, the seed.
@@ -75,6 +77,15 @@ def set_seed(seed: int) -> None:
         Seeds.seed = number
         Seeds.trees = 0
         Seeds.calls = 0
+        Seeds.keys = 0
+
+
+def next_key() -> jax.Array:
+    """Return another random key; the n-th since `lamina.set_seed(seed)` follows from (seed, n)."""
+    with LOCK:
+        seed, count = Seeds.seed, Seeds.keys
+        Seeds.keys += 1
+    return jax.random.fold_in(jax.random.key(seed & 0xFFFFFFFF), count)
 
 
 def _drawn(self: Initializer, shape: Any, dtype: Any = None) -> jax.Array:

@@ -49,7 +49,7 @@ class Affine(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
     """
 
     floating_unchanged = True
@@ -71,10 +71,16 @@ class Affine(Augmentation):
         self.fill_value = check_within(self, "fill_value", fill_value, -math.inf, math.inf)
 
     def transform(self, images: jax.Array, drawn: Any) -> jax.Array:
+        return self._moved(images, drawn, self.interpolation)
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        return self._moved(masks, drawn, "nearest")
+
+    def _moved(self, images: jax.Array, drawn: Any, interpolation: Interpolation) -> jax.Array:
         return affine_transform(
             images,
             drawn,
-            interpolation=self.interpolation,
+            interpolation=interpolation,
             fill_mode=self.fill_mode,
             fill_value=self.fill_value,
             data_format=self.data_format,
@@ -107,7 +113,7 @@ class RandomRotation(Affine):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomRotation((0.25, 0.25))
     >>> x = jnp.arange(4.0).reshape(2, 2, 1)
@@ -162,7 +168,7 @@ class RandomZoom(Affine):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomZoom((1.0, 1.0), fill_mode="constant")
     >>> layer(jnp.ones((5, 5, 1)), training=True, rng=0).sum()
@@ -227,7 +233,7 @@ class RandomTranslation(Affine):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomTranslation(0, (0.5, 0.5), fill_mode="constant")
     >>> layer(jnp.arange(4.0).reshape(1, 4, 1), training=True, rng=0).ravel().tolist()
@@ -289,7 +295,7 @@ class RandomShear(Affine):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomShear(0.5, fill_mode="nearest", interpolation="nearest")
     >>> layer(jnp.ones((2, 3, 3, 1)), training=True, rng=0).shape

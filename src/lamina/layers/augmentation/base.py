@@ -7,9 +7,13 @@ from typing import Any, ClassVar, cast
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
+from lamina.core.building.seeds import next_key
+from lamina.core.running.keys import NoKeyError
 from lamina.core.running.precision import compute_dtype
 from lamina.core.specs.signature import either_mode
+from lamina.errors import InputError
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_data_format, check_rank
 from lamina.layers.bases.errors import bad_option, refusal
@@ -17,7 +21,7 @@ from lamina.ops.arrays import cast as cast_array
 from lamina.ops.images import image_axes
 from lamina.ops.spatial import DataFormat
 
-__all__ = ["Augmentation", "Factor", "Pair", "chosen", "uniform"]
+__all__ = ["Augmentation", "Factor", "Pair", "chosen", "no_masks", "uniform"]
 
 Factor = float | tuple[float, float] | list[float]
 Pair = tuple[float, float]
@@ -32,8 +36,9 @@ class Augmentation(Layer):
     A subclass defines ``draw(key, images)``, which gives random parameters of each image, and
     ``transform(images, drawn)``; both get ``[batch, height, width, channels]``, or channels first.
 
-    The input is one image, a batch of images, or a dict of ``"images"``, ``"labels"`` and other
-    arrays, of which the images are transformed, and the labels if the subclass mixes them.
+    The input is one image, a batch of images, or a dict of ``"images"``, ``"labels"``,
+    ``"segmentation_masks"`` and other arrays, of which the images are transformed, the labels if
+    the subclass mixes them, and the masks if it moves pixels.
 
     Args:
         data_format: ``"channels_last"`` (default) for ``[..., height, width, channels]``, or
@@ -44,7 +49,7 @@ class Augmentation(Layer):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> class Dim(Augmentation):
     ...     def draw(self, key, images):
@@ -97,6 +102,10 @@ class Augmentation(Layer):
         """Returns the labels of a batch of images, transformed by the parameters."""
         return labels
 
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        """Returns the classes of the pixels of a batch of images, moved as the pixels are."""
+        return masks
+
     @either_mode
     def call(self, inputs: Any, training: bool = False) -> Any:
         given = self._items(inputs)
@@ -104,6 +113,8 @@ class Augmentation(Layer):
         self._check(images.shape)
         if not training and not self.always:
             given["images"] = self._unchanged(images)
+            if "segmentation_masks" in given:
+                given["segmentation_masks"] = self._unchanged_masks(given["segmentation_masks"])
             return given if isinstance(inputs, dict) else given["images"]
         single = images.ndim == 3
         batch = images[None] if single else images
@@ -117,6 +128,10 @@ class Augmentation(Layer):
             labels = given["labels"]
             mixed = self.transform_labels(labels[None] if single else labels, drawn)
             given["labels"] = mixed[0] if single else mixed
+        if "segmentation_masks" in given:
+            masks = given["segmentation_masks"]
+            moved = self.transform_masks(masks[None] if single else masks, drawn)
+            given["segmentation_masks"] = moved[0] if single else moved
         return given
 
     def _items(self, inputs: Any) -> dict[str, Any]:
@@ -125,15 +140,33 @@ class Augmentation(Layer):
             return {"images": inputs}
         given = dict(cast("dict[str, Any]", inputs))
         lacking = getattr(given.get("images"), "shape", None) is None
-        if lacking or not given.keys().isdisjoint(("bounding_boxes", "segmentation_masks")):
+        if lacking or "bounding_boxes" in given:
             raise refusal(
                 self,
                 "got a dict of inputs that it cannot augment",
-                expected="images, and labels or other arrays that stay as they are",
+                expected="images, and labels, segmentation masks or arrays that stay as they are",
                 received=", ".join(map(str, given)) or "an empty dict",
-                remedy="Pass the images as 'images', and leave out boxes and segmentation masks.",
+                remedy="Pass the images as 'images', and leave out bounding boxes.",
             )
+        if "segmentation_masks" in given:
+            self._check_masks(given["images"].shape, given["segmentation_masks"].shape)
         return given
+
+    def _check_masks(self, images: Any, masks: Any) -> None:
+        """Checks that masks have the shape of the images, but for the channels."""
+        channel = -1 if self.data_format == "channels_last" else -3
+        sizes = [[*shape] for shape in (images, masks)]
+        if len(masks) == len(images):
+            for shape in sizes:
+                del shape[channel]
+        if len(masks) != len(images) or sizes[0] != sizes[1]:
+            raise refusal(
+                self,
+                "got segmentation masks that do not fit the images",
+                expected=f"the shape of the images, {tuple(images)}, with one channel",
+                received=f"shape {tuple(masks)}",
+                remedy="Pass a class for each pixel, with an axis of one channel.",
+            )
 
     def _check(self, shape: Any) -> None:
         """Checks the number of axes and of channels of images."""
@@ -154,6 +187,10 @@ class Augmentation(Layer):
         """The images outside of training."""
         return self._float(images) if self.floating_unchanged else images
 
+    def _unchanged_masks(self, masks: jax.Array) -> jax.Array:
+        """The segmentation masks outside of training."""
+        return masks
+
     def _float(self, images: jax.Array) -> jax.Array:
         """The images as floats: integers get the compute dtype of the layer."""
         if jnp.issubdtype(images.dtype, jnp.floating):
@@ -162,7 +199,13 @@ class Augmentation(Layer):
         return cast_array(images, dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.float32)
 
     def _key(self) -> jax.Array:
-        key = self.rng()
+        """The random key of the call; without one, on the host, the next of the global seed."""
+        try:
+            key = self.rng()
+        except NoKeyError:
+            if isinstance(jnp.zeros(()), Tracer):
+                raise
+            key = next_key()
         return key if self.seed is None else jax.random.fold_in(key, self.seed)
 
     def _size(self, images: jax.Array) -> tuple[int, int]:
@@ -243,3 +286,18 @@ def chosen(key: jax.Array, between: Pair, shape: tuple[int, ...]) -> jax.Array:
     """
     first, second = jax.random.split(key)
     return jax.random.uniform(first, shape) < uniform(second, between, shape)
+
+
+def no_masks(layer: Augmentation) -> InputError:
+    """The error of a layer that mixes images, where classes of pixels cannot be mixed.
+
+    Args:
+        layer: the layer.
+    """
+    return refusal(
+        layer,
+        "got segmentation masks, which cannot be mixed as it mixes images",
+        expected="images, and labels or other arrays",
+        received="segmentation_masks",
+        remedy="Leave out the masks, or use RandAugment or CutMix.",
+    )

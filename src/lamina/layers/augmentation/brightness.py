@@ -37,7 +37,7 @@ class RandomBrightness(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> import jax.numpy as jnp
     >>> layer = RandomBrightness((0.5, 0.5), value_range=(0, 1))
@@ -88,7 +88,7 @@ class RandomContrast(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> import jax.numpy as jnp
     >>> layer = RandomContrast((-1.0, 1.0))

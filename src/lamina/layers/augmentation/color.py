@@ -9,12 +9,12 @@ import jax.numpy as jnp
 
 from lamina.layers.augmentation.base import Augmentation, Factor, uniform
 from lamina.layers.bases.checks import check_within
-from lamina.ops.augmentation.color import grayscale, saturate, turn_hue
+from lamina.ops.augmentation.color import fade, grayscale, saturate, turn_hue
 from lamina.ops.augmentation.sampling import per_image
 from lamina.ops.spatial import DataFormat
 from lamina.options import LayerOptions
 
-__all__ = ["RandomGrayscale", "RandomHue", "RandomSaturation"]
+__all__ = ["RandomColorDegeneration", "RandomGrayscale", "RandomHue", "RandomSaturation"]
 
 _LEAST = 1e-7  # keeps the factor of a saturation of 1 finite
 
@@ -36,6 +36,53 @@ class Colored(Augmentation):
         return -1 if self.data_format == "channels_last" else -3
 
 
+class RandomColorDegeneration(Colored):
+    """Fades the colors of RGB images by random amounts in training: ``y = clip(x + a (g - x))``.
+
+    g is the luma ``0.2989 red + 0.587 green + 0.114 blue``, and a is uniform in the range
+    ``factor``: 0 changes nothing, 1 gives gray. Outside of training ``y = x``.
+    Shapes: ``[..., height, width, channels]`` for an image or a batch, or channels first,
+    unchanged. Integers become floats.
+
+    Args:
+        factor: float in [0, 1]: f means the range [0, f]; or a pair of floats, the range itself.
+        value_range: pair of floats, lowest and highest value of images, to which the result is
+            clipped; (0, 255) by default.
+        data_format: ``"channels_last"`` (default) for ``[..., height, width, channels]``, or
+            ``"channels_first"`` for ``[..., channels, height, width]``.
+        seed: int, mixed into the random key, which gives different numbers to layers that would
+            otherwise share a key; None by default.
+        **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
+            ``activity_regularizer``, ``input_shape``, ``input_dim``.
+
+    Raises:
+        InputError: an option is out of range, or the input has another number of axes or channels.
+        LaminaError: in training there is no random key, in a program.
+
+    >>> layer = RandomColorDegeneration((1.0, 1.0))
+    >>> layer(jnp.array([[[0.0, 100.0, 0.0]]]), training=True, rng=0).round().tolist()
+    [[[59.0, 59.0, 59.0]]]
+    """
+
+    def __init__(
+        self,
+        factor: Factor,
+        value_range: tuple[float, float] = (0, 255),
+        data_format: DataFormat | None = None,
+        seed: int | None = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(data_format, seed, **options)
+        self.factor = self._factor("factor", factor, 0, 1)
+        self.value_range = self._range(value_range)
+
+    def draw(self, key: jax.Array, images: jax.Array) -> jax.Array:
+        return uniform(key, self.factor, images.shape[:1])
+
+    def transform(self, images: jax.Array, drawn: Any) -> jax.Array:
+        return fade(images, drawn, self.value_range, self._axis)
+
+
 class RandomGrayscale(Colored):
     """Replaces the channels of random images by their luma in training.
 
@@ -54,7 +101,7 @@ class RandomGrayscale(Colored):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes or channels.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> import jax.numpy as jnp
     >>> layer = RandomGrayscale(1.0)
@@ -104,7 +151,7 @@ class RandomHue(Colored):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes or channels.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomHue((1.0, 1.0), value_range=(0, 1))
     >>> layer(jnp.array([[[1.0, 0.0, 0.0]]]), training=True, rng=0).tolist()
@@ -153,7 +200,7 @@ class RandomSaturation(Colored):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes or channels.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomSaturation((0.0, 0.0), value_range=(0, 1))
     >>> layer(jnp.array([[[0.25, 0.5, 0.5]]]), training=True, rng=0).tolist()

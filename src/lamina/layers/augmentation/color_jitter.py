@@ -42,7 +42,7 @@ class RandomColorJitter(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes or channels.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> import jax.numpy as jnp
     >>> layer = RandomColorJitter((0, 1), brightness_factor=(0.5, 0.5), hue_factor=(1.0, 1.0))

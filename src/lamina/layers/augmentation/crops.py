@@ -37,7 +37,7 @@ class RandomCrop(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> import jax.numpy as jnp
     >>> layer = RandomCrop(1, 2)
@@ -80,3 +80,11 @@ class RandomCrop(Augmentation):
         size, form = (self.height, self.width), self.data_format
         images = crop_to_aspect(self._float(images), size, data_format=form)
         return images if self._size(images) == size else resize(images, size, data_format=form)
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        return self._unchanged_masks(masks) if drawn is None else self.transform(masks, drawn)
+
+    def _unchanged_masks(self, masks: jax.Array) -> jax.Array:
+        size, form = (self.height, self.width), self.data_format
+        masks = crop_to_aspect(masks, size, data_format=form)
+        return resize(masks, size, "nearest", data_format=form)

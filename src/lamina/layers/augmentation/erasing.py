@@ -43,7 +43,7 @@ class RandomErasing(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     Source: Zhong et al., Random erasing data augmentation, arXiv 1708.04896.
 

@@ -43,7 +43,7 @@ class RandomSharpness(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomSharpness((0.0, 0.0))
     >>> layer(jnp.array([[[0.0], [13.0], [0.0]]]), training=True, rng=0).ravel().tolist()
@@ -100,7 +100,7 @@ class RandomGaussianBlur(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomGaussianBlur((1.0, 1.0))
     >>> layer(jnp.ones((2, 5, 5, 3)), training=True, rng=0).shape

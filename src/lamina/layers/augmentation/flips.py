@@ -38,7 +38,7 @@ class RandomFlip(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> import jax.numpy as jnp
     >>> x = jnp.tile(jnp.array([0.0, 1.0]), (20, 1, 1)).reshape(20, 1, 2, 1)
@@ -66,3 +66,6 @@ class RandomFlip(Augmentation):
         vertical, horizontal = image_axes(self.data_format)
         axes = {"horizontal": (horizontal,), "vertical": (vertical,)}
         return flip(images, drawn, axes.get(self.mode, (vertical, horizontal)))
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        return self.transform(masks, drawn)

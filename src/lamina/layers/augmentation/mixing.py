@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import jax
 import jax.numpy as jnp
 
-from lamina.layers.augmentation.base import Augmentation, Factor, uniform
+from lamina.layers.augmentation.base import Augmentation, Factor, no_masks, uniform
 from lamina.layers.bases.checks import check_within
 from lamina.ops.augmentation.regions import Boxes, beta_weights, box_masks, mix
 from lamina.ops.spatial import DataFormat
@@ -39,7 +39,7 @@ class MixUp(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     Source: Zhang et al., mixup: beyond empirical risk minimization, arXiv 1710.09412.
 
@@ -71,6 +71,9 @@ class MixUp(Augmentation):
     def transform_labels(self, labels: jax.Array, drawn: Any) -> jax.Array:
         return mix(labels, *drawn)
 
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        raise no_masks(self)
+
 
 class CutMix(Augmentation):
     """Replaces a random box of each image by that of a random other of its batch in training.
@@ -93,7 +96,7 @@ class CutMix(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     Source: Yun et al., CutMix: regularization strategy to train strong classifiers with localizable
     features, arXiv 1905.04899.
@@ -134,3 +137,6 @@ class CutMix(Augmentation):
     def transform_labels(self, labels: jax.Array, drawn: Any) -> jax.Array:
         order, _, weights = drawn
         return mix(labels, order, weights)
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        return self.transform(masks, drawn)

@@ -44,7 +44,7 @@ class RandomPerspective(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> layer = RandomPerspective((1.0, 1.0), scale=0.5)
     >>> layer(jnp.ones((2, 4, 4, 3)), training=True, rng=0).shape
@@ -79,11 +79,17 @@ class RandomPerspective(Augmentation):
         return chosen(second, self.factor, (batch,)), corners
 
     def transform(self, images: jax.Array, drawn: Any) -> jax.Array:
+        return self._moved(images, drawn, self.interpolation)
+
+    def transform_masks(self, masks: jax.Array, drawn: Any) -> jax.Array:
+        return self._moved(masks, drawn, "nearest")
+
+    def _moved(self, images: jax.Array, drawn: Any, interpolation: Interpolation) -> jax.Array:
         moved, corners = drawn
         found = perspective_transform(
             images,
             corners,
-            interpolation=self.interpolation,
+            interpolation=interpolation,
             fill_value=self.fill_value,
             data_format=self.data_format,
         )

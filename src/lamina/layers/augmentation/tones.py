@@ -36,7 +36,7 @@ class RandomInvert(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> import jax.numpy as jnp
     >>> layer = RandomInvert((1.0, 1.0))
@@ -83,7 +83,7 @@ class RandomPosterization(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> import jax.numpy as jnp
     >>> layer = RandomPosterization((1, 1))
@@ -137,7 +137,7 @@ class Solarization(Augmentation):
 
     Raises:
         InputError: an option is out of range, or the input has another number of axes.
-        LaminaError: in training there is no random key.
+        LaminaError: in training there is no random key, in a program.
 
     >>> import jax.numpy as jnp
     >>> layer = Solarization(threshold_factor=(0.5, 0.5))

@@ -176,7 +176,8 @@ class Lookup(Layer):
         special = [token for token in (self.mask_token, self.oov_token) if token is not None]
         most = None if self.max_tokens is None else self.max_tokens - len(self._special())
         size = None if most is None else max(most, 0)
-        tokens, weights = most_frequent(self._documents(data, steps), special, size)
+        weighs = self.output_mode == "tf_idf"
+        tokens, weights = most_frequent(self._documents(data, steps), special, size, weighs)
         if not tokens:
             raise refusal(
                 self,
@@ -186,7 +187,7 @@ class Lookup(Layer):
                 remedy="Pass an array, a list, or an iterable of batches.",
             )
         kept = None
-        if self.output_mode == "tf_idf":
+        if weighs:
             front = np.full(len(self._special()), weights.mean())
             kept = np.concatenate([front, weights])
         self._hold(tokens, kept)
@@ -282,7 +283,7 @@ class Lookup(Layer):
     def _documents(self, data: Any, steps: int | None) -> Iterable[Sequence[Any]]:
         """The tokens of each document of data."""
         for batch in self._batches(data, steps):
-            rows = batch[None] if batch.ndim == 1 else batch
+            rows = batch[None] if batch.ndim == 1 or self.output_mode != "tf_idf" else batch
             for row in rows.reshape(len(rows), -1):
                 yield row.tolist()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,10 @@ class Vocabulary:
 
 
 def most_frequent(
-    documents: Iterable[Sequence[Any]], without: Iterable[Any], size: int | None
+    documents: Iterable[Sequence[Any]],
+    without: Iterable[Any],
+    size: int | None,
+    weighs: bool = True,
 ) -> tuple[list[Any], np.ndarray[Any, Any]]:
     """Find the most frequent tokens of documents, and their inverse document frequencies.
 
@@ -63,9 +67,10 @@ def most_frequent(
         documents: lists of tokens.
         without: tokens to leave out.
         size: the largest number of tokens; None for all.
+        weighs: whether documents are told apart, for the weights; True by default.
 
     Returns:
-        The tokens, and their weights, float32.
+        The tokens, and their weights, float32; without `weighs`, no weights.
 
     >>> most_frequent([["b", "a"], ["c", "a"]], ["c"], 2)[0]
     ['a', 'b']
@@ -73,12 +78,19 @@ def most_frequent(
     counts: Counter[Any] = Counter()
     occurs: Counter[Any] = Counter()
     number = 0
+    if not weighs:
+        counts.update(chain.from_iterable(documents))
+        documents = ()
     for document in documents:
         counts.update(document)
         occurs.update(set(document))
         number += 1
     for token in without:
         counts.pop(token, None)
-    ordered = sorted(counts, key=lambda token: (counts[token], token), reverse=True)[:size]
+    ordered = sorted(counts, reverse=True)
+    ordered.sort(key=counts.__getitem__, reverse=True)  # which keeps the order of equal ones
+    ordered = ordered[:size]
+    if not weighs:
+        return ordered, np.zeros(0, "float32")
     documents_of = np.array([occurs[token] for token in ordered], np.float64)
     return ordered, np.log(1 + number / (1 + documents_of)).astype("float32")

@@ -20,7 +20,7 @@ from lamina.layers.bases.checks import check_choice, check_count, check_salt
 from lamina.layers.bases.errors import bad_option, refusal
 from lamina.layers.bases.text import as_text, encoded_spec, is_text
 from lamina.ops.categories import MODES, encode
-from lamina.ops.hashing import crossed, farmhash64, hash_bins, integer_bins, on_host
+from lamina.ops.hashing import crossed, farmhashes, hash_bins, integer_bins, on_host
 from lamina.options import LayerOptions
 
 __all__ = ["HashedCrossing", "Hashing"]
@@ -187,21 +187,20 @@ class HashedCrossing(HashingLayer):
         self._check(arrays)
 
         def bins(*given: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-            return _cross([one.astype(object) for one in given], self.num_bins)
+            return _cross([_bits(one) for one in given], self.num_bins)
 
         return self._encoded(on_host(bins, *arrays))
 
     def _hashed(self, feature: Any) -> np.ndarray[Any, Any]:
-        """The hash of each string, or each integer, as Python's integers."""
+        """The hash of each string, or each integer, as uint64."""
         if not is_text(feature):
             array = np.asarray(feature)
             self._check([array])
-            return array.astype(object)
+            return _bits(array)
         text = as_text(self, feature, "utf-8")
         self._check([text])
-        hashes = np.empty(text.shape, object)
-        hashes.reshape(-1)[:] = [farmhash64(one.encode()) for one in text.reshape(-1).tolist()]
-        return hashes
+        encoded = [one.encode() for one in text.reshape(-1).tolist()]
+        return farmhashes(encoded).reshape(text.shape)
 
     def _check(self, arrays: Sequence[Any]) -> None:
         shapes = {tuple(array.shape) for array in arrays}
@@ -223,9 +222,13 @@ class HashedCrossing(HashingLayer):
 
 def _cross(features: list[np.ndarray[Any, Any]], bins: int) -> np.ndarray[Any, Any]:
     """The bin of the features at each place."""
-    shape = features[0].shape
-    rows = zip(*[one.reshape(-1).tolist() for one in features], strict=True)
-    return np.array([crossed(row) % bins for row in rows], np.int64).reshape(shape)
+    hashes = crossed([one.reshape(-1) for one in features])
+    return (hashes % bins).astype(np.int64).reshape(features[0].shape)
+
+
+def _bits(integers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Integers as uint64, modulo 2^64."""
+    return integers.astype(np.uint64 if integers.dtype.kind == "u" else np.int64).view(np.uint64)
 
 
 def _with_dtype(output_mode: str, options: LayerOptions) -> LayerOptions:

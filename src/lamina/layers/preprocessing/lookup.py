@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any, Unpack
 
 import jax
@@ -199,13 +200,20 @@ class TextLookup(TextLayer, Lookup):
     def _indices(self, tokens: list[Any]) -> list[int]:
         """The index of each token; -1 for those to leave out."""
         index, count, start = self._vocabulary.index, self.num_oov_indices, self._has_mask_index()
-        masked = 0 if self.output_mode == "int" else -1
-        found: list[int] = []
-        for token in tokens:
-            at = masked if token == self.mask_token else index.get(token)
-            if at is None and count == 0:
-                raise self._unknown([token])
-            found.append(int(start) + self._bin(token, count) if at is None else at)
+        if self.mask_token is not None:
+            index.setdefault(self.mask_token, 0 if self.output_mode == "int" else -1)
+        if count == 1:
+            return list(map(index.get, tokens, repeat(int(start))))
+        found: list[Any] = list(map(index.get, tokens))
+        others = [at for at, place in enumerate(found) if place is None]
+        if not others:
+            return found
+        unknown = [tokens[at] for at in others]
+        if count == 0:
+            raise self._unknown(unknown[:1])
+        texts = np.array([*(one.encode() for one in unknown), None], object)[:-1]
+        for at, place in zip(others, hash_bins(texts, count, self.salt).tolist(), strict=True):
+            found[at] = int(start) + place
         return found
 
     def _encoded_spec(self, shape: tuple[Any, ...]) -> Spec:
@@ -213,11 +221,6 @@ class TextLookup(TextLayer, Lookup):
         if self.output_mode != "int":
             self._ready()
         return encoded_spec(self._encoded, shape)
-
-    def _bin(self, token: str, count: int) -> int:
-        if count == 1:
-            return 0
-        return int(hash_bins(np.array([token.encode()], object), count, self.salt)[0])
 
 
 class StringLookup(TextLookup):

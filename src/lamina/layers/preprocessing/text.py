@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, Unpack
 from typing import cast as typed
 
@@ -215,15 +216,15 @@ class TextVectorization(TextLookup):
         self._ready()
         text = self._array(inputs)
         shape, tokens = self._tokens_of(text)
-        rows = [self._indices(row) for row in tokens]
+        sizes = np.array([*map(len, tokens)], int)
         if self.output_mode == "int" and self.output_sequence_length is not None:
             length = self.output_sequence_length
         else:
-            length = max(map(len, rows), default=0)
-        indices = np.full((len(rows), length), 0 if self.output_mode == "int" else -1)
-        for at, row in enumerate(rows):
-            kept = row[:length]
-            indices[at, : len(kept)] = kept
+            length = int(sizes.max(initial=0))
+        tokens = [row[:length] for row in tokens]
+        indices = np.full((len(tokens), length), 0 if self.output_mode == "int" else -1)
+        filled = np.arange(length) < sizes[:, None]
+        indices[filled] = self._indices([*chain.from_iterable(tokens)])
         alone = self.split is None and text.ndim == 0 and self._widths is None
         whole = () if alone and self.output_sequence_length is None else (*shape, length)
         return self._encoded(as_array(indices.reshape(whole), "An index"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
@@ -12,15 +13,18 @@ from jax import lax
 from lamina.models.array_functions.core import saturate_cast
 from lamina.models.array_functions.values import Function, array, floats, refused
 from lamina.models.array_functions.windows import extract_patches
+from lamina.ops.augmentation import elastic
 from lamina.ops.images import crop_to_aspect, image_axes, pad_to_aspect, resize
 
-__all__ = ["IMAGE"]
+__all__ = ["IMAGE", "elastic_transform"]
 
 _ndimage: Any = jax.scipy.ndimage
 _image: Any = jax.image
 _finfo: Any = jnp.finfo
 _solve: Any = jnp.linalg.solve
 _ORDERS = {"nearest": 0, "bilinear": 1}
+_FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
+_FORMATS = ("channels_last", "channels_first")
 _Format = Literal["channels_last", "channels_first"]
 
 
@@ -290,6 +294,56 @@ def _scale_and_translate(
         method,
         antialias,
     )
+
+
+def elastic_transform(
+    images: Any,
+    noise: Callable[[tuple[int, ...], Any], Any],
+    alpha: float,
+    sigma: float,
+    interpolation: Any,
+    fill_mode: Any,
+    fill_value: float,
+    data_format: Any,
+) -> Any:
+    """Move pixels by smoothed noise; see :func:`lamina.ops.augmentation.elastic.elastic_transform`.
+
+    Args:
+        images: an image, or a batch of images.
+        noise: draws normal noise of a shape and a dtype.
+        alpha: the factor of the noise.
+        sigma: the standard deviation of the noise, and of the filter that smooths it.
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        fill_mode: how pixels outside are filled.
+        fill_value: their value for ``"constant"``.
+        data_format: ``"channels_last"``, ``"channels_first"`` or None.
+
+    Returns:
+        The shape and dtype of the images.
+
+    Raises:
+        InputError: an option is unknown, or the images have another number of axes.
+    """
+    x, layout = array(images), _layout(data_format)
+    for value, known in ((interpolation, _ORDERS), (fill_mode, _FILL_MODES), (layout, _FORMATS)):
+        if value not in known:
+            raise refused("ElasticTransform", ", ".join(known), repr(value))
+    if x.ndim not in (3, 4):
+        raise refused("ElasticTransform", "an image, or a batch of images", f"shape {x.shape}")
+    batch = floats(x if x.ndim == 4 else x[None])
+    rows, columns = image_axes(layout)
+    made = elastic.elastic_transform(
+        batch,
+        noise((batch.shape[0], batch.shape[rows], batch.shape[columns]), batch.dtype),
+        alpha,
+        sigma,
+        float(sigma),
+        interpolation=interpolation,
+        fill_mode=fill_mode,
+        fill_value=fill_value,
+        data_format=layout,
+    ).astype(x.dtype)
+    return made if x.ndim == 4 else made[0]
 
 
 def _sobel_edges(images: Any, data_format: str | None = None) -> Any:

@@ -10,7 +10,7 @@ from lamina.ops.augmentation.compiled import one_program
 from lamina.ops.augmentation.sampling import per_image
 from lamina.ops.augmentation.tones import Range, rescale
 
-__all__ = ["grayscale", "hsv_to_rgb", "rgb_to_hsv", "saturate", "turn_hue"]
+__all__ = ["fade", "grayscale", "hsv_to_rgb", "rgb_to_hsv", "saturate", "turn_hue"]
 
 _LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601, rounded as in Keras and TensorFlow
 
@@ -35,6 +35,26 @@ def grayscale(images: jax.Array, axis: int = -1) -> jax.Array:
     weights = jnp.array(_LUMA, dtype)
     luma = jnp.tensordot(images.astype(dtype), weights, (axis, 0))
     return jnp.expand_dims(luma, axis).astype(images.dtype)
+
+
+@one_program("value_range", "axis")
+def fade(images: jax.Array, amounts: jax.Array, value_range: Range, axis: int = -1) -> jax.Array:
+    """Move images towards their luma: ``y = clip(x + a (luma(x) - x))``.
+
+    Args:
+        images: ``[batch, ...]`` with 3 channels on the axis, floating.
+        amounts: ``[batch]``, the numbers a: 0 changes nothing, 1 gives gray.
+        value_range: lowest and highest value of the result.
+        axis: the axis of the channels; -1 by default.
+
+    Returns:
+        The shape and dtype of the images.
+
+    >>> fade(jnp.array([[0.0, 0.0, 100.0]]), jnp.array([0.5]), (0, 255)).round(1).tolist()
+    [[5.699999809265137, 5.699999809265137, 55.70000076293945]]
+    """
+    amounts = per_image(amounts, images)
+    return jnp.clip(images + amounts * (grayscale(images, axis) - images), *value_range)
 
 
 def rgb_to_hsv(images: jax.Array, axis: int = -1) -> tuple[jax.Array, jax.Array, jax.Array]:

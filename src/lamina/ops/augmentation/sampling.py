@@ -13,7 +13,7 @@ from lamina.ops.spatial import DataFormat
 
 __all__ = ["FillMode", "Interpolation", "channels_back", "channels_last", "per_image", "sample"]
 
-FillMode = Literal["reflect", "wrap", "constant", "nearest"]
+FillMode = Literal["reflect", "mirror", "wrap", "constant", "nearest"]
 Interpolation = Literal["nearest", "bilinear"]
 
 
@@ -21,6 +21,13 @@ def _reflect(index: jax.Array, size: int) -> jax.Array:
     """The index within an image that is continued by its mirror image, edges repeated."""
     folded = index % (2 * size)
     return jnp.minimum(folded, 2 * size - 1 - folded)
+
+
+def _mirror(index: jax.Array, size: int) -> jax.Array:
+    """The index within an image that is continued by its mirror image, edges not repeated."""
+    period = max(2 * size - 2, 1)
+    folded = index % period
+    return jnp.minimum(folded, period - folded)
 
 
 def _clip(index: jax.Array, size: int) -> jax.Array:
@@ -33,6 +40,7 @@ def _take(pixels: jax.Array, places: jax.Array) -> jax.Array:
 
 _WITHIN: dict[FillMode, Callable[[jax.Array, int], jax.Array]] = {
     "reflect": _reflect,
+    "mirror": _mirror,
     "wrap": lambda index, size: index % size,
     "constant": _clip,
     "nearest": _clip,
@@ -58,7 +66,8 @@ def sample(
             ``"nearest"`` for the nearest one.
         fill_mode: values of pixels outside of the image: ``"constant"`` (default) for
             ``fill_value``, ``"nearest"`` for the nearest pixel, ``"reflect"`` for the image
-            mirrored at its edges, ``"wrap"`` for the image repeated.
+            mirrored at its edges, ``"mirror"`` for the same with edges that are not repeated,
+            ``"wrap"`` for the image repeated.
         fill_value: value of pixels outside if ``fill_mode`` is ``"constant"``; 0 by default.
 
     Returns:

@@ -42,6 +42,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "LSTM": {"use_cudnn": "auto"},
     "LSTMCell": {"activity_regularizer": None},
     "MultiHeadAttention": {"flash_attention": None, "rotary": None},
+    "Pipeline": {"activity_regularizer": None, "dtype": "float32"},
     "SimpleRNN": {"seed": None},
     "SimpleRNNCell": {"activity_regularizer": None},
     "UpSampling1D": {"data_format": "channels_last", "interpolation": "nearest"},
@@ -53,6 +54,7 @@ _WITHOUT_TRAINABLE = frozenset(
     {
         "Discretization",
         "HashedCrossing",
+        "Pipeline",
         "SpatialDropout1D",
         "SpatialDropout2D",
         "SpatialDropout3D",

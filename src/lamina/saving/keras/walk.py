@@ -44,6 +44,7 @@ _ATTRIBUTES: dict[str, dict[str, tuple[str, ...]]] = {
         )
     }
     | {"gate": ("_gate_dense",)},
+    "Pipeline": {"steps": ("layers", "_pipeline_layers")},
 }
 """The names of attributes in Keras that have other names here; the first is the newest."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.compat.keras.forwarding import add_empty_modules, forwarded
-
-_MODULES = add_empty_modules(__name__, "bounding_boxes")
+from lamina.compat.keras.forwarding import forwarded
 
 __getattr__, __dir__ = forwarded(
     "keras.utils",
@@ -38,8 +36,10 @@ __getattr__, __dir__ = forwarded(
             "unpack_x_y_sample_weight",
         ),
         "lamina.compat.keras.utils.datasets": ("split_dataset", "timeseries_dataset_from_array"),
+        "lamina.compat.keras.utils.feature_space": ("FeatureSpace",),
         "lamina.compat.keras.utils.files": ("get_file",),
         "lamina.compat.keras.utils.folders": (
+            "audio_dataset_from_directory",
             "image_dataset_from_directory",
             "text_dataset_from_directory",
         ),
@@ -53,5 +53,5 @@ __getattr__, __dir__ = forwarded(
         "lamina.compat.keras.utils.progress": ("Progbar",),
         "lamina.compat.keras.utils.seeds": ("set_random_seed",),
     },
-    (*_MODULES, "legacy"),
+    ("bounding_boxes", "legacy"),
 )

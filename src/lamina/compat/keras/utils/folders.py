@@ -1,8 +1,10 @@
-"""Images and texts in folders, one folder for each class."""
+"""Images, texts and sounds in folders, one folder for each class."""
 
 from __future__ import annotations
 
+import math
 import os
+import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,11 @@ from lamina.compat.keras.utils.arguments import choice, wrong
 from lamina.compat.keras.utils.batches import Batches
 from lamina.compat.keras.utils.images import img_to_array, load_img, resized
 
-__all__ = ["image_dataset_from_directory", "text_dataset_from_directory"]
+__all__ = [
+    "audio_dataset_from_directory",
+    "image_dataset_from_directory",
+    "text_dataset_from_directory",
+]
 
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 _LABEL_MODES = ("int", "categorical", "binary", None)
@@ -143,8 +149,114 @@ def text_dataset_from_directory(
     return files.batches(read, batch_size, shuffle, seed, validation_split, subset, verbose)
 
 
+def audio_dataset_from_directory(
+    directory: str | os.PathLike[str],
+    labels: str | Sequence[int] | None = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    batch_size: int | None = 32,
+    sampling_rate: int | None = None,
+    output_sequence_length: int | None = None,
+    ragged: bool = False,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    follow_links: bool = False,
+    verbose: bool = True,
+) -> Any:
+    """Batches of the sounds in the files ``.wav`` of a folder, and of their labels.
+
+    Args:
+        directory: the folder.
+        labels: see :func:`image_dataset_from_directory`.
+        label_mode: see :func:`image_dataset_from_directory`.
+        class_names: see :func:`image_dataset_from_directory`.
+        batch_size: sounds in a batch. Default 32; None: single sounds.
+        sampling_rate: the samples in a second to which sounds are resampled. Default None: those
+            of the file.
+        output_sequence_length: the number of samples that are read of a file, which is cut or
+            padded by 0. Default None: all, and batches are padded to their longest sound.
+        ragged: only False (default): batches are padded.
+        shuffle: whether the sounds are shuffled, anew in each pass. Default True.
+        seed: the seed of the order. Default None.
+        validation_split: the part of the sounds that is kept for validation. Default None.
+        subset: ``"training"``, ``"validation"`` or ``"both"``, with `validation_split`.
+        follow_links: whether symbolic links to folders are followed. Default False.
+        verbose: whether the number of files is printed. Default True.
+
+    Returns:
+        `Batches` of float32 sounds ``[batch, samples, channels]`` in [-1, 1]; two of them for
+        ``subset="both"``.
+
+    Raises:
+        InputError: an argument is invalid, there are no files, or a file is no WAV file of whole
+            numbers.
+    """
+    name = "audio_dataset_from_directory"
+    choice(name, "ragged", ragged, (False,))
+    for option, value in (
+        ("sampling_rate", sampling_rate),
+        ("output_sequence_length", output_sequence_length),
+    ):
+        if value is not None and (not isinstance(value, int) or value < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
+            what = f"{name} received an invalid {option}."
+            raise wrong(what, "a positive integer, or None", repr(value), "Pass one of those.")
+
+    def read(path: str) -> np.ndarray:
+        sound, rate = _sound(path)
+        if output_sequence_length is not None:
+            sound = sound[:output_sequence_length]
+            sound = np.pad(sound, ((0, output_sequence_length - len(sound)), (0, 0)))
+        if sampling_rate is None or sampling_rate == rate:
+            return sound
+        import scipy.signal  # noqa: PLC0415 - it takes long  # pyright: ignore[reportMissingTypeStubs]
+
+        signal: Any = scipy.signal
+        common = math.gcd(rate, sampling_rate)
+        made = signal.resample_poly(sound, sampling_rate // common, rate // common)
+        return np.asarray(made, "float32")
+
+    files = _Files(name, directory, (".wav",), labels, label_mode, class_names, follow_links)
+    files.join = _padded
+    return files.batches(read, batch_size, shuffle, seed, validation_split, subset, verbose)
+
+
+def _sound(path: str) -> tuple[np.ndarray, int]:
+    """The samples ``[samples, channels]`` of a file in [-1, 1], and their number in a second.
+
+    Raises:
+        InputError: it is no WAV file of whole numbers.
+    """
+    try:
+        with wave.open(path, "rb") as file:
+            size, channels = file.getsampwidth(), file.getnchannels()
+            rate, data = file.getframerate(), file.readframes(file.getnframes())
+    except (wave.Error, EOFError) as error:
+        remedy = "Convert the file to 16-bit PCM."
+        raise wrong(f"Cannot read {path!r}.", "a WAV file of PCM", str(error), remedy) from error
+    if size == 1:  # the only size without a sign
+        samples = (np.frombuffer(data, "uint8").astype("float32") - 128) / 128
+    else:
+        wide = np.zeros((len(data) // size, 4), "uint8")
+        wide[:, 4 - size :] = np.frombuffer(data, "uint8").reshape(-1, size)
+        samples = wide.view("<i4")[:, 0].astype("float32") / 2**31
+    return samples.reshape(-1, channels), rate
+
+
+def _padded(sounds: Sequence[np.ndarray]) -> np.ndarray:
+    """Sounds as a batch, padded by 0."""
+    sizes = np.max([sound.shape for sound in sounds], axis=0)
+    batch = np.zeros((len(sounds), *sizes), "float32")
+    for row, sound in zip(batch, sounds, strict=True):
+        row[: sound.shape[0], : sound.shape[1]] = sound
+    return batch
+
+
 class _Files:
     """The files of a folder with their labels."""
+
+    join: Callable[[Sequence[np.ndarray]], np.ndarray] = staticmethod(np.stack)
 
     def __init__(
         self,
@@ -244,7 +356,7 @@ class _Files:
             raise self._wrong("files in each part", "none", "Change validation_split.")
 
         def batch(rows: np.ndarray) -> Any:
-            values = np.stack([np.asarray(read(self.paths[int(row)])) for row in rows])
+            values = self.join([np.asarray(read(self.paths[int(row)])) for row in rows])
             return values if self.mode is None else (values, self._encoded(self.labels[rows]))
 
         made = Batches(batch, order.copy(), batch_size, shuffle, seed)
