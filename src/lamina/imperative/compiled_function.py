@@ -188,9 +188,7 @@ def _is_array(value: Any) -> bool:
 
 def _flattened(arguments: Any) -> Any:
     """Return the leaves and the structure of arguments; a variable or a layer is a leaf."""
-    return cast(Any, jax.tree).flatten(
-        arguments, is_leaf=lambda x: not isinstance(x, list | tuple | dict)
-    )
+    return cast(Any, jax.tree).flatten(arguments, is_leaf=_is_leaf)
 
 
 def _is_leaf(value: Any) -> bool:
