@@ -368,3 +368,65 @@ def test_fit_learns_the_same_from_train_loss_alone():
     history = translator.fit(reversals(640, seed=1), batch_size=64, epochs=14, verbose=0)
     assert history.history["loss"][-1] < 0.05 < history.history["loss"][0]
     assert exact(translator) > 0.95
+
+
+def translators():
+    lamina.set_seed(0)
+    encoder = Encoder(VOCABULARY, EMBEDDING, UNITS, BATCH)
+    decoder = Decoder(VOCABULARY, EMBEDDING, UNITS, BATCH)
+    encoder.build(x=(BATCH, TIME), hidden=(BATCH, UNITS))
+    decoder.build(**SHAPES)
+    return encoder, decoder
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_its_training_loop_with_a_tape(compiled):
+    random = np.random.default_rng(0)
+    inp, targ = random.integers(1, VOCABULARY, (2, BATCH, TIME)).astype(np.int32)
+    encoder, decoder = translators()
+    optimizer = tf.keras.optimizers.Adam(0.01)
+
+    def train_step(inp, targ, enc_hidden):
+        loss = 0
+
+        with tf.GradientTape() as tape:
+            enc_output, enc_hidden = encoder(inp, enc_hidden)
+            dec_hidden = enc_hidden
+            dec_input = tf.expand_dims([1] * BATCH, 1)
+            for t in range(1, targ.shape[1]):
+                predictions, dec_hidden, _ = decoder(dec_input, dec_hidden, enc_output)
+                loss += loss_function(targ[:, t], predictions)
+                dec_input = tf.expand_dims(targ[:, t], 1)
+
+        batch_loss = loss / int(targ.shape[1])
+        variables = encoder.trainable_variables + decoder.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return batch_loss
+
+    step = tf.function(train_step) if compiled else train_step
+    hidden = encoder.initialize_hidden_state()
+    losses = [float(step(inp, targ, hidden)) for _ in range(3 if compiled else 1)]
+
+    # the same with jax.grad and optax
+    encoder, decoder = translators()
+    values = encoder.values(), decoder.values()
+    adam = optax.adam(0.01, eps=1e-7)
+    state = adam.init(values)
+
+    @jax.jit
+    def loss_of(values):
+        output, hidden = encoder.apply(values[0], inp, tf.zeros((BATCH, UNITS)))[0]
+        dec_input, loss = jnp.ones((BATCH, 1), jnp.int32), 0.0
+        for t in range(1, TIME):
+            predictions, hidden, _ = decoder.apply(values[1], dec_input, hidden, output)[0]
+            loss += loss_function(targ[:, t], predictions)
+            dec_input = targ[:, t : t + 1]
+        return loss
+
+    for found in losses:
+        loss, gradients = jax.value_and_grad(loss_of)(values)
+        assert_close(found, loss / TIME, 1e-5)
+        updates, state = adam.update(gradients, state)
+        values = optax.apply_updates(values, updates)
+    assert compiled is False or losses[-1] < losses[0]

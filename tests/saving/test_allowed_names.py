@@ -136,7 +136,7 @@ FUNCTIONS = [
     "lamina.activations:relu.__globals__",
     "lamina.activations:relu.__class__",
     "lamina.activations:relu.__code__",
-    "lamina.compat.tf.no_effect:function",
+    "lamina.compat.tf.compilation:function",
     "lamina.compat.tf.creation:ones",
     "lamina.core.initial.sampling:os.system",
     "lamina.core.base.jax_internals:outside_traces",

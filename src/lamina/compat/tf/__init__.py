@@ -3,8 +3,7 @@
 Replace the import of TensorFlow by ``from lamina.compat import tf``. Functions have the arguments
 and defaults of TensorFlow. Arrays are JAX arrays: they are immutable, have 32 bits unless
 `jax_enable_x64` is set, and convert to NumPy with `np.asarray(x)` instead of `x.numpy()`. Names
-that are not supported raise an error with a replacement; for example, gradients come from
-`jax.grad`.
+that are not supported raise an error with a replacement.
 
 >>> from lamina.compat import tf
 >>> tf.reduce_sum(tf.ones((2, 3)), axis=1).tolist()
@@ -19,6 +18,7 @@ import jax
 
 from lamina import initializers, losses
 from lamina.compat.tf import dtypes, keras, linalg, math, nn, random
+from lamina.compat.tf.compilation import function
 from lamina.compat.tf.creation import (
     Variable,
     cast,
@@ -101,7 +101,7 @@ from lamina.compat.tf.elementwise import (
 from lamina.compat.tf.linalg import einsum, matmul, norm, tensordot
 from lamina.compat.tf.missing import missing
 from lamina.compat.tf.nn import sigmoid, tanh
-from lamina.compat.tf.no_effect import function, identity, is_tensor
+from lamina.compat.tf.no_effect import identity, is_tensor
 from lamina.compat.tf.reductions import (
     add_n,
     argmax,
@@ -142,8 +142,10 @@ from lamina.compat.tf.shaping import (
     unstack,
     where,
 )
+from lamina.imperative import GradientTape
 
 __all__ = [
+    "GradientTape",
     "Tensor",
     "Variable",
     "abs",

@@ -14,7 +14,6 @@ _BATCHES = "Pass arrays or an iterable of batches to fit."
 _DROPOUT = "Use tf.keras.layers.Dropout, which drops other elements in each call."
 
 _REPLACEMENTS = {
-    "tf.GradientTape": _JAX_GRADIENTS,
     "tf.Module": "Use tf.keras.layers.Layer.",
     "tf.Session": "Call layers directly, or compile them with lamina.jit(layer).",
     "tf.TensorShape": "Shapes are tuples; index them, as in shape[-1].",

@@ -1,31 +1,15 @@
-"""Functions of TensorFlow that have no effect in JAX."""
+"""Functions of TensorFlow that do nothing in JAX."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any
 
 import jax
 
 import lamina
 from lamina.compat.tf.tensors import Value, tensor
 
-__all__ = ["function", "identity", "is_tensor"]
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-@overload
-def function(func: Function, **options: Any) -> Function: ...
-@overload
-def function(func: None = None, **options: Any) -> Callable[[Function], Function]: ...
-def function(func: Any = None, **options: Any) -> Any:
-    """Return the function unchanged. To compile a layer, use `lamina.jit(layer)`."""
-
-    def same(given: Function) -> Function:
-        return given
-
-    return same if func is None else func
+__all__ = ["identity", "is_tensor"]
 
 
 def identity(input: Value) -> jax.Array:

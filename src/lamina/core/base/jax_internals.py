@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, cast
 
 import jax
@@ -26,11 +27,13 @@ __all__ = [
     "in_cluster",
     "in_fresh_context",
     "in_loop",
+    "intercepted",
     "is_mapped",
     "is_running",
     "is_staged",
     "is_traced",
     "is_within",
+    "outside_interception",
     "outside_traces",
     "record_program",
     "split_axes",
@@ -229,3 +232,61 @@ def in_cluster() -> bool:
     """
     kinds: Any = cast(Any, _clusters).ClusterEnv._cluster_types
     return any(kind.is_env_present() for kind in kinds if not kind.opt_in_only_method)
+
+
+Process = Callable[[Callable[[Sequence[Any]], Any], Sequence[Any]], Any]
+
+
+class _Intercepting(_core.Trace):  # pyright: ignore[reportUnknownMemberType, reportUntypedBaseClass]
+    """A trace that hands each operation on arrays to a function."""
+
+    def __init__(self, parent: Any, process: Process) -> None:
+        super().__init__()
+        self.parent_trace = parent
+        self._process = process
+
+    def stage_value(self, val: Any) -> Any:
+        return val if isinstance(val, jax.Array) else self.parent_trace.stage_value(val)
+
+    def process_primitive(self, primitive: Any, tracers: Any, params: Any, /) -> Any:
+        return self._handed(primitive, tracers, params)
+
+    def process_custom_jvp_call(
+        self, primitive: Any, fun: Any, jvp: Any, tracers: Any, /, **params: Any
+    ) -> Any:
+        return self._handed(primitive, tracers, {"subfuns": (fun, jvp), **params})
+
+    def process_custom_vjp_call(
+        self, primitive: Any, fun: Any, fwd: Any, bwd: Any, tracers: Any, /, **params: Any
+    ) -> Any:
+        return self._handed(primitive, tracers, {"subfuns": (fun, fwd, bwd), **params})
+
+    def _handed(self, primitive: Any, arrays: Any, params: Any) -> Any:
+        def run(operands: Sequence[Any]) -> Any:
+            return primitive.bind(*operands, **params)
+
+        with cast(Any, _core).set_current_trace(self.parent_trace):
+            return self._process(run, arrays)
+
+
+@contextmanager
+def intercepted(process: Process) -> Generator[None]:
+    """In a `with` block, hand each operation on arrays to a function, which returns its results.
+
+    Args:
+        process: called as ``process(run, arrays)``; ``run(arrays)`` makes the operation in the
+            trace around the block. Its results are an array, or a list of them.
+    """
+    context: Any = _core.trace_ctx
+    with cast(Any, _core).set_current_trace(_Intercepting(context.trace, process)):
+        yield
+
+
+@contextmanager
+def outside_interception() -> Generator[None]:
+    """In a `with` block within :func:`intercepted`, make operations in the trace around that."""
+    context: Any = _core.trace_ctx
+    trace: Any = context.trace
+    around = trace.parent_trace if isinstance(trace, _Intercepting) else trace
+    with cast(Any, _core).set_current_trace(around):
+        yield

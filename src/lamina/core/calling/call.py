@@ -17,6 +17,7 @@ from lamina.core.running.layer_call import run_layer
 from lamina.core.running.scope import as_mode, current, run_in
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.node import Symbolic, Tracked
+from lamina.core.tree.values import SURROUNDING
 from lamina.core.tree.walk import walk
 from lamina.errors import explain
 
@@ -38,7 +39,8 @@ def invoke(layer: Tracked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         return symbol.apply(layer, args, kwargs)
     scope = current()
     if scope is None:
-        if layer._lamina.built is not None and is_staged() and walk(layer).variables:
+        frozen = SURROUNDING.get() is None and layer._lamina.built is not None and is_staged()
+        if frozen and walk(layer).variables:
             _warn_frozen(layer)
         return Root(layer, "call", args, kwargs).call()
     info = method_of(type(layer), "call")

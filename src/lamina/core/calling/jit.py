@@ -20,8 +20,8 @@ from lamina.core.tree.changes import ChangeDetector
 from lamina.core.tree.edition import EDITION
 from lamina.core.tree.memento import containers
 from lamina.core.tree.node import Node, Tracked
-from lamina.core.tree.values import stored_together, value_of
-from lamina.core.tree.variable import SCOPE, Variable, store
+from lamina.core.tree.values import SURROUNDING, stored_together, value_of
+from lamina.core.tree.variable import SCOPE, Variable, assign_all
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, explain
 
@@ -63,7 +63,8 @@ def _are_unchanged(held: list[tuple[Any, tuple[Any, ...]]]) -> bool:
     return True
 
 
-_scope, _collected = SCOPE.get, COLLECTED.get  # looked up once, for fast calls
+# Looked up once, for fast calls.
+_scope, _surrounding, _collected = SCOPE.get, SURROUNDING.get, COLLECTED.get
 
 
 def _within(layer: Tracked, method: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -138,7 +139,7 @@ class _Compiled:
             result if isinstance(result, _OutputsAndEffects) else (result, {}, [])
         )
         if written:
-            store([self._variables[index] for index in written], list(written.values()))
+            assign_all([self._variables[index] for index in written], list(written.values()))
         collect(self._layer, losses)
         return outputs
 
@@ -223,6 +224,7 @@ def compiled(layer: Tracked, method: str | Callable[..., Any] | None = None) -> 
             and not others
             and not named
             and _scope() is None
+            and _surrounding() is None
             and (not held or _are_unchanged(held))
         ):
             if not variables:

@@ -26,7 +26,7 @@ from lamina.core.specs.signature import key_of, method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.core.tree.build_state import unbuilt
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.variable import store
+from lamina.core.tree.variable import assign_all
 from lamina.core.tree.walk import walk
 from lamina.errors import InputError, LaminaError, TraceError, explain, nearest
 
@@ -128,7 +128,7 @@ class Root:
         self.ensure()
         outputs, call = self._live()
         if call.written:
-            store([call.writers[key] for key in call.written], list(call.written.values()))
+            assign_all([call.writers[key] for key in call.written], list(call.written.values()))
         added_losses.collect(self.layer, call.losses)
         return outputs
 

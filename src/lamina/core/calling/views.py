@@ -20,7 +20,7 @@ from lamina.core.tree.edition import EDITION
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import assign_trainable, frozen_variables
 from lamina.core.tree.values import stored_together
-from lamina.core.tree.variable import Variable, store
+from lamina.core.tree.variable import Variable, assign_all
 from lamina.core.tree.walk import Tree, children, walk
 from lamina.errors import InputError, explain
 from lamina.names import snake
@@ -217,7 +217,7 @@ def set_values(layer: Tracked, arrays: Mapping[str, Any]) -> None:
     pairs = [(v, found[key]) for key, (_, v) in walk(layer).variables.items()]
     cast = [(v, _cast(v, value)) for v, value in pairs]
     if current() is None:
-        store([variable for variable, _ in cast], [array for _, array in cast])
+        assign_all([variable for variable, _ in cast], [array for _, array in cast])
     else:
         for variable, array in cast:
             variable.assign(array)

@@ -8,7 +8,7 @@ from typing import Any
 from lamina.core.running.interpreter import Effects, Interpreter, Runner, Step
 from lamina.core.tree.build_state import unbuilt
 from lamina.core.tree.node import Tracked
-from lamina.core.tree.values import Reader, reading
+from lamina.core.tree.values import SURROUNDING, Reader, reading
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import Tree, walk
 from lamina.errors import InputError, TraceError, explain
@@ -70,6 +70,8 @@ class LiveCall(_ComputingCall):
     def _unwritten(self, variable: Variable) -> Any:
         if not variable.built:
             self.grow()
+        if SURROUNDING.get() is not None:
+            return variable.surrounded()
         return self.stored.read(variable)
 
     def grow(self) -> None:

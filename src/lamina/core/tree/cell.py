@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import jax
 
 from lamina.core.base.jax_internals import is_traced, trace_state
-from lamina.core.tree.variable import SCOPE, Variable, store
+from lamina.core.tree.values import SURROUNDING
+from lamina.core.tree.variable import SCOPE, Variable, assign_all
 from lamina.errors import TraceError, explain
 
 __all__ = ["Cell", "cell_values"]
@@ -39,7 +40,7 @@ class Cell(Variable):
         for values in reversed(_VALUES.get()):
             if id(self) in values.by_id:
                 return values.by_id[id(self)]
-        return self.stored()
+        return self.surrounded()
 
     @property
     def dtype(self) -> Any:
@@ -53,8 +54,8 @@ class Cell(Variable):
                     raise TraceError(_inner_trace(self))
                 values.by_id[id(self)] = array
                 return
-        if not is_traced(array):
-            store([self], [array])
+        if not is_traced(array) or SURROUNDING.get() is not None:
+            assign_all([self], [array])
         elif SCOPE.get() is None:
             raise TraceError(_traced(self))
 

@@ -11,6 +11,7 @@ import operator
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,7 +28,31 @@ if TYPE_CHECKING:
         def stored(self) -> jax.Array: ...
 
 
-__all__ = ["Reader", "assign_together", "reading", "stored_together", "value_of"]
+__all__ = [
+    "SURROUNDING",
+    "Reader",
+    "Surrounding",
+    "assign_together",
+    "reading",
+    "stored_together",
+    "value_of",
+]
+
+
+class Surrounding(Protocol):
+    """Supplies the values of variables outside of calls and in live calls."""
+
+    def read(self, variable: Any) -> Any:
+        """Return the value of a variable."""
+        ...
+
+    def assign(self, variables: Sequence[Any], arrays: Sequence[Any]) -> None:
+        """Assign values to variables."""
+        ...
+
+
+SURROUNDING: ContextVar[Surrounding | None] = ContextVar("lamina_surrounding", default=None)
+"""What supplies the values of variables in place of their stored arrays; None for nothing."""
 
 value_of = operator.attrgetter("_value")
 """Returns the content of a variable: its array, or a `Loan` while training holds the array."""
@@ -69,13 +94,16 @@ def reading(reader: Reader) -> Generator[None]:
 
 
 def stored_together(variables: Sequence[Stored]) -> list[Any]:
-    """Return the stored arrays of variables, read atomically.
+    """Return the stored arrays of variables, read atomically, or the values of `SURROUNDING`.
 
     Arrays that training holds are restored first.
 
     Raises:
         BuildError: a variable has no value yet.
     """
+    around = SURROUNDING.get()
+    if around is not None:
+        return list(map(around.read, variables))
     values = list(map(value_of, variables))
     if all(isinstance(value, jax.Array) for value in values):
         return values

@@ -23,11 +23,11 @@ from lamina.core.initial.fixed import fixed_value
 from lamina.core.tree.array_methods import ArrayMethods
 from lamina.core.tree.assigned_arithmetic import AssignedArithmetic
 from lamina.core.tree.trainable_flag import TrainableFlag
-from lamina.core.tree.values import assign_together
+from lamina.core.tree.values import SURROUNDING, assign_together
 from lamina.core.tree.variable_shape import known_spec
 from lamina.errors import BuildError, InputError, TraceError, explain
 
-__all__ = ["SCOPE", "Loan", "Variable", "VariableScope", "store"]
+__all__ = ["SCOPE", "Loan", "Variable", "VariableScope", "assign_all", "store"]
 
 _FLOAT32 = np.dtype("float32")
 
@@ -198,7 +198,7 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
         """
         scope = SCOPE.get()
         if scope is None:
-            return self.stored()
+            return self.surrounded()
         value: jax.Array = scope.call.read(self)
         lowered = scope.dtype is not None and self._lowered
         return value.astype(scope.dtype) if lowered else value
@@ -209,6 +209,11 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
         scope = SCOPE.get()
         around = None if scope is None else scope.dtype
         return self.weight_dtype if around is None or not self._lowered else jnp.dtype(around)
+
+    def surrounded(self) -> jax.Array:
+        """Return the value outside of calls: the stored array, or that of `SURROUNDING`."""
+        around = SURROUNDING.get()
+        return self.stored() if around is None else around.read(self)
 
     def stored(self) -> jax.Array:
         """Return the stored array, independent of the running call.
@@ -282,7 +287,7 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
         if scope is not None:
             scope.call.assign(self, array)
         else:
-            store([self], [array])
+            assign_all([self], [array])
 
     def numpy(self) -> np.ndarray:
         """Return the value as a NumPy array; if several processes hold it, all must call this."""
@@ -330,6 +335,15 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
         if not value.size or importlib.util.find_spec("treescope") is None:
             return None
         return importlib.import_module("treescope").render_array(value)._repr_html_()
+
+
+def assign_all(variables: Sequence[Variable], arrays: Sequence[Any]) -> None:
+    """Store arrays in variables as :func:`store`, or assign them in `SURROUNDING`."""
+    around = SURROUNDING.get()
+    if around is None:
+        store(variables, arrays)
+    else:
+        around.assign(variables, arrays)
 
 
 def store(variables: Sequence[Variable], arrays: Sequence[Any]) -> None:

@@ -1,0 +1,219 @@
+"""Compiled functions that read and assign variables."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast, overload
+
+import jax
+import numpy as np
+
+from lamina.core.base.jax_internals import is_traced
+from lamina.core.base.pytrees import flatten, unflatten
+from lamina.core.tree.values import SURROUNDING, stored_together
+from lamina.core.tree.variable import SCOPE, Variable, assign_all
+
+__all__ = ["CompiledFunction", "function"]
+
+
+class _Program(NamedTuple):
+    """The compiled function for one signature.
+
+    Attributes:
+        run: ``(values of reads, arrays) -> (arrays of the result, values of writes)``.
+        reads: the variables that it reads or assigns.
+        writes: the variables that it assigns.
+        result: from the arrays of the result to the result.
+    """
+
+    run: Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]
+    reads: list[Variable]
+    writes: list[Variable]
+    result: Callable[[list[Any]], Any]
+
+
+class CompiledFunction:
+    """A function that is compiled for each signature of its arguments.
+
+    Variables that the function reads are arguments of the program, and those that it assigns are
+    results of it; they are found by a trace. Arrays, also of NumPy, are arguments. All other
+    arguments, such as numbers and layers, are constants: another value compiles another program.
+    Within another compiled function, and
+    within the call of a layer, it runs as a part of that.
+
+    Args:
+        python_function: the function; its Python code runs while a program is traced, only.
+    """
+
+    def __init__(self, python_function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, python_function)
+        self.python_function = python_function
+        self._programs: dict[Any, _Program] = {}
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function, and assign the variables that it assigns."""
+        if SCOPE.get() is not None or isinstance(SURROUNDING.get(), _Lifted):
+            return self.python_function(*args, **kwargs)
+        leaves, structure = cast("tuple[list[Any], Any]", _flattened((args, kwargs)))
+        arrays = list(filter(_is_array, leaves))
+        if any(map(is_traced, arrays)):
+            return self.python_function(*args, **kwargs)
+        constants = [None if _is_array(leaf) else leaf for leaf in leaves]
+        key = structure, *map(_key, constants), *map(_type_of, arrays)
+        program = self._programs.get(key)
+        if program is None:
+            flags = list(map(_is_array, leaves))
+
+            def call(given: list[Any]) -> Any:
+                args, kwargs = unflatten(structure, _merged(flags, given, constants))
+                return self.python_function(*args, **kwargs)
+
+            program = self._programs[key] = _compiled(call, arrays)
+        found, written = program.run(stored_together(program.reads), arrays)
+        assign_all(program.writes, written)
+        return program.result(found)
+
+
+@overload
+def function(func: Callable[..., Any]) -> CompiledFunction: ...
+@overload
+def function(func: None = None) -> Callable[[Callable[..., Any]], CompiledFunction]: ...
+def function(func: Any = None) -> Any:
+    """Compile a function that reads and assigns variables; see :class:`CompiledFunction`.
+
+    Args:
+        func: the function; None (default) to return a decorator.
+
+    >>> import jax.numpy as jnp
+    >>> import lamina
+    >>> total = lamina.Variable((), "zeros")
+    >>> total = total.assign(0.0)
+    >>> @function
+    ... def add(x):
+    ...     total.assign(total.value + x.sum())
+    ...     return total.value
+    >>> [float(add(jnp.ones(3))) for _ in range(2)]
+    [3.0, 6.0]
+    """
+    return CompiledFunction if func is None else CompiledFunction(func)
+
+
+class _Lifted:
+    """The values of variables in a trace: those that are arguments, and those assigned."""
+
+    def __init__(self, values: dict[int, Any]) -> None:
+        self.values = values
+        self.found: dict[int, Variable] = {}  # not among the arguments
+        self.written: dict[int, Variable] = {}
+
+    def read(self, variable: Variable) -> Any:
+        value = self.values.get(id(variable))
+        if value is None:
+            self.found[id(variable)] = variable
+            return variable.stored()
+        return value
+
+    def assign(self, variables: Sequence[Variable], arrays: Sequence[Any]) -> None:
+        for variable, array in zip(variables, arrays, strict=True):
+            if id(variable) not in self.values:
+                self.found[id(variable)] = variable
+            self.values[id(variable)] = array
+            self.written[id(variable)] = variable
+
+
+class _Trace:
+    """A trace of a function in which given variables are arguments.
+
+    Args:
+        call: the function of a list of arrays.
+        variables: the variables.
+    """
+
+    def __init__(self, call: Callable[[list[Any]], Any], variables: list[Variable]) -> None:
+        self._call = call
+        self._variables = variables
+        self.program: Any = jax.jit(self._run)
+        self.lifted = _Lifted({})
+        self._structure: Any = None
+        self._constants: list[Any] = []
+        self._flags: list[bool] = []
+
+    def _run(self, values: list[Any], given: list[Any]) -> tuple[list[Any], list[Any]]:
+        by_id = {id(v): value for v, value in zip(self._variables, values, strict=True)}
+        self.lifted = _Lifted(by_id)
+        token = SURROUNDING.set(self.lifted)
+        try:
+            result = self._call(given)
+        finally:
+            SURROUNDING.reset(token)
+        leaves, self._structure = flatten(result)
+        self._flags = list(map(_is_array, leaves))
+        self._constants = [None if _is_array(leaf) else leaf for leaf in leaves]
+        written = [self.lifted.values[key] for key in self.lifted.written]
+        return list(filter(_is_array, leaves)), written
+
+    def result(self, found: list[Any]) -> Any:
+        """Return the result of the function, with the arrays that the program returned."""
+        return unflatten(self._structure, _merged(self._flags, found, self._constants))
+
+
+def _compiled(call: Callable[[list[Any]], Any], arrays: list[Any]) -> _Program:
+    """Trace a function until all variables that it reads are arguments."""
+    variables: list[Variable] = []
+    while True:
+        trace = _Trace(call, variables)
+        trace.program.trace([variable.stored() for variable in variables], arrays)
+        found = list(trace.lifted.found.values())
+        if not found:
+            written = list(trace.lifted.written.values())
+            return _Program(trace.program, variables, written, trace.result)
+        variables = [*variables, *found]
+
+
+def _merged(flags: list[bool], arrays: list[Any], constants: list[Any]) -> list[Any]:
+    """Return the arrays where the flags are set, and the constants elsewhere."""
+    values = iter(arrays)
+    return [
+        next(values) if flag else constant for flag, constant in zip(flags, constants, strict=True)
+    ]
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, jax.Array | np.ndarray | np.generic)
+
+
+def _flattened(arguments: Any) -> Any:
+    """Return the leaves and the structure of arguments; a variable or a layer is a leaf."""
+    return cast(Any, jax.tree).flatten(arguments, is_leaf=_is_leaf)
+
+
+def _is_leaf(value: Any) -> bool:
+    return not isinstance(value, list | tuple | dict)
+
+
+def _key(constant: Any) -> Any:
+    """Return a key of a constant: its value if that can be compared, else its identity."""
+    if constant is None or isinstance(constant, bool | int | float | complex | str | bytes):
+        return type(constant), constant
+    return _Identity(constant)
+
+
+class _Identity:
+    """A key that is equal to that of the same object only, and keeps the object."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and other.value is self.value
+
+
+def _type_of(array: Any) -> Any:
+    return array.shape, str(array.dtype), getattr(array, "weak_type", False)
