@@ -15,7 +15,6 @@ _QUANTIZED = "Quantization is not supported yet; use a dtype policy such as 'bfl
 _PLACED = "Use lamina.distribute and jax.sharding."
 _BOXES = "Compute boxes with keras.ops."
 _AUGMENT = "Combine the layers of augmentation that are there in a Sequential."
-_WRAPPED = "Write a Layer whose call does the computation in JAX."
 _CONFIGS = "Pass the optimizer itself, or its name, to compile."
 _GALLERY = "Draw with matplotlib."
 
@@ -49,16 +48,13 @@ INSTEAD: dict[str, str] = {
     "keras.export": "Use model.export(path), and lamina.load_exported(path).",
     "keras.layers.AugMix": _AUGMENT,
     "keras.layers.ContrastLimitedAdaptiveHistogramEqualization": _AUGMENT,
-    "keras.layers.FlaxLayer": _WRAPPED,
-    "keras.layers.JaxLayer": _WRAPPED,
     "keras.layers.MaxNumBoundingBoxes": _BOXES,
     "keras.layers.Pipeline": "Use keras.Sequential.",
     "keras.layers.RandAugment": _AUGMENT,
     "keras.layers.RandomColorDegeneration": "Use keras.layers.RandomSaturation.",
     "keras.layers.RandomElasticTransform": _AUGMENT,
     "keras.layers.TFSMLayer": "Models of TensorFlow are not read.",
-    "keras.layers.TorchModuleWrapper": _WRAPPED,
-    "keras.layers.Wrapper": "Write a Layer with the other layer as an attribute.",
+    "keras.layers.TorchModuleWrapper": "Modules of PyTorch do not run on JAX.",
     "keras.ops.image.elastic_transform": _AUGMENT,
     "keras.optimizers.MultiOptimizer": "Use optax.multi_transform.",
     "keras.optimizers.Optimizer": "Optimizers are optax transformations: write one with optax.",
