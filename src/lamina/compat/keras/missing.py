@@ -8,7 +8,6 @@ from lamina.compat.missing import missing_name
 
 __all__ = ["DIFFERS", "INSTEAD", "missing"]
 
-_DATASETS = "Lamina downloads no data: load the arrays yourself, for example with numpy.load."
 _HANDLERS = "Pass arrays, a keras.utils.PyDataset or an iterable of batches to fit."
 _POLICY = "Pass the name of a policy, such as 'mixed_bfloat16', as dtype."
 _QUANTIZED = "Quantization is not supported yet; use a dtype policy such as 'bfloat16'."
@@ -41,7 +40,6 @@ INSTEAD: dict[str, str] = {
     "keras.config.set_backend": "The backend is JAX.",
     "keras.config.set_max_epochs": "Pass epochs to fit.",
     "keras.config.set_max_steps_per_epoch": "Pass steps_per_epoch to fit.",
-    "keras.datasets": _DATASETS,
     "keras.distillation": "Compute the loss of both models in train_loss.",
     "keras.distribution": _PLACED,
     "keras.dtype_policies": _POLICY,
