@@ -18,28 +18,11 @@ _CONFIGS = "Pass the optimizer itself, or its name, to compile."
 _GALLERY = "Draw with matplotlib."
 
 INSTEAD: dict[str, str] = {
-    "keras.Function": "Use keras.Model(inputs, outputs).",
-    "keras.Operation": "Use keras.Layer.",
     "keras.Optimizer": "Optimizers are optax transformations: write one with optax.",
     "keras.Quantizer": _QUANTIZED,
-    "keras.RematScope": "Use lamina.remat(layer).",
     "keras.StatelessScope": "Use layer.apply(values, ...), which is pure.",
     "keras.SymbolicScope": "Use layer.plan(...), which computes nothing.",
     "keras.callbacks.OrbaxCheckpoint": "Use keras.callbacks.BackupAndRestore or Trainer.save.",
-    "keras.callbacks.ProgbarLogger": "fit shows a progress bar; set verbose.",
-    "keras.callbacks.RemoteMonitor": "Write a Callback that sends the logs.",
-    "keras.config.disable_traceback_filtering": "Errors always have the full traceback.",
-    "keras.config.enable_traceback_filtering": "Errors always have the full traceback.",
-    "keras.config.enable_unsafe_deserialization": (
-        "Nothing from a file is run: pass functions and classes as custom_objects."
-    ),
-    "keras.config.is_nnx_enabled": "There is no Flax in Lamina.",
-    "keras.config.is_traceback_filtering_enabled": "Errors always have the full traceback.",
-    "keras.config.max_epochs": "Pass epochs to fit.",
-    "keras.config.max_steps_per_epoch": "Pass steps_per_epoch to fit.",
-    "keras.config.set_backend": "The backend is JAX.",
-    "keras.config.set_max_epochs": "Pass epochs to fit.",
-    "keras.config.set_max_steps_per_epoch": "Pass steps_per_epoch to fit.",
     "keras.distillation": "Compute the loss of both models in train_loss.",
     "keras.distribution": _PLACED,
     "keras.dtype_policies": _POLICY,
@@ -69,8 +52,6 @@ INSTEAD: dict[str, str] = {
     "keras.utils.FeatureSpace": "Use keras.layers.StringLookup, Discretization and others.",
     "keras.utils.audio_dataset_from_directory": _HANDLERS,
     "keras.utils.bounding_boxes": _BOXES,
-    "keras.utils.get_source_inputs": "Use model.inputs.",
-    "keras.utils.model_to_dot": "Use keras.utils.plot_model.",
     "keras.visualization": _GALLERY,
     "keras.wrappers": "Call fit and predict of the model.",
 }
@@ -81,8 +62,14 @@ _BATCHES = "it returns batches with map, take, skip, cache and prefetch, which f
 _MODEL = "train_step, test_step and predict_step take (self, state, data), as Keras has them on JAX"
 
 DIFFERS: dict[str, str] = {
-    "keras.KerasTensor": "the symbols of Lamina's graphs",
+    "keras.KerasTensor": "the symbols of Lamina's graphs; the name of one that is no input is None",
     "keras.Model": _MODEL,
+    "keras.RematScope": "the mode 'larger_than' is that of all layers",
+    "keras.config.enable_unsafe_deserialization": "without effect: nothing from a file is run",
+    "keras.config.max_epochs": "None only",
+    "keras.config.max_steps_per_epoch": "None only",
+    "keras.config.set_max_epochs": "None only",
+    "keras.config.set_max_steps_per_epoch": "None only",
     "keras.models.Model": _MODEL,
     "keras.models.clone_model": "the functions of Lambda layers must be defined by def in a module",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",
@@ -98,6 +85,7 @@ DIFFERS: dict[str, str] = {
     "keras.random": "inside a compiled call, draws come from the key of the call",
     "keras.utils.clear_session": "it restarts the numbers of get_uid only: Lamina keeps no models",
     "keras.utils.image_dataset_from_directory": _BATCHES,
+    "keras.utils.model_to_dot": "an object with the methods of pydot that write pictures",
     "keras.utils.split_dataset": _BATCHES,
     "keras.utils.text_dataset_from_directory": _BATCHES,
     "keras.utils.timeseries_dataset_from_array": _BATCHES,

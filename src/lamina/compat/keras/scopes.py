@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
-from collections.abc import Callable, Generator
+import inspect
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 import jax
 import numpy as np
 
 import lamina
+from lamina.compat.keras.utils.arguments import choice
 from lamina.errors import InputError, explain
-from lamina.models.symbol import Symbol as KerasTensor
+from lamina.layers.rematerialization import rematerialized_layers
 
-__all__ = ["KerasTensor", "Variable", "device", "name_scope", "remat", "version"]
+__all__ = ["RematScope", "Variable", "device", "name_scope", "remat", "version"]
 
 _jax: Any = jax
 _VERSION = "3.15.1"
@@ -28,27 +31,20 @@ def version() -> str:
     return _VERSION
 
 
-def Variable(  # noqa: N802 - Keras's name
-    initializer: Any,
-    shape: Any = None,
-    dtype: Any = None,
-    trainable: bool = True,
-    autocast: bool = True,
-    aggregation: str | None = None,
-    synchronization: str | None = None,
-    name: str | None = None,
-) -> lamina.Variable:
-    """A variable, to be assigned to an attribute of a layer.
+class Variable(lamina.Variable, abc.ABC):
+    """A variable, to be assigned to an attribute of a layer. All variables are instances of it.
 
     Args:
         initializer: the initial value, or an initializer or its name.
         shape: the shape, for an initializer. Default: that of the value.
         dtype: the dtype. Default: that of the value; float32 for an initializer.
         trainable: whether training updates the variable. Default True.
-        autocast: has no effect.
+        autocast: whether mixed precision casts the value. Default True.
         aggregation: has no effect.
         synchronization: has no effect.
         name: the name. Default: that of the attribute.
+        layout: the placement of the value, as `keras.distribution.distribute_tensor` takes it.
+            Default None.
 
     Raises:
         InputError: an initializer without a shape.
@@ -56,28 +52,46 @@ def Variable(  # noqa: N802 - Keras's name
     >>> Variable([1.0, 2.0]).shape
     (2,)
     """
-    if isinstance(initializer, str) or callable(initializer):
-        if shape is None:
-            raise InputError(
-                explain(
-                    "A Variable with an initializer has no shape.",
-                    expected="the shape of the initial value",
-                    received="shape=None",
-                    remedy="Pass shape, or the value itself.",
+
+    def __new__(  # pyright: ignore[reportInconsistentConstructor] - it returns another class
+        cls,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = None,
+        synchronization: str | None = None,
+        name: str | None = None,
+        layout: Any = None,
+    ) -> Any:
+        if isinstance(initializer, str) or callable(initializer):
+            if shape is None:
+                raise InputError(
+                    explain(
+                        "A Variable with an initializer has no shape.",
+                        expected="the shape of the initial value",
+                        received="shape=None",
+                        remedy="Pass shape, or the value itself.",
+                    )
                 )
-            )
-        drawn: Any = lamina.initializers.get(initializer)
-        initializer = drawn(tuple(shape), dtype or "float32")
-    value = np.asarray(initializer)
-    kind = dtype or (np.float32 if value.dtype == np.float64 else value.dtype)
-    made = lamina.Variable(
-        value.shape,
-        lamina.initializers.Constant(value),
-        dtype=kind,
-        trainable=trainable,
-        name=name,
-    )
-    return made.assign(value)
+            drawn: Any = lamina.initializers.get(initializer)
+            initializer = drawn(tuple(shape), dtype or "float32")
+        value = np.asarray(initializer)
+        kind = dtype or (np.float32 if value.dtype == np.float64 else value.dtype)
+        made = lamina.Variable(
+            value.shape,
+            lamina.initializers.Constant(value),
+            dtype=kind,
+            trainable=trainable,
+            autocast=autocast,
+            name=name,
+        )
+        return made.assign(value)
+
+    @classmethod
+    def __subclasshook__(cls, kind: type) -> Any:
+        return issubclass(kind, lamina.Variable) if cls is Variable else NotImplemented
 
 
 @contextlib.contextmanager
@@ -110,3 +124,49 @@ def remat(f: Callable[..., Any]) -> Any:
         f: the layer, or a function of arrays.
     """
     return lamina.remat(f) if isinstance(f, lamina.Layer) else _jax.checkpoint(f)
+
+
+class RematScope(contextlib.AbstractContextManager[Any]):
+    """A `with` block in which layers are made whose activations are computed again.
+
+    Args:
+        mode: ``"full"`` (default) for all layers, ``"list_of_layers"`` for those of `layer_names`,
+            ``"activations"`` for those with an activation function, ``"larger_than"`` for all
+            layers, too, and None for none.
+        output_size_threshold: has no effect: sizes are not known when a layer is made.
+        layer_names: the names for ``"list_of_layers"``. Default None.
+
+    Raises:
+        InputError: the mode is unknown.
+
+    >>> with RematScope("list_of_layers", layer_names=["wide"]):
+    ...     layer = lamina.layers.Dense(4, name="wide")
+    """
+
+    def __init__(
+        self,
+        mode: str | None = "full",
+        output_size_threshold: int = 1024,
+        layer_names: Iterable[str] | None = None,
+    ) -> None:
+        modes = ("full", "activations", "larger_than", "list_of_layers", None)
+        choice("RematScope", "mode", mode, modes)
+        self.mode, self.layer_names = mode, list(layer_names or ())
+        self.output_size_threshold = output_size_threshold
+        self._blocks: list[Any] = []
+
+    def __enter__(self) -> RematScope:
+        block = rematerialized_layers(self._chooses)
+        block.__enter__()
+        self._blocks.append(block)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._blocks.pop().__exit__(None, None, None)
+
+    def _chooses(self, layer: lamina.Layer) -> bool:
+        if self.mode == "list_of_layers":
+            return layer.name in self.layer_names
+        if self.mode == "activations":
+            return "activation" in inspect.signature(type(layer)).parameters
+        return self.mode is not None

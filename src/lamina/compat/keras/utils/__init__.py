@@ -15,6 +15,7 @@ __getattr__, __dir__ = forwarded(
             "enable_interactive_logging",
             "is_interactive_logging_enabled",
         ),
+        "lamina.compat.keras.graphs": ("get_source_inputs",),
         "lamina.compat.keras.saving": (
             "CustomObjectScope",
             "custom_object_scope",
@@ -49,7 +50,7 @@ __getattr__, __dir__ = forwarded(
             "load_img",
             "save_img",
         ),
-        "lamina.compat.keras.utils.plots": ("plot_model",),
+        "lamina.compat.keras.utils.plots": ("model_to_dot", "plot_model"),
         "lamina.compat.keras.utils.progress": ("Progbar",),
         "lamina.compat.keras.utils.seeds": ("set_random_seed",),
     },
