@@ -11,7 +11,6 @@ __all__ = ["DIFFERS", "INSTEAD", "missing"]
 _HANDLERS = "Pass arrays, a keras.utils.PyDataset or an iterable of batches to fit."
 _POLICY = "Pass the name of a policy, such as 'mixed_bfloat16', as dtype."
 _QUANTIZED = "Quantization is not supported yet; use a dtype policy such as 'bfloat16'."
-_PLACED = "Use lamina.distribute and jax.sharding."
 _BOXES = "Compute boxes with keras.ops."
 _AUGMENT = "Combine the layers of augmentation that are there in a Sequential."
 _CONFIGS = "Pass the optimizer itself, or its name, to compile."
@@ -24,7 +23,6 @@ INSTEAD: dict[str, str] = {
     "keras.SymbolicScope": "Use layer.plan(...), which computes nothing.",
     "keras.callbacks.OrbaxCheckpoint": "Use keras.callbacks.BackupAndRestore or Trainer.save.",
     "keras.distillation": "Compute the loss of both models in train_loss.",
-    "keras.distribution": _PLACED,
     "keras.dtype_policies": _POLICY,
     "keras.export": "Use model.export(path), and lamina.load_exported(path).",
     "keras.layers.AugMix": _AUGMENT,
@@ -59,6 +57,8 @@ INSTEAD: dict[str, str] = {
 
 _BATCHES = "it returns batches with map, take, skip, cache and prefetch, which fit accepts"
 
+_PLACED = "all processes of a program pass the same data to fit"
+
 _MODEL = "train_step, test_step and predict_step take (self, state, data), as Keras has them on JAX"
 
 DIFFERS: dict[str, str] = {
@@ -70,6 +70,8 @@ DIFFERS: dict[str, str] = {
     "keras.config.max_steps_per_epoch": "None only",
     "keras.config.set_max_epochs": "None only",
     "keras.config.set_max_steps_per_epoch": "None only",
+    "keras.distribution.DataParallel": _PLACED,
+    "keras.distribution.ModelParallel": _PLACED,
     "keras.models.Model": _MODEL,
     "keras.models.clone_model": "the functions of Lambda layers must be defined by def in a module",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 import lamina
+from lamina.compat.keras.distribution import distribute_tensor
 from lamina.compat.keras.utils.arguments import choice
 from lamina.errors import InputError, explain
 from lamina.layers.rematerialization import rematerialized_layers
@@ -87,6 +88,8 @@ class Variable(lamina.Variable, abc.ABC):
             autocast=autocast,
             name=name,
         )
+        if layout is not None:
+            return made.assign(distribute_tensor(value, layout))
         return made.assign(value)
 
     @classmethod
