@@ -22,7 +22,6 @@ INSTEAD: dict[str, str] = {
     "keras.StatelessScope": "Use layer.apply(values, ...), which is pure.",
     "keras.SymbolicScope": "Use layer.plan(...), which computes nothing.",
     "keras.callbacks.OrbaxCheckpoint": "Use keras.callbacks.BackupAndRestore or Trainer.save.",
-    "keras.distillation": "Compute the loss of both models in train_loss.",
     "keras.dtype_policies": _POLICY,
     "keras.export": "Use model.export(path), and lamina.load_exported(path).",
     "keras.layers.AugMix": _AUGMENT,
