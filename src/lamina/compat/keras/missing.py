@@ -23,7 +23,6 @@ INSTEAD: dict[str, str] = {
     "keras.SymbolicScope": "Use layer.plan(...), which computes nothing.",
     "keras.callbacks.OrbaxCheckpoint": "Use keras.callbacks.BackupAndRestore or Trainer.save.",
     "keras.dtype_policies": _POLICY,
-    "keras.export": "Use model.export(path), and lamina.load_exported(path).",
     "keras.layers.AugMix": _AUGMENT,
     "keras.layers.ContrastLimitedAdaptiveHistogramEqualization": _AUGMENT,
     "keras.layers.MaxNumBoundingBoxes": _BOXES,
