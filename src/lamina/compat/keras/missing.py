@@ -49,7 +49,6 @@ INSTEAD: dict[str, str] = {
     "keras.utils.audio_dataset_from_directory": _HANDLERS,
     "keras.utils.bounding_boxes": _BOXES,
     "keras.visualization": _GALLERY,
-    "keras.wrappers": "Call fit and predict of the model.",
 }
 """What serves instead of a name, or of all names of a namespace, that Lamina does not have."""
 
