@@ -44,7 +44,6 @@ INSTEAD: dict[str, str] = {
     "keras.optimizers.serialize": _CONFIGS,
     "keras.preprocessing.text": "Use keras.layers.TextVectorization.",
     "keras.quantizers": _QUANTIZED,
-    "keras.saving.KerasFileEditor": "Read the .keras file as a zip archive.",
     "keras.utils.FeatureSpace": "Use keras.layers.StringLookup, Discretization and others.",
     "keras.utils.audio_dataset_from_directory": _HANDLERS,
     "keras.utils.bounding_boxes": _BOXES,

@@ -9,12 +9,14 @@ from os import PathLike
 from typing import Any, TypeVar
 
 import lamina
+from lamina.compat.keras.file_editor import KerasFileEditor
 from lamina.compat.keras.missing import missing
 from lamina.compat.tf.keras.models import save_model
 from lamina.errors import InputError, explain
 
 __all__ = [
     "CustomObjectScope",
+    "KerasFileEditor",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",
