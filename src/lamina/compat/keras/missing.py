@@ -72,7 +72,6 @@ DIFFERS: dict[str, str] = {
     "keras.models.clone_model": "the functions of Lambda layers must be defined by def in a module",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",
     "keras.ops.bincount": "on arrays with known values only",
-    "keras.ops.ctc_decode": "the greedy strategy only",
     "keras.ops.nonzero": "on arrays with known values only",
     "keras.ops.unique": "on arrays with known values, unless size is given",
     "keras.optimizers": "optax transformations with the methods of Keras",
