@@ -369,3 +369,41 @@ def test_it_is_imported_only_when_asked_for() -> None:
     code = "import sys, lamina, lamina.training; print('lamina.compat' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_names_are_imported_by_a_star() -> None:
+    for name in ("layers", "models", "ops", "applications", "utils"):
+        found: dict[str, Any] = {}
+        exec(f"from lamina.compat.keras.{name} import *", found)
+        module = getattr(ours, name)
+        assert {one for one in dir(module) if not one.startswith("_")} <= set(found)
+
+
+def test_applications_are_imported_one_by_one() -> None:
+    code = (
+        "import sys; from lamina.compat import keras; keras.applications.VGG16; "
+        "print([n for n in ('nasnet', 'convnext', 'resnet')"
+        " if f'lamina.compat.keras.applications.{n}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    with pytest.raises(AttributeError, match=r"Did you mean keras\.applications\.ResNet50"):
+        _ = ours.applications.ResNet18
+
+
+def test_serialize_takes_the_arguments_of_keras() -> None:
+    for module, name, thing, kind in (
+        ("activations", "activation", ours.activations.relu, "relu"),
+        ("constraints", "constraint", ours.constraints.NonNeg(), "NonNeg"),
+        ("initializers", "initializer", ours.initializers.Zeros(), "Zeros"),
+        ("layers", "layer", ours.layers.Flatten(), "Flatten"),
+        ("losses", "loss", ours.losses.Huber(), "Huber"),
+        ("metrics", "metric", ours.metrics.Mean(), "Mean"),
+        ("regularizers", "regularizer", ours.regularizers.L2(), "L2"),
+    ):
+        found = getattr(ours, module).serialize(**{name: thing})
+        assert found == kind or found["class_name"] == kind
+    for legacy in (ours.legacy.saving, ours.utils.legacy):
+        made = legacy.serialize_keras_object(instance=ours.layers.Dense(3))
+        assert legacy.deserialize_keras_object(made, printable_module_name="layer").units == 3
+        assert legacy.deserialize_keras_object("f", {"f": len}) is len

@@ -76,6 +76,8 @@ _NAMES = {
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "__all__":  # for `from lamina.compat.keras import *`
+        return __dir__()
     if name == "__version__":
         return importlib.import_module("lamina.compat.keras.scopes").version()
     if name not in _NAMES:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import lamina
 from lamina.compat.keras.forwarding import forwarded
 from lamina.compat.tf.keras import layers
 
@@ -13,3 +16,12 @@ __getattr__, __dir__ = forwarded(
         "lamina.compat.keras.wrapped_layers": ("Wrapper",),
     },
 )
+
+
+def serialize(layer: Any) -> Any:
+    """Describe a layer as plain data.
+
+    Args:
+        layer: a layer.
+    """
+    return lamina.serialize(layer)

@@ -69,7 +69,6 @@ DIFFERS: dict[str, str] = {
     "keras.distribution.DataParallel": _PLACED,
     "keras.distribution.ModelParallel": _PLACED,
     "keras.models.Model": _MODEL,
-    "keras.models.clone_model": "the functions of Lambda layers must be defined by def in a module",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",
     "keras.ops.bincount": "on arrays with known values only",
     "keras.ops.nonzero": "on arrays with known values only",
