@@ -407,3 +407,52 @@ def test_serialize_takes_the_arguments_of_keras() -> None:
         made = legacy.serialize_keras_object(instance=ours.layers.Dense(3))
         assert legacy.deserialize_keras_object(made, printable_module_name="layer").units == 3
         assert legacy.deserialize_keras_object("f", {"f": len}) is len
+
+
+def doubled(x: Any) -> Any:
+    return 2 * x
+
+
+class Scaled(ours.layers.Layer):
+    def __init__(self, factor: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, inputs: Any) -> Any:
+        return self.factor * inputs
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "factor": self.factor}
+
+
+def test_registered_classes_are_found_everywhere(tmp_path: Path) -> None:
+    register = ours.saving.register_keras_serializable
+    register("first")(doubled)
+    register("first")(Scaled)
+    x = np.ones((2, 3), "float32")
+    layers = [ours.layers.Dense(2, activation=doubled), Scaled(3.0)]
+    model = ours.Sequential([ours.Input((3,)), *layers])
+    found = ours.layers.serialize(model.layers[1])
+    assert found["registered_name"] == "first>Scaled"
+    assert ours.layers.deserialize(found).factor == 3.0
+    again = ours.Sequential.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_allclose(again(x), model(x))
+    assert ours.models.model_from_json(model.to_json()).layers[1].factor == 3.0
+    for ending in ("keras", "lamina"):
+        path = tmp_path / f"model.{ending}"
+        ours.models.save_model(model, path)
+        np.testing.assert_allclose(ours.models.load_model(path)(x), model(x))
+    with pytest.raises(InputError, match="no folders"):
+        ours.saving.save_model(model, tmp_path / "m.keras", zipped=False)
+    with ours.saving.custom_object_scope({"Other": Scaled}):
+        made = ours.layers.deserialize({"class_name": "Other", "config": {"factor": 2.0}})
+        assert made.factor == 2.0
+
+    @register("second", "Scaled")
+    class Other(Scaled): ...
+
+    found["registered_name"] = "second>Scaled"
+    assert type(ours.layers.deserialize(found)) is Other
+    for name in ("first>doubled", "first>Scaled", "second>Scaled"):
+        del ours.saving.get_custom_objects()[name]
