@@ -456,3 +456,42 @@ def test_registered_classes_are_found_everywhere(tmp_path: Path) -> None:
     assert type(ours.layers.deserialize(found)) is Other
     for name in ("first>doubled", "first>Scaled", "second>Scaled"):
         del ours.saving.get_custom_objects()[name]
+
+
+def test_dtypes_have_the_names_of_keras(keras: Any) -> None:
+    for dtype in (None, int, "int", float, "string", str, "bfloat16", np.dtype("int64"), bool):
+        for name in ("standardize_dtype", "is_int_dtype", "is_float_dtype"):
+            own, theirs = getattr(ours.backend, name)(dtype), getattr(keras.backend, name)(dtype)
+            assert own == theirs, (name, dtype)
+
+
+def test_results_have_the_form_of_keras(keras: Any) -> None:
+    integers = (_random.uniform(size=(5, 6, 3)) * 255).astype("uint8")
+    for name, args in (
+        ("utils.normalize", (np.array([1, 2, 3]),)),
+        ("utils.to_categorical", (jnp.array([[0], [1]]), 3)),
+        ("utils.to_categorical", (np.array([[0], [1]]), 3)),
+        ("preprocessing.image.smart_resize", (integers, (4, 4))),
+    ):
+        own: Any = ours
+        theirs = keras
+        for part in name.split("."):
+            own, theirs = getattr(own, part), getattr(theirs, part)
+        found, wanted = own(*args), theirs(*args)
+        assert found.dtype == wanted.dtype and type(found) is type(wanted), name
+        np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    with pytest.raises(InputError, match="different shapes"):
+        ours.utils.pad_sequences([[[1, 2]], [[3], [5]]])
+
+
+def test_dicts_keep_the_order_of_their_keys(keras: Any) -> None:
+    structure = {"b": [1, {"z": 2, "c": (3,)}], "a": 4}
+    for module in (ours, keras):
+        tree = module.tree
+        for made in (
+            tree.map_structure(lambda x: x, structure),
+            tree.map_structure_up_to(structure, lambda x: x, structure),
+            tree.pack_sequence_as(structure, [4, 1, 3, 2]),
+            tree.traverse(lambda x: None, structure),
+        ):
+            assert repr(made) == repr(structure)

@@ -70,7 +70,9 @@ def standardize_dtype(dtype: Any) -> str:
     """
     if dtype is None:
         return floatx()
-    return jnp.dtype({int: "int32", float: floatx()}.get(dtype, dtype)).name
+    known: dict[Any, Any] = {int: "int32", "int": "int32", float: floatx(), str: "string"}
+    dtype = known.get(dtype, dtype)
+    return "string" if dtype == "string" else jnp.dtype(dtype).name
 
 
 def is_float_dtype(dtype: Any) -> bool:
@@ -79,7 +81,7 @@ def is_float_dtype(dtype: Any) -> bool:
     Args:
         dtype: a dtype or its name.
     """
-    return bool(jnp.issubdtype(standardize_dtype(dtype), jnp.floating))
+    return _is(dtype, jnp.floating)
 
 
 def is_int_dtype(dtype: Any) -> bool:
@@ -88,7 +90,12 @@ def is_int_dtype(dtype: Any) -> bool:
     Args:
         dtype: a dtype or its name.
     """
-    return bool(jnp.issubdtype(standardize_dtype(dtype), jnp.integer))
+    return _is(dtype, jnp.integer)
+
+
+def _is(dtype: Any, kind: Any) -> bool:
+    name = standardize_dtype(dtype)
+    return name != "string" and bool(jnp.issubdtype(name, kind))
 
 
 def is_keras_tensor(x: Any) -> bool:

@@ -30,12 +30,12 @@ __getattr__, __dir__ = forwarded(
             "PyDataset",
             "Sequence",
             "pad_sequences",
-            "to_categorical",
         ),
         "lamina.compat.keras.utils.arrays": (
             "Config",
             "normalize",
             "pack_x_y_sample_weight",
+            "to_categorical",
             "unpack_x_y_sample_weight",
         ),
         "lamina.compat.keras.utils.datasets": ("split_dataset", "timeseries_dataset_from_array"),
