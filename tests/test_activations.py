@@ -126,7 +126,10 @@ def test_descriptions():
     assert activations.describe(jax.nn.relu6) == "relu6"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("linear", *OTHERS)])
+REFUSED = ("glu", "linear", "sigmoid", "silu")  # by JAX, in Keras too; linear changes nothing
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in (*REFUSED, *OTHERS)])
 def test_integers_give_the_dtype_of_keras(name):
     x = np.array([[1, -2, 3, 0]])
     wanted = getattr(keras.activations, name)(x)
