@@ -256,13 +256,36 @@ def test_parts_of_a_batch(keras: Any) -> None:
         ours.utils.unpack_x_y_sample_weight((1, 2, 3, 4))
 
 
-def test_a_progress_bar_shows_means(capsys: pytest.CaptureFixture[str]) -> None:
-    bar = ours.utils.Progbar(4, interval=0, stateful_metrics=["step"])
-    bar.update(1, [("loss", 1.0), ("step", 1)])
-    bar.add(3, [("loss", 5.0), ("step", 4)])
-    shown = capsys.readouterr().out
-    assert "4/4 [====================]" in shown
-    assert "loss: 4.0000 - step: 4.0000\n" in shown
+def test_a_progress_bar_shows_means(keras: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    for module in (ours, keras):
+        bar = module.utils.Progbar(5, interval=0, stateful_metrics=["step"])
+        bar.update(1, [("loss", 1.0), ("step", 1)])
+        bar.add(3, [("loss", 5.0), ("step", 4)])
+        assert "loss: 4.0000 - step: 4.0000" in capsys.readouterr().out
+        bar.add(1, [("loss", 7.0), ("step", 5)])
+        shown = capsys.readouterr().out
+        assert "5/5" in shown and "loss: 7.0000 - step: 5.0000\n" in shown
+    with pytest.raises(InputError, match="both kinds"):
+        ours.utils.Progbar(1, stateful_metrics=[], stateless_metrics=[])
+
+
+def test_settings_are_those_of_keras(keras: Any) -> None:
+    found: list[Any] = []
+    for module in (ours, keras):
+        config = module.utils.Config(b=1, a=2)
+        config.c = 3
+        config["d"] = 4
+        shown = [repr(config), list(config), config.as_dict(), config.to_json(), "a" in config]
+        config.freeze()
+        with pytest.raises(ValueError, match="frozen"):
+            config.a = 1
+        config.unfreeze()
+        del config["d"]
+        config.update({"e": 5})
+        with pytest.raises(AttributeError):
+            _ = config.f
+        found.append([*shown, config.pop("e"), config.get("z", 6), config.frozen, len(config)])
+    assert found[0] == found[1]
 
 
 def test_registered_classes_are_found_in_files(tmp_path: Path) -> None:

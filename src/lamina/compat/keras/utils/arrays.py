@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, MutableMapping
 from typing import Any, cast
 
 import jax
@@ -107,7 +109,7 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     return x, y, weight
 
 
-class Config:
+class Config(MutableMapping[str, Any]):
     """Settings as attributes and items.
 
     Args:
@@ -120,11 +122,28 @@ class Config:
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        self.__dict__["_values"] = dict(kwargs)
+        self.__dict__.update(_values=dict(kwargs), _frozen=False)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether settings cannot be changed."""
+        return self.__dict__["_frozen"]
+
+    def freeze(self) -> None:
+        """Make changes of settings errors."""
+        self.__dict__["_frozen"] = True
+
+    def unfreeze(self) -> None:
+        """Allow changes of settings."""
+        self.__dict__["_frozen"] = False
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as a dict."""
         return dict(self.__dict__["_values"])
+
+    def to_json(self) -> str:
+        """The settings as JSON."""
+        return json.dumps(self.__dict__["_values"])
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -133,19 +152,30 @@ class Config:
             raise AttributeError(f"There is no setting {name!r}.") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__["_values"][name] = value
+        self[name] = value
 
-    def __getitem__(self, name: str) -> Any:
-        return self.__dict__["_values"][name]
+    def __getitem__(self, key: str) -> Any:
+        return self.__dict__["_values"][key]
 
-    def __setitem__(self, name: str, value: Any) -> None:
-        self.__dict__["_values"][name] = value
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._check_frozen()
+        self.__dict__["_values"][key] = value
 
-    def __iter__(self) -> Any:
-        return iter(self.__dict__["_values"])
+    def __delitem__(self, key: str) -> None:
+        self._check_frozen()
+        del self.__dict__["_values"][key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self.__dict__["_values"]))
 
     def __len__(self) -> int:
         return len(self.__dict__["_values"])
 
     def __repr__(self) -> str:
-        return f"Config({self.__dict__['_values']})"
+        return f"<Config {self.__dict__['_values']}>"
+
+    def _check_frozen(self) -> None:
+        if self.frozen:
+            raise wrong(
+                "The Config is frozen.", "no changes", "a change", "Call unfreeze() before."
+            )
