@@ -155,3 +155,23 @@ def test_the_progress_bar_has_the_verbosity_of_fit(capsys: pytest.CaptureFixture
         logger = ours.callbacks.ProgbarLogger()
         model.fit(_x, _x[:, :1], verbose=verbose, callbacks=[logger])
         assert capsys.readouterr().out.count("loss") == count
+
+
+def test_variables_are_compared_by_their_elements(keras: Any) -> None:
+    found: list[Any] = []
+    for module in (ours, keras):
+        count, x = module.Variable(3), module.Variable([1.0, 2.0])
+        other = np.array([1.0, 3.0], "float32")
+        compared = (
+            count == 3,
+            count != 3,
+            count == 3,
+            x == 1.0,
+            x == other,
+            other == x,
+            x != other,
+        )
+        found.append([np.asarray(one).tolist() for one in compared])
+    assert found[0] == found[1]
+    x, y = ours.Variable([1.0]), ours.Variable([1.0])
+    assert x in [y, x] and x != y and (x is None) == (x == None) and {x: 1}[x] == 1  # noqa: E711
