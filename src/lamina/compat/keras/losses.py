@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lamina import losses
@@ -17,3 +18,13 @@ def serialize(loss: Any) -> Any:
         loss: a loss.
     """
     return losses.serialize(loss)
+
+
+def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Make the loss that :func:`serialize` described.
+
+    Args:
+        name: plain data, or the name of a loss.
+        custom_objects: classes and functions by name. Default None.
+    """
+    return losses.deserialize(name, custom_objects)
