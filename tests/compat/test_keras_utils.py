@@ -518,3 +518,9 @@ def test_dicts_keep_the_order_of_their_keys(keras: Any) -> None:
             tree.traverse(lambda x: None, structure),
         ):
             assert repr(made) == repr(structure)
+
+
+def test_functions_of_the_old_backend_say_what_serves_instead() -> None:
+    for name, instead in (("mean", r"keras\.ops\.mean"), ("int_shape", r"x\.shape")):
+        with pytest.raises(AttributeError, match=f"Use {instead}"):
+            getattr(ours.backend, name)

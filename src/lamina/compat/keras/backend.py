@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections import defaultdict
 from typing import Any
@@ -121,5 +122,19 @@ def result_type(*dtypes: Any) -> str:
     return jnp.dtype(jax.dtypes.result_type(*given) if given else floatx()).name
 
 
+_KERAS_2 = {
+    "get_value": "Use keras.ops.convert_to_numpy.",
+    "int_shape": "Use x.shape.",
+    "random_normal": "Use keras.random.normal.",
+    "random_uniform": "Use keras.random.uniform.",
+    "set_value": "Use variable.assign(value).",
+    "variable": "Use keras.Variable.",
+}
+"""What serves instead of functions that Keras had up to version 2, besides those of `keras.ops`."""
+
+
 def __getattr__(name: str) -> Any:
-    raise missing("keras.backend", name, __all__)
+    instead = _KERAS_2.get(name)
+    if instead is None and name in dir(importlib.import_module("lamina.compat.keras.ops")):
+        instead = f"Use keras.ops.{name}."
+    raise missing("keras.backend", name, __all__, instead)

@@ -89,13 +89,16 @@ DIFFERS: dict[str, str] = {
 """How the names that Lamina has differ from Keras's. A namespace stands for all its names."""
 
 
-def missing(namespace: str, name: str, known: Iterable[str]) -> Exception:
+def missing(
+    namespace: str, name: str, known: Iterable[str], instead: str | None = None
+) -> Exception:
     """The error for `namespace.name`, with a replacement or the nearest name.
 
     Args:
         namespace: the namespace, such as ``"keras.ops"``.
         name: the missing name.
         known: the supported names of the namespace.
+        instead: what serves instead. Default None: what `INSTEAD` says.
 
     >>> print(missing("keras.layers", "Pipeline", []))
     lamina.compat.keras has no keras.layers.Pipeline.
@@ -103,4 +106,5 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> Exception:
       remedy:   Use keras.Sequential.
     """
     otherwise = f"dir({namespace}) lists the supported names."
-    return missing_name("lamina.compat.keras", namespace, name, known, INSTEAD, otherwise)
+    given = INSTEAD if instead is None else {f"{namespace}.{name}": instead}
+    return missing_name("lamina.compat.keras", namespace, name, known, given, otherwise)
