@@ -175,3 +175,26 @@ def test_variables_are_compared_by_their_elements(keras: Any) -> None:
     assert found[0] == found[1]
     x, y = ours.Variable([1.0]), ours.Variable([1.0])
     assert x in [y, x] and x != y and (x is None) == (x == None) and {x: 1}[x] == 1  # noqa: E711
+
+
+def test_a_stateless_scope_changes_nothing(keras: Any) -> None:
+    x = np.arange(12.0, dtype="float32").reshape(4, 3)
+    found: list[Any] = []
+    for module in (ours, keras):
+        norm = module.layers.BatchNormalization(momentum=0.5)
+        dense = module.layers.Dense(2, kernel_initializer="ones")
+        dense.build((None, 3))
+        norm.build((None, 2))
+
+        def run(kernel: Any, module: Any = module, dense: Any = dense, norm: Any = norm) -> Any:
+            with module.StatelessScope([(dense.kernel, kernel)]) as scope:
+                outputs = norm(dense(x), training=True)
+            return outputs, scope.get_current_value(norm.moving_mean)
+
+        doubled = 2 * np.ones((3, 2), "float32")
+        found.append([np.asarray(one) for one in (*run(doubled), *jax.jit(run)(doubled))])
+        found[-1] += [np.asarray(norm.moving_mean.value), np.asarray(dense.kernel.value)]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    with pytest.raises(InputError, match="does not fit"):
+        ours.StatelessScope([(ours.Variable([1.0]), [1.0, 2.0])])

@@ -65,6 +65,8 @@ _NAMES = {
     "Regularizer": "lamina.regularizers",
     "RematScope": "lamina.compat.keras.scopes",
     "Sequential": "lamina",
+    "StatelessScope": "lamina.compat.keras.scopes",
+    "SymbolicScope": "lamina.compat.keras.scopes",
     "Variable": "lamina.compat.keras.scopes",
     "device": "lamina.compat.keras.scopes",
     "name_scope": "lamina.compat.keras.scopes",

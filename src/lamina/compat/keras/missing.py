@@ -19,8 +19,6 @@ _GALLERY = "Draw with matplotlib."
 INSTEAD: dict[str, str] = {
     "keras.Optimizer": "Optimizers are optax transformations: write one with optax.",
     "keras.Quantizer": _QUANTIZED,
-    "keras.StatelessScope": "Use layer.apply(values, ...), which is pure.",
-    "keras.SymbolicScope": "Use layer.plan(...), which computes nothing.",
     "keras.callbacks.OrbaxCheckpoint": "Use keras.callbacks.BackupAndRestore or Trainer.save.",
     "keras.dtype_policies": _POLICY,
     "keras.layers.AugMix": _AUGMENT,
@@ -61,6 +59,8 @@ DIFFERS: dict[str, str] = {
     "keras.KerasTensor": "the symbols of Lamina's graphs; the name of one that is no input is None",
     "keras.Model": _MODEL,
     "keras.RematScope": "the mode 'larger_than' is that of all layers",
+    "keras.StatelessScope": "the layers that are called in it must be built",
+    "keras.SymbolicScope": "without effect: layers on symbols compute nothing",
     "keras.config.enable_unsafe_deserialization": "without effect: nothing from a file is run",
     "keras.config.max_epochs": "None only",
     "keras.config.max_steps_per_epoch": "None only",

@@ -16,8 +16,18 @@ from lamina.compat.keras.distribution import distribute_tensor
 from lamina.compat.keras.utils.arguments import choice
 from lamina.errors import InputError, explain
 from lamina.layers.rematerialization import rematerialized_layers
+from lamina.models.given_values import GivenValues
 
-__all__ = ["RematScope", "Variable", "device", "name_scope", "remat", "version"]
+__all__ = [
+    "RematScope",
+    "StatelessScope",
+    "SymbolicScope",
+    "Variable",
+    "device",
+    "name_scope",
+    "remat",
+    "version",
+]
 
 _jax: Any = jax
 _VERSION = "3.15.1"
@@ -127,6 +137,59 @@ def remat(f: Callable[..., Any]) -> Any:
         f: the layer, or a function of arrays.
     """
     return lamina.remat(f) if isinstance(f, lamina.Layer) else _jax.checkpoint(f)
+
+
+class StatelessScope(contextlib.AbstractContextManager[Any]):
+    """A `with` block in which variables have given values, and none changes.
+
+    Args:
+        state_mapping: pairs of a variable and its value. Default None: none.
+        collect_losses: has no effect: :attr:`losses` are always collected.
+        initialize_variables: has no effect.
+
+    Raises:
+        InputError: a key is not a variable, or a value has another shape.
+
+    >>> count = Variable(1)
+    >>> with StatelessScope([(count, 2)]) as scope:
+    ...     increased = count.assign_add(1)
+    >>> int(scope.get_current_value(count)), int(count)
+    (3, 1)
+    """
+
+    def __init__(
+        self,
+        state_mapping: Iterable[tuple[lamina.Variable, Any]] | None = None,
+        collect_losses: bool = False,
+        initialize_variables: bool = True,
+    ) -> None:
+        self._values = GivenValues(state_mapping or ())
+
+    def __enter__(self) -> StatelessScope:
+        self._values.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._values.__exit__()
+
+    @property
+    def losses(self) -> list[Any]:
+        """The losses that layers added in the block."""
+        return self._values.losses
+
+    def get_current_value(self, variable: lamina.Variable) -> Any:
+        """The value last assigned in the block, or given; None for neither.
+
+        Args:
+            variable: the variable.
+        """
+        return self._values.current(variable)
+
+
+class SymbolicScope(contextlib.AbstractContextManager[Any]):
+    """A `with` block without effect: a layer that is called on symbols computes nothing anyway."""
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 class RematScope(contextlib.AbstractContextManager[Any]):
