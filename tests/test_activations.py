@@ -124,3 +124,19 @@ def test_descriptions():
     assert activations.describe("swish") == "silu"
     assert activations.describe(functools.partial(activations.elu, alpha=2.0)) == "elu(alpha=2.0)"
     assert activations.describe(jax.nn.relu6) == "relu6"
+
+
+REFUSED = ("glu", "linear", "sigmoid", "silu")  # by JAX, in Keras too; linear changes nothing
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in (*REFUSED, *OTHERS)])
+def test_integers_give_the_dtype_of_keras(name):
+    x = np.array([[1, -2, 3, 0]])
+    wanted = getattr(keras.activations, name)(x)
+    found = activations.get(name)(x)
+    assert found.dtype == wanted.dtype
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_sparsemax_of_integers_is_not_rounded():
+    assert activations.sparsemax(np.array([1, 1])).tolist() == [0.5, 0.5]

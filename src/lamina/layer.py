@@ -22,6 +22,7 @@ from lamina.core.running import added_losses, call_context
 from lamina.core.running.layer_call import fresh_key
 from lamina.core.running.masks import defines_mask
 from lamina.core.running.precision import policy
+from lamina.core.running.rematerialization import CHOSEN
 from lamina.core.running.scope import current
 from lamina.core.specs.signature import missing_call
 from lamina.core.specs.spec import Spec
@@ -116,6 +117,8 @@ class Layer(Tracked):
             self._lamina.keywords["dtype"] = self._lamina.dtype
         self._lamina.penalty = regularizers.get(options.get("activity_regularizer"))
         self._lamina.autocast = bool(options.get("autocast", True))
+        chosen = CHOSEN.get()
+        self._lamina.remat_of_scope = chosen is not None and chosen(self)
 
     # Building and calling.
 

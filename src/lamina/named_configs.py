@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from lamina.errors import InputError, explain
+from lamina.registered import registered_name, with_registered
 
 __all__ = ["given_by", "serialize"]
 
@@ -38,7 +39,7 @@ def serialize(identifier: Any) -> Any:
             "module": ".".join(module.split(".")[:2]) if ours else module,
             "class_name": kind.__name__,
             "config": identifier.get_config(),
-            "registered_name": None if ours else kind.__name__,
+            "registered_name": None if ours else registered_name(kind) or kind.__name__,
         }
     name = getattr(identifier, "__name__", "<")
     if name.startswith("<"):
@@ -66,7 +67,7 @@ def given_by(config: Any, custom_objects: Mapping[str, Any] | None) -> Any:
     >>> given_by("squared", {"squared": abs}), given_by("relu", None)
     (<built-in function abs>, 'relu')
     """
-    known = custom_objects or {}
+    known = with_registered(custom_objects)
     if isinstance(config, str):
         return known.get(config, config)
     if not isinstance(config, Mapping):

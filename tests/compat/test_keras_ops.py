@@ -88,6 +88,16 @@ CALLS: list[Case] = [
     ("convert_to_tensor", (X,), {"dtype": "int32"}),
     ("ctc_decode", (P, np.array([3, 4])), {}),
     ("ctc_decode", (P, np.array([3, 4])), {"merge_repeated": False, "mask_index": 2}),
+    (
+        "ctc_decode",
+        (P, np.array([3, 4])),
+        {"strategy": "beam_search", "beam_width": 5, "top_paths": 3},
+    ),
+    (
+        "ctc_decode",
+        (P, np.array([2, 4])),
+        {"strategy": "beam_search", "beam_width": 50, "top_paths": 2, "mask_index": None},
+    ),
     ("dtype", (X,), {}),
     ("einsum", ("ij,kj->ik", X, Y), {}),
     ("empty", ((2, 3),), {}),

@@ -335,13 +335,36 @@ def test_parts_of_a_batch(keras: Any) -> None:
         ours.utils.unpack_x_y_sample_weight((1, 2, 3, 4))
 
 
-def test_a_progress_bar_shows_means(capsys: pytest.CaptureFixture[str]) -> None:
-    bar = ours.utils.Progbar(4, interval=0, stateful_metrics=["step"])
-    bar.update(1, [("loss", 1.0), ("step", 1)])
-    bar.add(3, [("loss", 5.0), ("step", 4)])
-    shown = capsys.readouterr().out
-    assert "4/4 [====================]" in shown
-    assert "loss: 4.0000 - step: 4.0000\n" in shown
+def test_a_progress_bar_shows_means(keras: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    for module in (ours, keras):
+        bar = module.utils.Progbar(5, interval=0, stateful_metrics=["step"])
+        bar.update(1, [("loss", 1.0), ("step", 1)])
+        bar.add(3, [("loss", 5.0), ("step", 4)])
+        assert "loss: 4.0000 - step: 4.0000" in capsys.readouterr().out
+        bar.add(1, [("loss", 7.0), ("step", 5)])
+        shown = capsys.readouterr().out
+        assert "5/5" in shown and "loss: 7.0000 - step: 5.0000\n" in shown
+    with pytest.raises(InputError, match="both kinds"):
+        ours.utils.Progbar(1, stateful_metrics=[], stateless_metrics=[])
+
+
+def test_settings_are_those_of_keras(keras: Any) -> None:
+    found: list[Any] = []
+    for module in (ours, keras):
+        config = module.utils.Config(b=1, a=2)
+        config.c = 3
+        config["d"] = 4
+        shown = [repr(config), list(config), config.as_dict(), config.to_json(), "a" in config]
+        config.freeze()
+        with pytest.raises(ValueError, match="frozen"):
+            config.a = 1
+        config.unfreeze()
+        del config["d"]
+        config.update({"e": 5})
+        with pytest.raises(AttributeError):
+            _ = config.f
+        found.append([*shown, config.pop("e"), config.get("z", 6), config.frozen, len(config)])
+    assert found[0] == found[1]
 
 
 def test_registered_classes_are_found_in_files(tmp_path: Path) -> None:
@@ -448,3 +471,135 @@ def test_it_is_imported_only_when_asked_for() -> None:
     code = "import sys, lamina, lamina.training; print('lamina.compat' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_names_are_imported_by_a_star() -> None:
+    for name in ("layers", "models", "ops", "applications", "utils"):
+        found: dict[str, Any] = {}
+        exec(f"from lamina.compat.keras.{name} import *", found)
+        module = getattr(ours, name)
+        assert {one for one in dir(module) if not one.startswith("_")} <= set(found)
+
+
+def test_applications_are_imported_one_by_one() -> None:
+    code = (
+        "import sys; from lamina.compat import keras; keras.applications.VGG16; "
+        "print([n for n in ('nasnet', 'convnext', 'resnet')"
+        " if f'lamina.compat.keras.applications.{n}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    with pytest.raises(AttributeError, match=r"Did you mean keras\.applications\.ResNet50"):
+        _ = ours.applications.ResNet18
+
+
+def test_serialize_takes_the_arguments_of_keras() -> None:
+    for module, name, thing, kind in (
+        ("activations", "activation", ours.activations.relu, "relu"),
+        ("constraints", "constraint", ours.constraints.NonNeg(), "NonNeg"),
+        ("initializers", "initializer", ours.initializers.Zeros(), "Zeros"),
+        ("layers", "layer", ours.layers.Flatten(), "Flatten"),
+        ("losses", "loss", ours.losses.Huber(), "Huber"),
+        ("metrics", "metric", ours.metrics.Mean(), "Mean"),
+        ("regularizers", "regularizer", ours.regularizers.L2(), "L2"),
+    ):
+        found = getattr(ours, module).serialize(**{name: thing})
+        assert found == kind or found["class_name"] == kind
+    for legacy in (ours.legacy.saving, ours.utils.legacy):
+        made = legacy.serialize_keras_object(instance=ours.layers.Dense(3))
+        assert legacy.deserialize_keras_object(made, printable_module_name="layer").units == 3
+        assert legacy.deserialize_keras_object("f", {"f": len}) is len
+
+
+def doubled(x: Any) -> Any:
+    return 2 * x
+
+
+class Scaled(ours.layers.Layer):
+    def __init__(self, factor: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, inputs: Any) -> Any:
+        return self.factor * inputs
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "factor": self.factor}
+
+
+def test_registered_classes_are_found_everywhere(tmp_path: Path) -> None:
+    register = ours.saving.register_keras_serializable
+    register("first")(doubled)
+    register("first")(Scaled)
+    x = np.ones((2, 3), "float32")
+    layers = [ours.layers.Dense(2, activation=doubled), Scaled(3.0)]
+    model = ours.Sequential([ours.Input((3,)), *layers])
+    found = ours.layers.serialize(model.layers[1])
+    assert found["registered_name"] == "first>Scaled"
+    assert ours.layers.deserialize(found).factor == 3.0
+    again = ours.Sequential.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_allclose(again(x), model(x))
+    assert ours.models.model_from_json(model.to_json()).layers[1].factor == 3.0
+    for ending in ("keras", "lamina"):
+        path = tmp_path / f"model.{ending}"
+        ours.models.save_model(model, path)
+        np.testing.assert_allclose(ours.models.load_model(path)(x), model(x))
+    with pytest.raises(InputError, match="no folders"):
+        ours.saving.save_model(model, tmp_path / "m.keras", zipped=False)
+    with ours.saving.custom_object_scope({"Other": Scaled}):
+        made = ours.layers.deserialize({"class_name": "Other", "config": {"factor": 2.0}})
+        assert made.factor == 2.0
+
+    @register("second", "Scaled")
+    class Other(Scaled): ...
+
+    found["registered_name"] = "second>Scaled"
+    assert type(ours.layers.deserialize(found)) is Other
+    for name in ("first>doubled", "first>Scaled", "second>Scaled"):
+        del ours.saving.get_custom_objects()[name]
+
+
+def test_dtypes_have_the_names_of_keras(keras: Any) -> None:
+    for dtype in (None, int, "int", float, "string", str, "bfloat16", np.dtype("int64"), bool):
+        for name in ("standardize_dtype", "is_int_dtype", "is_float_dtype"):
+            own, theirs = getattr(ours.backend, name)(dtype), getattr(keras.backend, name)(dtype)
+            assert own == theirs, (name, dtype)
+
+
+def test_results_have_the_form_of_keras(keras: Any) -> None:
+    integers = (_random.uniform(size=(5, 6, 3)) * 255).astype("uint8")
+    for name, args in (
+        ("utils.normalize", (np.array([1, 2, 3]),)),
+        ("utils.to_categorical", (jnp.array([[0], [1]]), 3)),
+        ("utils.to_categorical", (np.array([[0], [1]]), 3)),
+        ("preprocessing.image.smart_resize", (integers, (4, 4))),
+    ):
+        own: Any = ours
+        theirs = keras
+        for part in name.split("."):
+            own, theirs = getattr(own, part), getattr(theirs, part)
+        found, wanted = own(*args), theirs(*args)
+        assert found.dtype == wanted.dtype and type(found) is type(wanted), name
+        np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    with pytest.raises(InputError, match="different shapes"):
+        ours.utils.pad_sequences([[[1, 2]], [[3], [5]]])
+
+
+def test_dicts_keep_the_order_of_their_keys(keras: Any) -> None:
+    structure = {"b": [1, {"z": 2, "c": (3,)}], "a": 4}
+    for module in (ours, keras):
+        tree = module.tree
+        for made in (
+            tree.map_structure(lambda x: x, structure),
+            tree.map_structure_up_to(structure, lambda x: x, structure),
+            tree.pack_sequence_as(structure, [4, 1, 3, 2]),
+            tree.traverse(lambda x: None, structure),
+        ):
+            assert repr(made) == repr(structure)
+
+
+def test_functions_of_the_old_backend_say_what_serves_instead() -> None:
+    for name, instead in (("mean", r"keras\.ops\.mean"), ("int_shape", r"x\.shape")):
+        with pytest.raises(AttributeError, match=f"Use {instead}"):
+            getattr(ours.backend, name)

@@ -55,7 +55,8 @@ def sparsemax(x: ArrayLike, axis: int = -1) -> jax.Array:
         axis: axis of the classes; -1 by default.
 
     Returns:
-        ``[...]``, non-negative, in the dtype of x; the sum over ``axis`` is 1.
+        ``[...]``, non-negative, in the dtype of x, for integers float32; the sum over ``axis`` is
+        1.
 
     Source: Martins, Astudillo, From softmax to sparsemax, arXiv 1602.02068, algorithm 1.
 
@@ -69,4 +70,5 @@ def sparsemax(x: ArrayLike, axis: int = -1) -> jax.Array:
     kept = 1 + count * falling > jnp.cumsum(falling, axis)
     total = jnp.sum(falling, axis, where=kept, keepdims=True)
     tau = (total - 1) / jnp.sum(kept, axis, wide.dtype, keepdims=True)
-    return jax.nn.relu(wide - tau).astype(x.dtype)
+    floating = jnp.issubdtype(x.dtype, jnp.floating)
+    return jax.nn.relu(wide - tau).astype(x.dtype if floating else wide.dtype)

@@ -55,13 +55,13 @@ def hard_shrink(x: ArrayLike, threshold: float = 0.5) -> jax.Array:
         threshold: a non-negative float; 0.5 by default.
 
     Returns:
-        ``[...]``, in the dtype of x.
+        ``[...]``, in the dtype of x, for integers float32.
 
     >>> hard_shrink(jnp.array([-1.0, 0.25, 2.0])).tolist()
     [-1.0, 0.0, 2.0]
     """
     x = jnp.asarray(x)
-    return jnp.where(jnp.abs(x) > threshold, x, 0)
+    return jnp.where(jnp.abs(x) > threshold, x, 0.0)
 
 
 def threshold(x: ArrayLike, threshold: float, default_value: float) -> jax.Array:

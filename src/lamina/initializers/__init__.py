@@ -30,6 +30,7 @@ from lamina.initializers.variance_scaling import (
 )
 from lamina.named_configs import given_by, serialize
 from lamina.names import look_up, snake
+from lamina.registered import REGISTERED
 
 __all__ = [
     "STFT",
@@ -163,6 +164,8 @@ def get(
     if isinstance(identifier, Initializer):
         return identifier
     if isinstance(identifier, str):
+        if identifier in REGISTERED:
+            return get(REGISTERED[identifier])
         return look_up("initializer", identifier, _KNOWN, _ALIASES)()
     if isinstance(identifier, Mapping):
         return from_config(cast("Mapping[str, Any]", identifier))

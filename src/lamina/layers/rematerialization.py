@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Generator
 from typing import Any, Unpack
 
 from lamina.core.running.masks import masks_by_inner_layers
-from lamina.core.running.rematerialization import rematerialized
+from lamina.core.running.rematerialization import CHOSEN, rematerialized
 from lamina.core.running.scope import set_masks
 from lamina.layer import Layer
 from lamina.layers.bases.inner_layers import check_layer
 from lamina.options import LayerOptions
 
-__all__ = ["Remat", "checkpoint", "remat"]
+__all__ = ["Remat", "checkpoint", "remat", "rematerialized_layers"]
 
 
 class Remat(Layer):
@@ -84,3 +86,23 @@ def checkpoint(layer: Layer) -> Remat:
 
 remat = checkpoint
 """`checkpoint` by JAX's other name for it."""
+
+
+@contextlib.contextmanager
+def rematerialized_layers(chosen: Callable[[Layer], bool]) -> Generator[None]:
+    """In a `with` block, choose layers whose activations are computed again in the backward pass.
+
+    It holds for the layers that are made in the block, in all their calls.
+
+    Args:
+        chosen: function of a new layer; whether its activations are computed again.
+
+    >>> from lamina import layers
+    >>> with rematerialized_layers(lambda layer: layer.name == "wide"):
+    ...     model = layers.Dense(4, name="wide")
+    """
+    token = CHOSEN.set(chosen)
+    try:
+        yield
+    finally:
+        CHOSEN.reset(token)

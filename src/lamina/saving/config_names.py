@@ -94,7 +94,8 @@ def _given(fields: Mapping[str, Any], names: Names) -> Any:
     module, name = str(fields.get("module") or ""), str(fields["class_name"])
     registered = str(fields.get("registered_name") or name)
     # Keras registers classes and functions as "package>Name".
-    tried = (f"{module}:{name}", registered, name, registered.rpartition(">")[2])
+    package = registered if ">" in registered else ""
+    tried = (package, f"{module}:{name}", registered, name, registered.rpartition(">")[2])
     found = (names.given(one) for one in (*tried, name.rpartition(">")[2]) if one)
     return next((one for one in found if one is not None), None)
 

@@ -15,6 +15,7 @@ from lamina import activations
 from lamina.configured import array_config
 from lamina.core.tree.node import Tracked
 from lamina.errors import UnknownNameError
+from lamina.registered import registered_name
 from lamina.saving.encoding import Encoder
 from lamina.saving.lookup import MODULES, label
 from lamina.saving.plain_data import LARGEST
@@ -104,7 +105,9 @@ class Writer:
             "module": module,
             "class_name": name,
             "config": config,
-            "registered_name": None if module.partition(".")[0] == "lamina" else name,
+            "registered_name": None
+            if module.partition(".")[0] == "lamina"
+            else registered_name(type(thing)) or name,
         }
         if isinstance(thing, Tracked):
             self._written[id(thing)] = thing, described

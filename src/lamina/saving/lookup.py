@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from lamina.configured import Configured
 from lamina.core.tree.node import Tracked
 from lamina.errors import FileFormatError, explain
+from lamina.registered import with_registered
 from lamina.saving.allowed_names import (
     ARITHMETIC,
     CONFIGURED,
@@ -71,7 +72,7 @@ class Names:
     """
 
     def __init__(self, given: Mapping[str, Any] | None = None) -> None:
-        self._given = dict(given or {})
+        self._given = with_registered(given)
 
     def layer(self, name: str) -> Any:
         """Look up a layer class.

@@ -52,16 +52,21 @@ _MODULES = (
 _NAMES = {
     "DTypePolicy": "lamina.compat.keras.dtype_policies",
     "FloatDTypePolicy": "lamina.compat.keras.dtype_policies",
+    "Function": "lamina.compat.keras.graphs",
     "Initializer": "lamina.initializers",
     "Input": "lamina",
     "InputSpec": "lamina",
-    "KerasTensor": "lamina.compat.keras.scopes",
+    "KerasTensor": "lamina.compat.keras.graphs",
     "Layer": "lamina.compat.keras.layers",
     "Loss": "lamina.losses",
     "Metric": "lamina.compat.keras.metrics",
     "Model": "lamina.compat.keras.models",
+    "Operation": "lamina.compat.keras.graphs",
     "Regularizer": "lamina.regularizers",
+    "RematScope": "lamina.compat.keras.scopes",
     "Sequential": "lamina",
+    "StatelessScope": "lamina.compat.keras.scopes",
+    "SymbolicScope": "lamina.compat.keras.scopes",
     "Variable": "lamina.compat.keras.scopes",
     "device": "lamina.compat.keras.scopes",
     "name_scope": "lamina.compat.keras.scopes",
@@ -73,6 +78,8 @@ _NAMES = {
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "__all__":  # for `from lamina.compat.keras import *`
+        return __dir__()
     if name == "__version__":
         return importlib.import_module("lamina.compat.keras.scopes").version()
     if name not in _NAMES:

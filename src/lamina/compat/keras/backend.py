@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections import defaultdict
 from typing import Any
@@ -70,7 +71,9 @@ def standardize_dtype(dtype: Any) -> str:
     """
     if dtype is None:
         return floatx()
-    return jnp.dtype({int: "int32", float: floatx()}.get(dtype, dtype)).name
+    known: dict[Any, Any] = {int: "int32", "int": "int32", float: floatx(), str: "string"}
+    dtype = known.get(dtype, dtype)
+    return "string" if dtype == "string" else jnp.dtype(dtype).name
 
 
 def is_float_dtype(dtype: Any) -> bool:
@@ -79,7 +82,7 @@ def is_float_dtype(dtype: Any) -> bool:
     Args:
         dtype: a dtype or its name.
     """
-    return bool(jnp.issubdtype(standardize_dtype(dtype), jnp.floating))
+    return _is(dtype, jnp.floating)
 
 
 def is_int_dtype(dtype: Any) -> bool:
@@ -88,7 +91,12 @@ def is_int_dtype(dtype: Any) -> bool:
     Args:
         dtype: a dtype or its name.
     """
-    return bool(jnp.issubdtype(standardize_dtype(dtype), jnp.integer))
+    return _is(dtype, jnp.integer)
+
+
+def _is(dtype: Any, kind: Any) -> bool:
+    name = standardize_dtype(dtype)
+    return name != "string" and bool(jnp.issubdtype(name, kind))
 
 
 def is_keras_tensor(x: Any) -> bool:
@@ -114,5 +122,19 @@ def result_type(*dtypes: Any) -> str:
     return jnp.dtype(jax.dtypes.result_type(*given) if given else floatx()).name
 
 
+_KERAS_2 = {
+    "get_value": "Use keras.ops.convert_to_numpy.",
+    "int_shape": "Use x.shape.",
+    "random_normal": "Use keras.random.normal.",
+    "random_uniform": "Use keras.random.uniform.",
+    "set_value": "Use variable.assign(value).",
+    "variable": "Use keras.Variable.",
+}
+"""What serves instead of functions that Keras had up to version 2, besides those of `keras.ops`."""
+
+
 def __getattr__(name: str) -> Any:
-    raise missing("keras.backend", name, __all__)
+    instead = _KERAS_2.get(name)
+    if instead is None and name in dir(importlib.import_module("lamina.compat.keras.ops")):
+        instead = f"Use keras.ops.{name}."
+    raise missing("keras.backend", name, __all__, instead)

@@ -6,5 +6,9 @@ from lamina.compat.keras.forwarding import forwarded
 from lamina.training import callbacks
 
 __getattr__, __dir__ = forwarded(
-    "keras.callbacks", {"lamina.training.callbacks": callbacks.__all__}
+    "keras.callbacks",
+    {
+        "lamina.compat.keras.monitors": ("ProgbarLogger", "RemoteMonitor"),
+        "lamina.training.callbacks": callbacks.__all__,
+    },
 )

@@ -14,23 +14,34 @@ __all__ = [
     "backend",
     "disable_flash_attention",
     "disable_interactive_logging",
+    "disable_traceback_filtering",
     "dtype_policy",
     "enable_flash_attention",
     "enable_interactive_logging",
+    "enable_traceback_filtering",
+    "enable_unsafe_deserialization",
     "epsilon",
     "floatx",
     "image_data_format",
     "is_flash_attention_enabled",
     "is_interactive_logging_enabled",
+    "is_nnx_enabled",
+    "is_traceback_filtering_enabled",
+    "max_epochs",
+    "max_steps_per_epoch",
+    "set_backend",
     "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "set_max_epochs",
+    "set_max_steps_per_epoch",
 ]
 
 
 class _Settings:
     interactive = True
+    filters_tracebacks = True
 
 
 def _only(setting: str, value: Any, served: Any, remedy: str) -> None:
@@ -128,6 +139,74 @@ def enable_flash_attention() -> None:
 
 def disable_flash_attention() -> None:
     """Nothing: XLA chooses the kernels of attention."""
+
+
+def set_backend(backend: str) -> None:
+    """Nothing for JAX.
+
+    Args:
+        backend: ``"jax"``.
+
+    Raises:
+        InputError: for another backend.
+    """
+    _only("backend", backend, "jax", "Call set_backend('jax'), or leave it out.")
+
+
+def is_nnx_enabled() -> bool:
+    """False: layers are no modules of Flax."""
+    return False
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """Whether :func:`disable_traceback_filtering` was not called, or undone."""
+    return _Settings.filters_tracebacks
+
+
+def enable_traceback_filtering() -> None:
+    """Set :func:`is_traceback_filtering_enabled`; tracebacks are always whole."""
+    _Settings.filters_tracebacks = True
+
+
+def disable_traceback_filtering() -> None:
+    """Unset :func:`is_traceback_filtering_enabled`; tracebacks are always whole."""
+    _Settings.filters_tracebacks = False
+
+
+def enable_unsafe_deserialization() -> None:
+    """Nothing: nothing from a file is run. Functions are passed as `custom_objects`."""
+
+
+def max_epochs() -> None:
+    """None: the number of epochs is that of `fit`."""
+
+
+def set_max_epochs(max_epochs: int | None) -> None:
+    """Nothing for None.
+
+    Args:
+        max_epochs: None.
+
+    Raises:
+        InputError: for a number.
+    """
+    _only("max_epochs", max_epochs, None, "Pass epochs to fit.")
+
+
+def max_steps_per_epoch() -> None:
+    """None: the number of steps is that of `fit`."""
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
+    """Nothing for None.
+
+    Args:
+        max_steps_per_epoch: None.
+
+    Raises:
+        InputError: for a number.
+    """
+    _only("max_steps_per_epoch", max_steps_per_epoch, None, "Pass steps_per_epoch to fit.")
 
 
 def __getattr__(name: str) -> Any:

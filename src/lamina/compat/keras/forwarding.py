@@ -36,6 +36,8 @@ def forwarded(
     own = f"lamina.compat.{namespace}"
 
     def __getattr__(name: str) -> Any:  # noqa: N807 - it is one, of the module
+        if name == "__all__":  # for `from module import *`
+            return __dir__()
         if name in modules:
             return importlib.import_module(f"{own}.{name}")
         if name not in origins:

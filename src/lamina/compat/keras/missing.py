@@ -8,46 +8,17 @@ from lamina.compat.missing import missing_name
 
 __all__ = ["DIFFERS", "INSTEAD", "missing"]
 
-_DATASETS = "Lamina downloads no data: load the arrays yourself, for example with numpy.load."
 _POLICY = "Pass the name of a policy, such as 'mixed_bfloat16', as dtype."
 _QUANTIZED = "Quantization is not supported yet; use a dtype policy such as 'bfloat16'."
-_PLACED = "Use lamina.distribute and jax.sharding."
-_WRAPPED = "Write a Layer whose call does the computation in JAX."
 _CONFIGS = "Pass the optimizer itself, or its name, to compile."
 
 INSTEAD: dict[str, str] = {
-    "keras.Function": "Use keras.Model(inputs, outputs).",
-    "keras.Operation": "Use keras.Layer.",
     "keras.Optimizer": "Optimizers are optax transformations: write one with optax.",
     "keras.Quantizer": _QUANTIZED,
-    "keras.RematScope": "Use lamina.remat(layer).",
-    "keras.StatelessScope": "Use layer.apply(values, ...), which is pure.",
-    "keras.SymbolicScope": "Use layer.plan(...), which computes nothing.",
     "keras.callbacks.OrbaxCheckpoint": "Use keras.callbacks.BackupAndRestore or Trainer.save.",
-    "keras.callbacks.ProgbarLogger": "fit shows a progress bar; set verbose.",
-    "keras.callbacks.RemoteMonitor": "Write a Callback that sends the logs.",
-    "keras.config.disable_traceback_filtering": "Errors always have the full traceback.",
-    "keras.config.enable_traceback_filtering": "Errors always have the full traceback.",
-    "keras.config.enable_unsafe_deserialization": (
-        "Nothing from a file is run: pass functions and classes as custom_objects."
-    ),
-    "keras.config.is_nnx_enabled": "There is no Flax in Lamina.",
-    "keras.config.is_traceback_filtering_enabled": "Errors always have the full traceback.",
-    "keras.config.max_epochs": "Pass epochs to fit.",
-    "keras.config.max_steps_per_epoch": "Pass steps_per_epoch to fit.",
-    "keras.config.set_backend": "The backend is JAX.",
-    "keras.config.set_max_epochs": "Pass epochs to fit.",
-    "keras.config.set_max_steps_per_epoch": "Pass steps_per_epoch to fit.",
-    "keras.datasets": _DATASETS,
-    "keras.distillation": "Compute the loss of both models in train_loss.",
-    "keras.distribution": _PLACED,
     "keras.dtype_policies": _POLICY,
-    "keras.export": "Use model.export(path), and lamina.load_exported(path).",
-    "keras.layers.FlaxLayer": _WRAPPED,
-    "keras.layers.JaxLayer": _WRAPPED,
     "keras.layers.TFSMLayer": "Models of TensorFlow are not read.",
-    "keras.layers.TorchModuleWrapper": _WRAPPED,
-    "keras.layers.Wrapper": "Write a Layer with the other layer as an attribute.",
+    "keras.layers.TorchModuleWrapper": "Modules of PyTorch do not run on JAX.",
     "keras.optimizers.MultiOptimizer": "Use optax.multi_transform.",
     "keras.optimizers.Optimizer": "Optimizers are optax transformations: write one with optax.",
     "keras.optimizers.OptimizerMap": "Use optax.multi_transform.",
@@ -59,10 +30,6 @@ INSTEAD: dict[str, str] = {
     "keras.optimizers.serialize": _CONFIGS,
     "keras.preprocessing.text": "Use keras.layers.TextVectorization.",
     "keras.quantizers": _QUANTIZED,
-    "keras.saving.KerasFileEditor": "Read the .keras file as a zip archive.",
-    "keras.utils.get_source_inputs": "Use model.inputs.",
-    "keras.utils.model_to_dot": "Use keras.utils.plot_model.",
-    "keras.wrappers": "Call fit and predict of the model.",
 }
 """What serves instead of a name, or of all names of a namespace, that Lamina does not have."""
 
@@ -100,18 +67,28 @@ _AUGMENTING = [
     "Solarization",
 ]
 
+_PLACED = "all processes of a program pass the same data to fit"
+
 _MODEL = "train_step, test_step and predict_step take (self, state, data), as Keras has them on JAX"
 
 DIFFERS: dict[str, str] = {
-    "keras.KerasTensor": "the symbols of Lamina's graphs",
+    "keras.KerasTensor": "the symbols of Lamina's graphs; the name of one that is no input is None",
     "keras.Model": _MODEL,
     **{f"keras.layers.{name}": _TRAINING for name in _AUGMENTING},
     "keras.layers.RandomCrop": f"{_TRAINING}, and otherwise resizes the central part",
+    "keras.RematScope": "the mode 'larger_than' is that of all layers",
+    "keras.StatelessScope": "the layers that are called in it must be built",
+    "keras.SymbolicScope": "without effect: layers on symbols compute nothing",
+    "keras.config.enable_unsafe_deserialization": "without effect: nothing from a file is run",
+    "keras.config.max_epochs": "None only",
+    "keras.config.max_steps_per_epoch": "None only",
+    "keras.config.set_max_epochs": "None only",
+    "keras.config.set_max_steps_per_epoch": "None only",
+    "keras.distribution.DataParallel": _PLACED,
+    "keras.distribution.ModelParallel": _PLACED,
     "keras.models.Model": _MODEL,
-    "keras.models.clone_model": "the functions of Lambda layers must be defined by def in a module",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",
     "keras.ops.bincount": "on arrays with known values only",
-    "keras.ops.ctc_decode": "the greedy strategy only",
     "keras.ops.nonzero": "on arrays with known values only",
     "keras.ops.unique": "on arrays with known values, unless size is given",
     "keras.optimizers": "optax transformations with the methods of Keras",
@@ -123,6 +100,7 @@ DIFFERS: dict[str, str] = {
     "keras.utils.audio_dataset_from_directory": _BATCHES,
     "keras.utils.clear_session": "it restarts the numbers of get_uid only: Lamina keeps no models",
     "keras.utils.image_dataset_from_directory": _BATCHES,
+    "keras.utils.model_to_dot": "an object with the methods of pydot that write pictures",
     "keras.utils.split_dataset": _BATCHES,
     "keras.utils.text_dataset_from_directory": _BATCHES,
     "keras.utils.timeseries_dataset_from_array": _BATCHES,
@@ -131,13 +109,16 @@ DIFFERS: dict[str, str] = {
 """How the names that Lamina has differ from Keras's. A namespace stands for all its names."""
 
 
-def missing(namespace: str, name: str, known: Iterable[str]) -> Exception:
+def missing(
+    namespace: str, name: str, known: Iterable[str], instead: str | None = None
+) -> Exception:
     """The error for `namespace.name`, with a replacement or the nearest name.
 
     Args:
         namespace: the namespace, such as ``"keras.ops"``.
         name: the missing name.
         known: the supported names of the namespace.
+        instead: what serves instead. Default None: what `INSTEAD` says.
 
     >>> print(missing("keras.callbacks", "ProgbarLogger", []))
     lamina.compat.keras has no keras.callbacks.ProgbarLogger.
@@ -145,4 +126,5 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> Exception:
       remedy:   fit shows a progress bar; set verbose.
     """
     otherwise = f"dir({namespace}) lists the supported names."
-    return missing_name("lamina.compat.keras", namespace, name, known, INSTEAD, otherwise)
+    given = INSTEAD if instead is None else {f"{namespace}.{name}": instead}
+    return missing_name("lamina.compat.keras", namespace, name, known, given, otherwise)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from lamina.compat.keras.forwarding import forwarded
-from lamina.compat.tf.keras import models
 
 __getattr__, __dir__ = forwarded(
     "keras.models",
     {
-        "lamina.compat.tf.keras.models": models.__all__,
-        "lamina.compat.keras.saving": ("load_model",),
+        "lamina.compat.keras.saving": ("load_model", "save_model"),
+        "lamina.compat.tf.keras.models": ("Model", "Sequential", "clone_model", "model_from_json"),
     },
 )

@@ -9,13 +9,15 @@ from os import PathLike
 from typing import Any, TypeVar
 
 import lamina
+from lamina.compat.keras.file_editor import KerasFileEditor
 from lamina.compat.keras.missing import missing
 from lamina.compat.keras.utils.feature_space import load_feature_space
-from lamina.compat.tf.keras.models import save_model
 from lamina.errors import InputError, explain
+from lamina.registered import REGISTERED, registered_name
 
 __all__ = [
     "CustomObjectScope",
+    "KerasFileEditor",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",
@@ -31,13 +33,10 @@ __all__ = [
 
 T = TypeVar("T")
 
-_registered: dict[str, Any] = {}
-_names: dict[int, str] = {}
-
 
 def get_custom_objects() -> dict[str, Any]:
     """The registered classes and functions by their names; entries may be added to it."""
-    return _registered
+    return REGISTERED
 
 
 def register_keras_serializable(
@@ -70,8 +69,7 @@ def register_keras_serializable(
                 )
             )
         full = f"{package}>{name or getattr(thing, '__name__', '')}"
-        _registered[full] = thing
-        _names[id(thing)] = full
+        REGISTERED[full] = thing
         return thing
 
     return register
@@ -83,8 +81,7 @@ def get_registered_name(obj: Any) -> str:
     Args:
         obj: the class or function.
     """
-    found = _names.get(id(obj))
-    return obj.__name__ if found is None or _registered.get(found) is not obj else found
+    return registered_name(obj) or obj.__name__
 
 
 def get_registered_object(
@@ -99,7 +96,7 @@ def get_registered_object(
         custom_objects: others by their names. Default None.
         module_objects: further ones. Default None.
     """
-    for known in (_registered, custom_objects or {}, module_objects or {}):
+    for known in (REGISTERED, custom_objects or {}, module_objects or {}):
         if name in known:
             return known[name]
     return None
@@ -116,14 +113,14 @@ def custom_object_scope(*custom_objects: Mapping[str, Any]) -> Generator[None]:
     ...     "double" in get_custom_objects()
     True
     """
-    before = dict(_registered)
+    before = dict(REGISTERED)
     for one in custom_objects:
-        _registered.update(one)
+        REGISTERED.update(one)
     try:
         yield
     finally:
-        _registered.clear()
-        _registered.update(before)
+        REGISTERED.clear()
+        REGISTERED.update(before)
 
 
 CustomObjectScope = custom_object_scope
@@ -146,7 +143,38 @@ def load_model(
     space = load_feature_space(filepath)
     if space is not None:
         return space
-    return lamina.load(filepath, custom_objects=_known(custom_objects), compile=compile)
+    return lamina.load(filepath, custom_objects=custom_objects, compile=compile)
+
+
+def save_model(
+    model: lamina.Model,
+    filepath: str | PathLike[str],
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    **options: Any,
+) -> None:
+    """Write a model to a file; see :meth:`lamina.Model.save`.
+
+    Args:
+        model: the model.
+        filepath: the path of the file.
+        overwrite: whether an existing file is replaced. Default True.
+        zipped: True or None (default): a ``.keras`` file is a zip archive.
+        **options: ``include_optimizer``, whether the file holds the state of the optimizer.
+
+    Raises:
+        InputError: `zipped` is False.
+    """
+    if zipped is False:
+        raise InputError(
+            explain(
+                "save_model writes no folders.",
+                expected="zipped=True or None",
+                received="zipped=False",
+                remedy="Save a .keras file; unzip makes the folder.",
+            )
+        )
+    model.save(filepath, overwrite=overwrite, **options)
 
 
 def save_weights(model: lamina.Layer, filepath: str | PathLike[str], **options: Any) -> None:
@@ -197,13 +225,7 @@ def deserialize_keras_object(
         custom_objects: classes and functions by name. Default None.
         safe_mode: has no effect: no code in data is ever run. Default True.
     """
-    return lamina.deserialize(config, custom_objects=_known(custom_objects))
-
-
-def _known(custom_objects: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The registered classes by their own names too, and those of the caller."""
-    short = {name.rpartition(">")[2]: one for name, one in _registered.items()}
-    return {**short, **_registered, **(custom_objects or {})} or None
+    return lamina.deserialize(config, custom_objects=custom_objects)
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ import jax
 from lamina.compat.keras.missing import missing
 
 _tree: Any = jax.tree
+_type: Any = type
 
 __all__ = [
     "MAP_TO_NONE",
@@ -90,7 +91,20 @@ def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool
     >>> map_structure(lambda x, y: x + y, [1, (2,)], [10, (20,)])
     [11, (22,)]
     """
-    return _tree.map(func, *structures, is_leaf=_is_none if none_is_leaf else None)
+    is_leaf = _is_none if none_is_leaf else None
+    return _in_order(structures[0], _tree.map(func, *structures, is_leaf=is_leaf))
+
+
+def _in_order(structure: Any, result: Any) -> Any:
+    """A result in the form of a structure, with the keys of its dicts in their order."""
+    kind = _type(structure)
+    if _type(result) is not kind or kind not in (dict, list, tuple):
+        return result
+    if kind is dict:
+        items = cast("dict[Any, Any]", structure).items()
+        return {key: _in_order(one, result[key]) for key, one in items}
+    inside = [_in_order(*pair) for pair in zip(structure, result, strict=True)]
+    return _type(structure)(inside)
 
 
 def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *structures: Any) -> Any:
@@ -106,7 +120,8 @@ def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *struc
     """
     leaf = _tree.structure(shallow_structure, is_leaf=_is_none)
     parts = [leaf.flatten_up_to(one) for one in structures]
-    return _tree.unflatten(leaf, [func(*given) for given in zip(*parts, strict=True)])
+    made = _tree.unflatten(leaf, [func(*given) for given in zip(*parts, strict=True)])
+    return _in_order(shallow_structure, made)
 
 
 def map_shape_structure(func: Callable[..., Any], structure: Any) -> Any:
@@ -125,7 +140,7 @@ def map_shape_structure(func: Callable[..., Any], structure: Any) -> Any:
             one is None or isinstance(one, int) for one in cast("list[Any]", value)
         )
 
-    return _tree.map(func, structure, is_leaf=is_shape)
+    return _in_order(structure, _tree.map(func, structure, is_leaf=is_shape))
 
 
 def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:
@@ -138,15 +153,17 @@ def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:
     >>> pack_sequence_as({"a": 0, "b": [0]}, [1, 2])
     {'a': 1, 'b': [2]}
     """
-    return _tree.unflatten(_tree.structure(structure, is_leaf=_is_none), flat_sequence)
+    made = _tree.unflatten(_tree.structure(structure, is_leaf=_is_none), flat_sequence)
+    return _in_order(structure, made)
 
 
-def assert_same_structure(a: Any, b: Any) -> None:
+def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
     """Check that two structures are alike.
 
     Args:
         a: the one.
         b: the other.
+        check_types: has no effect.
 
     Raises:
         ValueError: they are not.
@@ -216,11 +233,7 @@ def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) 
             return found
     elif not is_nested(structure):
         return replaced(structure)[0]
-    inner = _tree.map(
-        inside,
-        structure,
-        is_leaf=is_inside,
-    )
+    inner = _in_order(structure, _tree.map(inside, structure, is_leaf=is_inside))
     return inner if top_down else replaced(inner)[0]
 
 

@@ -97,7 +97,7 @@ def _run_method(
     SCOPE.set(Scope(call, layer, training, key, None if uncast else dtype))
     options = {} if info.training_at is None else {"training": training}
     run = call.run
-    if node.remat and training and method == "call":
+    if (node.remat or node.remat_of_scope) and training and method == "call":
         run = _run_rematerialized
     if marked and getattr(layer, "_hides_masks", False):
         with masks.hidden():

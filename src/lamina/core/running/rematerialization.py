@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, cast
 
 import jax
@@ -15,7 +16,10 @@ from lamina.core.running.scope import current, run_in
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 
-__all__ = ["rematerialized"]
+__all__ = ["CHOSEN", "rematerialized"]
+
+CHOSEN: ContextVar[Callable[[Any], bool] | None] = ContextVar("lamina_remat", default=None)
+"""Chooses the layers to rematerialize, of those that are made; None outside of such blocks."""
 
 
 def rematerialized(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
+import numpy as np
 
 from lamina.narrowing import array_of
 
@@ -14,6 +15,9 @@ __all__ = ["ArrayMethods"]
 
 _NOT_ON_TRACERS = {"block_until_ready", "tobytes", "tolist"}
 """Methods that JAX declares for arrays, but not on the class `jax.Array`."""
+
+_VALUES = (bool, int, float, complex, np.ndarray, np.generic, jax.Array)
+"""What an object is compared with by its elements."""
 
 
 def _binary(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -26,6 +30,13 @@ def _binary(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 def _reflected(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def method(self: ArrayMethods, other: Any) -> Any:
         return operation(array_of(other), self.value)
+
+    return method
+
+
+def _compared(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def method(self: ArrayMethods, other: Any) -> Any:
+        return operation(self.value, other) if isinstance(other, _VALUES) else NotImplemented
 
     return method
 
@@ -45,14 +56,15 @@ class ArrayMethods(_Array):
 
     To a type checker such an object is a ``jax.Array``, so that functions of ``jax.numpy`` accept
     it. At runtime it is not: ``isinstance`` is False, and functions of ``jax.lax`` need ``.value``.
-    Two objects are equal only if they are the same object.
+    Two objects are equal only if they are the same object; with numbers and arrays, ``==`` and
+    ``!=`` compare the elements.
 
     >>> class Cell(ArrayMethods):
     ...     def __init__(self, value):
     ...         self.value = value
     >>> cell = Cell(jax.numpy.ones((2, 3)))
-    >>> cell.T.shape, (2 * cell).sum().item()
-    ((3, 2), 12.0)
+    >>> cell.T.shape, (2 * cell).sum().item(), (cell == 1).all().item()
+    ((3, 2), 12.0, True)
     """
 
     __array_priority__ = 1000  # NumPy defers arithmetic with such an object to the object
@@ -66,6 +78,8 @@ class ArrayMethods(_Array):
         def __hash__(self) -> int: ...
 
     else:
+        __eq__, __ne__ = _compared(operator.eq), _compared(operator.ne)
+        __hash__ = object.__hash__
         __neg__, __pos__ = _unary(operator.neg), _unary(operator.pos)
         __abs__, __invert__ = _unary(operator.abs), _unary(operator.invert)
         __lt__, __le__ = _binary(operator.lt), _binary(operator.le)

@@ -71,6 +71,7 @@ class Node:
         plans: the planned calls of the layer as a root.
         remat: whether a placement has the activations of its calls computed again in the backward
             pass.
+        remat_of_scope: the same, if the layer was made in a block of `rematerialized_layers`.
         revision: number of changes of values that compiled programs hold as constants.
     """
 
@@ -94,6 +95,7 @@ class Node:
         "placement",
         "plans",
         "remat",
+        "remat_of_scope",
         "revision",
         "trainable",
     )
@@ -121,6 +123,7 @@ class Node:
         self.origin: tuple[int, int] | None = None
         self.placement: Any = None
         self.remat = False
+        self.remat_of_scope = False
         self.plans = PlannedCalls()
 
     def build_state(self) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from lamina.activations import get as activation_named
 from lamina.core.tree.node import Tracked
 from lamina.errors import LaminaError, UnknownNameError, explain
+from lamina.registered import registered_name
 from lamina.saving.allowed_names import CONFIGURED, LAYERS
 from lamina.saving.config_writer import FUNCTION, TUPLE, VALUE, Writer
 from lamina.saving.lookup import is_ours
@@ -110,7 +111,8 @@ class KerasWriter(Writer):
         name, config = described["class_name"], described["config"]
         if not is_ours(str(described["module"])):
             kind = type(thing).__name__  # by which Keras looks the class up
-            described.update(module=None, class_name=kind, registered_name=kind)
+            known = registered_name(type(thing)) or kind
+            described.update(module=None, class_name=kind, registered_name=known)
             return described
         if module != "lamina" and not module.startswith("lamina"):
             return described

@@ -16,6 +16,7 @@ from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.walk import walk
 from lamina.errors import BuildError, InputError, explain
+from lamina.registered import with_registered
 from lamina.saving.config_reader import reading_config
 from lamina.saving.keras.assets import load_vocabularies
 from lamina.saving.keras.assignment import Matching, assign_arrays
@@ -63,6 +64,7 @@ def load(
             is not available.
         InputError: `placement` is not a placement.
     """
+    custom_objects = with_registered(custom_objects)
     with placing(placement), opened(path) as source, reading(path):
         if source.config is None:
             raise refused(
@@ -185,6 +187,7 @@ def model_of(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None
     Raises:
         FileFormatError: it is not valid, or names a class or function that is not available.
     """
+    custom_objects = with_registered(custom_objects)
     version = config.get("keras_version")
     version = version if isinstance(version, str) else None
     source = Source(_TEXT, Format.JSON, "architecture", {}, config, version)

@@ -28,6 +28,8 @@ _MODULES = ("image", "linalg", "nn", "numpy")
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # for `from lamina.compat.keras.ops import *`
+        return __dir__()
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     if name not in _FUNCTIONS:

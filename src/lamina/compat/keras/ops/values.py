@@ -8,6 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lamina.compat.keras.ops.beam_search import ctc_beam_search
 from lamina.compat.keras.ops.creation import convert_to_tensor
 from lamina.compat.keras.ops.symbols import has_symbols, on_symbols
 from lamina.compat.keras.ops.table import OPERATIONS
@@ -96,29 +97,44 @@ def ctc_decode(
     beam_width: int = 100,
     top_paths: int = 1,
     merge_repeated: bool = True,
-    mask_index: int = 0,
+    mask_index: int | None = 0,
 ) -> Any:
-    """The most likely label of each step, without repetitions and blanks.
+    """The most likely label of each step, without repetitions and blanks; or the best sequences.
+
+    Args:
+        inputs: the logits ``[batch, steps, classes]``.
+        sequence_lengths: the numbers of steps ``[batch]``.
+        strategy: ``"greedy"`` (default) or ``"beam_search"``.
+        beam_width: the number of sequences that a beam search keeps. Default 100.
+        top_paths: the number of sequences that it returns. Default 1.
+        merge_repeated: whether the greedy strategy drops repetitions. Default True.
+        mask_index: the class of blanks; None for the last. Default 0.
 
     Returns:
-        The labels ``[1, batch, steps]``, -1 behind the last, and the scores ``[batch, 1]``.
+        The labels ``[top_paths, batch, steps]``, -1 behind the last. With ``"greedy"``, the
+        negative sums of the logits ``[batch, 1]``; otherwise the log-probabilities
+        ``[batch, top_paths]``.
     """
-    if strategy != "greedy":
+    if strategy not in ("greedy", "beam_search"):
         raise InputError(
             explain(
                 "ctc_decode has no such strategy.",
-                expected="'greedy'",
+                expected="'greedy' or 'beam_search'",
                 received=repr(strategy),
-                remedy="Decode greedily, or search beams with a library of your choice.",
+                remedy="Pass one of those.",
             )
         )
     x = convert_to_tensor(inputs)
     x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    blank: Any = x.shape[-1] - 1 if mask_index is None else mask_index
+    if strategy == "beam_search":
+        lengths = convert_to_tensor(sequence_lengths)
+        return ctc_beam_search(x, lengths, beam_width, top_paths, blank)
     steps = jnp.arange(x.shape[1])
     padding = steps[None] >= convert_to_tensor(sequence_lengths)[:, None]
-    labels = jnp.where(padding, mask_index, jnp.argmax(x, axis=-1))
+    labels = jnp.where(padding, blank, jnp.argmax(x, axis=-1))
     scores = -jnp.sum(jnp.where(padding, 0.0, jnp.max(x, axis=-1)), axis=1, keepdims=True)
-    dropped = labels == mask_index
+    dropped = labels == blank
     if merge_repeated:
         dropped |= jnp.pad(labels[:, 1:] == labels[:, :-1], ((0, 0), (1, 0)))
     order = jnp.argsort(jnp.where(dropped, x.shape[1], steps), axis=-1)

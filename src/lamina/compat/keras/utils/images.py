@@ -5,6 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from lamina.compat.keras.ops.table import OPERATIONS
@@ -152,7 +153,11 @@ def save_img(
 
 
 def smart_resize(
-    x: Any, size: tuple[int, int], interpolation: str = "bilinear", data_format: str | None = None
+    x: Any,
+    size: tuple[int, int],
+    interpolation: str = "bilinear",
+    data_format: str | None = None,
+    backend_module: Any = None,
 ) -> Any:
     """Crop images to the ratio of a size, and resize them.
 
@@ -162,12 +167,14 @@ def smart_resize(
         interpolation: ``"bilinear"`` (default), ``"nearest"``, ``"bicubic"`` or others of
             `keras.ops.image.resize`.
         data_format: ``"channels_last"`` (default) or ``"channels_first"``.
+        backend_module: has no effect.
 
     Returns:
-        An array of the same kind as `x`.
+        An array of floats of the same kind as `x`.
     """
+    floats = OPERATIONS["cast"](x, jnp.promote_types(x.dtype, jnp.float32))
     made = OPERATIONS["resize"](
-        x, size, interpolation, crop_to_aspect_ratio=True, data_format=data_format
+        floats, size, interpolation, crop_to_aspect_ratio=True, data_format=data_format
     )
     return np.asarray(made) if isinstance(x, np.ndarray) else made
 

@@ -6,5 +6,5 @@ from lamina.compat.keras.forwarding import forwarded
 
 __getattr__, __dir__ = forwarded(
     "keras.utils.legacy",
-    {"lamina.compat.keras.saving": ("deserialize_keras_object", "serialize_keras_object")},
+    {"lamina.compat.keras.legacy.saving": ("deserialize_keras_object", "serialize_keras_object")},
 )

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from lamina.compat.keras.config import is_interactive_logging_enabled
+from lamina.compat.keras.utils.arguments import wrong
 
 __all__ = ["Progbar"]
 
 
 class Progbar:
-    """A progress bar with the means of values.
+    """A progress bar with the means of values, and with the last values at the end.
 
     Args:
         target: int, the number of steps; None if it is unknown.
@@ -24,10 +25,13 @@ class Progbar:
         stateless_metrics: names of values of which the mean is shown. Default None: all.
         unit_name: the name of a step. Default ``"step"``.
 
+    Raises:
+        InputError: both kinds of names are given.
+
     >>> bar = Progbar(2, verbose=2)
     >>> bar.update(1, [("loss", 1.0)])
     >>> bar.update(2, [("loss", 0.5)])  # doctest: +ELLIPSIS
-    2/2 - ... - loss: 0.7500
+    2/2 - ... - loss: 0.5000
     """
 
     def __init__(
@@ -40,6 +44,13 @@ class Progbar:
         stateless_metrics: Iterable[str] | None = None,
         unit_name: str = "step",
     ) -> None:
+        if stateful_metrics is not None and stateless_metrics is not None:
+            raise wrong(
+                "A Progbar got the names of both kinds of values.",
+                "stateful_metrics or stateless_metrics",
+                "both",
+                "Leave one out.",
+            )
         self.target, self.width, self.verbose = target, width, verbose
         self.interval, self.unit_name = interval, unit_name
         self._as_they_are = set(stateful_metrics or ())
@@ -60,12 +71,16 @@ class Progbar:
         Args:
             current: the number of steps.
             values: names and values of the last steps. Default None.
-            finalize: whether it is the last update. Default None: at the target.
+            finalize: whether it is the last update, whose values are shown as they are. Default
+                None: at the target.
         """
-        done = current == self.target if finalize is None else finalize
+        done = finalize
+        if done is None:
+            done = self.target is not None and current >= self.target
         steps = max(current - self._seen, 1)
         for name, value in values or ():
             one = name in self._as_they_are or (self._means is not None and name not in self._means)
+            one = one or done
             total, weight = (0.0, 0.0) if one else self._sums.get(name, (0.0, 0.0))
             self._sums[name] = total + float(value) * steps, weight + steps
         self._seen = current

@@ -140,6 +140,16 @@ def pad_sequences(
     rows = [np.asarray(sequence) for sequence in sequences]
     length = max(map(len, rows), default=0) if maxlen is None else maxlen
     inner = next((row.shape[1:] for row in rows if len(row)), ())
+    other = next((row.shape[1:] for row in rows if len(row) and row.shape[1:] != inner), None)
+    if other is not None:
+        raise InputError(
+            explain(
+                "pad_sequences received elements of different shapes.",
+                expected=f"the shape of the first, {inner}",
+                received=str(other),
+                remedy="Pass sequences of numbers, or of arrays with equal shapes.",
+            )
+        )
     padded = np.full((len(rows), length, *inner), value, dtype)
     for target, row in zip(padded, rows, strict=True):
         kept = row[max(0, len(row) - length) :] if truncating == "pre" else row[:length]
