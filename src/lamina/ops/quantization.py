@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -119,13 +119,13 @@ def grouped_quantized(
     """
     low, high = value_range
     channels, inputs = matrix.shape
-    groups = -(-inputs // block)
-    blocks = np.pad(matrix, ((0, 0), (0, groups * block - inputs)))
+    groups, xp = -(-inputs // block), cast(Any, np)
+    blocks = xp.pad(matrix, ((0, 0), (0, groups * block - inputs)))
     blocks = blocks.reshape(channels, groups, block)
     least, most = blocks.min(-1, keepdims=True), blocks.max(-1, keepdims=True)
-    scale = np.divide(most - least + epsilon, high - low)
-    zero = np.clip(np.round(-least / scale) + low, low, high)
-    values = np.clip(np.round(blocks / scale) + zero, low, high).astype(np.int8)
+    scale = xp.divide(most - least + epsilon, high - low)
+    zero = xp.clip(xp.round(-least / scale) + low, low, high)
+    values = xp.clip(xp.round(blocks / scale) + zero, low, high).astype(np.int8)
     values = values.reshape(channels, groups * block)[:, :inputs]
     return values, scale[..., 0].astype(matrix.dtype), zero[..., 0].astype(np.int8)
 
@@ -185,7 +185,7 @@ def product(x: jax.Array, matrix: Quantized, form: Form) -> jax.Array:
     Returns:
         ``[rows, channels]``, float32.
     """
-    return _product(x.astype(jnp.float32), matrix, form)
+    return cast(jax.Array, _product(x.astype(jnp.float32), matrix, form))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
@@ -204,7 +204,7 @@ def _product(x: jax.Array, matrix: Quantized, form: Form) -> jax.Array:
 def _product_jvp(form: Form, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     x, matrix = primals
     tangent = _transposed(tangents[0], dequantized(matrix, form, x.shape[-1]))
-    return _product(x, matrix, form), tangent
+    return cast(jax.Array, _product(x, matrix, form)), tangent
 
 
 def _transposed(x: jax.Array, rows: jax.Array) -> jax.Array:
@@ -230,7 +230,8 @@ def _float_product(x: jax.Array, matrix: Quantized, form: Form) -> jax.Array:
 
     def sums(values: jax.Array, parts: Any) -> list[jax.Array]:
         halves = _halves(values) if form.bits == 4 else [values]
-        rows = [_scaled(h, *part, form, inputs) for h, part in zip(halves, parts, strict=True)]
+        pairs = zip(halves, parts, strict=True)
+        rows = [_scaled(half, scale, zero, form, inputs) for half, (scale, zero) in pairs]
         return [_transposed(x, one) for one in rows]
 
     def step(carry: None, block: Any) -> tuple[None, list[jax.Array]]:
@@ -239,10 +240,13 @@ def _float_product(x: jax.Array, matrix: Quantized, form: Form) -> jax.Array:
     def blocks(array: jax.Array) -> jax.Array:
         return array[:cut].reshape(count, _BLOCK, *array.shape[1:])
 
+    def below(array: jax.Array) -> jax.Array:
+        return array[cut:]
+
     _, found = lax.scan(step, None, jax.tree.map(blocks, (matrix.values, planes)))
     outputs = [jnp.moveaxis(one, 0, 1).reshape(len(x), cut) for one in found]
     if cut < stored:
-        rest = sums(*jax.tree.map(lambda array: array[cut:], (matrix.values, planes)))
+        rest = sums(*jax.tree.map(below, (matrix.values, planes)))
         outputs = [jnp.concatenate(pair, 1) for pair in zip(outputs, rest, strict=True)]
     return jnp.concatenate(outputs, 1)[:, : len(matrix.scale)]
 

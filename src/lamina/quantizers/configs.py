@@ -54,6 +54,10 @@ class QuantizationConfig(Configured):
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         return cls(**config)
 
+    def __repr__(self) -> str:
+        given = vars(self).items()
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in given)})"
+
     def _check(self, low: float, high: float) -> None:
         """Check that a quantizer of weights gives integers that are stored."""
         quantizer: Any = self.weight_quantizer
@@ -93,9 +97,7 @@ class Int8QuantizationConfig(QuantizationConfig):
         weight_quantizer: QuantizerLike = None,
         activation_quantizer: QuantizerLike | str = "default",
     ) -> None:
-        if isinstance(activation_quantizer, str):
-            activation_quantizer = _default(activation_quantizer, AbsMaxQuantizer())
-        super().__init__(weight_quantizer, activation_quantizer)
+        super().__init__(weight_quantizer, _or(AbsMaxQuantizer(), activation_quantizer))
         self._check(-128, 127)
 
 
@@ -126,9 +128,7 @@ class Int4QuantizationConfig(QuantizationConfig):
         activation_quantizer: QuantizerLike | str = "default",
         block_size: int | None = 128,
     ) -> None:
-        if isinstance(activation_quantizer, str):
-            activation_quantizer = _default(activation_quantizer, None)
-        super().__init__(weight_quantizer, activation_quantizer)
+        super().__init__(weight_quantizer, _or(None, activation_quantizer))
         self._check(-8, 7)
         whole = isinstance(block_size, int) and not isinstance(block_size, bool)
         if block_size is not None and (not whole or (block_size < 1 and block_size != -1)):
@@ -200,9 +200,11 @@ def _quantizer(given: Any) -> Any:
     )
 
 
-def _default(given: str, quantizer: Any) -> Any:
+def _or(default: QuantizerLike, given: QuantizerLike | str) -> QuantizerLike:
     if given == "default":
-        return quantizer
+        return default
+    if not isinstance(given, str):
+        return given
     raise InputError(
         explain(
             "activation_quantizer has an unknown name.",

@@ -34,6 +34,10 @@ class Quantizer(Configured):
     def __init__(self, output_dtype: str = "int8") -> None:
         self.output_dtype = output_dtype
 
+    def __repr__(self) -> str:
+        given = self.get_config().items()
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in given)})"
+
     def __call__(
         self, x: Any, axis: int | Sequence[int] | None = None, to_numpy: bool = False
     ) -> Any:

@@ -11,7 +11,10 @@ __all__ = ["DIFFERS", "INSTEAD", "missing"]
 _DATASETS = "Lamina downloads no data: load the arrays yourself, for example with numpy.load."
 _HANDLERS = "Pass arrays, a keras.utils.PyDataset or an iterable of batches to fit."
 _POLICY = "Pass the name of a policy, such as 'mixed_bfloat16', as dtype."
-_QUANTIZED = "Quantization is not supported yet; use a dtype policy such as 'bfloat16'."
+_FLOAT8 = "Training in float8 is not supported: use the dtype policy 'mixed_bfloat16'."
+_CALIBRATED = (
+    "Weights are not calibrated on data: use model.quantize('int4') with a small block_size."
+)
 _PLACED = "Use lamina.distribute and jax.sharding."
 _BOXES = "Compute boxes with keras.ops."
 _AUGMENT = "Combine the layers of augmentation that are there in a Sequential."
@@ -23,7 +26,6 @@ INSTEAD: dict[str, str] = {
     "keras.Function": "Use keras.Model(inputs, outputs).",
     "keras.Operation": "Use keras.Layer.",
     "keras.Optimizer": "Optimizers are optax transformations: write one with optax.",
-    "keras.Quantizer": _QUANTIZED,
     "keras.RematScope": "Use lamina.remat(layer).",
     "keras.StatelessScope": "Use layer.apply(values, ...), which is pure.",
     "keras.SymbolicScope": "Use layer.plan(...), which computes nothing.",
@@ -46,6 +48,10 @@ INSTEAD: dict[str, str] = {
     "keras.distillation": "Compute the loss of both models in train_loss.",
     "keras.distribution": _PLACED,
     "keras.dtype_policies": _POLICY,
+    "keras.dtype_policies.AWQDTypePolicy": _CALIBRATED,
+    "keras.dtype_policies.DTypePolicyMap": "Pass dtype to each layer.",
+    "keras.dtype_policies.GPTQDTypePolicy": _CALIBRATED,
+    "keras.dtype_policies.QuantizedFloat8DTypePolicy": _FLOAT8,
     "keras.export": "Use model.export(path), and lamina.load_exported(path).",
     "keras.layers.AugMix": _AUGMENT,
     "keras.layers.ContrastLimitedAdaptiveHistogramEqualization": _AUGMENT,
@@ -70,7 +76,10 @@ INSTEAD: dict[str, str] = {
     "keras.optimizers.schedules.serialize": "Use lamina.serialize.",
     "keras.optimizers.serialize": _CONFIGS,
     "keras.preprocessing.text": "Use keras.layers.TextVectorization.",
-    "keras.quantizers": _QUANTIZED,
+    "keras.quantizers": "Use quantize('int8') or quantize('int4') of models and layers.",
+    "keras.quantizers.AWQConfig": _CALIBRATED,
+    "keras.quantizers.Float8QuantizationConfig": _FLOAT8,
+    "keras.quantizers.GPTQConfig": _CALIBRATED,
     "keras.saving.KerasFileEditor": "Read the .keras file as a zip archive.",
     "keras.utils.FeatureSpace": "Use keras.layers.StringLookup, Discretization and others.",
     "keras.utils.audio_dataset_from_directory": _HANDLERS,

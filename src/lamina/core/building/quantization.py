@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,13 +17,21 @@ from lamina.core.building.request import Request
 from lamina.core.building.transaction import all_or_nothing, carry_out
 from lamina.core.specs.signature import method_of
 from lamina.core.tree.edition import EDITION
-from lamina.core.tree.node import Tracked
+from lamina.core.tree.node import Built, Tracked
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import Tree, join, walk
 from lamina.errors import BuildError, InputError, explain
 from lamina.names import snake
 
-__all__ = ["Filters", "adopting", "policy_name", "quantization_at", "quantization_of", "quantize"]
+__all__ = [
+    "Filters",
+    "adopting",
+    "copy_quantization",
+    "policy_name",
+    "quantization_at",
+    "quantization_of",
+    "quantize",
+]
 
 Filters = str | Sequence[str] | Callable[[Any], bool] | None
 
@@ -46,8 +55,6 @@ class Quantizable(Protocol):
 
     def _integers(self, config: Any) -> dict[str, np.ndarray]: ...
 
-    def _record_quantization(self, config: Any) -> None: ...
-
 
 def policy_name(config: Any) -> str:
     """Return the name of options in dtype policies, such as ``"int8"`` or ``"int4/128"``."""
@@ -57,7 +64,16 @@ def policy_name(config: Any) -> str:
 
 def quantization_of(layer: Any) -> Any:
     """Return the options of a layer whose kernels are integers; None for floats."""
-    return layer.quantization_config if hasattr(type(layer), "_quantized_axes") else None
+    return layer.quantization_config if hasattr(layer, "_quantized_axes") else None
+
+
+def copy_quantization(source: Tree, target: Tree) -> None:
+    """Give the unbuilt layers of a tree the options of those of another with the same paths."""
+    layers = dict(target.layers.values())
+    for path, layer in source.layers.values():
+        config, twin = quantization_of(layer), cast(Any, layers.get(path))
+        if config is not None and twin is not None and twin._lamina.built is None:
+            twin.quantization_config = config
 
 
 @contextmanager
@@ -112,13 +128,7 @@ def quantize(root: Tracked, config: _Config, filters: Filters) -> None:
             arrays: dict[str, np.ndarray] = {}
             for path, layer in chosen.items():
                 arrays |= _arrays(path, layer, config)
-            keywords = {path: dict(layer._lamina.keywords) for path, layer in chosen.items()}
-            try:
-                _build_again(root, chosen, config, arrays)
-            except BaseException:
-                for path, layer in chosen.items():
-                    layer._lamina.keywords = keywords[path]
-                raise
+            _build_again(root, chosen, config, arrays)
         nodes = [layer._lamina for layer in chosen.values()]
         for node in nodes:
             node.revision += 1
@@ -162,7 +172,7 @@ def _chosen(root: Tracked, tree: Tree, filters: Filters) -> dict[str, Tracked]:
 
 
 def _can(layer: Any) -> bool:
-    return hasattr(type(layer), "_quantized_axes") and layer._is_quantizable()
+    return hasattr(layer, "_quantized_axes") and layer._is_quantizable()
 
 
 def _passes(path: str, layer: Any, filters: Filters) -> bool:
@@ -195,12 +205,15 @@ def _arrays(path: str, layer: Any, config: _Config) -> dict[str, np.ndarray]:
     """The values of all variables of a layer after the quantization, by path."""
     node, integers = layer._lamina, layer._integers(config)
     found = {join(path, name): value for name, value in integers.items()}
-    names = {id(value): name for name, value in vars(layer).items() if isinstance(value, Variable)}
-    for variable in node.declared:
-        name = names.get(id(variable))
-        if name is not None and name not in integers:
-            found[join(path, name)] = np.asarray(variable.stored())
+    for name, value in _held(layer).items():
+        if name not in integers and any(value is one for one in node.declared):
+            found[join(path, name)] = np.asarray(value.stored())
     return found
+
+
+def _held(layer: Tracked) -> dict[str, Variable]:
+    """The variables that attributes of a layer hold, by name."""
+    return {name: value for name, value in vars(layer).items() if isinstance(value, Variable)}
 
 
 class _Values:
@@ -220,26 +233,27 @@ class _Values:
 def _build_again(
     root: Tracked, chosen: Mapping[str, Tracked], config: _Config, arrays: Mapping[str, np.ndarray]
 ) -> None:
-    was = {path: layer._lamina.built for path, layer in chosen.items()}
     flags = {path: _flags(layer) for path, layer in chosen.items()}
-    entries = root._lamina.built.entries or {  # pyright: ignore[reportOptionalMemberAccess]
-        root._lamina.built.method: root._lamina.built.inputs  # pyright: ignore[reportOptionalMemberAccess]
-    }
+    first = cast(Built, root._lamina.built)
+    entries = first.entries or {first.method: first.inputs}
+    builds = [("", root, method, inputs) for method, inputs in entries.items()]
+    for path, layer in chosen.items():
+        built = cast(Built, layer._lamina.built)
+        builds.append((path, layer, built.method, built.inputs))
     for layer in chosen.values():
         held: Any = layer
-        held._record_quantization(config)
+        held.quantization_config = config
         for name in held._quantized_axes():
             delattr(held, name)
         layer._lamina.built = None
         layer._lamina.declared = []
-    builds = [("", root, method, inputs) for method, inputs in entries.items()]
-    builds += [(path, layer, was[path].method, was[path].inputs) for path, layer in chosen.items()]  # pyright: ignore[reportOptionalMemberAccess]
     for path, layer, method, inputs in builds:
         if path != "" and layer._lamina.built is not None:
             continue
         training = method_of(type(layer), method).training_default
         request = Request(layer, method, inputs, training, site())
-        carry_out(request, source=lambda _, path=path: _Values(arrays, path), prefix=path)
+        values = _Values(arrays, path)
+        carry_out(request, source=functools.partial(_same, values), prefix=path)
     for path, layer in chosen.items():
         for name, flag in flags[path].items():
             variable: Any = getattr(layer, name, None)
@@ -247,20 +261,17 @@ def _build_again(
                 variable.flags = flag
 
 
+def _same(values: _Values, tree: Tree) -> _Values:
+    return values
+
+
 def _flags(layer: Tracked) -> dict[str, Any]:
     """The `trainable` flags of the variables that stay as they are."""
-    held: Any = layer
-    kernels = held._quantized_axes()
-    return {
-        name: value.flags
-        for name, value in cast("dict[str, Any]", vars(layer)).items()
-        if isinstance(value, Variable) and name not in kernels
-    }
+    kernels = cast(Any, layer)._quantized_axes()
+    return {name: value.flags for name, value in _held(layer).items() if name not in kernels}
 
 
-def _refused(
-    what: str, layer: Tracked, *, expected: str, received: str, remedy: str
-) -> InputError:
+def _refused(what: str, layer: Tracked, *, expected: str, received: str, remedy: str) -> InputError:
     return InputError(
         explain(
             what,

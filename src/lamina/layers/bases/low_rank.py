@@ -220,8 +220,9 @@ class Adaptable(Weighted):
                     remedy="Pass one of the two.",
                 )
             self._lamina.keywords["dtype"] = options["dtype"]
+            self._lamina.keywords["quantization_config"] = given
         if given is not None:
-            self._record_quantization(given)
+            self.quantization_config = given
         return options
 
     @classmethod
@@ -232,17 +233,13 @@ class Adaptable(Weighted):
             one.__module__.startswith("lamina.") for one in own
         )
 
-    def _record_quantization(self, config: QuantizationConfig) -> None:
-        self.quantization_config = config
-        self._lamina.keywords["quantization_config"] = config
-
     def _adopt_quantization(self) -> None:
         """Take over the quantization of the layer in the file that the tree is built from."""
         scope = current()
         if scope is not None and self.quantization_config is None and self._is_quantizable():
-            config = quantization_at(scope.call.path_of(self))
-            if config is not None:
-                self._record_quantization(config)
+            found = config_of(self, quantization_at(scope.call.path_of(self)))
+            if found is not None:
+                self.quantization_config = found
 
     def _integer_weight(self, name: str, shape: Any) -> Variable:
         """Declares the integers of a kernel."""
@@ -302,10 +299,8 @@ class Adaptable(Weighted):
             option = f"{self._adapted}_constraint"
             raise self._refusal("has a constraint that LoRA would break", f"no {option}", option)
         rank = check_count(self, "lora_rank", rank)
-        alpha = (
-            rank if alpha is None else check_within(self, "lora_alpha", alpha, 0.0, float("inf"))
-        )
-        change = LowRank(rank, alpha)
+        alpha = rank if alpha is None else alpha
+        change = LowRank(rank, check_within(self, "lora_alpha", alpha, 0.0, float("inf")))
         change.regularizer = getattr(self, f"{self._adapted}_regularizer")
         return change
 

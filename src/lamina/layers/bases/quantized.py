@@ -27,7 +27,15 @@ from lamina.quantizers import (
     get,
 )
 
-__all__ = ["config_of", "declare", "form_of", "from_matrix", "integers_of", "policy_parts", "stored"]
+__all__ = [
+    "config_of",
+    "declare",
+    "form_of",
+    "from_matrix",
+    "integers_of",
+    "policy_parts",
+    "stored",
+]
 
 _POLICY = re.compile(r"(int8|int4)(?:/(-?\d+))?_from_(.+)")
 
@@ -67,7 +75,7 @@ def config_of(layer: Layer, given: Any) -> QuantizationConfig | None:
     Raises:
         InputError: they are of another kind.
     """
-    config = get(given) if isinstance(given, str | Mapping) else given
+    config: Any = get(given) if isinstance(given, str | Mapping) else given
     if config is None or (isinstance(config, QuantizationConfig) and config.mode):
         return config
     raise InputError(
@@ -75,7 +83,7 @@ def config_of(layer: Layer, given: Any) -> QuantizationConfig | None:
             f"{type(layer).__name__} has a quantization_config of another kind.",
             where=f"made at {layer._lamina.made_at}",
             expected="lamina.quantizers.Int8QuantizationConfig() or Int4QuantizationConfig()",
-            received=repr(given),
+            received=repr(config),
             remedy="Pass one of these, or call quantize('int8') after the build.",
         )
     )
@@ -89,7 +97,11 @@ def form_of(config: QuantizationConfig) -> Form:
 
 
 def declare(
-    layer: Layer, name: str, shape: Sequence[int], axes: Sequence[int], config: QuantizationConfig
+    layer: Layer,
+    name: str,
+    shape: Sequence[int | None],
+    axes: Sequence[int],
+    config: QuantizationConfig,
 ) -> Variable:
     """Declare the integers, the scales and the zero points of a kernel, in `build`.
 
@@ -104,19 +116,25 @@ def declare(
         The variable of the integers.
     """
     form = form_of(config)
-    sizes = [shape[axis] for axis in axes]
-    unknown = any(size is None for size in shape)
-    channels = None if unknown else math.prod(sizes)
-    inputs = None if unknown else math.prod(shape) // math.prod(sizes)
+    channels = _size([shape[axis] for axis in axes])
+    inputs = _size([size for axis, size in enumerate(shape) if axis not in axes])
     options: dict[str, Any] = {"trainable": False, "autocast": False}
     rows = -(-channels // 2) if form.bits == 4 and channels is not None else channels
     kernel = layer.add_weight((rows, inputs), "zeros", "int8", **options)
+    kernel.is_encoded = True
+    setattr(layer, name, kernel)
     scales: tuple[Any, ...] = (channels,)
     if form.block is not None:
         scales = (channels, None if inputs is None else -(-inputs // form.block))
-        setattr(layer, f"{name}_zero", layer.add_weight(scales, "zeros", "int8", **options))
     setattr(layer, f"{name}_scale", layer.add_weight(scales, "ones", "float32", **options))
+    if form.block is not None:
+        setattr(layer, f"{name}_zero", layer.add_weight(scales, "zeros", "int8", **options))
     return kernel
+
+
+def _size(sizes: Sequence[int | None]) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return math.prod(known) if len(known) == len(sizes) else None
 
 
 def stored(layer: Any, name: str) -> Quantized:
