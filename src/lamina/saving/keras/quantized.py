@@ -21,7 +21,7 @@ from lamina.ops.quantization import packed, unpacked
 from lamina.quantizers import pack_int4, unpack_int4
 from lamina.saving.keras.arrays import StoredArray, converted
 
-__all__ = ["integer_slots", "policy_of", "read_integers", "written_integers"]
+__all__ = ["check_blocks", "integer_slots", "policy_of", "read_integers", "written_integers"]
 
 Convert = Callable[[np.ndarray], np.ndarray]
 
@@ -74,6 +74,31 @@ def integer_slots(layer: Any, own: Sequence[Any]) -> list[Any] | None:
 def _group(layer: Any, name: str) -> list[Variable]:
     parts = (getattr(layer, f"{name}{part}", None) for part in ("", "_scale", "_zero"))
     return [one for one in parts if isinstance(one, Variable)]
+
+
+def check_blocks(layer: Any, blocks: np.ndarray, array: StoredArray) -> None:
+    """Check that a file numbers the blocks of inputs as :func:`integer_slots` does.
+
+    Args:
+        layer: the layer.
+        blocks: the array of :func:`integer_slots`.
+        array: that of the file.
+
+    Raises:
+        FileFormatError: it does not.
+    """
+    if quantization_of(layer) is None:
+        return
+    if array.shape != blocks.shape or not np.array_equal(array.read(), blocks):
+        raise FileFormatError(
+            explain(
+                f"The file has blocks of inputs in another order for {type(layer).__name__}.",
+                where=f"made at {layer._lamina.made_at}",
+                expected="blocks of neighbours, as quantize('int4') makes them",
+                received=f"others, of shape {array.shape}",
+                remedy="Quantize the model in Keras with Int4QuantizationConfig.",
+            )
+        )
 
 
 def read_integers(layer: Any, variable: Variable, array: StoredArray) -> StoredArray:

@@ -8,7 +8,7 @@ from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
 from lamina.saving.keras.arrays import StoredArray
 from lamina.saving.keras.assignment import Matched, Matching, names_by_group
-from lamina.saving.keras.quantized import read_integers
+from lamina.saving.keras.quantized import check_blocks, read_integers
 from lamina.saving.keras.walk import groups_of
 
 __all__ = ["IGNORED", "matching_groups"]
@@ -40,6 +40,8 @@ def matching_groups(arrays: Mapping[str, StoredArray]) -> Matching:
             used.update(names[: len(group.slots)])
             for index, slot in enumerate(group.slots):
                 if not isinstance(slot, Variable):
+                    if index < len(names):
+                        check_blocks(group.layer, slot, weights[names[index]])
                     continue
                 if index >= len(names):
                     found.missing.setdefault(id(slot), f"{group.prefix}/{index}")
