@@ -35,7 +35,7 @@ EPSILON = 1e-7
 """What is added to the largest absolute value before it divides."""
 
 _BLOCK = 64  # rows that are converted to floats at a time
-_LARGE = 1 << 20  # numbers in a matrix that is converted in blocks
+_LARGE = 1 << 18  # bytes of a matrix that is converted in blocks
 
 Array = Any
 Quantizer = Callable[..., tuple[Any, Any]]
