@@ -117,7 +117,7 @@ def custom_object_scope(*custom_objects: Mapping[str, Any]) -> Generator[None]:
     """
     before = dict(_registered)
     for one in custom_objects:
-        _registered.update(one)
+        _registered.update(one or {})
     try:
         yield
     finally:
