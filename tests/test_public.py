@@ -15,7 +15,7 @@ PUBLIC = {
     "dtype_policy", "errors", "files",
     "initializers", "jit", "layers", "load",
     "load_exported", "deserialize", "generate", "serialize", "remat", "losses", "metrics",
-    "plot_attention", "plot_model", "regularizers",
+    "plot_attention", "plot_model", "quantizers", "regularizers",
     "set_build_wait", "set_dtype_policy", "set_seed",
 }  # fmt: skip
 

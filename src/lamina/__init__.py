@@ -21,7 +21,7 @@ with paused_collection():
     from lamina.models import Input, Model, Sequential
 
 if TYPE_CHECKING:
-    from lamina import distribute, files, losses, metrics
+    from lamina import distribute, files, losses, metrics, quantizers
     from lamina.generation import generate
     from lamina.models.doctor import doctor
     from lamina.plots import plot_attention, plot_model
@@ -58,6 +58,7 @@ __all__ = [
     "metrics",
     "plot_attention",
     "plot_model",
+    "quantizers",
     "regularizers",
     "remat",
     "serialize",
@@ -67,7 +68,16 @@ __all__ = [
 ]
 
 # Imported at their first use, so that `import lamina` is fast.
-_MODULES = ("distribute", "files", "losses", "metrics", "reports", "saving", "training")
+_MODULES = (
+    "distribute",
+    "files",
+    "losses",
+    "metrics",
+    "quantizers",
+    "reports",
+    "saving",
+    "training",
+)
 _NAMES = {
     "Trainer": "training",
     "deserialize": "saving",

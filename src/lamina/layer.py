@@ -14,6 +14,7 @@ from lamina import regularizers
 from lamina.constraints import ConstraintLike
 from lamina.core.base.load_limits import ALLOWANCE
 from lamina.core.base.sites import site
+from lamina.core.building import quantization
 from lamina.core.building.plan import Plan
 from lamina.core.calling import build as building
 from lamina.core.calling import call as calling
@@ -38,8 +39,9 @@ from lamina.regularizers import RegularizerLike
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lamina import plots, reports, saving
+    from lamina import plots, quantizers, reports, saving
 else:
+    quantizers = lazily("lamina.quantizers")
     plots = lazily("lamina.plots")
     saving = lazily("lamina.saving")
     reports = lazily("lamina.reports")
@@ -327,6 +329,43 @@ class Layer(Tracked):
         [[True, False]]
         """
         return mask
+
+    def quantize(
+        self,
+        mode: str | None = None,
+        config: quantizers.QuantizationConfig | None = None,
+        filters: str | Sequence[str] | Callable[[Layer], bool] | None = None,
+    ) -> None:
+        """Store the kernels of this layer and of its inner layers as integers, for inference.
+
+        The layers are ``Dense``, ``EinsumDense``, ``Embedding``, ``ReversibleEmbedding`` and the
+        projections of attention; others keep their floats. Either all of them are quantized, or
+        nothing is changed. The integers are not trained: training needs :meth:`enable_lora` on
+        each of these layers, or frozen ones.
+
+        Args:
+            mode: ``"int8"``: a scale for each output, and inputs that are rounded to int8 as well;
+                ``"int4"``: a scale and a zero point for each 128 inputs of an output, and inputs
+                as they are. None (default) for the mode of `config`.
+            config: a :class:`lamina.quantizers.Int8QuantizationConfig` or
+                :class:`lamina.quantizers.Int4QuantizationConfig`; None (default) for that of
+                `mode`.
+            filters: regular expression, or sequence of them, that is searched for in the names and
+                the paths of layers; or a function of a layer; None (default) for all layers.
+
+        Raises:
+            BuildError: the layer is not built.
+            InputError: the mode is unknown, no layer can be quantized, or one is quantized already
+                or shares its kernel.
+
+        >>> from lamina import layers
+        >>> layer = layers.Dense(4)
+        >>> layer.build((None, 8))
+        >>> layer.quantize("int8")
+        >>> sorted(f"{path} {array.dtype}" for path, array in layer.values().items())
+        ['bias float32', 'kernel int8', 'kernel_scale float32']
+        """
+        quantization.quantize(self, quantizers.resolve(mode, config), filters)
 
     # Views of the tree. A subclass may use any of these names for its own attributes.
 
@@ -756,6 +795,7 @@ class Layer(Tracked):
     compute_dtype = views.View(settings.compute_dtype)
     variable_dtype = views.View(settings.variable_dtype)
     dtype_policy = settings.dtype_policy
+    quantization_mode = views.View(settings.quantization_mode)
     autocast = settings.autocast
     activity_regularizer = settings.activity_regularizer
     metrics = views.View(held_metrics.metrics)

@@ -65,6 +65,7 @@ OPTIONS = {
         [floats(2, 3)],
     ),
     "mixed precision": (lambda: layers.Dense(3, dtype="mixed_bfloat16"), [floats(2, 3)]),
+    "integers": (lambda: layers.Dense(3, dtype="int4/2_from_float32"), [floats(2, 3)]),
     "a dtype object": (lambda: layers.Dense(3, dtype=jnp.bfloat16), [floats(2, 3)]),
     "a function of jax.nn": (lambda: layers.Dense(3, jnp.tanh), [floats(2, 3)]),
     "a function of Lamina": (lambda: layers.Dense(3, lamina.activations.mish), [floats(2, 3)]),

@@ -10,12 +10,8 @@ from lamina import Layer, layers
 from lamina.core.calling.constructor import argument_names
 from lamina.options import LayerOptions
 
-LEFT_OUT = {
-    "Dense": {"quantization_config"},
-    "EinsumDense": {"quantization_config", "gptq_unpacked_column_size"},
-    "Embedding": {"quantization_config"},
-}
-"""What Keras's layers take and these do not: there is no quantization of weights."""
+LEFT_OUT = {"EinsumDense": {"gptq_unpacked_column_size"}}
+"""What Keras's layers take and these do not: weights are not calibrated on data."""
 
 OPTIONAL = {f"{name}{rank}D" for name in ("AveragePooling", "AvgPool") for rank in (1, 2, 3)}
 """Layers whose first argument has a default here, as its counterpart for maxima has in Keras."""

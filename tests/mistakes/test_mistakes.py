@@ -544,6 +544,42 @@ def a_function_for_lamina_jit():
     lamina.jit(layers.Dense(2).call)
 
 
+@program
+def training_of_integers():
+    model = Sequential([layers.Dense(2)])
+    model.build((None, 3))
+    model.quantize("int8")
+    model.compile("sgd", "mse")
+    model.fit(X, X[:, :2], verbose=0)
+
+
+@program
+def integers_that_another_layer_reads():
+    table = layers.Embedding(5, 3)
+    model = Net(lambda self, x: x @ self.table(jnp.arange(2)).T @ table.embeddings[:2], table=table)
+    model(X)
+    model.quantize("int8")
+
+
+@program
+def a_layer_that_cannot_hold_integers():
+    layer = layers.LayerNormalization()
+    layer(X)
+    layer.quantize("int8")
+
+
+@program
+def a_quantized_dtype_of_a_layer_without_integers():
+    layers.LayerNormalization(dtype="int8_from_float32")
+
+
+@program
+def calibration_on_data():
+    layer = layers.Dense(2)
+    layer(X)
+    layer.quantize("gptq")
+
+
 def message(name):
     """The error of a program, with the lines of this file that it names left open."""
     with pytest.raises(LaminaError) as caught:

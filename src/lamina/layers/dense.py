@@ -9,7 +9,7 @@ import jax
 from lamina import activations, initializers
 from lamina.layers.bases.checks import check_count, check_rank
 from lamina.layers.bases.low_rank import Adaptable
-from lamina.layers.bases.options import AdaptableOptions
+from lamina.layers.bases.options import QuantizableOptions
 from lamina.ops.dense import dense
 
 __all__ = ["Dense"]
@@ -40,6 +40,9 @@ class Dense(Adaptable):
             :meth:`enable_lora`; None (default) for no LoRA.
         lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
             rank by default.
+        quantization_config: a :class:`lamina.quantizers.Int8QuantizationConfig` or
+            :class:`lamina.quantizers.Int4QuantizationConfig`, to store the kernel as integers, see
+            :meth:`quantize`; None (default) for floats.
         **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
             ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
@@ -65,7 +68,7 @@ class Dense(Adaptable):
         use_bias: bool = True,
         kernel_initializer: initializers.InitializerLike = "glorot_uniform",
         bias_initializer: initializers.InitializerLike = "zeros",
-        **options: Unpack[AdaptableOptions],
+        **options: Unpack[QuantizableOptions],
     ) -> None:
         super().__init__(**options)
         self.units = check_count(self, "units", units)
@@ -80,6 +83,12 @@ class Dense(Adaptable):
         self.bias = self._weight("bias", (self.units,)) if self.use_bias else None
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        outputs = dense(inputs, self.kernel, self.bias)
+        if self.quantization_config is None:
+            outputs = dense(inputs, self.kernel, self.bias)
+        else:
+            outputs = self._multiplied(inputs, bias=self.bias)
         changed = self._with_change(outputs, lambda kernel: dense(inputs, kernel))
         return activations.get(self.activation)(changed)
+
+    def _quantized_axes(self) -> dict[str, tuple[int, ...]]:
+        return {"kernel": (1,)}

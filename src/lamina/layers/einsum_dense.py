@@ -8,13 +8,17 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Unpack
 
 import jax
+import jax.numpy as jnp
 
 from lamina import activations, initializers
+from lamina.core.running.precision import compute_dtype
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError
 from lamina.layers.bases.errors import refusal
 from lamina.layers.bases.low_rank import Adaptable
-from lamina.layers.bases.options import AdaptableOptions
+from lamina.layers.bases.options import QuantizableOptions
+from lamina.ops.arrays import cast
+from lamina.ops.dense import dense
 from lamina.ops.einsum import einsum
 
 __all__ = ["EinsumDense"]
@@ -53,6 +57,9 @@ class EinsumDense(Adaptable):
             :meth:`enable_lora`; None (default) for no LoRA.
         lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
             rank by default.
+        quantization_config: a :class:`lamina.quantizers.Int8QuantizationConfig` or
+            :class:`lamina.quantizers.Int4QuantizationConfig`, to store the kernel as integers, see
+            :meth:`quantize`; None (default) for floats.
         **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
             ``activity_regularizer``, ``input_shape``, ``input_dim``.
 
@@ -79,7 +86,7 @@ class EinsumDense(Adaptable):
         bias_axes: str | None = None,
         kernel_initializer: initializers.InitializerLike = "glorot_uniform",
         bias_initializer: initializers.InitializerLike = "zeros",
-        **options: Unpack[AdaptableOptions],
+        **options: Unpack[QuantizableOptions],
     ) -> None:
         super().__init__(**options)
         self.equation = equation.replace(" ", "")
@@ -97,18 +104,72 @@ class EinsumDense(Adaptable):
         self.bias = None if bias is None else self._weight("bias", bias)
 
     def call(self, inputs: jax.Array) -> jax.Array:
-        if self.lora is not None and not _ends_alike(self.equation):
+        if self.quantization_config is not None:
+            outputs = self._quantized_einsum(inputs)
+            outputs = outputs if self.bias is None else outputs + cast(self.bias, outputs.dtype)
+            if self.lora is not None:
+                a, b = self._factors()
+                update = einsum(self.equation, inputs, dense(a, b))
+                outputs += cast(update, outputs.dtype)
+        elif self.lora is not None and not _ends_alike(self.equation):
             outputs = einsum(self.equation, inputs, self._changed(), self.bias)
         else:
             outputs = einsum(self.equation, inputs, self.kernel, self.bias)
             outputs = self._with_change(outputs, lambda a: einsum(self.equation, inputs, a))
         return activations.get(self.activation)(outputs)
 
+    def _quantized_axes(self) -> dict[str, tuple[int, ...]]:
+        _, kernel, outputs = re.split(",|->", self.equation)
+        return {"kernel": tuple(i for i, letter in enumerate(kernel) if letter in outputs)}
+
+    def _quantized_einsum(self, inputs: jax.Array) -> jax.Array:
+        """The sum with a kernel of integers, as one product of matrices if it is one."""
+        terms = _labels(self.equation, inputs.ndim)
+        summed = [one for one in terms.kernel if one not in terms.outputs]
+        kept = [one for one in terms.kernel if one in terms.outputs]
+        rest = [one for one in terms.inputs if one not in summed]
+        if set(rest) & set(kept) or set(rest) - set(terms.outputs):
+            return self._einsum_of_floats(inputs, terms)
+        shape = dict(zip(terms.inputs, inputs.shape, strict=True))
+        shape |= dict(zip(terms.kernel, self._shapes["kernel"], strict=True))
+        x = inputs.transpose([terms.inputs.index(one) for one in (*rest, *summed)])
+        y = self._multiplied(x.reshape(*[shape[one] for one in rest], -1))
+        y = y.reshape([shape[one] for one in (*rest, *kept)])
+        return y.transpose([(*rest, *kept).index(one) for one in terms.outputs])
+
+    def _einsum_of_floats(self, inputs: jax.Array, terms: _Terms) -> jax.Array:
+        """The sum of inputs and kernel, each rounded to integers and back."""
+        assert self.quantization_config is not None
+        quantizer: Any = self.quantization_config.activation_quantizer
+        x = inputs
+        if quantizer is not None:
+            axes = tuple(i for i, one in enumerate(terms.inputs) if one not in terms.outputs)
+            integers, scale = quantizer(inputs.astype(jnp.float32), axis=axes)
+            rounded = integers.astype(jnp.float32) / scale
+            x = inputs + jax.lax.stop_gradient(rounded - inputs)
+        return einsum(self.equation, x, self._floats("kernel")).astype(compute_dtype(self))
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The inputs' mask if its axes are the output's first axes, too; else None."""
         if mask is None or mask.ndim > _kept_in_front(self.equation, inputs.ndim):
             return None
         return mask
+
+
+class _Terms(NamedTuple):
+    """The labels of the axes of the operands and the output; the dots have labels of their own."""
+
+    inputs: tuple[str, ...]
+    kernel: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def _labels(equation: str, rank: int) -> _Terms:
+    inputs, kernel, outputs = re.split(",|->", equation)
+    count = rank - len(inputs.replace(".", ""))
+    dots = "".join(chr(ord("0") + number) for number in range(count))
+    given = (term.replace("...", dots) for term in (inputs, kernel, outputs))
+    return _Terms(*map(tuple, given))
 
 
 class _Shapes(NamedTuple):

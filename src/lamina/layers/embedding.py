@@ -11,13 +11,16 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
 from lamina import initializers
+from lamina.core.running.precision import compute_dtype
 from lamina.core.running.scope import decoding
 from lamina.errors import explain
 from lamina.layers.bases.checks import check_count, check_shape, check_within
 from lamina.layers.bases.low_rank import Adaptable
 from lamina.layers.bases.options import EmbeddingOptions
+from lamina.layers.bases.quantized import form_of, stored
 from lamina.ops.dense import dense
 from lamina.ops.lookup import lookup
+from lamina.ops.quantization import rows_of
 
 __all__ = ["Embedding", "ReversibleEmbedding"]
 
@@ -51,6 +54,9 @@ class Embedding(Adaptable):
             :meth:`enable_lora`; None (default) for no LoRA.
         lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
             rank by default.
+        quantization_config: a :class:`lamina.quantizers.Int8QuantizationConfig` or
+            :class:`lamina.quantizers.Int4QuantizationConfig`, to store the table as integers, see
+            :meth:`quantize`; None (default) for floats.
         input_length: of older versions of Keras; ignored with a warning. None by default.
         **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
             ``activity_regularizer``, ``input_shape``.
@@ -99,11 +105,18 @@ class Embedding(Adaptable):
         incremental = decoding()
         if incremental is not None:
             inputs = incremental.shifted(inputs)
-        outputs = lookup(self.embeddings, inputs)
+        if self.quantization_config is None:
+            outputs = lookup(self.embeddings, inputs)
+        else:
+            matrix, form = stored(self, "embeddings"), form_of(self.quantization_config)
+            outputs = rows_of(matrix, inputs, form).astype(compute_dtype(self))
         return self._with_change(outputs, lambda embeddings: lookup(embeddings, inputs))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return inputs != 0 if self.mask_zero else None
+
+    def _quantized_axes(self) -> dict[str, tuple[int, ...]]:
+        return {"embeddings": (0,)}
 
 
 class ReversibleEmbedding(Embedding):
@@ -138,6 +151,9 @@ class ReversibleEmbedding(Embedding):
             :meth:`enable_lora`; None (default) for no LoRA.
         lora_alpha: float >= 0, numerator of the update's scale ``lora_alpha / lora_rank``; the
             rank by default.
+        quantization_config: a :class:`lamina.quantizers.Int8QuantizationConfig` or
+            :class:`lamina.quantizers.Int4QuantizationConfig`, to store the table as integers, see
+            :meth:`quantize`; None (default) for floats.
         input_length: of older versions of Keras; ignored with a warning. None by default.
         **options: as for every :class:`lamina.Layer`: ``name``, ``trainable``, ``dtype``,
             ``activity_regularizer``, ``input_shape``.
@@ -183,22 +199,33 @@ class ReversibleEmbedding(Embedding):
         super().build(input_shape)
         if not self.tie_weights:
             shape = (self.output_dim, self.input_dim)
-            self.reverse_embeddings = self._weight("embeddings", shape)
+            if self.quantization_config is None:
+                self.reverse_embeddings = self._weight("embeddings", shape)
+            else:
+                self.reverse_embeddings = self._integer_weight("reverse_embeddings", shape)
 
     def call(self, inputs: jax.Array, reverse: bool = False) -> jax.Array:
         if not reverse:
             return super().call(inputs)
         shape = (*inputs.shape[:-1], self.output_dim)
         check_shape(self, "an input in reverse", inputs, shape, "..., output_dim")
-        kernel = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
-        if self.reverse_dtype is not None:
-            inputs, kernel = inputs.astype(self.reverse_dtype), kernel.astype(self.reverse_dtype)
-        logits = dense(inputs, kernel)
+        if self.quantization_config is not None:
+            name = "embeddings" if self.tie_weights else "reverse_embeddings"
+            logits = self._multiplied(inputs, name)
+        else:
+            kernel = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
+            if self.reverse_dtype is not None:
+                inputs, kernel = (one.astype(self.reverse_dtype) for one in (inputs, kernel))
+            logits = dense(inputs, kernel)
         if self.lora is not None and self.tie_weights:
-            a, b = self.lora(self.embeddings.value)
+            a, b = self._factors()
             logits += dense(dense(inputs, b.T), a.T).astype(logits.dtype)
         cap = self.logit_soft_cap
         return logits if cap is None else cap * jnp.tanh(logits / cap)
+
+    def _quantized_axes(self) -> dict[str, tuple[int, ...]]:
+        axes = super()._quantized_axes()
+        return axes if self.tie_weights else axes | {"reverse_embeddings": (1,)}
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         ids = jnp.issubdtype(inputs.dtype, jnp.integer)

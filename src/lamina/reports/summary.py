@@ -179,8 +179,13 @@ def _rows(tree: PlanTree) -> list[str]:
 
 
 def _weights(own: Sequence[tuple[str, PlannedVariable]]) -> Text:
-    lines = (shown(f"{name} {v.shape}{_TRAINED[v.trainable]}") for name, v in own)
+    lines = (shown(f"{name} {v.shape}{_kind(v)}{_TRAINED[v.trainable]}") for name, v in own)
     return Text("\n".join(lines))
+
+
+def _kind(variable: PlannedVariable) -> str:
+    """The dtype of integers, as those of quantized kernels."""
+    return f" {variable.dtype}" if variable.dtype in ("int8", "uint8") else ""
 
 
 def _output(layer: PlannedLayer) -> str:

@@ -114,6 +114,9 @@ CONFIGURED = frozenset(name for name in DATA if not name.startswith("lamina.mode
             "VarianceScaling Zeros"
         ),
         "lamina.losses": "FunctionLoss",
+        "lamina.quantizers": (
+            "AbsMaxQuantizer Int4QuantizationConfig Int8QuantizationConfig Quantizer"
+        ),
         "lamina.metrics": (
             "AutoAccuracy AutoCrossentropy BinaryIoU F1Score FunctionMetric LossMetric Mean "
             "MeanIoU OneHotIoU OneHotMeanIoU Perplexity PrecisionAtRecall RecallAtPrecision "

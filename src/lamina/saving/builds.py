@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax.numpy as jnp
 
 from lamina.core.base.sites import site
+from lamina.core.building.quantization import adopting
 from lamina.core.building.request import Request
 from lamina.core.building.transaction import make_plan
 from lamina.core.specs.signature import method_of
@@ -16,11 +19,12 @@ from lamina.core.tree.walk import join, walk
 from lamina.errors import FileFormatError, explain
 from lamina.saving.build_inputs import decoded_inputs
 from lamina.saving.build_methods import check_entry
+from lamina.saving.decoding import Decoder
 from lamina.saving.lookup import Names
 from lamina.saving.matching import Wanted
 from lamina.saving.metadata import Build, Metadata
 
-__all__ = ["Missing", "Planned", "missing_specs", "planned", "request_of"]
+__all__ = ["Missing", "Planned", "missing_specs", "planned", "quantization_of_file", "request_of"]
 
 
 def request_of(layer: Tracked, build: Build, file: str, classes: Names | None) -> Request:
@@ -44,6 +48,23 @@ def request_of(layer: Tracked, build: Build, file: str, classes: Names | None) -
     specs = decoded_inputs(build.specs, classes=classes)
     training = method_of(type(layer), build.method).training_default
     return Request(layer, build.method, specs, training, site())
+
+
+@contextmanager
+def quantization_of_file(metadata: Metadata, prefix: str) -> Generator[None]:
+    """In a `with` block, layers that are built have the quantization that a file describes.
+
+    Args:
+        metadata: the metadata of the file.
+        prefix: the path of the layer that is built.
+    """
+
+    def found(path: str) -> Any:
+        described = metadata.quantized.get(join(prefix, path) if path else prefix)
+        return None if described is None else Decoder(Names()).make(described)
+
+    with adopting(found):
+        yield
 
 
 class Missing:
@@ -110,7 +131,8 @@ def planned(
         layer = layers.get(build.path)
         if layer is None or (found.calls and not missing.at(build.path)):
             continue
-        plan = make_plan(request_of(layer, build, file, classes))
+        with quantization_of_file(metadata, build.path):
+            plan = make_plan(request_of(layer, build, file, classes))
         for variable in plan.variables:
             kind = (variable.shape, jnp.dtype(variable.dtype))
             found.weights.setdefault(join(build.path, variable.path), kind)

@@ -21,6 +21,7 @@ _ROOMS = (
     "regularizers",
     "constraints",
     "activations",
+    "quantizers",
 )
 
 

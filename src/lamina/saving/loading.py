@@ -23,7 +23,7 @@ from lamina.core.tree.walk import Tree, join, walk
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.saving.build_inputs import decoded_inputs
 from lamina.saving.build_methods import check_entry
-from lamina.saving.builds import Missing, missing_specs, planned, request_of
+from lamina.saving.builds import Missing, missing_specs, planned, quantization_of_file, request_of
 from lamina.saving.files import TensorFile
 from lamina.saving.header import Entry
 from lamina.saving.load_errors import MismatchError, UnbuildableError
@@ -165,7 +165,9 @@ class Loading:
             self._check_room(walk(self.root))
             return _Values(self, prefix, tree, found)
 
-        reads, exact = carry_out(request, source=None if self._partial else source, prefix=prefix)
+        with quantization_of_file(self.metadata, prefix):
+            drawn = None if self._partial else source
+            reads, exact = carry_out(request, source=drawn, prefix=prefix)
         if exact:
             plans = request.root._lamina.plans
             plans.add(request.method, request.training, request.specs, reads)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from lamina.core.building.quantization import quantization_of
 from lamina.core.tree.walk import Tree
 from lamina.errors import BuildError, FileFormatError, explain
 from lamina.json_text import excess, read_json
@@ -61,6 +62,7 @@ class Metadata:
         frozen_layers: paths of layers whose own `trainable` is False.
         frozen_weights: paths of weights whose own `trainable` is False.
         thawed: paths of layers and weights that train below a frozen layer.
+        quantized: the options of quantized layers as JSON, by path.
         dtypes: dtypes of the arrays that are stored as bytes, by their names in the file.
         model: the class and arguments of the root as JSON; None in a file of weights.
         compiled: the arguments of `compile` as JSON; None if the model was not compiled.
@@ -72,6 +74,7 @@ class Metadata:
     frozen_layers: list[str] = field(default_factory=list[str])
     frozen_weights: list[str] = field(default_factory=list[str])
     thawed: list[str] = field(default_factory=list[str])
+    quantized: dict[str, Any] = field(default_factory=dict[str, Any])
     dtypes: dict[str, str] = field(default_factory=dict[str, str])
     model: Any = None
     compiled: Any = None
@@ -85,6 +88,7 @@ class Metadata:
             [rename(path) for path in self.frozen_layers],
             [rename(path) for path in self.frozen_weights],
             [rename(path) for path in self.thawed],
+            {rename(path) if path else "": one for path, one in self.quantized.items()},
             self.dtypes,
             self.model,
             self.compiled,
@@ -127,7 +131,13 @@ def describe(tree: Tree, encoder: Encoder | None = None) -> Metadata:
     layers = [path for path, layer in tree.layers.values() if not layer._lamina.trainable]
     thawed = _thawed(tree, set(layers))
     aliases = tree.all_aliases()
-    return Metadata(_builds_of(tree, encoder), aliases, layers, sorted(weights), thawed)
+    quantized = {
+        path: (encoder or Encoder()).record(config, f"the quantization of {path}")
+        for path, layer in tree.layers.values()
+        if (config := quantization_of(layer)) is not None
+    }
+    builds = _builds_of(tree, encoder)
+    return Metadata(builds, aliases, layers, sorted(weights), thawed, quantized)
 
 
 def _thawed(tree: Tree, frozen: set[str]) -> list[str]:
@@ -175,6 +185,7 @@ def text(metadata: Metadata) -> dict[str, str]:
         "frozen_layers": metadata.frozen_layers,
         "frozen_weights": metadata.frozen_weights,
         "thawed": metadata.thawed,
+        "quantized": metadata.quantized,
         "dtypes": metadata.dtypes,
         "model": metadata.model,
         "compiled": metadata.compiled,
@@ -219,6 +230,7 @@ def parse(given: dict[str, str], path: str) -> Metadata:
             _list_of_texts(content["frozen_layers"]),
             _list_of_texts(content["frozen_weights"]),
             _list_of_texts(content.get("thawed", [])),
+            dict(content.get("quantized", {})),
             _texts(content["dtypes"]),
             content["model"],
             content.get("compiled"),

@@ -14,6 +14,7 @@ import numpy as np
 from lamina.core.base.load_limits import Allowance, allowing
 from lamina.core.base.lock import LOCK
 from lamina.core.building.placement import Placer, placing
+from lamina.core.building.quantization import copy_quantization
 from lamina.core.tree.edition import EDITION
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.trainable import copy_flags, settle
@@ -137,6 +138,7 @@ def _check_remade(layer: Tracked, described: Any, encoder: Encoder, metadata: Me
     try:
         twin = Decoder(names).make(described)
         copy_flags(walk(layer), walk(twin))
+        copy_quantization(walk(layer), walk(twin))
         again = planned(twin, metadata, goal, "the recording", names)
     except Exception as error:
         first = error.__cause__ or error  # the cause is more specific

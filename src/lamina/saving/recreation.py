@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from lamina.core.calling.constructor import constructed_with
 from lamina.core.tree.node import Tracked
 
 __all__ = ["recreated"]
@@ -22,8 +23,8 @@ def recreated(value: Any, made: dict[int, Any] | None = None) -> Any:
     if isinstance(value, Tracked):
         if id(value) not in made:
             node = value._lamina
-            arguments = recreated(list(node.arguments), made)
-            twin = type(value)(*arguments, **recreated(dict(node.keywords), made))
+            arguments, keywords = constructed_with(value)
+            twin = type(value)(*recreated(arguments, made), **recreated(keywords, made))
             twin._lamina.trainable, twin._lamina.inherits = node.trainable, node.inherits
             made[id(value)] = twin
         return made[id(value)]

@@ -62,6 +62,7 @@ _NAMES = {
     "Metric": "lamina.compat.keras.metrics",
     "Model": "lamina.compat.keras.models",
     "Operation": "lamina.compat.keras.graphs",
+    "Quantizer": "lamina.quantizers",
     "Regularizer": "lamina.regularizers",
     "RematScope": "lamina.compat.keras.scopes",
     "Sequential": "lamina",

@@ -9,14 +9,20 @@ from lamina.compat.missing import missing_name
 __all__ = ["DIFFERS", "INSTEAD", "missing"]
 
 _POLICY = "Pass the name of a policy, such as 'mixed_bfloat16', as dtype."
-_QUANTIZED = "Quantization is not supported yet; use a dtype policy such as 'bfloat16'."
+_FLOAT8 = "Training in float8 is not supported: use the dtype policy 'mixed_bfloat16'."
+_CALIBRATED = (
+    "Weights are not calibrated on data: use model.quantize('int4') with a small block_size."
+)
 _CONFIGS = "Pass the optimizer itself, or its name, to compile."
 
 INSTEAD: dict[str, str] = {
     "keras.Optimizer": "Optimizers are optax transformations: write one with optax.",
-    "keras.Quantizer": _QUANTIZED,
     "keras.callbacks.OrbaxCheckpoint": "Use keras.callbacks.BackupAndRestore or Trainer.save.",
     "keras.dtype_policies": _POLICY,
+    "keras.dtype_policies.AWQDTypePolicy": _CALIBRATED,
+    "keras.dtype_policies.DTypePolicyMap": "Pass dtype to each layer.",
+    "keras.dtype_policies.GPTQDTypePolicy": _CALIBRATED,
+    "keras.dtype_policies.QuantizedFloat8DTypePolicy": _FLOAT8,
     "keras.layers.TFSMLayer": "Models of TensorFlow are not read.",
     "keras.layers.TorchModuleWrapper": "Modules of PyTorch do not run on JAX.",
     "keras.optimizers.MultiOptimizer": "Use optax.multi_transform.",
@@ -29,7 +35,10 @@ INSTEAD: dict[str, str] = {
     "keras.optimizers.schedules.serialize": "Use lamina.serialize.",
     "keras.optimizers.serialize": _CONFIGS,
     "keras.preprocessing.text": "Use keras.layers.TextVectorization.",
-    "keras.quantizers": _QUANTIZED,
+    "keras.quantizers": "Use quantize('int8') or quantize('int4') of models and layers.",
+    "keras.quantizers.AWQConfig": _CALIBRATED,
+    "keras.quantizers.Float8QuantizationConfig": _FLOAT8,
+    "keras.quantizers.GPTQConfig": _CALIBRATED,
 }
 """What serves instead of a name, or of all names of a namespace, that Lamina does not have."""
 

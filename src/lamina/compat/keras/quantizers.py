@@ -1,7 +1,11 @@
-"""`keras.quantizers`: each name is an error that says what serves instead."""
+"""`keras.quantizers`: Lamina's quantizers."""
 
 from __future__ import annotations
 
+from lamina import quantizers
 from lamina.compat.keras.forwarding import forwarded
 
-__getattr__, __dir__ = forwarded("keras.quantizers", {})
+__getattr__, __dir__ = forwarded(
+    "keras.quantizers",
+    {"lamina.quantizers": [name for name in quantizers.__all__ if name != "resolve"]},
+)

@@ -115,7 +115,7 @@ def custom_object_scope(*custom_objects: Mapping[str, Any]) -> Generator[None]:
     """
     before = dict(REGISTERED)
     for one in custom_objects:
-        REGISTERED.update(one)
+        REGISTERED.update(one or {})
     try:
         yield
     finally:

@@ -302,6 +302,18 @@ def untracked_variable(variable: Variable, caller: Tracked) -> str:
     )
 
 
+def encoded_variable(path: str, variable: Variable, caller: Tracked) -> str:
+    """Compose the message about the integers of a kernel that another layer reads."""
+    return explain(
+        f"{path} holds integers, which {type(caller).__name__} reads as if they were numbers.",
+        where=f"declared at {variable.declared_at}",
+        expected="a call of the layer that holds the kernel",
+        received=f"a read of the kernel by {type(caller).__name__}",
+        remedy="Leave the layer out of quantize by filters, or call it instead of reading its "
+        "weight.",
+    )
+
+
 def unnamed_weight(label: str, variable: Variable) -> str:
     """Compose the message about a declared weight with neither attribute nor name."""
     return explain(

@@ -211,6 +211,8 @@ class Planner:
         if key in self.untracked_variables:
             layer, _ = self.untracked[self.untracked_variables[key]]
             raise self.untracked_error(layer, "has weights")
+        if variable.is_encoded and self.tree.owners.get(key, caller) is not caller:
+            raise TrackingError(errors.encoded_variable(self.path_of(variable), variable, caller))
         if key not in self.declared and key not in self.tree.variables and key not in self.foreign:
             if variable.trainable or not variable.built:
                 raise TrackingError(errors.untracked_variable(variable, caller))

@@ -10,6 +10,7 @@ from typing import Any, Unpack, cast, get_args, get_origin, get_type_hints
 import numpy as np
 
 from lamina.core.base.sites import site
+from lamina.core.building.quantization import quantization_of
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain, nearest
 
@@ -167,13 +168,16 @@ def _options_of(function: Callable[..., None], name: str) -> Iterable[str] | Non
 
 
 def constructed_with(layer: Tracked) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments of a layer's constructor, with the present flag `trainable`.
+    """Return the arguments of a layer's constructor, with its present flag and quantization.
 
     Returns:
         The positional arguments, and the others by name.
     """
     node = layer._lamina
     arguments, keywords, flag = list(node.arguments), dict(node.keywords), assigned_flag(layer)
+    config = quantization_of(layer)
+    if config is not None:
+        keywords["quantization_config"] = config
     if not flag:
         return arguments, keywords
     names = list(_signature(type(layer).__init__).parameters)[1 : len(arguments) + 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from lamina import regularizers
+from lamina.core.building.quantization import policy_name, quantization_of
 from lamina.core.calling.constructor import argument_names
 from lamina.core.calling.views import Setting
 from lamina.core.running import precision
@@ -16,6 +17,7 @@ __all__ = [
     "autocast",
     "compute_dtype",
     "dtype_policy",
+    "quantization_mode",
     "variable_dtype",
 ]
 
@@ -28,6 +30,12 @@ def compute_dtype(layer: Tracked) -> str:
 def variable_dtype(layer: Tracked) -> str:
     """The dtype of the layer's weights."""
     return precision.weights_dtype(layer._lamina.dtype) or "float32"
+
+
+def quantization_mode(layer: Tracked) -> str | None:
+    """``"int8"`` or ``"int4"`` if the kernel is stored as integers, else None."""
+    config = quantization_of(layer)
+    return None if config is None else config.mode
 
 
 class DTypePolicy(NamedTuple):
@@ -50,6 +58,9 @@ def _dtype_policy(layer: Tracked) -> DTypePolicy:
     It may be assigned, by name or as that of another layer. Weights that exist keep their dtype.
     """
     name = layer._lamina.dtype or "float32"
+    config = quantization_of(layer)
+    if config is not None:
+        name = f"{policy_name(config)}_from_{name}"
     return DTypePolicy(name, compute_dtype(layer), variable_dtype(layer))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from lamina.core.base.host_memory import copied
 from lamina.core.base.processes import to_host
+from lamina.core.building.quantization import quantization_of
 from lamina.core.calling.root_call import by_identity
 from lamina.core.running.scope import current
 from lamina.core.tree.edition import EDITION
@@ -272,9 +273,10 @@ def count_params(layer: Tracked) -> int:
 
 def text(layer: Tracked) -> str:
     """Return the class and the arguments of the constructor, for `repr`."""
-    node = layer._lamina
+    node, config = layer._lamina, quantization_of(layer)
+    keywords = node.keywords if config is None else node.keywords | {"quantization_config": config}
     arguments = [_shown(value) for value in node.arguments]
-    arguments += [f"{key}={_shown(value)}" for key, value in node.keywords.items()]
+    arguments += [f"{key}={_shown(value)}" for key, value in keywords.items()]
     return f"{type(layer).__name__}({', '.join(arguments)})"
 
 

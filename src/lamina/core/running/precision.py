@@ -98,7 +98,10 @@ def policy(dtype: Any) -> str | None:
                 f"There is no dtype policy {dtype!r}.",
                 expected=f"{', '.join(map(repr, _MIXED))} or a dtype, such as 'float32'",
                 received=repr(dtype),
-                remedy="Pass one of these.",
+                remedy="Pass one of these."
+                if "_from_" not in str(dtype)
+                else "Pass this policy to Dense, EinsumDense or Embedding alone, in one of the "
+                "forms 'int8_from_float32' and 'int4/128_from_float32'.",
             )
         )
     return str(kind)

@@ -129,6 +129,7 @@ class Variable(TrainableFlag, AssignedArithmetic, ArrayMethods):
         self._value: Any = None
         self.is_weight = True  # False for the state of a stateful layer, which no file needs
         self.copies: tuple[int, ...] = ()  # sizes of the first axes if copies are stacked in it
+        self.is_encoded = False  # whether the numbers mean nothing to other layers
         self.attached = False  # whether an attribute of a layer holds it
 
     @property

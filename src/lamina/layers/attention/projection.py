@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from lamina import initializers
-from lamina.layers.attention.options import ProjectionOptions
 from lamina.layers.bases.low_rank import Adaptable
+from lamina.layers.bases.options import QuantizableOptions
 from lamina.ops.dense import dense
 
 __all__ = ["Projection"]
@@ -49,7 +49,7 @@ class Projection(Adaptable):
         use_bias: bool = True,
         kernel_initializer: initializers.InitializerLike = "glorot_uniform",
         bias_initializer: initializers.InitializerLike = "zeros",
-        **options: Unpack[ProjectionOptions],
+        **options: Unpack[QuantizableOptions],
     ) -> None:
         super().__init__(**options)
         self.shape = tuple(shape)
@@ -74,5 +74,11 @@ class Projection(Adaptable):
             outputs = dense(rows, jnp.reshape(kernel, (features, math.prod(shape))), bias)
             return jnp.reshape(outputs, (*leading, *shape))
 
+        if self.quantization_config is not None:
+            outputs = self._multiplied(rows, bias=self.bias).reshape(*leading, *self.shape)
+            return self._with_change(outputs, product)
         bias = None if self.bias is None else jnp.reshape(self.bias.value, (-1,))
         return self._with_change(product(self.kernel.value, bias), product)
+
+    def _quantized_axes(self) -> dict[str, tuple[int, ...]]:
+        return {"kernel": tuple(range(self.axes, self.axes + len(self.shape)))}

@@ -6,15 +6,32 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from lamina import initializers, regularizers
+from lamina.core.building.quantization import policy_name, quantization_at
+from lamina.core.running.precision import compute_dtype
+from lamina.core.running.scope import current
 from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_count, check_within
+from lamina.layers.bases.errors import refusal
+from lamina.layers.bases.quantized import (
+    config_of,
+    declare,
+    form_of,
+    from_matrix,
+    integers_of,
+    policy_parts,
+    stored,
+)
 from lamina.layers.bases.weights import Weighted
 from lamina.ops.arrays import cast
 from lamina.ops.dense import dense
+from lamina.ops.quantization import dequantized, product
+from lamina.quantizers import QuantizationConfig
 
 __all__ = ["Adaptable", "LowRank"]
 
@@ -73,11 +90,13 @@ class Adaptable(Weighted):
     """
 
     _adapted: ClassVar[str] = "kernel"
+    quantization_config: QuantizationConfig | None = None
+    """The options of the integers that store the kernel; None if they are floats."""
 
     def __init__(
         self, *, lora_rank: int | None = None, lora_alpha: float | None = None, **options: Any
     ) -> None:
-        super().__init__(**options)
+        super().__init__(**self._quantized_from(options))
         self.lora: LowRank | None = None
         if lora_rank is not None:
             self.lora = self._change_of(lora_rank, lora_alpha)
@@ -136,16 +155,23 @@ class Adaptable(Weighted):
         kernel = getattr(self, self._adapted, None)
         if self.lora is None or not self.lora.built or not isinstance(kernel, Variable):
             raise self._refusal("has no LoRA to merge", "a layer called with LoRA", repr(self))
-        a, b = self.lora(kernel.value)
-        kernel.assign(kernel.value + cast(dense(a, b), kernel.dtype))
-        self._train_kernel(True)
+        if self.quantization_config is None:
+            kernel.assign(self._changed())
+        else:
+            for name, value in self._integers().items():
+                getattr(self, name).assign(value)
+        self._train_kernel(self.quantization_config is None)
         self.lora = None
         node = self._lamina
         options = "lora_rank", "lora_alpha"
         node.keywords = {k: value for k, value in node.keywords.items() if k not in options}
 
     def _kernel(self, shape: Any, initializer: Any = None) -> Variable:
-        """Declares the kernel; it is frozen if LoRA is enabled."""
+        """Declares the kernel; it is frozen if LoRA is enabled, and if it is of integers."""
+        if self._quantized_axes():
+            self._adopt_quantization()
+        if self.quantization_config is not None:
+            return self._integer_weight(self._adapted, shape)
         kernel = self._weight(self._adapted, shape, initializer)
         if self.lora is not None and not kernel.built:
             kernel.declare_trainable(False)
@@ -157,13 +183,111 @@ class Adaptable(Weighted):
         """Adds the update to the outputs; ``product`` computes outputs from another kernel."""
         if self.lora is None:
             return outputs
-        a, b = self.lora(getattr(self, self._adapted).value)
+        a, b = self._factors()
         return outputs + cast(dense(product(a), b), outputs.dtype)
 
+    def _factors(self) -> tuple[jax.Array, jax.Array]:
+        """The factors of the update."""
+        assert self.lora is not None
+        if self.quantization_config is None:
+            return self.lora(getattr(self, self._adapted).value)
+        return self.lora(jnp.broadcast_to(jnp.float32(0), self._shapes[self._adapted]))
+
     def _changed(self) -> jax.Array:
-        """The kernel with the update added."""
-        kernel: jax.Array = getattr(self, self._adapted).value
-        return self._with_change(kernel, lambda a: a)
+        """The kernel with the update added, as floats."""
+        return self._with_change(self._floats(self._adapted), lambda a: a)
+
+    # Kernels of integers.
+
+    def _quantized_axes(self) -> dict[str, tuple[int, ...]]:
+        """The axes of outputs of each kernel that may be stored as integers; none by default."""
+        return {}
+
+    def _quantized_from(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Take the option `quantization_config`, and that of a quantized dtype, from options."""
+        options = dict(options)
+        given = config_of(self, options.pop("quantization_config", None))
+        parts = policy_parts(options.get("dtype")) if self._is_quantizable() else None
+        if parts is not None:
+            default, options["dtype"] = parts
+            given = default if given is None else given
+            if policy_name(given) != policy_name(default):
+                raise refusal(
+                    self,
+                    "has a dtype and a quantization_config that differ",
+                    expected=policy_name(given),
+                    received=policy_name(default),
+                    remedy="Pass one of the two.",
+                )
+            self._lamina.keywords["dtype"] = options["dtype"]
+            self._lamina.keywords["quantization_config"] = given
+        if given is not None:
+            self.quantization_config = given
+        return options
+
+    @classmethod
+    def _is_quantizable(cls) -> bool:
+        """Whether the class, in which `build` and `call` are Lamina's, may have integers."""
+        own = (cls.build, cls.call, cls._quantized_axes)
+        return cls._quantized_axes is not Adaptable._quantized_axes and all(
+            one.__module__.startswith("lamina.") for one in own
+        )
+
+    def _adopt_quantization(self) -> None:
+        """Take over the quantization of the layer in the file that the tree is built from."""
+        scope = current()
+        if scope is not None and self.quantization_config is None and self._is_quantizable():
+            found = config_of(self, quantization_at(scope.call.path_of(self)))
+            if found is not None:
+                self.quantization_config = found
+
+    def _integer_weight(self, name: str, shape: Any) -> Variable:
+        """Declares the integers of a kernel."""
+        assert self.quantization_config is not None
+        self._shapes: dict[str, tuple[int, ...]] = {**getattr(self, "_shapes", {}), name: shape}
+        axes = self._quantized_axes()[name]
+        return declare(self, name, shape, axes, self.quantization_config)
+
+    def _multiplied(
+        self, inputs: jax.Array, name: str | None = None, bias: Variable | None = None
+    ) -> jax.Array:
+        """The product of the last axis of inputs with a kernel of integers, and the bias."""
+        assert self.quantization_config is not None
+        matrix = stored(self, name or self._adapted)
+        rows = inputs.reshape(-1, inputs.shape[-1])
+        outputs = product(rows, matrix, form_of(self.quantization_config))
+        if bias is not None:
+            outputs += bias.value.reshape(-1)
+        outputs = outputs.reshape(*inputs.shape[:-1], outputs.shape[-1])
+        return outputs.astype(compute_dtype(self))
+
+    def _floats(self, name: str) -> jax.Array:
+        """A kernel as floats, without the update of LoRA."""
+        config = self.quantization_config
+        if config is None:
+            return getattr(self, name).value
+        shape, axes = self._shapes[name], self._quantized_axes()[name]
+        inputs = getattr(self, name).shape[-1]
+        floats = dequantized(stored(self, name), form_of(config), inputs)
+        return from_matrix(floats, shape, axes)
+
+    def _integers(self, config: QuantizationConfig | None = None) -> dict[str, np.ndarray]:
+        """The arrays of the kernels of integers by name, for options, or those of the layer.
+
+        If the layer has them already, they are quantized anew with the update of LoRA.
+        """
+        chosen = config or self.quantization_config
+        assert chosen is not None
+        found: dict[str, np.ndarray] = {}
+        for name, axes in self._quantized_axes().items():
+            variable: Variable = getattr(self, name)
+            if config is None and name == self._adapted:
+                kernel = self._changed()
+            else:
+                kernel = self._floats(name)
+            for part, value in integers_of(kernel, axes, chosen, len(variable.copies)).items():
+                found[f"{name}{part}"] = value
+        return found
 
     def _train_kernel(self, trainable: bool) -> None:
         kernel = getattr(self, self._adapted, None)
@@ -175,10 +299,8 @@ class Adaptable(Weighted):
             option = f"{self._adapted}_constraint"
             raise self._refusal("has a constraint that LoRA would break", f"no {option}", option)
         rank = check_count(self, "lora_rank", rank)
-        alpha = (
-            rank if alpha is None else check_within(self, "lora_alpha", alpha, 0.0, float("inf"))
-        )
-        change = LowRank(rank, alpha)
+        alpha = rank if alpha is None else alpha
+        change = LowRank(rank, check_within(self, "lora_alpha", alpha, 0.0, float("inf")))
         change.regularizer = getattr(self, f"{self._adapted}_regularizer")
         return change
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamina.constraints import ConstraintLike
 from lamina.options import CommonOptions, LayerOptions
+from lamina.quantizers import QuantizationConfig
 from lamina.regularizers import RegularizerLike
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "KernelOptions",
     "NormalizationOptions",
     "PoolingOptions",
+    "QuantizableOptions",
     "SeparableOptions",
     "UnpenalizedOptions",
 ]
@@ -47,6 +49,17 @@ class AdaptableOptions(KernelOptions, total=False):
 
     lora_rank: int | None
     lora_alpha: float | None
+
+
+class QuantizableOptions(AdaptableOptions, total=False):
+    """The options of layers whose kernel may also be stored as integers.
+
+    Args:
+        quantization_config: a :class:`lamina.quantizers.QuantizationConfig`; None (default) for a
+            kernel of floats.
+    """
+
+    quantization_config: QuantizationConfig | None
 
 
 class DepthwiseOptions(LayerOptions, total=False):
@@ -119,10 +132,13 @@ class EmbeddingOptions(CommonOptions, total=False):
         lora_rank: positive integer, rank of the LoRA update; None (default) for no LoRA.
         lora_alpha: float >= 0, numerator of the scale ``lora_alpha / lora_rank``; the rank by
             default.
+        quantization_config: a :class:`lamina.quantizers.QuantizationConfig`; None (default) for a
+            table of floats.
         input_length: of older versions of Keras; ignored with a warning. None by default.
     """
 
     name: str | None
+    quantization_config: QuantizationConfig | None
     input_length: int | None
     activity_regularizer: RegularizerLike
     embeddings_regularizer: RegularizerLike

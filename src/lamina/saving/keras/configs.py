@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -52,21 +53,22 @@ def canonical(described: Any, custom_objects: Mapping[str, Any] | None = None) -
     if not isinstance(inner, dict):
         return fields
     config = cast("dict[str, Any]", inner)
-    if kind == "QuantizedDTypePolicy":
-        if config.get("mode") != "int8":
+    if kind in ("QuantizedDTypePolicy", "Int4DTypePolicy"):
+        mode = str(config.get("mode"))
+        if re.fullmatch(r"int8|int4(/(-1|[1-9]\d{0,8}))?", mode) is None:
             raise FileFormatError(
                 explain(
                     f"A layer of the file is quantized as {str(config.get('mode'))[:40]!r}.",
-                    expected="kernels of floating numbers, or of 8-bit integers",
+                    expected="kernels of floating numbers, or of integers of 8 or 4 bits",
                     received="another kind of kernels",
                     remedy="Save the model in Keras before it is quantized.",
                 )
             )
-        policy = config.get("source_name") or "float32"
+        policy = f"{mode}_from_{config.get('source_name') or 'float32'}"
         return {"class_name": "DTypePolicy", "config": {"name": policy}}
     if kind == "DTypePolicyMap":
         return config.get("default_policy") or "float32"
-    for option in ("lora_alpha", "lora_rank", "quantization_config"):  # of kernels stored whole
+    for option in ("lora_alpha", "lora_rank"):  # of kernels stored whole
         config.pop(option, None)
     if kind == "Lambda" and custom_objects and _is_code(config.get("function")):
         function = custom_objects.get(str(config.get("name")))

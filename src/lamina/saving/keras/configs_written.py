@@ -7,10 +7,12 @@ from typing import Any, cast
 
 from lamina.activations import get as activation_named
 from lamina.core.tree.node import Tracked
+from lamina.core.tree.walk import children
 from lamina.errors import LaminaError, UnknownNameError, explain
 from lamina.registered import registered_name
 from lamina.saving.allowed_names import CONFIGURED, LAYERS
 from lamina.saving.config_writer import FUNCTION, TUPLE, VALUE, Writer
+from lamina.saving.keras.quantized import policy_of
 from lamina.saving.lookup import is_ours
 
 __all__ = ["KerasWriter"]
@@ -127,6 +129,10 @@ class KerasWriter(Writer):
             self._model(described, thing)
         else:
             described["module"] = f"keras.{room}"
+            inner: Any = config.values() if room == "quantizers" else ()
+            for one in inner:
+                if isinstance(one, dict):  # a quantizer
+                    cast("dict[str, Any]", one)["module"] = described["module"]
         return described
 
     def _layer(self, name: str, config: dict[str, Any], thing: Any) -> None:
@@ -139,6 +145,11 @@ class KerasWriter(Writer):
             }
         for option in ("lora_alpha", "lora_rank"):  # kernels are written with their changes added
             config.pop(option, None)
+        policy = policy_of(thing)
+        if policy is not None:
+            config["dtype"] = policy
+        elif "Attention" in name and any(policy_of(one) for _, one in children(thing)):
+            self._problem(f"the quantized projections of {name} {_label(thing)}")
         if name in _WITHOUT_TRAINABLE:
             config.pop("trainable", None)
         for option, plain in _OPTIONS.get(name, {}).items():

@@ -17,6 +17,7 @@ from lamina.core.tree.node import Tracked, attributes
 from lamina.core.tree.variable import Variable
 from lamina.core.tree.walk import children, variables_of
 from lamina.saving.keras.names import Unique, snake
+from lamina.saving.keras.quantized import integer_slots
 
 __all__ = ["Group", "class_name", "groups_of", "layers_of", "listed_base", "own_variables"]
 
@@ -137,6 +138,9 @@ def own_variables(layer: Tracked) -> list[Variable | np.ndarray]:
     """
     base = listed_base(layer)
     own: list[Any] = [one for one in variables_of(layer) if one.is_weight]
+    slots = integer_slots(layer, own)
+    if slots is not None:
+        return slots
     if base == "SpectralNormalization":
         inner = cast(Any, layer).layer
         kernels = [v for v in variables_of(inner) if v.ndim >= 2]  # none before the build

@@ -26,6 +26,7 @@ from lamina.saving.files import raise_unwritten
 from lamina.saving.keras.compilation_writing import compile_config
 from lamina.saving.keras.configs_written import KerasWriter
 from lamina.saving.keras.hdf5 import h5py_module
+from lamina.saving.keras.quantized import written_integers
 from lamina.saving.keras.walk import Group, class_name, groups_of, listed_base, own_variables
 from lamina.saving.models import TrainingArrays
 
@@ -172,6 +173,9 @@ def _arrays(layer: Tracked) -> list[tuple[Group, list[np.ndarray]]]:
 
 def _computed(layer: Any) -> dict[int, Any]:
     """The kernels that Keras stores in another form, by the identity of their variable."""
+    integers = written_integers(layer)
+    if integers:
+        return dict(integers)
     if getattr(layer, "lora", None) is not None and layer.lora.built:
         kernel = getattr(layer, layer._adapted)
         return {id(kernel): layer._changed()}

@@ -17,6 +17,7 @@ from lamina.errors import InputError, explain
 from lamina.training.step.carry import Carry
 from lamina.training.step.model_call import ModelCall
 from lamina.training.step.program import Program
+from lamina.training.step.quantized import check_kernels
 
 __all__ = ["OwnProgram"]
 
@@ -201,6 +202,7 @@ class OwnProgram(Program):
         return logs, (ordered[:split], ordered[split:]), lists
 
     def _train_batch(self, carry: Carry, batch: Any) -> tuple[Carry, dict[str, jax.Array]]:
+        check_kernels(self.model)
         logs, after = self._train(carry, batch)
         own: Any = after.accumulators
         kept = {name: value.astype(own.logs[name].dtype) for name, value in logs.items()}

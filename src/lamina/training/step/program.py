@@ -23,6 +23,7 @@ from lamina.training.step.devices import MeshDevices, OneDevice
 from lamina.training.step.epoch_accumulators import Accumulators
 from lamina.training.step.model_call import ModelCall
 from lamina.training.step.objective import BatchLoss, Objective
+from lamina.training.step.quantized import check_kernels
 from lamina.training.step.ranges import OutputRanges, range_of
 from lamina.training.step.working_memory import compiled
 
@@ -181,6 +182,7 @@ class Program:
 
     def _train_batch(self, carry: Carry, batch: Any) -> tuple[Carry, dict[str, jax.Array]]:
         """Make one step; return the carry after it, and its loss and logs."""
+        check_kernels(self.model)
         gradient = jax.value_and_grad(self._loss, has_aux=True)
         dynamic = loss_scale_of(self.optimizer_state(carry))
         scale = self._loss_scale if dynamic is None else dynamic
