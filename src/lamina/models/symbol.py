@@ -97,7 +97,8 @@ class Symbol(Symbolic):
         given = Arguments(specs[0], named)
         of_text = getattr(layer, "_lamina_text_outputs", None)
         outputs = None if of_text is None else of_text(*given.args, *given.kwargs.values())
-        if outputs is None:
+        numeric = outputs is None
+        if numeric:
             outputs = outputs_of(layer, given, bool(kwargs.get("training")))
         call = SymbolicCall(layer, args, kwargs)
         leaves, structure = flatten(outputs)
@@ -110,7 +111,8 @@ class Symbol(Symbolic):
         )
         passed = args if args else tuple(kwargs.values())
         inputs = passed[0] if len(passed) == 1 else list(passed)
-        cast(LayerNode, layer._lamina).symbolic_calls.append(InputsAndOutputs(inputs, made))
+        made_call = InputsAndOutputs(inputs, made, given if numeric else None)
+        cast(LayerNode, layer._lamina).symbolic_calls.append(made_call)
         return made
 
     def __repr__(self) -> str:

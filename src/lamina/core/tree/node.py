@@ -123,6 +123,11 @@ class Node:
         self.remat = False
         self.plans = PlannedCalls()
 
+    @property
+    def is_built(self) -> bool:
+        """Whether the layer has its weights."""
+        return self.built is not None
+
     def build_state(self) -> tuple[Any, ...]:
         """Return a copy of the state that building a layer, or loading a file, changes."""
         return (
