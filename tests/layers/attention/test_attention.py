@@ -367,7 +367,7 @@ def test_a_fused_kernel_that_is_not_there_or_shows_no_scores(normal: Make) -> No
 
 
 def test_the_projections_have_their_names_in_keras_too():
-    layer = layers.MultiHeadAttention(2, 3)
+    layer = MultiHeadAttention(2, 3)
     layer.build((1, 4, 5), (1, 4, 5))
     kernels = [layer.query_dense, layer.key_dense, layer.value_dense, layer.output_dense]
     assert [one.kernel for one in kernels] == [
