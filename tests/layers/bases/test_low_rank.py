@@ -266,10 +266,13 @@ def test_the_weights_of_a_built_layer_are_created_at_once(normal):
     dense.enable_lora(2, lora_alpha=3.0)
     assert (dense.lora_enabled, dense.lora_rank, dense.lora_alpha) == (True, 2, 3.0)
     assert [v.shape for v in dense.trainable_variables] == [(4,), (5, 2), (2, 4)]
+    assert dense.lora_kernel_a is dense.lora.a and dense.lora_kernel_b is dense.lora.b
     x = normal(3, 5)
     before = dense(x)
     dense.lora.b.assign(jnp.ones((2, 4)))
     change = 1.5 * x @ dense.lora.a.value @ jnp.ones((2, 4))
     assert_close(dense(x), before + change)
     embedding.enable_lora(1)
-    assert embedding.trainable_variables == []
+    assert embedding.trainable_variables == [] and not hasattr(embedding, "lora_embeddings_a")
+    embedding.build((1,))
+    assert embedding.lora_embeddings_b is embedding.lora.b

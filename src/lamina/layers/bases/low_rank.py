@@ -145,6 +145,16 @@ class Adaptable(Weighted):
         """The numerator of the scale of the update; None without LoRA."""
         return None if self.lora is None else self.lora.alpha
 
+    @property
+    def lora_kernel_a(self) -> Variable:
+        """The weight ``lora.a``, under its name in Keras; missing without LoRA."""
+        return self._factor("a")
+
+    @property
+    def lora_kernel_b(self) -> Variable:
+        """The weight ``lora.b``, under its name in Keras; missing without LoRA."""
+        return self._factor("b")
+
     def merge_lora(self) -> None:
         """Adds the update to the kernel, which becomes trainable again; outputs do not change.
 
@@ -182,6 +192,12 @@ class Adaptable(Weighted):
         """The kernel with the update added."""
         kernel: jax.Array = getattr(self, self._adapted).value
         return self._with_change(kernel, lambda a: a)
+
+    def _factor(self, name: str) -> Variable:
+        """One of the factors of the update."""
+        if self.lora is None or not self.lora.built:
+            raise AttributeError(f"{type(self).__name__} has no weights of LoRA")
+        return getattr(self.lora, name)
 
     def _has_plain_kernel(self) -> bool:
         """Whether the kernel exists, is of floats, not stacked, and on the default device."""
