@@ -61,6 +61,9 @@ class Symbol(Symbolic):
     <Symbol of shape (None,), float32>
     """
 
+    sparse = ragged = False
+    """Always False, as in Keras for dense arrays."""
+
     def __init__(
         self,
         spec: Spec,
