@@ -31,7 +31,13 @@ from lamina.core.tree.changes import may_hold_layers
 from lamina.core.tree.edition import EDITION
 from lamina.core.tree.node import ATTRIBUTE, Tracked, slot_names
 from lamina.core.tree.variable import Variable
-from lamina.layer_state import LayerNode, symbolic_input, symbolic_output
+from lamina.layer_state import (
+    LayerNode,
+    build_for_symbols,
+    built_for_symbols,
+    symbolic_input,
+    symbolic_output,
+)
 from lamina.lazy import lazily
 from lamina.options import LayerOptions
 from lamina.regularizers import RegularizerLike
@@ -438,6 +444,7 @@ class Layer(Tracked):
         >>> {path: array.shape for path, array in layer.values().items()}
         {'kernel': (2, 1), 'bias': (1,)}
         """
+        build_for_symbols(self)
         return views.values(self, trainable)
 
     def set_values(self, values: Mapping[str, Any]) -> None:
@@ -457,6 +464,7 @@ class Layer(Tracked):
         >>> layer.bias.numpy().tolist()
         [0.5]
         """
+        build_for_symbols(self)
         views.set_values(self, values)
 
     def get_weights(self) -> list[np.ndarray]:
@@ -471,6 +479,7 @@ class Layer(Tracked):
         >>> [array.shape for array in layer.get_weights()]
         [(2, 1), (1,)]
         """
+        build_for_symbols(self)
         return views.weights(self)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
@@ -489,6 +498,7 @@ class Layer(Tracked):
         >>> layer.bias.numpy().tolist()
         [0.5]
         """
+        build_for_symbols(self)
         views.set_weights(self, weights)
 
     def compute_output_shape(self, *shapes: Any, **named: Any) -> Any:
@@ -530,6 +540,7 @@ class Layer(Tracked):
         >>> layer.count_params()
         16
         """
+        build_for_symbols(self)
         return views.count_params(self)
 
     def summary(
@@ -784,12 +795,12 @@ class Layer(Tracked):
     layers = views.View[list["Layer"]](views.layers)
     input = views.View(symbolic_input)
     output = views.View(symbolic_output)
-    variables = views.View(views.variables)
-    weights = views.View(views.own_weights)
-    trainable_variables = views.View(views.trainable_variables)
-    trainable_weights = views.View(views.trainable_variables)
-    non_trainable_variables = views.View(views.non_trainable_variables)
-    non_trainable_weights = views.View(views.non_trainable_weights)
+    variables = views.View(built_for_symbols(views.variables))
+    weights = views.View(built_for_symbols(views.own_weights))
+    trainable_variables = views.View(built_for_symbols(views.trainable_variables))
+    trainable_weights = views.View(built_for_symbols(views.trainable_variables))
+    non_trainable_variables = views.View(built_for_symbols(views.non_trainable_variables))
+    non_trainable_weights = views.View(built_for_symbols(views.non_trainable_weights))
     name = views.View(views.name)
     dtype = views.View(settings.variable_dtype)
     compute_dtype = views.View(settings.compute_dtype)

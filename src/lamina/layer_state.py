@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
 
 from lamina.core.base.sites import Site
-from lamina.core.specs.spec import Spec
+from lamina.core.calling.build import build
+from lamina.core.running.scope import current
+from lamina.core.specs.spec import Arguments, Spec
 from lamina.core.tree.node import Node, Tracked
 from lamina.errors import explain
 
-__all__ = ["InputsAndOutputs", "LayerNode", "symbolic_input", "symbolic_output"]
+__all__ = [
+    "InputsAndOutputs",
+    "LayerNode",
+    "build_for_symbols",
+    "built_for_symbols",
+    "symbolic_input",
+    "symbolic_output",
+]
+
+T = TypeVar("T")
 
 
 class InputsAndOutputs(NamedTuple):
-    """The symbolic inputs and outputs of one call, as they were passed and returned."""
+    """One symbolic call: inputs and outputs as they were passed and returned, and the input specs.
+
+    The specs are None for layers of text, which have no weights.
+    """
 
     inputs: Any
     outputs: Any
+    specs: Arguments | None
 
 
 class LayerNode(Node):
@@ -41,9 +57,37 @@ class LayerNode(Node):
         self.input_spec: Spec | None = None
         self.symbolic_calls: list[InputsAndOutputs] = []
 
+    @property
+    def is_built(self) -> bool:
+        """Whether the layer has its weights, or draws them once they are read."""
+        return self.built is not None or bool(self.symbolic_calls)
+
     def __getstate__(self) -> dict[str, Any]:
         own: dict[str, Any] = {"input_spec": self.input_spec, "symbolic_calls": []}
         return super().__getstate__() | own
+
+
+def build_for_symbols(layer: Tracked) -> None:
+    """Build a layer that was called on symbolic values only, for those of the first call.
+
+    A model that contains the layer builds it otherwise, so this is for reading weights before.
+    """
+    node = cast(LayerNode, layer._lamina)
+    if node.built is None and node.symbolic_calls and current() is None:
+        specs = node.symbolic_calls[0].specs
+        if specs is not None:
+            build(layer, specs.args, specs.kwargs)
+
+
+def built_for_symbols(read: Callable[[Tracked], T]) -> Callable[[Tracked], T]:
+    """Return the function, with :func:`build_for_symbols` before it."""
+
+    def read_built(layer: Tracked) -> T:
+        build_for_symbols(layer)
+        return read(layer)
+
+    read_built.__doc__ = read.__doc__
+    return read_built
 
 
 def symbolic_input(layer: Tracked) -> Any:

@@ -117,3 +117,39 @@ def test_attributes_and_fields_of_the_names_are_the_users():
     assert sorted(model.values())[0] == "layers.0.bias"
     with pytest.raises(TypeError, match="'layers' and 'output'"):
         Row()
+
+
+def test_the_weights_of_a_layer_called_on_an_input_can_be_used_before_the_model():
+    layer, other = layers.Dense(3), layers.Dense(3)
+    outputs = layer(Input((8,)))
+    assert layer.built and not other.built
+    assert layer._lamina.built is None  # nothing is drawn until it is read
+    kernel, bias = layer.get_weights()
+    assert kernel.shape == (8, 3) and layer.count_params() == 27
+    layer.set_weights([2 * kernel, bias + 1])
+    np.testing.assert_allclose(layer(X), X @ (2 * kernel) + 1, atol=1e-5)
+    model = Model(outputs.call.args[0], outputs)
+    np.testing.assert_array_equal(model(X), layer(X))
+
+
+def test_the_weights_of_a_layer_of_several_inputs_can_be_read_before_the_model():
+    class Pair(Layer):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right = layers.Dense(2), layers.BatchNormalization()
+
+        def call(self, left, right=None):
+            return self.left(left) + self.right(right)
+
+    pair = Pair()
+    outputs = pair(Input((4,)), right=Input((2,)))
+    assert outputs.shape == (None, 2)
+    assert len(pair.trainable_variables) == 4 and len(pair.non_trainable_weights) == 2
+    assert list(pair.values()) == [
+        "left.kernel",
+        "left.bias",
+        "right.gamma",
+        "right.beta",
+        "right.moving_mean",
+        "right.moving_variance",
+    ]

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike, DTypeLike
 from lamina import initializers
 from lamina.core.running.precision import compute_dtype
 from lamina.core.running.scope import decoding
+from lamina.core.tree.variable import Variable
 from lamina.errors import explain
 from lamina.layers.bases.checks import check_count, check_shape, check_within
 from lamina.layers.bases.low_rank import Adaptable
@@ -100,6 +101,16 @@ class Embedding(Adaptable):
 
     def build(self, input_shape: Any = (None,)) -> None:
         self.embeddings = self._kernel((self.input_dim, self.output_dim))
+
+    @property
+    def lora_embeddings_a(self) -> Variable:
+        """The weight ``lora.a``, under its name in Keras; missing without LoRA."""
+        return self._factor("a")
+
+    @property
+    def lora_embeddings_b(self) -> Variable:
+        """The weight ``lora.b``, under its name in Keras; missing without LoRA."""
+        return self._factor("b")
 
     def call(self, inputs: jax.Array) -> jax.Array:
         incremental = decoding()

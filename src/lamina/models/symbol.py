@@ -61,6 +61,9 @@ class Symbol(Symbolic):
     <Symbol of shape (None,), float32>
     """
 
+    sparse = ragged = False
+    """Always False, as in Keras for dense arrays."""
+
     def __init__(
         self,
         spec: Spec,
@@ -97,7 +100,8 @@ class Symbol(Symbolic):
         given = Arguments(specs[0], named)
         of_text = getattr(layer, "_lamina_text_outputs", None)
         outputs = None if of_text is None else of_text(*given.args, *given.kwargs.values())
-        if outputs is None:
+        numeric = outputs is None
+        if numeric:
             outputs = outputs_of(layer, given, bool(kwargs.get("training")))
         call = SymbolicCall(layer, args, kwargs)
         leaves, structure = flatten(outputs)
@@ -110,7 +114,8 @@ class Symbol(Symbolic):
         )
         passed = args if args else tuple(kwargs.values())
         inputs = passed[0] if len(passed) == 1 else list(passed)
-        cast(LayerNode, layer._lamina).symbolic_calls.append(InputsAndOutputs(inputs, made))
+        made_call = InputsAndOutputs(inputs, made, given if numeric else None)
+        cast(LayerNode, layer._lamina).symbolic_calls.append(made_call)
         return made
 
     def __repr__(self) -> str:

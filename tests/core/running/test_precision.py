@@ -161,3 +161,12 @@ def test_unknown_policies_are_refused(name) -> None:
         layers.Dense(2, dtype=name)
     with pytest.raises(UnknownNameError, match="mixed_bfloat16"):
         lamina.set_dtype_policy(name)
+
+
+@pytest.mark.parametrize("kind", ["BatchNormalization", "LayerNormalization", "RMSNormalization"])
+def test_specs_and_symbols_have_the_dtype_of_the_outputs(kind) -> None:
+    layer = getattr(layers, kind)(dtype="mixed_bfloat16")
+    assert layer(arrays(4, 5)).dtype == jnp.bfloat16
+    assert layer.compute_output_spec((4, 5)).dtype == jnp.bfloat16
+    assert layer(lamina.Input((5,))).dtype == jnp.bfloat16
+    assert layer.plan((4, 5)).calls[0].outputs.dtype == jnp.bfloat16

@@ -364,3 +364,13 @@ def test_a_fused_kernel_that_is_not_there_or_shows_no_scores(normal: Make) -> No
             layer(x, x)
     plain = MultiHeadAttention(2, 3, flash_attention=False)
     assert plain(x, x).shape == x.shape
+
+
+def test_the_projections_have_their_names_in_keras_too():
+    layer = MultiHeadAttention(2, 3)
+    layer.build((1, 4, 5), (1, 4, 5))
+    kernels = [layer.query_dense, layer.key_dense, layer.value_dense, layer.output_dense]
+    assert [one.kernel for one in kernels] == [
+        one.kernel for one in (layer.query, layer.key, layer.value, layer.attention_output)
+    ]
+    assert len(layer.variables) == 8

@@ -256,3 +256,23 @@ def test_a_refusal_changes_nothing(normal):
     assert layer.kernel.trainable
     assert "lora_rank" not in layer.get_config()
     assert jnp.array_equal(layer(x), before)
+
+
+def test_the_weights_of_a_built_layer_are_created_at_once(normal):
+    model = Sequential([layers.Dense(4), layers.Embedding(3, 2)])
+    dense, embedding = model.layers
+    assert not dense.lora_enabled and dense.lora_rank is None and dense.lora_alpha is None
+    dense.build((None, 5))
+    dense.enable_lora(2, lora_alpha=3.0)
+    assert (dense.lora_enabled, dense.lora_rank, dense.lora_alpha) == (True, 2, 3.0)
+    assert [v.shape for v in dense.trainable_variables] == [(4,), (5, 2), (2, 4)]
+    assert dense.lora_kernel_a is dense.lora.a and dense.lora_kernel_b is dense.lora.b
+    x = normal(3, 5)
+    before = dense(x)
+    dense.lora.b.assign(jnp.ones((2, 4)))
+    change = 1.5 * x @ dense.lora.a.value @ jnp.ones((2, 4))
+    assert_close(dense(x), before + change)
+    embedding.enable_lora(1)
+    assert embedding.trainable_variables == [] and not hasattr(embedding, "lora_embeddings_a")
+    embedding.build((1,))
+    assert embedding.lora_embeddings_b is embedding.lora.b

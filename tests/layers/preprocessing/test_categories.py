@@ -137,3 +137,19 @@ def test_gradients_do_not_pass_bins():
         jnp.ones(3)
     )
     assert slopes.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (layers.CategoryEncoding(4), [1, 0, 1, 1]),
+        (layers.Discretization(bin_boundaries=[1.0]), [1, 1, 0, 1]),
+        (layers.Hashing(1), [0, 0, 0, 0]),
+        (layers.IntegerLookup(vocabulary=[2, 3]), [2, 1, 0, 1]),
+        (layers.Normalization(mean=1.0, variance=4.0), [1.0, 0.5, -0.5, 0.5]),
+        (layers.Rescaling(2.0), [6, 4, 0, 4]),
+    ],
+)
+def test_lists_of_numbers_are_arrays(layer, expected):
+    assert layer([3, 2, 0, 2]).tolist() == expected
+    assert jnp.array_equal(layer([[3, 2], [0, 2]]), layer(np.array([[3, 2], [0, 2]])))

@@ -103,11 +103,11 @@ def get_registered_object(
 
 
 @contextlib.contextmanager
-def custom_object_scope(*custom_objects: Mapping[str, Any]) -> Generator[None]:
+def custom_object_scope(*custom_objects: Mapping[str, Any] | None) -> Generator[None]:
     """Let files refer to classes and functions inside of a `with` block.
 
     Args:
-        *custom_objects: dicts of the classes and functions by their names.
+        *custom_objects: dicts of the classes and functions by their names; None for none.
 
     >>> with custom_object_scope({"double": lambda x: 2 * x}):
     ...     "double" in get_custom_objects()

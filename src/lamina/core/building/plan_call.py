@@ -18,6 +18,7 @@ from lamina.core.building.recording import SCOPE_NAME, Recording
 from lamina.core.building.request import base_build, request_for
 from lamina.core.running.interpreter import Interpreter, Runner, Step
 from lamina.core.running.layer_call import run_layer
+from lamina.core.running.precision import cast_floating
 from lamina.core.running.scope import current
 from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
@@ -124,6 +125,9 @@ class PlanCall(Interpreter):
             finally:
                 self._running.pop()
                 del planner.running[depth:]
+        scope = current()
+        if scope is not None and scope.output_dtype is not None:
+            outputs = cast_floating(outputs, scope.output_dtype)
         own = self._own_output_shape(layer, method)
         if own is None:
             planned.outputs = as_specs(outputs)

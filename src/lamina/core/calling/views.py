@@ -115,7 +115,7 @@ class BuiltFlag:
     @overload
     def __get__(self, layer: Tracked, owner: type) -> bool: ...
     def __get__(self, layer: Tracked | None, owner: type) -> BuiltFlag | bool:
-        return self if layer is None else layer._lamina.built is not None
+        return self if layer is None else layer._lamina.is_built
 
     def __set__(self, layer: Tracked, value: bool) -> None:
         return None

@@ -94,7 +94,8 @@ def _run_method(
     if dtype is not None and not uncast:
         given, (args, kwargs) = (args, kwargs), cast_floating((args, kwargs), dtype)
         copy_masks(masks, given, (args, kwargs))
-    SCOPE.set(Scope(call, layer, training, key, None if uncast else dtype))
+    inner, after = (None, dtype) if uncast else (dtype, None)
+    SCOPE.set(Scope(call, layer, training, key, inner, after))
     options = {} if info.training_at is None else {"training": training}
     run = call.run
     if (node.remat or node.remat_of_scope) and training and method == "call":

@@ -28,6 +28,8 @@ class Scope(NamedTuple):
         training: the training mode.
         key: the random key of the call; None if the call has none.
         dtype: the compute dtype under mixed precision; None for the dtypes of the arrays.
+        output_dtype: the dtype of the outputs of a method that computes in another one; None for
+            the dtype in which they are computed.
     """
 
     call: Interpreter
@@ -35,6 +37,7 @@ class Scope(NamedTuple):
     training: bool
     key: Key | None
     dtype: Any = None
+    output_dtype: Any = None
 
 
 def current() -> Scope | None:

@@ -126,6 +126,11 @@ class Node:
         self.remat_of_scope = False
         self.plans = PlannedCalls()
 
+    @property
+    def is_built(self) -> bool:
+        """Whether the layer has its weights."""
+        return self.built is not None
+
     def build_state(self) -> tuple[Any, ...]:
         """Return a copy of the state that building a layer, or loading a file, changes."""
         return (

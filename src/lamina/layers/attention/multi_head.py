@@ -236,6 +236,26 @@ class MultiHeadAttention(Weighted):
         outputs = (output, *scores, *([] if cache is None else [cache]))
         return outputs if len(outputs) > 1 else output
 
+    @property
+    def query_dense(self) -> Projection:
+        """The projection of the query, under its name in Keras."""
+        return self.query
+
+    @property
+    def key_dense(self) -> Projection:
+        """The projection of the key, under its name in Keras."""
+        return self.key
+
+    @property
+    def value_dense(self) -> Projection:
+        """The projection of the value, under its name in Keras."""
+        return self.value
+
+    @property
+    def output_dense(self) -> Projection:
+        """The projection of the output, under its name in Keras; it exists after the build."""
+        return self.attention_output
+
     def _joined(self, query: jax.Array, heads: jax.Array) -> jax.Array:
         """The output projection of all heads, after the gate."""
         if self.gate is not None:

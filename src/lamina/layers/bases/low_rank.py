@@ -110,8 +110,8 @@ class Adaptable(Weighted):
     ) -> None:
         """Freezes the kernel and trains a low-rank update: ``kernel + (lora_alpha / rank) a b``.
 
-        May be called before or after the build. The next call creates the weights ``lora.a`` and
-        ``lora.b``.
+        May be called before or after the build. The weights ``lora.a`` and ``lora.b`` are created
+        with the kernel, or at once if it exists.
 
         Args:
             rank: positive integer, rank of the update.
@@ -145,6 +145,33 @@ class Adaptable(Weighted):
         self.lora = change
         node = self._lamina
         node.keywords = {**node.keywords, "lora_rank": change.rank, "lora_alpha": change.alpha}
+        if self._has_plain_kernel():
+            change.build(getattr(self, self._adapted).shape)  # else the next call does
+
+    @property
+    def lora_enabled(self) -> bool:
+        """Whether the kernel is frozen and adapted by a low-rank update."""
+        return self.lora is not None
+
+    @property
+    def lora_rank(self) -> int | None:
+        """The rank of the update; None without LoRA."""
+        return None if self.lora is None else self.lora.rank
+
+    @property
+    def lora_alpha(self) -> float | None:
+        """The numerator of the scale of the update; None without LoRA."""
+        return None if self.lora is None else self.lora.alpha
+
+    @property
+    def lora_kernel_a(self) -> Variable:
+        """The weight ``lora.a``, under its name in Keras; missing without LoRA."""
+        return self._factor("a")
+
+    @property
+    def lora_kernel_b(self) -> Variable:
+        """The weight ``lora.b``, under its name in Keras; missing without LoRA."""
+        return self._factor("b")
 
     def merge_lora(self) -> None:
         """Adds the update to the kernel, which becomes trainable again; outputs do not change.
@@ -288,6 +315,20 @@ class Adaptable(Weighted):
             for part, value in integers_of(kernel, axes, chosen, len(variable.copies)).items():
                 found[f"{name}{part}"] = value
         return found
+
+    def _factor(self, name: str) -> Variable:
+        """One of the factors of the update."""
+        if self.lora is None or not self.lora.built:
+            raise AttributeError(f"{type(self).__name__} has no weights of LoRA")
+        return getattr(self.lora, name)
+
+    def _has_plain_kernel(self) -> bool:
+        """Whether the kernel exists, is of floats, not stacked, and on the default device."""
+        kernel = getattr(self, self._adapted, None)
+        if not isinstance(kernel, Variable) or not kernel.built or kernel.copies:
+            return False
+        floating = jnp.issubdtype(kernel.weight_dtype, jnp.floating)
+        return self._lamina.placement is None and bool(floating)
 
     def _train_kernel(self, trainable: bool) -> None:
         kernel = getattr(self, self._adapted, None)

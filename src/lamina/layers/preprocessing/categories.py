@@ -12,10 +12,10 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from lamina.core.running.precision import uncast
-from lamina.layer import Layer
 from lamina.layers.bases.adapted import record_options
 from lamina.layers.bases.checks import check_choice, check_count, check_shape, check_within
 from lamina.layers.bases.errors import bad_option, refusal
+from lamina.layers.bases.lists import TakesLists
 from lamina.ops.categories import MODES, digitize, encode
 from lamina.ops.quantiles import Summary, boundaries, merged, summary_of
 from lamina.options import LayerOptions
@@ -25,7 +25,7 @@ __all__ = ["CategoryEncoding", "Discretization"]
 _OLD_NAMES = {"binary": "multi_hot"}
 
 
-class CategoryEncoding(Layer):
+class CategoryEncoding(TakesLists):
     """Encodes integers in [0, num_tokens) as vectors; see :func:`lamina.ops.categories.encode`.
 
     ``y[..., k] = max_s (x[..., s] == k)`` for ``"multi_hot"``, the sum for ``"count"``, and
@@ -84,7 +84,7 @@ class CategoryEncoding(Layer):
         return encode(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
 
 
-class Discretization(Layer):
+class Discretization(TakesLists):
     """Replaces numbers by the index of their bin: ``y = #{k: boundaries[k] <= x}``.
 
     The outer bins reach to infinity. :meth:`adapt` finds the boundaries of ``num_bins`` bins of

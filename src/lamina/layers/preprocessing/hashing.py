@@ -18,6 +18,7 @@ from lamina.core.tree.node import Symbolic
 from lamina.layer import Layer
 from lamina.layers.bases.checks import check_choice, check_count, check_salt
 from lamina.layers.bases.errors import bad_option, refusal
+from lamina.layers.bases.lists import TakesLists
 from lamina.layers.bases.text import as_text, encoded_spec, is_text
 from lamina.ops.categories import MODES, encode
 from lamina.ops.hashing import crossed, farmhashes, hash_bins, integer_bins, on_host
@@ -50,7 +51,7 @@ class HashingLayer(Layer):
         return encode(indices, self.output_mode, self.num_bins, self.compute_dtype)
 
 
-class Hashing(HashingLayer):
+class Hashing(TakesLists, HashingLayer):
     """Replaces integers and strings by the bin of their hash: ``y = hash(x) mod num_bins``.
 
     The hash is that of Keras: FarmHash, or SipHash with a salt, of the UTF-8 text; integers are

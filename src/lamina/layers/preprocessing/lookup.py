@@ -17,6 +17,7 @@ from lamina.core.running.precision import uncast
 from lamina.core.specs.spec import Spec
 from lamina.layers.bases.checks import check_choice, check_encoding
 from lamina.layers.bases.errors import bad_option, refusal
+from lamina.layers.bases.lists import TakesLists
 from lamina.layers.bases.lookup import Lookup, Tokens, Weights
 from lamina.layers.bases.text import TextLayer, as_text, encoded_spec
 from lamina.ops.hashing import hash_bins, integer_bins
@@ -25,7 +26,7 @@ from lamina.options import LayerOptions
 __all__ = ["IntegerLookup", "StringLookup", "TextLookup"]
 
 
-class IntegerLookup(Lookup):
+class IntegerLookup(TakesLists, Lookup):
     """Replaces integers by their indices in a vocabulary: ``y = k`` where ``vocabulary[k] = x``.
 
     The vocabulary begins with ``mask_token`` (in mode ``"int"``, if there is one) and the

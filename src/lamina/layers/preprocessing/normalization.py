@@ -15,9 +15,9 @@ from jax.typing import ArrayLike
 from lamina.core.running.precision import uncast
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError
-from lamina.layer import Layer
 from lamina.layers.bases.checks import check_integers
 from lamina.layers.bases.errors import refusal
+from lamina.layers.bases.lists import TakesLists
 from lamina.ops.arrays import cast, float_dtype
 from lamina.options import LayerOptions
 
@@ -26,7 +26,7 @@ __all__ = ["Normalization", "Rescaling"]
 _LEAST = 1e-7  # smallest standard deviation to divide by
 
 
-class Rescaling(Layer):
+class Rescaling(TakesLists):
     """Scales and shifts its inputs: ``y = scale x + offset``.
 
     Shapes: any, unchanged. Integers become floats.
@@ -59,7 +59,7 @@ class Rescaling(Layer):
         return x * jnp.asarray(self.scale, x.dtype) + jnp.asarray(self.offset, x.dtype)
 
 
-class Normalization(Layer):
+class Normalization(TakesLists):
     """Normalizes data to mean 0 and variance 1: ``y = (x - mean) / max(sqrt(variance), 1e-7)``.
 
     Shapes: any, unchanged; weights ``mean`` and ``variance``, not trainable, with the input's sizes
