@@ -82,7 +82,7 @@ INSTEAD: dict[str, str] = {
 }
 """What serves instead of a name, or of all names of a namespace, that Lamina does not have."""
 
-_BATCHES = "it returns batches with map, take, skip, cache and prefetch, which fit accepts"
+_BATCHES = "it returns batches with map, shuffle, rebatch and others, which fit accepts"
 
 _MODEL = "train_step, test_step and predict_step take (self, state, data), as Keras has them on JAX"
 
@@ -111,13 +111,16 @@ DIFFERS: dict[str, str] = {
 """How the names that Lamina has differ from Keras's. A namespace stands for all its names."""
 
 
-def missing(namespace: str, name: str, known: Iterable[str]) -> Exception:
+def missing(
+    namespace: str, name: str, known: Iterable[str], instead: str | None = None
+) -> Exception:
     """The error for `namespace.name`, with a replacement or the nearest name.
 
     Args:
         namespace: the namespace, such as ``"keras.ops"``.
         name: the missing name.
         known: the supported names of the namespace.
+        instead: the remedy, for a name that Keras 3 does not have either. Default None.
 
     >>> print(missing("keras.layers", "Pipeline", []))
     lamina.compat.keras has no keras.layers.Pipeline.
@@ -125,4 +128,5 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> Exception:
       remedy:   Use keras.Sequential.
     """
     otherwise = f"dir({namespace}) lists the supported names."
-    return missing_name("lamina.compat.keras", namespace, name, known, INSTEAD, otherwise)
+    remedies = INSTEAD if instead is None else {f"{namespace}.{name}": instead}
+    return missing_name("lamina.compat.keras", namespace, name, known, remedies, otherwise)
