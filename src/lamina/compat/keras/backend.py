@@ -19,6 +19,7 @@ from lamina.compat.keras.config import (
     set_image_data_format,
 )
 from lamina.compat.keras.missing import missing
+from lamina.compat.keras.ops.table import OPERATIONS
 from lamina.models.symbol import Symbol
 
 __all__ = [
@@ -115,4 +116,7 @@ def result_type(*dtypes: Any) -> str:
 
 
 def __getattr__(name: str) -> Any:
-    raise missing("keras.backend", name, __all__)
+    instead = {one: f"Use keras.ops.{one}." for one in OPERATIONS} | {
+        "Variable": "Use keras.Variable."
+    }
+    raise missing("keras.backend", name, __all__, instead.get(name))
