@@ -115,3 +115,12 @@ def pytest_runtest_call(item: pytest.Item):
         if "materialize symbols" in str(error) and not has_float16():
             pytest.skip("XLA cannot compile float16 for this processor")
         raise
+
+
+@pytest.fixture(autouse=True)
+def default_rng(request: pytest.FixtureRequest) -> None:
+    """Let calls without a key draw in tests of `lamina.compat.keras` only, which sets it."""
+    keras: Any = sys.modules.get("lamina.compat.keras")
+    if keras is not None:
+        own = request.path.name.startswith("test_keras")
+        sys.modules["lamina"].set_default_rng(keras.next_key if own else None)

@@ -16,7 +16,7 @@ PUBLIC = {
     "initializers", "jit", "layers", "load",
     "load_exported", "deserialize", "generate", "serialize", "remat", "losses", "metrics",
     "plot_attention", "plot_model", "regularizers",
-    "set_build_wait", "set_dtype_policy", "set_seed",
+    "set_build_wait", "set_default_rng", "set_dtype_policy", "set_seed",
 }  # fmt: skip
 
 

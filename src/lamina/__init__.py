@@ -12,6 +12,7 @@ with paused_collection():
     from lamina.core.building.seeds import set_seed
     from lamina.core.calling.jit import jit
     from lamina.core.running.added_losses import added_losses
+    from lamina.core.running.keys import set_default_rng
     from lamina.core.running.precision import dtype_policy, set_dtype_policy
     from lamina.core.specs.input_spec import InputSpec
     from lamina.core.specs.spec import Spec
@@ -62,6 +63,7 @@ __all__ = [
     "remat",
     "serialize",
     "set_build_wait",
+    "set_default_rng",
     "set_dtype_policy",
     "set_seed",
 ]

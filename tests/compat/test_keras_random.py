@@ -115,3 +115,45 @@ def test_a_seed_is_an_integer() -> None:
         ours.random.SeedGenerator(1.5)  # type: ignore[arg-type]
     seeds = ours.random.SeedGenerator(4)
     assert ours.random.SeedGenerator.from_config(seeds.get_config())._start == 4
+
+
+def test_calls_of_layers_without_a_key_draw_from_the_global_seed():
+    dropout, x = ours.layers.Dropout(0.5), np.ones((4, 50), "float32")
+    ours.utils.set_random_seed(3)
+    first, second = dropout(x, training=True), dropout(x, training=True)
+    assert (first != second).any() and (dropout(x) == x).all()
+    ours.utils.set_random_seed(3)
+    np.testing.assert_array_equal(dropout(x, training=True), first)
+    np.testing.assert_array_equal(
+        dropout(x, training=True, rng=jax.random.key(0)),
+        dropout(x, training=True, rng=jax.random.key(0)),
+    )
+
+
+def test_without_a_key_a_loop_draws_anew_in_each_step_or_tells():
+    class Steps(ours.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dropout = ours.layers.Dropout(0.5)
+
+        def call(self, inputs):
+            def step(carry, one):
+                return carry, self.dropout(one, training=True)
+
+            return jax.lax.scan(step, 0, inputs)[1]
+
+    with pytest.raises(LaminaError, match="body of a loop"):
+        Steps()(np.ones((2, 3), "float32"))
+    rnn = ours.layers.SimpleRNN(2, dropout=0.5, return_sequences=True)
+    assert rnn(np.ones((1, 3, 2), "float32"), training=True).shape == (1, 3, 2)
+
+
+def test_compiled_programs_and_pure_calls_need_a_key():
+    dropout, x = ours.layers.Dropout(0.5), jnp.ones((2, 3))
+    with pytest.raises(LaminaError, match="no random key"):
+        jax.jit(lambda one: dropout(one, training=True))(x)
+    with pytest.raises(LaminaError, match="no random key"):
+        dropout.apply({}, x, training=True)
+    lamina.set_default_rng(None)
+    with pytest.raises(LaminaError, match="no random key"):
+        dropout(x, training=True)

@@ -2,7 +2,8 @@
 
 Replace ``import keras`` by ``from lamina.compat import keras``, and ``from keras import layers`` by
 ``from lamina.compat.keras import layers``. A name that Lamina does not have is an error that says
-what serves instead.
+what serves instead. Importing the package sets :func:`lamina.set_default_rng`: as in Keras, calls
+of layers without a random key draw from the global generator.
 
 >>> from lamina.compat import keras
 >>> inputs = keras.Input((4,))
@@ -16,6 +17,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import lamina
 from lamina.compat.keras.missing import missing
 
 _MODULES = (
@@ -68,6 +70,14 @@ _NAMES = {
     "remat": "lamina.compat.keras.scopes",
     "version": "lamina.compat.keras.scopes",
 }
+
+
+def next_key() -> Any:
+    """The next random key of the global generator."""
+    return importlib.import_module(f"{__name__}.random").next_key()
+
+
+lamina.set_default_rng(next_key)
 
 
 def __getattr__(name: str) -> Any:

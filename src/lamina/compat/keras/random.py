@@ -36,6 +36,7 @@ __all__ = [
     "uniform",
 ]
 
+_random: Any = jax.random
 Shape = tuple[int, ...]
 _PRIME, _RANGE = 5387, 933199
 
@@ -98,14 +99,23 @@ class SeedGenerator:
 
 
 class _Global:
-    """The generator of draws without a seed."""
+    """The generator of draws without a seed, and that of the keys of layers' calls."""
 
     generator: SeedGenerator | None = None
+    keys: SeedGenerator | None = None
 
 
 def set_global_seed(seed: int | None) -> None:
     """Start the draws without a seed at a seed; None for a random one."""
     _Global.generator = None if seed is None else SeedGenerator(seed)
+    _Global.keys = None if seed is None else SeedGenerator(seed + 1)
+
+
+def next_key() -> jax.Array:
+    """The next random key of calls of layers."""
+    if _Global.keys is None:
+        _Global.keys = SeedGenerator()
+    return _random.wrap_key_data(_Global.keys.next(), impl="threefry2x32")
 
 
 def _is_compiled() -> bool:

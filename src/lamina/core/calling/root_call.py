@@ -19,7 +19,7 @@ from lamina.core.building.transaction import carry_out
 from lamina.core.running import added_losses, errors
 from lamina.core.running.computing_calls import GivenCall, LiveCall, WatchedCall
 from lamina.core.running.interpreter import Interpreter
-from lamina.core.running.keys import Key, as_key
+from lamina.core.running.keys import Key, as_key, default_key
 from lamina.core.running.layer_call import run_layer
 from lamina.core.running.scope import as_mode, current, run_in
 from lamina.core.specs.signature import key_of, method_of
@@ -225,7 +225,10 @@ class Root:
 
     def enter(self, call: Interpreter) -> Any:
         """Run the root's method with an interpreter."""
-        key = None if self.rng is None else Key(self.rng)
+        if self.rng is not None:
+            key = Key(self.rng)
+        else:
+            key = default_key() if isinstance(call, LiveCall) else None
         if self._masks is not None:
             call.masks = self._masks
         return call.around(

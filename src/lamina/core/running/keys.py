@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from lamina.core.base.jax_internals import in_loop, trace_state
+from lamina.core.base.jax_internals import in_loop, is_staged, outside_traces, trace_state
 from lamina.core.base.pytrees import as_array
 from lamina.core.base.sites import site
 from lamina.core.running.interpreter import Interpreter
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, LaminaError, TraceError, explain
 
-__all__ = ["Key", "NoKeyError", "as_key", "no_call", "split_for"]
+__all__ = [
+    "Key",
+    "NoKeyError",
+    "as_key",
+    "default_key",
+    "no_call",
+    "set_default_rng",
+    "split_for",
+]
 
 
 class NoKeyError(LaminaError):
@@ -28,22 +37,60 @@ class Key:
     numbers; a call to which the same JAX key is passed again starts at 0.
 
     Args:
-        value: the JAX key.
+        value: the JAX key, or a function that makes it at the first draw.
         drawn: the number of draws, by the layer's path; None (default) for no draws.
         state: the JAX trace in which the key was passed; None (default) for the running one.
     """
 
-    __slots__ = ("drawn", "state", "value")
+    __slots__ = ("_value", "drawn", "state")
 
     def __init__(self, value: Any, drawn: dict[str, int] | None = None, state: Any = None) -> None:
-        self.value = value
+        self._value = value
         self.state = trace_state() if state is None else state
         self.drawn: dict[str, int] = {} if drawn is None else drawn
+
+    @property
+    def value(self) -> Any:
+        """The JAX key."""
+        if callable(self._value):
+            self._value = outside_traces(self._value)
+        return self._value
 
     @property
     def is_outside_loop(self) -> bool:
         """Whether the body of a loop is running that began after the key was passed."""
         return in_loop(self.state)
+
+
+class _Default:
+    source: Any = None
+
+
+def set_default_rng(source: Callable[[], Any] | None) -> None:
+    """Set where calls of layers without the argument ``rng`` get their random keys.
+
+    Without it, drawing in such a call is an error. It has no effect on `apply`, on compiled calls
+    and within ``jax.jit``, where a key from outside would be the same in all runs of the program.
+
+    Args:
+        source: a function without arguments that returns another JAX key each time. It is called
+            when a layer draws. None, as initially, for no keys.
+
+    >>> import itertools
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from lamina import layers
+    >>> set_default_rng(map(jax.random.key, itertools.count()).__next__)
+    >>> layers.Dropout(0.5)(jnp.ones((2, 3)), training=True).shape
+    (2, 3)
+    >>> set_default_rng(None)
+    """
+    _Default.source = source
+
+
+def default_key() -> Key | None:
+    """Return the key of a call without `rng`; None if it may not draw."""
+    return None if _Default.source is None or is_staged() else Key(_Default.source)
 
 
 def as_key(rng: Any) -> Any:
