@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 import lamina
-from lamina.errors import InputError, explain
+from lamina.errors import InputError, TraceError, explain
 from lamina.models.symbol import Symbol as KerasTensor
 
 __all__ = ["KerasTensor", "Variable", "device", "name_scope", "remat", "version"]
@@ -77,7 +77,14 @@ def Variable(  # noqa: N802 - Keras's name
         trainable=trainable,
         name=name,
     )
-    return made.assign(value)
+    return _with_value(made, value)
+
+
+def _with_value(made: lamina.Variable, value: Any) -> lamina.Variable:
+    try:
+        return made.assign(value)
+    except TraceError:  # in a layer's build, the initializer sets the value
+        return made
 
 
 @contextlib.contextmanager
