@@ -349,7 +349,8 @@ class OwnSteps:
             InputError: another optimizer of the model is not built.
         """
         if self._main is not None and not self._main.is_of(trainable):
-            self._main.build(trainable)
+            tree = walk(self.model)
+            self._main.build(trainable, [tree.path(variable) for variable in trainable])
         for one in self.optimizers:
             one._checked()
 
