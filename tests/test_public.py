@@ -15,13 +15,8 @@ PUBLIC = {
     "dtype_policy", "errors", "files",
     "initializers", "jit", "layers", "load",
     "load_exported", "deserialize", "generate", "serialize", "remat", "losses", "metrics",
-<<<<<<< HEAD
     "plot_attention", "plot_model", "quantizers", "regularizers",
-    "set_build_wait", "set_dtype_policy", "set_seed",
-=======
-    "plot_attention", "plot_model", "regularizers",
     "set_build_wait", "set_default_rng", "set_dtype_policy", "set_seed",
->>>>>>> h-kl
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from lamina.compat import keras as ours
+from lamina.compat.keras.utils.batches import Batches
 from lamina.errors import InputError
 
 _random = np.random.default_rng(0)
@@ -227,6 +228,39 @@ def test_single_elements_become_batches() -> None:
     model.fit(changed.map(lambda x, y: (x, y["y"] * 1.0)).shuffle(9).batch(4), verbose=0)
     with pytest.raises(InputError, match="batches already"):
         batches.batch(2)
+def test_batches_are_regrouped() -> None:
+    data = Batches(lambda rows: (rows, -rows), np.arange(10), 4)
+    assert [x.tolist() for x, _ in data.rebatch(3)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
+    assert len(data.rebatch(3, drop_remainder=True)) == 3
+    assert [int(x) for x, _ in data.unbatch().skip(8)] == [8, 9]
+    shuffled = data.unbatch().shuffle(10, seed=0)
+    passes = [[int(x) for x, _ in shuffled] for _ in range(2)]
+    assert passes[0] != passes[1] and [sorted(one) for one in passes] == [list(range(10))] * 2
+    both = data.take(1).concatenate(data.skip(2)).repeat(2)
+    assert [y.tolist() for _, y in both] == [[0, -1, -2, -3], [-8, -9]] * 2
+    assert data.cardinality().numpy() == 3 == len(data.take(-1))
+    with pytest.raises(InputError, match="without an end"):
+        data.repeat()
+    with pytest.raises(AttributeError, match="A data set has no filter"):
+        _ = data.filter
+
+
+def test_batches_of_one_order_do_not_change_each_other() -> None:
+    data = Batches(lambda rows: rows, np.arange(6), 2, shuffle=True, seed=0).unbatch()
+    mapped = data.map(lambda row: row)
+    for _ in range(3):
+        pairs = zip(iter(data), iter(mapped), strict=True)
+        one, other = zip(*pairs, strict=True)
+        assert sorted(map(int, one)) == sorted(map(int, other)) == list(range(6))
+
+
+def test_arrays_of_data_sets_are_read_like_tensors() -> None:
+    [(images, labels)] = ours.utils.split_dataset((np.ones((2, 3)), np.array([4, 5])), left_size=2)[
+        0
+    ].batch(2)
+    assert type(images.numpy()) is np.ndarray and images[0].numpy().tolist() == [1, 1, 1]
+    assert labels[1].numpy() == 5 and {5: "found"}[labels[1]] == "found"
+    assert f"{images[0, 0]:.1f}" == "1.0" and jnp.asarray(images).shape == (2, 3)
 
 
 @pytest.mark.parametrize(

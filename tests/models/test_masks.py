@@ -232,3 +232,25 @@ def test_a_mask_that_is_not_of_the_steps_of_the_outputs_hides_nothing() -> None:
     loss = model.evaluate(TOKENS, TARGETS[..., 0], 20, verbose=0)
     expected = ((np.asarray(model(TOKENS)) - TARGETS[..., 0]) ** 2).mean()
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+class Averaged(lamina.Layer):
+    """The mean of the steps that the mask keeps; it fails without a mask."""
+
+    def call(self, inputs, mask=None):
+        kept = mask[..., None].astype(inputs.dtype)
+        return (inputs * kept).sum(1) / kept.sum(1)
+
+
+@pytest.mark.filterwarnings("ignore:.*does not pass the mask on")
+@pytest.mark.parametrize("steps", [6, None])
+def test_a_layer_that_needs_its_mask_is_called_on_symbols(steps):
+    tokens = lamina.Input((steps,), dtype="int32")
+    embedding = layers.Embedding(9, 4, mask_zero=True)
+    model = lamina.Model(tokens, Averaged()(embedding(tokens)))
+    kept = (TOKENS > 0)[..., None]
+    expected = (np.asarray(embedding.embeddings)[TOKENS] * kept).sum(1) / kept.sum(1)
+    np.testing.assert_allclose(model(TOKENS), expected, rtol=1e-5)
+    inputs = lamina.Input((2, 3))
+    with pytest.raises(Exception, match="NoneType"):  # in a graph without a mask
+        lamina.Model(inputs, Averaged()(inputs))(np.ones((1, 2, 3), "float32"))

@@ -106,6 +106,27 @@ def test_the_base_compute_loss_is_that_of_compile_with_added_losses():
     fitted(make, X, Y, sample_weight=np.linspace(0, 2, 40, dtype="float32"))
 
 
+def test_averaged_weights_of_a_model_within_a_model():
+    def make(lib):
+        class Model(lib.Model):
+            def __init__(self):
+                super().__init__()
+                inputs = lib.Input((6,))
+                self.inner = lib.Model(inputs, lib.layers.Dense(1)(inputs))
+
+            def call(self, x):
+                return self.inner(x)
+
+            def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, **options):
+                return jnp.mean((y - y_pred) ** 2)
+
+        model = Model()
+        model.compile(lib.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5))
+        return model
+
+    fitted(make, X, Y)
+
+
 def test_compute_metrics_adds_results():
     def make(kit):
         class Own(kit.Model):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack, cast
 
 from lamina.core.base.pytrees import leaves_of
+from lamina.core.calling import key_states
 from lamina.core.calling.root_call import output_masks
 from lamina.core.calling.views import View
 from lamina.core.running.masks import masks_by_inner_layers
@@ -121,6 +122,8 @@ class Model(Layer):
 
     stop_evaluating = stop_predicting = False
     """Set to True by a callback to end `evaluate` or `predict` after the batch."""
+
+    non_trainable_variables = View(key_states.non_trainable_variables)
 
     optimizer = View(trainer_of)
     """The :class:`lamina.Trainer` of a compiled model; its ``learning_rate`` can be set."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from lamina.core.base.sites import Site
+from lamina.core.calling.key_states import KeyState
 from lamina.core.tree.node import Tracked
 from lamina.errors import InputError, explain
 from lamina.layer import Layer
@@ -42,6 +43,7 @@ class ModelNode(LayerNode):
         predictor: the compiled call, made by the first `predict`.
         ends: the symbolic inputs and outputs, as far as they are known.
         first: the `Input` that a `Sequential` began with; None without one, and in copies.
+        key_state: the variable of the random key of `stateless_call`; None without one.
         input_layers: the inputs of a graph as layers, made when they are first read.
         stages: the graph of the model, and its stages if it takes or gives text; None if unknown.
         history: the logs of the last `fit`; None before.
@@ -54,6 +56,7 @@ class ModelNode(LayerNode):
         "first",
         "history",
         "input_layers",
+        "key_state",
         "pending",
         "predictor",
         "stages",
@@ -72,6 +75,7 @@ class ModelNode(LayerNode):
         self.ends: SymbolicEnds | None = None
         self.first: Any = None
         self.input_layers: list[Any] | None = None
+        self.key_state: KeyState | None = None
         self.stages: tuple[Any, Any] | None = None
         self.history: History | None = None
         self.warned = False

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from lamina.core.base.pytrees import leaves_of
 from lamina.core.calling import views
+from lamina.core.calling.key_states import without_key
 from lamina.core.tree.build_state import unbuilt
 from lamina.core.tree.cell import Cell, cell_values
 from lamina.core.tree.node import attributes
@@ -155,6 +156,7 @@ def stateless_compute_loss(
     Returns:
         The loss, and the three lists after the call.
     """
+    non_trainable_variables, key = without_key(model, non_trainable_variables)
     values = _by_id(model, trainable_variables, non_trainable_variables)
 
     def run(data: Any) -> Any:
@@ -165,7 +167,7 @@ def stateless_compute_loss(
         loss, written = call.enter(values)
     kept = zip(views.non_trainable_variables(model), non_trainable_variables, strict=True)
     after = [written.get(id(variable), value) for variable, value in kept]
-    return loss, (list(trainable_variables), after, metrics)
+    return loss, (list(trainable_variables), [*after, *key], metrics)
 
 
 def train_step(model: Layer, state: Any, data: Any) -> tuple[dict[str, Any], Any]:
@@ -347,7 +349,8 @@ class OwnSteps:
             InputError: another optimizer of the model is not built.
         """
         if self._main is not None and not self._main.is_of(trainable):
-            self._main.build(trainable)
+            tree = walk(self.model)
+            self._main.build(trainable, [tree.path(variable) for variable in trainable])
         for one in self.optimizers:
             one._checked()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import operator
 from typing import Any, cast
@@ -12,6 +13,7 @@ from lamina.core.base.pytrees import flatten, map_tree, unflatten
 from lamina.core.base.sites import site
 from lamina.core.building.transaction import outputs_of
 from lamina.core.running.masks import masks_by_inner_layers
+from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.core.tree.node import Symbolic, Tracked
 from lamina.core.tree.variable import Variable
@@ -102,7 +104,7 @@ class Symbol(Symbolic):
         outputs = None if of_text is None else of_text(*given.args, *given.kwargs.values())
         numeric = outputs is None
         if numeric:
-            outputs = outputs_of(layer, given, bool(kwargs.get("training")))
+            outputs = _outputs(layer, given, bool(kwargs.get("training")))
         call = SymbolicCall(layer, args, kwargs)
         leaves, structure = flatten(outputs)
         made = unflatten(
@@ -146,6 +148,30 @@ def _no_array(use: str) -> str:
         received=use,
         remedy="Wrap the function in a layer: layers.Lambda(function)(x).",
     )
+
+
+def _outputs(layer: Tracked, given: Arguments, training: bool) -> Any:
+    """Return the specs of the outputs; a layer that fails without a mask is given one.
+
+    Whether the inputs have one is known when the graph runs.
+    """
+    try:
+        return outputs_of(layer, given, training)
+    except Exception:
+        masked = _with_mask(layer, given)
+        if masked is not None:
+            with contextlib.suppress(Exception):
+                return outputs_of(layer, masked, training)
+        raise
+
+
+def _with_mask(layer: Tracked, given: Arguments) -> Arguments | None:
+    """Return the arguments with a mask of the steps of the first; None if the layer takes none."""
+    first = given.args[0] if given.args else None
+    takes = "mask" in method_of(type(layer), "call").signature.parameters
+    if not takes or "mask" in given.kwargs or not isinstance(first, Spec) or first.ndim < 2:
+        return None
+    return Arguments(given.args, given.kwargs | {"mask": Spec(first.shape[:2], "bool")})
 
 
 def _spec(leaf: Any) -> Any:

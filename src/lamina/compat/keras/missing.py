@@ -42,10 +42,7 @@ INSTEAD: dict[str, str] = {
 }
 """What serves instead of a name, or of all names of a namespace, that Lamina does not have."""
 
-_BATCHES = (
-    "it returns batches with map, batch, unbatch, shuffle, take, skip, cache and prefetch, which "
-    "fit accepts"
-)
+_BATCHES = "it returns batches with map, shuffle, rebatch and others, which fit accepts"
 
 _TRAINING = "called on its own, it changes images with training=True only"
 _AUGMENTING = [

@@ -58,6 +58,8 @@ class SeedGenerator:
     ([3, 0], [3, 1])
     """
 
+    _draws_from_calls = True
+
     def __init__(self, seed: int | None = None, name: str | None = None) -> None:
         if seed is not None and not isinstance(seed, int):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(_no_seed(seed))

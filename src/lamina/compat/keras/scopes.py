@@ -14,7 +14,7 @@ import numpy as np
 import lamina
 from lamina.compat.keras.distribution import distribute_tensor
 from lamina.compat.keras.utils.arguments import choice
-from lamina.errors import InputError, explain
+from lamina.errors import InputError, TraceError, explain
 from lamina.layers.rematerialization import rematerialized_layers
 from lamina.models.given_values import GivenValues
 
@@ -100,11 +100,18 @@ class Variable(lamina.Variable, abc.ABC):
         )
         if layout is not None:
             return made.assign(distribute_tensor(value, layout))
-        return made.assign(value)
+        return _with_value(made, value)
 
     @classmethod
     def __subclasshook__(cls, kind: type) -> Any:
         return issubclass(kind, lamina.Variable) if cls is Variable else NotImplemented
+
+
+def _with_value(made: lamina.Variable, value: Any) -> lamina.Variable:
+    try:
+        return made.assign(value)
+    except TraceError:  # in a layer's build, the initializer sets the value
+        return made
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.core.base.pytrees import as_array
-from lamina.core.calling import views
+from lamina.core.calling import key_states, views
 from lamina.core.calling.root_call import Root
 from lamina.core.running.added_losses import penalties
 from lamina.core.running.keys import split_for
@@ -36,8 +36,9 @@ def stateless_call(
         *args: the inputs of ``call``.
         return_losses: bool, whether to return the losses that layers add, and the penalties of
             weights; False by default.
-        **kwargs: inputs by name, ``training`` and ``rng`` as those of ``__call__``. Within a call
-            or a step of training, `rng` is by default a new key of it.
+        **kwargs: inputs by name, ``training`` and ``rng`` as those of ``__call__``. By default,
+            `rng` comes from the key among ``non_trainable_variables``, if there is one, which is
+            another one after the call; within a call or a step of training it is a new key of it.
 
     Returns:
         The outputs and the list of the values of ``layer.non_trainable_variables`` after the call;
@@ -67,14 +68,18 @@ def stateless_call(
         )
     own, kept = views.trainable_variables(layer), views.non_trainable_variables(layer)
     given = _given(layer, "trainable_variables", own, trainable_variables)
-    given |= _given(layer, "non_trainable_variables", kept, non_trainable_variables)
+    others, keys = key_states.without_key(layer, non_trainable_variables)
+    given |= _given(layer, "non_trainable_variables", kept, others)
+    if keys:
+        rng, keys[0] = key_states.split(layer, keys[0])
+        kwargs["rng"] = rng if kwargs.get("rng") is None else kwargs["rng"]
     around = current()
     if around is not None and around.key is not None and kwargs.get("rng") is None:
         kwargs["rng"] = split_for(around.call, around.layer, around.key)
     root = Root(layer, "call", args, kwargs)
     root.ensure()
     outputs, call = run_in(None, lambda: root.run(given))
-    state = [call.written.get(id(v), given[id(v)]) for v in kept]
+    state = [*(call.written.get(id(v), given[id(v)]) for v in kept), *keys]
     if not return_losses:
         return outputs, state
     return outputs, state, [*call.losses, *penalties(layer, lambda v: given[id(v)])]

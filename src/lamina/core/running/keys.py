@@ -20,6 +20,8 @@ __all__ = [
     "NoKeyError",
     "as_key",
     "default_key",
+    "has_default",
+    "new_default",
     "no_call",
     "set_default_rng",
     "split_for",
@@ -86,6 +88,16 @@ def set_default_rng(source: Callable[[], Any] | None) -> None:
     >>> set_default_rng(None)
     """
     _Default.source = source
+
+
+def has_default() -> bool:
+    """Return whether calls without `rng` have a key."""
+    return _Default.source is not None
+
+
+def new_default() -> Any:
+    """Return a new default key."""
+    return _Default.source()
 
 
 def default_key() -> Key | None:

@@ -45,14 +45,16 @@ class Applying:
         """Whether `build` was called."""
         return self._of is not None
 
-    def build(self, variables: Iterable[Any]) -> None:
+    def build(self, variables: Iterable[Any], paths: Sequence[str] | None = None) -> None:
         """Create the state for the variables that the optimizer updates.
 
         Args:
             variables: the variables, such as ``model.trainable_variables`` of a built model.
+            paths: their names in the state. Default None: the paths where they were built.
         """
         of = list(variables)
-        paths = [getattr(one, "path", None) or str(index) for index, one in enumerate(of)]
+        if paths is None:
+            paths = [getattr(one, "path", None) or str(index) for index, one in enumerate(of)]
         if len(set(paths)) < len(paths):  # of several models
             paths = [f"{index}/{path}" for index, path in enumerate(paths)]
         with jax.ensure_compile_time_eval():
@@ -60,7 +62,7 @@ class Applying:
             state = self.init(dict(zip(paths, values, strict=True)))
             self._cells = [_cell(path, jnp.asarray(leaf)) for path, leaf in _with_paths(state)]
         self._structure = jax.tree.structure(state)
-        self._of, self._names = of, paths
+        self._of, self._names = of, list(paths)
 
     def is_of(self, variables: Sequence[Any]) -> bool:
         """Whether the optimizer was built for these variables."""
