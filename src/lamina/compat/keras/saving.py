@@ -145,6 +145,16 @@ def load_model(
     return lamina.load(filepath, custom_objects=_known(custom_objects), compile=compile)
 
 
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Make the model that `to_json` described, with the registered classes.
+
+    Args:
+        json_string: str, a result of :meth:`lamina.Model.to_json`.
+        custom_objects: classes and functions by name. Default None.
+    """
+    return lamina.models.model_from_json(json_string, custom_objects=_known(custom_objects))
+
+
 def save_weights(model: lamina.Layer, filepath: str | PathLike[str], **options: Any) -> None:
     """Write the weights of a model to a file.
 
