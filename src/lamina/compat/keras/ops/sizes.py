@@ -44,7 +44,9 @@ def as_sizes(value: Any) -> Any:
     >>> as_sizes([jnp.array(2), -1]), as_sizes(jnp.array([1, 2]))
     ([2, -1], [1, 2])
     """
-    if isinstance(value, jax.Array) and not isinstance(value, Tracer):
+    if isinstance(value, Tracer):
+        return cast("Any", value)
+    if isinstance(value, jax.Array):
         return np.asarray(value).tolist()
     if isinstance(value, list | tuple):
         items = [as_sizes(item) for item in cast("list[Any]", value)]
