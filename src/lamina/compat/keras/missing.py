@@ -84,11 +84,14 @@ INSTEAD: dict[str, str] = {
 
 _BATCHES = "it returns batches with map, take, skip, cache and prefetch, which fit accepts"
 
+_MASKS = "masks go along within the call of a model; layers called one by one take mask="
+
 _MODEL = "train_step, test_step and predict_step take (self, state, data), as Keras has them on JAX"
 
 DIFFERS: dict[str, str] = {
     "keras.KerasTensor": "the symbols of Lamina's graphs",
     "keras.Model": _MODEL,
+    "keras.layers.Masking": _MASKS,
     "keras.models.Model": _MODEL,
     "keras.models.clone_model": "the functions of Lambda layers must be defined by def in a module",
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",
