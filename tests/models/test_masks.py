@@ -232,3 +232,24 @@ def test_a_mask_that_is_not_of_the_steps_of_the_outputs_hides_nothing() -> None:
     loss = model.evaluate(TOKENS, TARGETS[..., 0], 20, verbose=0)
     expected = ((np.asarray(model(TOKENS)) - TARGETS[..., 0]) ** 2).mean()
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+class NeedsMask(lamina.Layer):
+    """A layer that cannot be called without the mask of its input."""
+
+    def __init__(self):
+        super().__init__()
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        return inputs * mask[..., None]
+
+
+def test_a_layer_that_needs_a_mask_is_called_on_symbols_that_have_one():
+    words = lamina.Input((None,), dtype="int32")
+    hidden = NeedsMask()(layers.Dense(2)(layers.Embedding(5, 3, mask_zero=True)(words)))
+    model = lamina.Model(words, NeedsMask()(hidden))
+    outputs = model(np.array([[1, 2, 0]]))
+    assert (outputs[0, 2] == 0).all() and (outputs[0, 0] != 0).any()
+    with pytest.raises(TypeError):
+        NeedsMask()(lamina.Input((4, 3)))

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import jax
 
-from lamina.core.base.pytrees import flatten, map_tree, unflatten
+from lamina.core.base.pytrees import flatten, leaves_of, map_tree, unflatten
 from lamina.core.base.sites import site
 from lamina.core.building.transaction import outputs_of
-from lamina.core.running.masks import masks_by_inner_layers
+from lamina.core.running.masks import defines_mask, masks_by_inner_layers
+from lamina.core.specs.signature import method_of
 from lamina.core.specs.spec import Arguments, Spec, as_specs
 from lamina.core.tree.node import Symbolic, Tracked
 from lamina.core.tree.variable import Variable
@@ -54,6 +55,7 @@ class Symbol(Symbolic):
         index: the position among the outputs of that call. Default 0.
         name: the name of an `Input`. Default None.
         optional: whether a call may have None in the place of an `Input`. Default False.
+        masked: whether the array may have a mask. Default False.
 
     >>> from lamina import Input
     >>> x = Input((3,))
@@ -68,12 +70,14 @@ class Symbol(Symbolic):
         index: int = 0,
         name: str | None = None,
         optional: bool = False,
+        masked: bool = False,
     ) -> None:
         self.spec = spec
         self.call = call
         self.index = index
         self.name = name
         self.optional = optional
+        self.masked = masked
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -97,14 +101,18 @@ class Symbol(Symbolic):
         given = Arguments(specs[0], named)
         of_text = getattr(layer, "_lamina_text_outputs", None)
         outputs = None if of_text is None else of_text(*given.args, *given.kwargs.values())
+        masked = any(one.masked for one in leaves_of((args, kwargs)) if isinstance(one, Symbol))
         if outputs is None:
-            outputs = outputs_of(layer, given, bool(kwargs.get("training")))
+            training = bool(kwargs.get("training"))
+            outputs = _outputs_with_mask(layer, given, training) if masked else None
+            outputs = outputs_of(layer, given, training) if outputs is None else outputs
+        masked = defines_mask(layer) or (masked and cast(Any, layer).supports_masking)
         call = SymbolicCall(layer, args, kwargs)
         leaves, structure = flatten(outputs)
         made = unflatten(
             structure,
             [
-                Symbol(leaf, call, index) if isinstance(leaf, Spec) else leaf
+                Symbol(leaf, call, index, masked=masked) if isinstance(leaf, Spec) else leaf
                 for index, leaf in enumerate(leaves)
             ],
         )
@@ -141,6 +149,23 @@ def _no_array(use: str) -> str:
         received=use,
         remedy="Wrap the function in a layer: layers.Lambda(function)(x).",
     )
+
+
+def _outputs_with_mask(layer: Tracked, given: Arguments, training: bool) -> Any:
+    """The specs of the outputs of a user's layer that may need the mask of its inputs.
+
+    Returns:
+        The specs; None if its `call` takes no mask, has one already, or fails with it.
+    """
+    if type(layer).__module__.startswith("lamina.") or len(given.args) != 1 or given.kwargs:
+        return None
+    if "mask" not in method_of(type(layer), "call").signature.parameters:
+        return None
+    mask = map_tree(lambda spec: Spec(spec.shape[:2], bool), given.args[0])
+    try:
+        return outputs_of(layer, Arguments(given.args, {"mask": mask}), training)
+    except Exception:  # of the user's code; the call without a mask reports it
+        return None
 
 
 def _spec(leaf: Any) -> Any:
