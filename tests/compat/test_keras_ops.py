@@ -369,3 +369,27 @@ def test_a_condition_may_be_a_symbol() -> None:
     assert [model(jnp.full((1, 3), value)).item() for value in (1.0, -1.0)] == [1, 2]
     with pytest.raises(LaminaError, match=r"Use keras\.ops\.where"):
         ours.ops.cond(ours.ops.sum(x) > 0, lambda: x, lambda: x * 2)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_sizes_are_known_while_a_function_is_compiled(compiled: bool) -> None:
+    ops = ours.ops
+
+    def repeated(x: Any) -> Any:
+        batch, steps, _ = ops.shape(x)
+        mask = ops.arange(steps)[:, None] >= ops.arange(steps)
+        times = ops.concatenate([ops.expand_dims(batch, -1), ops.convert_to_tensor([1, 1])], axis=0)
+        padded = ops.broadcast_to(mask[None], ops.stack([batch, steps, steps]))
+        ones = ops.ones(ops.stack([batch, 2 * steps]), "int32")
+        same = ops.reshape(ops.tile(mask[None], times), ops.maximum(ops.shape(padded), 1))
+        return same == padded, ones
+
+    function = jax.jit(repeated) if compiled else repeated
+    same, ones = function(jnp.zeros((2, 3, 4)))
+    assert same.shape == (2, 3, 3) and bool(same.all())
+    assert ones.shape == (2, 6)
+
+
+def test_text_stays_text() -> None:
+    assert ours.ops.convert_to_tensor([["a"], ["b c"]]).tolist() == [["a"], ["b c"]]
+    assert ours.ops.convert_to_tensor([[1], [2]]).dtype == jnp.int32

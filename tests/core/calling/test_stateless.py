@@ -50,6 +50,24 @@ def test_it_is_differentiable_and_equals_the_call():
         np.testing.assert_allclose(variable.value, value, atol=1e-6)
 
 
+def test_a_layer_whose_parts_are_built_needs_no_build():
+    class Wrapped(Layer):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def call(self, inputs):
+            return self.inner(inputs) + 1
+
+    inner = layers.Dense(2)
+    inner.build((None, 4))
+    trained = [v.value for v in inner.trainable_variables]
+    outputs = jax.jit(lambda trained: Wrapped(inner).stateless_call(trained, [], X)[0])(trained)
+    np.testing.assert_allclose(outputs, inner(X) + 1, atol=1e-6)
+    with pytest.raises(BuildError, match="before the build"):
+        Wrapped(layers.Dense(2)).stateless_call([], [], X)
+
+
 def test_a_layer_that_is_not_built_and_wrong_values_are_errors():
     layer = layers.Dense(2)
     with pytest.raises(BuildError, match="before the build"):

@@ -313,3 +313,19 @@ def test_unknown_names() -> None:
         layers.Conv2D(3, 3, activation="rleu")
     with pytest.raises(UnknownNameError, match="glorot_uniform"):
         layers.SeparableConv2D(3, 3, pointwise_initializer="glorot_unifrom")
+
+
+def test_the_convolution_of_a_subclass_gets_bias_and_activation():
+    def halved(k):
+        class Halved(k.layers.Conv2D):
+            def convolution_op(self, inputs, kernel):
+                return super().convolution_op(inputs, kernel / 2)
+
+        return Halved(4, 3, activation="relu", bias_initializer="ones")
+
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype("float32")
+    ours, theirs = halved(lamina), halved(keras)
+    ours.build(x.shape)
+    theirs.build(x.shape)
+    theirs.set_weights(ours.get_weights())
+    np.testing.assert_allclose(ours(x), theirs(x), atol=1e-6)

@@ -453,3 +453,47 @@ def test_the_metadata_names_a_version_of_keras(tmp_path):
         assert sorted(archive.namelist()) == ["config.json", "metadata.json", "model.weights.h5"]
         metadata = json.loads(archive.read("metadata.json"))
     assert metadata["keras_version"].startswith("3.")
+
+
+def test_a_graph_of_a_class_of_the_user(tmp_path):
+    class Weighted(Model):
+        pass
+
+    class TheirWeighted(keras.Model):
+        pass
+
+    x = lamina.Input((4,))
+    hidden = layers.Dense(3)(x)
+    ours = Weighted(x, layers.Dense(2)(hidden * 2 + hidden))
+    ours.save(tmp_path / "model.keras")
+    theirs = keras.models.load_model(tmp_path / "model.keras", {"Weighted": TheirWeighted})
+    close(ours, theirs, FLAT)
+    assert type(theirs) is TheirWeighted
+    found = lamina.load(tmp_path / "model.keras", custom_objects={"Weighted": Weighted})
+    close(found, theirs, FLAT)
+    assert type(found) is Weighted
+
+
+def test_objects_in_configs_of_the_user(tmp_path):
+    class Scaled(Layer):
+        def __init__(self, initializer, **options):
+            super().__init__(**options)
+            self.initializer = lamina.initializers.get(initializer)
+
+        def build(self, input_shape):
+            self.scale = self.add_weight((input_shape[-1],), self.initializer)
+
+        def call(self, inputs):
+            return inputs * self.scale
+
+        def get_config(self):
+            described = lamina.initializers.serialize(self.initializer)
+            return {**super().get_config(), "initializer": described}
+
+    ours = Sequential([lamina.Input((4,)), Scaled("ones")])
+    ours.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        layer = json.loads(archive.read("config.json"))["config"]["layers"][-1]
+    assert type(keras.initializers.get(layer["config"]["initializer"])) is keras.initializers.Ones
+    found = lamina.load(tmp_path / "model.keras", custom_objects={"Scaled": Scaled})
+    assert (found(FLAT) == ours(FLAT)).all()

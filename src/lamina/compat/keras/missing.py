@@ -75,6 +75,8 @@ _AUGMENTING = [
 
 _PLACED = "all processes of a program pass the same data to fit"
 
+_MASKS = "masks go along within the call of a model; layers called one by one take mask="
+
 _MODEL = "train_step, test_step and predict_step take (self, state, data), as Keras has them on JAX"
 
 DIFFERS: dict[str, str] = {
@@ -92,6 +94,7 @@ DIFFERS: dict[str, str] = {
     "keras.config.set_max_steps_per_epoch": "None only",
     "keras.distribution.DataParallel": _PLACED,
     "keras.distribution.ModelParallel": _PLACED,
+    "keras.layers.Masking": _MASKS,
     "keras.models.Model": _MODEL,
     "keras.name_scope": "without effect: a weight's path follows from the names of attributes",
     "keras.ops.bincount": "on arrays with known values only",

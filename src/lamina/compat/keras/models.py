@@ -1,4 +1,4 @@
-"""`keras.models`: Lamina's models."""
+"""`keras.models`: Lamina's models; files and JSON may refer to registered classes and functions."""
 
 from __future__ import annotations
 

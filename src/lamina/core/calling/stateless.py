@@ -11,8 +11,10 @@ from lamina.core.calling.root_call import Root
 from lamina.core.running.added_losses import penalties
 from lamina.core.running.keys import split_for
 from lamina.core.running.scope import current, run_in
+from lamina.core.tree.build_state import unbuilt
 from lamina.core.tree.node import Tracked
 from lamina.core.tree.variable import Variable
+from lamina.core.tree.walk import walk
 from lamina.errors import BuildError, InputError, explain
 
 __all__ = ["stateless_call"]
@@ -45,7 +47,7 @@ def stateless_call(
         with ``return_losses`` also the list of losses.
 
     Raises:
-        BuildError: the layer is not built.
+        BuildError: the layer, or one in it, is not built.
         InputError: the values or the inputs do not match the layer.
 
     >>> import jax.numpy as jnp
@@ -56,7 +58,7 @@ def stateless_call(
     >>> outputs.tolist(), state
     ([[3.0], [3.0], [3.0]], [])
     """
-    if layer._lamina.built is None:
+    if layer._lamina.built is None and unbuilt(walk(layer)):
         raise BuildError(
             explain(
                 f"stateless_call of {type(layer).__name__} was called before the build.",

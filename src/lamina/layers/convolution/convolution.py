@@ -15,7 +15,7 @@ from lamina.layers.bases.low_rank import Adaptable
 from lamina.layers.bases.options import AdaptableOptions
 from lamina.layers.bases.spatial import Spatial
 from lamina.layers.bases.weights import Weighted
-from lamina.ops.convolution import conv, extent
+from lamina.ops.convolution import biased, conv, extent
 from lamina.ops.spatial import DataFormat
 
 __all__ = ["Conv1D", "Conv2D", "Conv3D", "Convolution1D", "Convolution2D", "Convolution3D"]
@@ -168,8 +168,21 @@ class Convolution(Convolving, Adaptable):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         self._check(inputs.shape)
-        outputs = conv(inputs, self._changed(), self.bias, **self._window)
+        outputs = self.convolution_op(inputs, self._changed())
+        outputs = biased(outputs, self.bias, self.data_format)
         return activations.get(self.activation)(outputs)
+
+    def convolution_op(self, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
+        """Compute the convolution, without bias and activation; a subclass may override it.
+
+        Args:
+            inputs: ``[batch, space..., channels]``, or channels first.
+            kernel: ``[kernel_size..., channels / groups, filters]``.
+
+        Returns:
+            ``[batch, space'..., filters]``, or channels first.
+        """
+        return conv(inputs, kernel, None, **self._window)
 
 
 @with_family_docs

@@ -2,10 +2,11 @@
 
 from lamina.ops.convolution.convolution import (
     Padding,
+    biased,
     conv,
     conv_transpose,
     depthwise_conv,
 )
 from lamina.ops.convolution.geometry import extent
 
-__all__ = ["Padding", "conv", "conv_transpose", "depthwise_conv", "extent"]
+__all__ = ["Padding", "biased", "conv", "conv_transpose", "depthwise_conv", "extent"]

@@ -21,6 +21,7 @@ else:
 
 __all__ = [
     "Padding",
+    "biased",
     "conv",
     "conv_transpose",
     "depthwise_conv",
@@ -89,7 +90,7 @@ def conv(
     )
     x, kernel = cast(x, dtype), cast(kernel, dtype)
     product = bilinear.convolve if _is_static(x, kernel) else library.convolve
-    return _biased(product(x, kernel, geometry), bias, data_format)
+    return biased(product(x, kernel, geometry), bias, data_format)
 
 
 def depthwise_conv(
@@ -194,7 +195,7 @@ def conv_transpose(
     )
     x, kernel = cast(x, dtype), cast(kernel, dtype)
     product = bilinear.input_gradient if _is_static(x, kernel) else library.input_gradient
-    return _biased(product(x, kernel, geometry), bias, data_format)
+    return biased(product(x, kernel, geometry), bias, data_format)
 
 
 def _transposed_padding(
@@ -222,7 +223,14 @@ def _is_static(*arrays: jax.Array) -> bool:
     return all(isinstance(size, int) for size in sizes)
 
 
-def _biased(y: jax.Array, bias: Operand | None, data_format: DataFormat) -> jax.Array:
+def biased(y: jax.Array, bias: Operand | None, data_format: DataFormat) -> jax.Array:
+    """Add a bias to each channel.
+
+    Args:
+        y: ``[batch, space..., channels]``, or channels first.
+        bias: ``[channels]``, or None for no bias.
+        data_format: ``"channels_last"`` or ``"channels_first"``.
+    """
     if bias is None:
         return y
     axis = channel_axis(y.ndim, data_format)

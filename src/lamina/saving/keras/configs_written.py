@@ -115,6 +115,8 @@ class KerasWriter(Writer):
             kind = type(thing).__name__  # by which Keras looks the class up
             known = registered_name(type(thing)) or kind
             described.update(module=None, class_name=kind, registered_name=known)
+            if "output_layers" in config and hasattr(thing, "_complete_graph"):
+                self._graph(config, thing)
             return described
         if module != "lamina" and not module.startswith("lamina"):
             return described
@@ -173,21 +175,30 @@ class KerasWriter(Writer):
                 entry["config"]["name"] = name
         elif name == "Functional":
             described.update(module="keras.src.models.functional", registered_name="Functional")
-            config.pop("dtype", None)
-            thing._complete_graph(config)
-            inner = {one["name"] for one in config["layers"] if one["class_name"] == "Functional"}
-            config["output_layers"] = _from_one(config["output_layers"], inner)
+            self._graph(config, thing)
         elif name == "Model":
             self._problem(f"a Model without a graph {_label(thing)}")
 
+    def _graph(self, config: dict[str, Any], thing: Any) -> None:
+        config.pop("dtype", None)
+        thing._complete_graph(config)
+        inner = {one["name"] for one in config["layers"] if one["class_name"] == "Functional"}
+        config["output_layers"] = _from_one(config["output_layers"], inner)
+
     def _find_left(self, described: Any) -> None:
-        """Note objects that still have a class of Lamina, such as operators outside of graphs."""
+        """Note objects that still have a class of Lamina, such as operators outside of graphs.
+
+        Those that a layer of one's own describes in its config get the module that Keras has.
+        """
         if isinstance(described, list):
             for item in cast("list[Any]", described):
                 self._find_left(item)
         elif isinstance(described, dict):
             fields = cast("dict[str, Any]", described)
-            if "class_name" in fields and is_ours(str(fields.get("module"))):
+            module, kind = str(fields.get("module")), str(fields.get("class_name"))
+            if module != "lamina.layers" and f"{module}:{kind}" in CONFIGURED:
+                fields["module"] = f"keras.{module.rpartition('.')[2]}"
+            elif "class_name" in fields and is_ours(module):
                 self._problem(f"the class {fields['class_name']!r} of {fields['module']}")
             self._find_left(list(fields.values()))
 

@@ -57,8 +57,10 @@ def gradients_are_finite(
 def _join(parts: Sequence[jax.Array]) -> list[jax.Array]:
     """Return one array, to be read in one loop, with NaN where some part is not finite, else 0.
 
-    Parts of equal shape and dtype are added first, then the shorter to the longer ones. Explicitly
-    sharded parts are returned separately: joining them would move data between devices.
+    Parts of equal shape and dtype are added first, then the shorter, repeated, to the longest.
+    They are not padded: LLVM compiles such a loop so that it reads behind the end of the shorter
+    parts, which ends the process. Explicitly sharded parts are returned separately: joining them
+    would move data between devices.
     """
     sums: dict[Any, jax.Array] = {}
     for part in parts:
@@ -66,13 +68,15 @@ def _join(parts: Sequence[jax.Array]) -> list[jax.Array]:
         sums[kind] = lax.add(sums[kind], zeros) if kind in sums else zeros
     sharded = [part for part in sums.values() if is_placed(part)]
     rows = [lax.reshape(part, (part.size,)) for part in sums.values() if not is_placed(part)]
-    rows.sort(key=lambda row: row.size)
-    return [*sharded, functools.reduce(_add_padded, rows)] if rows else sharded
+    rows.sort(key=lambda row: -row.size)
+    return [*sharded, functools.reduce(_add_repeated, rows)] if rows else sharded
 
 
-def _add_padded(shorter: jax.Array, row: jax.Array) -> jax.Array:
-    """Add two rows, the shorter one padded with zeros."""
-    return lax.add(lax.pad(shorter, np.float32(0), [(0, row.size - shorter.size, 0)]), row)
+def _add_repeated(row: jax.Array, shorter: jax.Array) -> jax.Array:
+    """Add two rows, the shorter one repeated to the length of the other."""
+    count = -(-row.size // shorter.size)
+    repeated = lax.reshape(lax.broadcast(shorter, (count,)), (count * shorter.size,))
+    return lax.add(row, lax.slice(repeated, (0,), (row.size,)))
 
 
 def _zero_or_nan(part: jax.Array) -> jax.Array:

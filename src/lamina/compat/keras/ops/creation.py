@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.compat.keras.ops.sizes import as_sizes, at_once
 from lamina.compat.keras.ops.symbols import has_symbols, on_symbols
 from lamina.narrowing import array_of
 
@@ -15,6 +16,7 @@ __all__ = ["CREATION"]
 
 _FLOAT = jnp.float32
 _jnp: Any = jnp
+_array_of = at_once(array_of)
 
 
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
@@ -29,7 +31,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
 
 def empty(shape: Any, dtype: Any = None) -> Any:
     """An array of zeros, which Keras leaves undefined."""
-    return jnp.zeros(shape, dtype or _FLOAT)
+    return jnp.zeros(as_sizes(shape), dtype or _FLOAT)
 
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:  # noqa: N803 - Keras's names
@@ -39,7 +41,7 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:  # 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """An array filled with one value."""
-    return jnp.full(shape, fill_value, dtype or _FLOAT)
+    return jnp.full(as_sizes(shape), fill_value, dtype or _FLOAT)
 
 
 def geomspace(
@@ -89,7 +91,7 @@ def logspace(
 
 def ones(shape: Any, dtype: Any = None) -> Any:
     """An array of ones."""
-    return jnp.ones(shape, dtype or _FLOAT)
+    return jnp.ones(as_sizes(shape), dtype or _FLOAT)
 
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:  # noqa: N803 - Keras's names
@@ -99,7 +101,7 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:  # 
 
 def zeros(shape: Any, dtype: Any = None) -> Any:
     """An array of zeros."""
-    return jnp.zeros(shape, dtype or _FLOAT)
+    return jnp.zeros(as_sizes(shape), dtype or _FLOAT)
 
 
 def bartlett(x: Any) -> Any:
@@ -128,10 +130,24 @@ def kaiser(x: Any, beta: Any) -> Any:
 
 
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
-    """Convert a value to an array. Integers that do not fit into 32 bits are an error."""
+    """Convert a value to an array. Integers that do not fit into 32 bits are an error.
+
+    Text becomes a NumPy array, which the layers of text take.
+    """
     if sparse or ragged:
         raise ValueError("convert_to_tensor makes no sparse or ragged arrays")
-    return array_of(x.value if hasattr(x, "value") else x, dtype)
+    if dtype in (None, "string") and _is_text(x):
+        return np.asarray(x)
+    return _array_of(x.value if hasattr(x, "value") else x, dtype)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text, or a list of it."""
+    while isinstance(value, list | tuple) and value:
+        value = cast("list[Any]", value)[0]
+    return isinstance(value, str | bytes) or (
+        isinstance(value, np.ndarray) and value.dtype.kind in "USO"
+    )
 
 
 def convert_to_numpy(x: Any) -> Any:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from lamina.compat.keras.ops.sizes import as_sizes, at_once
 from lamina.compat.keras.ops.symbols import has_symbols, node
 from lamina.models.array_functions import FUNCTIONS, MODULES
 from lamina.names import snake
@@ -24,6 +25,9 @@ _NAMES = {
 """The functions whose names do not follow from those of their classes."""
 
 _ALIASES = {"hard_swish": "HardSilu", "swish": "Silu"}
+
+_SIZES = {"BroadcastTo": "shape", "Reshape": "newshape", "Tile": "repeats"}
+"""The arguments that JAX has to know while it traces."""
 
 
 def _average(x: Any, axis: Any = None, weights: Any = None) -> None: ...
@@ -66,14 +70,16 @@ def _signature(kind: str) -> inspect.Signature:
 
 
 def _function(name: str, kind: str) -> Callable[..., Any]:
-    compute, signature = FUNCTIONS[kind], _signature(kind)
-    as_given = kind not in _REORDERED and not hasattr(compute, "__wrapped__")
+    compute, signature, sizes = at_once(FUNCTIONS[kind]), _signature(kind), _SIZES.get(kind)
+    as_given = kind not in {*_REORDERED, *_SIZES} and not hasattr(FUNCTIONS[kind], "__wrapped__")
 
     def call(*args: Any, **kwargs: Any) -> Any:
         symbolic = has_symbols(args) or has_symbols(kwargs)
         if as_given and not symbolic:
             return compute(*args, **kwargs)
         arguments = signature.bind(*args, **kwargs).arguments
+        if sizes in arguments:
+            arguments[sizes] = as_sizes(arguments[sizes])
         if symbolic:
             return node(kind, arguments)
         operands = arguments.pop("operands", ())

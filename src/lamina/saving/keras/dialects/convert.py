@@ -98,7 +98,9 @@ class _Conversion:
             fields["class_name"], fields["module"] = kind, None
         config = fields["config"]
         if self._is_custom(kind, fields):
-            fields["config"] = self.value(config)
+            options = _options_of(config) or {}
+            is_graph = all(key in options for key in _GRAPH)
+            fields["config"] = self._graph(options) if is_graph else self.value(config)
             return fields
         options = _options_of(config) if kind == "Sequential" else config
         if not isinstance(options, dict):
