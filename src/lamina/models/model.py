@@ -122,8 +122,11 @@ class Model(Layer):
     stop_evaluating = stop_predicting = False
     """Set to True by a callback to end `evaluate` or `predict` after the batch."""
 
-    optimizer = View(trainer_of)
-    """The :class:`lamina.Trainer` of a compiled model; its ``learning_rate`` can be set."""
+    optimizer = View(lambda model: trainer_of(model).optimizer)
+    """The optimizer of a compiled model: its state as variables, and methods to apply it."""
+
+    trainer = View(trainer_of)
+    """The :class:`lamina.Trainer` of a compiled model."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         given = bool(args) or not kwargs.keys().isdisjoint(("inputs", "outputs"))

@@ -22,6 +22,8 @@ from lamina.metrics import Mean
 from lamina.models.model_state import state_of
 
 if TYPE_CHECKING:
+    import optax
+
     from lamina.models import compiled_metrics
     from lamina.training.data import batches
     from lamina.training.optimizers import applying, loss_scale
@@ -32,6 +34,7 @@ else:
     batches = lazily("lamina.training.data.batches")
     compiled_metrics = lazily("lamina.models.compiled_metrics")
     loss_scale = lazily("lamina.training.optimizers.loss_scale")
+    optax = lazily("optax")
 model_call = lazily("lamina.training.step.model_call")
 
 __all__ = [
@@ -186,17 +189,14 @@ def train_step(model: Layer, state: Any, data: Any) -> tuple[dict[str, Any], Any
     steps = own_steps(model)
     main = steps.main
     count = len(main.variables)
-    scale = loss_scale.loss_scale_of(main.state_of(optimizer[:count]))
-    scale = getattr(main, "loss_scale", None) if scale is None else scale
 
     def loss_of(trainable: Any) -> Any:
         loss, *rest = _forward(model, steps, trainable, others, metrics, data, True)
-        return (loss if scale is None else loss * scale), (loss, *rest)
+        return main.scale_loss(loss), (loss, *rest)
 
     gradient = cast(Any, jax).grad(loss_of, has_aux=True)
-    gradients, (loss, y_pred, others, metrics) = gradient(trainable)
-    if scale is not None:
-        gradients = [one / scale for one in gradients]
+    with cell_values(main.variables, optimizer[:count]):
+        gradients, (loss, y_pred, others, metrics) = gradient(trainable)
     trainable, updated = main.stateless_apply(optimizer[:count], gradients, trainable)
     logs, metrics = _logs(model, steps, loss, y_pred, data, metrics)
     return logs, (trainable, others, [*updated, *optimizer[count:]], metrics)
@@ -302,8 +302,7 @@ class OwnSteps:
         self.compiled: Any = None
         if any(objective._metrics):
             self.compiled = compiled_metrics.CompiledMetrics(objective)
-        is_object: bool = optimizer is None or isinstance(optimizer, applying.Applying)
-        self._main: Any = optimizer if is_object else applying.Optimizer(cast(Any, optimizer))
+        self._main: Any = optimizer
 
     @property
     def main(self) -> Any:
@@ -335,6 +334,13 @@ class OwnSteps:
         """Their variables."""
         return [cell for one in self.optimizers for cell in one.variables]
 
+    def hold(self, holder: Any) -> None:
+        """Let training keep the states of all optimizers."""
+        first = 0
+        for one in self.optimizers:
+            one.hold(holder, first)
+            first += len(one.variables)
+
     @property
     def metric_cells(self) -> list[Cell]:
         """The variables of the metrics, in order."""
@@ -354,21 +360,19 @@ class OwnSteps:
     def optimizer_structure(self) -> Any:
         """The structure of the states of all optimizers."""
         tools: Any = jax.tree_util
-        return tools.tree_structure(_one_or_all([o.state_of(o.variables) for o in self.optimizers]))
+        states = [one.state_of(range(len(one.variables))) for one in self.optimizers]
+        return tools.tree_structure(_one_or_all(states))
 
-    def together(self, optimizer: Any) -> Any:
-        """Return an optax transformation whose state has the form of that of all optimizers.
-
-        Args:
-            optimizer: that of `compile`, as an optax transformation.
-        """
+    def together(self) -> Any:
+        """Return a transformation whose state has the form of that of all optimizers."""
 
         def init(weights: Any) -> Any:
-            own = [] if self._main is None else [optimizer.init(weights)]
+            own = [] if self._main is None else [self._main.init(weights)]
             held = [one for one in self.optimizers if one is not self._main]
-            return _one_or_all([*own, *(one.state_of(one._checked()) for one in held)])
+            states = [one.state_of([cell.stored() for cell in one._checked()]) for one in held]
+            return _one_or_all([*own, *states])
 
-        return optimizer._replace(init=init)
+        return optax.GradientTransformation(init, cast(Any, None))
 
     def reset_metrics(self) -> None:
         """Reset the metrics."""

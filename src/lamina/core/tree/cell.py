@@ -54,9 +54,12 @@ class Cell(Variable):
                 values.by_id[id(self)] = array
                 return
         if not is_traced(array):
-            store([self], [array])
+            self._store(array)
         elif SCOPE.get() is None:
             raise TraceError(_traced(self))
+
+    def _store(self, array: jax.Array) -> None:
+        store([self], [array])
 
 
 @contextlib.contextmanager

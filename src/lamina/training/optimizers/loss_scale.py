@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -14,6 +15,8 @@ from lamina.core.base.pytrees import flatten, leaves_of, map_pairs, map_tree
 from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
+from lamina.narrowing import array_of
+from lamina.training.optimizers.applying import Applying
 from lamina.training.optimizers.configs import with_config
 
 if TYPE_CHECKING:
@@ -38,24 +41,49 @@ class LossScale(NamedTuple):
     inner: Any
 
 
-class _Transformation(NamedTuple):
-    init: Callable[[Any], Any]
-    update: Callable[..., tuple[Any, Any]]
-
-
-class DynamicLossScale(_Transformation):
-    """An optax transformation made by :func:`loss_scale_optimizer`.
+class DynamicLossScale(Applying):
+    """The base class of what :func:`loss_scale_optimizer` makes.
 
     Attributes:
         inner_optimizer: the inner optimizer.
         with_inner: returns the same transformation of another inner optimizer.
+        divides: whether `apply` divides the gradients by the factor.
     """
+
+    inner_optimizer: Any
+    with_inner: Callable[[Any], Any]
+    divides = True
+
+    @property
+    def dynamic_scale(self) -> Any:
+        """The factor of the loss, a variable."""
+        return self._cell(lambda names: "scale")
+
+    @property
+    def step_counter(self) -> Any:
+        """The number of updates since the factor changed, a variable."""
+        return self._cell(lambda names: "steps")
+
+    def scale_loss(self, loss: Any) -> Any:
+        return loss * self.dynamic_scale.value
+
+    def _scale(self, state: Sequence[Any]) -> Any:
+        return loss_scale_of(self.state_of(list(map(array_of, state)))) if self.divides else None
+
+
+class _Described(NamedTuple):
+    init: Callable[[Any], Any]
+    update: Callable[..., tuple[Any, Any]]
+
+
+class _Transformation(_Described):
+    """The transformation, with the attributes of :class:`DynamicLossScale`."""
 
     inner_optimizer: Any
     with_inner: Callable[[Any], Any]
 
 
-@with_config
+@functools.partial(with_config, base=DynamicLossScale)
 def loss_scale_optimizer(
     inner_optimizer: optax.GradientTransformation,
     initial_scale: float = 2.0**15,
@@ -119,7 +147,7 @@ def loss_scale_optimizer(
         steps = jnp.where(finite & ~grows, state.steps + 1, 0)
         return updates, LossScale(scale, steps, inner)
 
-    made = DynamicLossScale(init, update)
+    made = _Transformation(init, update)
     made.inner_optimizer = inner_optimizer
     made.with_inner = lambda inner: loss_scale_optimizer(inner, initial_scale, growth_steps)
     return cast(Any, made)

@@ -64,7 +64,7 @@ class OwnProgram(Program):
             Carry(
                 trainable,
                 non_trainable,
-                (),
+                tuple(copied(cell.stored()) for cell in self._optimizer_cells),
                 cast(Any, _Own((), {})),
                 jax.device_put(np.zeros((), np.int32)),
                 jax.device_put(np.ones((), bool)),
@@ -79,22 +79,18 @@ class OwnProgram(Program):
 
     @property
     def cells(self) -> list[Cell]:
-        """The variables of the optimizers and the metrics."""
-        return [*self._optimizer_cells, *self._metric_cells]
+        """The variables of the metrics."""
+        return list(self._metric_cells)
 
     def cell_arrays(self, carry: Carry) -> list[Any]:
         own: Any = carry.accumulators
-        return [*carry.optimizer, *own.metrics]
+        return list(own.metrics)
 
     def resumed(self, carry: Carry) -> Carry:
-        """Return the carry with the present values of the optimizers' and metrics' variables."""
+        """Return the carry with the present values of the metrics' variables."""
         logs = map_tree(copied, getattr(self, "_train_logs", {}))
-        return carry._replace(
-            optimizer=tuple(copied(cell.stored()) for cell in self._optimizer_cells),
-            accumulators=cast(
-                Any, _Own(tuple(copied(cell.stored()) for cell in self._metric_cells), logs)
-            ),
-        )
+        metrics = tuple(copied(cell.stored()) for cell in self._metric_cells)
+        return carry._replace(accumulators=cast(Any, _Own(metrics, logs)))
 
     def optimizer_state(self, carry: Carry) -> Any:
         return unflatten(self._structure, carry.optimizer)
