@@ -227,7 +227,7 @@ def test_a_move_keeps_the_state_of_training(run: Run) -> None:
         model.optimizer.learning_rate = 0.001
         move(model)
         loss = model.fit(x, y, **options).history["loss"]
-        return [*loss, model.optimizer.learning_rate, model.optimizer.wait()], model
+        return [*loss, model.optimizer.learning_rate, model.trainer.wait()], model
 
     def evaluate(model):
         with there:
@@ -244,11 +244,11 @@ def test_a_move_keeps_the_state_of_training(run: Run) -> None:
 
     model = placed(here)
     model.fit(x, y, verbose=0)
-    program = model.optimizer.prepare(lambda: (x, y))[0]
+    program = model.trainer.prepare(lambda: (x, y))[0]
     with Placement.fully_sharded() as equal_one:
         assert equal_one == here and hash(equal_one) == hash(here) and equal_one != there
         model.train_on_batch(x, y)
-    assert model.optimizer.prepare(lambda: (x, y))[0] is program  # no move
+    assert model.trainer.prepare(lambda: (x, y))[0] is program  # no move
     """
     )
 

@@ -60,6 +60,7 @@ _NAMES = {
     "Loss": "lamina.losses",
     "Metric": "lamina.compat.keras.metrics",
     "Model": "lamina.compat.keras.models",
+    "Optimizer": "lamina.compat.keras.optimizers.base",
     "Regularizer": "lamina.regularizers",
     "Sequential": "lamina",
     "Variable": "lamina.compat.keras.scopes",

@@ -16,13 +16,11 @@ _PLACED = "Use lamina.distribute and jax.sharding."
 _BOXES = "Compute boxes with keras.ops."
 _AUGMENT = "Combine the layers of augmentation that are there in a Sequential."
 _WRAPPED = "Write a Layer whose call does the computation in JAX."
-_CONFIGS = "Pass the optimizer itself, or its name, to compile."
 _GALLERY = "Draw with matplotlib."
 
 INSTEAD: dict[str, str] = {
     "keras.Function": "Use keras.Model(inputs, outputs).",
     "keras.Operation": "Use keras.Layer.",
-    "keras.Optimizer": "Optimizers are optax transformations: write one with optax.",
     "keras.Quantizer": _QUANTIZED,
     "keras.RematScope": "Use lamina.remat(layer).",
     "keras.StatelessScope": "Use layer.apply(values, ...), which is pure.",
@@ -61,14 +59,7 @@ INSTEAD: dict[str, str] = {
     "keras.layers.Wrapper": "Write a Layer with the other layer as an attribute.",
     "keras.ops.image.elastic_transform": _AUGMENT,
     "keras.optimizers.MultiOptimizer": "Use optax.multi_transform.",
-    "keras.optimizers.Optimizer": "Optimizers are optax transformations: write one with optax.",
     "keras.optimizers.OptimizerMap": "Use optax.multi_transform.",
-    "keras.optimizers.deserialize": _CONFIGS,
-    "keras.optimizers.get": _CONFIGS,
-    "keras.optimizers.legacy": "Use keras.optimizers.",
-    "keras.optimizers.schedules.deserialize": "Use lamina.deserialize.",
-    "keras.optimizers.schedules.serialize": "Use lamina.serialize.",
-    "keras.optimizers.serialize": _CONFIGS,
     "keras.preprocessing.text": "Use keras.layers.TextVectorization.",
     "keras.quantizers": _QUANTIZED,
     "keras.saving.KerasFileEditor": "Read the .keras file as a zip archive.",

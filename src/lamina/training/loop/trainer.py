@@ -27,7 +27,7 @@ from lamina.training.loop.trainer_checkpoints import TrainerCheckpoints, no_chec
 from lamina.training.loop.trainer_options import TrainerOptions
 from lamina.training.loop.weight_loan import WeightLoan
 from lamina.training.nonfinite.search import OnNonfinite, check_mode, find_nonfinite
-from lamina.training.optimizers.applying import Applying, Optimizer
+from lamina.training.optimizers.applying import Applying, OptaxOptimizer
 from lamina.training.optimizers.learning_rate import LearningRateValue
 from lamina.training.optimizers.lookup import get as get_optimizer
 from lamina.training.step.carry import Carry
@@ -110,7 +110,7 @@ class Trainer:
         self.steps_per_execution = check_steps(steps_per_execution)
         self.epochs = 0
         made: Any = get_optimizer(optimizer)
-        made = made.of_model(model) if isinstance(made, Applying) else Optimizer(made)
+        made = made.of_model(model) if isinstance(made, Applying) else OptaxOptimizer(made)
         self.optimizer: Applying = made
         self._loan = WeightLoan(model, self.objective, made, jit, seed, on_nonfinite != "ignore")
         self._checkpoints = TrainerCheckpoints(self._loan)

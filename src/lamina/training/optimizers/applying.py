@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
-__all__ = ["Applying", "Optimizer"]
+__all__ = ["Applying", "OptaxOptimizer"]
 
+RATE = "learning_rate"
 _STATE = ("_of", "_names", "_structure", "_cells", "_holder", "_first", "_early")
 """The attributes that a new optimizer with the same options does not share."""
 
@@ -79,8 +80,12 @@ class Applying:
 
     @property
     def built(self) -> bool:
-        """Whether the optimizer has a state."""
+        """Whether the optimizer has a state; assigning it has no effect."""
         return self._of is not None
+
+    @built.setter
+    def built(self, _: Any) -> None:
+        pass
 
     def build(self, variables: Iterable[Any]) -> None:
         """Create the state for the variables that the optimizer updates.
@@ -93,6 +98,11 @@ class Applying:
         if len(set(paths)) < len(paths):  # of several models
             paths = [f"{index}/{path}" for index, path in enumerate(paths)]
         self.attach(dict(zip(paths, of, strict=True)))
+        self._create()
+
+    def _create(self) -> None:
+        """Create the state for the variables that are attached."""
+        of, paths = cast("list[Any]", self._of), self._names
         with jax.ensure_compile_time_eval():
             values = [_stored(one) for one in of]
             state = initial_state(self.init, dict(zip(paths, values, strict=True)))
@@ -238,11 +248,9 @@ class Applying:
     def _cell(self, find: Callable[[list[str]], str]) -> StateCell:
         """The cell of a name, which may be read before the state comes into being."""
         if self._of is not None:
-            cells = {cell.name: cell for cell in self._checked()}
+            cells = dict(zip(self.names(), self._checked(), strict=True))
             return cells[find(list(cells))]
-        with jax.ensure_compile_time_eval():
-            initial = self.init({})
-        named = dict(zip(_names(initial), leaves_of(initial), strict=True))
+        named = self._initial()
         name = find(list(named))
         if name not in self._early:
             leaf = jnp.asarray(named[name])
@@ -250,10 +258,20 @@ class Applying:
             self._early[name] = state_cell(name, shape, np.asarray(leaf))
         return self._early[name]
 
+    def _initial(self) -> dict[str, Any]:
+        """The state for no weights, by name."""
+        with jax.ensure_compile_time_eval():
+            initial = self.init({})
+        return dict(zip(_names(initial), leaves_of(initial), strict=True))
+
     @property
     def variables(self) -> list[Any]:
-        """The arrays of the state as variables; none before `build`."""
-        return [] if self._of is None else list(self._checked())
+        """The arrays of the state as variables; before `build` those that need no weights."""
+        if self._of is not None:
+            return list(self._checked())
+        counts = [name for name in self._initial() if name.rpartition("/")[2] == "count"]
+        rates = [] if self._has_schedule() else [n for n in self._initial() if n.endswith(RATE)]
+        return [self._cell(lambda _, name=name: name) for name in [*counts[:1], *rates[:1]]]
 
     @property
     def iterations(self) -> Any:
@@ -376,12 +394,15 @@ class Applying:
         if without:  # they keep their values
             pairs = zip(values, grads, after, strict=True)
             after = [value if one is None else new for value, one, new in pairs]
-            names = [cell.name for cell in cells]
             after_state = [
-                old if _is_of(name, without) else one
-                for name, old, one in zip(names, leaves, after_state, strict=True)
+                old if self._belongs(cell, name, without) else one
+                for cell, name, old, one in zip(cells, self.names(), leaves, after_state, strict=True)
             ]
         return after, after_state
+
+    def _belongs(self, cell: StateCell, name: str, paths: Sequence[str]) -> bool:
+        """Whether an array of the state belongs to one of some variables."""
+        return any(name == path or name.endswith(f"/{path}") for path in paths)
 
     def _check_gradients(self, given: Iterable[int], grads: Sequence[Any]) -> None:
         """Warn that some of the given variables, by identity, have no gradient.
@@ -476,7 +497,6 @@ class Applying:
 
         Raises:
             StateError: the optimizer is built.
-            InputError: it has no weight decay.
         """
         if self.built:
             raise StateError(
@@ -487,14 +507,8 @@ class Applying:
                     remedy="Call it on a new optimizer.",
                 )
             )
-        if self.excluded is None:
-            raise InputError(
-                explain(
-                    f"{type(self).__name__} has no weight decay.",
-                    remedy="Make the optimizer with weight_decay=0.004, for example.",
-                )
-            )
-        self.excluded.set(var_list or (), var_names or ())
+        if self.excluded is not None:
+            self.excluded.set(var_list or (), var_names or ())
 
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         """Replace variables by their moving averages, if the optimizer keeps them.
@@ -504,7 +518,7 @@ class Applying:
         """
         if self._of is None:
             return
-        cells = {cell.name: cell for cell in self._checked()}
+        cells = dict(zip(self.names(), self._checked(), strict=True))
         found = average_names(cells)
         paths = {id(one): path for one, path in zip(self._of, self._names, strict=True)}
         for variable in var_list if found else ():
@@ -553,7 +567,7 @@ class Applying:
         self.set_weights([store[str(index)] for index in range(len(store))])
 
 
-class Optimizer(Applying):
+class OptaxOptimizer(Applying):
     """An optax transformation with the methods of Keras's optimizers.
 
     Args:
@@ -561,7 +575,7 @@ class Optimizer(Applying):
         options: what attributes of these names return; None (default) for nothing.
 
     >>> import optax
-    >>> Optimizer(optax.adam(1e-3)).built
+    >>> OptaxOptimizer(optax.adam(1e-3)).built
     False
     """
 
@@ -578,11 +592,6 @@ def _names(state: Any) -> list[str]:
     tools: Any = jax.tree_util
     pairs = tools.tree_flatten_with_path(state)[0]
     return [tools.keystr(path, simple=True, separator="/") for path, _ in pairs]
-
-
-def _is_of(name: str, paths: Sequence[str]) -> bool:
-    """Whether an array of the state belongs to one of some variables."""
-    return any(name == path or name.endswith(f"/{path}") for path in paths)
 
 
 def _no_attribute(optimizer: Any, name: str) -> str:

@@ -17,7 +17,7 @@ from lamina.training.optimizers.applying import Applying
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["from_config", "with_config"]
+__all__ = ["from_config", "kind_of", "with_config"]
 
 F = TypeVar("F", bound="Callable[..., optax.GradientTransformation]")
 
@@ -93,6 +93,11 @@ def with_config(make: F, base: type[Applying] = Applying) -> F:
     made.kind = kind  # pyright: ignore[reportFunctionMemberAccess]
     made.from_config = kind.from_config  # pyright: ignore[reportFunctionMemberAccess]
     return cast(F, made)
+
+
+def kind_of(make: Any) -> Any:
+    """The class of the optimizers that a function makes."""
+    return make.kind
 
 
 def _warn_of_decay(decay: Any) -> None:
