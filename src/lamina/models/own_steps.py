@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import jax
@@ -324,8 +325,10 @@ class OwnSteps:
 
     @property
     def optimizers(self) -> list[Any]:
-        """The optimizer of `compile`, and those that the model holds as attributes."""
-        held = [one for one in _held(self.model) if isinstance(one, applying.Applying)]
+        """The optimizer of `compile`, and the built ones that the model holds as attributes."""
+        held = [
+            one for one in _held(self.model) if isinstance(one, applying.Applying) and one.built
+        ]
         every = held if self._main is None else [self._main, *held]
         return list({id(one): one for one in every}.values())
 
@@ -347,15 +350,35 @@ class OwnSteps:
         return [cell for one in cast(Any, self.model).metrics for cell in one.variables]
 
     def build_optimizers(self, trainable: Sequence[Any]) -> None:
-        """Build the optimizer of `compile` for the model's variables.
-
-        Raises:
-            InputError: another optimizer of the model is not built.
-        """
+        """Build the optimizer of `compile` for the model's variables."""
         if self._main is not None and not self._main.is_of(trainable):
             self._main.build(trainable)
-        for one in self.optimizers:
-            one._checked()
+
+    def settle_scale(self, trace: Callable[[], Any]) -> Any:
+        """Trace a step; one that does not scale its loss gets gradients that are not divided.
+
+        Args:
+            trace: traces the step.
+        """
+        main = self._main
+        if not isinstance(main, loss_scale.DynamicLossScale):
+            return trace()
+        main.divides, main.was_read = True, False
+        result = trace()
+        if not main.was_read:
+            main.divides = False
+            warnings.warn(
+                explain(
+                    f"{type(self.model).__name__}.train_step does not scale its loss for float16.",
+                    where=f"made at {self.model._lamina.made_at}",
+                    expected="loss = self.optimizer.scale_loss(loss) before the gradients",
+                    received="a loss as it is, so that small gradients are rounded to 0",
+                    remedy="Scale the loss, or call compile(auto_scale_loss=False).",
+                ),
+                UserWarning,
+                stacklevel=2,
+            )
+        return result
 
     def optimizer_structure(self) -> Any:
         """The structure of the states of all optimizers."""
@@ -366,8 +389,8 @@ class OwnSteps:
     def together(self) -> Any:
         """Return a transformation whose state has the form of that of all optimizers."""
 
-        def init(weights: Any) -> Any:
-            own = [] if self._main is None else [self._main.init(weights)]
+        def init(params: Any) -> Any:
+            own = [] if self._main is None else [self._main.init(params)]
             held = [one for one in self.optimizers if one is not self._main]
             states = [one.state_of([cell.stored() for cell in one._checked()]) for one in held]
             return _one_or_all([*own, *states])

@@ -274,7 +274,11 @@ class WeightLoan:
         """Forget the program and the carry; the next step starts from arrays of a checkpoint."""
         prefix = "optimizer/" if self._has_one_optimizer() else "optimizer/0/"
         self.applying.restart(
-            {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            {
+                name.removeprefix(prefix): array
+                for name, array in arrays.items()
+                if name.startswith(prefix)
+            }
         )
         self.program = self.carry = None
         self.has_averages = False

@@ -17,8 +17,14 @@ from lamina.errors import InputError, StateError, explain
 from lamina.lazy import lazily
 from lamina.training.optimizers.excluded import Excluded
 from lamina.training.optimizers.initial_state import initial_state
-from lamina.training.optimizers.learning_rate import learning_rate_name
-from lamina.training.optimizers.state_cells import CountCell, Holder, RateCell, StateCell, state_cell
+from lamina.training.optimizers.learning_rate import learning_rate_name, of_step
+from lamina.training.optimizers.state_cells import (
+    CountCell,
+    Holder,
+    RateCell,
+    StateCell,
+    state_cell,
+)
 from lamina.training.optimizers.weight_averages import average_names
 
 if TYPE_CHECKING:
@@ -302,13 +308,42 @@ class Applying:
             InputError: the optimizer has no learning rate in its state.
         """
         if self._has_schedule():
-            return jnp.asarray(self.options["learning_rate"](self.iterations.value))
+            return jnp.asarray(of_step(self.options["learning_rate"])(self._batches()))
         return self._cell(learning_rate_name)
 
     @learning_rate.setter
     def learning_rate(self, rate: Any) -> None:
+        if callable(rate) and not isinstance(rate, Variable):
+            self._follow(rate)
+            return
         cell = self._cell(lambda names: learning_rate_name(names, to_set=True))
         cell.assign(rate)
+
+    def _batches(self) -> Any:
+        """The number of gradients so far, which is the step of a schedule."""
+        batches = self.options.get("gradient_accumulation_steps") or 1
+        step = self.iterations.value * batches
+        if batches > 1 and self._of is not None:
+            step += self._cell(lambda names: "mini_step").value
+        return step
+
+    def _follow(self, schedule: Any) -> None:
+        """Let the learning rate follow a schedule, before there is a state."""
+        if self._of is not None or "learning_rate" not in self.__dict__.get("options", {}):
+            raise StateError(
+                explain(
+                    f"{type(self).__name__} cannot follow another schedule now.",
+                    expected="a schedule before build, apply and fit",
+                    received="one after it, or an optax transformation",
+                    remedy="Make a new optimizer with the schedule, and compile with it.",
+                )
+            )
+        self._early = {}
+        self._make_again(self.options | {"learning_rate": schedule})
+
+    def _make_again(self, options: dict[str, Any]) -> None:
+        """Become the transformation of other options."""
+        self._take(cast(Any, self).make(**options))
 
     # Updates.
 
@@ -396,7 +431,9 @@ class Applying:
             after = [value if one is None else new for value, one, new in pairs]
             after_state = [
                 old if self._belongs(cell, name, without) else one
-                for cell, name, old, one in zip(cells, self.names(), leaves, after_state, strict=True)
+                for cell, name, old, one in zip(
+                    cells, self.names(), leaves, after_state, strict=True
+                )
             ]
         return after, after_state
 

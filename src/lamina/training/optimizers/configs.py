@@ -90,9 +90,9 @@ def with_config(make: F, base: type[Applying] = Applying) -> F:
         "make": staticmethod(made),
     }
     kind = type(_NAMES.get(name, name.capitalize()), (base,), body)
-    made.kind = kind  # pyright: ignore[reportFunctionMemberAccess]
-    made.from_config = kind.from_config  # pyright: ignore[reportFunctionMemberAccess]
-    return cast(F, made)
+    result: Any = made
+    result.kind, result.from_config = kind, cast(Any, kind).from_config
+    return result
 
 
 def kind_of(make: Any) -> Any:

@@ -28,7 +28,7 @@ class Excluded:
 
         Args:
             variables: variables.
-            names: regular expressions that the last part of a path contains.
+            names: regular expressions that the names of variables contain.
         """
         self._variables = list(variables)
         self._pattern = re.compile("|".join(names)) if names else None
@@ -38,7 +38,8 @@ class Excluded:
         self._paths = dict(variables)
 
     def __contains__(self, path: str) -> bool:
-        if self._pattern is not None and self._pattern.search(path.rpartition(".")[2]):
-            return True
         variable = self._paths.get(path)
+        name = getattr(variable, "name", path.rpartition(".")[2])
+        if self._pattern is not None and self._pattern.search(name):
+            return True
         return any(one is variable for one in self._variables)

@@ -48,15 +48,18 @@ class DynamicLossScale(Applying):
         inner_optimizer: the inner optimizer.
         with_inner: returns the same transformation of another inner optimizer.
         divides: whether `apply` divides the gradients by the factor.
+        was_read: whether the factor was read.
     """
 
     inner_optimizer: Any
     with_inner: Callable[[Any], Any]
     divides = True
+    was_read = False
 
     @property
     def dynamic_scale(self) -> Any:
         """The factor of the loss, a variable."""
+        self.was_read = True
         return self._cell(lambda names: "scale")
 
     @property

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
 
-from lamina.core.base.pytrees import map_pairs, map_tree
+from lamina.core.base.pytrees import map_pairs
 from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
 from lamina.training.optimizers.clipping import Clipping, clipped
 from lamina.training.optimizers.excluded import Excluded
+from lamina.training.optimizers.learning_rate import of_step
 from lamina.training.optimizers.loss_scale import DynamicLossScale
 from lamina.training.optimizers.weight_averages import weight_averages
 
@@ -171,7 +171,7 @@ def with_weight_decay(
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         def decay(path: Any, weight: jax.Array) -> jax.Array:
-            if getattr(path[-1] if path else None, "key", None) in excluded:
+            if str(getattr(path[-1] if path else None, "key", "")) in excluded:
                 return jnp.zeros_like(weight)
             return (weight * (learning_rate * weight_decay)).astype(weight.dtype)
 
@@ -198,14 +198,14 @@ def made(
     batches = int(options.get("gradient_accumulation_steps") or 1)
     schedule: Any = learning_rate
     if callable(schedule) and batches > 1:  # as in Keras, a schedule counts batches
-        of_batch = _of_step(schedule)
+        of_batch = of_step(schedule)
 
         def of_update(step: Any) -> Any:
             return of_batch(step * batches + batches - 1)
 
         learning_rate = of_update
     elif callable(schedule):
-        learning_rate = _of_step(schedule)
+        learning_rate = of_step(schedule)
     injected: Any = optax.inject_hyperparams(transformation)
     whole = with_options(injected(learning_rate=learning_rate), options)
     if not decay:
@@ -213,18 +213,3 @@ def made(
     described = Transformation(*whole)
     described.loss_scale, described.excluded = getattr(whole, "loss_scale", None), excluded
     return cast(Any, described)
-
-
-def _of_step(rate: Callable[..., Any]) -> Callable[..., Any]:
-    """A schedule as a function of the step; as in Keras, it may take no argument."""
-    try:
-        parameters = inspect.signature(rate).parameters
-    except (TypeError, ValueError):
-        return rate
-    if parameters:
-        return rate
-
-    def constant(step: Any) -> Any:
-        return rate()
-
-    return constant

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from lamina.core.base.lock import LOCK
 from lamina.core.tree.cell import Cell

@@ -1,9 +1,8 @@
-"""Optimizers whose update of one variable is a method, as subclasses of Keras's `Optimizer` have."""
+"""Optimizers whose update of one variable is a method, as of subclasses of Keras's `Optimizer`."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import jax.numpy as jnp
@@ -109,6 +108,10 @@ class UpdateSteps(Applying, Configured):
         """Make the transformation of the options."""
         options = {n: v for n, v in self.options.items() if n not in ("name", "learning_rate")}
         self._take(made(self._transformation, self.options["learning_rate"], cast(Any, options)))
+
+    def _make_again(self, options: dict[str, Any]) -> None:
+        self.options = options
+        self._wire()
 
     def fresh(self) -> Self:
         twin = super().fresh()
@@ -260,7 +263,10 @@ class UpdateSteps(Applying, Configured):
                 )
             )
         rows = [
-            [self.add_variable_from_reference(one, *pair) for pair in zip(names, every, strict=True)]
+            [
+                self.add_variable_from_reference(one, *pair)
+                for pair in zip(names, every, strict=True)
+            ]
             for one in of
         ]
         return tuple([row[index] for row in rows] for index in range(len(names)))
@@ -304,7 +310,8 @@ class UpdateSteps(Applying, Configured):
             slots = [slot.stored() for slot in self._slots] if params else []
             return {"count": jnp.zeros((), jnp.int32), "slots": slots}
 
-        def update(gradients: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+            gradients = updates
             twins = {path: _Twin(path, value, i) for i, path, value in self._numbered(params)}
             cells: list[Cell] = [*twins.values(), *self._slots]
             values = [*(params[path] for path in twins), *state["slots"]]

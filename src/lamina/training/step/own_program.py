@@ -70,7 +70,7 @@ class OwnProgram(Program):
                 jax.device_put(np.ones((), bool)),
             )
         )
-        shapes = _TRACE(self._train, carry, self.example)
+        shapes = steps.settle_scale(lambda: _TRACE(self._train, carry, self.example))
         self._train_logs = _zeros(shapes[0])
         self._shapes = _TRACE(_same, (carry, self.example))
         self.example = None
