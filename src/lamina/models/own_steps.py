@@ -198,7 +198,13 @@ def train_step(model: Layer, state: Any, data: Any) -> tuple[dict[str, Any], Any
     gradient = cast(Any, jax).grad(loss_of, has_aux=True)
     with cell_values(main.variables, optimizer[:count]):
         gradients, (loss, y_pred, others, metrics) = gradient(trainable)
-    trainable, updated = main.stateless_apply(optimizer[:count], gradients, trainable)
+    before = list(trainable), list(optimizer[:count])
+
+    def update() -> tuple[list[Any], list[Any]]:
+        return main.stateless_apply(before[1], gradients, before[0])
+
+    guard = steps.guard
+    trainable, updated = update() if guard is None else guard(loss, gradients, update, before)
     logs, metrics = _logs(model, steps, loss, y_pred, data, metrics)
     return logs, (trainable, others, [*updated, *optimizer[count:]], metrics)
 
@@ -295,12 +301,15 @@ class OwnSteps:
     Attributes:
         loss: the metric of the mean loss.
         compiled: the metrics of `compile`, as one; None without any.
+        guard: runs the update of the default `train_step`, unless the loss or a gradient is not
+            finite; None to run it in any case.
     """
 
     def __init__(self, model: Layer, objective: Objective, optimizer: Any) -> None:
         self.model = model
         self.loss = Mean("loss")
         self.compiled: Any = None
+        self.guard: Any = None
         if any(objective._metrics):
             self.compiled = compiled_metrics.CompiledMetrics(objective)
         self._main: Any = optimizer
@@ -348,6 +357,11 @@ class OwnSteps:
     def metric_cells(self) -> list[Cell]:
         """The variables of the metrics, in order."""
         return [cell for one in cast(Any, self.model).metrics for cell in one.variables]
+
+    @property
+    def has_default_step(self) -> bool:
+        """Whether the class does not override `train_step`."""
+        return cast(Any, type(self.model)).train_step is train_step
 
     def build_optimizers(self, trainable: Sequence[Any]) -> None:
         """Build the optimizer of `compile` for the model's variables."""
@@ -406,9 +420,7 @@ class OwnSteps:
 
         A `train_step` of the model's own may use its layers in other ways, once they are built.
         """
-        if cast(Any, type(self.model)).train_step is not train_step and not unbuilt(
-            walk(self.model)
-        ):
+        if not self.has_default_step and not unbuilt(walk(self.model)):
             return None
         x, y, weights = batches.unpack(batch)
         outputs = model_call.call_on(self.model, x)

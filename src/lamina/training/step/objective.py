@@ -54,6 +54,11 @@ class BatchLoss(NamedTuple):
 class OwnSteps(Protocol):
     """The steps that the class of a model defines; see :class:`OwnProgram`."""
 
+    guard: Any
+
+    @property
+    def has_default_step(self) -> bool: ...
+
     @property
     def main(self) -> Any: ...
 

@@ -14,9 +14,10 @@ from lamina.core.base.pytrees import map_pairs, map_tree, unflatten
 from lamina.core.calling import views
 from lamina.core.tree.cell import Cell, cell_values
 from lamina.errors import InputError, explain
+from lamina.training.optimizers.loss_scale import loss_scale_of
 from lamina.training.step.carry import Carry
 from lamina.training.step.model_call import ModelCall
-from lamina.training.step.program import Program
+from lamina.training.step.program import Program, selected
 
 __all__ = ["OwnProgram"]
 
@@ -197,18 +198,45 @@ class OwnProgram(Program):
         return logs, (ordered[:split], ordered[split:]), lists
 
     def _train_batch(self, carry: Carry, batch: Any) -> tuple[Carry, dict[str, jax.Array]]:
-        logs, after = self._train(carry, batch)
+        logs, after, updated = self._guarded(carry, batch)
         own: Any = after.accumulators
         kept = {name: value.astype(own.logs[name].dtype) for name, value in logs.items()}
-        finite = carry.finite
-        if self.skip_nonfinite and "loss" in logs:
+        finite = carry.finite if updated is None else updated
+        if updated is None and self.skip_nonfinite and "loss" in logs:
             finite &= jnp.isfinite(logs["loss"]).all()
         after = after._replace(accumulators=own._replace(logs=kept), steps=carry.steps + 1)
         sums: Any = carry.accumulators
         earlier = map_pairs(lambda a, b: jnp.where(carry.finite, a, b), kept, sums.logs)
         skipped = carry._replace(accumulators=sums._replace(logs=earlier))
+        if updated is not None:  # the step has kept them
+            skipped = skipped._replace(trainable=after.trainable, optimizer=after.optimizer)
         after = _either(finite, after, skipped)._replace(finite=finite)
         return self.devices.stored(after), logs
+
+    def _guarded(self, carry: Carry, batch: Any) -> tuple[dict[str, Any], Carry, Any]:
+        """Return the logs, the carry after a step, and whether the step made its update.
+
+        The default `train_step` leaves the update out where the loss or a gradient is not finite.
+        This is cheaper than a selection after it. The last value is None for other steps.
+        """
+        steps: Any = self.objective.own_steps
+        if not (self.skip_nonfinite and steps.has_default_step and self.placement is None):
+            return *self._train(carry, batch), None
+        found: list[Any] = []
+
+        def guard(loss: Any, gradients: Any, update: Any, before: Any) -> Any:
+            finite = carry.finite & jnp.isfinite(loss).all()
+            if loss_scale_of(self.optimizer_state(carry)) is None:
+                finite &= self.devices.are_finite(tuple(gradients))
+            found.append(finite)
+            return selected(finite, update, before)
+
+        steps.guard = guard
+        try:
+            logs, after = self._train(carry, batch)
+        finally:
+            steps.guard = None
+        return logs, after, found[0]
 
     def _evaluate_batch(self, trainable: Any, non_trainable: Any, total: Any, batch: Any) -> Any:
         logs, after = self._test(trainable, non_trainable, total, batch)
