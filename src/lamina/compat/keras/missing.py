@@ -58,8 +58,6 @@ INSTEAD: dict[str, str] = {
     "keras.layers.TorchModuleWrapper": _WRAPPED,
     "keras.layers.Wrapper": "Write a Layer with the other layer as an attribute.",
     "keras.ops.image.elastic_transform": _AUGMENT,
-    "keras.optimizers.MultiOptimizer": "Use optax.multi_transform.",
-    "keras.optimizers.OptimizerMap": "Use optax.multi_transform.",
     "keras.preprocessing.text": "Use keras.layers.TextVectorization.",
     "keras.quantizers": _QUANTIZED,
     "keras.saving.KerasFileEditor": "Read the .keras file as a zip archive.",

@@ -533,13 +533,13 @@ class Applying:
                 ``["bias"]``; None (default) for none.
 
         Raises:
-            StateError: the optimizer is built.
+            StateError: a model was trained with the optimizer.
         """
-        if self.built:
+        if self.is_held:
             raise StateError(
                 explain(
-                    f"{type(self).__name__} is built, so that its weight decay is settled.",
-                    expected="exclude_from_weight_decay before build, apply and fit",
+                    f"A model was trained with {type(self).__name__}: its weight decay is settled.",
+                    expected="exclude_from_weight_decay before fit",
                     received="a call after it",
                     remedy="Call it on a new optimizer.",
                 )

@@ -64,6 +64,7 @@ def with_config(make: F, base: type[Applying] = Applying) -> F:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         given = dict(bound.arguments)
+        given.pop("others", None)
         options: dict[str, Any] = {"name": name}
         if takes_options:
             added = given.pop("options", {})
@@ -83,6 +84,7 @@ def with_config(make: F, base: type[Applying] = Applying) -> F:
     body: dict[str, Any] = {
         "__doc__": make.__doc__,
         "__init__": __init__,
+        "__init_subclass__": classmethod(_check_subclass),
         "__module__": "lamina.compat.tf.keras.optimizers",
         "__reduce__": _made_again,
         "get_config": _get_config,
@@ -93,6 +95,25 @@ def with_config(make: F, base: type[Applying] = Applying) -> F:
     result: Any = made
     result.kind, result.from_config = kind, cast(Any, kind).from_config
     return result
+
+
+def _check_subclass(kind: type, **_: Any) -> None:
+    """Refuse methods that nothing would call.
+
+    Raises:
+        InputError: the class defines `update_step` or `build`.
+    """
+    found = [name for name in ("update_step", "build") if name in vars(kind)]
+    if found:
+        base = kind.__mro__[1].__name__
+        raise InputError(
+            explain(
+                f"{kind.__name__}.{found[0]} would not be called: the update of {base} is optax's.",
+                expected=f"a subclass of {base} without {found[0]}",
+                received=f"one with it: {kind.__name__}",
+                remedy="Derive from keras.optimizers.Optimizer, whose update_step is called.",
+            )
+        )
 
 
 def kind_of(make: Any) -> Any:

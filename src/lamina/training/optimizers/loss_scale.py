@@ -24,6 +24,19 @@ if TYPE_CHECKING:
 else:
     optax = lazily("optax")
 
+_UNUSED: dict[str, Any] = {
+    "weight_decay": None,
+    "clipnorm": None,
+    "global_clipnorm": None,
+    "clipvalue": None,
+    "use_ema": False,
+    "ema_momentum": 0.99,
+    "ema_overwrite_frequency": None,
+    "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+}
+"""The options that configs of Keras have, with the only values that they have."""
+
 __all__ = ["DynamicLossScale", "LossScale", "loss_scale_of", "loss_scale_optimizer"]
 
 
@@ -92,6 +105,7 @@ def loss_scale_optimizer(
     initial_scale: float = 2.0**15,
     dynamic_growth_steps: int = 2000,
     name: str = "loss_scale_optimizer",
+    **others: Any,
 ) -> optax.GradientTransformation:
     """Scale the loss by a factor that adapts to the gradients (Micikevicius et al., 1710.03740).
 
@@ -104,6 +118,8 @@ def loss_scale_optimizer(
         initial_scale: a positive number. Default 32768.
         dynamic_growth_steps: a positive integer. Default 2000.
         name: kept in the config. Default `"loss_scale_optimizer"`.
+        others: `dynamic`, if it is True, and options of the inner optimizer, if they have their
+            defaults: configs of Keras have them.
 
     Raises:
         InputError: an argument is not valid.
@@ -114,6 +130,17 @@ def loss_scale_optimizer(
     >>> state.scale.item()
     4.0
     """
+    dynamic = others.pop("dynamic", True)
+    unused = [n for n, one in others.items() if n not in _UNUSED or one not in (None, _UNUSED[n])]
+    if unused or not dynamic:
+        raise InputError(
+            explain(
+                "LossScaleOptimizer has no such option.",
+                expected="initial_scale and dynamic_growth_steps",
+                received=", ".join(unused) or "dynamic=False",
+                remedy="Set it, or loss_scale_factor, on the inner optimizer.",
+            )
+        )
     if not callable(getattr(inner_optimizer, "init", None)):
         raise InputError(
             explain(

@@ -208,8 +208,7 @@ class Program:
         skipped = carry._replace(accumulators=sums)
         if is_traced(finite) and jax.default_backend() != "cpu":
             # Keep XLA from fusing gradients and update into loops that compute the moments twice.
-            barrier: Any = jax.lax.optimization_barrier
-            gradients, finite = barrier((gradients, finite))
+            gradients, finite = cast(Any, jax.lax).optimization_barrier((gradients, finite))
         after = selected(finite, lambda: updated(gradients), skipped)._replace(finite=finite)
         return self.devices.stored(after), {"loss": loss, **value.logs}
 

@@ -11,6 +11,7 @@ __getattr__, __dir__ = forwarded(
     "keras.optimizers",
     {
         "lamina.compat.keras.optimizers.base": ["Optimizer", "deserialize", "get", "serialize"],
+        "lamina.compat.keras.optimizers.multi": ["MultiOptimizer", "OptimizerMap"],
         "lamina.compat.tf.keras.optimizers": _NAMES,
     },
     ("legacy", "schedules"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -94,6 +95,9 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
         UnknownNameError: there is no optimizer of that name.
     """
     name = config["class_name"]
+    if name == "MultiOptimizer":
+        multi = importlib.import_module("lamina.compat.keras.optimizers.multi")
+        return multi.MultiOptimizer.from_config(config["config"], custom_objects)
     kind = _KINDS.get(name.lower())
     if kind is not None and name not in (custom_objects or {}):
         return kind.from_config(config.get("config", {}), custom_objects=custom_objects)
