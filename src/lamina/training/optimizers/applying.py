@@ -207,6 +207,11 @@ class Applying:
         self.release()
         return self
 
+    @property
+    def weights(self) -> dict[str, Any]:
+        """The variables that the optimizer updates, by path; none before `build`."""
+        return dict(zip(self._names, self._of, strict=True)) if self._of is not None else {}
+
     def is_of(self, variables: Sequence[Any]) -> bool:
         """Whether the optimizer was built for these variables."""
         return self._of is not None and list(map(id, self._of)) == list(map(id, variables))

@@ -65,18 +65,39 @@ class OwnProgram(Program):
             Carry(
                 trainable,
                 non_trainable,
-                tuple(copied(cell.stored()) for cell in self._optimizer_cells),
+                self._first_states(steps.optimizers),
                 cast(Any, _Own((), {})),
                 jax.device_put(np.zeros((), np.int32)),
                 jax.device_put(np.ones((), bool)),
             )
         )
+        carry = self.devices.carry(carry, self._variables)
         shapes = steps.settle_scale(lambda: _TRACE(self._train, carry, self.example))
         self._train_logs = _zeros(shapes[0])
         self._shapes = _TRACE(_same, (carry, self.example))
         self.example = None
         self.objective.log_names = tuple(name for name in self._names if name != "loss")
         return self.devices.carry(self.resumed(carry), self._variables)
+
+    def _first_states(self, optimizers: Sequence[Any]) -> tuple[jax.Array, ...]:
+        """Return the arrays of the optimizers' states, each where its weight is."""
+        found: list[Any] = []
+        for one in optimizers:
+            weights = one.weights
+            for name, cell in zip(one.names(), one.variables, strict=True):
+                array: Any = copied(cell.stored())
+                if self.placement is not None:
+                    of = [
+                        weight
+                        for path, weight in weights.items()
+                        if name.endswith(f"/{path}") and weight.shape == array.shape
+                    ]
+                    if of:
+                        array = jax.device_put(array, of[0].stored().sharding)
+                    else:
+                        array = self.devices.replicated(array)
+                found.append(array)
+        return tuple(found)
 
     @property
     def cells(self) -> list[Cell]:
