@@ -118,6 +118,16 @@ class Applying:
 
     def attach(self, variables: Mapping[str, Any]) -> None:
         """Set the variables that the optimizer updates, by path; the learning rate stays."""
+        for path, one in variables.items():
+            if getattr(one, "overwrite_with_gradient", False):
+                raise InputError(
+                    explain(
+                        f"{path} is to be overwritten with its gradient, which is not supported.",
+                        expected="variables that optimizers update",
+                        received="overwrite_with_gradient=True",
+                        remedy="Assign the variable in call instead.",
+                    )
+                )
         self.detach()
         self._of, self._names = list(variables.values()), list(variables)
         if self.excluded is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -68,6 +68,38 @@ class DynamicLossScale(Applying):
     with_inner: Callable[[Any], Any]
     divides = True
     was_read = False
+
+    def attach(self, variables: Mapping[str, Any]) -> None:
+        super().attach(variables)
+        inner = self.inner_optimizer
+        if isinstance(inner, Applying):
+            rates = [v for name, v in inner.early().items() if name.endswith("learning_rate")]
+            if rates:
+                inner._make_again(inner.options | {"learning_rate": float(rates[0])})
+            inner.attach(variables)
+
+    def begin(self, state: Any) -> None:
+        super().begin(state)
+        if isinstance(self.inner_optimizer, Applying):
+            self.inner_optimizer.begin(state.inner)
+
+    def hold(self, holder: Any, first: int = 0) -> None:
+        super().hold(holder, first)
+        self._checked()
+
+    def _create(self) -> None:
+        super()._create()
+        self._checked()
+
+    def _checked(self) -> list[Any]:
+        cells = super()._checked()
+        if isinstance(self.inner_optimizer, Applying):
+            self.inner_optimizer._cells = cells[2:]  # after the factor and its count
+        return cells
+
+    def fresh(self) -> Any:
+        inner = self.inner_optimizer
+        return self.with_inner(inner.fresh() if isinstance(inner, Applying) else inner)
 
     @property
     def dynamic_scale(self) -> Any:
