@@ -216,6 +216,58 @@ MOVES = """
 """
 
 
+def test_steps_of_ones_own_are_those_of_one_device(run: Run) -> None:
+    run("""
+        class Own(lamina.Model):
+            def __init__(self):
+                super().__init__()
+                self.hidden, self.norm = layers.Dense(16, "tanh"), layers.BatchNormalization()
+                self.out = layers.Dense(8)
+
+            def call(self, inputs, training=False):
+                return self.out(self.norm(self.hidden(inputs), training=training))
+
+        class Loss(Own):
+            def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+                return super().compute_loss(x, y, y_pred, sample_weight)
+
+        class Step(Own):
+            def train_step(self, state, data):
+                trainable, others, optimizer, kept = state
+                x, y = data
+
+                def loss_of(trainable):
+                    out, after = self.stateless_call(trainable, others, x, training=True)
+                    return jnp.mean((y - out) ** 2), after
+
+                gradient = jax.value_and_grad(loss_of, has_aux=True)
+                (loss, others), gradients = gradient(trainable)
+                new = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+                return {"loss": loss}, (new[0], others, new[1], kept)
+
+        x = RNG.normal(size=(48, 8)).astype("float32")
+
+        def trained(kind, placement):
+            lamina.set_seed(0)
+            with placement or contextlib.nullcontext():
+                model = kind()
+                model.compile("adam", "mse")
+                options = dict(batch_size=16, shuffle=False, verbose=0)
+                model.fit(x, x, **options)
+                model.optimizer.learning_rate = 0.01
+                loss = model.fit(x, x, **options).history["loss"]
+            states = model.optimizer.variables
+            return [*loss, int(model.optimizer.iterations), *map(jnp.sum, model.weights)], states
+
+        for kind in (Loss, Step):
+            expected, _ = trained(kind, None)
+            found, states = trained(kind, Placement.fully_sharded())
+            np.testing.assert_allclose(found, expected, rtol=2e-4, atol=1e-4)
+            assert {one.value.sharding.num_devices for one in states} == {8}
+            assert not all(one.value.sharding.is_fully_replicated for one in states)
+    """)
+
+
 def test_a_move_keeps_the_state_of_training(run: Run) -> None:
     run(
         MOVES
@@ -227,7 +279,7 @@ def test_a_move_keeps_the_state_of_training(run: Run) -> None:
         model.optimizer.learning_rate = 0.001
         move(model)
         loss = model.fit(x, y, **options).history["loss"]
-        return [*loss, model.optimizer.learning_rate, model.optimizer.wait()], model
+        return [*loss, float(model.optimizer.learning_rate), model.trainer.wait()], model
 
     def evaluate(model):
         with there:
@@ -244,11 +296,11 @@ def test_a_move_keeps_the_state_of_training(run: Run) -> None:
 
     model = placed(here)
     model.fit(x, y, verbose=0)
-    program = model.optimizer.prepare(lambda: (x, y))[0]
+    program = model.trainer.prepare(lambda: (x, y))[0]
     with Placement.fully_sharded() as equal_one:
         assert equal_one == here and hash(equal_one) == hash(here) and equal_one != there
         model.train_on_batch(x, y)
-    assert model.optimizer.prepare(lambda: (x, y))[0] is program  # no move
+    assert model.trainer.prepare(lambda: (x, y))[0] is program  # no move
     """
     )
 

@@ -59,7 +59,7 @@ PROGRAM = """
     unpickled = pickle.loads(pickle.dumps(model))
     kernels = [one.layers[0].kernel.numpy() for one in (model, copied, unpickled)]
     assert (kernels[0] == kernels[1]).all() and (kernels[0] == kernels[2]).all()
-    assert copied.optimizer.wait() == model.optimizer.wait()
+    assert copied.trainer.wait() == model.trainer.wait()
 
     def told(function):
         try:
@@ -145,7 +145,7 @@ def test_what_is_wrong_is_told_in_each_process(printed):
 def test_a_saved_model_is_that_of_one_process(printed):
     folder, _ = printed
     one, two = (lamina.load(folder / f"whole{count}.lamina") for count in (1, 2))
-    assert one.optimizer.wait() == two.optimizer.wait() == 28
+    assert one.trainer.wait() == two.trainer.wait() == 28
     for path, value in one.values().items():
         np.testing.assert_allclose(two.values()[path], value, rtol=1e-4, atol=1e-6)
 

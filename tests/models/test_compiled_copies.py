@@ -226,4 +226,4 @@ def test_a_copy_compiled_again_starts_anew(tmp_path):
     twin = copy.deepcopy(model)
     twin.compile("sgd", "mae")
     fit(twin, 1)
-    assert int(twin.optimizer.wait()) == 4
+    assert int(twin.trainer.wait()) == 4

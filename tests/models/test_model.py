@@ -121,12 +121,12 @@ def test_copies_leave_behind_programs_and_keep_how_they_are_compiled():
     model.fit(X, X[:, :3], verbose=0)
     expected, inputs = model.predict(X), model.input
     for twin in (copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert twin.optimizer is not model.optimizer and twin.optimizer.wait() == 1
+        assert twin.optimizer is not model.optimizer and twin.trainer.wait() == 1
         assert twin.input is not inputs
         np.testing.assert_array_equal(twin.predict(X), expected)
         twin.compile("sgd", "mse")
         twin.fit(X, X[:, :3], verbose=0)
-    assert model.optimizer.wait() == 1 and model.input is not None
+    assert model.trainer.wait() == 1 and model.input is not None
 
 
 def test_a_compiled_model_is_freed():
@@ -152,10 +152,10 @@ def test_a_failed_load_leaves_the_compiled_state(tmp_path):
     model.compile("sgd", "mse")
     other = Wide(2)
     other.save_weights(tmp_path / "other")
-    trainer = model.optimizer
+    trainer = model.trainer
     with pytest.raises(lamina.errors.FileFormatError):
         model.load_weights(tmp_path / "other")
-    assert model.optimizer is trainer
+    assert model.trainer is trainer
 
 
 @pytest.mark.parametrize(

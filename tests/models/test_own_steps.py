@@ -425,6 +425,54 @@ def test_a_loss_that_is_not_finite_stops_training_before_the_step():
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_gradient_that_is_not_finite_stops_training_before_the_step():
+    class Steep(lamina.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return jnp.sqrt(y_pred - y_pred).mean()  # finite, with the derivative inf - inf
+
+    inputs = lamina.Input((6,))
+    model = Steep(inputs, lamina.layers.Dense(1)(inputs))
+    model.compile("adam")
+    before = model.get_weights()
+    with pytest.raises(NotFiniteError):
+        model.fit(X, Y, verbose=0)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("scales", [True, False])
+def test_a_step_of_float16_scales_its_loss(scales):
+    class Half(lamina.Model):
+        def train_step(self, state, data):
+            trainable, others, optimizer, kept = state
+            x, y = data
+
+            def loss_of(trainable, others):
+                outputs, others = self.stateless_call(trainable, others, x, training=True)
+                loss = jnp.square(y - outputs.astype("float32")).mean()
+                return self.optimizer.scale_loss(loss) if scales else loss, (loss, others)
+
+            gradient = jax.grad(loss_of, has_aux=True)
+            gradients, (loss, others) = gradient(trainable, others)
+            trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+            return {"loss": loss}, (trainable, others, optimizer, kept)
+
+    lamina.set_dtype_policy("mixed_float16")
+    try:
+        inputs = lamina.Input((6,))
+        model = Half(inputs, lamina.layers.Dense(1, kernel_initializer="zeros")(inputs))
+        model.compile(tf.keras.optimizers.SGD(0.5))
+        if scales:
+            model.train_on_batch(X, Y)
+        else:
+            with pytest.warns(UserWarning, match="scale_loss"):
+                model.train_on_batch(X, Y)
+    finally:
+        lamina.set_dtype_policy("float32")
+    expected = 0.5 * 2 * (X * Y).mean(0)  # one step from zeros
+    np.testing.assert_allclose(model.get_weights()[0][:, 0], expected, rtol=5e-3, atol=1e-4)
+
+
 def test_a_step_of_tensorflow_is_refused():
     class Own(Plain):
         def train_step(self, data):

@@ -115,8 +115,8 @@ def compile(
     >>> from lamina import Sequential, layers
     >>> model = Sequential([layers.Dense(10)])
     >>> model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"], learning_rate=3e-4)
-    >>> round(model.optimizer.learning_rate, 6)
-    0.0003
+    >>> f"{model.optimizer.learning_rate:.6f}"
+    '0.000300'
     """
     arguments = {name: value for name, value in locals().items() if name != "model"}
     own = [name for name in own_steps.own_methods(model) if name != "predict_step"]
@@ -131,8 +131,7 @@ def compile(
         gradient_accumulation_steps=gradient_accumulation_steps,
         ema_momentum=ema_momentum if use_ema else None,
     )
-    scales = auto_scale_loss and "train_step" not in own
-    if scales and model._lamina.dtype == "mixed_float16":
+    if auto_scale_loss and model._lamina.dtype == "mixed_float16":
         made = (
             made
             if isinstance(made, loss_scale.DynamicLossScale)
@@ -151,9 +150,10 @@ def compile(
         steps_per_execution=steps_per_execution,
     )
     if own or (held_metrics.metrics(model) and trainer.objective.train_loss is None):
-        steps = own_steps.OwnSteps(model, trainer.objective, None if optimizer is None else made)
+        main = None if optimizer is None else trainer.optimizer
+        steps = own_steps.OwnSteps(model, trainer.objective, main)
         trainer.objective.own_steps = steps
-        trainer._loan.optimizer = steps.together(made)
+        trainer._loan.optimizer = steps.together()
     state = state_of(model)
     state.trainer, state.arguments_of_compile, state.pending = trainer, arguments, None
 

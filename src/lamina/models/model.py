@@ -125,8 +125,11 @@ class Model(Layer):
 
     non_trainable_variables = View(key_states.non_trainable_variables)
 
-    optimizer = View(trainer_of)
-    """The :class:`lamina.Trainer` of a compiled model; its ``learning_rate`` can be set."""
+    optimizer = View(lambda model: trainer_of(model).optimizer)
+    """The optimizer of a compiled model: its state as variables, and methods to apply it."""
+
+    trainer = View(trainer_of)
+    """The :class:`lamina.Trainer` of a compiled model."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         given = bool(args) or not kwargs.keys().isdisjoint(("inputs", "outputs"))

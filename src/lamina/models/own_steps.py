@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import jax
@@ -23,6 +24,8 @@ from lamina.metrics import Mean
 from lamina.models.model_state import state_of
 
 if TYPE_CHECKING:
+    import optax
+
     from lamina.models import compiled_metrics
     from lamina.training.data import batches
     from lamina.training.optimizers import applying, loss_scale
@@ -33,6 +36,7 @@ else:
     batches = lazily("lamina.training.data.batches")
     compiled_metrics = lazily("lamina.models.compiled_metrics")
     loss_scale = lazily("lamina.training.optimizers.loss_scale")
+    optax = lazily("optax")
 model_call = lazily("lamina.training.step.model_call")
 
 __all__ = [
@@ -188,18 +192,21 @@ def train_step(model: Layer, state: Any, data: Any) -> tuple[dict[str, Any], Any
     steps = own_steps(model)
     main = steps.main
     count = len(main.variables)
-    scale = loss_scale.loss_scale_of(main.state_of(optimizer[:count]))
-    scale = getattr(main, "loss_scale", None) if scale is None else scale
 
     def loss_of(trainable: Any) -> Any:
         loss, *rest = _forward(model, steps, trainable, others, metrics, data, True)
-        return (loss if scale is None else loss * scale), (loss, *rest)
+        return main.scale_loss(loss), (loss, *rest)
 
     gradient = cast(Any, jax).grad(loss_of, has_aux=True)
-    gradients, (loss, y_pred, others, metrics) = gradient(trainable)
-    if scale is not None:
-        gradients = [one / scale for one in gradients]
-    trainable, updated = main.stateless_apply(optimizer[:count], gradients, trainable)
+    with cell_values(main.variables, optimizer[:count]):
+        gradients, (loss, y_pred, others, metrics) = gradient(trainable)
+    before = list(trainable), list(optimizer[:count])
+
+    def update() -> tuple[list[Any], list[Any]]:
+        return main.stateless_apply(before[1], gradients, before[0])
+
+    guard = steps.guard
+    trainable, updated = update() if guard is None else guard(loss, gradients, update, before)
     logs, metrics = _logs(model, steps, loss, y_pred, data, metrics)
     return logs, (trainable, others, [*updated, *optimizer[count:]], metrics)
 
@@ -296,16 +303,18 @@ class OwnSteps:
     Attributes:
         loss: the metric of the mean loss.
         compiled: the metrics of `compile`, as one; None without any.
+        guard: runs the update of the default `train_step`, unless the loss or a gradient is not
+            finite; None to run it in any case.
     """
 
     def __init__(self, model: Layer, objective: Objective, optimizer: Any) -> None:
         self.model = model
         self.loss = Mean("loss")
         self.compiled: Any = None
+        self.guard: Any = None
         if any(objective._metrics):
             self.compiled = compiled_metrics.CompiledMetrics(objective)
-        is_object: bool = optimizer is None or isinstance(optimizer, applying.Applying)
-        self._main: Any = optimizer if is_object else applying.Optimizer(cast(Any, optimizer))
+        self._main: Any = optimizer
 
     @property
     def main(self) -> Any:
@@ -327,8 +336,10 @@ class OwnSteps:
 
     @property
     def optimizers(self) -> list[Any]:
-        """The optimizer of `compile`, and those that the model holds as attributes."""
-        held = [one for one in _held(self.model) if isinstance(one, applying.Applying)]
+        """The optimizer of `compile`, and the built ones that the model holds as attributes."""
+        held = [
+            one for one in _held(self.model) if isinstance(one, applying.Applying) and one.built
+        ]
         every = held if self._main is None else [self._main, *held]
         return list({id(one): one for one in every}.values())
 
@@ -337,41 +348,71 @@ class OwnSteps:
         """Their variables."""
         return [cell for one in self.optimizers for cell in one.variables]
 
+    def hold(self, holder: Any) -> None:
+        """Let training keep the states of all optimizers."""
+        first = 0
+        for one in self.optimizers:
+            one.hold(holder, first)
+            first += len(one.variables)
+
     @property
     def metric_cells(self) -> list[Cell]:
         """The variables of the metrics, in order."""
         return [cell for one in cast(Any, self.model).metrics for cell in one.variables]
 
-    def build_optimizers(self, trainable: Sequence[Any]) -> None:
-        """Build the optimizer of `compile` for the model's variables.
+    @property
+    def has_default_step(self) -> bool:
+        """Whether the class does not override `train_step`."""
+        return cast(Any, type(self.model)).train_step is train_step
 
-        Raises:
-            InputError: another optimizer of the model is not built.
-        """
+    def build_optimizers(self, trainable: Sequence[Any]) -> None:
+        """Build the optimizer of `compile` for the model's variables."""
         if self._main is not None and not self._main.is_of(trainable):
             tree = walk(self.model)
             self._main.build(trainable, [tree.path(variable) for variable in trainable])
-        for one in self.optimizers:
-            one._checked()
+
+    def settle_scale(self, trace: Callable[[], Any]) -> Any:
+        """Trace a step; one that does not scale its loss gets gradients that are not divided.
+
+        Args:
+            trace: traces the step.
+        """
+        main = self._main
+        if not isinstance(main, loss_scale.DynamicLossScale):
+            return trace()
+        main.divides, main.was_read = True, False
+        result = trace()
+        if not main.was_read:
+            main.divides = False
+            warnings.warn(
+                explain(
+                    f"{type(self.model).__name__}.train_step does not scale its loss for float16.",
+                    where=f"made at {self.model._lamina.made_at}",
+                    expected="loss = self.optimizer.scale_loss(loss) before the gradients",
+                    received="a loss as it is, so that small gradients are rounded to 0",
+                    remedy="Scale the loss, or call compile(auto_scale_loss=False).",
+                ),
+                UserWarning,
+                stacklevel=2,
+            )
+        return result
 
     def optimizer_structure(self) -> Any:
         """The structure of the states of all optimizers."""
         tools: Any = jax.tree_util
-        return tools.tree_structure(_one_or_all([o.state_of(o.variables) for o in self.optimizers]))
+        states = [one.state_of(range(len(one.variables))) for one in self.optimizers]
+        return tools.tree_structure(_one_or_all(states))
 
-    def together(self, optimizer: Any) -> Any:
-        """Return an optax transformation whose state has the form of that of all optimizers.
+    def together(self) -> Any:
+        """Return a transformation whose state has the form of that of all optimizers."""
 
-        Args:
-            optimizer: that of `compile`, as an optax transformation.
-        """
-
-        def init(weights: Any) -> Any:
-            own = [] if self._main is None else [optimizer.init(weights)]
+        def init(params: Any) -> Any:
+            own = [] if self._main is None else [self._main.init(params)]
             held = [one for one in self.optimizers if one is not self._main]
-            return _one_or_all([*own, *(one.state_of(one._checked()) for one in held)])
+            states = [one.state_of([cell.stored() for cell in one._checked()]) for one in held]
+            return _one_or_all([*own, *states])
 
-        return optimizer._replace(init=init)
+        return optax.GradientTransformation(init, cast(Any, None))
 
     def reset_metrics(self) -> None:
         """Reset the metrics."""
@@ -382,9 +423,7 @@ class OwnSteps:
 
         A `train_step` of the model's own may use its layers in other ways, once they are built.
         """
-        if cast(Any, type(self.model)).train_step is not train_step and not unbuilt(
-            walk(self.model)
-        ):
+        if not self.has_default_step and not unbuilt(walk(self.model)):
             return None
         x, y, weights = batches.unpack(batch)
         outputs = model_call.call_on(self.model, x)

@@ -144,8 +144,6 @@ class Encoder:
         return {"is": "dict", "items": items}
 
     def _sequence(self, value: list[Any] | tuple[Any, ...], place: str) -> Any:
-        if label(type(value)) in OPTIMIZERS:
-            return self._with_config("optimizer", value, place)
         items = [self.record(item, f"[{index}] of {place}") for index, item in enumerate(value)]
         if type(value) is list:
             return items
@@ -164,6 +162,8 @@ class Encoder:
         return {"is": "dataclass", "class": self._name(type(value)), "fields": fields}
 
     def _leaf(self, value: Any, place: str) -> Any:
+        if label(type(value)) in OPTIMIZERS:
+            return self._with_config("optimizer", value, place)
         if isinstance(value, Configured) and not isinstance(value, initializers.Initializer):
             return self._with_config("configured", value, place)
         if isinstance(value, Spec):

@@ -151,10 +151,10 @@ def test_a_checkpoint_of_another_optimizer_changes_nothing(two):
         if built:
             model.fit(X, Y, 16, verbose=0)
         before = {path: np.array(value) for path, value in model.values().items()}
-        steps = model.optimizer.wait()
+        steps = model.trainer.wait()
         with pytest.raises(FileFormatError, match="to another optimizer"):
             model.fit(X, Y, 16, epochs=3, checkpoint_dir=two, resume=True, verbose=0)
-        assert model.built is built and model.optimizer.wait() == steps
+        assert model.built is built and model.trainer.wait() == steps
         same(model.values(), before)
         model.fit(X, Y, 16, verbose=0)
 

@@ -104,7 +104,7 @@ def test_an_optimizer_of_variables_can_be_compiled_too():
     model = lamina.Sequential([dense()])
     model.compile(optimizer, "mse")
     model.fit(np.ones((8, 3), "float32"), np.ones((8, 4), "float32"), verbose=0)
-    assert not optimizer.built
+    assert model.optimizer is optimizer and optimizer.iterations == 1
 
 
 def test_options_are_attributes():

@@ -108,7 +108,7 @@ def test_a_step_whose_gradients_are_not_finite_is_skipped():
     before = model.get_weights()
     model.train_on_batch(X, Y)
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
-    program, carry = model.optimizer.prepare(lambda: (X, Y))
+    program, carry = model.trainer.prepare(lambda: (X, Y))
     assert float(loss_scale_of(program.optimizer_state(carry))) == 2.0**13
 
 
@@ -141,7 +141,7 @@ def test_models_of_other_policies_are_not_scaled(policy, name):
     policy(name)
     model = lamina.Sequential([layers.Dense(1)])
     model.compile("sgd", "mse", auto_scale_loss=True)
-    program, carry = model.optimizer.prepare(lambda: (X, Y))
+    program, carry = model.trainer.prepare(lambda: (X, Y))
     assert loss_scale_of(program.optimizer_state(carry)) is None
 
 

@@ -65,6 +65,7 @@ _NAMES = {
     "Model": "lamina.compat.keras.models",
     "Operation": "lamina.compat.keras.graphs",
     "Quantizer": "lamina.quantizers",
+    "Optimizer": "lamina.compat.keras.optimizers.base",
     "Regularizer": "lamina.regularizers",
     "RematScope": "lamina.compat.keras.scopes",
     "Sequential": "lamina",

@@ -13,10 +13,8 @@ _FLOAT8 = "Training in float8 is not supported: use the dtype policy 'mixed_bflo
 _CALIBRATED = (
     "Weights are not calibrated on data: use model.quantize('int4') with a small block_size."
 )
-_CONFIGS = "Pass the optimizer itself, or its name, to compile."
 
 INSTEAD: dict[str, str] = {
-    "keras.Optimizer": "Optimizers are optax transformations: write one with optax.",
     "keras.callbacks.OrbaxCheckpoint": "Use keras.callbacks.BackupAndRestore or Trainer.save.",
     "keras.dtype_policies": _POLICY,
     "keras.dtype_policies.AWQDTypePolicy": _CALIBRATED,
@@ -25,15 +23,6 @@ INSTEAD: dict[str, str] = {
     "keras.dtype_policies.QuantizedFloat8DTypePolicy": _FLOAT8,
     "keras.layers.TFSMLayer": "Models of TensorFlow are not read.",
     "keras.layers.TorchModuleWrapper": "Modules of PyTorch do not run on JAX.",
-    "keras.optimizers.MultiOptimizer": "Use optax.multi_transform.",
-    "keras.optimizers.Optimizer": "Optimizers are optax transformations: write one with optax.",
-    "keras.optimizers.OptimizerMap": "Use optax.multi_transform.",
-    "keras.optimizers.deserialize": _CONFIGS,
-    "keras.optimizers.get": _CONFIGS,
-    "keras.optimizers.legacy": "Use keras.optimizers.",
-    "keras.optimizers.schedules.deserialize": "Use lamina.deserialize.",
-    "keras.optimizers.schedules.serialize": "Use lamina.serialize.",
-    "keras.optimizers.serialize": _CONFIGS,
     "keras.preprocessing.text": "Use keras.layers.TextVectorization.",
     "keras.quantizers": "Use quantize('int8') or quantize('int4') of models and layers.",
     "keras.quantizers.AWQConfig": _CALIBRATED,

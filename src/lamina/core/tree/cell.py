@@ -55,9 +55,12 @@ class Cell(Variable):
                 values.by_id[id(self)] = array
                 return
         if not is_traced(array) or SURROUNDING.get() is not None:
-            assign_all([self], [array])
+            self._store(array)
         elif SCOPE.get() is None:
             raise TraceError(_traced(self))
+
+    def _store(self, array: jax.Array) -> None:
+        assign_all([self], [array])
 
 
 @contextlib.contextmanager

@@ -22,8 +22,6 @@ def learning_rate(loan: WeightLoan) -> float:
     Raises:
         InputError: the optimizer has none in its state.
     """
-    if loan.started is not None and loan.objective.own_steps is not None:
-        return float(loan.objective.own_steps.main.learning_rate)
     arrays = _arrays(loan)
     name = learning_rate_name(arrays)
     return float(arrays[name]) if loan.pending_rate is None else loan.pending_rate
@@ -35,13 +33,9 @@ def set_learning_rate(loan: WeightLoan, rate: float) -> None:
     Raises:
         InputError: the optimizer has none in its state, or it follows a schedule.
     """
-    started = loan.started
-    if started is not None and loan.objective.own_steps is not None:
-        loan.objective.own_steps.main.learning_rate = rate
-    elif started is not None:
-        loan.carry = with_learning_rate(*started, rate)
+    if loan.started is not None:
+        loan.carry = with_learning_rate(*loan.started, rate)
     else:
-        learning_rate_name(leaves_by_name(loan.optimizer.init({})), to_set=True)
         loan.pending_rate = float(rate)
 
 

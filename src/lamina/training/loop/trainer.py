@@ -27,6 +27,7 @@ from lamina.training.loop.trainer_checkpoints import TrainerCheckpoints, no_chec
 from lamina.training.loop.trainer_options import TrainerOptions
 from lamina.training.loop.weight_loan import WeightLoan
 from lamina.training.nonfinite.search import OnNonfinite, check_mode, find_nonfinite
+from lamina.training.optimizers.applying import Applying, OptaxOptimizer
 from lamina.training.optimizers.learning_rate import LearningRateValue
 from lamina.training.optimizers.lookup import get as get_optimizer
 from lamina.training.step.carry import Carry
@@ -71,6 +72,7 @@ class Trainer:
     Attributes:
         model: the layer.
         objective: the loss and metrics.
+        optimizer: the optimizer, an object with the methods of Keras's.
         epochs: the number of epochs trained.
 
     Raises:
@@ -107,9 +109,10 @@ class Trainer:
         self.on_nonfinite = check_mode(on_nonfinite)
         self.steps_per_execution = check_steps(steps_per_execution)
         self.epochs = 0
-        self._loan = WeightLoan(
-            model, self.objective, get_optimizer(optimizer), jit, seed, on_nonfinite != "ignore"
-        )
+        made: Any = get_optimizer(optimizer)
+        made = made.of_model(model) if isinstance(made, Applying) else OptaxOptimizer(made)
+        self.optimizer: Applying = made
+        self._loan = WeightLoan(model, self.objective, made, jit, seed, on_nonfinite != "ignore")
         self._checkpoints = TrainerCheckpoints(self._loan)
 
     def step(self, batch: Any) -> dict[str, jax.Array]:
@@ -266,28 +269,6 @@ class Trainer:
     @learning_rate.setter
     def learning_rate(self, rate: Any) -> None:
         optimizer_state.set_learning_rate(self._loan, rate)
-
-    @property
-    def variables(self) -> list[Any]:
-        """The state of the optimizer as variables, for a model with steps of its own."""
-        steps = self.objective.own_steps
-        return [] if steps is None else steps.main.variables
-
-    def stateless_apply(
-        self, optimizer_variables: Any, grads: Any, trainable_variables: Any
-    ) -> tuple[list[Any], list[Any]]:
-        """Update values of variables as a pure function, in a step of the model's own.
-
-        Args:
-            optimizer_variables: the values of `variables`.
-            grads: the gradient of each trainable variable.
-            trainable_variables: the values of the trainable variables.
-
-        Returns:
-            The new values of the trainable variables, and of `variables`.
-        """
-        steps: Any = self.objective.own_steps
-        return steps.main.stateless_apply(optimizer_variables, grads, trainable_variables)
 
     def take_averages(self) -> None:
         """Replace the weights of the model by their moving averages, if the optimizer has them."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,9 +25,9 @@ from lamina.errors import explain
 from lamina.training.step.carry import Carry
 from lamina.training.step.model_call import ModelCall, unbuilt_layers
 from lamina.training.step.named_arrays import (
+    like,
     moved,
     restored,
-    with_learning_rate,
     without_accumulators,
 )
 from lamina.training.step.objective import Objective
@@ -35,7 +35,7 @@ from lamina.training.step.own_program import OwnProgram
 from lamina.training.step.program import Program
 
 if TYPE_CHECKING:
-    import optax
+    from lamina.training.optimizers.applying import Applying
 
 __all__ = ["WeightLoan", "seed_of"]
 
@@ -49,7 +49,7 @@ class WeightLoan:
     Args:
         model: the layer.
         objective: the loss and metrics.
-        optimizer: an optax transformation.
+        applying: the optimizer.
         jit: whether programs are compiled.
         seed: of dropout and of the order of the data; None for the seed of the weights.
         skip_nonfinite: whether a step whose loss or gradients are not finite changes nothing.
@@ -57,8 +57,8 @@ class WeightLoan:
     Attributes:
         program: the compiled steps; None before the first.
         carry: the arrays; None before the first step.
+        optimizer: the transformation whose state the carry has.
         seed: None until it is known.
-        pending_rate: a learning rate that was set before the first step.
         pending_arrays: arrays of a checkpoint for the first step.
         has_averages: whether the weights and their moving averages are exchanged.
     """
@@ -67,18 +67,18 @@ class WeightLoan:
         self,
         model: Tracked,
         objective: Objective,
-        optimizer: optax.GradientTransformation,
+        applying: Applying,
         jit: bool,
         seed: int | None,
         skip_nonfinite: bool,
     ) -> None:
         self.model = model
         self.objective = objective
-        self.optimizer = optimizer
+        self.applying = applying
+        self.optimizer: Any = applying
         self.seed = seed
         self.program: Program | None = None
         self.carry: Carry | None = None
-        self.pending_rate: float | None = None
         self.pending_arrays: dict[str, np.ndarray] | None = None
         self.has_averages = False
         self._jit = jit
@@ -94,6 +94,29 @@ class WeightLoan:
         if self.program is None or self.carry is None:
             return None
         return self.program, self.carry
+
+    @property
+    def pending_rate(self) -> float | None:
+        """A learning rate that was set before the first step."""
+        rates = [v for n, v in self.applying.early().items() if n.endswith("learning_rate")]
+        return float(rates[0]) if rates and self.started is None else None
+
+    @pending_rate.setter
+    def pending_rate(self, rate: float | None) -> None:
+        if rate is not None:
+            self.applying.learning_rate = rate
+
+    def state_array(self, index: int) -> Any:
+        """Return an array of the state of the optimizers."""
+        assert self.carry is not None
+        return self.carry.optimizer[index]
+
+    def set_state_array(self, index: int, array: Any) -> None:
+        """Replace an array of the state of the optimizers."""
+        assert self.carry is not None
+        leaves = list(self.carry.optimizer)
+        leaves[index] = like(array.astype(leaves[index].dtype), leaves[index])
+        self.carry = self.carry._replace(optimizer=tuple(leaves))
 
     @property
     def is_open(self) -> bool:
@@ -169,21 +192,40 @@ class WeightLoan:
             )
             if has_own_steps:
                 program.example = as_inputs(batch())
-            carry = program.start(values, other_values)
+            early = self.applying.early()
+            carry = self._started(program, values, other_values)
             if before is not None and is_same:  # the model was moved
                 carry = moved(program, carry, *before)
             else:
                 self.has_averages = False
             if self.pending_arrays is not None:
                 carry = restored(program, carry, self.pending_arrays)
-            if self.pending_rate is not None:
-                carry = with_learning_rate(program, carry, self.pending_rate)
-            self.pending_arrays = self.pending_rate = None
+            carry = _with_state(carry, self.applying, early)
+            self.pending_arrays = None
+            self.program, self.carry = program, carry
+            if self.objective.own_steps is None:
+                self.applying.hold(self)
+            else:
+                self.objective.own_steps.hold(self)
         self.program, self.carry = program, carry
         variables = [*trainable.values(), *others.values(), *program.cells]
         self._is_open = True
         assign_together(variables, repeat(self, len(variables)))
         return program, carry
+
+    def _started(self, program: Program, values: Any, other_values: Any) -> Carry:
+        """Return the first carry; an optimizer with a state of the same variables keeps it."""
+        applying = self.applying
+        if self.objective.own_steps is not None:
+            return program.start(values, other_values)
+        cells: list[Any] = []
+        if applying.is_of(list(program.trainable.values())):
+            cells = [] if applying.is_held else applying.variables
+        else:
+            applying.attach(program.trainable)
+        carry = program.start(values, other_values)
+        applying.begin(program.optimizer_state(carry))
+        return _with_state(carry, applying, {cell.name: cell.stored() for cell in cells})
 
     def uninterrupted(self) -> DeferredSignals:
         """Return a context in which a step replaces the carry without an interrupt in between.
@@ -209,6 +251,10 @@ class WeightLoan:
             assign_together([variable for variable, _ in lent], [array for _, array in lent])
             self._is_open = False
 
+    def _has_one_optimizer(self) -> bool:
+        steps = self.objective.own_steps
+        return steps is None or len(steps.optimizers) == 1
+
     def wait(self) -> int:
         """Wait for the steps in progress; return the total number of steps made."""
         if self.carry is None:
@@ -226,9 +272,28 @@ class WeightLoan:
 
     def restart(self, arrays: dict[str, np.ndarray], seed: int | None) -> None:
         """Forget the program and the carry; the next step starts from arrays of a checkpoint."""
-        self.program = self.carry = self.pending_rate = None
+        prefix = "optimizer/" if self._has_one_optimizer() else "optimizer/0/"
+        self.applying.restart(
+            {
+                name.removeprefix(prefix): array
+                for name, array in arrays.items()
+                if name.startswith(prefix)
+            }
+        )
+        self.program = self.carry = None
         self.has_averages = False
         self.pending_arrays, self.seed = arrays, seed
+
+
+def _with_state(carry: Carry, applying: Applying, arrays: Mapping[str, Any]) -> Carry:
+    """Return the carry with arrays of the optimizer's state by name."""
+    if not arrays:
+        return carry
+    leaves, names = list(carry.optimizer), applying.names()
+    for name, array in arrays.items():
+        index = names.index(name)
+        leaves[index] = like(copied(array), leaves[index])
+    return carry._replace(optimizer=tuple(leaves))
 
 
 def seed_of(model: Tracked) -> int:

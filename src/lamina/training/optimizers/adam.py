@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
+from lamina.errors import InputError, explain
 from lamina.lazy import lazily
 from lamina.training.optimizers.configs import with_config
 from lamina.training.optimizers.moments import scale_by_adam, scale_by_nadam
@@ -104,9 +105,20 @@ def adamw(
     Returns:
         The optimizer, an optax transformation with `get_config`.
 
+    Raises:
+        InputError: the weight decay is None.
+
     >>> adamw(3e-4).get_config()["learning_rate"]
     0.0003
     """
+    if cast(Any, weight_decay) is None:
+        raise InputError(
+            explain(
+                "The weight_decay of AdamW is not a number.",
+                received="None",
+                remedy="Use Adam, or weight_decay=0.0.",
+            )
+        )
     every: OptimizerOptions = {**options, "weight_decay": weight_decay}
     return made(_adam(beta_1, beta_2, epsilon, amsgrad), learning_rate, every)
 

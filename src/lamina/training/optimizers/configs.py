@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import numpy as np
+
 from lamina.errors import InputError, explain, nearest
 from lamina.saving import deserialize, serialize
 from lamina.training.optimizers.applying import Applying
@@ -15,7 +17,7 @@ from lamina.training.optimizers.applying import Applying
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["from_config", "with_config"]
+__all__ = ["from_config", "kind_of", "with_config"]
 
 F = TypeVar("F", bound="Callable[..., optax.GradientTransformation]")
 
@@ -42,34 +44,81 @@ _NAMES = {
 """The names of Keras that are not capitalized words."""
 
 
-def with_config(make: F) -> F:
-    """Give what a function makes a method `get_config`, and the function a `from_config`.
+def with_config(make: F, base: type[Applying] = Applying) -> F:
+    """Make a class of optimizers, as Keras has it, of a function that makes a transformation.
 
     Args:
         make: a function that makes an optax transformation from options.
+        base: the base class; :class:`Applying` by default.
 
     Returns:
-        The function, with the same signature.
+        A function with the same signature that makes an object of the class, which is its attribute
+        `kind`.
     """
-    signature = inspect.signature(make)
+    signature, name = inspect.signature(make), make.__name__
+    takes_options = "options" in signature.parameters
 
-    @functools.wraps(make)
-    def made(*args: Any, **kwargs: Any) -> Any:
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it is one
         _warn_of_decay(kwargs.pop("decay", None))
         transformation = make(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         given = dict(bound.arguments)
-        options: dict[str, Any] = {"name": make.__name__}
-        if "options" in signature.parameters:
-            options |= {**_DEFAULTS, **given.pop("options", {})}
-        described: Any = _described(type(transformation), made)(*transformation)
-        vars(described).update(getattr(transformation, "__dict__", {}))
-        described.make, described.options = made, options | given
-        return described
+        given.pop("others", None)
+        options: dict[str, Any] = {"name": name}
+        if takes_options:
+            added = given.pop("options", {})
+            options |= {**_DEFAULTS, **added, "name": added.get("name") or name}
+        self.options, self._early = options | given, {}
+        self._take(transformation)
 
-    made.from_config = functools.partial(from_config, made)  # pyright: ignore
-    return cast(F, made)
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    cast(Any, __init__).__signature__ = signature.replace(
+        parameters=[own, *signature.parameters.values()]
+    )
+
+    @functools.wraps(make)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        return kind(*args, **kwargs)
+
+    body: dict[str, Any] = {
+        "__doc__": make.__doc__,
+        "__init__": __init__,
+        "__init_subclass__": classmethod(_check_subclass),
+        "__module__": "lamina.compat.tf.keras.optimizers",
+        "__reduce__": _made_again,
+        "get_config": _get_config,
+        "from_config": classmethod(from_config),
+        "make": staticmethod(made),
+    }
+    kind = type(_NAMES.get(name, name.capitalize()), (base,), body)
+    result: Any = made
+    result.kind, result.from_config = kind, cast(Any, kind).from_config
+    return result
+
+
+def _check_subclass(kind: type, **_: Any) -> None:
+    """Refuse methods that nothing would call.
+
+    Raises:
+        InputError: the class defines `update_step` or `build`.
+    """
+    found = [name for name in ("update_step", "build") if name in vars(kind)]
+    if found:
+        base = kind.__mro__[1].__name__
+        raise InputError(
+            explain(
+                f"{kind.__name__}.{found[0]} would not be called: the update of {base} is optax's.",
+                expected=f"a subclass of {base} without {found[0]}",
+                received=f"one with it: {kind.__name__}",
+                remedy="Derive from keras.optimizers.Optimizer, whose update_step is called.",
+            )
+        )
+
+
+def kind_of(make: Any) -> Any:
+    """The class of the optimizers that a function makes."""
+    return make.kind
 
 
 def _warn_of_decay(decay: Any) -> None:
@@ -86,36 +135,36 @@ def _warn_of_decay(decay: Any) -> None:
         )
 
 
-@functools.cache
-def _described(kind: type, make: Any) -> type:
-    """The class of optax's transformations with a config, under the name of Keras."""
-    name: str = make.__name__
-    body: dict[str, Any] = {
-        "__module__": "lamina.compat.tf.keras.optimizers",
-        "__reduce__": _made_again,
-        "get_config": _get_config,
-        "from_config": staticmethod(functools.partial(from_config, make)),
-    }
-    return type(_NAMES.get(name, name.capitalize()), (Applying, kind), body)
-
-
 def _made_again(optimizer: Any) -> Any:
-    """Pickle the optimizer as its function and options; transformations cannot be pickled."""
-    return functools.partial(optimizer.make, **optimizer.options), ()
+    """Pickle the optimizer as its class and options; transformations cannot be pickled."""
+    return functools.partial(type(optimizer), **optimizer.options), ()
 
 
 def _get_config(optimizer: Any) -> dict[str, Any]:
-    """Return the options of the optimizer, with the keys of Keras, as plain JSON."""
-    return {name: serialize(value) for name, value in optimizer.options.items()}
+    """Return the options of the optimizer, with the keys of Keras, as plain JSON.
+
+    The learning rate is the present one, unless it follows a schedule.
+    """
+    options = dict(optimizer.options)
+    rate = options.get("learning_rate")
+    if rate is not None and not callable(rate):
+        now = np.float32(optimizer.learning_rate)
+        options["learning_rate"] = rate if now == np.float32(rate) else float(now)
+    return {name: serialize(value) for name, value in options.items()}
 
 
-def from_config(make: Callable[..., Any], config: Mapping[str, Any]) -> Any:
+def from_config(
+    kind: Callable[..., Any],
+    config: Mapping[str, Any],
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Any:
     """Make an optimizer from a config.
 
     Args:
-        make: the function that makes the optimizer, such as `adam`.
+        kind: the class of the optimizer.
         config: the result of `get_config`, of Lamina or of Keras. Options of Keras that Lamina does
             not have are ignored where they are None or False.
+        custom_objects: classes and functions by name; None (default) for none.
 
     Returns:
         The optimizer.
@@ -123,8 +172,8 @@ def from_config(make: Callable[..., Any], config: Mapping[str, Any]) -> Any:
     Raises:
         InputError: the optimizer has no such option.
     """
-    known = [*inspect.signature(make).parameters, *_DEFAULTS, "name"]
-    given = {name: deserialize(value) for name, value in config.items()}
+    known = [*inspect.signature(kind).parameters, *_DEFAULTS, "name"]
+    given = {n: deserialize(v, custom_objects=custom_objects) for n, v in config.items()}
     used = [
         name for name, value in given.items() if name not in known and value not in (None, False)
     ]
@@ -137,4 +186,4 @@ def from_config(make: Callable[..., Any], config: Mapping[str, Any]) -> Any:
                 remedy=nearest(used[0], known),
             )
         )
-    return make(**{name: value for name, value in given.items() if name in known})
+    return kind(**{name: value for name, value in given.items() if name in known})

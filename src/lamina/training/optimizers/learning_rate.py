@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from lamina.errors import InputError, explain
 
-__all__ = ["LearningRateValue", "learning_rate_name"]
+__all__ = ["LearningRateValue", "learning_rate_name", "of_step"]
 
 _RATE, _SCHEDULE = "hyperparams/learning_rate", "hyperparams_states/learning_rate"
 
@@ -72,6 +73,25 @@ def learning_rate_name(names: Iterable[str], to_set: bool = False) -> str:
     if to_set and any(_SCHEDULE in name for name in names):
         raise InputError(_not_available("a learning rate that follows a schedule"))
     return found[0]
+
+
+def of_step(rate: Callable[..., Any]) -> Callable[..., Any]:
+    """A schedule as a function of the step; as in Keras, it may take no argument.
+
+    >>> of_step(lambda: 0.5)(3)
+    0.5
+    """
+    try:
+        parameters = inspect.signature(rate).parameters
+    except (TypeError, ValueError):
+        return rate
+    if parameters:
+        return rate
+
+    def constant(step: Any) -> Any:
+        return rate()
+
+    return constant
 
 
 def _not_available(received: str) -> str:

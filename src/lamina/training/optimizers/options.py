@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import jax
+import jax.numpy as jnp
 
-from lamina.core.base.pytrees import map_pairs, map_tree
+from lamina.core.base.pytrees import map_pairs
 from lamina.counts import as_count
 from lamina.errors import InputError, explain
 from lamina.lazy import lazily
 from lamina.training.optimizers.clipping import Clipping, clipped
+from lamina.training.optimizers.excluded import Excluded
+from lamina.training.optimizers.learning_rate import of_step
 from lamina.training.optimizers.loss_scale import DynamicLossScale
 from lamina.training.optimizers.weight_averages import weight_averages
 
@@ -24,8 +26,8 @@ else:
 __all__ = [
     "LearningRate",
     "OptimizerOptions",
-    "ScaledLoss",
     "SharedOptions",
+    "Transformation",
     "check_share",
     "made",
     "with_options",
@@ -90,13 +92,17 @@ class _Transformation(NamedTuple):
     update: Callable[..., tuple[Any, Any]]
 
 
-class ScaledLoss(_Transformation):
-    """An optax transformation whose loss is scaled before gradients are computed.
+class Transformation(_Transformation):
+    """An optax transformation, and what else is known of it.
 
-    The step of training multiplies the loss by `loss_scale`, and divides the gradients by it.
+    Attributes:
+        loss_scale: the step of training multiplies the loss by it, and divides the gradients by it;
+            None for none.
+        excluded: the weights without weight decay; None where there is no weight decay.
     """
 
-    loss_scale: float = 1.0
+    loss_scale: float | None = None
+    excluded: Excluded | None = None
 
 
 def with_options(
@@ -143,13 +149,16 @@ def _scaled(optimizer: Any, scale: float) -> optax.GradientTransformation:
                 remedy="Pass loss_scale_factor=1024.0, for example.",
             )
         )
-    scaled = ScaledLoss(optimizer.init, optimizer.update)
+    scaled = Transformation(optimizer.init, optimizer.update)
     scaled.loss_scale = float(scale)
     return cast(Any, scaled)
 
 
 def with_weight_decay(
-    optimizer: optax.GradientTransformation, learning_rate: Any, weight_decay: float
+    optimizer: optax.GradientTransformation,
+    learning_rate: Any,
+    weight_decay: float,
+    excluded: Container[str] = (),
 ) -> optax.GradientTransformation:
     """Subtract ``learning_rate weight_decay w`` from each weight w before its update.
 
@@ -157,13 +166,16 @@ def with_weight_decay(
         optimizer: an optax transformation.
         learning_rate: a number, or a scalar of the step.
         weight_decay: the factor.
+        excluded: the paths of the weights without decay; none by default.
     """
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        def decay(weight: jax.Array) -> jax.Array:
+        def decay(path: Any, weight: jax.Array) -> jax.Array:
+            if str(getattr(path[-1] if path else None, "key", "")) in excluded:
+                return jnp.zeros_like(weight)
             return (weight * (learning_rate * weight_decay)).astype(weight.dtype)
 
-        decays = map_tree(decay, params)
+        decays = cast(Any, jax.tree_util).tree_map_with_path(decay, params)
         shrunk = map_pairs(lambda weight, change: weight - change, params, decays)
         changes, state = optimizer.update(updates, state, shrunk)
         return map_pairs(lambda one, change: one - change, changes, decays), state
@@ -177,37 +189,27 @@ def made(
     options: OptimizerOptions,
 ) -> optax.GradientTransformation:
     """Put the learning rate into the state, where it can be changed, and add the options."""
-    decay = options.get("weight_decay")
+    decay, excluded = options.get("weight_decay"), Excluded()
 
     def transformation(learning_rate: Any) -> optax.GradientTransformation:
         plain = make(learning_rate)
-        return with_weight_decay(plain, learning_rate, decay) if decay else plain
+        return with_weight_decay(plain, learning_rate, decay, excluded) if decay else plain
 
     batches = int(options.get("gradient_accumulation_steps") or 1)
     schedule: Any = learning_rate
     if callable(schedule) and batches > 1:  # as in Keras, a schedule counts batches
-        of_batch = _of_step(schedule)
+        of_batch = of_step(schedule)
 
         def of_update(step: Any) -> Any:
             return of_batch(step * batches + batches - 1)
 
         learning_rate = of_update
     elif callable(schedule):
-        learning_rate = _of_step(schedule)
+        learning_rate = of_step(schedule)
     injected: Any = optax.inject_hyperparams(transformation)
-    return with_options(injected(learning_rate=learning_rate), options)
-
-
-def _of_step(rate: Callable[..., Any]) -> Callable[..., Any]:
-    """A schedule as a function of the step; as in Keras, it may take no argument."""
-    try:
-        parameters = inspect.signature(rate).parameters
-    except (TypeError, ValueError):
-        return rate
-    if parameters:
-        return rate
-
-    def constant(step: Any) -> Any:
-        return rate()
-
-    return constant
+    whole = with_options(injected(learning_rate=learning_rate), options)
+    if not decay:
+        return whole
+    described = Transformation(*whole)
+    described.loss_scale, described.excluded = getattr(whole, "loss_scale", None), excluded
+    return cast(Any, described)

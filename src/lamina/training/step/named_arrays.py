@@ -21,6 +21,7 @@ __all__ = [
     "check_state",
     "copy_carry",
     "leaves_by_name",
+    "like",
     "model_arrays",
     "moved",
     "restored",
@@ -71,7 +72,7 @@ def restored(program: Program, carry: Carry, arrays: Mapping[str, Any]) -> Carry
     fit = _fitting(own, arrays)
     if not accumulators <= fit:
         fit -= accumulators
-    new = {name: _like(arrays[name], leaf) if name in fit else leaf for name, leaf in own.items()}
+    new = {name: like(arrays[name], leaf) if name in fit else leaf for name, leaf in own.items()}
     names = list(leaves_by_name({"accumulators": carry.accumulators}))
     tree = unflatten(jax.tree.structure(carry.accumulators), names)
     return carry._replace(
@@ -114,7 +115,7 @@ def moved(program: Program, carry: Carry, old_program: Program, old: Carry) -> C
         old: its carry.
     """
     arrays = {name: movable(one) for name, one in training_arrays(old_program, old).items()}
-    finite = _like(movable(old.finite), carry.finite)
+    finite = like(movable(old.finite), carry.finite)
     return restored(program, carry, arrays)._replace(finite=finite)
 
 
@@ -132,7 +133,7 @@ def with_learning_rate(program: Program, carry: Carry, rate: float) -> Carry:
     names = list(leaves_by_name(program.optimizer_state(carry)))
     leaves = list(carry.optimizer)
     index = names.index(learning_rate_name(names, to_set=True))
-    leaves[index] = _like(np.asarray(rate, leaves[index].dtype), leaves[index])
+    leaves[index] = like(np.asarray(rate, leaves[index].dtype), leaves[index])
     return carry._replace(optimizer=tuple(leaves))
 
 
@@ -154,7 +155,7 @@ def _matches(array: np.ndarray, leaf: Any) -> bool:
     return array.shape == data.shape and array.dtype == data.dtype
 
 
-def _like(array: Any, leaf: Any) -> Any:
+def like(array: Any, leaf: Any) -> Any:
     """Return an array with the sharding and, for a random key, the type of `leaf`."""
     if _is_key(leaf):
         random: Any = jax.random

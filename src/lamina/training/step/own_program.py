@@ -14,9 +14,10 @@ from lamina.core.base.pytrees import map_pairs, map_tree, unflatten
 from lamina.core.calling import views
 from lamina.core.tree.cell import Cell, cell_values
 from lamina.errors import InputError, explain
+from lamina.training.optimizers.loss_scale import loss_scale_of
 from lamina.training.step.carry import Carry
 from lamina.training.step.model_call import ModelCall
-from lamina.training.step.program import Program
+from lamina.training.step.program import Program, selected
 from lamina.training.step.quantized import check_kernels
 
 __all__ = ["OwnProgram"]
@@ -65,37 +66,54 @@ class OwnProgram(Program):
             Carry(
                 trainable,
                 non_trainable,
-                (),
+                self._first_states(steps.optimizers),
                 cast(Any, _Own((), {})),
                 jax.device_put(np.zeros((), np.int32)),
                 jax.device_put(np.ones((), bool)),
             )
         )
-        shapes = _TRACE(self._train, carry, self.example)
+        carry = self.devices.carry(carry, self._variables)
+        shapes = steps.settle_scale(lambda: _TRACE(self._train, carry, self.example))
         self._train_logs = _zeros(shapes[0])
         self._shapes = _TRACE(_same, (carry, self.example))
         self.example = None
         self.objective.log_names = tuple(name for name in self._names if name != "loss")
         return self.devices.carry(self.resumed(carry), self._variables)
 
+    def _first_states(self, optimizers: Sequence[Any]) -> tuple[jax.Array, ...]:
+        """Return the arrays of the optimizers' states, each where its weight is."""
+        found: list[Any] = []
+        for one in optimizers:
+            weights = one.weights
+            for name, cell in zip(one.names(), one.variables, strict=True):
+                array: Any = copied(cell.stored())
+                if self.placement is not None:
+                    of = [
+                        weight
+                        for path, weight in weights.items()
+                        if name.endswith(f"/{path}") and weight.shape == array.shape
+                    ]
+                    if of:
+                        array = jax.device_put(array, of[0].stored().sharding)
+                    else:
+                        array = self.devices.replicated(array)
+                found.append(array)
+        return tuple(found)
+
     @property
     def cells(self) -> list[Cell]:
-        """The variables of the optimizers and the metrics."""
-        return [*self._optimizer_cells, *self._metric_cells]
+        """The variables of the metrics."""
+        return list(self._metric_cells)
 
     def cell_arrays(self, carry: Carry) -> list[Any]:
         own: Any = carry.accumulators
-        return [*carry.optimizer, *own.metrics]
+        return list(own.metrics)
 
     def resumed(self, carry: Carry) -> Carry:
-        """Return the carry with the present values of the optimizers' and metrics' variables."""
+        """Return the carry with the present values of the metrics' variables."""
         logs = map_tree(copied, getattr(self, "_train_logs", {}))
-        return carry._replace(
-            optimizer=tuple(copied(cell.stored()) for cell in self._optimizer_cells),
-            accumulators=cast(
-                Any, _Own(tuple(copied(cell.stored()) for cell in self._metric_cells), logs)
-            ),
-        )
+        metrics = tuple(copied(cell.stored()) for cell in self._metric_cells)
+        return carry._replace(accumulators=cast(Any, _Own(metrics, logs)))
 
     def optimizer_state(self, carry: Carry) -> Any:
         return unflatten(self._structure, carry.optimizer)
@@ -203,18 +221,45 @@ class OwnProgram(Program):
 
     def _train_batch(self, carry: Carry, batch: Any) -> tuple[Carry, dict[str, jax.Array]]:
         check_kernels(self.model)
-        logs, after = self._train(carry, batch)
+        logs, after, updated = self._guarded(carry, batch)
         own: Any = after.accumulators
         kept = {name: value.astype(own.logs[name].dtype) for name, value in logs.items()}
-        finite = carry.finite
-        if self.skip_nonfinite and "loss" in logs:
+        finite = carry.finite if updated is None else updated
+        if updated is None and self.skip_nonfinite and "loss" in logs:
             finite &= jnp.isfinite(logs["loss"]).all()
         after = after._replace(accumulators=own._replace(logs=kept), steps=carry.steps + 1)
         sums: Any = carry.accumulators
         earlier = map_pairs(lambda a, b: jnp.where(carry.finite, a, b), kept, sums.logs)
         skipped = carry._replace(accumulators=sums._replace(logs=earlier))
+        if updated is not None:  # the step has kept them
+            skipped = skipped._replace(trainable=after.trainable, optimizer=after.optimizer)
         after = _either(finite, after, skipped)._replace(finite=finite)
         return self.devices.stored(after), logs
+
+    def _guarded(self, carry: Carry, batch: Any) -> tuple[dict[str, Any], Carry, Any]:
+        """Return the logs, the carry after a step, and whether the step made its update.
+
+        The default `train_step` leaves the update out where the loss or a gradient is not finite.
+        This is cheaper than a selection after it. The last value is None for other steps.
+        """
+        steps: Any = self.objective.own_steps
+        if not (self.skip_nonfinite and steps.has_default_step and self.placement is None):
+            return *self._train(carry, batch), None
+        found: list[Any] = []
+
+        def guard(loss: Any, gradients: Any, update: Any, before: Any) -> Any:
+            finite = carry.finite & jnp.isfinite(loss).all()
+            if loss_scale_of(self.optimizer_state(carry)) is None:
+                finite &= self.devices.are_finite(tuple(gradients))
+            found.append(finite)
+            return selected(finite, update, before)
+
+        steps.guard = guard
+        try:
+            logs, after = self._train(carry, batch)
+        finally:
+            steps.guard = None
+        return logs, after, found[0]
 
     def _evaluate_batch(self, trainable: Any, non_trainable: Any, total: Any, batch: Any) -> Any:
         logs, after = self._test(trainable, non_trainable, total, batch)

@@ -208,7 +208,10 @@ class Program:
             self.objective, carry.accumulators, value, carry.finite
         )
         skipped = carry._replace(accumulators=sums)
-        after = _select(finite, gradients, updated, skipped)._replace(finite=finite)
+        if is_traced(finite) and jax.default_backend() != "cpu":
+            # Keep XLA from fusing gradients and update into loops that compute the moments twice.
+            gradients, finite = cast(Any, jax.lax).optimization_barrier((gradients, finite))
+        after = selected(finite, lambda: updated(gradients), skipped)._replace(finite=finite)
         return self.devices.stored(after), {"loss": loss, **value.logs}
 
     def ranges(self, carry: Carry, batch: Any) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
@@ -308,25 +311,21 @@ def _with_separate_buffers(tree: Any) -> Any:
     return map_tree(separate, tree)
 
 
-def _select(
-    finite: jax.Array, gradients: Any, updated: Callable[[Any], Carry], skipped: Carry
-) -> Carry:
-    """Return ``updated(gradients)`` if `finite`, else `skipped`.
+def selected(finite: jax.Array, update: Callable[[], Any], before: Any) -> Any:
+    """Return ``update()`` if `finite`, else `before`.
 
     On the CPU this is a branch, so that arrays are updated in place. On an accelerator a branch
-    would wait for the host; there each element is selected. The barrier keeps XLA from fusing
-    gradients and update into loops that compute the moments twice.
+    would wait for the host; there each element is selected.
     """
     if not is_traced(finite):
-        return updated(gradients) if finite else skipped
+        return update() if finite else before
     if jax.default_backend() == "cpu":
 
-        def after() -> Carry:
-            return map_pairs(lambda a, b: jnp.asarray(a, b.dtype), updated(gradients), skipped)
+        def after() -> Any:
+            return map_pairs(lambda a, b: jnp.asarray(a, b.dtype), update(), before)
 
-        return cast(Any, jax.lax.cond)(finite, after, lambda: skipped)
-    gradients, finite = cast(Any, jax.lax.optimization_barrier)((gradients, finite))
-    return map_pairs(lambda a, b: jnp.where(finite, a, b), updated(gradients), skipped)
+        return cast(Any, jax.lax.cond)(finite, after, lambda: before)
+    return map_pairs(lambda a, b: jnp.where(finite, a, b), update(), before)
 
 
 def _constrained(variable: Variable, value: jax.Array) -> jax.Array:

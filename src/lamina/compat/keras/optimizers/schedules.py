@@ -6,5 +6,9 @@ from lamina.compat.keras.forwarding import forwarded
 from lamina.compat.tf.keras import schedules
 
 __getattr__, __dir__ = forwarded(
-    "keras.optimizers.schedules", {"lamina.compat.tf.keras.schedules": schedules.__all__}
+    "keras.optimizers.schedules",
+    {
+        "lamina.compat.keras.optimizers.schedule_configs": ["deserialize", "serialize"],
+        "lamina.compat.tf.keras.schedules": schedules.__all__,
+    },
 )

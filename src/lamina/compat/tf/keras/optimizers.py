@@ -19,6 +19,7 @@ from lamina.training.optimizers import (
     proximal,
     schedule_free,
 )
+from lamina.training.optimizers.configs import kind_of
 
 __all__ = [
     "SGD",
@@ -39,21 +40,21 @@ __all__ = [
     "schedules",
 ]
 
-SGD = definitions.sgd
-Adadelta = definitions.adadelta
-Adafactor = factored.adafactor
-Adagrad = definitions.adagrad
-Adam = adam.adam
-AdamW = adam.adamw
-Adamax = adam.adamax
-Ftrl = proximal.ftrl
-Lamb = adam.lamb
-Lion = definitions.lion
-LossScaleOptimizer = loss_scale.loss_scale_optimizer
-Muon = orthogonal.muon
-Nadam = adam.nadam
-RMSprop = definitions.rmsprop
-ScheduleFreeAdamW = schedule_free.schedule_free_adamw
+SGD = kind_of(definitions.sgd)
+Adadelta = kind_of(definitions.adadelta)
+Adafactor = kind_of(factored.adafactor)
+Adagrad = kind_of(definitions.adagrad)
+Adam = kind_of(adam.adam)
+AdamW = kind_of(adam.adamw)
+Adamax = kind_of(adam.adamax)
+Ftrl = kind_of(proximal.ftrl)
+Lamb = kind_of(adam.lamb)
+Lion = kind_of(definitions.lion)
+LossScaleOptimizer = kind_of(loss_scale.loss_scale_optimizer)
+Muon = kind_of(orthogonal.muon)
+Nadam = kind_of(adam.nadam)
+RMSprop = kind_of(definitions.rmsprop)
+ScheduleFreeAdamW = kind_of(schedule_free.schedule_free_adamw)
 
 
 def __getattr__(name: str) -> Any:
