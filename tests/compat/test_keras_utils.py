@@ -8,7 +8,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -311,6 +311,8 @@ def test_policies(keras: Any) -> None:
     assert policy.compute_dtype == theirs.compute_dtype
     assert policy.variable_dtype == theirs.variable_dtype
     assert ours.dtype_policies.deserialize(ours.dtype_policies.serialize(policy)) == policy
+    loss, metric = ours.losses.MeanSquaredError(dtype=policy), ours.metrics.Mean(dtype=policy)
+    assert loss.dtype == metric.dtype == "bfloat16"
     layer = ours.layers.Dense(2, dtype=policy)
     assert layer(jnp.ones((1, 3))).dtype == jnp.bfloat16
     ours.mixed_precision.set_global_policy(policy)
@@ -321,7 +323,21 @@ def test_policies(keras: Any) -> None:
         ours.mixed_precision.set_global_policy("float32")
 
 
-TREES: list[Any] = [1, None, [], [1, (2, None)], {"b": [1], "a": {"c": 2}}, ((),), [[1, 2], [3]]]
+class _Pair(NamedTuple):
+    x: Any
+    y: Any
+
+
+TREES: list[Any] = [
+    _Pair(1, [2]),
+    1,
+    None,
+    [],
+    [1, (2, None)],
+    {"b": [1], "a": {"c": 2}},
+    ((),),
+    [[1, 2], [3]],
+]
 
 
 @pytest.mark.parametrize("tree", TREES)

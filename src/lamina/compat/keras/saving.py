@@ -105,7 +105,7 @@ def get_registered_object(
 
 
 @contextlib.contextmanager
-def custom_object_scope(*custom_objects: Mapping[str, Any]) -> Generator[None]:
+def custom_object_scope(*custom_objects: Mapping[str, Any] | None) -> Generator[None]:
     """Let files refer to classes and functions inside of a `with` block.
 
     Args:
@@ -117,7 +117,7 @@ def custom_object_scope(*custom_objects: Mapping[str, Any]) -> Generator[None]:
     """
     before = dict(_registered)
     for one in custom_objects:
-        _registered.update(one)
+        _registered.update(one or {})
     try:
         yield
     finally:

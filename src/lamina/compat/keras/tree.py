@@ -68,8 +68,21 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
     >>> flatten_with_path({"a": [5]})
     [(('a', 0), 5)]
     """
-    found = _tree.leaves_with_path(structure, is_leaf=_is_none)
-    return [(tuple(map(_key, path)), leaf) for path, leaf in found]
+    if not is_nested(structure):
+        return [((), structure)]
+
+    def is_inside(value: Any) -> bool:
+        return value is not structure
+
+    inside = _tree.leaves_with_path(structure, is_leaf=is_inside)
+    keys = [_key(path[0]) for path, _ in inside]
+    if isinstance(structure, tuple):  # a named one, too
+        keys = range(len(inside))
+    return [
+        ((key, *path), leaf)
+        for key, (_, part) in zip(keys, inside, strict=True)
+        for path, leaf in flatten_with_path(part)
+    ]
 
 
 def _key(entry: Any) -> Any:
