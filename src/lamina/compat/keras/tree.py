@@ -193,8 +193,10 @@ def lists_to_tuples(structure: Any) -> Any:
     >>> lists_to_tuples([1, [2]])
     (1, (2,))
     """
-    if type(structure) in (list, tuple):
-        return tuple(map(lists_to_tuples, cast("list[Any]", structure)))
+    if isinstance(structure, list | tuple):
+        inside = map(lists_to_tuples, cast("list[Any]", structure))
+        make: Any = cast(Any, structure).__class__  # a named tuple remains one
+        return make(*inside) if hasattr(make, "_fields") else tuple(inside)
     if isinstance(structure, dict):
         items = cast("dict[Any, Any]", structure).items()
         return {key: lists_to_tuples(value) for key, value in items}
