@@ -385,3 +385,30 @@ def test_it_is_imported_only_when_asked_for() -> None:
     code = "import sys, lamina, lamina.training; print('lamina.compat' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+class _Scaled(ours.layers.Layer):
+    """A layer whose config holds another layer, as an object."""
+
+    def __init__(self, dense: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        given = ours.saving.deserialize_keras_object(dense)
+        self.dense = ours.layers.Dense(2) if given is None else given
+
+    def call(self, inputs: Any) -> Any:
+        return 2 * self.dense(inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "dense": self.dense}
+
+
+def test_a_config_may_hold_a_layer(tmp_path: Path) -> None:
+    inputs = ours.Input((3,))
+    model = ours.Model(inputs, _Scaled()(inputs))
+    known = {"_Scaled": _Scaled}
+    model.save(tmp_path / "model.keras")
+    again = ours.models.load_model(tmp_path / "model.keras", custom_objects=known)
+    x = np.ones((1, 3), "float32")
+    np.testing.assert_array_equal(again(x), model(x))
+    made = ours.models.model_from_json(model.to_json(), custom_objects=known)
+    assert made.layers[-1].dense.units == 2
