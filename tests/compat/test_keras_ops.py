@@ -132,6 +132,7 @@ CALLS: list[Case] = [
     ("tri", (3,), {"k": 1}),
     ("unique", (N,), {"return_counts": True, "return_inverse": True}),
     ("unique", (N,), {"size": 7, "fill_value": -1}),
+    ("unique", (np.array([1.0, np.nan, 2.0, np.nan], "float32"),), {}),
     ("vectorized_map", (lambda row: row.sum(), X), {}),
     ("where", (N,), {}),
     ("where", (N > 2, X, 0.0), {}),

@@ -115,6 +115,14 @@ def test_a_seed_is_an_integer() -> None:
         ours.random.SeedGenerator(1.5)  # type: ignore[arg-type]
     seeds = ours.random.SeedGenerator(4)
     assert ours.random.SeedGenerator.from_config(seeds.get_config())._start == 4
+    assert seeds.state.tolist() == [4, 0]
+
+
+def test_draws_check_their_arguments() -> None:
+    with pytest.raises(LaminaError, match="an integer dtype"):
+        ours.random.randint((2,), 0, 3, dtype="float32")
+    with pytest.raises(LaminaError, match="batch, classes"):
+        ours.random.categorical(jnp.ones(3), 2)
 
 
 def test_calls_of_layers_without_a_key_draw_from_the_global_seed():

@@ -9,7 +9,7 @@ import tarfile
 import wave
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -449,6 +449,8 @@ def test_policies(keras: Any) -> None:
     assert policy.compute_dtype == theirs.compute_dtype
     assert policy.variable_dtype == theirs.variable_dtype
     assert ours.dtype_policies.deserialize(ours.dtype_policies.serialize(policy)) == policy
+    loss, metric = ours.losses.MeanSquaredError(dtype=policy), ours.metrics.Mean(dtype=policy)
+    assert loss.dtype == metric.dtype == "bfloat16"
     layer = ours.layers.Dense(2, dtype=policy)
     assert layer(jnp.ones((1, 3))).dtype == jnp.bfloat16
     ours.mixed_precision.set_global_policy(policy)
@@ -459,7 +461,21 @@ def test_policies(keras: Any) -> None:
         ours.mixed_precision.set_global_policy("float32")
 
 
-TREES: list[Any] = [1, None, [], [1, (2, None)], {"b": [1], "a": {"c": 2}}, ((),), [[1, 2], [3]]]
+class _Pair(NamedTuple):
+    x: Any
+    y: Any
+
+
+TREES: list[Any] = [
+    _Pair(1, [2]),
+    1,
+    None,
+    [],
+    [1, (2, None)],
+    {"b": [1], "a": {"c": 2}},
+    ((),),
+    [[1, 2], [3]],
+]
 
 
 @pytest.mark.parametrize("tree", TREES)
@@ -507,6 +523,33 @@ def test_it_is_imported_only_when_asked_for() -> None:
     code = "import sys, lamina, lamina.training; print('lamina.compat' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+class _Scaled(ours.layers.Layer):
+    """A layer whose config holds another layer, as an object."""
+
+    def __init__(self, dense: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        given = ours.saving.deserialize_keras_object(dense)
+        self.dense = ours.layers.Dense(2) if given is None else given
+
+    def call(self, inputs: Any) -> Any:
+        return 2 * self.dense(inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "dense": self.dense}
+
+
+def test_a_config_may_hold_a_layer(tmp_path: Path) -> None:
+    inputs = ours.Input((3,))
+    model = ours.Model(inputs, _Scaled()(inputs))
+    known = {"_Scaled": _Scaled}
+    model.save(tmp_path / "model.keras")
+    again = ours.models.load_model(tmp_path / "model.keras", custom_objects=known)
+    x = np.ones((1, 3), "float32")
+    np.testing.assert_array_equal(again(x), model(x))
+    made = ours.models.model_from_json(model.to_json(), custom_objects=known)
+    assert made.layers[-1].dense.units == 2
 
 
 def test_names_are_imported_by_a_star() -> None:

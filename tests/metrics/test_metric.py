@@ -144,3 +144,75 @@ def test_a_variable_of_a_metric_is_an_array_in_functions_of_jax():
     metric = counting(lamina)
     assert jnp.maximum(metric.found, 2.0).tolist() == [2, 2, 2]
     assert jax.tree.leaves(metric.variables)[1].tolist() == 0
+
+
+def scored(package):
+    class Score(package.metrics.Metric):
+        """The harmonic mean of two other metrics that it holds."""
+
+        def __init__(self, name="score", **options):
+            super().__init__(name=name, **options)
+            self.parts = {"precision": package.metrics.Precision()}
+            self.recall = package.metrics.Recall()
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.parts["precision"].update_state(y_true, y_pred, sample_weight)
+            self.recall.update_state(y_true, y_pred, sample_weight)
+
+        def result(self):
+            precision, recall = self.parts["precision"].result(), self.recall.result()
+            return 2 * precision * recall / (precision + recall + 1e-6)
+
+        def reset_state(self):
+            self.parts["precision"].reset_state()
+            self.recall.reset_state()
+
+    return Score()
+
+
+def test_a_metric_may_hold_metrics():
+    ours, theirs = scored(lamina), scored(keras)
+    for labels, outputs in BATCHES:
+        ours.update_state(labels, outputs)
+        theirs.update_state(labels, outputs)
+    np.testing.assert_allclose(ours.result(), theirs.result(), rtol=2e-5)
+    assert len(ours.variables) == len(theirs.variables) == 4
+    ours.reset_state()
+    assert ours.result() == 0.0
+    model = Sequential([layers.Dense(3, "sigmoid")])
+    model.compile(optimizer="sgd", loss="mse", metrics=[ours], learning_rate=0.0)
+    labels, outputs = BATCHES[0]
+    logs = model.fit(outputs, labels, epochs=2, shuffle=False, verbose=0).history["score"]
+    ours.update_state(labels, model.predict(outputs, verbose=0))
+    np.testing.assert_allclose(logs, [ours.result()] * 2, rtol=1e-5)
+
+
+def test_accumulators_have_the_names_of_keras():
+    for name in ("Precision", "Recall", "Mean", "Sum", "TruePositives"):
+        ours, theirs = getattr(metrics, name)(), getattr(keras.metrics, name)()
+        names = [one.name for one in theirs.variables]
+        assert [one.name for one in ours.variables] == names
+        for name in names:
+            assert getattr(ours, name).size == np.size(getattr(theirs, name))
+    with pytest.raises(AttributeError, match="no attribute 'negatives'"):
+        _ = metrics.Precision().negatives
+
+
+@pytest.mark.parametrize("name", ["AUC", "F1Score", "Precision", "Mean"])
+def test_a_metric_without_data_has_a_result(name):
+    assert np.isfinite(getattr(metrics, name)().result())
+
+
+def test_lists_of_numbers_are_labels_and_predictions():
+    labels, outputs = [[1, 0], [0, 1]], [[0.9, 0.1], [0.8, 0.2]]
+    np.testing.assert_allclose(
+        metrics.F1Score()(labels, outputs), keras.metrics.F1Score()(labels, outputs), rtol=1e-5
+    )
+
+
+def test_counts_of_many_pixels_do_not_stop_at_the_precision_of_floats():
+    iou = metrics.MeanIoU(num_classes=2)
+    before = 2.0**24
+    iou.total_cm.assign([[before, 0], [0, before]])
+    iou.update_state(np.zeros(1000, int), np.zeros(1000, int))
+    assert iou.total_cm.numpy()[0, 0] == before + 1000

@@ -70,6 +70,7 @@ class Loss(Configured):
     def __post_init__(self) -> None:
         if self.name is None:
             self.name = snake(type(self).__name__)
+        self.dtype = getattr(self.dtype, "compute_dtype", self.dtype)  # of a dtype policy
         check_fields(self)
         if self.reduction not in _REDUCTIONS:
             raise InputError(

@@ -100,6 +100,8 @@ class Precision(_Ratio):
     0.6667
     """
 
+    state_names = ("true_positives", "false_positives")
+
     def _others(self, positive: jax.Array, label: jax.Array) -> jax.Array:
         return positive & ~label
 
@@ -128,6 +130,8 @@ class Recall(_Ratio):
     [1.0, 0.0]
     """
 
+    state_names = ("true_positives", "false_negatives")
+
     def _others(self, positive: jax.Array, label: jax.Array) -> jax.Array:
         return ~positive & label
 
@@ -135,6 +139,8 @@ class Recall(_Ratio):
 @dataclass(eq=False)
 class _Count(Metric):
     """The base class of entries of the confusion matrix."""
+
+    state_names = ("accumulator",)
 
     thresholds: float | Sequence[float] | None = None
     name: str = ""

@@ -158,6 +158,7 @@ class R2Score(Metric):
     dtype: Any = None
     direction = "up"
     shaped: ClassVar[bool] = True
+    state_names = ("sum", "squared_sum", "total_mse", "count", "num_samples")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -55,6 +55,7 @@ class FBetaScore(Metric):
     dtype: Any = None
     direction = "up"
     shaped: ClassVar[bool] = True
+    state_names = ("true_positives", "false_positives", "false_negatives")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -85,8 +86,9 @@ class Metric(Configured):
     """`"up"` if larger results are better, `"down"` if smaller ones are, None if neither."""
     shaped: ClassVar[bool] = False
     """Whether `init` takes labels and predictions, whose last axis gives the state its shape."""
+    state_names: ClassVar[tuple[str, ...]] = ()
+    """The names of the accumulators, which are attributes of the metric, too."""
     _cells: list[Cell] | None = None
-    _declared = False  # whether add_weight declared the variables
 
     def __init__(self, dtype: Any = None, name: str = "") -> None:
         self.dtype, self.name = dtype, name
@@ -104,7 +106,15 @@ class Metric(Configured):
 
     def __post_init__(self) -> None:
         self.name = self.name or snake(type(self).__name__)
+        self.dtype = getattr(self.dtype, "compute_dtype", self.dtype)  # of a dtype policy
         check_fields(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in type(self).state_names:
+            for cell in self._own_cells():
+                if cell.name == name:
+                    return cell
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r})"
@@ -121,7 +131,7 @@ class Metric(Configured):
         Returns:
             A tuple of arrays, the accumulators.
         """
-        if not self._declared:
+        if type(self).update_state is Metric.update_state:
             raise NotImplementedError
         return tuple(jnp.asarray(array) for array in self.stateless_reset_state())
 
@@ -171,10 +181,38 @@ class Metric(Configured):
 
     @property
     def variables(self) -> list[Any]:
-        """The accumulators that the metric holds, as variables."""
+        """The accumulators that the metric and those in its attributes hold, as variables."""
+        found = {id(cell): cell for cell in self._own_cells()}
+        pending: list[Any] = [value for name, value in vars(self).items() if name != "_cells"]
+        while pending:
+            value = pending.pop(0)
+            if isinstance(value, list | tuple):
+                pending[:0] = cast("list[Any]", value)
+            elif isinstance(value, dict):
+                pending[:0] = cast("dict[Any, Any]", value).values()
+            elif isinstance(value, Metric):
+                found |= {id(cell): cell for cell in value.variables}
+            elif isinstance(value, Cell):
+                found[id(value)] = value
+        return list(found.values())
+
+    @property
+    def _is_declared(self) -> bool:
+        """Whether add_weight declares the accumulators, instead of `init`."""
+        return type(self).init is Metric.init
+
+    def _own_cells(self) -> list[Cell]:
         if self._cells is None:
-            self._cells = [] if self.shaped else _cells_of(self.init)
-        return list(self._cells)
+            unknown = self._is_declared or self.shaped
+            cells = [] if unknown else _cells_of(self.init, self.state_names)
+            if unknown:
+                return cells
+            self._cells = cells
+        return self._cells
+
+    def _held(self) -> State:
+        """Return the accumulators that the metric holds; those of `init` before the first batch."""
+        return tuple(_arrays(self._own_cells())) or self.init()
 
     def add_weight(
         self, shape: Any = (), initializer: Any = "zeros", dtype: Any = None, name: str = ""
@@ -192,7 +230,7 @@ class Metric(Configured):
             The variable, with ``assign`` and ``assign_add``.
         """
         cell = Cell(shape, initializer, dtype=dtype, trainable=False, name=name or None)
-        self._cells, self._declared = [*(self._cells or []), cell], True
+        self._cells = [*(self._cells or []), cell]
         return cell
 
     def add_variable(
@@ -217,8 +255,8 @@ class Metric(Configured):
     def _add(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
         y_true, y_pred = _as_arrays(y_true), _as_arrays(y_pred)
         if self._cells is None and self.shaped:
-            self._cells = _cells_of(self.init, y_true, y_pred)
-        cells = self.variables
+            self._cells = _cells_of(self.init, self.state_names, y_true, y_pred)
+        cells = self._own_cells()
         state = tuple(cell.value for cell in cells)
         new = type(self)._added(self, state, y_true, y_pred, sample_weight=sample_weight)
         for cell, array in zip(cells, new, strict=True):
@@ -226,15 +264,14 @@ class Metric(Configured):
 
     def reset_state(self) -> None:
         """Reset the state that the metric holds: accumulators of `add_weight` to zeros."""
-        cells = self.variables
-        fresh = [jnp.zeros(cell.shape) for cell in cells]
-        if not self._declared:
-            fresh = () if self.shaped else self.init()
-        if not fresh and cells:
+        if self._is_declared:
+            for cell in self.variables:
+                cell.assign(jnp.zeros(cell.shape))
+        elif self.shaped:
             self._cells = None  # the shape is that of the next batch
-            return
-        for cell, array in zip(cells, fresh, strict=True):
-            cell.assign(array)
+        else:
+            for cell, array in zip(self._own_cells(), self.init(), strict=True):
+                cell.assign(array)
 
     def reset_states(self) -> None:
         """Reset the state that the metric holds: the name of `reset_state` in Keras 2."""
@@ -304,14 +341,23 @@ def _arrays(values: Sequence[Any]) -> list[Any]:
 
 
 def _as_arrays(values: Any) -> Any:
+    if _is_of_numbers(values):
+        return jnp.asarray(values)
     return map_tree(lambda leaf: jnp.asarray(leaf), values)
 
 
-def _cells_of(init: Callable[..., State], *shapes: Any) -> list[Cell]:
+def _is_of_numbers(values: Any) -> bool:
+    """Whether the values are nested lists of numbers, which are one array."""
+    while isinstance(values, list | tuple) and values:
+        values = cast("list[Any]", values)[0]
+    return isinstance(values, bool | int | float)
+
+
+def _cells_of(init: Callable[..., State], names: Sequence[str], *shapes: Any) -> list[Cell]:
     """Variables for the accumulators of a metric that is a pure function."""
     with jax.ensure_compile_time_eval():  # they outlive a trace that is running
-        state = init(*shapes)
-        return [Cell(one.shape, one, dtype=one.dtype, trainable=False) for one in state]
+        pairs = itertools.zip_longest(init(*shapes), names)
+        return [Cell(one.shape, one, dtype=one.dtype, trainable=False, name=n) for one, n in pairs]
 
 
 def _of_either_state(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -321,7 +367,7 @@ def _of_either_state(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def result(self: Metric, state: Any = None) -> Any:
         if takes_state:
-            return function(self, tuple(_arrays(self.variables)) if state is None else state)
+            return function(self, self._held() if state is None else state)
         if state is None:
             return function(self)
         with cell_values(self.variables, state):
@@ -360,6 +406,8 @@ class Sum(_OfValues):
     def __init__(self, name: str = "", dtype: Any = None) -> None:
         super().__init__(dtype=dtype, name=name)
 
+    state_names = ("total",)
+
     def init(self) -> State:
         return (jnp.zeros((), jnp.float32),)
 
@@ -397,6 +445,8 @@ class Mean(_OfValues):
 
     def __init__(self, name: str = "", dtype: Any = None) -> None:
         super().__init__(dtype=dtype, name=name)
+
+    state_names = ("total", "count")
 
     def init(self) -> State:
         return jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32)

@@ -56,6 +56,7 @@ class IoU(Metric):
     sparse_y_pred: bool = True
     axis: int = -1
     direction = "up"
+    state_names = ("total_cm",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,15 +80,16 @@ class IoU(Metric):
         y, p = array_of(y_true), array_of(y_pred)
         y = y if self.sparse_y_true else jnp.argmax(y, self.axis)
         p = p if self.sparse_y_pred else jnp.argmax(p, self.axis)
-        w = jnp.ones(y.shape, jnp.float32)
+        w = jnp.ones(y.shape, jnp.int32)  # exact for any number of pixels in a batch
         if sample_weight is not None:
-            w = spread(sample_weight, w)
+            w = spread(sample_weight, w.astype(jnp.float32))
         y, p = (as_ids(array).reshape(-1) for array in (y, p))
         known = (y >= 0) & (y < self.num_classes) & (p >= 0) & (p < self.num_classes)
         if self.ignore_class is not None:
             known &= y != self.ignore_class
-        w = jnp.where(known, w.reshape(-1), 0.0)
-        return (state[0].at[jnp.where(known, y, 0), jnp.where(known, p, 0)].add(w),)
+        w = jnp.where(known, w.reshape(-1), 0)
+        found = jnp.zeros(state[0].shape, w.dtype)
+        return (state[0] + found.at[jnp.where(known, y, 0), jnp.where(known, p, 0)].add(w),)
 
     def result(self, state: State) -> jax.Array:
         (matrix,) = state

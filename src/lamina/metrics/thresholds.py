@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -147,7 +147,6 @@ class AUC(ThresholdHistogram):
     num_labels: int | None = None
     label_weights: Any = None
     from_logits: bool = False
-    shaped: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -174,6 +173,11 @@ class AUC(ThresholdHistogram):
         if inner is None:
             inner = np.arange(1, self.num_thresholds - 1) / (self.num_thresholds - 1)
         return np.concatenate([[-_EPSILON], np.sort(inner), [1.0 + _EPSILON]])
+
+    @property
+    def shaped(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the predictions tell the number of labels."""
+        return self.multi_label and self.num_labels is None
 
     def columns(self, y_pred: Any) -> int:
         if not self.multi_label:

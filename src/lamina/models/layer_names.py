@@ -84,12 +84,12 @@ def check_names(names: Iterable[Any], model: Layer) -> None:
 
 
 def names_of_inputs(inputs: Any, names: Sequence[str | None]) -> list[str]:
-    """The names of a graph's inputs: the keys of their dict, their own names, or numbered ones.
+    """The names of a graph's inputs: the keys of a flat dict, their own, or numbered ones.
 
     >>> names_of_inputs([], ["image", None]), names_of_inputs(None, [None])
     (['image', 'inputs_1'], ['inputs'])
     """
-    if isinstance(inputs, dict):
+    if isinstance(inputs, dict) and len(cast("dict[str, Any]", inputs)) == len(names):
         return sorted(cast("dict[str, Any]", inputs))
     plain = [f"inputs_{index}" for index in range(len(names))] if len(names) > 1 else ["inputs"]
     return [name or other for name, other in zip(names, plain, strict=True)]

@@ -99,7 +99,7 @@ class Writer:
                 self._shared += 1
             return {key: described[key] for key in (*_OBJECT, SHARED)}
         with writing():
-            config = thing.get_config()
+            config = self._plain(thing.get_config(), f"config of {type(thing).__name__}")
         module, _, name = label(type(thing)).partition(":")
         described = {
             "module": module,
@@ -112,6 +112,17 @@ class Writer:
         if isinstance(thing, Tracked):
             self._written[id(thing)] = thing, described
         return described
+
+    def _plain(self, value: Any, place: str) -> Any:
+        """Convert the objects that a `get_config` returned; what JSON can hold remains."""
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, list | tuple):
+            return [self._plain(item, place) for item in cast("list[Any]", value)]
+        if isinstance(value, dict):
+            pairs = cast("dict[Any, Any]", value).items()
+            return {name: self._plain(item, f"[{name!r}] of {place}") for name, item in pairs}
+        return self.value(value, place)
 
 
 @contextlib.contextmanager

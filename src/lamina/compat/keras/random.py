@@ -69,6 +69,12 @@ class SeedGenerator:
         self._count = 0
         self._mixed: tuple[int, int] | None = None
 
+    @property
+    def state(self) -> jax.Array:
+        """The seed and the count of the next draw, ``[2]``."""
+        first, second = self._mixed or (self._start, self._count)
+        return jnp.asarray([first & 0xFFFFFFFF, second], jnp.uint32)
+
     def next(self, ordered: bool = True) -> jax.Array:
         """The next seed, as the data ``[2]`` of a key of `jax.random`.
 
@@ -83,12 +89,12 @@ class SeedGenerator:
             if layer is None:
                 raise TraceError(_no_key("a SeedGenerator"))
             return jax.random.key_data(jax.random.fold_in(layer.rng(), self._start & 0xFFFFFFFF))
-        first, second = self._mixed or (self._start, self._count)
+        seed, (first, second) = self.state, self._mixed or (self._start, self._count)
         if ordered:
             self._count += 1
         else:
             self._mixed = (first + 1) * _PRIME % _RANGE, (second + 1) * _PRIME % _RANGE
-        return jnp.asarray([first & 0xFFFFFFFF, second], jnp.uint32)
+        return seed
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
@@ -158,6 +164,15 @@ def _no_seed(seed: Any) -> str:
     )
 
 
+def _invalid(function: str, expected: str, received: Any) -> str:
+    return explain(
+        f"{function} received an invalid argument.",
+        expected=expected,
+        received=str(received),
+        remedy=f"Pass {expected}.",
+    )
+
+
 def _no_key(received: str) -> str:
     return explain(
         "A compiled function draws random numbers that would be the same in each run.",
@@ -188,6 +203,8 @@ def randint(
     shape: Shape, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None
 ) -> jax.Array:
     """Random integers in [minval, maxval)."""
+    if not jnp.issubdtype(dtype, jnp.integer):
+        raise InputError(_invalid("keras.random.randint", "an integer dtype", dtype))
     return jax.random.randint(_key(seed), shape, minval, maxval, dtype)
 
 
@@ -202,6 +219,8 @@ def truncated_normal(
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> jax.Array:
     """Sample ids from logits: `[batch, classes] -> [batch, num_samples]`."""
     logits = convert_to_tensor(logits)
+    if logits.ndim != 2:
+        raise InputError(_invalid("keras.random.categorical", "[batch, classes]", logits.shape))
     shape = (logits.shape[0], num_samples)
     return jax.random.categorical(_key(seed), logits[..., None], axis=1, shape=shape).astype(dtype)
 

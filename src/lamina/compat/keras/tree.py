@@ -69,8 +69,21 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
     >>> flatten_with_path({"a": [5]})
     [(('a', 0), 5)]
     """
-    found = _tree.leaves_with_path(structure, is_leaf=_is_none)
-    return [(tuple(map(_key, path)), leaf) for path, leaf in found]
+    if not is_nested(structure):
+        return [((), structure)]
+
+    def is_inside(value: Any) -> bool:
+        return value is not structure
+
+    inside = _tree.leaves_with_path(structure, is_leaf=is_inside)
+    keys = [_key(path[0]) for path, _ in inside]
+    if isinstance(structure, tuple):  # a named one, too
+        keys = range(len(inside))
+    return [
+        ((key, *path), leaf)
+        for key, (_, part) in zip(keys, inside, strict=True)
+        for path, leaf in flatten_with_path(part)
+    ]
 
 
 def _key(entry: Any) -> Any:
@@ -197,8 +210,10 @@ def lists_to_tuples(structure: Any) -> Any:
     >>> lists_to_tuples([1, [2]])
     (1, (2,))
     """
-    if type(structure) in (list, tuple):
-        return tuple(map(lists_to_tuples, cast("list[Any]", structure)))
+    if isinstance(structure, list | tuple):
+        inside = map(lists_to_tuples, cast("list[Any]", structure))
+        make: Any = cast(Any, structure).__class__  # a named tuple remains one
+        return make(*inside) if hasattr(make, "_fields") else tuple(inside)
     if isinstance(structure, dict):
         items = cast("dict[Any, Any]", structure).items()
         return {key: lists_to_tuples(value) for key, value in items}

@@ -47,7 +47,7 @@ def restarted(objective: Objective, before: Accumulators) -> Accumulators:
     """
     fresh = empty(objective)
     states = zip(objective.metrics, before.metrics, fresh.metrics, strict=True)
-    return fresh._replace(metrics=tuple(one._restarted(*pair) for one, *pair in states))
+    return fresh._replace(metrics=map_tree(copied, tuple(one._restarted(*p) for one, *p in states)))
 
 
 def add(objective: Objective, before: Accumulators, batch: BatchLoss) -> Accumulators:

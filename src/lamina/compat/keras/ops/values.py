@@ -72,6 +72,7 @@ def unique(
         axis=axis,
         size=size,
         fill_value=fill_value,
+        equal_nan=False,
     )
 
 
