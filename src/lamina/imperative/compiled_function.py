@@ -9,9 +9,11 @@ from typing import Any, NamedTuple, cast, overload
 import jax
 import numpy as np
 
+from lamina.core.base.interrupts import DeferredSignals
 from lamina.core.base.jax_internals import is_traced
 from lamina.core.base.pytrees import flatten, unflatten
-from lamina.core.tree.values import SURROUNDING, stored_together
+from lamina.core.tree.cell import Cell
+from lamina.core.tree.values import SURROUNDING
 from lamina.core.tree.variable import SCOPE, Variable, assign_all
 
 __all__ = ["CompiledFunction", "function"]
@@ -73,8 +75,8 @@ class CompiledFunction:
                 return self.python_function(*args, **kwargs)
 
             program = self._programs[key] = _compiled(call, arrays)
-        found, written = program.run(stored_together(program.reads), arrays)
-        assign_all(program.writes, written)
+        found, written = program.run([one.surrounded() for one in program.reads], arrays)
+        _assign(program.writes, written)
         return program.result(found)
 
 
@@ -172,6 +174,17 @@ def _compiled(call: Callable[[list[Any]], Any], arrays: list[Any]) -> _Program:
             written = list(trace.lifted.written.values())
             return _Program(trace.program, variables, written, trace.result)
         variables = [*variables, *found]
+
+
+def _assign(variables: list[Variable], arrays: list[Any]) -> None:
+    """Assign variables of layers together, and those of optimizers and metrics where they are."""
+    pairs = list(zip(variables, arrays, strict=True))
+    weights = [pair for pair in pairs if not isinstance(pair[0], Cell)]
+    with DeferredSignals():
+        assign_all([variable for variable, _ in weights], [array for _, array in weights])
+        for variable, array in pairs:
+            if isinstance(variable, Cell):
+                variable.assign(array)
 
 
 def _merged(flags: list[bool], arrays: list[Any], constants: list[Any]) -> list[Any]:

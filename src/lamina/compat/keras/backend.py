@@ -123,6 +123,7 @@ def result_type(*dtypes: Any) -> str:
 
 
 _KERAS_2 = {
+    "Variable": "Use keras.Variable.",
     "get_value": "Use keras.ops.convert_to_numpy.",
     "int_shape": "Use x.shape.",
     "random_normal": "Use keras.random.normal.",

@@ -42,7 +42,7 @@ class KerasFileEditor:
     ...     editor = KerasFileEditor(f"{folder}/a.weights.h5")
     >>> editor.summary()
     layers
-      out
+      dense
         0: (3, 2) float32
         1: (2,) float32
     """

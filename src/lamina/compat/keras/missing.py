@@ -118,10 +118,10 @@ def missing(
         known: the supported names of the namespace.
         instead: what serves instead. Default None: what `INSTEAD` says.
 
-    >>> print(missing("keras.callbacks", "ProgbarLogger", []))
-    lamina.compat.keras has no keras.callbacks.ProgbarLogger.
-      received: keras.callbacks.ProgbarLogger
-      remedy:   fit shows a progress bar; set verbose.
+    >>> print(missing("keras.layers", "TFSMLayer", []))
+    lamina.compat.keras has no keras.layers.TFSMLayer.
+      received: keras.layers.TFSMLayer
+      remedy:   Models of TensorFlow are not read.
     """
     otherwise = f"dir({namespace}) lists the supported names."
     given = INSTEAD if instead is None else {f"{namespace}.{name}": instead}

@@ -219,7 +219,7 @@ class WeightLoan:
         if self.objective.own_steps is not None:
             return program.start(values, other_values)
         cells: list[Any] = []
-        if applying.is_of(list(program.trainable.values())):
+        if applying.has_state and applying.is_of(list(program.trainable.values())):
             cells = [] if applying.is_held else applying.variables
         else:
             applying.attach(program.trainable)

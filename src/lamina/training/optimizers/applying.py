@@ -179,6 +179,11 @@ class Applying:
             self._checked()
 
     @property
+    def has_state(self) -> bool:
+        """Whether there is a state; not after an interrupt of its beginning."""
+        return self._cells is not None or self._holder is not None
+
+    @property
     def is_held(self) -> bool:
         """Whether training keeps the arrays of the state."""
         return self._holder is not None

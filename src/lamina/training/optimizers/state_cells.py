@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from lamina.core.base.lock import LOCK
 from lamina.core.tree.cell import Cell
-from lamina.core.tree.variable import store
+from lamina.core.tree.values import SURROUNDING
+from lamina.core.tree.variable import assign_all
 
 __all__ = ["CountCell", "Holder", "RateCell", "StateCell", "state_cell"]
 
@@ -54,8 +55,8 @@ class StateCell(Cell):
             return jnp.copy(holder.state_array(index))
 
     def _store(self, array: jax.Array) -> None:
-        if self._holder is None:
-            store([self], [array])
+        if self._holder is None or SURROUNDING.get() is not None:
+            assign_all([self], [array])
         else:
             holder, index = self._holder
             with LOCK:
