@@ -21,8 +21,8 @@ class Problem:
     """
 
     program: str
-    batches: int = 30
-    batch: int = 64
+    batches: int = 10
+    batch: int = 32
 
     @property
     def parts(self) -> int:
