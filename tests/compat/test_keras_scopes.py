@@ -198,3 +198,14 @@ def test_a_stateless_scope_changes_nothing(keras: Any) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
     with pytest.raises(InputError, match="does not fit"):
         ours.StatelessScope([(ours.Variable([1.0]), [1.0, 2.0])])
+
+
+def test_a_stateless_scope_builds_layers_and_has_their_losses() -> None:
+    dense = ours.layers.Dense(2, activity_regularizer="l2", kernel_initializer="ones")
+    with ours.StatelessScope() as scope:
+        outputs = dense(np.ones((1, 3), "float32"))
+        dense.bias.assign([1.0, 2.0])
+    np.testing.assert_allclose(outputs, [[3.0, 3.0]])
+    np.testing.assert_allclose(scope.losses, [0.01 * 18], rtol=1e-6)
+    assert scope.get_current_value(dense.bias).tolist() == [1.0, 2.0]
+    assert dense.bias.numpy().tolist() == [0.0, 0.0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast, overload
 
 import jax
@@ -15,6 +15,7 @@ from lamina.core.base.pytrees import flatten, unflatten
 from lamina.core.tree.cell import Cell
 from lamina.core.tree.values import SURROUNDING
 from lamina.core.tree.variable import SCOPE, Variable, assign_all
+from lamina.models.given_values import GivenValues
 
 __all__ = ["CompiledFunction", "function"]
 
@@ -58,7 +59,7 @@ class CompiledFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function, and assign the variables that it assigns."""
-        if SCOPE.get() is not None or isinstance(SURROUNDING.get(), _Lifted):
+        if SCOPE.get() is not None or isinstance(SURROUNDING.get(), GivenValues):
             return self.python_function(*args, **kwargs)
         leaves, structure = cast("tuple[list[Any], Any]", _flattened((args, kwargs)))
         arrays = list(filter(_is_array, leaves))
@@ -104,29 +105,6 @@ def function(func: Any = None) -> Any:
     return CompiledFunction if func is None else CompiledFunction(func)
 
 
-class _Lifted:
-    """The values of variables in a trace: those that are arguments, and those assigned."""
-
-    def __init__(self, values: dict[int, Any]) -> None:
-        self.values = values
-        self.found: dict[int, Variable] = {}  # not among the arguments
-        self.written: dict[int, Variable] = {}
-
-    def read(self, variable: Variable) -> Any:
-        value = self.values.get(id(variable))
-        if value is None:
-            self.found[id(variable)] = variable
-            return variable.stored()
-        return value
-
-    def assign(self, variables: Sequence[Variable], arrays: Sequence[Any]) -> None:
-        for variable, array in zip(variables, arrays, strict=True):
-            if id(variable) not in self.values:
-                self.found[id(variable)] = variable
-            self.values[id(variable)] = array
-            self.written[id(variable)] = variable
-
-
 class _Trace:
     """A trace of a function in which given variables are arguments.
 
@@ -139,23 +117,18 @@ class _Trace:
         self._call = call
         self._variables = variables
         self.program: Any = jax.jit(self._run)
-        self.lifted = _Lifted({})
+        self.values = GivenValues()
         self._structure: Any = None
         self._constants: list[Any] = []
         self._flags: list[bool] = []
 
     def _run(self, values: list[Any], given: list[Any]) -> tuple[list[Any], list[Any]]:
-        by_id = {id(v): value for v, value in zip(self._variables, values, strict=True)}
-        self.lifted = _Lifted(by_id)
-        token = SURROUNDING.set(self.lifted)
-        try:
+        with GivenValues(zip(self._variables, values, strict=True)) as self.values:
             result = self._call(given)
-        finally:
-            SURROUNDING.reset(token)
         leaves, self._structure = flatten(result)
         self._flags = list(map(_is_array, leaves))
         self._constants = [None if _is_array(leaf) else leaf for leaf in leaves]
-        written = [self.lifted.values[key] for key in self.lifted.written]
+        written = [self.values.current(variable) for variable in self.values.written]
         return list(filter(_is_array, leaves)), written
 
     def result(self, found: list[Any]) -> Any:
@@ -169,11 +142,9 @@ def _compiled(call: Callable[[list[Any]], Any], arrays: list[Any]) -> _Program:
     while True:
         trace = _Trace(call, variables)
         trace.program.trace([variable.stored() for variable in variables], arrays)
-        found = list(trace.lifted.found.values())
-        if not found:
-            written = list(trace.lifted.written.values())
-            return _Program(trace.program, variables, written, trace.result)
-        variables = [*variables, *found]
+        if not trace.values.found:
+            return _Program(trace.program, variables, trace.values.written, trace.result)
+        variables = [*variables, *trace.values.found]
 
 
 def _assign(variables: list[Variable], arrays: list[Any]) -> None:

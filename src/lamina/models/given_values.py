@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any, Self
 
 import jax.numpy as jnp
 
-from lamina.core.running.computing_calls import GivenCall
-from lamina.core.running.scope import Scope, current
-from lamina.core.tree.variable import SCOPE, Variable
+from lamina.core.running.added_losses import added_losses
+from lamina.core.tree.values import SURROUNDING, Surrounding
+from lamina.core.tree.variable import Variable
 from lamina.errors import InputError, explain
-from lamina.layer import Layer
 
 __all__ = ["GivenValues"]
 
@@ -19,8 +19,8 @@ __all__ = ["GivenValues"]
 class GivenValues:
     """In a `with` block, variables have given values, and assigned values are collected.
 
-    The variables themselves do not change, so that the block may run in a transform of JAX. Layers
-    in it must be built. :meth:`lamina.Layer.apply` does the same for one call.
+    The variables themselves do not change, so that the block may run in a transform of JAX.
+    :meth:`lamina.Layer.apply` does the same for one call.
 
     Args:
         values: pairs of a variable and its value; others have their own. Default: none.
@@ -55,20 +55,45 @@ class GivenValues:
                     )
                 )
             self._values[id(variable)] = array.astype(variable.weight_dtype)
-        self._root = Layer()
-        self._call: GivenCall | None = None
-        self._around: Any = None
+        self._written: dict[int, Variable] = {}
+        self._found: dict[int, Variable] = {}
+        self._around: Surrounding | None = None
+        self._blocks = ExitStack()
+        self._losses: list[Any] = []
 
     def __enter__(self) -> Self:
-        around = current()
-        parent = None if around is None else around.call
-        self._call = GivenCall(self._root, self._values, parent=parent)
-        self._around = around
-        SCOPE.set(Scope(self._call, self._root, False, None if around is None else around.key))
+        self._around = SURROUNDING.get()
+        self._blocks.callback(SURROUNDING.reset, SURROUNDING.set(self))
+        self._losses = self._blocks.enter_context(added_losses())
         return self
 
     def __exit__(self, *_: object) -> None:
-        SCOPE.set(self._around)
+        self._blocks.close()
+
+    def read(self, variable: Variable) -> Any:
+        """Return the value of a variable in the block."""
+        if id(variable) in self._values:
+            return self._values[id(variable)]
+        self._found[id(variable)] = variable
+        return variable.stored() if self._around is None else self._around.read(variable)
+
+    def assign(self, variables: Sequence[Variable], arrays: Sequence[Any]) -> None:
+        """Assign values in the block."""
+        for variable, array in zip(variables, arrays, strict=True):
+            if id(variable) not in self._values:
+                self._found[id(variable)] = variable
+            self._values[id(variable)] = array
+            self._written[id(variable)] = variable
+
+    @property
+    def found(self) -> list[Variable]:
+        """The variables that were read or assigned in the block, and had no given value."""
+        return list(self._found.values())
+
+    @property
+    def written(self) -> list[Variable]:
+        """The variables that were assigned in the block."""
+        return list(self._written.values())
 
     def current(self, variable: Variable) -> Any:
         """Return the value that was last assigned to a variable in the block, or given for it.
@@ -79,10 +104,9 @@ class GivenValues:
         Returns:
             The array; None if it was neither.
         """
-        written = {} if self._call is None else self._call.written
-        return written.get(id(variable), self._values.get(id(variable)))
+        return self._values.get(id(variable))
 
     @property
     def losses(self) -> list[Any]:
-        """The losses that layers added in the block."""
-        return [] if self._call is None else list(self._call.losses)
+        """The losses that calls of layers added in the block."""
+        return list(self._losses)

@@ -74,7 +74,6 @@ DIFFERS: dict[str, str] = {
     **{f"keras.layers.{name}": _TRAINING for name in _AUGMENTING},
     "keras.layers.RandomCrop": f"{_TRAINING}, and otherwise resizes the central part",
     "keras.RematScope": "the mode 'larger_than' is that of all layers",
-    "keras.StatelessScope": "the layers that are called in it must be built",
     "keras.SymbolicScope": "without effect: layers on symbols compute nothing",
     "keras.config.enable_unsafe_deserialization": "without effect: nothing from a file is run",
     "keras.config.max_epochs": "None only",
