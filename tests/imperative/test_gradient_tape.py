@@ -8,7 +8,7 @@ import pytest
 import lamina
 from lamina import layers
 from lamina.errors import InputError
-from lamina.imperative import GradientTape
+from lamina.imperative import GradientTape, function
 from tests.close import assert_close
 
 
@@ -173,3 +173,43 @@ def test_errors() -> None:
         tape.watch(x)
         raise ValueError("mine")
     assert_close(jax.jit(lambda x: x + 1)(x), 3.0)  # the trace was left
+
+
+OPERATIONS = {
+    "the same array": lambda x: jnp.asarray(x).sum() * x[0, 1],
+    "a program that returns its input": lambda x: jax.jit(lambda a: (a, a))(x)[1].sum(),
+    "logsumexp": jax.nn.logsumexp,
+    "fft": lambda x: jnp.abs(jnp.fft.fft(x)).sum(),
+    "indices": lambda x: x[jnp.array([0, 1]), jnp.array([1, 0])].sum(),
+    "rows": lambda x: x[np.array([True, False])].sum() + sum(row[0] * row[1] for row in x),
+    "loops": lambda x: jax.lax.fori_loop(0, 2, lambda _, c: c * 1.5, x).sum(),
+    "branches": lambda x: jax.lax.cond(True, lambda a: a * 2, lambda a: a, x).sum(),
+    "inner gradients": lambda x: jax.grad(lambda a: (a**3).sum())(x).sum(),
+    "no gradient": lambda x: (jax.lax.stop_gradient(x) * x).sum(),
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_gradients_of_operations(operation, compiled) -> None:
+    def slope(x):
+        with GradientTape() as tape:
+            tape.watch(x)
+            y = operation(x)
+        return tape.gradient(y, x)
+
+    x = jnp.array([[1.0, 2.0], [3.0, 4.0]])
+    found = (function(slope) if compiled else slope)(x)
+    assert_close(found, jax.grad(operation)(x), 1e-5)
+
+
+def test_results_of_operations_are_sources_too() -> None:
+    x = jnp.array([1.0, 2.0])
+    with GradientTape() as tape:
+        tape.watch(x)
+        y = x * x
+        same = jax.jit(lambda a: a)(y)
+        z = (same * y).sum()
+    found = tape.gradient(z, [x, y])
+    assert_close(found[0], 4 * x**3)
+    assert_close(found[1], 2 * y)

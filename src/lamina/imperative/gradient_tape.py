@@ -320,11 +320,16 @@ class GradientTape:
         results, pullback = cast("tuple[Any, Any]", cast(Any, jax.vjp)(of_watched, *inputs))
         is_list = isinstance(results, list | tuple)
         outputs: list[Any] = list(cast("list[Any]", results)) if is_list else [results]
-        for output in outputs:
+        # An array stands for one value; but an operation may return an array that it got.
+        seen = set(map(id, arrays))
+        for index, output in enumerate(outputs):
+            if id(output) in seen or id(output) in self._watched:
+                outputs[index] = output = jnp.copy(output)
+            seen.add(id(output))
             if _has_gradient(output):
                 self._watched[id(output)] = output
         self._records.append(_Record(of_watched, inputs, outputs, pullback, is_list))
-        return results
+        return outputs if is_list else outputs[0]
 
 
 class _Reads:
